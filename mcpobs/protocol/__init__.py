@@ -1,0 +1,1 @@
+"""What an operation is: JSON-RPC frames to Operations. Sans I/O; one `feed` for every transport."""

@@ -1,0 +1,78 @@
+"""The name of a spool segment and the form of its lines.
+
+The ground between the process that writes a segment (`telemetry/spool.py`) and the reader and committer of the
+lake, which do not know each other. It does no I/O.
+
+A segment is `<lake>/spool/<writer>.<seq>.jsonl`. A line is one flat JSON object, keyed by column name, nulls left
+out, whose last member is a CRC-32 of all bytes before it: `{"span_id":"…",…,"check":"0a1b2c3d"}`. So a line stays
+plain JSON for any tool, and one that was torn by a full disk or a crash is told from a whole one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
+
+SPOOL_FOLDER = "spool"
+SUFFIX = ".jsonl"
+CHECK_BYTES = 20  # ,"check":"0a1b2c3d"}
+_CHECK_KEY = b',"check":"'
+_NAME = re.compile(r"(?P<writer>[0-9a-z-]{8,64})\.(?P<seq>[0-9]{1,12})\.jsonl")
+
+
+class Segment(NamedTuple):
+    """Which writer a segment belongs to, and its place among that writer's segments, from 1."""
+
+    writer: str
+    seq: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.writer}.{self.seq}{SUFFIX}"
+
+
+def parse_name(name: str) -> Segment | None:
+    """The segment of a file name; None for a file that is no segment."""
+    match = _NAME.fullmatch(name)
+    return Segment(match["writer"], int(match["seq"])) if match else None
+
+
+def seal(row: bytes) -> bytes:
+    """A JSON object (at least one member) as a line with its check and its newline."""
+    body = row[:-1]
+    return b'%b,"check":"%08x"}\n' % (body, crc32(body))
+
+
+def intact(line: bytes) -> bool:
+    """True where a line, without its newline, is whole."""
+    return line[-CHECK_BYTES:-10] == _CHECK_KEY and line[-10:] == b'%08x"}' % crc32(line[:-CHECK_BYTES])
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a segment holds: whole lines, how many are damaged, and whether every byte belongs to a whole line."""
+
+    rows: list[bytes]
+    damaged: int
+
+    @property
+    def clean(self) -> bool:
+        return self.damaged == 0
+
+
+def scan(content: bytes) -> Scan:
+    """Splits a segment's bytes into whole lines and a count of damaged ones.
+
+    The tail after the last newline may still be being written. It counts as damaged: the caller decides
+    whether the segment's writer is alive.
+    """
+    rows: list[bytes] = []
+    damaged = 0
+    for line in content.split(b"\n"):
+        if intact(line):
+            rows.append(line)
+        elif line:
+            damaged += 1
+    return Scan(rows, damaged)

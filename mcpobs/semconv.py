@@ -1,0 +1,239 @@
+"""Every name that mcpobs emits or reads: spans, attributes, metrics, and the lake's columns.
+
+One list with many readers: the wrapper writes rows by it, `lake/schema.py` derives the table from it,
+the documentation is generated from it, and a test holds it against what is really emitted, both ways.
+It imports nothing of ours and nothing heavy, for the observed process reads it too.
+
+Sources: `genai` is open-telemetry/semantic-conventions-genai at commit GENAI_COMMIT (`docs/gen-ai/mcp.md`,
+`model/mcp/*.yaml`; status Development); `otel` is the OpenTelemetry specification and its core semantic
+conventions; `ours` is defined here, under `mcpobs.*`, where the conventions have no name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+GENAI_COMMIT = "9cebdaa9e67c4b34ae9683105494974539eb10d5"
+SCOPE_NAME = "mcpobs"
+
+Source = Literal["otel", "genai", "ours"]
+ColumnType = Literal["text", "json", "bigint", "smallint", "boolean"]
+Use = Literal["emitted", "derived", "reserved"]
+"""`emitted`: the wrapper writes it · `derived`: the committer computes it from other columns ·
+`reserved`: the column is settled and public, and null until the front or rule that fills it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """One fact of an operation: its span attribute, its column in the lake, or both.
+
+    `attribute` is None for what a span carries outside its attributes (ids, times, status);
+    `column` is None for an attribute that stays in the JSON column `attributes`.
+    """
+
+    attribute: str | None
+    column: str | None
+    type: ColumnType
+    meaning: str
+    source: Source
+    use: Use = "emitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A histogram in seconds, with the conventions' bucket boundaries."""
+
+    name: str
+    meaning: str
+    source: Source
+    unit: str = "s"
+
+
+# -- attributes of the conventions ------------------------------------------------------------------------
+METHOD = "mcp.method.name"
+TOOL = "gen_ai.tool.name"
+PROMPT = "gen_ai.prompt.name"
+RESOURCE_URI = "mcp.resource.uri"
+REQUEST_ID = "jsonrpc.request.id"
+PROTOCOL_VERSION = "mcp.protocol.version"
+MCP_SESSION_ID = "mcp.session.id"
+NETWORK_TRANSPORT = "network.transport"
+GEN_AI_OPERATION = "gen_ai.operation.name"
+CONVERSATION_ID = "gen_ai.conversation.id"
+ERROR_TYPE = "error.type"
+STATUS_CODE = "rpc.response.status_code"
+SERVICE_NAME = "service.name"
+SERVICE_INSTANCE_ID = "service.instance.id"
+
+# -- ours -------------------------------------------------------------------------------------------------
+SEQUENCE = "mcpobs.operation.sequence"
+OUTCOME = "mcpobs.outcome"
+TRANSPORT = "mcpobs.transport"
+CLIENT_NAME = "mcpobs.client.name"
+CLIENT_VERSION = "mcpobs.client.version"
+SERVER_NAME = "mcpobs.server.name"
+SERVER_VERSION = "mcpobs.server.version"
+SESSION_ID = "mcpobs.session.id"
+SESSION_START = "mcpobs.session.start_unix_nano"
+SESSION_SOURCE = "mcpobs.session.source"
+SESSION_CONFIDENCE = "mcpobs.session.confidence"
+SESSION_CANDIDATES = "mcpobs.session.candidates"
+ENFORCEMENT_KEY = "mcpobs.enforcement.key"
+ENFORCEMENT_SOURCE = "mcpobs.enforcement.source"
+ARGUMENTS_DIGEST = "mcpobs.arguments.digest"
+ARGUMENTS_SHAPE = "mcpobs.arguments.shape"
+ARGUMENTS_FEATURES = "mcpobs.arguments.features"
+ARGUMENTS_BYTES = "mcpobs.arguments.bytes"
+RESULT_DIGEST = "mcpobs.result.digest"
+RESULT_SHAPE = "mcpobs.result.shape"
+RESULT_BYTES = "mcpobs.result.bytes"
+RESULT_ITEMS = "mcpobs.result.items"
+RESULT_EMPTY = "mcpobs.result.empty"
+COST = "mcpobs.cost.microusd"
+COST_SOURCE = "mcpobs.cost.source"
+PROGRESS = "mcpobs.progress.notifications"
+CANCELLED_BY = "mcpobs.cancelled.by"
+SERVER_EXIT_CODE = "mcpobs.server.exit_code"
+SERVER_EXIT_SIGNAL = "mcpobs.server.exit_signal"
+LOST_OPERATIONS = "mcpobs.lost.operations"
+
+# -- values -----------------------------------------------------------------------------------------------
+EXECUTE_TOOL = "execute_tool"  # gen_ai.operation.name of a tools/call
+TOOL_ERROR = "tool_error"  # error.type where CallToolResult.isError is true
+TRANSPORT_PIPE = "pipe"  # network.transport of stdio
+LOSS_SPAN = "mcpobs.recorder.loss"  # name of the span that says how many operations could not be recorded
+
+Kind = Literal["server", "client", "internal"]
+Outcome = Literal[
+    "ok",
+    "tool_error",  # CallToolResult.isError
+    "protocol_error",  # the caller's fault: CALLER_FAULTS
+    "server_error",  # any other JSON-RPC error
+    "timeout",  # given up by the requester because it took too long
+    "cancelled",  # given up by the requester for another reason
+    "denied",  # refused by a policy; the server never saw it
+    "input_required",  # resultType input_required: a retry of the same call follows
+    "task",  # resultType task: polling follows
+    "unfinished",  # no response: the server went away, or the client did
+]
+SessionSource = Literal[
+    "protocol_session",  # Mcp-Session-Id
+    "sse_endpoint",
+    "conversation",  # gen_ai.conversation.id in _meta or in its baggage
+    "trace",
+    "principal",
+    "stdio_process",
+    "connection",
+]
+Confidence = Literal["high", "medium", "low"]
+
+CALLER_FAULTS = frozenset({-32700, -32600, -32601, -32602, -32002, -32020, -32021, -32022})
+"""JSON-RPC codes that are no error of the server's. The first five by genai (PR 404); the last three are the
+2026-07-28 codes for a header mismatch, a missing client capability and an unsupported version, also the caller's."""
+
+REQUEST_TIMEOUT_CODE = -32001
+"""The code that the MCP SDKs give a request which timed out."""
+
+NAMES: tuple[Name, ...] = (
+    # identity
+    Name(None, "trace_id", "text", "trace of the span, 32 hex digits", "otel"),
+    Name(None, "span_id", "text", "id of the span, 16 hex digits", "otel"),
+    Name(None, "parent_span_id", "text", "span that the caller sent in params._meta.traceparent", "otel"),
+    Name(None, "trace_flags", "smallint", "W3C trace flags as the caller sent them; 1 = sampled", "otel"),
+    Name(None, "name", "text", "span name: {mcp.method.name} {target}", "genai"),
+    Name(None, "kind", "text", "server: the client asked · client: the server asked · internal: our own", "otel"),
+    Name(SERVICE_NAME, "service_name", "text", "the MCP server, as OTEL_SERVICE_NAME or --name calls it", "otel"),
+    Name(None, "scope_name", "text", "instrumentation scope that made the span", "otel"),
+    Name(SEQUENCE, "sequence", "bigint", "place of the operation in its connection, from 0, in wire order", "ours"),
+    # time
+    Name(None, "start_unix_nano", "bigint", "when the request was read from the wire", "otel"),
+    Name(None, "duration_ns", "bigint", "until the response was read from the wire; monotonic clock", "otel"),
+    Name(None, "duration_bucket", "smallint", "floor(log2(duration_ns) * 32); error of a quantile <= 1.1 %", "ours", "derived"),
+    Name(None, "date", "text", "UTC day on which the session began (where unknown: the span); the partition", "ours", "derived"),
+    # operation
+    Name(METHOD, "method", "text", "MCP method, e.g. tools/call", "genai"),
+    Name(TOOL, "tool", "text", "tool that is called", "genai"),
+    Name(PROMPT, "prompt", "text", "prompt that is asked for", "genai"),
+    Name(RESOURCE_URI, "resource_uri", "text", "scheme of the resource's URI; the rest is content", "genai"),
+    Name(REQUEST_ID, "request_id", "text", "JSON-RPC id as text; null for a notification", "genai"),
+    Name(PROTOCOL_VERSION, "protocol_version", "text", "MCP version that was agreed on, or that the request names", "genai"),
+    Name(TRANSPORT, "transport", "text", "stdio, http or sse", "ours"),
+    Name(CLIENT_NAME, "client_name", "text", "clientInfo.name; self-reported", "ours"),
+    Name(CLIENT_VERSION, "client_version", "text", "clientInfo.version; self-reported", "ours"),
+    Name(SERVER_NAME, "server_name", "text", "serverInfo.name; self-reported", "ours"),
+    Name(SERVER_VERSION, "server_version", "text", "serverInfo.version; self-reported", "ours"),
+    # who
+    Name(SESSION_ID, "session_id", "text", "the session, reconstructed: see session_source", "ours"),
+    Name(SESSION_START, "session_start_unix_nano", "bigint", "when that session began", "ours"),
+    Name(SESSION_SOURCE, "session_source", "text", "which rule gave session_id", "ours"),
+    Name(SESSION_CONFIDENCE, "session_confidence", "text", "high, medium or low", "ours"),
+    Name(SESSION_CANDIDATES, "session_candidates", "json", "every id that could have been the session, by source", "ours"),
+    Name(ENFORCEMENT_KEY, "enforcement_key", "text", "who calls, by a key that the caller cannot choose", "ours"),
+    Name(ENFORCEMENT_SOURCE, "enforcement_source", "text", "what that key is: principal, stdio_process or connection", "ours"),
+    Name("enduser.id", "principal", "text", "verified caller", "otel", "reserved"),
+    Name("mcpobs.tenant", "tenant", "text", "tenant of the verified caller", "ours", "reserved"),
+    Name("enduser.role", "role", "text", "role of the verified caller", "otel", "reserved"),
+    Name("gen_ai.agent.name", "agent", "text", "agent that calls", "genai", "reserved"),
+    # outcome
+    Name(OUTCOME, "outcome", "text", "how the operation ended", "ours"),
+    Name(ERROR_TYPE, "error_type", "text", "class of the failure; null where none, and for a caller's fault", "genai"),
+    Name(STATUS_CODE, "status_code", "text", "JSON-RPC error code as text", "genai"),
+    Name(None, "error_message", "text", "error text; content, so only on request", "otel", "reserved"),
+    # input
+    Name(ARGUMENTS_DIGEST, "args_digest", "text", "keyed digest: equal arguments are equal, and not readable", "ours"),
+    Name(ARGUMENTS_SHAPE, "args_shape", "text", "keys and types; keys outside the tool's inputSchema are hashed", "ours"),
+    Name(ARGUMENTS_FEATURES, "args_features", "json", "depth, keys, longest string, kinds of characters; no content", "ours"),
+    Name(ARGUMENTS_BYTES, "args_bytes", "bigint", "size of the arguments as compact JSON", "ours"),
+    # output
+    Name(RESULT_DIGEST, "result_digest", "text", "keyed digest of the result", "ours"),
+    Name(RESULT_SHAPE, "result_shape", "text", "content blocks and their types", "ours"),
+    Name(RESULT_BYTES, "result_bytes", "bigint", "size of the result or error as it was sent", "ours"),
+    Name(RESULT_ITEMS, "result_items", "bigint", "length of the list that the result holds, else its content blocks", "ours"),
+    Name(RESULT_EMPTY, "result_empty", "boolean", "true where the result says nothing: [], {}, blank text", "ours"),
+    # cost
+    Name(COST, "cost_microusd", "bigint", "cost of the call in millionths of a US dollar", "ours"),
+    Name(COST_SOURCE, "cost_source", "text", "where that cost comes from: price", "ours"),
+    Name("mcpobs.tokens", "tokens", "bigint", "tokens that the call used", "ours", "reserved"),
+    # policy
+    Name("mcpobs.policy.decision", "decision", "text", "allow, warn or deny", "ours", "reserved"),
+    Name("mcpobs.policy.rule", "rule", "text", "rule that decided", "ours", "reserved"),
+    Name("mcpobs.policy.limits_version", "limits_version", "text", "SHA-256 of the limits file in force", "ours", "reserved"),
+    Name("mcpobs.policy.findings", "findings", "json", "what the inspectors found", "ours", "reserved"),
+    # http
+    Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel", "reserved"),
+    Name("user_agent.original", "user_agent", "text", "User-Agent of the HTTP request", "otel", "reserved"),
+    Name("mcpobs.http.headers", "http_headers", "json", "configured safe headers", "ours", "reserved"),
+    Name("mcpobs.http.connect_ns", "http_connect_ns", "bigint", "time to connect upstream", "ours", "reserved"),
+    Name("mcpobs.http.first_byte_ns", "http_first_byte_ns", "bigint", "time to the first byte of the response", "ours", "reserved"),
+    Name("mcpobs.http.stream_ns", "http_stream_ns", "bigint", "how long the response stream was open", "ours", "reserved"),
+    # the rest
+    Name(None, "attributes", "json", "attributes without a column of their own", "otel"),
+    Name(None, "resource", "json", "resource attributes but service.name", "otel"),
+    Name(None, "events", "json", "span events", "otel", "reserved"),
+    Name(None, "links", "json", "span links", "otel", "reserved"),
+    # attributes that stay in `attributes` or `resource`
+    Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
+    Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),
+    Name(MCP_SESSION_ID, None, "text", "the protocol's own session id; legacy HTTP only", "genai", "reserved"),
+    Name(CONVERSATION_ID, None, "text", "read from _meta or baggage: a candidate for the session", "genai"),
+    Name(PROGRESS, None, "bigint", "progress notifications that the operation got", "ours"),
+    Name(CANCELLED_BY, None, "text", "client or server: who sent notifications/cancelled", "ours"),
+    Name(SERVER_EXIT_CODE, None, "bigint", "exit code of a server that left the operation unfinished", "ours"),
+    Name(SERVER_EXIT_SIGNAL, None, "text", "signal that ended such a server, e.g. SIGKILL", "ours"),
+    Name(LOST_OPERATIONS, None, "bigint", "operations that could not be recorded before this span", "ours"),
+    Name(SERVICE_INSTANCE_ID, None, "text", "id of the recording process (resource)", "otel"),
+)
+
+SERVER_DURATION = Metric("mcp.server.operation.duration", "duration of a request or notification, at its receiver", "genai")
+CLIENT_DURATION = Metric("mcp.client.operation.duration", "duration of a request that the server sent", "genai")
+SESSION_DURATION = Metric("mcp.server.session.duration", "how long the session lasted, at the server", "genai")
+METRICS: tuple[Metric, ...] = (SERVER_DURATION, CLIENT_DURATION, SESSION_DURATION)
+
+DURATION_BUCKETS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+COLUMNS: tuple[Name, ...] = tuple(name for name in NAMES if name.column is not None)
+"""The lake's columns in their order. Columns are additive only: append, never rename."""
+
+COLUMN_OF: dict[str, str] = {n.attribute: n.column for n in NAMES if n.attribute is not None and n.column is not None}
+"""Attribute to column, for those that have both."""
