@@ -64,6 +64,7 @@ class Operation:
     client: Peer = Peer()
     server: Peer = Peer()
     parent: TraceContext | None = None
+    span: TraceContext | None = None  # the ids of this operation's own span, where they were settled beforehand
     conversation_id: str | None = None
     arguments: ValueFacts | None = None
     arguments_features: str | None = None  # JSON

@@ -6,6 +6,7 @@ synced to the disk, which would cost 4 ms a call, so it can be lost with the pow
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -50,6 +51,7 @@ class Spool:
         self._segment = Segment("", 0)
         self._pid = 0
         self._retry_at_ns = 0
+        self._torn = False
         self.lost = 0
         self.lost_total = 0
         self.last_error: OSError | None = None
@@ -130,26 +132,26 @@ class Spool:
         except OSError:
             os.close(fd)
             raise
-        old, self._fd, self._size, self._segment = self._fd, fd, 0, segment
+        old, self._fd, self._size, self._segment, self._torn = self._fd, fd, 0, segment, False
         if old >= 0:
             os.close(old)
 
     def _append(self, line: bytes) -> None:
-        try:
-            written = os.write(self._fd, line)
-        except InterruptedError:
-            written = 0
+        """Writes a whole line or raises. What a full disk left of a line is cut off again; where even that
+        fails, the next line starts with a newline, so that the damage stays with the one that was torn."""
+        if self._torn:
+            line = b"\n" + line
+        written = os.write(self._fd, line)
         if written == len(line):
             self._size += written
+            self._torn = False
             return
-        # Disk full in the middle of a line: cut the torn part off. Where that fails too, the newline that
-        # comes first next time keeps the damage to that one line.
         try:
             os.ftruncate(self._fd, self._size)
         except OSError:
-            os.write(self._fd, b"\n")
-            self._size = os.fstat(self._fd).st_size
-        raise OSError(28, "No space left on device")
+            self._size += written
+            self._torn = True
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _tell_loss(self) -> None:
         count, reason = self.lost, type(self.last_error).__name__

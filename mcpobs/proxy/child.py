@@ -1,0 +1,185 @@
+"""The wrapped server's process: started as the client would have started it, signalled, waited for, imitated.
+
+It is imported before anything heavy, so that the server starts while the wrapper still loads.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from typing import NoReturn, Sequence
+
+from mcpobs.errors import McpobsError
+
+FORWARDED = tuple(
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
+_RESTORED = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
+_SENT_BY_KERNEL = 0x80  # si_code SI_KERNEL: the terminal sent it, to the server's process as well
+_PR_SET_PDEATHSIG = 1
+
+
+class StartError(McpobsError):
+    """The server's command cannot be run. Exit codes as of env(1): 127 not found, 126 not executable."""
+
+    def __init__(self, message: str, hint: str, exit_code: int) -> None:
+        super().__init__(message, hint)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the server ended: its exit code, or the signal that ended it."""
+
+    code: int | None
+    signal: int | None
+
+    @property
+    def signal_name(self) -> str | None:
+        if self.signal is None:
+            return None
+        try:
+            return signal.Signals(self.signal).name
+        except ValueError:  # a real-time signal
+            return f"SIG{self.signal}"
+
+
+class Child:
+    """A started server. `stdin` and `stdout` are our ends of its pipes; its stderr is ours."""
+
+    def __init__(self, pid: int, stdin: int, stdout: int) -> None:
+        self.pid = pid
+        self.stdin = stdin
+        self.stdout = stdout
+        self._gone = threading.Lock()  # held while a signal is sent, and for good once the pid may be reused
+
+    def wait(self) -> Exit:
+        """Blocks until the server has ended."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        self._gone.acquire()
+        _, status = os.waitpid(self.pid, 0)
+        if os.WIFSIGNALED(status):
+            return Exit(None, os.WTERMSIG(status))
+        return Exit(os.waitstatus_to_exitcode(status), None)
+
+    def send_signal(self, number: int) -> None:
+        if self._gone.acquire(blocking=False):
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass
+            finally:
+                self._gone.release()
+
+
+def start(command: Sequence[str]) -> Child:
+    """Starts the server. Must run in the main thread before any other thread exists."""
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    set_death_signal = _death_signal_setter()
+    child_stdin, our_stdin = os.pipe()
+    our_stdout, child_stdout = os.pipe()
+    failure_read, failure_write = os.pipe()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _become_server(command, child_stdin, child_stdout, failure_write, parent, set_death_signal)
+    for fd in (child_stdin, child_stdout, failure_write):
+        os.close(fd)
+    with os.fdopen(failure_read, "rb") as pipe:
+        failure = pipe.read()
+    if failure:
+        os.waitpid(pid, 0)
+        raise _start_error(command, int(failure))
+    return Child(pid, our_stdin, our_stdout)
+
+
+def forward_signals(child: Child) -> None:
+    """Passes signals on to the server, in a thread of its own. What the terminal sent, the server got already:
+    it is in our process group."""
+    if hasattr(signal, "sigwaitinfo"):
+        threading.Thread(target=_forward_for_ever, args=(child,), name="signals", daemon=True).start()
+        return
+    for number in FORWARDED:  # macOS: no siginfo, so a ^C at a terminal reaches the server twice
+        signal.signal(number, lambda got, _frame: child.send_signal(got))
+
+
+def imitate(ended: Exit) -> NoReturn:
+    """Ends this process the way the server ended, so that whoever waits for us sees the same status."""
+    if ended.signal is not None:
+        import resource
+
+        try:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # one core dump, the server's, is enough
+            signal.signal(ended.signal, signal.SIG_DFL)
+        except (OSError, ValueError):
+            pass  # SIGKILL and SIGSTOP have no disposition to restore
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [ended.signal])
+        os.kill(os.getpid(), ended.signal)
+        os._exit(128 + ended.signal)
+    os._exit(ended.code or 0)
+
+
+def _forward_for_ever(child: Child) -> None:
+    while True:
+        info = signal.sigwaitinfo(FORWARDED)
+        if info.si_code != _SENT_BY_KERNEL:
+            child.send_signal(info.si_signo)
+
+
+def _become_server(
+    command: Sequence[str], stdin: int, stdout: int, failure: int, parent: int, set_death_signal: object
+) -> NoReturn:
+    """Runs in the forked child: nothing here may return or raise."""
+    try:
+        os.dup2(stdin, 0)
+        os.dup2(stdout, 1)
+        for number in _RESTORED:  # Python ignores these, and a disposition of "ignore" survives exec
+            signal.signal(number, signal.SIG_DFL)
+        if callable(set_death_signal):
+            set_death_signal(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+        os.execvp(command[0], list(command))
+    except OSError as error:
+        os.write(failure, str(error.errno or 0).encode())
+    finally:
+        os._exit(127)
+
+
+def _death_signal_setter() -> object:
+    """prctl(2) on Linux: a wrapper that is killed outright takes the server with it, as killing the server would.
+    Without it a server that does not watch for the end of its input would stay behind."""
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+
+
+def _start_error(command: Sequence[str], number: int) -> StartError:
+    import errno
+
+    program = command[0]
+    if number == errno.ENOENT:
+        return StartError(
+            f"cannot start {program!r}: no such command",
+            "check its spelling and the PATH that the MCP client gives to its servers",
+            127,
+        )
+    return StartError(
+        f"cannot start {program!r}: {os.strerror(number)}",
+        "check that it is a program and may be executed",
+        126,
+    )

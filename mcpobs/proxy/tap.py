@@ -1,0 +1,98 @@
+"""What the wrapper learns from the bytes that pass: frames, operations, sessions, rows. Never raises, never writes
+to the wire.
+
+Two threads use it, one for each direction. A chunk from the client is noted before it is passed on and parsed
+after that, by whichever thread comes first: the response to it may be there before the client's thread has
+parsed the request. The lock is held only while parsing and spooling, never while a pipe is read or written.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from threading import Lock
+from typing import Callable, Mapping
+
+from mcpobs.observer import Observer
+from mcpobs.protocol.conversation import Conversation
+from mcpobs.protocol.lines import Lines
+from mcpobs.protocol.operation import Operation, Sender, Stamp
+from mcpobs.protocol.session import StdioSessions
+
+
+def now() -> Stamp:
+    return Stamp(time.time_ns(), time.monotonic_ns())
+
+
+class Tap:
+    """Reads along on both directions of one stdio connection."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        sessions: StdioSessions,
+        observer: Observer,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._conversation = conversation
+        self._sessions = sessions
+        self._observer = observer
+        self._warn = warn
+        self._noted: deque[tuple[bytes, Stamp]] = deque()
+        self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines()}
+        self._lock = Lock()
+        self._failed = False
+
+    def note(self, chunk: bytes) -> None:
+        """Keeps a chunk from the client for `catch_up`. Must be called before the chunk is passed on."""
+        self._noted.append((chunk, now()))
+
+    def catch_up(self) -> None:
+        """Parses what the client has sent so far."""
+        with self._lock:
+            self._parse_noted()
+
+    def seen(self, chunk: bytes) -> None:
+        """Parses a chunk from the server; what it finishes is recorded when this returns."""
+        stamp = now()
+        with self._lock:
+            self._parse_noted()
+            self._parse("server", chunk, stamp)
+
+    def close(self, error_type: str, extra: Mapping[str, str | int]) -> None:
+        """Records what is still in flight as unfinished."""
+        with self._lock:
+            self._parse_noted()
+            try:
+                for operation in self._conversation.close(now(), error_type):
+                    self._end(operation, extra)
+            except Exception as error:
+                self._report(error)
+
+    def _parse_noted(self) -> None:
+        while self._noted:
+            chunk, stamp = self._noted.popleft()
+            self._parse("client", chunk, stamp)
+
+    def _parse(self, sender: Sender, chunk: bytes, stamp: Stamp) -> None:
+        try:
+            for frame in self._lines[sender].feed(chunk):
+                for operation in self._conversation.feed(sender, frame, stamp):
+                    self._end(operation, None)
+        except Exception as error:  # our fault: the call goes on
+            self._report(error)
+
+    def _end(self, operation: Operation, extra: Mapping[str, str | int] | None) -> None:
+        self._observer.end(operation, self._sessions.of(operation, self._conversation.legacy), extra)
+
+    def _report(self, error: Exception) -> None:
+        """Says once that something of ours broke. The message may quote content, so only its class is told."""
+        if not self._failed:
+            self._failed = True
+            frame = error.__traceback__
+            while frame is not None and frame.tb_next is not None:
+                frame = frame.tb_next
+            where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+            self._warn(f"a frame could not be observed ({type(error).__name__} at {where}); the server goes on")
+            sys.stderr.flush()
