@@ -44,6 +44,11 @@ class StdioSessions:
         self._process = {legacy: self._of_process("high" if legacy else "medium") for legacy in (True, False)}
         self._conversations: dict[str, Session] = {}
 
+    @property
+    def process_session(self) -> Session:
+        """The session of what belongs to no operation."""
+        return self._process[False]
+
     def of(self, operation: Operation, legacy: bool | None) -> Session:
         """The session of an operation; `legacy` is whether the connection began with `initialize`."""
         if operation.conversation_id is not None:

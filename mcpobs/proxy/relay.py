@@ -60,6 +60,26 @@ def upstream(source: int, sink: int, noted: Callable[[bytes], None], catch_up: C
     close(source)  # where the server does not read any more, the client must see a broken pipe as well
 
 
+def rewritten(
+    source: int, sink: int, rewrite: Callable[[bytes], bytes], rest: Callable[[], bytes], catch_up: Callable[[], None]
+) -> None:
+    """Client to server where frames are rewritten: `rewrite` may hold half a frame back until `rest`."""
+    open_ = True
+    while open_ and (chunk := read_chunk(source)):
+        passed = rewrite(chunk)
+        open_ = not passed or write_whole(sink, passed)
+        catch_up()
+    if open_:
+        write_whole(sink, rest())
+    catch_up()
+    close(sink)
+    close(source)
+
+
+def unseen(chunk: bytes) -> None:
+    """Shows a chunk to nobody."""
+
+
 def downstream(source: int, sink: int, seen: Callable[[bytes], None]) -> None:
     """Server to client. A chunk is recorded first: a finished call is on disk before the client knows of it."""
     while chunk := read_chunk(source):

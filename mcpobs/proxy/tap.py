@@ -17,7 +17,7 @@ from typing import Callable, Mapping
 from mcpobs.observer import Observer
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lines import Lines
-from mcpobs.protocol.operation import Operation, Sender, Stamp
+from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
 from mcpobs.protocol.session import StdioSessions
 
 
@@ -39,14 +39,21 @@ class Tap:
         self._sessions = sessions
         self._observer = observer
         self._warn = warn
-        self._noted: deque[tuple[bytes, Stamp]] = deque()
+        self._noted: deque[tuple[bytes, Stamp, TraceContext | None]] = deque()
+        self._last_mono_ns = time.monotonic_ns()
         self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines()}
         self._lock = Lock()
         self._failed = False
 
-    def note(self, chunk: bytes) -> None:
-        """Keeps a chunk from the client for `catch_up`. Must be called before the chunk is passed on."""
-        self._noted.append((chunk, now()))
+    def note(self, chunk: bytes, span: TraceContext | None = None) -> None:
+        """Keeps a chunk from the client for `catch_up`. Must be called before the chunk is passed on.
+
+        With `span` the chunk is one whole frame, whose operation gets that span's ids."""
+        self._noted.append((chunk, now(), span))
+
+    def idle_s(self) -> float:
+        """How long the server has been silent."""
+        return (time.monotonic_ns() - self._last_mono_ns) / 1e9
 
     def catch_up(self) -> None:
         """Parses what the client has sent so far."""
@@ -56,6 +63,7 @@ class Tap:
     def seen(self, chunk: bytes) -> None:
         """Parses a chunk from the server; what it finishes is recorded when this returns."""
         stamp = now()
+        self._last_mono_ns = stamp.mono_ns
         with self._lock:
             self._parse_noted()
             self._parse("server", chunk, stamp)
@@ -72,13 +80,13 @@ class Tap:
 
     def _parse_noted(self) -> None:
         while self._noted:
-            chunk, stamp = self._noted.popleft()
-            self._parse("client", chunk, stamp)
+            chunk, stamp, span = self._noted.popleft()
+            self._parse("client", chunk, stamp, span)
 
-    def _parse(self, sender: Sender, chunk: bytes, stamp: Stamp) -> None:
+    def _parse(self, sender: Sender, chunk: bytes, stamp: Stamp, span: TraceContext | None = None) -> None:
         try:
             for frame in self._lines[sender].feed(chunk):
-                for operation in self._conversation.feed(sender, frame, stamp):
+                for operation in self._conversation.feed(sender, frame, stamp, span):
                     self._end(operation, None)
         except Exception as error:  # our fault: the call goes on
             self._report(error)

@@ -29,7 +29,8 @@ class Spool:
     """Writes rows to `<lake>/spool/<writer>.<seq>.jsonl` and holds that file's lock as long as it lives.
 
     `loss_row(count, reason)` makes the row that tells a reader how many rows could not be written; it is
-    written as soon as writing works again. `rolled` is called after a segment was closed for a new one.
+    written as soon as writing works again. `rolled` is called after a segment was closed for a new one, `failed`
+    when writing begins to fail.
     Thread-safe. After a fork the child opens a segment of its own.
     """
 
@@ -40,11 +41,13 @@ class Spool:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         rolled: Callable[[], None] | None = None,
+        failed: Callable[[OSError], None] | None = None,
     ) -> None:
         self._folder = lake / SPOOL_FOLDER
         self._loss_row = loss_row
         self._segment_bytes = segment_bytes
         self._rolled = rolled
+        self._failed = failed
         self._lock = Lock()
         self._fd = -1
         self._size = 0
@@ -70,6 +73,8 @@ class Spool:
                 self.lost += 1
                 self.lost_total += 1
                 self.last_error = error
+                if self.lost == 1 and self._failed is not None:
+                    self._failed(error)
                 return False
         if rolled and self._rolled is not None:
             self._rolled()

@@ -1,0 +1,81 @@
+"""The command line as a whole: which commands there are. Owns no command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mcpobs import __version__
+from mcpobs.cli.baseline import baseline
+from mcpobs.cli.check import check
+from mcpobs.cli.demo import demo
+from mcpobs.cli.instrument import instrument
+from mcpobs.cli.lake import app as lake
+from mcpobs.cli.query import query
+from mcpobs.cli.report import report
+from mcpobs.errors import EXIT_USAGE
+
+app = typer.Typer(
+    name="mcpobs",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: a terminal's width decides, and a golden file can hold it
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(
+    context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]},
+)(instrument)
+app.command()(report)
+app.command()(query)
+app.command()(baseline)
+app.command()(check)
+app.add_typer(lake, name="lake")
+app.command()(demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mcpobs {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def mcpobs(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Observe any MCP server: record its calls, ask what is slow, get a limits file.
+
+    \b
+    Begin with:
+      mcpobs demo                                 see the whole of it in fifteen seconds
+      mcpobs instrument -- YOUR SERVER COMMAND    record every call of a server
+      mcpobs report --p95                         which tool is slowest right now?
+      mcpobs baseline > limits.yaml               limits from the traffic, with evidence
+    """
+
+
+def run(argv: list[str]) -> int:
+    """Runs a command line; returns its exit code. Usage errors are printed the way all errors are."""
+    try:
+        code = app(argv, standalone_mode=False, prog_name="mcpobs")
+    except Exception as error:
+        show = getattr(error, "format_message", None)
+        if show is None:
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(show())
+            return EXIT_USAGE
+        print(f"mcpobs: error: {_sentence(show())}", file=sys.stderr)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "mcpobs"
+        print(f"hint: {command} --help shows what it takes", file=sys.stderr)
+        return EXIT_USAGE
+    return code if isinstance(code, int) else 0
+
+
+def _sentence(text: str) -> str:
+    return text[:1].lower() + text[1:].rstrip(".")

@@ -1,0 +1,80 @@
+"""`--propagate`: each request reaches the server with our span as its parent, in `params._meta.traceparent`.
+
+The only place where the wrapper alters what it passes on, and only when asked. Everything else in the frame stays
+as it came, byte by byte; a frame in which the place cannot be found surely is passed on as it is.
+"""
+
+from __future__ import annotations
+
+import os
+
+import orjson
+
+from mcpobs.protocol.operation import TraceContext
+from mcpobs.protocol.splice import with_trace_context
+from mcpobs.protocol.trace import format_traceparent, parse_traceparent
+from mcpobs.proxy.tap import Tap
+
+MAX_FRAME_BYTES = 16 << 20  # a larger one is passed on as it comes, without our span
+
+
+class Propagation:
+    """Rewrites the client's frames, one line at a time; half a line waits for its other half."""
+
+    def __init__(self, tap: Tap) -> None:
+        self._tap = tap
+        self._half = bytearray()
+        self._passing = False  # in the middle of a line that is too long to be held
+
+    def rewrite(self, chunk: bytes) -> bytes:
+        """What is to be sent to the server now."""
+        out = bytearray()
+        for line in _split(chunk):
+            if self._passing or not line.endswith(b"\n") and len(self._half) + len(line) > MAX_FRAME_BYTES:
+                out += self._pass(line)
+            elif line.endswith(b"\n"):
+                out += self._line(bytes(self._half) + line)
+                self._half.clear()
+            else:
+                self._half += line
+        return bytes(out)
+
+    def rest(self) -> bytes:
+        """What is left at the end of the stream: a last line without its newline."""
+        left = bytes(self._half)
+        self._half.clear()
+        self._tap.note(left)
+        return left
+
+    def _pass(self, line: bytes) -> bytes:
+        passed = bytes(self._half) + line
+        self._half.clear()
+        self._passing = not line.endswith(b"\n")
+        self._tap.note(passed)
+        return passed
+
+    def _line(self, line: bytes) -> bytes:
+        parent = _caller(line)
+        span = TraceContext(
+            trace_id=parent.trace_id if parent else os.urandom(16).hex(),
+            span_id=os.urandom(8).hex(),
+            flags=parent.flags if parent else 1,
+        )
+        rewritten = with_trace_context(line, format_traceparent(span))
+        self._tap.note(line, span if rewritten != line else None)
+        return rewritten
+
+
+def _caller(line: bytes) -> TraceContext | None:
+    """The trace context that the client sent with a request."""
+    try:
+        return parse_traceparent(orjson.loads(line)["params"]["_meta"]["traceparent"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _split(chunk: bytes) -> list[bytes]:
+    """Lines with their newlines; splitlines() would also split at a carriage return."""
+    lines = [line + b"\n" for line in chunk.split(b"\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines

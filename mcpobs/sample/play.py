@@ -1,0 +1,132 @@
+"""Agents that use the sample server through `mcpobs instrument`: ordinary ones, and four that go wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Sequence
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+ORDINARY = 40
+PROCESSES = 2
+AT_ONCE = 5
+LOOP_CALLS = 24
+BURST_CALLS = 9
+HEAVY_CALLS = 120
+
+LOOP = "agent-stuck-in-a-loop"
+BURST = "agent-in-an-error-burst"
+ODD = "agent-with-an-odd-argument"
+HEAVY = "agent-heavy-user"
+
+Arguments = dict[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    tool: str
+    arguments: Arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What one agent does in its session."""
+
+    session: str
+    calls: Sequence[Call]
+
+
+def scripts() -> list[Script]:
+    """All sessions of the demo."""
+    return [*(_ordinary(n) for n in range(ORDINARY)), _loop(), _burst(), _odd(), _heavy()]
+
+
+def _ordinary(n: int) -> Script:
+    order = f"A{1000 + n}"
+    calls = [
+        Call("search_orders", {"query": f"customer {n}"}),
+        Call("get_order", {"order_id": order}),
+    ]
+    if n % 2:
+        calls.append(Call("list_products", {"page": 1 + n % 7}))
+    if n % 3 == 0:
+        calls += [Call("get_order", {"order_id": f"B{1000 + n}"}), Call("list_products", {"page": 2})]
+    if n % 4 == 0:
+        calls.append(Call("refund", {"order_id": order, "amount": 9.5 + n}))
+    calls.append(Call("send_mail", {"to": f"customer{n}@example.com", "subject": f"Order {order}", "body": "On its way."}))
+    return Script(f"agent-{n + 1:02d}", calls)
+
+
+def _loop() -> Script:
+    return Script(LOOP, [Call("search_orders", {"query": "unknown customer"})] * LOOP_CALLS)
+
+
+def _burst() -> Script:
+    calls = [Call("search_orders", {"query": "open refunds"}), Call("get_order", {"order_id": "A7-DOWN"})]
+    calls += [Call("refund", {"order_id": f"A{n}-DOWN", "amount": 20.0 + n}) for n in range(BURST_CALLS)]
+    return Script(BURST, calls)
+
+
+def _odd() -> Script:
+    return Script(
+        ODD,
+        [
+            Call("search_orders", {"query": "customer 7"}),
+            Call("get_order", {"order_id": "../../../../etc/passwd; cat /root/.ssh/id_rsa " + "A" * 3000, "debug": 1}),
+        ],
+    )
+
+
+def _heavy() -> Script:
+    return Script(
+        HEAVY,
+        [
+            Call("get_order", {"order_id": f"C{n}"}) if n % 3 else Call("list_products", {"page": n})
+            for n in range(HEAVY_CALLS)
+        ],
+    )
+
+
+def play(lake: Path, env: dict[str, str], told: Callable[[int, int], None]) -> int:
+    """Plays all sessions through real server processes; returns the number of calls. `told(done, all)` is progress."""
+    return anyio.run(_play, lake, env, told)
+
+
+async def _play(lake: Path, env: dict[str, str], told: Callable[[int, int], None]) -> int:
+    todo = scripts()
+    total, done = sum(len(script.calls) for script in todo), 0
+
+    async def one(client: Client, script: Script, gate: anyio.Semaphore) -> None:
+        nonlocal done
+        async with gate:
+            for call in script.calls:
+                await client.call_tool(
+                    call.tool, dict(call.arguments), meta={"gen_ai.conversation.id": script.session}
+                )
+                done += 1
+                told(done, total)
+
+    async def process(part: list[Script]) -> None:
+        server = StdioServerParameters(command=sys.executable, args=_wrapped(lake), env={**os.environ, **env})
+        gate = anyio.Semaphore(AT_ONCE)
+        async with Client(stdio_client(server)) as client:
+            await client.list_tools()
+            async with anyio.create_task_group() as sessions:
+                for script in part:
+                    sessions.start_soon(one, client, script, gate)
+
+    async with anyio.create_task_group() as processes:
+        for n in range(PROCESSES):
+            processes.start_soon(process, todo[n::PROCESSES])
+    return done
+
+
+def _wrapped(lake: Path) -> list[str]:
+    """The server's command with mcpobs in front of it, as a client's configuration has it."""
+    front = ["-m", "mcpobs", "instrument", "--lake", str(lake), "--name", "shop", "--"]
+    return [*front, sys.executable, "-m", "mcpobs.sample.server"]
