@@ -45,7 +45,7 @@ def _telling_part(command: Sequence[str]) -> str:
             next(rest, None)
         elif word in ("-c", "-e", "--eval"):
             return program
-        elif not word.startswith("-") and "=" not in word and word not in _WORDS:
+        elif not (word.startswith("-") or "=" in word or word in _WORDS or _RUNNERS.fullmatch(_stem(word))):
             return _stem(word)
     return program
 

@@ -1,0 +1,138 @@
+"""The registry of names: consistent in itself, documented, and equal to what is really emitted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from mcpobs import semconv
+from mcpobs.segment import scan
+from mcpobs.semconv import NAMES, Name
+
+ROOT = Path(__file__).parent.parent
+COLUMNS_PAGE = ROOT / "docs" / "columns.md"
+SERVER = [sys.executable, str(Path(__file__).parent / "proxy" / "scripted.py")]
+
+
+def test_every_attribute_and_every_column_is_registered_once() -> None:
+    attributes = [n.attribute for n in NAMES if n.attribute]
+    columns = [n.column for n in NAMES if n.column]
+    assert len(set(attributes)) == len(attributes)
+    assert len(set(columns)) == len(columns)
+    assert all(n.attribute or n.column for n in NAMES)
+
+
+def test_every_constant_of_an_attribute_is_registered() -> None:
+    registered = {n.attribute for n in NAMES} | {metric.name for metric in semconv.METRICS}
+    own = {"SCOPE_NAME", "GENAI_COMMIT", "LOSS_SPAN", "EXECUTE_TOOL", "TOOL_ERROR", "TRANSPORT_PIPE"}
+    constants = {k: v for k, v in vars(semconv).items() if k.isupper() and isinstance(v, str) and k not in own}
+    assert {k for k, v in constants.items() if v not in registered} == set()
+
+
+def test_the_page_of_columns_is_what_the_registry_says() -> None:
+    page = _page()
+    if os.environ.get("UPDATE_GOLDEN"):
+        COLUMNS_PAGE.write_text(page)
+    assert COLUMNS_PAGE.read_text() == page, "run the test with UPDATE_GOLDEN=1 and read the difference"
+
+
+def test_all_that_is_emitted_is_registered_and_all_that_is_registered_as_emitted_is_emitted(tmp_path: Path) -> None:
+    """Plays every kind of operation through the wrapper, then reads the spool as it lies on the disk."""
+    rows = _rows_of_every_kind(tmp_path)
+    columns = {column for row in rows for column in row if column != "check"}
+    inside = {key for row in rows for part in ("attributes", "resource") for key in json.loads(row.get(part) or "{}")}
+    emitted = [n for n in NAMES if n.use == "emitted"]
+    assert columns == {n.column for n in emitted if n.column}
+    assert inside == {n.attribute for n in emitted if not n.column}
+
+
+def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
+    lake, config = folder / "lake", folder / "config"
+    config.mkdir()
+    (config / "config.toml").write_text("[prices]\n'*' = 0.001\n")
+    script = [
+        {"method": "initialize", "id": 0, "params": {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c", "version": "1"}}},
+        {"method": "notifications/initialized"},
+        {"method": "tools/list", "id": 1},
+        {"method": "prompts/get", "id": 2, "params": {"name": "p"}},
+        {"method": "resources/read", "id": 3, "params": {"uri": "file:///x"}},
+        {
+            "method": "tools/call",
+            "id": 4,
+            "params": {
+                "name": "slow",
+                "arguments": {"a": 1},
+                "_meta": {
+                    "progressToken": "p4",
+                    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                    "gen_ai.conversation.id": "talk",
+                },
+            },
+        },
+        {"method": "tools/call", "id": 5, "params": {"name": "fail"}},
+        {"method": "nonsense", "id": 6},
+        {"method": "tools/call", "id": 7, "params": {"name": "never"}},
+        {"method": "notifications/cancelled", "params": {"requestId": 7, "reason": "no longer needed"}},
+        {"method": "tools/call", "id": 8, "params": {"name": "die"}},
+    ]
+    _play(script, lake, config, [])
+    _play([{"method": "tools/call", "id": 9, "params": {"name": "killed"}}], lake, config, [])
+    rows = [json.loads(row) for file in (lake / "spool").iterdir() for row in scan(file.read_bytes()).rows]
+    return [*rows, _loss()]
+
+
+def _play(script: list[dict[str, object]], lake: Path, config: Path, options: list[str]) -> None:
+    sent = b"".join(json.dumps({"jsonrpc": "2.0", **frame}).encode() + b"\n" for frame in script)
+    command = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(lake), *options, "--", *SERVER]
+    env = {**os.environ, "MCPOBS_CONFIG": str(config)}
+    subprocess.run(command, input=sent, capture_output=True, timeout=60, env=env, check=False)
+
+
+def _loss() -> dict[str, object]:
+    """The row of a loss. That it is written when the disk was full is shown in the tests of the spool."""
+    from mcpobs.observer import Recorder, loss_row
+    from mcpobs.protocol.session import StdioSessions
+
+    row = loss_row(Recorder("s", "i", "stdio", "pipe"), StdioSessions("p", 1).process_session, 3, "ENOSPC")
+    return {key: value for key, value in row.items() if value is not None}
+
+
+def _page() -> str:
+    rows = [_line(name) for name in NAMES if name.column]
+    rest = [_line(name) for name in NAMES if not name.column]
+    return "\n".join(
+        [
+            "# Columns of the lake",
+            "",
+            "Generated from `mcpobs/semconv.py`. One row is one span. The views `operations` and `tool_calls` have all of",
+            "these columns by these names; they are public and stable, and new ones are only ever added.",
+            f"`genai` is open-telemetry/semantic-conventions-genai at commit {semconv.GENAI_COMMIT}.",
+            "`reserved` columns are settled and null until the part of mcpobs that fills them is there.",
+            "",
+            "| column | attribute | type | meaning | source | use |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            "## Attributes that stay in the JSON columns `attributes` and `resource`",
+            "",
+            "| column | attribute | type | meaning | source | use |",
+            "|---|---|---|---|---|---|",
+            *rest,
+            "",
+            "## Metrics (OTLP only)",
+            "",
+            "| name | unit | meaning | source |",
+            "|---|---|---|---|",
+            *(f"| `{m.name}` | {m.unit} | {m.meaning} | {m.source} |" for m in semconv.METRICS),
+            "",
+        ]
+    )
+
+
+def _line(name: Name) -> str:
+    column = f"`{name.column}`" if name.column else ""
+    attribute = f"`{name.attribute}`" if name.attribute else ""
+    return f"| {column} | {attribute} | {name.type} | {name.meaning.replace('|', '·')} | {name.source} | {name.use} |"
