@@ -1,0 +1,65 @@
+"""The Parquet files of the table as one relation, whatever version of mcpobs wrote them. Never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mcpobs.lake.engine import Connection, EngineError, quoted
+from mcpobs.lake.schema import PARTITION, TYPES
+from mcpobs.lake.snapshot import DataFile
+
+_MAGIC = b"PAR1"
+
+
+def relation(connection: Connection, table: Path, files: Sequence[DataFile], columns: dict[str, str] = TYPES) -> str:
+    """A select over the files with exactly the columns asked for, in that order.
+
+    A column that an older mcpobs did not write is null; one that a newer one wrote is left out. Opens the
+    footer of each file, so a file that is no Parquet raises EngineError here.
+    """
+    paths = ", ".join(quoted(table / file.path) for file in files)
+    source = (
+        f"read_parquet([{paths}], union_by_name = true, hive_partitioning = true, "
+        f"hive_types = {{{quoted(PARTITION)}: VARCHAR}})"
+    )
+    found = {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
+    selected = [_column(name, type_, found.get(name)) for name, type_ in columns.items()]
+    return f"select {', '.join(selected)} from {source}"
+
+
+def _column(name: str, type_: str, found: str | None) -> str:
+    if found is None:
+        return f"cast(null as {type_}) as {name}"
+    return name if found == type_ else f"try_cast({name} as {type_}) as {name}"
+
+
+def visible_damage(table: Path, file: DataFile) -> str | None:
+    """Why a file cannot be what the log says, as far as its size and its last bytes tell; 10 µs a file."""
+    path = table / file.path
+    if not file.path.startswith(f"{PARTITION}={file.date}/"):
+        return "it does not lie in the folder of its partition"
+    try:
+        with path.open("rb") as opened:
+            size = opened.seek(0, 2)
+            if size != file.size_bytes:
+                return f"it has {size:,} bytes and should have {file.size_bytes:,}"
+            opened.seek(-min(size, 4), 2)
+            if opened.read() != _MAGIC:
+                return "it is no Parquet file"
+    except FileNotFoundError:
+        return "it is missing"
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def hidden_damage(connection: Connection, table: Path, file: DataFile) -> str | None:
+    """Why a file cannot be read, found by reading all of it."""
+    try:
+        select = relation(connection, table, [file])
+        used = " + ".join(f"count({name})" for name in TYPES)
+        connection.execute(f"select {used} from ({select})").fetchall()
+    except EngineError as error:
+        return str(error).splitlines()[0]
+    return None

@@ -1,0 +1,146 @@
+"""Writes to the Delta log, by deltalake. The caller holds the lake's lock.
+
+deltalake is imported in here and only when something is written: it costs 82 ms, and it panics in a process that
+forks after it was imported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mcpobs.errors import LakeError
+from mcpobs.lake.schema import DELTA_TYPES, PARTITION, TIME, delta_schema
+from mcpobs.lake.snapshot import LOG_FOLDER, DataFile, Snapshot
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+CHECKPOINT_INTERVAL = 20  # commits; a reader parses at most so many, 0.1 ms each
+PROPERTIES = {
+    "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
+    "delta.logRetentionDuration": "interval 1 days",
+    "delta.enableExpiredLogCleanup": "true",
+    # Tombstones are what keeps a replaced file from being taken for a forgotten one; that needs minutes.
+    "delta.deletedFileRetentionDuration": "interval 1 hours",
+    # A wrapper process is a writer of its own. `writer.py` says why its transaction may be forgotten after this.
+    "delta.setTransactionRetentionDuration": "interval 7 days",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A transaction to be written: segments of `writer` up to `version` are in the table."""
+
+    writer: str
+    version: int
+
+
+def append(
+    table: Path,
+    state: Snapshot,
+    *,
+    adds: Sequence[DataFile],
+    removes: Sequence[DataFile] = (),
+    progress: Sequence[Progress] = (),
+    rows_change: bool = True,
+) -> None:
+    """One Delta commit, durable when this returns. Makes the table, or adds columns to it, where that is due.
+
+    `rows_change` is False for a commit that only moves rows between files.
+    """
+    from deltalake import CommitProperties, PostCommitHookProperties, Transaction
+    from deltalake.exceptions import DeltaError
+    from deltalake.transaction import AddAction, RemoveAction
+
+    now_ms = time.time_ns() // 1_000_000
+    actions: list[AddAction | RemoveAction] = [
+        RemoveAction(quote(file.path, safe="/="), rows_change, now_ms, file.size_bytes, {PARTITION: file.date})
+        for file in removes
+    ]
+    actions += [
+        AddAction(
+            path=quote(file.path, safe="/="),
+            size=file.size_bytes,
+            partition_values={PARTITION: file.date},
+            modification_time=now_ms,
+            data_change=rows_change,
+            stats=_stats(file),
+        )
+        for file in adds
+    ]
+    try:
+        delta = _open(table, state)
+        delta.create_write_transaction(
+            actions,
+            "append",
+            delta.schema(),
+            partition_by=[PARTITION],
+            commit_properties=CommitProperties(
+                app_transactions=[Transaction(p.writer, p.version, now_ms) for p in progress]
+            ),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=True),
+        )
+    except (DeltaError, OSError) as error:
+        # deltalake wraps an OSError in one of its own, with the cause in its text
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise LakeError(
+            f"cannot commit to {table}: {reason}",
+            "check the folder's permissions and free space; the spool keeps what is recorded until a commit works",
+        ) from error
+    sync_log(table)
+
+
+def _open(table: Path, state: Snapshot) -> DeltaTable:
+    from deltalake import DeltaTable, Schema
+
+    if state.version < 0:
+        table.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return DeltaTable.create(
+            str(table), Schema.from_json(delta_schema()), partition_by=[PARTITION], configuration=PROPERTIES
+        )
+    delta = DeltaTable(str(table))
+    missing = {name: type_ for name, type_ in DELTA_TYPES.items() if name not in state.columns}
+    if missing:
+        delta.alter.add_columns(list(Schema.from_json(delta_schema(missing)).fields))
+        delta = DeltaTable(str(table))
+    return delta
+
+
+def _stats(file: DataFile) -> str:
+    stats: dict[str, object] = {"numRecords": file.rows}
+    if file.first_unix_nano is not None and file.last_unix_nano is not None:
+        stats |= {"minValues": {TIME: file.first_unix_nano}, "maxValues": {TIME: file.last_unix_nano}}
+        stats["nullCount"] = {TIME: 0}
+    return json.dumps(stats)
+
+
+def sync_log(table: Path) -> None:
+    """Makes the Delta log survive a loss of power. deltalake does not; unchanged files cost microseconds."""
+    log = table / LOG_FOLDER
+    recent = sorted(entry.name for entry in log.iterdir() if entry.name[:1].isdigit())[-2 * CHECKPOINT_INTERVAL :]
+    for name in [*recent, "_last_checkpoint", "."]:
+        sync(log / name)
+
+
+def sync(path: Path) -> None:
+    """fsync of a file or folder; one that is gone needs none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def transactions_of(counts: Mapping[str, int]) -> list[Progress]:
+    """Running totals, kept as transactions: those survive checkpoints and are written with the rows, or not at all."""
+    return [Progress(name, total) for name, total in counts.items()]

@@ -1,0 +1,76 @@
+"""One committer at a time: the lock on the lake, and the conditions under which its holder writes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mcpobs.errors import LakeError
+
+LOCK_FILE = "commit.lock"
+WORK_FOLDER = ".work"
+WAIT_S = 120.0
+_PAUSE_S = 0.05
+
+
+@contextmanager
+def exclusive(lake: Path, *, wait: bool) -> Iterator[bool]:
+    """Yields True with the lake's lock held, or False where another process holds it.
+
+    With `wait` it asks again for up to WAIT_S, then raises LakeError. The lock goes with its process, however that
+    ends. Files that are made meanwhile, those of DuckDB and deltalake too, are the owner's alone.
+    """
+    path = lake / LOCK_FILE
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unwritable(lake, error) from None
+    try:
+        held = _take(descriptor)
+        until = time.monotonic() + WAIT_S
+        while wait and not held:
+            if time.monotonic() > until:
+                raise LakeError(f"another process has been writing to {lake} for {WAIT_S:.0f} s", "try again later")
+            time.sleep(_PAUSE_S)
+            held = _take(descriptor)
+        if not held:
+            yield False
+            return
+        before = os.umask(0o077)
+        try:
+            yield True
+        except OSError as error:
+            raise unwritable(lake, error) from error
+        finally:
+            os.umask(before)
+    finally:
+        os.close(descriptor)
+
+
+def unwritable(lake: Path, error: OSError) -> LakeError:
+    return LakeError(
+        f"cannot write to the lake at {lake}: {error.strerror or error}",
+        "check the folder's permissions and free space; the spool keeps what is recorded until a commit works",
+    )
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def work_folder(lake: Path) -> Path:
+    """The lock holder's folder for what is not part of the lake, emptied of what a killed one left there."""
+    folder = lake / WORK_FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_file() or path.is_symlink():
+            path.unlink(missing_ok=True)
+    return folder

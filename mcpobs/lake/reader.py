@@ -1,0 +1,218 @@
+"""Reads the lake: spool and Parquet as one table `spans`, each span once. Takes no lock and writes nothing to the lake.
+
+The order is what makes a moment of moving files harmless: list the spool, then load the Delta log, then leave out the
+segments that the log says are in the table, then load what remains at once. A span that is moved in between is in
+the log that was loaded; one that is written in between was not there when the reading began.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from mcpobs.errors import LakeError
+from mcpobs.lake import backlog, cold, hot, repeated, snapshot
+from mcpobs.lake.backlog import Found
+from mcpobs.lake.engine import Connection, EngineError, connect, quoted
+from mcpobs.lake.place import require_lake, table_of
+from mcpobs.lake.schema import TIME, TYPES
+from mcpobs.lake.snapshot import DataFile
+
+_TRIES = 20
+
+
+class _Moved(Exception):
+    """A segment that was listed is gone: a committer moved it. The reading starts again."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """An open reading of the lake, as of the moment it was opened. Close it, or use it in a `with`."""
+
+    lake: Path
+    connection: Connection
+    files: list[Path]
+    damaged_files: list[tuple[Path, str]]
+    damaged_lines: int
+    hot_segments: int
+    hot_bytes: int
+    _data: list[DataFile] = field(repr=False)
+    _filter: str = field(repr=False)
+    _private: Path | None = field(repr=False)
+
+    def exclude_damaged(self) -> bool:
+        """Reads every file in full and leaves out those that fail; true where it found one.
+
+        For a query that failed in the middle of a file whose footer was fine: try it again after this.
+        """
+        table = table_of(self.lake)
+        bad = {file.path: why for file in self._data if (why := cold.hidden_damage(self.connection, table, file))}
+        self.damaged_files.extend((table / path, why) for path, why in bad.items())
+        self._data = [file for file in self._data if file.path not in bad]
+        _define_spans(self)
+        return bool(bad)
+
+    def close(self) -> None:
+        self.connection.close()
+        if self._private is not None:
+            _remove_folder(self._private)
+            self._private = None
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_reading(
+    lake: Path,
+    *,
+    since_unix_nano: int | None = None,
+    until_unix_nano: int | None = None,
+    service: str | None = None,
+) -> Reading:
+    """Opens the lake with a table `spans` of all columns of semconv.COLUMNS, in that order.
+
+    It holds the operations that began in [since, until), of one service where one is named. Files that cannot be
+    read are left out and listed in `damaged_files`. Raises LakeError where there is no lake or it cannot be read.
+    """
+    require_lake(lake)
+    private = _private_folder()
+    connection = connect(spill=private)
+    try:
+        for _ in range(_TRIES):
+            try:
+                return _open(lake, connection, private, since_unix_nano, until_unix_nano, service)
+            except _Moved:
+                continue
+        raise LakeError(f"the spool of {lake} keeps changing while it is read", "try again")
+    except BaseException:
+        connection.close()
+        if private is not None:
+            _remove_folder(private)
+        raise
+
+
+def _open(
+    lake: Path,
+    connection: Connection,
+    private: Path | None,
+    since: int | None,
+    until: int | None,
+    service: str | None,
+) -> Reading:
+    found = backlog.segments(lake)
+    table = table_of(lake)
+    state = snapshot.load(table, lambda: connection)
+    fresh = [f for f in found if f.segment.seq > state.covered(f.segment.writer)]
+    damaged_lines = _load_hot(connection, private, lake, fresh)
+
+    damaged: list[tuple[Path, str]] = []
+    data: list[DataFile] = []
+    for file in state.files.values():
+        if not file.overlaps(since, until):
+            continue
+        if why := cold.visible_damage(table, file):
+            damaged.append((table / file.path, why))
+        else:
+            data.append(file)
+    reading = Reading(
+        lake=lake,
+        connection=connection,
+        files=[],
+        damaged_files=damaged,
+        damaged_lines=damaged_lines,
+        hot_segments=len(fresh),
+        hot_bytes=sum(f.size_bytes for f in fresh),
+        _data=data,
+        _filter=_filter(since, until, service),
+        _private=private,
+    )
+    repeated.drop_known(connection, "_hot", table, data)
+    try:
+        _define_spans(reading)
+    except EngineError:
+        if not reading.exclude_damaged():
+            raise
+    return reading
+
+
+def _load_hot(connection: Connection, private: Path | None, lake: Path, fresh: list[Found]) -> int:
+    """Loads the segments into the table `_hot`; returns how many lines were damaged."""
+    scans = []
+    for f in fresh:
+        try:
+            content = f.path.read_bytes()
+        except FileNotFoundError:
+            raise _Moved from None
+        except OSError as error:
+            raise LakeError(f"cannot read {f.path}: {error.strerror}", "check the permissions of the spool") from None
+        scans.append(hot.scan_segment(content, growing=not f.followed))
+    lines = sum(len(s.rows) for s in scans)
+    if not lines:
+        columns = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
+        connection.execute(f"create or replace table _hot ({columns})")
+        return sum(s.damaged for s in scans)
+    if private is None:
+        raise LakeError("no folder for temporary files can be written", "set TMPDIR to a writable folder")
+    copy = private / "hot.jsonl"
+    try:
+        hot.write_lines(copy, scans)
+        loaded = hot.load(connection, "_hot", [copy], lines, max(len(row) for s in scans for row in s.rows))
+    except OSError as error:
+        raise LakeError(f"cannot write {copy}: {error.strerror}", "free some space, or set TMPDIR") from None
+    finally:
+        copy.unlink(missing_ok=True)
+    return sum(s.damaged for s in scans) + loaded.unusable
+
+
+def _define_spans(reading: Reading) -> None:
+    parts = []
+    table = table_of(reading.lake)
+    if reading._data:
+        parts.append(cold.relation(reading.connection, table, reading._data) + reading._filter)
+    rows = reading.connection.execute("select count(*) from _hot").fetchall()[0][0]
+    if rows or not parts:
+        parts.append(f"select {', '.join(TYPES)} from _hot{reading._filter}")
+    reading.connection.execute(f"create or replace view spans as {' union all '.join(parts)}")
+    reading.files = [table / file.path for file in reading._data]
+
+
+def _filter(since: int | None, until: int | None, service: str | None) -> str:
+    terms = []
+    if since is not None:
+        terms.append(f"{TIME} >= {since}")
+    if until is not None:
+        terms.append(f"{TIME} < {until}")
+    if service is not None:
+        terms.append(f"service_name = {quoted(service)}")
+    return f" where {' and '.join(terms)}" if terms else ""
+
+
+def _private_folder() -> Path | None:
+    """A new folder (0700) for what does not fit into memory. `tempfile` would cost 8 ms at import."""
+    for root in (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"):
+        if not root:
+            continue
+        folder = Path(root) / f"mcpobs-{os.getpid()}-{secrets.token_hex(6)}"
+        try:
+            folder.mkdir(mode=0o700)
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+def _remove_folder(folder: Path) -> None:
+    try:
+        for path in folder.iterdir():
+            path.unlink(missing_ok=True)
+        folder.rmdir()
+    except OSError:
+        pass  # another's leftovers in a temporary folder are no reason to fail

@@ -1,0 +1,49 @@
+"""Finds spans that the table has already: deliveries that came again. Never writes to the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mcpobs.lake import cold
+from mcpobs.lake.engine import Connection, EngineError, quoted
+from mcpobs.lake.schema import KEY, TIME
+from mcpobs.lake.snapshot import DataFile
+
+MARGIN_NS = 86_400 * 10**9
+"""How far apart the starts of two deliveries of one span may lie and still be found to be one. The start is part of
+the span and should be the very same; a day allows for a source that restamps. Only the files whose statistics reach
+into this window are asked, and not the whole table."""
+
+
+def drop_known(connection: Connection, name: str, table: Path, files: Iterable[DataFile]) -> int:
+    """Deletes the rows of an in-memory table whose span is in one of the files; returns how many.
+
+    A file that cannot be read is not asked: it must not keep new rows out.
+    """
+    first, last, rows = connection.execute(f"select min({TIME}), max({TIME}), count(*) from {name}").fetchall()[0]
+    if not rows:
+        return 0
+    near = [
+        file
+        for file in files
+        if file.overlaps(first - MARGIN_NS, last + MARGIN_NS) and cold.visible_damage(table, file) is None
+    ]
+    if near:
+        try:
+            _delete(connection, name, table, near)
+        except EngineError:
+            for file in near:
+                if cold.hidden_damage(connection, table, file) is None:
+                    _delete(connection, name, table, [file])
+    return int(rows) - int(connection.execute(f"select count(*) from {name}").fetchall()[0][0])
+
+
+def _delete(connection: Connection, name: str, table: Path, files: list[DataFile]) -> None:
+    paths = ", ".join(quoted(table / file.path) for file in files)
+    key = ", ".join(KEY)
+    # span_id alone nearly decides, so the join reads one column of the files before it looks at the other
+    connection.execute(
+        f"delete from {name} where ({key}) in "
+        f"(select ({key}) from read_parquet([{paths}]) where span_id in (select span_id from {name}))"
+    )

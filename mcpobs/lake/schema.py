@@ -1,0 +1,59 @@
+"""The lake's table, derived from semconv.COLUMNS. Declares no column of its own.
+
+`text` and `json` are both text in the table: a JSON type is not known to every engine that reads Parquet.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from mcpobs.semconv import COLUMNS, ColumnType
+
+PARTITION: Final = "date"
+KEY: Final = ("trace_id", "span_id")
+TIME: Final = "start_unix_nano"
+ORDER: Final = ("session_id", "start_unix_nano", "sequence", "span_id", "trace_id")
+"""How a file is sorted, and the order of operations in a session."""
+
+_DUCKDB: Final[dict[ColumnType, str]] = {
+    "text": "VARCHAR",
+    "json": "VARCHAR",
+    "bigint": "BIGINT",
+    "smallint": "SMALLINT",
+    "boolean": "BOOLEAN",
+}
+_DELTA: Final[dict[ColumnType, str]] = {
+    "text": "string",
+    "json": "string",
+    "bigint": "long",
+    "smallint": "short",
+    "boolean": "boolean",
+}
+
+TYPES: Final[dict[str, str]] = {name.column: _DUCKDB[name.type] for name in COLUMNS if name.column is not None}
+"""Column to DuckDB type, in the lake's order."""
+
+DELTA_TYPES: Final[dict[str, str]] = {name.column: _DELTA[name.type] for name in COLUMNS if name.column is not None}
+
+SPOOLED: Final[dict[str, str]] = {
+    name.column: _DUCKDB[name.type] for name in COLUMNS if name.column is not None and name.use != "derived"
+}
+"""Columns that a line of the spool may hold."""
+
+DERIVED: Final[dict[str, str]] = {
+    # floor(log2(d) * 32): 32 buckets an octave, so a quantile read from them is at most 1.1 % off
+    "duration_bucket": "cast(floor(log2(greatest(duration_ns, 1)) * 32) as smallint)",
+    # // floors towards zero, which only matters before 1970
+    "date": "strftime(make_timestamp(coalesce(session_start_unix_nano, start_unix_nano) // 1000), '%Y-%m-%d')",
+}
+"""Columns that are computed from others when a row leaves the spool."""
+
+REQUIRED: Final = (*KEY, TIME)
+"""A line without these is no row: it could not be told from another, or not be placed in time."""
+
+
+def delta_schema(columns: dict[str, str] = DELTA_TYPES) -> str:
+    """Columns (name to Delta type) as the JSON that the Delta protocol calls schemaString."""
+    fields = [{"name": name, "type": type_, "nullable": True, "metadata": {}} for name, type_ in columns.items()]
+    return json.dumps({"type": "struct", "fields": fields})

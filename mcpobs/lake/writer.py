@@ -1,0 +1,199 @@
+"""Moves sealed segments of the spool into the table: the committer. Only ever under the lake's lock.
+
+Parquet files are written and synced first; then ONE Delta commit adds them and says, for each writer, up to which
+segment its rows are in the table. So the committer may die anywhere: before that commit the new files are orphans that
+nobody reads, after it the segments are leftovers that everybody ignores. Segments are unlinked a grace later, for
+a reader that listed them may still want to read them.
+
+The table forgets a writer's transaction after seven days, or else it would grow with each process that ever ran. That
+is safe because it happens in the checkpoint of a commit alone, and each commit either unlinks the writer's covered
+segments first or, where it cannot, writes the transaction anew: one that expires has no segment left.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mcpobs.errors import LakeError
+from mcpobs.lake import backlog, delta, hot, parquet, repeated, snapshot
+from mcpobs.lake.backlog import Found
+from mcpobs.lake.delta import Progress
+from mcpobs.lake.engine import Connection, EngineError, connect
+from mcpobs.lake.lock import exclusive, work_folder
+from mcpobs.lake.place import require_lake, table_of
+from mcpobs.lake.schema import PARTITION
+from mcpobs.lake.snapshot import DataFile, Snapshot
+from mcpobs.segment import Scan
+
+UNLINK_GRACE_S = 5.0
+LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
+BATCH_BYTES = 128 << 20  # of spool at a time: bounds memory to some 500 MB
+DAMAGED_LINES = "mcpobs:damaged_lines"
+DUPLICATES = "mcpobs:duplicates"
+"""Totals since the lake began, kept as transactions of the table: no writer's name has a colon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a commit did. `busy`: another process holds the lock, so nothing was done."""
+
+    rows: int = 0
+    segments: int = 0
+    damaged_lines: int = 0
+    duplicates: int = 0
+    files: int = 0
+    unlinked: int = 0
+    busy: bool = False
+
+
+def commit(lake: Path, *, wait: bool = False) -> Commit:
+    """Moves what is sealed. Without `wait` it does nothing where another process is at it.
+
+    Raises LakeError where there is no lake, or it cannot be written.
+    """
+    require_lake(lake)
+    with exclusive(lake, wait=wait) as held:
+        return move_sealed(lake) if held else Commit(busy=True)
+
+
+def commit_if_large(lake: Path) -> Commit | None:
+    """Commits before a report where the spool is large, so that the report stays fast; None where it is not.
+
+    Fails softly: a reader needs no commit, and the lake may be one that it cannot write.
+    """
+    if sum(f.size_bytes for f in backlog.segments(lake)) <= LARGE_BYTES:
+        return None
+    try:
+        return commit(lake)
+    except LakeError:
+        return None
+
+
+def unlink_covered(lake: Path) -> int:
+    """Removes segments that have been in the table for a grace; returns how many. Waits for no lock."""
+    with exclusive(lake, wait=False) as held:
+        if not held:
+            return 0
+        table = table_of(lake)
+        return _unlink_covered(lake, table, snapshot.load(table, connect))[0]
+
+
+def move_sealed(lake: Path) -> Commit:
+    """As `commit`, for a caller that holds the lock."""
+    table = table_of(lake)
+    if not backlog.segments(lake):
+        return Commit()
+    work = work_folder(lake)
+    connection = connect(spill=work)
+    done = Commit()
+    try:
+        while True:
+            state = snapshot.load(table, lambda: connection)
+            unlinked, left = _unlink_covered(lake, table, state)
+            done = replace(done, unlinked=done.unlinked + unlinked)
+            batch = _sealed_batch(lake, state)
+            if not batch:
+                return done
+            done = _move(connection, work, table, state, batch, left, done)
+    except EngineError as error:
+        raise LakeError(
+            f"cannot move the spool of {lake} to Parquet: {str(error).splitlines()[0]}",
+            "check the free space; the spool keeps what is recorded until a commit works",
+        ) from error
+    finally:
+        connection.close()
+
+
+def _move(
+    connection: Connection,
+    work: Path,
+    table: Path,
+    state: Snapshot,
+    batch: list[Found],
+    left: list[Progress],
+    done: Commit,
+) -> Commit:
+    scans = [hot.scan_segment(f.path.read_bytes(), growing=False) for f in batch]
+    damaged, duplicates, files = sum(s.damaged for s in scans), 0, []
+    if any(s.rows for s in scans):
+        loaded = _load(connection, work, batch, scans)
+        damaged += loaded.unusable
+        duplicates = loaded.repeated + repeated.drop_known(connection, "batch", table, state.files.values())
+        files = _write(connection, table)
+    totals = {
+        name: state.covered(name) + more for name, more in ((DAMAGED_LINES, damaged), (DUPLICATES, duplicates)) if more
+    }
+    reached = {f.segment.writer: f.segment.seq for f in batch}
+    progress = [p for p in left if p.writer not in reached]
+    progress += [Progress(writer, seq) for writer, seq in reached.items()]
+    delta.append(table, state, adds=files, progress=[*progress, *delta.transactions_of(totals)])
+    return replace(
+        done,
+        rows=done.rows + sum(f.rows or 0 for f in files),
+        segments=done.segments + len(batch),
+        damaged_lines=done.damaged_lines + damaged,
+        duplicates=done.duplicates + duplicates,
+        files=done.files + len(files),
+    )
+
+
+def _sealed_batch(lake: Path, state: Snapshot) -> list[Found]:
+    """Sealed segments that the table does not have, each writer's without a gap, up to BATCH_BYTES."""
+    batch: list[Found] = []
+    size = 0
+    for found in backlog.segments(lake):
+        if found.segment.seq <= state.covered(found.segment.writer) or not backlog.sealed(found):
+            continue  # a writer's unsealed segment is its last: nothing of it follows
+        if batch and size + found.size_bytes > BATCH_BYTES:
+            break
+        batch.append(found)
+        size += found.size_bytes
+    return batch
+
+
+def _load(connection: Connection, work: Path, batch: list[Found], scans: list[Scan]) -> hot.Loaded:
+    """Loads whole lines: from the segment itself where all its lines are whole, for it does not change any more."""
+    whole = [f.path for f, s in zip(batch, scans, strict=True) if s.clean and s.rows]
+    mended = [s for s in scans if not s.clean and s.rows]
+    copy = work / "lines.jsonl"
+    if mended:
+        hot.write_lines(copy, mended)
+    lines = sum(len(s.rows) for s in scans)
+    longest = max(len(row) for s in scans for row in s.rows)
+    return hot.load(connection, "batch", [*whole, *([copy] if mended else [])], lines, longest)
+
+
+def _write(connection: Connection, table: Path) -> list[DataFile]:
+    files = []
+    dates = [row[0] for row in connection.execute(f"select distinct {PARTITION} from batch order by 1").fetchall()]
+    for date in dates:
+        select = f"select * from batch where {PARTITION} = '{date}'"
+        written = parquet.write(connection, select, table, date, level=parquet.COMMIT_LEVEL)
+        if written is not None:
+            files.append(written)
+    return files
+
+
+def _unlink_covered(
+    lake: Path, table: Path, state: Snapshot, grace_s: float = UNLINK_GRACE_S
+) -> tuple[int, list[Progress]]:
+    """Removes segments that have been in the table for a grace. Returns how many, and the writers that keep one."""
+    now_ms = time.time_ns() // 1_000_000
+    covered = [f for f in backlog.segments(lake) if f.segment.seq <= state.covered(f.segment.writer)]
+    if covered:
+        delta.sync_log(table)  # whoever made that commit may have died before it was durable
+    unlinked, left = 0, {}
+    for found in covered:
+        transaction = state.transactions[found.segment.writer]
+        # A clock that was set back must not keep segments for ever, hence the lower bound.
+        if not 0 <= now_ms - transaction.updated_ms < grace_s * 1000:
+            try:
+                found.path.unlink(missing_ok=True)
+                unlinked += 1
+                continue
+            except OSError:
+                pass  # kept, and so is its transaction
+        left[found.segment.writer] = Progress(found.segment.writer, transaction.version)
+    return unlinked, list(left.values())
