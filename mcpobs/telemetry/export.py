@@ -1,0 +1,41 @@
+"""Whether rows are exported by OTLP, and the seam by which the wrapper does it.
+
+Nothing of opentelemetry is imported unless the OTEL_* variables ask for an export: it would cost the wrapper 0.3 s
+and 30 MiB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from mcpobs.telemetry.spool import Row
+from mcpobs.telemetry.targets import targets
+
+
+class Exporter(Protocol):
+    """Takes rows on the call path, so it only enqueues: it never blocks and never raises."""
+
+    def export(self, row: Row) -> None:
+        """Queues a row. The caller must not change it any more."""
+
+    def session_ended(self, duration_s: float, attributes: Mapping[str, str] | None = None) -> None:
+        """Measures a session; `attributes` by the conventions' names, e.g. error.type."""
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Sends what is queued, for `timeout_s` at most, and tells what was exported and what was dropped."""
+
+
+def exporter_from_environment(
+    env: Mapping[str, str], *, service_name: str, instance_id: str, warn: Callable[[str], None]
+) -> Exporter | None:
+    """An exporter where OTLP is configured, else None.
+
+    `env` must be the process's environment, which the SDK reads too. `warn` is called from other threads as well.
+    """
+    found = targets(env, warn)
+    if not found:
+        return None
+    from mcpobs.telemetry.otlp import OtlpExporter, batching
+
+    return OtlpExporter(found, batching(env, warn), service_name=service_name, instance_id=instance_id, warn=warn)

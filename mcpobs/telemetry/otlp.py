@@ -1,0 +1,160 @@
+"""OTLP export: spans as the SDK samples them, and the conventions' metrics of every row, each by a thread of its own.
+
+An endpoint that hangs holds up neither the call path, nor the other signal, nor the end of the process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import Generic, TypeVar
+
+from mcpobs.telemetry.delivery import Delivery, disown_the_logs, hear_repeats, own_the_logs
+from mcpobs.telemetry.drain import Consumer, Drain
+from mcpobs.telemetry.session_end import SessionEnd
+from mcpobs.telemetry.spool import Row
+from mcpobs.telemetry.targets import Target
+
+Warn = Callable[[str], None]
+
+Item = TypeVar("Item")
+
+GRACE_S = 1.0  # at the end, for an endpoint whose last answer was a failure
+POLL_S = 0.02
+_opening = Lock()  # two threads that import the same packages at once can meet a half-made module
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """The specification's OTEL_BSP_* variables, with its defaults."""
+
+    queue: int = 2048
+    batch: int = 512
+    delay_s: float = 5.0
+
+
+DEFAULTS = Batching()
+MEASURING = Batching(queue=8192, batch=512, delay_s=1.0)
+"""For the metrics: their thread never waits for an endpoint, so only a burst can fill the queue."""
+
+
+def batching(env: Mapping[str, str], warn: Warn) -> Batching:
+    """OTEL_BSP_*; a wrong value is told and the default taken, as the specification wants it."""
+
+    def number(variable: str, default: int) -> int:
+        text = env.get(variable, "").strip()
+        if not text:
+            return default
+        if text.isascii() and text.isdecimal() and int(text) > 0:
+            return int(text)
+        warn(f"OTLP: {variable}={text} is no positive whole number: {default} is used")
+        return default
+
+    queue = number("OTEL_BSP_MAX_QUEUE_SIZE", DEFAULTS.queue)
+    batch = number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", DEFAULTS.batch)
+    delay_ms = number("OTEL_BSP_SCHEDULE_DELAY", int(DEFAULTS.delay_s * 1000))
+    return Batching(queue, min(batch, queue), delay_ms / 1000)
+
+
+class OtlpExporter:
+    """The Exporter for the given targets."""
+
+    def __init__(
+        self, targets: Sequence[Target], batching: Batching, *, service_name: str, instance_id: str, warn: Warn
+    ) -> None:
+        own_the_logs(warn)
+        self._warn = warn
+        self._closed = False
+        self._spans: Lane[Row] | None = None
+        self._metrics: Lane[Row | SessionEnd] | None = None
+        told: set[str] = set()
+        for target in targets:
+            delivery = Delivery(target, warn, told)
+            if target.signal == "traces":
+                spans = partial(_span_export, delivery, service_name, instance_id)
+                self._spans = Lane(delivery, spans, batching)
+            else:
+                measurements = partial(_measurements, delivery, service_name, instance_id)
+                self._metrics = Lane(delivery, measurements, MEASURING)
+
+    def export(self, row: Row) -> None:
+        if self._spans is not None:
+            self._spans.drain.put(row)
+        if self._metrics is not None:
+            self._metrics.drain.put(row)
+
+    def session_ended(self, duration_s: float, attributes: Mapping[str, str] | None = None) -> None:
+        if self._metrics is not None:
+            self._metrics.drain.put(SessionEnd(duration_s, attributes or {}))
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        begun = time.monotonic()
+        lanes = [lane for lane in (self._spans, self._metrics) if lane is not None]
+        for lane in lanes:
+            lane.drain.close()
+        while waiting := [lane for lane in lanes if not lane.drain.wait(0)]:
+            # Asked anew each time: that an endpoint fails may show only now.
+            bound_s = min(timeout_s, GRACE_S) if all(lane.delivery.failing for lane in waiting) else timeout_s
+            left_s = begun + bound_s - time.monotonic()
+            if left_s <= 0:
+                break
+            waiting[0].drain.wait(min(left_s, POLL_S))
+        for lane in lanes:
+            lane.drain.abandon()
+            lane.delivery.mute()
+        disown_the_logs()
+        self._warn(self._summary())
+
+    def _summary(self) -> str:
+        told = []
+        if self._spans is not None:
+            delivery, drain = self._spans.delivery, self._spans.drain
+            exported, unsampled = delivery.exported, delivery.unsampled
+            told.append(f"{exported} spans exported, {drain.refused + drain.taken - exported - unsampled} dropped")
+            if unsampled:
+                told[-1] += f", {unsampled} not sampled"
+        if self._metrics is not None:
+            sent = self._metrics.drain.wait(0) and not self._metrics.delivery.failing
+            told.append("metrics exported" if sent else "the last metrics not exported")
+            if refused := self._metrics.drain.refused:
+                told[-1] += f", {refused} operations not measured"
+        return "OTLP: " + "; ".join(told)
+
+
+class Lane(Generic[Item]):
+    """One signal's way out: what is queued for it, and what became of it."""
+
+    def __init__(self, delivery: Delivery, open_consumer: Callable[[], Consumer[Item]], batching: Batching) -> None:
+        self.delivery = delivery
+        self.drain: Drain[Item] = Drain(
+            f"otlp-{delivery.target.signal}",
+            open_consumer,
+            delivery.broke,
+            capacity=batching.queue,
+            batch=batching.batch,
+            delay_s=batching.delay_s,
+        )
+
+
+def _span_export(delivery: Delivery, service_name: str, instance_id: str) -> Consumer[Row]:
+    with _opening:
+        from mcpobs.telemetry import provider, spans
+
+        exporter = provider.span_exporter(delivery.target.protocol)
+        hear_repeats()
+        return spans.SpanExport(exporter, provider.resource(service_name, instance_id), delivery)
+
+
+def _measurements(delivery: Delivery, service_name: str, instance_id: str) -> Consumer[Row | SessionEnd]:
+    with _opening:
+        from mcpobs.telemetry import metrics, provider
+
+        meters = provider.meter_provider(provider.resource(service_name, instance_id), delivery)
+        hear_repeats()
+        return metrics.Measurements(meters)
