@@ -1,0 +1,85 @@
+"""Where a command's answer goes: data to stdout, words about it to stderr. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Literal, cast, get_args
+
+from mcpobs.errors import UsageError, nearest
+from mcpobs.lake.reader import Reading
+from mcpobs.output.table import Rows
+from mcpobs.output.table import render as render_table
+from mcpobs.output.text import printable
+from mcpobs.queries.header import Column
+
+Format = Literal["table", "json", "csv", "markdown"]
+
+
+def chosen_format(name: str | None, json: bool) -> Format:
+    """The format by --format and --json."""
+    if name is None:
+        return "json" if json else "table"
+    if json and name != "json":
+        raise UsageError(f"--json and --format {name} exclude each other", "leave one of them out")
+    formats = get_args(Format)
+    if name not in formats:
+        close = nearest(name, formats)
+        meant = f"did you mean {close}? " if close else ""
+        raise UsageError(f"--format {name!r} is none that we write", f"{meant}the formats are {', '.join(formats)}")
+    return cast(Format, name)
+
+
+def emit(text: str) -> None:
+    """Writes to stdout, whatever its encoding is."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace", newline="")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def table(columns: Sequence[Column], rows: Rows) -> str:
+    """A table as wide as the terminal; as wide as it needs, and without colour, where stdout is none."""
+    terminal = sys.stdout.isatty()
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return render_table(columns, rows, cells_wide=_terminal_cells() if terminal else None, colour=colour)
+
+
+def _terminal_cells() -> int:
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def say(message: str, hint: str | None = None) -> None:
+    """A word to the person, beside the answer."""
+    print(f"mcpobs: {printable(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {printable(hint)}", file=sys.stderr)
+
+
+def more(left_out: int, total: int) -> None:
+    """Tells how many rows were not shown."""
+    if left_out > 0:
+        rows = "row is" if left_out == 1 else "rows are"
+        say(f"{left_out:,} more {rows} not shown", f"--limit {total} shows all")
+
+
+def warn_of_damage(reading: Reading) -> list[str]:
+    """One line on stderr for what the lake could not give; the same lines, for a report's JSON."""
+    warnings = []
+    if reading.damaged_lines:
+        lines = "line is" if reading.damaged_lines == 1 else "lines are"
+        warnings.append(f"{reading.damaged_lines:,} damaged {lines} left out of the spool")
+        say(
+            f"warning: {warnings[-1]}", "calls that were being written during a crash or on a full disk are not counted"
+        )
+    for path, why in reading.damaged_files:
+        warnings.append(f"{path} cannot be read and is left out: {why}")
+        say(f"warning: {warnings[-1]}", "restore the file from a backup; `mcpobs lake info` tells what is missing")
+    return [printable(warning) for warning in warnings]

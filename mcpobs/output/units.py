@@ -1,0 +1,78 @@
+"""A value for people, by the unit that its column's name ends with. The numbers for machines stay as they are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from mcpobs.output.text import printable
+
+NOTHING = "-"
+"""What an empty cell of a table shows."""
+
+_TITLES = {
+    "_unix_nano": " (UTC)",
+    "_ratio": " %",
+    "_microusd": " $",
+}
+
+
+def title(name: str) -> str:
+    """The heading of a column: `p95_ms` → `p95 ms`, `last_unix_nano` → `last (UTC)`, `failed_ratio` → `failed %`."""
+    for suffix, unit in _TITLES.items():
+        if name.endswith(suffix):
+            name = name.removesuffix(suffix) + unit
+    return {"service_name": "server", "session_id": "session"}.get(name, printable(name.replace("_", " ")))
+
+
+def is_number(name: str, type_: str) -> bool:
+    """Whether the column is set flush right."""
+    return type_ in ("bigint", "smallint", "double", "integer", "hugeint") and not name.endswith("_unix_nano")
+
+
+def shown(name: str, value: Any) -> str:
+    """One cell. Any: a user's own SQL can answer with every type that the engine has."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return _number(name, value)
+    return printable(str(value)) or "''"
+
+
+def milliseconds(value: float) -> str:
+    """At least three significant digits, and whole milliseconds from 100 on."""
+    if value < 0:
+        return "-" + milliseconds(-value)
+    if value >= 99.95:
+        return f"{value:,.0f}"
+    if value >= 9.995:
+        return f"{value:.1f}"
+    if value >= 0.9995:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if value >= 0.0995 or value == 0 else f"{value:.3g}"
+
+
+def moment(unix_nano: int) -> str:
+    """A time in UTC, to the second."""
+    try:
+        return datetime.fromtimestamp(unix_nano // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):  # a nonsense clock is no reason to fail
+        return str(unix_nano)
+
+
+def _number(name: str, value: int | float) -> str:
+    if name.endswith("_unix_nano") and isinstance(value, int):
+        return moment(value)
+    if value != value or value in (float("inf"), float("-inf")):
+        return str(value)
+    if name.endswith("_ms"):
+        return milliseconds(value)
+    if name.endswith("_ratio"):
+        return f"{value * 100:.1f}"
+    if name.endswith("_microusd"):
+        return f"{value / 1_000_000:,.4f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -1,0 +1,68 @@
+"""Runs a query and gives its Result. Never writes to the lake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcpobs.errors import UsageError
+from mcpobs.lake.engine import Connection
+from mcpobs.queries import catalog
+from mcpobs.queries.header import Column, Query, Value
+
+if TYPE_CHECKING:
+    import polars
+
+Row = tuple[Any, ...]
+"""Any: a user's own SQL can answer with every type that the engine has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer of a query. `total` counts the rows that there are, `rows` holds those that were asked for."""
+
+    columns: tuple[Column, ...]
+    rows: list[Row]
+    total: int
+
+    def records(self) -> list[dict[str, Any]]:
+        names = [column.name for column in self.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+    def to_polars(self) -> polars.DataFrame:
+        """The rows as a polars DataFrame; needs the extra `notebooks`."""
+        try:
+            import polars
+        except ModuleNotFoundError:
+            raise UsageError("polars is not installed", "install the extra: mcpobs[notebooks]") from None
+        schema = {column.name: getattr(polars, _POLARS.get(column.type, ""), None) for column in self.columns}
+        return polars.DataFrame(self.rows, schema=schema, orient="row")
+
+
+_POLARS = {"varchar": "String", "bigint": "Int64", "smallint": "Int16", "double": "Float64", "boolean": "Boolean"}
+
+
+def create_views(connection: Connection, reads: tuple[str, ...]) -> None:
+    """Makes the named views, and those below them, over the connection's relation `spans`."""
+    for view in catalog.views_below(reads):
+        connection.execute(f"create or replace temp view {view.name} as\n{view.sql}")
+
+
+def run(
+    connection: Connection, query: Query, given: dict[str, Value] | None = None, limit: int | None = None
+) -> Result:
+    """Runs a query on a connection that has the relation `spans`.
+
+    Parameters that are not given have the default of the header; one that the header does not know is an error.
+    """
+    given = given or {}
+    known = {param.name: param.default for param in query.params}
+    for name in given:
+        if name not in known:
+            takes = f"it takes {', '.join(known)}" if known else "it takes none"
+            raise UsageError(f"{query.name} takes no parameter {name!r}", takes)
+    create_views(connection, query.reads)
+    connection.execute(query.sql, {**known, **given})
+    rows = connection.fetchall()
+    total = len(rows)
+    return Result(query.columns, rows if limit is None else rows[:limit], total)

@@ -1,0 +1,88 @@
+-- question: What goes wrong, how often, and whose fault is it?
+-- kind:     report
+-- reads:    tool_calls
+-- params:
+--   since    bigint = 0                    start of the window, unix ns
+--   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
+--   tool     varchar = null                this tool only
+--   session  varchar = null                this session only
+--   server   varchar = null                this server only
+-- columns:
+--   service_name     varchar  the MCP server
+--   tool             varchar  gen_ai.tool.name
+--   fault            varchar  tool: it said isError · server: a JSON-RPC error, or too slow · caller: a wrong request · gone: never answered, for a side went away
+--   outcome          varchar  how these calls ended
+--   error_type       varchar  class of the failure
+--   status_code      varchar  JSON-RPC error code
+--   calls            bigint   calls that ended so
+--   of_calls         bigint   all calls of the tool
+--   error_ratio      double   share of the tool's calls that ended so
+--   sessions         bigint   sessions that saw it
+--   first_unix_nano  bigint   start of the first such call
+--   last_unix_nano   bigint   start of the last such call
+--   last_session_id  varchar  session of that last call
+-- chart:    bar tool calls
+with calls as (
+    select
+        service_name, tool, outcome, error_type, status_code, session_id, start_unix_nano, sequence, span_id,
+        case outcome
+            when 'tool_error' then 'tool'
+            when 'server_error' then 'server'
+            when 'timeout' then 'server'
+            when 'protocol_error' then 'caller'
+            when 'unfinished' then 'gone'
+        end as fault
+    from tool_calls
+    where start_unix_nano >= $since
+        and start_unix_nano < $until
+        and ($tool is null or tool = $tool)
+        and ($session is null or session_id = $session)
+        and ($server is null or service_name = $server)
+),
+-- A missing name compares as unknown, and such rows would drop out of the join.
+totals as (
+    select coalesce(service_name, '') as service_key, coalesce(tool, '') as tool_key, count(*) as of_calls
+    from calls
+    group by coalesce(service_name, ''), coalesce(tool, '')
+),
+placed as (
+    select
+        service_name, tool, fault, outcome, error_type, status_code, session_id, start_unix_nano,
+        row_number() over (
+            partition by service_name, tool, fault, outcome, error_type, status_code
+            order by start_unix_nano desc, sequence desc nulls last, span_id desc
+        ) as newest
+    from calls
+    where fault is not null
+),
+grouped as (
+    select
+        service_name, tool, fault, outcome, error_type, status_code,
+        count(*) as calls,
+        count(distinct session_id) as sessions,
+        min(start_unix_nano) as first_unix_nano,
+        max(start_unix_nano) as last_unix_nano,
+        max(case when newest = 1 then session_id end) as last_session_id
+    from placed
+    group by service_name, tool, fault, outcome, error_type, status_code
+)
+select
+    grouped.service_name,
+    grouped.tool,
+    grouped.fault,
+    grouped.outcome,
+    grouped.error_type,
+    grouped.status_code,
+    grouped.calls,
+    totals.of_calls,
+    grouped.calls / nullif(cast(totals.of_calls as double), 0) as error_ratio,
+    grouped.sessions,
+    grouped.first_unix_nano,
+    grouped.last_unix_nano,
+    grouped.last_session_id
+from grouped
+inner join totals
+    on totals.service_key = coalesce(grouped.service_name, '') and totals.tool_key = coalesce(grouped.tool, '')
+order by
+    grouped.calls desc, grouped.last_unix_nano desc, grouped.service_name nulls last, grouped.tool nulls last,
+    grouped.outcome, grouped.error_type nulls last, grouped.status_code nulls last
