@@ -1,0 +1,118 @@
+"""What a limits file says: numbers that bound sessions and tools, each with the evidence for it. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+VERSION = 1
+ANY_TOOL = "*"
+"""The entry of `tools` whose numbers hold for each tool that has no number of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a number is what it is. All of it is optional: a person may write the bare number.
+
+    `observed_max`, `mean`, `p50` and `p95` are in the number's own unit and over `n` normal sessions (for latency:
+    over `n` calls). `would_have_cut` counts all past sessions, the excluded ones too. `next_1000_cut` is a 90 %
+    prediction interval for 1,000 further normal sessions (`baseline/evidence.py`).
+    """
+
+    factor: float | None = None
+    rule: str | None = None
+    observed_max: float | None = None
+    mean: float | None = None
+    p50: float | None = None
+    p95: float | None = None
+    n: int | None = None
+    would_have_cut: int | None = None
+    next_1000_cut: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The largest value that is still allowed, and its evidence."""
+
+    value: float
+    evidence: Evidence = Evidence()
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentLimits:
+    """`shapes` None: any shape is allowed. An empty list allows none."""
+
+    max_bytes: Limit | None = None
+    shapes: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolLimits:
+    """The numbers of one tool. A number that is None is not bounded here."""
+
+    calls_per_session: Limit | None = None
+    latency_ms: Limit | None = None
+    arguments: ArgumentLimits = ArgumentLimits()
+    result_max_bytes: Limit | None = None
+
+    def backed_by(self, other: ToolLimits) -> ToolLimits:
+        """These numbers, and the other's where there is none here."""
+        return ToolLimits(
+            calls_per_session=self.calls_per_session or other.calls_per_session,
+            latency_ms=self.latency_ms or other.latency_ms,
+            arguments=ArgumentLimits(
+                max_bytes=self.arguments.max_bytes or other.arguments.max_bytes,
+                shapes=other.arguments.shapes if self.arguments.shapes is None else self.arguments.shapes,
+            ),
+            result_max_bytes=self.result_max_bytes or other.result_max_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """What one session may use, over all tools. A session is a pair (enforcement_key, session_id)."""
+
+    calls: Limit | None = None
+    cost_usd: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A session that the baseline left out, and why."""
+
+    session: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The traffic that the numbers come from. `sessions` and `calls` count all of it, the excluded sessions too.
+
+    `first` and `last` are the UTC days (ISO 8601) of the first and the last call; in the file: `from` and `to`.
+    `more_excluded` counts excluded sessions that the list does not name.
+    """
+
+    first: str
+    last: str
+    sessions: int
+    calls: int
+    server: str | None = None
+    excluded: tuple[Excluded, ...] = ()
+    more_excluded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A limits file."""
+
+    baseline: Baseline | None = None
+    session: SessionLimits = SessionLimits()
+    tools: Mapping[str, ToolLimits] = field(default_factory=dict)
+
+    def of(self, tool: str) -> ToolLimits:
+        """The numbers that hold for a tool: its own, else those of `*`. Names are matched exactly."""
+        return self.tools.get(tool, ToolLimits()).backed_by(self.tools.get(ANY_TOOL, ToolLimits()))
+
+    def lists(self, tool: str) -> bool:
+        """False for a tool that the baseline never saw. A file that a person wrote need not list every tool."""
+        return self.baseline is None or tool in self.tools
