@@ -1,0 +1,94 @@
+"""What is kept of a value in place of its content: keyed digest, shape, size, features. Never the content itself.
+
+Equal JSON values have equal digests, whatever their key order, spacing and escapes; without the key a digest
+cannot be tried out against a guess.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from mcpobs.protocol.canonical import canonical
+from mcpobs.protocol.declared import Declared
+from mcpobs.protocol.decode import Opaque
+from mcpobs.protocol.features import features_of
+from mcpobs.protocol.operation import ValueFacts
+from mcpobs.protocol.result import count_items, result_shape, says_nothing
+from mcpobs.protocol.shape import shape_of, shortened
+
+DIGEST_BYTES = 8
+MAX_KNOWN_KEYS = 4_096
+MAX_KNOWN_KEY = 64
+
+
+class Facts:
+    """Takes the facts of arguments and results under one key. Holds nothing of them but hashes of member names."""
+
+    def __init__(self, key: bytes) -> None:
+        fit = key if len(key) <= 64 else blake2b(key).digest()
+        self._value = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"value")
+        self._text = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"text")
+        self._known_keys: dict[str, str] = {}
+
+    def arguments(self, value: object, schema: Declared | None) -> tuple[ValueFacts, str | None]:
+        """Facts and features (JSON) of a request's arguments; `size_bytes` is that of compact JSON.
+
+        Arguments that could not be decoded have their size only.
+        """
+        if isinstance(value, Opaque):
+            return ValueFacts(None, None, len(value.raw)), None
+        text, size = canonical(value)
+        shape = shortened(shape_of(value, schema, self._hash_key), self.text_digest)
+        return ValueFacts(self._digest(text), shape, size), features_of(value)
+
+    def result(self, result: object, size_bytes: int | None = None) -> tuple[ValueFacts, int | None, bool | None]:
+        """Facts, number of items, and emptiness of a result; its top-level `_meta` counts for none of them.
+
+        `size_bytes` is the size as it was sent; without it the size is that of compact JSON without `_meta`.
+        """
+        if isinstance(result, Opaque):
+            return ValueFacts(None, None, size_bytes or len(result.raw)), None, None
+        if isinstance(result, dict):
+            if any(isinstance(member, Opaque) for member in result.values()):
+                return ValueFacts(None, None, size_bytes or 0), None, None
+            if "_meta" in result:
+                result = {name: member for name, member in result.items() if name != "_meta"}
+        text, size = canonical(result)
+        shape = shortened(result_shape(result, self._hash_key), self.text_digest)
+        failed = isinstance(result, dict) and result.get("isError") is True
+        empty = not failed and says_nothing(result)
+        return (
+            ValueFacts(self._digest(text), shape, size if size_bytes is None else size_bytes),
+            count_items(result),
+            empty,
+        )
+
+    def error(self, error: object, size_bytes: int | None = None) -> ValueFacts:
+        """Facts of a JSON-RPC error: equal code and message have equal digests, whatever its data says."""
+        size = size_bytes or canonical(error).size_bytes
+        told = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
+        if any(isinstance(part, Opaque) for part in told):
+            return ValueFacts(None, None, size)
+        return ValueFacts(self._digest(canonical(told).text), None, size)
+
+    def text_digest(self, text: str) -> str:
+        """Keyed digest of a text, 16 hex digits."""
+        digest = self._text.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def _digest(self, text: bytes) -> str:
+        digest = self._value.copy()
+        digest.update(text)
+        return digest.hexdigest()
+
+    def _hash_key(self, name: str) -> str:
+        """A member name that must not be told: `#` and six hex digits."""
+        known = self._known_keys.get(name)
+        if known is None:
+            known = "#" + self.text_digest(name)[:6]
+            if len(name) <= MAX_KNOWN_KEY:
+                if len(self._known_keys) >= MAX_KNOWN_KEYS:
+                    self._known_keys.clear()
+                self._known_keys[name] = known
+        return known

@@ -1,0 +1,56 @@
+"""Splits a byte stream into the frames of newline-delimited JSON. Never decodes, never holds more than it may."""
+
+from __future__ import annotations
+
+MAX_FRAME_BYTES = 64 << 20
+
+
+class Lines:
+    """Gives whole lines and keeps a half one for later. One object a direction.
+
+    A line over `max_bytes` (without its newline) is dropped as it comes, and counted in `oversized`.
+    """
+
+    def __init__(self, max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._half = bytearray()  # grows in place: 10 MB in small chunks stays linear, and small in memory
+        self._dropping = False
+        self.oversized = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that the chunk completes, without \\n or \\r\\n; blank lines are left out."""
+        head, newline, tail = chunk.partition(b"\n")
+        if not newline:
+            self._keep(head)
+            return []
+        lines = [self._complete(head)]
+        if tail:
+            *whole, rest = tail.split(b"\n")
+            lines += [self._checked(line) for line in whole]
+            self._keep(rest)
+        return [line.removesuffix(b"\r") for line in lines if line and not line.isspace()]
+
+    def _keep(self, part: bytes) -> None:
+        if self._dropping:
+            return
+        if len(self._half) + len(part) > self._max_bytes:
+            self._half = bytearray()
+            self._dropping = True
+            self.oversized += 1
+            return
+        self._half += part
+
+    def _complete(self, head: bytes) -> bytes:
+        if not self._half and not self._dropping:
+            return self._checked(head)
+        self._keep(head)
+        line = bytes(self._half)
+        self._half = bytearray()
+        self._dropping = False
+        return line
+
+    def _checked(self, line: bytes) -> bytes:
+        if len(line) <= self._max_bytes:
+            return line
+        self.oversized += 1
+        return b""
