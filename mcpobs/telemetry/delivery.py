@@ -68,6 +68,17 @@ class Delivery:
             f"\nhint: {hint}"
         )
 
+    def unopened(self, error: Exception) -> None:
+        """The exporter cannot even be made."""
+        self.failing = True
+        cause = one_line(f"{type(error).__name__}: {error}")
+        if not self._muted and cause not in self._told:
+            self._told.add(cause)
+            self._warn(
+                f"OTLP: nothing is exported to {self.target.origin}: {cause}; the server goes on"
+                "\nhint: check the OTEL_EXPORTER_OTLP_* variables"
+            )
+
     def broke(self, error: Exception) -> None:
         self.failed(f"{type(error).__name__}: {error}")
 

@@ -25,21 +25,23 @@ class Consumer(Protocol[Consumed]):
 class Drain(Generic[Item]):
     """Hands what was put to a consumer: when `batch` items are there, or `delay_s` after the first of them.
 
-    A full queue drops what comes next, and counts it. `failed` hears of an exception of the consumer; where that
-    cannot even be opened all is dropped.
+    A full queue drops what comes next, and counts it. `failed` hears of an exception of the consumer, `unopened` of
+    the one for which there is none: then all is dropped.
     """
 
     def __init__(
         self,
         name: str,
         open_consumer: Callable[[], Consumer[Item]],
-        failed: Callable[[Exception], None],
         *,
+        unopened: Callable[[Exception], None],
+        failed: Callable[[Exception], None],
         capacity: int,
         batch: int,
         delay_s: float,
     ) -> None:
         self._open_consumer = open_consumer
+        self._unopened = unopened
         self._failed = failed
         self._capacity = capacity
         self._batch = batch
@@ -95,7 +97,7 @@ class Drain(Generic[Item]):
         try:
             consumer = self._open_consumer()
         except Exception as error:  # a wrong OTEL_* value, a broken package: the call path must not care
-            self._failed(error)
+            self._unopened(error)
             self._capacity = 0
             self._done.set()
             return

@@ -123,7 +123,7 @@ class OtlpExporter:
             sent = self._metrics.drain.wait(0) and not self._metrics.delivery.failing
             told.append("metrics exported" if sent else "the last metrics not exported")
             if refused := self._metrics.drain.refused:
-                told[-1] += f", {refused} operations not measured"
+                told[-1] += f", {refused} not measured"
         return "OTLP: " + "; ".join(told)
 
 
@@ -135,7 +135,8 @@ class Lane(Generic[Item]):
         self.drain: Drain[Item] = Drain(
             f"otlp-{delivery.target.signal}",
             open_consumer,
-            delivery.broke,
+            unopened=delivery.unopened,
+            failed=delivery.broke,
             capacity=batching.queue,
             batch=batching.batch,
             delay_s=batching.delay_s,

@@ -13,7 +13,8 @@ from opentelemetry.sdk.metrics.export import (
     MetricsData,
     PeriodicExportingMetricReader,
 )
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from mcpobs import semconv
@@ -24,10 +25,10 @@ from mcpobs.telemetry.targets import WireProtocol
 def resource(service_name: str, instance_id: str) -> Resource:
     """What exports: the SDK's facts and OTEL_RESOURCE_ATTRIBUTES, under the name that the lake has too.
 
-    An instance id that the user gave in OTEL_RESOURCE_ATTRIBUTES stays.
+    An instance id that the user gave in OTEL_RESOURCE_ATTRIBUTES stays; one that the SDK made up does not.
     """
-    given = Resource.create({semconv.SERVICE_NAME: service_name})
-    return Resource({semconv.SERVICE_INSTANCE_ID: instance_id}).merge(given)
+    chosen = OTELResourceDetector().detect().attributes.get(semconv.SERVICE_INSTANCE_ID, instance_id)
+    return Resource.create({semconv.SERVICE_NAME: service_name, semconv.SERVICE_INSTANCE_ID: chosen})
 
 
 def span_exporter(protocol: WireProtocol) -> SpanExporter:
@@ -61,7 +62,10 @@ class WatchedMetricExporter(MetricExporter):
 
     def __init__(self, exporter: MetricExporter, delivery: Delivery) -> None:
         # Private in name, but what the SDK's reader itself takes them by.
-        super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
+        preferred = (exporter._preferred_aggregation or {}).items()
+        # An exporter that names plain buckets (1.30 does) would put its own boundaries above the conventions'.
+        chosen = {kind: how for kind, how in preferred if not isinstance(how, ExplicitBucketHistogramAggregation)}
+        super().__init__(exporter._preferred_temporality, chosen)
         self._exporter = exporter
         self._delivery = delivery
 
