@@ -119,7 +119,7 @@ def _unwritable(folder: Path, error: OSError) -> str:
 
 def _commit_in_background(lake: Path) -> None:
     """Lets a committer of its own turn the spool into Parquet, once there is enough to make it worth while."""
-    from mcpobs.lake.worth import worth_committing
+    from mcpobs.lake.backlog import worth_committing
 
     try:
         if not worth_committing(lake):
