@@ -1,0 +1,305 @@
+-- question: Is an agent calling the same tools again and again without getting further?
+-- kind:     report
+-- reads:    tool_calls
+-- history:  whole
+-- params:
+--   since    bigint = 0                    loops whose last call began from here on, unix ns; they may have begun earlier
+--   until    bigint = 9223372036854775807  calls from here on are not looked at, unix ns
+--   tool     varchar = null                loops that call this tool
+--   session  varchar = null                this session only
+--   server   varchar = null                loops that call this server
+--   repeats  bigint = 4                    calls that make a repeat
+--   empties  bigint = 8                    calls that make an empty run
+--   rounds   bigint = 3                    rounds that make a cycle
+-- columns:
+--   session_id       varchar  the session, reconstructed
+--   service_name     varchar  the MCP server of the first call
+--   kind             varchar  repeat: same call, same result · empty: changing arguments, nothing found · cycle: a few calls in turn, same results
+--   pattern          varchar  tools of one round
+--   calls            bigint   calls that the loop took
+--   wasted           bigint   calls among them that brought nothing new
+--   from_call        bigint   place of its first call among the session's tool calls, retries left out
+--   first_unix_nano  bigint   start of its first call
+--   last_unix_nano   bigint   start of its last call
+--   duration_ms      double   from the start of the first call to the end of the last
+--   cost_microusd    bigint   cost of its calls; null where no price is known
+-- chart:    bar session_id wasted
+
+-- What is no loop: polling that gets a new answer, paging (arguments change, results are not empty), a tool that
+-- always answers with nothing (a write), and calls that ask for input or become a task, with their retries. A
+-- cancelled call has no result that could be the same.
+
+-- Sorting every session by time is most of the work, so only those are sorted that can hold a loop at all: with some
+-- call made often enough, or enough calls of one tool that brought nothing.
+with keyed as (
+    select
+        session_id, service_name, tool, args_digest,
+        count(*) as calls,
+        sum(case when outcome = 'ok' and not coalesce(result_empty, false) then 0 else 1 end) as nothings,
+        sum(case when outcome = 'ok' then 1 else 0 end) as oks,
+        sum(case when outcome = 'ok' and coalesce(result_empty, false) then 1 else 0 end) as empty_oks
+    from tool_calls
+    where session_id is not null
+        and start_unix_nano < $until
+    group by session_id, service_name, tool, args_digest
+),
+tool_sessions as (
+    select
+        session_id,
+        coalesce(service_name, '') as service_key,
+        coalesce(tool, '') as tool_key,
+        sum(nothings) as nothings,
+        sum(oks) as oks,
+        sum(empty_oks) as empty_oks
+    from keyed
+    group by session_id, coalesce(service_name, ''), coalesce(tool, '')
+),
+tools as (
+    select
+        service_key, tool_key,
+        sum(oks) as oks,
+        sum(empty_oks) as empty_oks,
+        sum(case when oks > 0 then 1 else 0 end) as answered_sessions
+    from tool_sessions
+    group by service_key, tool_key
+),
+suspects as (
+    select session_id from keyed
+    where args_digest is not null and (calls >= $repeats or calls >= $rounds)
+    union
+    select session_id from tool_sessions
+    where nothings >= $empties
+),
+calls as (
+    select
+        session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, duration_ns,
+        cost_microusd, args_digest, result_digest,
+        coalesce(service_name, '') as service_key,
+        coalesce(tool, '') as tool_key,
+        -- The lengths keep names apart that would otherwise run into each other.
+        cast(length(coalesce(service_name, '')) as varchar) || ':' || coalesce(service_name, '') || coalesce(tool, '')
+            || '/' || args_digest as act,
+        failed or outcome in ('protocol_error', 'denied') as fruitless,
+        outcome = 'ok' and coalesce(result_empty, false) as empty
+    from tool_calls
+    where start_unix_nano < $until
+        and ($session is null or session_id = $session)
+        and session_id in (select session_id from suspects)
+),
+signed as (
+    select
+        session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, service_key, tool_key, outcome,
+        duration_ns, cost_microusd, act, fruitless, empty,
+        case
+            when outcome = 'ok' then act || '=' || result_digest
+            when fruitless then act || '!'
+        end as deed,
+        lag(outcome) over (
+            partition by session_id, service_key, tool_key, args_digest
+            order by start_unix_nano, sequence nulls last, span_id, trace_id
+        ) as same_before
+    from calls
+),
+placed as (
+    select
+        session_id, start_unix_nano, duration_ns, service_name, tool, service_key, tool_key, cost_microusd, fruitless,
+        row_number() over in_session as place,
+        sum(coalesce(cost_microusd, 0)) over in_session as cost_so_far,
+        sum(case when cost_microusd is null then 0 else 1 end) over in_session as priced_so_far,
+        sum(case when fruitless then 1 else 0 end) over in_session as fruitless_so_far,
+        case when act = lag(act) over in_session then 1 else 0 end as same_act,
+        case
+            when (empty or fruitless) and lag(empty or fruitless) over in_session
+                and service_key = lag(service_key) over in_session and tool_key = lag(tool_key) over in_session then 1
+            else 0
+        end as same_nothing,
+        case when deed = lag(deed, 1) over in_session then 1 else 0 end as same_1,
+        case when deed = lag(deed, 2) over in_session then 1 else 0 end as same_2,
+        case when deed = lag(deed, 3) over in_session then 1 else 0 end as same_3,
+        case when deed = lag(deed, 4) over in_session then 1 else 0 end as same_4,
+        -- A new answer to an old question: what went before was polling.
+        case
+            when act = lag(act, 1) over in_session and deed <> lag(deed, 1) over in_session
+                and outcome = 'ok' and lag(outcome, 1) over in_session = 'ok' then 1
+            else 0
+        end as moved_1,
+        case
+            when act = lag(act, 2) over in_session and deed <> lag(deed, 2) over in_session
+                and outcome = 'ok' and lag(outcome, 2) over in_session = 'ok' then 1
+            else 0
+        end as moved_2,
+        case
+            when act = lag(act, 3) over in_session and deed <> lag(deed, 3) over in_session
+                and outcome = 'ok' and lag(outcome, 3) over in_session = 'ok' then 1
+            else 0
+        end as moved_3,
+        case
+            when act = lag(act, 4) over in_session and deed <> lag(deed, 4) over in_session
+                and outcome = 'ok' and lag(outcome, 4) over in_session = 'ok' then 1
+            else 0
+        end as moved_4
+    from signed
+    where outcome not in ('input_required', 'task')
+        and coalesce(same_before, '') <> 'input_required'
+    window in_session as (
+        partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id
+        rows between unbounded preceding and current row
+    )
+),
+-- Calls that are the same as the one `period` places before them stand in one run until one is not.
+runs as (
+    select
+        session_id, place, same_act, same_nothing, same_1, same_2, same_3, same_4,
+        sum(1 - same_nothing) over so_far as run_nothing,
+        sum(1 - same_1) over so_far as run_1,
+        sum(1 - same_2) over so_far as run_2,
+        sum(1 - same_3) over so_far as run_3,
+        sum(1 - same_4) over so_far as run_4,
+        coalesce(lead(moved_1) over in_session, 0) as moves_1,
+        coalesce(lead(moved_2) over in_session, 0) as moves_2,
+        coalesce(lead(moved_3) over in_session, 0) as moves_3,
+        coalesce(lead(moved_4) over in_session, 0) as moves_4
+    from placed
+    window
+        in_session as (partition by session_id order by place),
+        so_far as (partition by session_id order by place rows between unbounded preceding and current row)
+),
+-- place * 2 + moves: the greatest is that of the run's last call, and its last bit tells what followed.
+found as (
+    select session_id, 'repeat' as kind, 1 as rank, 1 as period, min(place) - 1 as from_place, max(place) as to_place
+    from runs
+    where same_1 = 1
+    group by session_id, run_1
+    having count(*) + 1 >= $repeats and max(place * 2 + moves_1) % 2 = 0
+    union all
+    select session_id, 'cycle' as kind, 2 as rank, 2 as period, min(place) - 2 as from_place, max(place) as to_place
+    from runs
+    where same_2 = 1
+    group by session_id, run_2
+    having count(*) + 2 >= 2 * $rounds and max(place * 2 + moves_2) % 2 = 0 and sum(1 - same_1) > 0
+    union all
+    select session_id, 'cycle' as kind, 3 as rank, 3 as period, min(place) - 3 as from_place, max(place) as to_place
+    from runs
+    where same_3 = 1
+    group by session_id, run_3
+    having count(*) + 3 >= 3 * $rounds and max(place * 2 + moves_3) % 2 = 0 and sum(1 - same_1) > 0
+    union all
+    select session_id, 'cycle' as kind, 4 as rank, 4 as period, min(place) - 4 as from_place, max(place) as to_place
+    from runs
+    where same_4 = 1
+    group by session_id, run_4
+    having count(*) + 4 >= 4 * $rounds and max(place * 2 + moves_4) % 2 = 0 and sum(1 - same_1) > 0
+    union all
+    select session_id, 'empty' as kind, 5 as rank, 1 as period, min(place) - 1 as from_place, max(place) as to_place
+    from runs
+    where same_nothing = 1
+    group by session_id, run_nothing
+    having count(*) + 1 >= $empties and sum(1 - same_act) > 0
+),
+-- One stretch of calls is one loop. A repeat or cycle gives way to a longer one around it (or to a shorter period
+-- in the same place), and to an empty run that is at least twice as long; otherwise the empty run gives way.
+beaten as (
+    select weak.session_id, weak.rank, weak.from_place
+    from found as weak
+    inner join found as strong on strong.session_id = weak.session_id
+    where strong.from_place <= weak.to_place
+        and strong.to_place >= weak.from_place
+        and (strong.rank <> weak.rank or strong.from_place <> weak.from_place)
+        and case
+            when weak.kind = 'empty' and strong.kind <> 'empty'
+                then 2 * (
+                    case when strong.to_place < weak.to_place then strong.to_place else weak.to_place end
+                    - case when strong.from_place > weak.from_place then strong.from_place else weak.from_place end
+                    + 1
+                ) > weak.to_place - weak.from_place + 1
+            when strong.kind = 'empty'
+                then strong.from_place <= weak.from_place and strong.to_place >= weak.to_place
+                and 2 * (weak.to_place - weak.from_place + 1) <= strong.to_place - strong.from_place + 1
+            else strong.from_place <= weak.from_place and strong.to_place >= weak.to_place
+                and (
+                    strong.to_place - strong.from_place > weak.to_place - weak.from_place or strong.rank < weak.rank
+                )
+        end
+    group by weak.session_id, weak.rank, weak.from_place
+),
+loops as (
+    select found.session_id, found.kind, found.period, found.from_place, found.to_place
+    from found
+    left join beaten
+        on beaten.session_id = found.session_id
+        and beaten.rank = found.rank
+        and beaten.from_place = found.from_place
+    where beaten.session_id is null
+),
+told as (
+    select
+        loops.session_id, loops.kind, loops.period, loops.from_place,
+        loops.to_place - loops.from_place + 1 as calls,
+        first_call.service_name, first_call.service_key, first_call.tool_key,
+        first_call.start_unix_nano as first_unix_nano,
+        last_call.start_unix_nano as last_unix_nano,
+        last_call.start_unix_nano + coalesce(last_call.duration_ns, 0) as end_unix_nano,
+        last_call.fruitless_so_far - first_call.fruitless_so_far
+            + case when first_call.fruitless then 1 else 0 end as fruitless,
+        case
+            when last_call.priced_so_far > first_call.priced_so_far or first_call.cost_microusd is not null
+                then last_call.cost_so_far - first_call.cost_so_far + coalesce(first_call.cost_microusd, 0)
+        end as cost_microusd,
+        first_call.tool as tool_1,
+        case when loops.period >= 2 then second_call.tool end as tool_2,
+        case when loops.period >= 3 then third_call.tool end as tool_3,
+        case when loops.period >= 4 then fourth_call.tool end as tool_4,
+        second_call.service_name as service_2,
+        third_call.service_name as service_3,
+        fourth_call.service_name as service_4
+    from loops
+    inner join placed as first_call
+        on first_call.session_id = loops.session_id and first_call.place = loops.from_place
+    inner join placed as last_call
+        on last_call.session_id = loops.session_id and last_call.place = loops.to_place
+    -- The shortest loop has as many calls as two rounds, so that there are always four, or the period is shorter.
+    left join placed as second_call
+        on second_call.session_id = loops.session_id and second_call.place = loops.from_place + 1
+    left join placed as third_call
+        on third_call.session_id = loops.session_id and third_call.place = loops.from_place + 2
+    left join placed as fourth_call
+        on fourth_call.session_id = loops.session_id and fourth_call.place = loops.from_place + 3
+)
+select
+    told.session_id,
+    told.service_name,
+    told.kind,
+    coalesce(told.tool_1, '?')
+        || case when told.period >= 2 then ' → ' || coalesce(told.tool_2, '?') else '' end
+        || case when told.period >= 3 then ' → ' || coalesce(told.tool_3, '?') else '' end
+        || case when told.period >= 4 then ' → ' || coalesce(told.tool_4, '?') else '' end as pattern,
+    told.calls,
+    told.calls - told.period as wasted,
+    told.from_place as from_call,
+    told.first_unix_nano,
+    told.last_unix_nano,
+    (told.end_unix_nano - told.first_unix_nano) / 1000000.0 as duration_ms,
+    cast(told.cost_microusd as bigint) as cost_microusd
+from told
+inner join tools on tools.service_key = told.service_key and tools.tool_key = told.tool_key
+inner join tool_sessions
+    on tool_sessions.session_id = told.session_id
+    and tool_sessions.service_key = told.service_key
+    and tool_sessions.tool_key = told.tool_key
+where told.last_unix_nano >= $since
+    -- Empty answers alone say nothing of a tool that gives no others, in at least five more sessions.
+    and not (
+        told.kind = 'empty'
+        and told.fruitless = 0
+        and tools.answered_sessions - case when tool_sessions.oks > 0 then 1 else 0 end >= 5
+        and (tools.empty_oks - tool_sessions.empty_oks) * 100 >= (tools.oks - tool_sessions.oks) * 95
+    )
+    and ($tool is null or $tool in (told.tool_1, told.tool_2, told.tool_3, told.tool_4))
+    and (
+        $server is null
+        or told.service_name = $server
+        or (told.period >= 2 and told.service_2 = $server)
+        or (told.period >= 3 and told.service_3 = $server)
+        or (told.period >= 4 and told.service_4 = $server)
+    )
+order by wasted desc, told.last_unix_nano desc, told.session_id, told.from_place, told.kind, told.period
