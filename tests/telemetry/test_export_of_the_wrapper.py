@@ -23,18 +23,7 @@ CALLER = "b7ad6b7169203331"
 
 
 def wrapped(lake: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "mcpobs",
-        "instrument",
-        "--lake",
-        str(lake),
-        *arguments,
-        "--",
-        sys.executable,
-        SERVER,
-    ]
+    wrapper = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(lake), *arguments]
     return subprocess.Popen(
         [*wrapper, "--", sys.executable, SERVER],
         stdin=subprocess.PIPE,
