@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mcpobs.limits.model import VERSION, ArgumentLimits, Baseline, Evidence, Limit, Limits, SessionLimits, ToolLimits
+from mcpobs.limits.data import Data, data
+from mcpobs.limits.model import Limits
 
 WIDTH = 132
-Value = str | float | tuple[int, int]
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _ID = re.compile(r"[0-9][0-9a-z]*[a-z][0-9a-z-]*")  # 9f2c; not 12, which another reader would take for a number
 _RULE = re.compile(r"[0-9][0-9.]* × [a-z][a-z0-9 _]*")  # 3 × p95
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")  # plain where a day is meant, else another reader takes it for one
 _NUMERIC = re.compile(r"0[xbo]|.*[0-9]e[0-9]")
 _NOT_TEXT = frozenset(
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
@@ -58,112 +59,57 @@ def _escaped(c: str) -> str:
 def _lines(limits: Limits, comments: Comments) -> Iterator[str]:
     for text in comments.head:
         yield f"# {text}".rstrip()
-    yield f"version: {VERSION}"
-    if limits.baseline is not None:
-        yield from _baseline(limits.baseline)
-    if limits.session != SessionLimits() or comments.session:
-        yield "session:" if limits.session != SessionLimits() else "session: {}"
-        yield from _aligned(
-            "  ", {"calls": _leaf("limit", limits.session.calls), "cost_usd": _leaf("limit", limits.session.cost_usd)}
-        )
-        for text in comments.session:
-            yield f"  # {text}"
-    if limits.tools:
+    found = data(limits)
+    yield f"version: {found['version']}"
+    if "baseline" in found:
+        yield from _aligned("", {"baseline": found["baseline"]})
+    if "session" in found or comments.session:
+        yield from _block("", "session", found.get("session", {}), comments.session)
+    tools = found.get("tools", {})
+    assert isinstance(tools, dict)
+    if tools:
         yield "tools:"
-        for name in sorted(limits.tools):
-            yield from _tool(name, limits.tools[name], comments.tools.get(name, ()))
+    for name, tool in tools.items():
+        yield from _block("  ", quoted(name), tool, comments.tools.get(name, ()))
 
 
-def _tool(name: str, tool: ToolLimits, comments: tuple[str, ...]) -> Iterator[str]:
-    yield f"  {quoted(name)}:" if tool != ToolLimits() else f"  {quoted(name)}: {{}}"
-    leaves = {
-        "calls_per_session": _leaf("limit", tool.calls_per_session),
-        "latency_ms": _leaf("budget", tool.latency_ms),
-        "arguments": _arguments(tool.arguments),
-        "result": _flow(_members("max_bytes", tool.result_max_bytes)) if tool.result_max_bytes else None,
-    }
-    yield from _aligned("    ", leaves)
+def _block(indent: str, key: str, members: Data, comments: tuple[str, ...]) -> Iterator[str]:
+    """A mapping with one member a line, and what is said about it below."""
+    yield f"{indent}{key}:" if members else f"{indent}{key}: {{}}"
+    assert isinstance(members, dict)
+    yield from _aligned(indent + "  ", members)
     for text in comments:
-        yield f"    # {text}"
+        yield f"{indent}  # {text}"
 
 
-def _aligned(indent: str, leaves: Mapping[str, str | None]) -> Iterator[str]:
-    """`key: value` lines with the values below one another; None is left out."""
-    there = {key: text for key, text in leaves.items() if text is not None}
-    column = max((len(key) for key in there), default=0) + 2
-    for key, text in there.items():
-        yield f"{indent}{key + ':':<{column}}{text}"
+def _aligned(indent: str, leaves: Mapping[str, Data]) -> Iterator[str]:
+    """`key: value` lines with the values below one another."""
+    column = max((len(key) for key in leaves), default=0) + 2
+    for key, value in leaves.items():
+        yield _line(f"{indent}{key + ':':<{column}}", value, indent + "  ")
 
 
-def _baseline(baseline: Baseline) -> Iterator[str]:
-    members: dict[str, Value] = {}
-    if baseline.server is not None:
-        members["server"] = quoted(baseline.server)
-    members |= {"from": _moment(baseline.first), "to": _moment(baseline.last)}
-    members |= {"sessions": baseline.sessions, "calls": baseline.calls}
-    if baseline.more_excluded:
-        members["more_excluded"] = baseline.more_excluded
-    items = [f"{{session: {quoted(one.session)}, why: {quoted(one.why)}}}" for one in baseline.excluded]
-    yield _with_list("baseline: ", members, "excluded", items, "  ") if items else f"baseline: {_flow(members)}"
-
-
-def _arguments(arguments: ArgumentLimits) -> str | None:
-    members = _members("max_bytes", arguments.max_bytes) if arguments.max_bytes else {}
-    if arguments.shapes is None:
-        return _flow(members) if members else None
-    return _with_list("", members, "shapes", [quoted(shape) for shape in arguments.shapes], " " * 6, before=23)
-
-
-def _with_list(key: str, members: dict[str, Value], name: str, items: list[str], indent: str, before: int = 0) -> str:
-    """A mapping that ends with a list: on one line where that fits, `before` characters from its start."""
-    line = key + _flow({**members, name: f"[{', '.join(items)}]"})
-    if before + len(line) <= WIDTH:
+def _line(before: str, value: Data, indent: str) -> str:
+    """A value on the line that it begins; where it is too long, its last member, a list, has one item a line."""
+    line = before + _flow(value)
+    if len(line) <= WIDTH or not isinstance(value, dict):
         return line
-    opening = _flow({**members, name: "["})[:-1]
-    return key + opening + "".join(f"\n{indent}{item}," for item in items)[:-1] + "]}"
+    *others, (last, items) = value.items()
+    if not isinstance(items, list):
+        return line
+    opening = ", ".join(f"{key}: {_flow(member, key)}" for key, member in others)
+    listed = ",".join(f"\n{indent}{_flow(item)}" for item in items)
+    return f"{before}{{{opening}{', ' if opening else ''}{last}: [{listed}]}}"
 
 
-def _leaf(key: str, limit: Limit | None) -> str | None:
-    if limit is None:
-        return None
-    return _number(limit.value) if limit.evidence == Evidence() else _flow(_members(key, limit))
-
-
-def _members(key: str, limit: Limit) -> dict[str, Value]:
-    found = limit.evidence
-    evidence = {
-        "rule": None if found.rule is None else quoted(found.rule),
-        "observed_max": found.observed_max,
-        "mean": found.mean,
-        "factor": found.factor,
-        "p50": found.p50,
-        "p95": found.p95,
-        "n": found.n,
-        "would_have_cut": found.would_have_cut,
-        "next_1000_cut": found.next_1000_cut,
-    }
-    return {key: limit.value, **{name: value for name, value in evidence.items() if value is not None}}
-
-
-def _flow(members: Mapping[str, Value]) -> str:
-    return "{" + ", ".join(f"{key}: {_value(value)}" for key, value in members.items()) + "}"
-
-
-def _value(value: Value) -> str:
+def _flow(value: Data, key: str = "") -> str:
     match value:
         case str():
-            return value
-        case (low, high):
-            return f"[{low}, {high}]"
+            return value if key in ("from", "to") and _DAY.fullmatch(value) else quoted(value)
+        case dict():
+            return "{" + ", ".join(f"{name}: {_flow(member, name)}" for name, member in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_flow(item) for item in value) + "]"
         case _:
-            return _number(value)
-
-
-def _moment(text: str) -> str:
-    """A day stands plain; a time has colons, and is quoted."""
-    return text if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else quoted(text)
-
-
-def _number(value: float) -> str:
-    """Without an exponent: `1e-07` is a number to us, and a text to other YAML readers."""
-    return format(Decimal(repr(value)), "f")
+            # Without an exponent: `1e-07` is a number to us, and a text to other YAML readers.
+            return format(Decimal(repr(value)), "f")

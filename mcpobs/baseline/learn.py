@@ -1,0 +1,99 @@
+"""From the lake to limits: reads the traffic, sets aside what is not normal, derives. Writes nothing to the lake."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mcpobs.baseline import normal, traffic
+from mcpobs.baseline.comments import comment
+from mcpobs.baseline.derive import MIN_SESSIONS, Learned, Rules, derive
+from mcpobs.baseline.evidence import share_bound
+from mcpobs.baseline.traffic import Session
+from mcpobs.errors import LakeError, UsageError
+from mcpobs.lake.engine import Connection
+from mcpobs.limits.layout import Comments
+from mcpobs.limits.model import Excluded, Limits
+from mcpobs.queries import filters
+from mcpobs.queries.filters import Filters
+from mcpobs.queries.window import Window
+from mcpobs.settings import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """The limits, what the file says beside them, and what they were learned from."""
+
+    limits: Limits
+    comments: Comments
+    learned: Learned
+
+
+def learn(connection: Connection, window: Window, server: str | None, config: Config, rules: Rules) -> Lesson:
+    """The limits of one server. Raises LakeError, with what is missing, where the traffic is too little."""
+    sessions = traffic.sessions(connection, window, server)
+    if not sessions:
+        filters.check_known(connection, Filters(server=server))
+        raise LakeError(
+            f"no tool calls of any session in {window.words}",
+            "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
+        )
+    server = server or the_server(sessions)
+    everything = Window(0, window.until, window.words)  # a session that reaches into the window counts whole
+    excluded = normal.looping(sessions, traffic.loops(connection, everything, server))
+    rest = [session for session in sessions if session.pair not in excluded]
+    excluded |= normal.far_out(rest)
+    rest = [session for session in rest if session.pair not in excluded]
+    with traffic.only(connection, [session.pair for session in rest]):
+        shapes = traffic.shapes(connection, everything, server)
+    using = Counter(tool for session in rest for tool in {use.tool for use in session.uses} if tool is not None)
+    listed, odd, refused = normal.settled_shapes(shapes, using, rules.min_sessions, len(rest))
+    excluded |= odd
+    rest = [session for session in rest if session.pair not in excluded]
+    _require_enough(sessions, rest, rules)
+    with traffic.only(connection, [session.pair for session in rest]):
+        latencies = traffic.latencies(connection, everything, server, min_calls=1)
+    learned = Learned(
+        sessions=sessions,
+        normal=rest,
+        excluded=[Excluded(pair.session, why) for pair, why in excluded.items()],
+        latencies=latencies,
+        shapes=listed,
+        price=_price(sessions, config),
+        server=server,
+    )
+    limits = derive(learned, rules)
+    return Lesson(limits, comment(limits, learned, rules, refused), learned)
+
+
+def the_server(sessions: Sequence[Session]) -> str | None:
+    """The one server of the sessions. Tools of two servers may share a name, and a session cap is of one server."""
+    names = {use.service for session in sessions for use in session.uses}
+    if len(names) > 1:
+        listed = sorted(name for name in names if name is not None)
+        raise UsageError(
+            f"the lake holds {len(names)} servers, and a limits file is of one: {', '.join(listed)}",
+            f"name one: --server {listed[0]}",
+        )
+    return names.pop()
+
+
+def _price(sessions: Iterable[Session], config: Config) -> dict[str | None, int]:
+    tools = {use.tool for session in sessions for use in session.uses}
+    known = {tool: config.price(tool) for tool in tools if tool is not None}
+    return {tool: round(price * 1_000_000) for tool, price in known.items() if price is not None}
+
+
+def _require_enough(sessions: Sequence[Session], rest: Sequence[Session], rules: Rules) -> None:
+    missing = rules.min_sessions - len(rest)
+    if missing <= 0:
+        return
+    has = f"{len(sessions)} session" + ("" if len(sessions) == 1 else "s")
+    if len(rest) < len(sessions):
+        has += f", {len(rest)} of them normal"
+    raise LakeError(
+        f"too little traffic for a baseline: {has}, and it needs at least {rules.min_sessions}: {missing} more",
+        f"with {MIN_SESSIONS}, at most {share_bound(MIN_SESSIONS):.1%} of further sessions lie beyond the largest "
+        "(95 % confidence); record more, look further back with --since, or lower --min-sessions and its certainty",
+    )

@@ -1,0 +1,140 @@
+"""What the lake says of sessions, for the baseline and for the check: one way to count for both. Judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import NamedTuple
+
+from mcpobs.lake.engine import Connection
+from mcpobs.queries import catalog
+from mcpobs.queries.header import Value
+from mcpobs.queries.run import run
+from mcpobs.queries.window import Window
+
+
+class Pair(NamedTuple):
+    """What a session is: an id, and who calls. The id alone may be anybody's choice."""
+
+    session: str
+    key: str | None
+
+
+class Use(NamedTuple):
+    """One tool in one session."""
+
+    service: str | None
+    tool: str | None
+    calls: int
+    taken: int  # calls that were not refused as wrong
+    priced: int  # calls with a recorded cost
+    cost_microusd: int | None
+    args_bytes: int | None
+    result_bytes: int | None
+    first_unix_nano: int
+    last_unix_nano: int
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session with all of its tool calls so far; it may still be open."""
+
+    pair: Pair
+    uses: tuple[Use, ...]
+
+    @cached_property
+    def calls(self) -> int:
+        return sum(use.calls for use in self.uses)
+
+    @property
+    def last_unix_nano(self) -> int:
+        return max(use.last_unix_nano for use in self.uses)
+
+    def cost_microusd(self, price: Mapping[str | None, int]) -> int:
+        """What its calls cost: as recorded, else the price of a call of the tool, else nothing."""
+        return sum((use.cost_microusd or 0) + (use.calls - use.priced) * price.get(use.tool, 0) for use in self.uses)
+
+
+class Shape(NamedTuple):
+    """A shape of arguments that a tool was given."""
+
+    tool: str
+    shape: str
+    calls: int
+    sessions: int
+    pair: Pair  # a session with it: the one, where there is one
+    last_unix_nano: int
+
+
+class Loop(NamedTuple):
+    """A loop signature. The pattern names the tools of one round."""
+
+    session: str
+    pattern: str
+    calls: int
+
+
+class Latency(NamedTuple):
+    """How long a tool takes to answer."""
+
+    tool: str
+    calls: int
+    p50_ms: float
+    p95_ms: float
+
+
+def sessions(connection: Connection, window: Window, server: str | None) -> list[Session]:
+    """The sessions that made a call in the window, by id."""
+    rows = run(connection, catalog.load("baseline"), _given(window, server)).rows
+    return [
+        Session(Pair(*pair), tuple(Use(*row[2:]) for row in group))
+        for pair, group in groupby(rows, key=lambda row: (row[0], row[1]))
+    ]
+
+
+def loops(connection: Connection, window: Window, server: str | None) -> list[Loop]:
+    """The most wasteful first."""
+    records = run(connection, catalog.load("loops"), _given(window, server)).records()
+    return [Loop(row["session_id"], row["pattern"], row["calls"]) for row in records]
+
+
+def shapes(connection: Connection, window: Window, server: str | None) -> list[Shape]:
+    rows = run(connection, catalog.load("baseline_shapes"), _given(window, server)).rows
+    return [
+        Shape(tool, shape, calls, n, Pair(session, key), last) for tool, shape, calls, n, session, key, last in rows
+    ]
+
+
+def latencies(connection: Connection, window: Window, server: str | None, min_calls: int) -> list[Latency]:
+    """The tools with enough answered calls, slowest first: the numbers of `mcpobs report latency`."""
+    result = run(connection, catalog.load("latency"), {**_given(window, server), "min_calls": min_calls})
+    return [
+        Latency(row["tool"], row["calls"], row["p50_ms"], row["p95_ms"])
+        for row in result.records()
+        if row["tool"] is not None
+    ]
+
+
+@contextmanager
+def only(connection: Connection, kept: Collection[Pair]) -> Iterator[None]:
+    """Within it the queries see the spans of these sessions alone."""
+    connection.execute("create or replace temp table kept (session_id varchar, enforcement_key varchar)")
+    if kept:
+        columns = [list(column) for column in zip(*kept, strict=True)]
+        connection.execute("insert into kept select unnest($1), unnest($2)", columns)
+    # A temporary name hides the lasting one; the views are made anew by each run, over the name that they find.
+    connection.execute(
+        "create or replace temp view spans as select * from memory.main.spans as span semi join kept"
+        " on span.session_id = kept.session_id and span.enforcement_key is not distinct from kept.enforcement_key"
+    )
+    try:
+        yield
+    finally:
+        connection.execute("drop view temp.spans")
+
+
+def _given(window: Window, server: str | None) -> dict[str, Value]:
+    return {"since": window.since, "until": window.until, "server": server}
