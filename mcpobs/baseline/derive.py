@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mcpobs.baseline.evidence import calls_for_quantile, further_over, quantile, sessions_for_share
-from mcpobs.baseline.traffic import Latency, Session, Use
+from mcpobs.baseline.traffic import Latency, Price, Session, Use
 from mcpobs.limits.model import (
     ANY_TOOL,
     ArgumentLimits,
@@ -33,9 +33,6 @@ LISTED = 20  # excluded sessions that the file names
 
 assert sessions_for_share(0.10) <= MIN_SESSIONS
 assert calls_for_quantile(0.95) <= MIN_CALLS
-
-Price = Mapping[str | None, int]
-"""What a call of a tool costs in millionths of a US dollar, where it was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcpobs.baseline import normal, traffic
@@ -60,7 +60,7 @@ def learn(connection: Connection, window: Window, server: str | None, config: Co
         excluded=[Excluded(pair.session, why) for pair, why in excluded.items()],
         latencies=latencies,
         shapes=listed,
-        price=_price(sessions, config),
+        price=traffic.prices(sessions, config),
         server=server,
     )
     limits = derive(learned, rules)
@@ -77,12 +77,6 @@ def the_server(sessions: Sequence[Session]) -> str | None:
             f"name one: --server {listed[0]}",
         )
     return names.pop()
-
-
-def _price(sessions: Iterable[Session], config: Config) -> dict[str | None, int]:
-    tools = {use.tool for session in sessions for use in session.uses}
-    known = {tool: config.price(tool) for tool in tools if tool is not None}
-    return {tool: round(price * 1_000_000) for tool, price in known.items() if price is not None}
 
 
 def _require_enough(sessions: Sequence[Session], rest: Sequence[Session], rules: Rules) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +14,10 @@ from mcpobs.queries import catalog
 from mcpobs.queries.header import Value
 from mcpobs.queries.run import run
 from mcpobs.queries.window import Window
+from mcpobs.settings import Config
+
+Price = Mapping[str | None, int]
+"""What a call of a tool costs in millionths of a US dollar, where its cost was not recorded."""
 
 
 class Pair(NamedTuple):
@@ -53,7 +57,7 @@ class Session:
     def last_unix_nano(self) -> int:
         return max(use.last_unix_nano for use in self.uses)
 
-    def cost_microusd(self, price: Mapping[str | None, int]) -> int:
+    def cost_microusd(self, price: Price) -> int:
         """What its calls cost: as recorded, else the price of a call of the tool, else nothing."""
         return sum((use.cost_microusd or 0) + (use.calls - use.priced) * price.get(use.tool, 0) for use in self.uses)
 
@@ -138,3 +142,10 @@ def only(connection: Connection, kept: Collection[Pair]) -> Iterator[None]:
 
 def _given(window: Window, server: str | None) -> dict[str, Value]:
     return {"since": window.since, "until": window.until, "server": server}
+
+
+def prices(sessions: Iterable[Session], config: Config) -> Price:
+    """The configured prices of the tools that were called."""
+    tools = {use.tool for session in sessions for use in session.uses if use.tool is not None}
+    known = {tool: config.price(tool) for tool in tools}
+    return {tool: round(price * 1_000_000) for tool, price in known.items() if price is not None}

@@ -1,0 +1,96 @@
+"""`mcpobs check`, behind its options: compares the lake with a limits file and prints the breaches. No typer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from mcpobs.baseline.breaches import COLUMNS, Checked, check
+from mcpobs.cli.printing import Format, chosen_format, emit, more, table, warn_of_damage
+from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError, UsageError
+from mcpobs.lake.reader import open_reading
+from mcpobs.limits.file import read
+from mcpobs.output import csv_text, json_text, markdown
+from mcpobs.queries import filters, window
+from mcpobs.queries.filters import Filters
+from mcpobs.queries.window import Window
+from mcpobs.settings import lake_folder, load_config
+
+DEFAULT_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """The options of `mcpobs check`, named as they are on the command line."""
+
+    limits: str
+    since: str | None = None
+    until: str | None = None
+    server: str | None = None
+    limit: int | None = None
+    format: str | None = None
+    json: bool = False
+    lake: str | None = None
+
+
+def run_check(options: CheckOptions, now: int | None = None) -> int:
+    """Prints the breaches; returns 1 where there are some. `now` is the present in unix nanoseconds."""
+    form = chosen_format(options.format, options.json)
+    if options.limit is not None and options.limit < 1:
+        raise UsageError(f"--limit {options.limit} is not at least 1", "leave it out for the default")
+    chosen = window.given(options.since, options.until, time.time_ns() if now is None else now)
+    limits = read(options.limits)
+    server = options.server or (limits.baseline.server if limits.baseline is not None else None)
+    config = load_config()
+    until = None if chosen.until == window.FOREVER else chosen.until
+    with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
+        warnings = warn_of_damage(reading)
+        found = check(reading.connection, limits, chosen, server, config)
+        if not found.sessions:
+            filters.check_known(reading.connection, Filters(server=server))
+            raise LakeError(
+                f"no tool calls of any session in {chosen.words}: nothing to check",
+                "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
+            )
+    _print(found, options, form, chosen, warnings)
+    return EXIT_FINDINGS if found.breaches else EXIT_OK
+
+
+def _print(found: Checked, options: CheckOptions, form: Format, chosen: Window, warnings: list[str]) -> None:
+    limit = options.limit or (DEFAULT_ROWS if form == "table" else None)
+    rows = found.breaches[:limit]
+    match form:
+        case "json":
+            emit(
+                json_text.render(
+                    {
+                        "limits": options.limits,
+                        "window": {
+                            "since_unix_nano": chosen.since or None,
+                            "until_unix_nano": None if chosen.until == window.FOREVER else chosen.until,
+                            "words": chosen.words,
+                        },
+                        "sessions": found.sessions,
+                        "calls": found.calls,
+                        **json_text.document(COLUMNS, rows),
+                        "total": len(found.breaches),
+                        "warnings": warnings,
+                    }
+                )
+            )
+        case "csv":
+            emit(csv_text.render(COLUMNS, rows))
+        case "markdown":
+            emit(f"{sentence(found)}\n" + (f"\n{markdown.render(COLUMNS, rows)}" if rows else ""))
+        case "table":
+            emit(f"{sentence(found)}\n" + (f"\n{table(COLUMNS, rows)}" if rows else ""))
+    more(len(found.breaches) - len(rows), len(found.breaches))
+
+
+def sentence(found: Checked) -> str:
+    """The answer in one line."""
+    count = len(found.breaches)
+    words = "no breach" if count == 0 else "1 breach" if count == 1 else f"{count:,} breaches"
+    sessions = "1 session" if found.sessions == 1 else f"{found.sessions:,} sessions"
+    calls = "1 call" if found.calls == 1 else f"{found.calls:,} calls"
+    return f"{words}: {sessions}, {calls} checked"
