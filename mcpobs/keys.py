@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from pathlib import Path
 
 from mcpobs.errors import LakeError
@@ -56,7 +55,7 @@ def read_identity(lake: Path) -> str | None:
 def _identity(lake: Path) -> str:
     found = read_identity(lake)
     if found is None:
-        content = json.dumps({"id": secrets.token_hex(8), "format": FORMAT}) + "\n"
+        content = json.dumps({"id": os.urandom(8).hex(), "format": FORMAT}) + "\n"
         _create_whole(lake / LAKE_FILE, content.encode())
         found = read_identity(lake)
     if found is None:
@@ -74,16 +73,16 @@ def digest_key(lake_id: str, folder: Path | None = None) -> bytes:
     try:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _create_whole(path, secrets.token_hex(KEY_BYTES).encode() + b"\n")
+            _create_whole(path, os.urandom(KEY_BYTES).hex().encode() + b"\n")
         key = bytes.fromhex(path.read_text().strip())
     except (OSError, ValueError):
-        return secrets.token_bytes(KEY_BYTES)
-    return key if len(key) == KEY_BYTES else secrets.token_bytes(KEY_BYTES)
+        return os.urandom(KEY_BYTES)
+    return key if len(key) == KEY_BYTES else os.urandom(KEY_BYTES)
 
 
 def _create_whole(path: Path, content: bytes) -> None:
     """Creates a file (0600) with its whole content; where another process was first, its file stays."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -9,8 +9,7 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
-from typing import NoReturn, Sequence
+from typing import NamedTuple, NoReturn, Sequence
 
 from mcpobs.errors import McpobsError
 
@@ -32,8 +31,7 @@ class StartError(McpobsError):
         self.exit_code = exit_code
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     """How the server ended: its exit code, or the signal that ended it."""
 
     code: int | None

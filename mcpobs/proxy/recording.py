@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
@@ -50,7 +49,7 @@ class Recording:
         env: Mapping[str, str] = os.environ,
     ) -> Recording:
         folder = lake_folder(lake, env)
-        process_id = secrets.token_hex(8)
+        process_id = os.urandom(8).hex()
         recorder = Recorder(
             service_name=service_name(command, name, env),
             instance_id=process_id,
@@ -99,7 +98,7 @@ def _digest_key(folder: Path, warn: Warn) -> bytes:
         return keys.digest_key(keys.open_folder(folder))
     except McpobsError as error:
         warn(f"nothing is recorded: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
-        return secrets.token_bytes(keys.KEY_BYTES)
+        return os.urandom(keys.KEY_BYTES)
 
 
 def _config(warn: Warn) -> Config:

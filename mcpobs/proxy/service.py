@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 from typing import Mapping, Sequence
-from urllib.parse import unquote
 
 _RUNNERS = re.compile(
     r"(python[\d.]*|pypy[\d.]*|node|bun|deno|uv|uvx|pipx|npx|npm|pnpm|yarn|bunx|tsx|ts-node|sh|bash|env|java|ruby|go|dotnet)"
@@ -29,6 +28,8 @@ def service_name(command: Sequence[str], given: str | None, env: Mapping[str, st
     for pair in env.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         key, _, value = pair.partition("=")
         if key.strip() == "service.name" and value.strip():
+            from urllib.parse import unquote  # 7 ms
+
             return unquote(value.strip())
     return _telling_part(command)
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, NoReturn, Sequence
+from typing import TYPE_CHECKING, Callable, NamedTuple, NoReturn
 
 from mcpobs.proxy import child as process
 from mcpobs.proxy import relay
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 LINGER_S = 1.0  # a process that the server left behind may still hold its stdout
 
 
-@dataclass(frozen=True, slots=True)
-class InstrumentOptions:
+class InstrumentOptions(NamedTuple):
     """The options of `mcpobs instrument`, by the same names."""
 
     command: tuple[str, ...]

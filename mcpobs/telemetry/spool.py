@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import secrets
 import time
 from pathlib import Path
 from threading import Lock
@@ -113,7 +112,7 @@ class Spool:
             self.lost = self.lost_total = 0
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Sorts by time; the random part keeps two processes of one nanosecond apart.
-        writer = f"{time.time_ns() // 1000:014x}-{secrets.token_hex(4)}"
+        writer = f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}"
         self._open(Segment(writer, 1))
         self._pid = pid
 
