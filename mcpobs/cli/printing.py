@@ -16,6 +16,9 @@ from mcpobs.queries.header import Column
 
 Format = Literal["table", "json", "csv", "markdown"]
 
+DEFAULT_ROWS = 20
+"""Rows of a table where --limit does not say; other formats have all."""
+
 
 def chosen_format(name: str | None, json: bool) -> Format:
     """The format by --format and --json."""
@@ -29,6 +32,11 @@ def chosen_format(name: str | None, json: bool) -> Format:
         meant = f"did you mean {close}? " if close else ""
         raise UsageError(f"--format {name!r} is none that we write", f"{meant}the formats are {', '.join(formats)}")
     return cast(Format, name)
+
+
+def check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit} is not at least 1", "leave it out for the default")
 
 
 def emit(text: str) -> None:
@@ -58,9 +66,7 @@ def _terminal_cells() -> int:
 
 def say(message: str, hint: str | None = None) -> None:
     """A word to the person, beside the answer."""
-    print(f"mcpobs: {printable(message)}", file=sys.stderr)
-    if hint:
-        print(f"hint: {printable(hint)}", file=sys.stderr)
+    sys.stderr.write(f"mcpobs: {printable(message)}\n" + (f"hint: {printable(hint)}\n" if hint else ""))
 
 
 def more(left_out: int, total: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mcpobs.output.json_text import plain
 from mcpobs.output.table import Rows
@@ -17,8 +16,8 @@ def render(columns: Sequence[Column], rows: Rows) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def _field(value: Any) -> str:
-    value = plain(value)
+def _field(given: object) -> str:
+    value = plain(given)
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mcpobs.output.table import Rows
 from mcpobs.queries.header import Column
 
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
-def document(columns: Sequence[Column], rows: Rows) -> dict[str, Any]:
+
+def document(columns: Sequence[Column], rows: Rows) -> dict[str, object]:
     """`columns` and `rows` of a report's document."""
     names = [column.name for column in columns]
     return {
@@ -23,11 +24,11 @@ def document(columns: Sequence[Column], rows: Rows) -> dict[str, Any]:
     }
 
 
-def render(content: Mapping[str, Any]) -> str:
+def render(content: Mapping[str, object]) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Json:
     """A value of the engine as one that JSON has. What JSON cannot say (infinity, bytes, dates) becomes text."""
     if value is None or isinstance(value, bool | int | str):
         return value

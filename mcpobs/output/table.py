@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from mcpobs.output import units
 from mcpobs.output.text import shortened, width
@@ -15,7 +14,7 @@ _NUMBERED = re.compile(r"(.+)_[0-9]+")
 _NARROWEST = 8
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
-Rows = Sequence[Sequence[Any]]
+Rows = Sequence[Sequence[object]]
 
 
 def cells(columns: Sequence[Column], rows: Rows) -> tuple[list[str], list[bool], list[list[str]]]:
@@ -56,7 +55,7 @@ def render(columns: Sequence[Column], rows: Rows, *, cells_wide: int | None = No
     return "\n".join(lines) + "\n"
 
 
-def _cell(columns: Sequence[Column], row: Sequence[Any], indexes: list[int]) -> str:
+def _cell(columns: Sequence[Column], row: Sequence[object], indexes: list[int]) -> str:
     if len(indexes) == 1:
         return units.shown(columns[indexes[0]].name, row[indexes[0]])
     found = [units.shown(columns[i].name, row[i]) for i in indexes if row[i] is not None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from mcpobs.output.text import printable
 
@@ -30,8 +29,8 @@ def is_number(name: str, type_: str) -> bool:
     return type_ in ("bigint", "smallint", "double", "integer", "hugeint") and not name.endswith("_unix_nano")
 
 
-def shown(name: str, value: Any) -> str:
-    """One cell. Any: a user's own SQL can answer with every type that the engine has."""
+def shown(name: str, value: object) -> str:
+    """One cell. A user's own SQL can answer with every type that the engine has."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):

@@ -41,12 +41,14 @@ def report(name: str) -> Query:
 
 @cache
 def load(name: str) -> Query:
-    """A query or view by the name of its file."""
-    folder = shipped("queries")
-    path = folder / f"{name}.sql"
-    if not path.is_file():
-        path = folder / "views" / f"{name}.sql"
-    return _read(path)
+    """A query by the name of its file."""
+    return _read(shipped("queries") / f"{name}.sql", is_view=False)
+
+
+@cache
+def view(name: str) -> Query:
+    """A view by the name of its file; a report may have the same."""
+    return _read(shipped("queries") / "views" / f"{name}.sql", is_view=True)
 
 
 def views_below(reads: tuple[str, ...]) -> list[Query]:
@@ -54,14 +56,14 @@ def views_below(reads: tuple[str, ...]) -> list[Query]:
     found: dict[str, Query] = {}
     for name in reads:
         if name != SOURCE and name not in found:
-            view = load(name)
-            found.update((below.name, below) for below in views_below(view.reads))
-            found[name] = view
+            wanted = view(name)
+            found.update((below.name, below) for below in views_below(wanted.reads))
+            found[name] = wanted
     return list(found.values())
 
 
-def _read(path: Path) -> Query:
+def _read(path: Path, *, is_view: bool) -> Query:
     query = parse(path.stem, path.read_text(encoding="utf-8"))
-    if (query.kind == "view") != (path.parent.name == "views"):
+    if (query.kind == "view") != is_view:
         raise UsageError(f"{path.name}: a view lies in queries/views, and nothing else does")
     return query

@@ -33,7 +33,8 @@ def resolve(connection: Connection, filters: Filters) -> Filters:
     create_views(connection, ("operations",))
     begun = filters.session
     rows = connection.execute(
-        "select distinct session_id from operations where starts_with(session_id, $begun) order by session_id limit $most",
+        "select distinct session_id from operations where starts_with(session_id, $begun) "
+        "order by session_id limit $most",
         {"begun": begun, "most": _SHOWN + 1},
     ).fetchall()
     found = [str(row[0]) for row in rows]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mcpobs.errors import UsageError
-from mcpobs.lake.engine import Connection
+from mcpobs.errors import LakeError, UsageError
+from mcpobs.lake.engine import Connection, EngineError
+from mcpobs.lake.reader import Reading
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Column, Query, Value
 
 if TYPE_CHECKING:
     import polars
 
+Answer = TypeVar("Answer")
 Row = tuple[Any, ...]
 """Any: a user's own SQL can answer with every type that the engine has."""
 
@@ -66,3 +69,26 @@ def run(
     rows = connection.fetchall()
     total = len(rows)
     return Result(query.columns, rows if limit is None else rows[:limit], total)
+
+
+def on_sound_files(reading: Reading, work: Callable[[Connection], Answer]) -> Answer:
+    """Does the work on the reading; where a Parquet file turns out to be damaged, once more without it.
+
+    What the reading left out is in its `damaged_files` afterwards. Raises LakeError where the engine fails otherwise.
+    """
+    try:
+        return work(reading.connection)
+    except EngineError as error:
+        if not reading.exclude_damaged():
+            raise _failed(reading, error) from None
+    try:
+        return work(reading.connection)
+    except EngineError as error:
+        raise _failed(reading, error) from None
+
+
+def _failed(reading: Reading, error: EngineError) -> LakeError:
+    first = str(error).split("\n", 1)[0]
+    return LakeError(
+        f"reading the lake at {reading.lake} failed: {first}", "narrow the report with --since or --session"
+    )

@@ -1,0 +1,58 @@
+"""`mcpobs query`, behind its options: reads the SQL, runs it behind the fence, prints the answer."""
+
+from __future__ import annotations
+
+import sys
+
+from mcpobs.cli.printing import DEFAULT_ROWS, check_limit, chosen_format, emit, more, say, table, warn_of_damage
+from mcpobs.errors import EXIT_OK, UsageError
+from mcpobs.lake.reader import open_reading
+from mcpobs.output import csv_text, json_text, markdown
+from mcpobs.queries.own import run_own
+from mcpobs.settings import lake_folder
+
+MAX_SQL = 1_000_000
+
+
+def run_query(
+    sql: str, *, form: str | None = None, json: bool = False, limit: int | None = None, lake: str | None = None
+) -> int:
+    """Runs one SELECT and prints its answer; returns the exit code."""
+    chosen = chosen_format(form, json)
+    check_limit(limit)
+    text = _text(sql)
+    if limit is None and chosen == "table":
+        limit = DEFAULT_ROWS
+    with open_reading(lake_folder(lake)) as reading:
+        warnings = warn_of_damage(reading)
+        damaged = len(reading.damaged_files)
+        result = run_own(reading, text, limit)
+        if len(reading.damaged_files) > damaged:
+            warnings = warn_of_damage(reading)
+    match chosen:
+        case "json":
+            content = json_text.document(result.columns, result.rows)
+            emit(json_text.render({**content, "total": result.total, "warnings": warnings}))
+        case "csv":
+            emit(csv_text.render(result.columns, result.rows))
+        case "markdown":
+            emit(markdown.render(result.columns, result.rows))
+        case "table":
+            if result.rows:
+                emit(table(result.columns, result.rows))
+            else:
+                say("no rows")
+    more(result.total - len(result.rows), result.total)
+    return EXIT_OK
+
+
+def _text(sql: str) -> str:
+    if sql != "-":
+        return sql
+    try:
+        text = sys.stdin.read(MAX_SQL + 1)
+    except UnicodeDecodeError:
+        raise UsageError("the SQL on stdin is not UTF-8") from None
+    if len(text) > MAX_SQL:
+        raise UsageError(f"the SQL on stdin is longer than {MAX_SQL:,} characters")
+    return text

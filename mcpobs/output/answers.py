@@ -1,0 +1,107 @@
+"""The answer to each of an operator's five questions in one sentence, from a query's Result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcpobs.output.text import printable
+from mcpobs.output.units import milliseconds, moment
+from mcpobs.queries.ranking import Ranking
+from mcpobs.queries.run import Result
+
+Record = Mapping[str, Any]
+
+
+def highest_p95(found: Ranking) -> str:
+    """Which tool has the highest p95, over how many calls, in which window."""
+    records = found.result.records()
+    winner = found.winner
+    if winner:
+        several = len({record["service_name"] for record in records}) > 1
+        p95 = milliseconds(winner["p95_ms"])
+        return f"{_tool(winner, several)}: p95 {p95} ms over {_count(winner['calls'], 'call')} in {found.window.words}"
+    if records:
+        most = max(record["calls"] for record in records)
+        return f"no tool has {found.min_calls:,} answered calls in {found.window.words}; the most is {most:,}"
+    return f"no answered calls in {found.window.words}"
+
+
+def loops(result: Result) -> str:
+    """How many loops, how much they wasted, and the largest."""
+    records = result.records()
+    if not records:
+        return "no loops"
+    first = records[0]
+    sessions = len({record["session_id"] for record in records})
+    wasted = sum(record["wasted"] for record in records)
+    return (
+        f"{_count(len(records), 'loop')} in {_count(sessions, 'session')}, {_count(wasted, 'call')} wasted; "
+        f"the largest: {printable(first['pattern'])}, {_count(first['calls'], 'call')} ({first['kind']}) "
+        f"in session {_short(first['session_id'])}"
+    )
+
+
+def sessions(result: Result) -> str:
+    """Which sessions stand out by volume."""
+    records = result.records()
+    if not records:
+        return "no sessions"
+    heavy = [record for record in records if record["disproportionate"]]
+    if not heavy:
+        few = "too few sessions to compare" if records[0]["disproportionate"] is None else "none stands out"
+        return f"{few}; the largest of {len(records):,} has {_count(records[0]['calls'], 'call')}"
+    first = heavy[0]
+    return (
+        f"{len(heavy):,} of {_count(len(records), 'session')}; the largest: {_short(first['session_id'])} with "
+        f"{_count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all, "
+        f"{first['times_median']:.0f} times the median"
+    )
+
+
+def failures(result: Result, calls: int) -> str:
+    """How many calls failed, and the newest with what came before it."""
+    records = result.records()
+    if not records:
+        return f"none of {_count(calls, 'call')} failed"
+    last = records[0]
+    before = [last[f"before_{place}"] for place in (3, 2, 1) if last[f"before_{place}"] is not None]
+    after = f" after {printable(' → '.join(before))}" if before else ""
+    return (
+        f"{result.total:,} of {_count(calls, 'call')} failed ({result.total * 100 / max(calls, 1):.1f} %); the last: "
+        f"{_tool(last)} ({last['outcome']}) in session {_short(last['session_id'])}{after}"
+    )
+
+
+def shapes(result: Result) -> str:
+    """What is unusual in arguments."""
+    records = [record for record in result.records() if record["odd"]]
+    if not records:
+        return "nothing unusual"
+    first = records[0]
+    more = f"; and {len(records) - 1:,} more" if len(records) > 1 else ""
+    return f"{_tool(first)}: {first['odd']} (session {_short(first['odd_session_id'])}){more}"
+
+
+def extent(record: Record) -> str:
+    """How much was recorded, and from when to when."""
+    return (
+        f"{_count(record['calls'], 'tool call')} in {_count(record['sessions'], 'session')}, "
+        f"{moment(record['first_unix_nano'])} to {moment(record['last_unix_nano'])} UTC"
+    )
+
+
+def _tool(record: Record, with_server: bool = False) -> str:
+    tool = "(no tool name)" if record["tool"] is None else printable(str(record["tool"]))
+    return f"{tool} of {printable(str(record['service_name']))}" if with_server else tool
+
+
+def _short(session: str | None) -> str:
+    """The beginning of an id: enough for --session."""
+    if session is None:
+        return "unknown"
+    return printable(session) if len(session) <= 16 else printable(session[:12]) + "…"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

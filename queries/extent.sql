@@ -1,0 +1,32 @@
+-- question: How much was recorded in the window?
+-- kind:     step
+-- reads:    tool_calls
+-- params:
+--   since    bigint = 0                    start of the window, unix ns
+--   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
+--   tool     varchar = null                this tool only
+--   session  varchar = null                this session only
+--   server   varchar = null                this server only
+-- columns:
+--   calls            bigint  tool calls
+--   failed           bigint  calls that failed
+--   sessions         bigint  sessions that made them
+--   services         bigint  MCP servers that they went to
+--   tools            bigint  distinct tools, counted by name
+--   first_unix_nano  bigint  start of the first call
+--   last_unix_nano   bigint  start of the last call
+select
+    count(*) as calls,
+    cast(coalesce(sum(case when failed then 1 else 0 end), 0) as bigint) as failed,
+    count(distinct session_id) as sessions,
+    count(distinct service_name) as services,
+    count(distinct tool) as tools,
+    min(start_unix_nano) as first_unix_nano,
+    max(start_unix_nano) as last_unix_nano
+from tool_calls
+where start_unix_nano >= $since
+    and start_unix_nano < $until
+    and ($tool is null or tool = $tool)
+    and ($session is null or session_id = $session)
+    and ($server is null or service_name = $server)
+order by calls
