@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mcpobs.lake.engine import Connection, EngineError, quoted
-from mcpobs.lake.schema import PARTITION, TYPES
+from mcpobs.lake.engine import Connection, EngineError, identifier, quoted
+from mcpobs.lake.schema import PARTITION, TYPES, suffix
 from mcpobs.lake.snapshot import DataFile
 
 _MAGIC = b"PAR1"
 
 
-def relation(connection: Connection, table: Path, files: Sequence[DataFile], columns: dict[str, str] = TYPES) -> str:
-    """A select over the files with exactly the columns asked for, in that order.
+def relation(connection: Connection, table: Path, files: Sequence[DataFile], columns: Mapping[str, str] = TYPES) -> str:
+    """A select over the files with exactly the columns asked for (name to DuckDB type), in that order.
 
-    A column that an older mcpobs did not write is null; one that a newer one wrote is left out. Opens the
-    footer of each file, so a file that is no Parquet raises EngineError here.
+    A column that an older mcpobs did not write is null; one that a newer one wrote is left out. Raises EngineError
+    where the first file, or one with other columns, is no Parquet.
     """
+    same = [file for file in files if file.path.endswith(suffix(columns))]
+    other = [file for file in files if not file.path.endswith(suffix(columns))]
+    selects = []
+    if same:
+        selects.append(f"select {', '.join(map(identifier, columns))} from {_scan(table, same)}")
+    if other:
+        source = _scan(table, other, ", union_by_name = true")
+        found = _described(connection, source)
+        selected = (_column(name, type_, found.get(name)) for name, type_ in columns.items())
+        selects.append(f"select {', '.join(selected)} from {source}")
+    return " union all ".join(selects)
+
+
+def columns_of(connection: Connection, table: Path, files: Sequence[DataFile]) -> dict[str, str]:
+    """Our columns and after them those that only the files know: a newer mcpobs wrote them, and they are kept."""
+    return TYPES | {
+        name: type_
+        for name, type_ in _described(connection, _scan(table, files, ", union_by_name = true")).items()
+        if name not in TYPES
+    }
+
+
+def _scan(table: Path, files: Sequence[DataFile], options: str = "") -> str:
     paths = ", ".join(quoted(table / file.path) for file in files)
-    source = (
-        f"read_parquet([{paths}], union_by_name = true, hive_partitioning = true, "
-        f"hive_types = {{{quoted(PARTITION)}: VARCHAR}})"
-    )
-    found = {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
-    selected = [_column(name, type_, found.get(name)) for name, type_ in columns.items()]
-    return f"select {', '.join(selected)} from {source}"
+    return f"read_parquet([{paths}], hive_partitioning = true, hive_types = {{{quoted(PARTITION)}: VARCHAR}}{options})"
+
+
+def _described(connection: Connection, source: str) -> dict[str, str]:
+    return {row[0]: row[1] for row in connection.execute(f"describe select * from {source}").fetchall()}
 
 
 def _column(name: str, type_: str, found: str | None) -> str:
     if found is None:
-        return f"cast(null as {type_}) as {name}"
-    return name if found == type_ else f"try_cast({name} as {type_}) as {name}"
+        return f"cast(null as {type_}) as {identifier(name)}"
+    return identifier(name) if found == type_ else f"try_cast({identifier(name)} as {type_}) as {identifier(name)}"
 
 
 def visible_damage(table: Path, file: DataFile) -> str | None:

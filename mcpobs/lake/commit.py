@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mcpobs.errors import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, McpobsError
@@ -21,10 +22,8 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         return EXIT_USAGE
     signal.alarm(LIMIT_S)  # its default action ends the process, which a committer survives anywhere
-    try:
+    with suppress(OSError):  # being polite is not worth failing for
         os.nice(10)
-    except OSError:
-        pass  # being polite is not worth failing for
     from mcpobs.lake.writer import UNLINK_GRACE_S, commit, unlink_covered
 
     lake = Path(arguments[0])

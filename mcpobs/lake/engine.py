@@ -23,7 +23,7 @@ else:
         from duckdb import Error as EngineError
         from duckdb import connect as _connect
 
-__all__ = ["Connection", "EngineError", "connect", "quoted"]
+__all__ = ["Connection", "EngineError", "connect", "identifier", "quoted"]
 
 
 def connect(*, spill: Path | None = None, threads: int | None = None, memory_bytes: int | None = None) -> Connection:
@@ -49,3 +49,8 @@ def connect(*, spill: Path | None = None, threads: int | None = None, memory_byt
 def quoted(text: str | Path) -> str:
     """A text as an SQL literal, for the places where DuckDB takes no parameter."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as an SQL identifier: columns that a newer mcpobs wrote are not ours to choose."""
+    return '"' + name.replace('"', '""') + '"'

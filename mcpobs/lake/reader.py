@@ -145,38 +145,33 @@ def _open(
 
 def _load_hot(connection: Connection, private: Path | None, lake: Path, fresh: list[Found]) -> int:
     """Loads the segments into the table `_hot`; returns how many lines were damaged."""
-    scans = []
+    contents = []
     for f in fresh:
         try:
-            content = f.path.read_bytes()
+            contents.append(hot.read(f.path, growing=not f.followed))
         except FileNotFoundError:
             raise _Moved from None
         except OSError as error:
             raise LakeError(f"cannot read {f.path}: {error.strerror}", "check the permissions of the spool") from None
-        scans.append(hot.scan_segment(content, growing=not f.followed))
-    lines = sum(len(s.rows) for s in scans)
-    if not lines:
-        columns = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
-        connection.execute(f"create or replace table _hot ({columns})")
-        return sum(s.damaged for s in scans)
-    if private is None:
+    if private is None and any(c.rows for c in contents):
         raise LakeError("no folder for temporary files can be written", "set TMPDIR to a writable folder")
-    copy = private / "hot.jsonl"
+    copy = (private or lake) / "hot.jsonl"
     try:
-        hot.write_lines(copy, scans)
-        loaded = hot.load(connection, "_hot", [copy], lines, max(len(row) for s in scans for row in s.rows))
+        loaded = hot.load(connection, "_hot", contents, copy)
+    except EngineError:
+        if all(f.path.exists() for f in fresh):
+            raise
+        raise _Moved from None
     except OSError as error:
         raise LakeError(f"cannot write {copy}: {error.strerror}", "free some space, or set TMPDIR") from None
-    finally:
-        copy.unlink(missing_ok=True)
-    return sum(s.damaged for s in scans) + loaded.unusable
+    return sum(c.damaged for c in contents) + loaded.unusable
 
 
 def _define_spans(reading: Reading) -> None:
     parts = []
     table = table_of(reading.lake)
     if reading._data:
-        parts.append(cold.relation(reading.connection, table, reading._data) + reading._filter)
+        parts.append(f"select * from ({cold.relation(reading.connection, table, reading._data)}){reading._filter}")
     rows = reading.connection.execute("select count(*) from _hot").fetchall()[0][0]
     if rows or not parts:
         parts.append(f"select {', '.join(TYPES)} from _hot{reading._filter}")

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Final
+from zlib import crc32
 
 from mcpobs.semconv import COLUMNS, ColumnType
 
@@ -43,7 +45,7 @@ SPOOLED: Final[dict[str, str]] = {
 
 DERIVED: Final[dict[str, str]] = {
     # floor(log2(d) * 32): 32 buckets an octave, so a quantile read from them is at most 1.1 % off
-    "duration_bucket": "cast(floor(log2(greatest(duration_ns, 1)) * 32) as smallint)",
+    "duration_bucket": "cast(floor(log2(case when duration_ns < 1 then 1 else duration_ns end) * 32) as smallint)",
     # // floors towards zero, which only matters before 1970
     "date": "strftime(make_timestamp(coalesce(session_start_unix_nano, start_unix_nano) // 1000), '%Y-%m-%d')",
 }
@@ -53,7 +55,16 @@ REQUIRED: Final = (*KEY, TIME)
 """A line without these is no row: it could not be told from another, or not be placed in time."""
 
 
-def delta_schema(columns: dict[str, str] = DELTA_TYPES) -> str:
+def suffix(columns: Mapping[str, str]) -> str:
+    """How the name of a file with exactly these columns (name to DuckDB type) ends.
+
+    So a reader knows a file's columns without opening it, which costs 0.25 ms a file.
+    """
+    stored = ",".join(f"{name} {type_}" for name, type_ in columns.items() if name != PARTITION)
+    return f"-{crc32(stored.encode()):08x}.parquet"
+
+
+def delta_schema(columns: Mapping[str, str] = DELTA_TYPES) -> str:
     """Columns (name to Delta type) as the JSON that the Delta protocol calls schemaString."""
     fields = [{"name": name, "type": type_, "nullable": True, "metadata": {}} for name, type_ in columns.items()]
     return json.dumps({"type": "struct", "fields": fields})

@@ -23,9 +23,8 @@ from mcpobs.lake.delta import Progress
 from mcpobs.lake.engine import Connection, EngineError, connect
 from mcpobs.lake.lock import exclusive, work_folder
 from mcpobs.lake.place import require_lake, table_of
-from mcpobs.lake.schema import PARTITION
+from mcpobs.lake.schema import PARTITION, TYPES
 from mcpobs.lake.snapshot import DataFile, Snapshot
-from mcpobs.segment import Scan
 
 UNLINK_GRACE_S = 5.0
 LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
@@ -115,13 +114,11 @@ def _move(
     left: list[Progress],
     done: Commit,
 ) -> Commit:
-    scans = [hot.scan_segment(f.path.read_bytes(), growing=False) for f in batch]
-    damaged, duplicates, files = sum(s.damaged for s in scans), 0, []
-    if any(s.rows for s in scans):
-        loaded = _load(connection, work, batch, scans)
-        damaged += loaded.unusable
-        duplicates = loaded.repeated + repeated.drop_known(connection, "batch", table, state.files.values())
-        files = _write(connection, table)
+    contents = [hot.read(f.path, growing=False) for f in batch]
+    loaded = hot.load(connection, "batch", contents, work / "lines.jsonl")
+    damaged = sum(c.damaged for c in contents) + loaded.unusable
+    duplicates = loaded.repeated + repeated.drop_known(connection, "batch", table, state.files.values())
+    files = _write(connection, table)
     totals = {
         name: state.covered(name) + more for name, more in ((DAMAGED_LINES, damaged), (DUPLICATES, duplicates)) if more
     }
@@ -153,24 +150,12 @@ def _sealed_batch(lake: Path, state: Snapshot) -> list[Found]:
     return batch
 
 
-def _load(connection: Connection, work: Path, batch: list[Found], scans: list[Scan]) -> hot.Loaded:
-    """Loads whole lines: from the segment itself where all its lines are whole, for it does not change any more."""
-    whole = [f.path for f, s in zip(batch, scans, strict=True) if s.clean and s.rows]
-    mended = [s for s in scans if not s.clean and s.rows]
-    copy = work / "lines.jsonl"
-    if mended:
-        hot.write_lines(copy, mended)
-    lines = sum(len(s.rows) for s in scans)
-    longest = max(len(row) for s in scans for row in s.rows)
-    return hot.load(connection, "batch", [*whole, *([copy] if mended else [])], lines, longest)
-
-
 def _write(connection: Connection, table: Path) -> list[DataFile]:
     files = []
     dates = [row[0] for row in connection.execute(f"select distinct {PARTITION} from batch order by 1").fetchall()]
     for date in dates:
         select = f"select * from batch where {PARTITION} = '{date}'"
-        written = parquet.write(connection, select, table, date, level=parquet.COMMIT_LEVEL)
+        written = parquet.write(connection, select, TYPES, table, date)
         if written is not None:
             files.append(written)
     return files
