@@ -47,7 +47,8 @@ class Conversation:
     def feed(self, sender: Sender, frame: bytes, stamp: Stamp, span: TraceContext | None = None) -> list[Operation]:
         """Takes a frame and returns the operations that it finished, in order.
 
-        `span` is what the operation that the frame starts is to be recorded as, where that was settled before.
+        `span` is what the operation that the frame starts is to be recorded as, where that was settled before;
+        it is one span, so no element of a batch gets it.
         """
         message = decode(frame)
         done: list[Operation] = []
@@ -56,7 +57,7 @@ class Conversation:
         elif isinstance(message, list) and message:
             for element in message:
                 if isinstance(element, dict):
-                    self._message(sender, element, stamp, span, None, done)
+                    self._message(sender, element, stamp, None, None, done)
                 else:
                     self.unparsed += 1
         else:
@@ -88,7 +89,7 @@ class Conversation:
                 self._notification(sender, method, message.get("params"), stamp, span, done)
             else:
                 self.unparsed += 1
-        elif "method" not in message and ("result" in message or "error" in message or "id" in message):
+        elif method is None and ("result" in message or "error" in message or "id" in message):
             self._response(sender, message, stamp, frame_bytes, done)
         else:
             self.unparsed += 1
@@ -148,7 +149,8 @@ class Conversation:
             operation.tool, operation.prompt, operation.resource_scheme = target_of(method, params)
             meta = params.get("_meta")
             if isinstance(meta, dict):
-                operation.parent = parse_traceparent(meta.get("traceparent"))
+                if "traceparent" in meta:
+                    operation.parent = parse_traceparent(meta["traceparent"])
                 operation.conversation_id = conversation_of(meta, self._facts.text_digest)
                 if sender == "client" and PROTOCOL_VERSION in meta:
                     self._read_modern(meta)

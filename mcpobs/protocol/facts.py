@@ -13,7 +13,7 @@ from mcpobs.protocol.declared import Declared
 from mcpobs.protocol.decode import Opaque
 from mcpobs.protocol.features import features_of
 from mcpobs.protocol.operation import ValueFacts
-from mcpobs.protocol.result import count_items, result_shape, says_nothing
+from mcpobs.protocol.result import read_result
 from mcpobs.protocol.shape import shape_of, shortened
 
 DIGEST_BYTES = 8
@@ -49,19 +49,18 @@ class Facts:
         if isinstance(result, Opaque):
             return ValueFacts(None, None, size_bytes or len(result.raw)), None, None
         if isinstance(result, dict):
-            if any(isinstance(member, Opaque) for member in result.values()):
+            if Opaque in map(type, result.values()):
                 return ValueFacts(None, None, size_bytes or 0), None, None
             if "_meta" in result:
                 result = {name: member for name, member in result.items() if name != "_meta"}
         text, size = canonical(result)
-        shape = shortened(result_shape(result, self._hash_key), self.text_digest)
-        failed = isinstance(result, dict) and result.get("isError") is True
-        empty = not failed and says_nothing(result)
-        return (
-            ValueFacts(self._digest(text), shape, size if size_bytes is None else size_bytes),
-            count_items(result),
-            empty,
+        shape, items, empty = read_result(result, self._hash_key)
+        if isinstance(result, dict) and result.get("isError") is True:
+            empty = False
+        facts = ValueFacts(
+            self._digest(text), shortened(shape, self.text_digest), size if size_bytes is None else size_bytes
         )
+        return facts, items, empty
 
     def error(self, error: object, size_bytes: int | None = None) -> ValueFacts:
         """Facts of a JSON-RPC error: equal code and message have equal digests, whatever its data says."""

@@ -21,7 +21,7 @@ there was more.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from itertools import islice
 
 MAX_STRINGS = 1_000
@@ -59,72 +59,60 @@ _A_LONG_RUN = b"a" * LONG_RUN
 
 
 def features_of(value: object) -> str:
-    """The features as compact JSON with sorted keys."""
-    walk = _Walk()
-    walk.over(value)
-    cut = '"cut":true,' if walk.cut else ""
-    flags = ",".join([f'"{flag}"' for flag in sorted(walk.flags)])
-    return f'{{{cut}"depth":{walk.depth},"flags":[{flags}],"keys":{walk.keys},"longest":{walk.longest}}}'
-
-
-class _Walk:
-    """One value, level by level: nesting of any depth, without recursion."""
-
-    __slots__ = ("_strings", "_values", "cut", "depth", "flags", "keys", "longest")
-
-    def __init__(self) -> None:
-        self.depth = self.keys = self.longest = 0
-        self.flags: set[str] = set()
-        self.cut = False
-        self._strings = self._values = 0
-
-    def over(self, value: object) -> None:
-        level = [value]
-        while level:
-            containers = self._leave_texts(level)
-            if not containers:
-                return
-            self.depth += 1
-            level = []
-            for container in containers:
-                if isinstance(container, dict):
-                    self.keys += len(container)
-                    self._leave_texts(self._taken(container))
-                    level += self._taken(container.values())
-                else:
-                    level += self._taken(container)
-                self._values += len(container)
-
-    def _taken(self, values: Collection[object]) -> Iterable[object]:
-        left = MAX_VALUES - self._values
-        if len(values) <= left:
-            return values
-        self.cut = True
-        return islice(values, max(left, 0))
-
-    def _leave_texts(self, values: Iterable[object]) -> list[dict[str, object] | list[object]]:
-        """Looks at the texts among the values; the containers are still to be looked into."""
-        containers: list[dict[str, object] | list[object]] = []
-        for value in values:
-            if isinstance(value, str):
-                if len(value) > self.longest:
-                    self.longest = len(value)
-                self._strings += 1
-                if self._strings > MAX_STRINGS:
-                    self.cut = True
-                elif len(value) <= HEAD + TAIL:
-                    _look(value, self.flags)
-                else:
-                    self.cut = True
-                    _look(value[:HEAD], self.flags)
-                    _look(value[-TAIL:], self.flags)
-            elif isinstance(value, dict | list):
-                containers.append(value)
-        return containers
+    """The features as compact JSON with sorted keys. Walks level by level: any depth, without recursion."""
+    depth = keys = longest = 0
+    texts_left, left, cut = MAX_STRINGS, MAX_VALUES, False
+    flags: set[str] = set()
+    level: Iterable[object] = (value,)
+    while True:
+        texts: list[str] = []
+        below: list[object] = []
+        nested = False
+        for item in level:
+            if isinstance(item, str):
+                texts.append(item)
+            elif isinstance(item, dict):
+                nested = True
+                keys += len(item)
+                if len(item) > left:
+                    cut = True
+                    item = dict(islice(item.items(), max(left, 0)))
+                left -= len(item)
+                texts += item
+                below += item.values()
+            elif isinstance(item, list):
+                nested = True
+                if len(item) > left:
+                    cut = True
+                left -= len(item)
+                below += item[: max(left + len(item), 0)]
+        for text in texts:
+            if len(text) > longest:
+                longest = len(text)
+        if len(texts) > texts_left:
+            cut = True
+            del texts[texts_left:]
+        texts_left -= len(texts)
+        for text in texts:
+            if len(text) <= HEAD + TAIL:
+                _look(text, flags)
+            else:
+                cut = True
+                _look(text[:HEAD], flags)
+                _look(text[-TAIL:], flags)
+        if not nested:
+            break
+        depth += 1
+        level = below
+    listed = '"' + '","'.join(sorted(flags)) + '"' if flags else ""
+    told = '"cut":true,' if cut else ""
+    return f'{{{told}"depth":{depth},"flags":[{listed}],"keys":{keys},"longest":{longest}}}'
 
 
 def _look(text: str, flags: set[str]) -> None:
     """The tests by `in` cost 30 ns each and spare nearly every string the regexes."""
+    if text.isalnum() and text.isascii() and len(text) < LONG_RUN:
+        return
     if not text.isprintable():
         if "\0" in text:
             flags.add("null_byte")

@@ -29,9 +29,10 @@ def id_key(value: object) -> Key | None:
 
 def id_text(value: object) -> str:
     """The id as text, for the record."""
-    return bounded(
-        value if isinstance(value, str) else value.text if isinstance(value, RawNumber) else str(value), MAX_TEXT
-    )
+    if isinstance(value, str):
+        return bounded(value, MAX_TEXT)
+    text = value.text if isinstance(value, RawNumber) else str(value)
+    return text if len(text) <= MAX_TEXT else bounded(text, MAX_TEXT)
 
 
 def _digest(kind: str, text: str) -> bytes:

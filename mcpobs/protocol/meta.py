@@ -40,7 +40,9 @@ def conversation_of(meta: Mapping[str, object], digest: Callable[[str], str]) ->
     found = meta.get(CONVERSATION_ID)
     if found is None:
         baggage = meta.get("baggage")
-        found = _from_baggage(baggage) if isinstance(baggage, str) else None
+        if not isinstance(baggage, str):
+            return None
+        found = _from_baggage(baggage)
     if not isinstance(found, str) or not found:
         return None
     if len(found) > MAX_CONVERSATION or not found.isprintable():

@@ -8,6 +8,7 @@ Content).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import orjson
 
@@ -33,57 +34,47 @@ _LISTS = frozenset({
 _SCALARS: dict[type, str] = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
-def is_tool_result(result: dict[str, object]) -> bool:
-    return "content" in result or "structuredContent" in result
+class Reading(NamedTuple):
+    """`shape`: `text,image`, with `structured{…}` where there is such; else the members' names: `{nextCursor,tools}`.
 
+    `items`: length of the list that the result holds; where a tool's holds none, the number of its content blocks.
+    That list is structured content that is a list, or an object whose only list is its only member or has a name
+    that lists go by (`items`, `results`); without structured content a single text block that is JSON of that kind.
 
-def result_shape(result: object, hash_key: Callable[[str], str]) -> str:
-    """`text,image` with `structured{…}` where there is such; else the members' names: `{nextCursor,tools}`."""
-    if not isinstance(result, dict):
-        return _kind(result)
-    if not is_tool_result(result):
-        if len(result) > MAX_NAMES:
-            return "{…}"
-        return "{" + ",".join(sorted(name if name in _KNOWN_MEMBERS else hash_key(name) for name in result)) + "}"
-    kinds = [_block_kind(block) for block in _blocks(result)]
-    structured = result.get("structuredContent")
-    if structured is not None:
-        kinds.append("structured" + _kind(structured))
-    return ",".join(dict.fromkeys(kinds))  # each once, in the order of its first block
-
-
-def count_items(result: object) -> int | None:
-    """Length of the list that the result holds; where a tool's holds none, the number of its content blocks.
-
-    The list is structured content that is a list, or an object whose only list is its only member or has a name
-    that lists go by (`items`, `results`); else a single text block that is JSON of that kind.
+    `empty`: no content at all, blank text, or JSON without anything in it: [], {}, {"items": [], "total": 0}.
     """
-    if not isinstance(result, dict) or not is_tool_result(result):
-        return _listed(result)
+
+    shape: str
+    items: int | None
+    empty: bool
+
+
+def read_result(result: object, hash_key: Callable[[str], str]) -> Reading:
+    if not isinstance(result, dict):
+        return Reading(_kind(result), _listed(result), _blank(result))
+    if "content" not in result and "structuredContent" not in result:
+        return Reading(_member_names(result, hash_key), _listed(result), _blank(result))
     blocks = _blocks(result)
     structured = result.get("structuredContent")
-    if structured is not None:
-        held = _listed(structured)
-    elif len(blocks) == 1:
-        held = _listed(_json(_text(blocks[0])))
-    else:
-        held = None
-    if held is not None:
-        return held
-    return len(blocks) or int(structured is not None)
+    if structured is None and len(blocks) == 1 and (text := _text(blocks[0])) is not None:  # most results by far
+        value = _json(text)
+        held = None if value is text else _listed(value)
+        return Reading("text", 1 if held is None else held, _blank_text(text) if value is text else _blank(value))
+    kinds = list(dict.fromkeys(map(_block_kind, blocks)))  # each once, in the order of its first block
+    texts = [_text(block) for block in blocks]
+    if structured is None:
+        empty = all(text is not None and _blank_text(text) for text in texts)
+        return Reading(",".join(kinds), len(blocks), empty)
+    kinds.append("structured" + _kind(structured))
+    held = _listed(structured)
+    items = held if held is not None else len(blocks) or 1
+    return Reading(",".join(kinds), items, _blank(structured) and None not in texts)
 
 
-def says_nothing(result: object) -> bool:
-    """True for no content at all, blank text, and JSON without anything in it: [], {}, {"items": [], "total": 0}."""
-    if not isinstance(result, dict) or not is_tool_result(result):
-        return _blank(result)
-    texts = [_text(block) for block in _blocks(result)]
-    if None in texts:
-        return False
-    structured = result.get("structuredContent")
-    if structured is not None:
-        return _blank(structured)
-    return all(text is not None and _blank_text(text) for text in texts)
+def _member_names(result: dict[str, object], hash_key: Callable[[str], str]) -> str:
+    if len(result) > MAX_NAMES:
+        return "{…}"
+    return "{" + ",".join(sorted(name if name in _KNOWN_MEMBERS else hash_key(name) for name in result)) + "}"
 
 
 def _blocks(result: dict[str, object]) -> list[object]:
@@ -100,7 +91,9 @@ def _block_kind(block: object) -> str:
 
 def _text(block: object) -> str | None:
     """The text of a text block; None for a block of another kind."""
-    text = block.get("text") if isinstance(block, dict) else None
+    if not isinstance(block, dict) or block.get("type") != "text":
+        return None
+    text = block.get("text")
     return text if isinstance(text, str) else None
 
 
@@ -112,9 +105,9 @@ def _kind(value: object) -> str:
     return ":" + _SCALARS.get(type(value), "number")
 
 
-def _json(text: str | None) -> object:
+def _json(text: str) -> object:
     """The list or object that a text is; the text itself where it is none."""
-    if text is None or len(text) > MAX_TEXT or text.lstrip()[:1] not in ("[", "{"):
+    if len(text) > MAX_TEXT or not text.lstrip().startswith(("[", "{")):
         return text
     try:
         value: object = orjson.loads(text)
@@ -138,7 +131,13 @@ def _listed(value: object) -> int | None:
 
 
 def _blank_text(text: str) -> bool:
-    return not text or text.isspace() or text.strip() in ("null", '""') or _blank(_json(text))
+    """True for a text that is blank, or that is blank JSON."""
+    if not text or text.isspace():
+        return True
+    if len(text) < 256 and text.strip() in ("null", '""'):
+        return True
+    value = _json(text)
+    return value is not text and _blank(value)
 
 
 def _blank(value: object) -> bool:

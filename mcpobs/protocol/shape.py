@@ -70,10 +70,12 @@ class _Shape:
         others = declared.others if declared else None
         parts = []
         for key in sorted(value):  # sorted, for MAX_VALUES is spent in this order
+            below = value[key]
+            kind = _SCALARS.get(type(below))
             if key in named:
-                parts.append(f"{key}:{self.of(value[key], named[key], depth - 1)}")
+                parts.append(f"{key}:{kind or self.of(below, named[key], depth - 1)}")
             else:
-                parts.append(f"{self._hash_key(key)}:{self.of(value[key], others, depth - 1)}")
+                parts.append(f"{self._hash_key(key)}:{kind or self.of(below, others, depth - 1)}")
         parts.sort()
         return "{" + ",".join(parts) + "}"
 
