@@ -5,6 +5,7 @@ An endpoint that hangs holds up neither the call path, nor the other signal, nor
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ Item = TypeVar("Item")
 
 GRACE_S = 1.0  # at the end, for an endpoint whose last answer was a failure
 POLL_S = 0.02
+SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter from the relay's. Encoding a batch takes 50 ms: at Python's 5 ms a call in
+such a moment took 12 to 14 ms at the 99th percentile, at 0.5 ms 5 to 7 ms."""
 _opening = Lock()  # two threads that import the same packages at once can meet a half-made module
 
 
@@ -66,6 +70,7 @@ class OtlpExporter:
         self, targets: Sequence[Target], batching: Batching, *, service_name: str, instance_id: str, warn: Warn
     ) -> None:
         own_the_logs(warn)
+        sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
         self._warn = warn
         self._closed = False
         self._spans: Lane[Row] | None = None
