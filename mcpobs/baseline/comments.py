@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mcpobs.baseline.derive import FACTOR_LATENCY, MIN_CALLS, MIN_SESSIONS, Learned, Rules
@@ -13,11 +14,16 @@ PRICES = "write US dollars a call below [prices] in config.toml, e.g. search = 0
 
 
 def comment(limits: Limits, learned: Learned, rules: Rules, refused_shapes: Mapping[str, str]) -> Comments:
-    return Comments(
-        head=tuple(_head(learned, rules)),
-        session=tuple(cost_words(limits, learned)),
-        tools={tool: tuple(words) for tool in limits.tools if (words := _tool(tool, learned, rules, refused_shapes))},
-    )
+    using = Counter(use.tool for session in learned.normal for use in session.uses)
+    calls = {latency.tool: latency.calls for latency in learned.latencies}
+    tools = {}
+    for tool in limits.tools:
+        words = _missing(using[tool], calls.get(tool, 0), rules) if tool != ANY_TOOL else []
+        if tool in refused_shapes:
+            words.append(refused_shapes[tool])
+        if words:
+            tools[tool] = tuple(words)
+    return Comments(tuple(_head(learned, rules)), tuple(cost_words(limits, learned)), tools)
 
 
 def cost_words(limits: Limits, learned: Learned) -> list[str]:
@@ -79,22 +85,16 @@ def _head(learned: Learned, rules: Rules) -> list[str]:
     return lines + (["", warning] if warning else [])
 
 
-def _tool(tool: str, learned: Learned, rules: Rules, refused_shapes: Mapping[str, str]) -> list[str]:
-    """How much is missing for numbers of its own."""
-    if tool == ANY_TOOL:
-        return []
+def _missing(sessions: int, calls: int, rules: Rules) -> list[str]:
+    """What a tool lacks for numbers of its own."""
     words = []
-    used = sum(any(use.tool == tool for use in session.uses) for session in learned.normal)
-    if used < rules.min_sessions:
+    if sessions < rules.min_sessions:
         words.append(
-            f"{_counted(used, 'normal session')}: {rules.min_sessions - used} more for numbers of its own, until then "
-            f"those of {quoted(ANY_TOOL)}"
+            f"{_counted(sessions, 'normal session')}: {rules.min_sessions - sessions} more for numbers of its own, "
+            f"until then those of {quoted(ANY_TOOL)}"
         )
-    calls = next((latency.calls for latency in learned.latencies if latency.tool == tool), 0)
     if calls < MIN_CALLS:
         words.append(f"{_counted(calls, 'answered call')}: {MIN_CALLS - calls} more for a latency budget of its own")
-    if tool in refused_shapes:
-        words.append(refused_shapes[tool])
     return words
 
 

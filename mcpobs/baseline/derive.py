@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from mcpobs.baseline.evidence import calls_for_quantile, further_over, quantile, sessions_for_share
-from mcpobs.baseline.traffic import Latency, Price, Session, Use
+from mcpobs.baseline.traffic import Latency, Price, Session
 from mcpobs.limits.model import (
     ANY_TOOL,
     ArgumentLimits,
@@ -57,23 +58,74 @@ class Learned:
     server: str | None = None
 
 
+@dataclass(slots=True)
+class _Values:
+    """What sessions did with one tool: a value a session, where it has one."""
+
+    calls: list[int] = field(default_factory=list)
+    args_bytes: list[int] = field(default_factory=list)
+    result_bytes: list[int] = field(default_factory=list)
+    taken: bool = False
+
+
 def derive(learned: Learned, rules: Rules) -> Limits:
     """The limits. A number without enough behind it is not there, and that of `*` holds in its place."""
-    sessions, normal = learned.sessions, learned.normal
+    kept = {session.pair for session in learned.normal}
+    others = [session for session in learned.sessions if session.pair not in kept]
+    normal, odd = _by_tool(learned.normal), _by_tool(others)
     latencies = {latency.tool: latency for latency in learned.latencies if latency.calls >= MIN_CALLS}
-    everywhere, normally = _by_tool(sessions), _by_tool(normal)
-    tools = {ANY_TOOL: _any_tool(sessions, normal, learned.latencies, rules)}
-    for tool, uses in everywhere.items():
-        if tool != ANY_TOOL and any(use.taken for use in uses):  # `*` is no name that a limit could have
-            tools[tool] = _tool(uses, normally.get(tool, []), latencies.get(tool), learned.shapes.get(tool), rules)
+    slowest = max(latencies.values(), key=lambda latency: latency.p95_ms, default=None)
+    tools = {}
+    for tool in normal.keys() | odd.keys():
+        values, beside = normal.get(tool, _Values()), odd.get(tool, _Values())
+        if tool == ANY_TOOL:
+            tools[tool] = _tool(values, beside, _budget(slowest, " of the slowest tool"), None, rules)
+        elif values.taken or beside.taken:  # a name that the server always refused is none of its tools
+            budget = _budget(latencies.get(tool))
+            tools[tool] = _tool(values, beside, budget, learned.shapes.get(tool), rules)
     return Limits(
         baseline=_baseline(learned),
         session=SessionLimits(
-            calls=_ceiling([s.calls for s in sessions], [s.calls for s in normal], _times(rules.factor_calls)),
-            cost_usd=_cost(sessions, normal, learned.price, rules.factor_cost),
+            calls=_ceiling([s.calls for s in learned.normal], [s.calls for s in others], _times(rules.factor_calls), 1),
+            cost_usd=_cost(learned.normal, others, learned.price, rules.factor_cost),
         ),
         tools=tools,
     )
+
+
+def _by_tool(sessions: Iterable[Session]) -> dict[str, _Values]:
+    """The values of each tool, and as `*` those of each session's most used tool, largest arguments and result:
+    by them no tool that was seen is cut, however rare it is."""
+    found = {ANY_TOOL: _Values()}
+    most = found[ANY_TOOL]
+    for session in sessions:
+        most_calls, most_args, most_result = 0, -1, -1
+        for use in session.uses:
+            tool, calls, args, result = use.tool, use.calls, use.args_bytes, use.result_bytes
+            if tool is None or tool == ANY_TOOL:  # the latter is no name that a limit of its own could have
+                continue
+            values = found.get(tool)
+            if values is None:
+                values = found[tool] = _Values()
+            values.taken = values.taken or use.taken > 0
+            values.calls.append(calls)
+            if calls > most_calls:
+                most_calls = calls
+            if args is not None:
+                values.args_bytes.append(args)
+                if args > most_args:
+                    most_args = args
+            if result is not None:
+                values.result_bytes.append(result)
+                if result > most_result:
+                    most_result = result
+        if most_calls > 0:
+            most.calls.append(most_calls)
+        if most_args >= 0:
+            most.args_bytes.append(most_args)
+        if most_result >= 0:
+            most.result_bytes.append(most_result)
+    return found
 
 
 def _baseline(learned: Learned) -> Baseline:
@@ -91,92 +143,46 @@ def _baseline(learned: Learned) -> Baseline:
 
 
 def _tool(
-    uses: Sequence[Use],
-    normal: Sequence[Use],
-    latency: Latency | None,
-    shapes: tuple[str, ...] | None,
-    rules: Rules,
+    normal: _Values, odd: _Values, budget: Limit | None, shapes: tuple[str, ...] | None, rules: Rules
 ) -> ToolLimits:
-    if len(normal) < rules.min_sessions:
-        return ToolLimits(latency_ms=_budget(latency))
+    least = rules.min_sessions
     return ToolLimits(
-        calls_per_session=_ceiling([u.calls for u in uses], [u.calls for u in normal], _times(rules.factor_calls)),
-        latency_ms=_budget(latency),
-        arguments=ArgumentLimits(
-            _ceiling([u.args_bytes for u in uses], [u.args_bytes for u in normal], _size, rules.min_sessions), shapes
-        ),
-        result_max_bytes=_ceiling(
-            [u.result_bytes for u in uses], [u.result_bytes for u in normal], _size, rules.min_sessions
-        ),
+        calls_per_session=_ceiling(normal.calls, odd.calls, _times(rules.factor_calls), least),
+        latency_ms=budget,
+        arguments=ArgumentLimits(_ceiling(normal.args_bytes, odd.args_bytes, _size, least), shapes),
+        result_max_bytes=_ceiling(normal.result_bytes, odd.result_bytes, _size, least),
     )
 
 
-def _any_tool(
-    sessions: Sequence[Session], normal: Sequence[Session], latencies: Sequence[Latency], rules: Rules
-) -> ToolLimits:
-    """The numbers for a tool that has none of its own: of each session its most used tool, its largest arguments
-    and result; of the server its slowest tool. So no tool that was seen is cut by them, however rare it is."""
-
-    def most(chosen: Sequence[Session], measure: Callable[[Use], int | None]) -> list[int | None]:
-        values = [[value for use in session.uses if (value := measure(use)) is not None] for session in chosen]
-        return [max(found, default=None) for found in values]
-
-    def ceiling(measure: Callable[[Use], int | None], rule: Callable[[int], int]) -> Limit | None:
-        return _ceiling(most(sessions, measure), most(normal, measure), rule, rules.min_sessions)
-
-    enough = [latency for latency in latencies if latency.calls >= MIN_CALLS]
-    slowest = max(enough, key=lambda latency: latency.p95_ms, default=None)
-    return ToolLimits(
-        calls_per_session=ceiling(lambda use: use.calls, _times(rules.factor_calls)),
-        latency_ms=_budget(slowest, " of the slowest tool"),
-        arguments=ArgumentLimits(ceiling(lambda use: use.args_bytes, _size)),
-        result_max_bytes=ceiling(lambda use: use.result_bytes, _size),
-    )
-
-
-def _ceiling(
-    everywhere: Iterable[int | None], normal: Iterable[int | None], rule: Callable[[int], int], at_least: int = 1
-) -> Limit | None:
+def _ceiling(normal: Sequence[int], odd: Sequence[int], rule: Callable[[int], int], least: int) -> Limit | None:
     """A number from the largest value of the normal sessions; None where too few have one."""
-    values = sorted(value for value in normal if value is not None)
-    if len(values) < at_least:
+    if len(normal) < least:
         return None
-    limit = rule(values[-1])
-    return Limit(limit, _evidence(values, limit, everywhere, observed_max=values[-1]))
+    ordered = sorted(normal)
+    limit = rule(ordered[-1])
+    evidence = _evidence(ordered, odd, limit, _tidy)
+    return Limit(limit, replace(evidence, observed_max=ordered[-1]))
 
 
-def _evidence(
-    values: Sequence[int], limit: int, everywhere: Iterable[int | None], observed_max: float | None = None
-) -> Evidence:
-    return Evidence(
-        observed_max=observed_max,
-        p50=_tidy(quantile(values, 0.5)),
-        p95=_tidy(quantile(values, 0.95)),
-        n=len(values),
-        would_have_cut=sum(1 for value in everywhere if value is not None and value > limit),
-        next_1000_cut=further_over(len(values), sum(1 for value in values if value > limit)),
-    )
-
-
-def _cost(sessions: Sequence[Session], normal: Sequence[Session], price: Price, factor: float) -> Limit | None:
+def _cost(normal: Sequence[Session], others: Sequence[Session], price: Price, factor: float) -> Limit | None:
     """None where nothing is known to cost anything."""
-    values = sorted(session.cost_microusd(price) for session in normal)
-    mean = sum(values) / len(values)
+    ordered = sorted(session.cost_microusd(price) for session in normal)
+    mean = sum(ordered) / len(ordered)
     if mean == 0:
         return None
     limit = _up(factor * mean)
-    found = _evidence(values, limit, [session.cost_microusd(price) for session in sessions])
-    return Limit(
-        _usd(limit),
-        Evidence(
-            mean=_usd(mean),
-            factor=_tidy(factor),
-            p50=_usd(quantile(values, 0.5)),
-            p95=_usd(quantile(values, 0.95)),
-            n=found.n,
-            would_have_cut=found.would_have_cut,
-            next_1000_cut=found.next_1000_cut,
-        ),
+    evidence = _evidence(ordered, [session.cost_microusd(price) for session in others], limit, _usd)
+    return Limit(_usd(limit), replace(evidence, mean=_usd(mean), factor=_tidy(factor)))
+
+
+def _evidence(ordered: Sequence[int], odd: Sequence[int], limit: int, shown: Callable[[float], float]) -> Evidence:
+    over = len(ordered) - bisect_right(ordered, limit)
+    return Evidence(
+        p50=shown(quantile(ordered, 0.5)),
+        p95=shown(quantile(ordered, 0.95)),
+        n=len(ordered),
+        would_have_cut=over + sum(value > limit for value in odd),
+        next_1000_cut=further_over(len(ordered), over),
     )
 
 
@@ -189,15 +195,6 @@ def _budget(latency: Latency | None, of: str = "") -> Limit | None:
             rule=f"{FACTOR_LATENCY} × p95{of}", p50=_tidy(latency.p50_ms), p95=_tidy(latency.p95_ms), n=latency.calls
         ),
     )
-
-
-def _by_tool(sessions: Iterable[Session]) -> dict[str, list[Use]]:
-    found: dict[str, list[Use]] = {}
-    for session in sessions:
-        for use in session.uses:
-            if use.tool is not None:
-                found.setdefault(use.tool, []).append(use)
-    return found
 
 
 def _times(factor: float) -> Callable[[int], int]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from mcpobs.baseline import normal, traffic
 from mcpobs.baseline.comments import comment
 from mcpobs.baseline.derive import MIN_SESSIONS, Learned, Rules, derive
 from mcpobs.baseline.evidence import share_bound
-from mcpobs.baseline.traffic import Session
+from mcpobs.baseline.traffic import Pair, Session
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.lake.engine import Connection
 from mcpobs.limits.layout import Comments
@@ -40,20 +40,21 @@ def learn(connection: Connection, window: Window, server: str | None, config: Co
             "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
         )
     server = server or the_server(sessions)
-    everything = Window(0, window.until, window.words)  # a session that reaches into the window counts whole
-    excluded = normal.looping(sessions, traffic.loops(connection, everything, server))
-    rest = [session for session in sessions if session.pair not in excluded]
+    # A loop may have begun before the window, in a session that reaches into it and counts whole.
+    loops = traffic.loops(connection, Window(0, window.until, window.words), server)
+    excluded = normal.looping(sessions, loops)
+    rest = _left(sessions, excluded)
     excluded |= normal.far_out(rest)
-    rest = [session for session in rest if session.pair not in excluded]
-    with traffic.only(connection, [session.pair for session in rest]):
-        shapes = traffic.shapes(connection, everything, server)
-    using = Counter(tool for session in rest for tool in {use.tool for use in session.uses} if tool is not None)
+    rest = _left(rest, excluded)
+    with traffic.without(connection, excluded):
+        shapes = traffic.shapes(connection, window, server)
+    using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
     listed, odd, refused = normal.settled_shapes(shapes, using, rules.min_sessions, len(rest))
     excluded |= odd
-    rest = [session for session in rest if session.pair not in excluded]
+    rest = _left(rest, excluded)
     _require_enough(sessions, rest, rules)
-    with traffic.only(connection, [session.pair for session in rest]):
-        latencies = traffic.latencies(connection, everything, server, min_calls=1)
+    with traffic.without(connection, excluded):
+        latencies = traffic.latencies(connection, window, server, min_calls=1)
     learned = Learned(
         sessions=sessions,
         normal=rest,
@@ -77,6 +78,10 @@ def the_server(sessions: Sequence[Session]) -> str | None:
             f"name one: --server {listed[0]}",
         )
     return names.pop()
+
+
+def _left(sessions: Sequence[Session], excluded: Container[Pair]) -> list[Session]:
+    return [session for session in sessions if session.pair not in excluded]
 
 
 def _require_enough(sessions: Sequence[Session], rest: Sequence[Session], rules: Rules) -> None:

@@ -94,7 +94,7 @@ def sessions(connection: Connection, window: Window, server: str | None) -> list
     """The sessions that made a call in the window, by id."""
     rows = run(connection, catalog.load("baseline"), _given(window, server)).rows
     return [
-        Session(Pair(*pair), tuple(Use(*row[2:]) for row in group))
+        Session(Pair._make(pair), tuple([Use._make(row[2:]) for row in group]))
         for pair, group in groupby(rows, key=lambda row: (row[0], row[1]))
     ]
 
@@ -123,16 +123,19 @@ def latencies(connection: Connection, window: Window, server: str | None, min_ca
 
 
 @contextmanager
-def only(connection: Connection, kept: Collection[Pair]) -> Iterator[None]:
-    """Within it the queries see the spans of these sessions alone."""
-    connection.execute("create or replace temp table kept (session_id varchar, enforcement_key varchar)")
-    if kept:
-        columns = [list(column) for column in zip(*kept, strict=True)]
-        connection.execute("insert into kept select unnest($1), unnest($2)", columns)
+def without(connection: Connection, left_out: Collection[Pair]) -> Iterator[None]:
+    """Within it the queries see no span of these sessions."""
+    if not left_out:
+        yield
+        return
+    connection.execute("create or replace temp table left_out (session_id varchar, enforcement_key varchar)")
+    columns = [list(column) for column in zip(*left_out, strict=True)]
+    connection.execute("insert into left_out select unnest($1), unnest($2)", columns)
     # A temporary name hides the lasting one; the views are made anew by each run, over the name that they find.
     connection.execute(
-        "create or replace temp view spans as select * from memory.main.spans as span semi join kept"
-        " on span.session_id = kept.session_id and span.enforcement_key is not distinct from kept.enforcement_key"
+        "create or replace temp view spans as select * from memory.main.spans as span anti join left_out"
+        " on span.session_id = left_out.session_id"
+        " and span.enforcement_key is not distinct from left_out.enforcement_key"
     )
     try:
         yield

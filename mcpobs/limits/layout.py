@@ -95,7 +95,7 @@ def _line(before: str, value: Data, indent: str) -> str:
     if len(line) <= WIDTH or not isinstance(value, dict):
         return line
     *others, (last, items) = value.items()
-    if not isinstance(items, list):
+    if not isinstance(items, list) or not items or isinstance(items[0], int | float):  # next_1000_cut stays whole
         return line
     opening = ", ".join(f"{key}: {_flow(member, key)}" for key, member in others)
     listed = ",".join(f"\n{indent}{_flow(item)}" for item in items)
