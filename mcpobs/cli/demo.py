@@ -18,7 +18,7 @@ def demo(
 ) -> None:
     """See it work: a real MCP server, real sessions, the reports and a limits file.
 
-    Starts a sample server through `mcpobs instrument`, plays 44 agent sessions against it with a real MCP client
+    Starts a sample server through `mcpobs instrument`, plays 68 agent sessions against it with a real MCP client
     (among them a loop, an error burst, an odd argument and a heavy user), then shows what mcpobs has to say.
 
     \b
@@ -52,8 +52,8 @@ def demo(
 
 
 def _show(lake: Path, limits: Path) -> None:
-    from mcpobs.cli.baseline import BaselineOptions, run_baseline
-    from mcpobs.cli.check import CheckOptions, run_check
+    from mcpobs.cli.baselining import BaselineOptions, run_baseline
+    from mcpobs.cli.checking import CheckOptions, run_check
     from mcpobs.cli.reporting import ReportOptions, run_report
 
     place = str(lake)

@@ -12,7 +12,7 @@ import anyio
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-ORDINARY = 40
+ORDINARY = 64
 PROCESSES = 2
 AT_ONCE = 5
 LOOP_CALLS = 24
