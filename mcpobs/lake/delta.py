@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ class Progress:
 
     writer: str
     version: int
+    expires: bool = True
 
 
 def append(
@@ -83,7 +84,7 @@ def append(
             delta.schema(),
             partition_by=[PARTITION],
             commit_properties=CommitProperties(
-                app_transactions=[Transaction(p.writer, p.version, now_ms) for p in progress]
+                app_transactions=[Transaction(p.writer, p.version, now_ms if p.expires else None) for p in progress]
             ),
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=True),
         )
@@ -139,8 +140,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def transactions_of(counts: Mapping[str, int]) -> list[Progress]:
-    """Running totals, kept as transactions: those survive checkpoints and are written with the rows, or not at all."""
-    return [Progress(name, total) for name, total in counts.items()]

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mcpobs.errors import LakeError
+from mcpobs.lake.engine import Connection, EngineError, connect
 
 LOCK_FILE = "commit.lock"
 WORK_FOLDER = ".work"
 WAIT_S = 120.0
 _PAUSE_S = 0.05
+MEMORY_BYTES = 1 << 30  # a committer is a guest beside the server; beyond this DuckDB spills
 
 
 @contextmanager
@@ -66,11 +68,24 @@ def _take(descriptor: int) -> bool:
     return True
 
 
-def work_folder(lake: Path) -> Path:
-    """The lock holder's folder for what is not part of the lake, emptied of what a killed one left there."""
-    folder = lake / WORK_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for path in folder.iterdir():
-        if path.is_file() or path.is_symlink():
+@contextmanager
+def committer(lake: Path) -> Iterator[tuple[Connection, Path]]:
+    """DuckDB and a folder for what is not part of the lake, for the holder of the lock.
+
+    The folder is emptied of what a killed committer left there. What DuckDB cannot do becomes a LakeError.
+    """
+    work = lake / WORK_FOLDER
+    work.mkdir(mode=0o700, exist_ok=True)
+    for path in work.iterdir():
+        if not path.is_dir():
             path.unlink(missing_ok=True)
-    return folder
+    connection = connect(spill=work, memory_bytes=MEMORY_BYTES)
+    try:
+        yield connection, work
+    except EngineError as error:
+        raise LakeError(
+            f"cannot write to the lake at {lake}: {str(error).splitlines()[0]}",
+            "check the free space; nothing is lost: what was not committed is still in the spool",
+        ) from error
+    finally:
+        connection.close()

@@ -1,0 +1,100 @@
+"""Facts about a lake, for `mcpobs lake info`. Takes no lock and writes nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcpobs import keys
+from mcpobs.lake import backlog, snapshot, totals
+from mcpobs.lake.engine import quoted
+from mcpobs.lake.place import table_of
+from mcpobs.lake.reader import open_reading
+from mcpobs.lake.schema import TIME
+from mcpobs.lake.vacuum import unreferenced
+from mcpobs.semconv import LOSS_SPAN, LOST_OPERATIONS
+
+_LOST = quoted('$."' + LOST_OPERATIONS + '"')
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a lake holds. Counts of rows and sessions leave out what is damaged; times are unix nanoseconds."""
+
+    lake: Path
+    lake_id: str | None  # None where lake.json is missing
+    rows: int
+    sessions: int
+    first_unix_nano: int | None
+    last_unix_nano: int | None
+    table_version: int  # -1 where nothing was committed yet
+    partitions: int
+    files: int
+    file_bytes: int
+    file_rows: int
+    replaced_files: int  # no longer in the table, and still on disk
+    replaced_bytes: int
+    live_segments: int
+    sealed_segments: int
+    committed_segments: int
+    spool_bytes: int  # of the segments that are not committed
+    damaged_lines: int
+    duplicates: int
+    lost_operations: int
+    damaged_files: list[tuple[Path, str]]
+    disk_bytes: int
+
+    @property
+    def bytes_a_span(self) -> float | None:
+        return self.file_bytes / self.file_rows if self.file_rows else None
+
+
+def inspect(lake: Path) -> Inspection:
+    """Reads the whole lake once. Raises LakeError where there is none, or it cannot be read."""
+    table = table_of(lake)
+    with open_reading(lake) as reading:
+        # Damage inside a file shows only when all of it is read, and this command is the one to ask.
+        reading.exclude_damaged()
+        rows, sessions, first, last, lost = reading.connection.execute(
+            f"select count(*), count(distinct session_id), min({TIME}), max({TIME}), "
+            f"sum(case when name = {quoted(LOSS_SPAN)} then "
+            f"try_cast(json_extract_string(attributes, {_LOST}) as bigint) end) from spans"
+        ).fetchall()[0]
+        state = snapshot.load(table, lambda: reading.connection)
+        hot_damage, damaged_files = reading.damaged_lines, reading.damaged_files
+    found = backlog.segments(lake)
+    fresh = [f for f in found if f.segment.seq > state.covered(f.segment.writer)]
+    sealed = sum(map(backlog.sealed, fresh))
+    replaced = [path for path, _ in unreferenced(table, state)]
+    return Inspection(
+        lake=lake,
+        lake_id=keys.read_identity(lake),
+        rows=rows,
+        sessions=sessions,
+        first_unix_nano=first,
+        last_unix_nano=last,
+        table_version=state.version,
+        partitions=len({file.date for file in state.files.values()}),
+        files=len(state.files),
+        file_bytes=sum(file.size_bytes for file in state.files.values()),
+        file_rows=sum(file.rows or 0 for file in state.files.values()),
+        replaced_files=len(replaced),
+        replaced_bytes=sum(map(_size, replaced)),
+        live_segments=len(fresh) - sealed,
+        sealed_segments=sealed,
+        committed_segments=len(found) - len(fresh),
+        spool_bytes=sum(f.size_bytes for f in fresh),
+        damaged_lines=hot_damage + totals.total(state, totals.DAMAGED_LINES),
+        duplicates=totals.total(state, totals.DUPLICATES),
+        lost_operations=int(lost or 0),
+        damaged_files=damaged_files,
+        disk_bytes=sum(_size(Path(folder, name)) for folder, _, names in os.walk(lake) for name in names),
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # moved while we looked

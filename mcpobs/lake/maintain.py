@@ -1,0 +1,223 @@
+"""Keeps the lake small and fast: compaction and retention. What it replaces stays on disk for a grace (`vacuum.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcpobs.lake import cold, delta, parquet, snapshot, writer
+from mcpobs.lake.engine import Connection, EngineError
+from mcpobs.lake.lock import committer, exclusive
+from mcpobs.lake.merge import merge, sharing_sessions
+from mcpobs.lake.place import require_lake, table_of
+from mcpobs.lake.reader import open_reading
+from mcpobs.lake.schema import TIME
+from mcpobs.lake.snapshot import DataFile
+from mcpobs.lake.vacuum import GRACE_S, Vacuumed, vacuum
+from mcpobs.lake.writer import Commit
+
+Step = Callable[[str], None]
+"""Told what is done next, for a user who waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What `compact` did. Sizes are those of the files that were merged and of what they became."""
+
+    committed: Commit
+    merged_files: int
+    merged_bytes: int
+    written_files: int
+    written_bytes: int
+    partitions: int
+    damaged_files: list[tuple[Path, str]]
+    vacuumed: Vacuumed
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """What `prune` did, or would do. `left_rows` are old and stay: their segment is still being written to."""
+
+    cutoff_unix_nano: int
+    rows: int
+    dropped_files: int
+    rewritten_files: int
+    left_rows: int
+    damaged_files: list[tuple[Path, str]]
+    vacuumed: Vacuumed
+    dry_run: bool
+
+
+def compact(lake: Path, *, step: Step | None = None, grace_s: float = GRACE_S) -> Compaction:
+    """Moves the spool, then merges each partition so that a session lies in one file, in order.
+
+    Raises LakeError where there is no lake, or it cannot be written.
+    """
+    require_lake(lake)
+    tell = step or _silent
+    with exclusive(lake, wait=True), committer(lake) as (connection, _):
+        table = table_of(lake)
+        tell("moving the spool")
+        committed = writer.move_sealed(lake)
+        merged: list[DataFile] = []
+        written: list[DataFile] = []
+        damaged: list[tuple[DataFile, str]] = []
+        partitions = 0
+        state = snapshot.load(table, lambda: connection)
+        for date, files in sorted(_by_date(state.files.values()).items()):
+            good, bad = _readable(connection, table, files)
+            damaged += bad
+            chosen = _to_merge(connection, table, good)
+            if len(chosen) < 2:
+                continue
+            tell(f"merging {len(chosen)} files of {date}")
+            done = merge(connection, table, snapshot.load(table, lambda: connection), chosen, whole=not bad)
+            merged += done.replaced
+            written += done.written
+            damaged += done.damaged
+            partitions += 1
+        state = snapshot.load(table, lambda: connection)
+        cleaned = vacuum(table, state, grace_s=grace_s)
+    return Compaction(
+        committed=committed,
+        merged_files=len(merged),
+        merged_bytes=_bytes(merged),
+        written_files=len(written),
+        written_bytes=_bytes(written),
+        partitions=partitions,
+        damaged_files=[(table / file.path, why) for file, why in damaged],
+        vacuumed=cleaned,
+    )
+
+
+def prune(
+    lake: Path, cutoff_unix_nano: int, *, dry_run: bool = False, grace_s: float = GRACE_S, step: Step | None = None
+) -> Prune:
+    """Drops the operations that began before the cutoff, whatever day their session began.
+
+    The spool is moved first. Raises LakeError where there is no lake, or it cannot be written.
+    """
+    require_lake(lake)
+    if dry_run:
+        return _foretell(lake, cutoff_unix_nano)
+    tell = step or _silent
+    with exclusive(lake, wait=True), committer(lake) as (connection, _):
+        table = table_of(lake)
+        tell("moving the spool")
+        writer.move_sealed(lake)
+        state = snapshot.load(table, lambda: connection)
+        old, mixed = _split(state.files.values(), cutoff_unix_nano)
+        written: list[DataFile] = []
+        rewritten: list[DataFile] = []
+        damaged: list[tuple[DataFile, str]] = []
+        rows = sum(file.rows or 0 for file in old)
+        for file in mixed:
+            tell(f"rewriting {file.path}")
+            try:
+                if why := cold.visible_damage(table, file):
+                    damaged.append((file, why))
+                    continue
+                kept = _rewrite(connection, table, file, cutoff_unix_nano)
+            except EngineError as error:
+                damaged.append((file, str(error).splitlines()[0]))
+                continue
+            if kept is not None and kept.rows == file.rows:
+                (table / kept.path).unlink()  # nothing in it was old: its statistics were missing
+                continue
+            rewritten.append(file)
+            rows += (file.rows or 0) - (0 if kept is None else kept.rows or 0)
+            if kept is not None:
+                written.append(kept)
+        if old or rewritten:
+            delta.append(table, state, adds=written, removes=[*old, *rewritten])
+            state = snapshot.load(table, lambda: connection)
+        cleaned = vacuum(table, state, grace_s=grace_s)
+    with open_reading(lake, until_unix_nano=cutoff_unix_nano) as reading:
+        left = _count(reading.connection, "_hot", cutoff_unix_nano)
+    return Prune(
+        cutoff_unix_nano=cutoff_unix_nano,
+        rows=rows,
+        dropped_files=len(old),
+        rewritten_files=len(rewritten),
+        left_rows=left,
+        damaged_files=[(table / file.path, why) for file, why in damaged],
+        vacuumed=cleaned,
+        dry_run=False,
+    )
+
+
+def _foretell(lake: Path, cutoff_unix_nano: int) -> Prune:
+    """What `prune` would do now, without a lock or a write."""
+    table = table_of(lake)
+    with open_reading(lake, until_unix_nano=cutoff_unix_nano) as reading:
+        rows = _count(reading.connection, "spans", cutoff_unix_nano)
+        state = snapshot.load(table, lambda: reading.connection)
+        damaged = reading.damaged_files
+    old, mixed = _split(state.files.values(), cutoff_unix_nano)
+    return Prune(cutoff_unix_nano, rows, len(old), len(mixed), 0, damaged, Vacuumed(), dry_run=True)
+
+
+def _split(files: Iterable[DataFile], cutoff: int) -> tuple[list[DataFile], list[DataFile]]:
+    """Files whose operations are all older than the cutoff, and those with some that may be."""
+    old, mixed = [], []
+    for file in files:
+        if file.last_unix_nano is not None and file.last_unix_nano < cutoff:
+            old.append(file)
+        elif file.overlaps(None, cutoff):
+            mixed.append(file)
+    return old, mixed
+
+
+def _rewrite(connection: Connection, table: Path, file: DataFile, cutoff: int) -> DataFile | None:
+    """A new file with what is left of one; None where nothing is."""
+    columns = cold.columns_of(connection, table, [file])
+    select = f"select * from ({cold.relation(connection, table, [file], columns)}) where {TIME} >= {cutoff}"
+    whole = Path(file.path).name.startswith(parquet.WHOLE)
+    return parquet.write(connection, select, columns, table, file.date or "", whole=whole)
+
+
+def _to_merge(connection: Connection, table: Path, files: list[DataFile]) -> list[DataFile]:
+    """The files of a partition that keep some session from lying in one file."""
+    parts = [file for file in files if not Path(file.path).name.startswith(parquet.WHOLE)]
+    wholes = [file for file in files if file not in parts]
+    if not parts or not wholes:
+        return parts
+    return [*parts, *sharing_sessions(connection, table, parts, wholes)]
+
+
+def _readable(
+    connection: Connection, table: Path, files: list[DataFile]
+) -> tuple[list[DataFile], list[tuple[DataFile, str]]]:
+    good, bad = [], []
+    for file in files:
+        why = cold.visible_damage(table, file)
+        try:
+            if why is None:
+                cold.columns_of(connection, table, [file])
+        except EngineError as error:
+            why = str(error).splitlines()[0]
+        if why is None:
+            good.append(file)
+        else:
+            bad.append((file, why))
+    return good, bad
+
+
+def _by_date(files: Iterable[DataFile]) -> dict[str, list[DataFile]]:
+    found: dict[str, list[DataFile]] = {}
+    for file in files:
+        found.setdefault(file.date or "", []).append(file)
+    return found
+
+
+def _count(connection: Connection, name: str, cutoff: int) -> int:
+    return int(connection.execute(f"select count(*) from {name} where {TIME} < {cutoff}").fetchall()[0][0])
+
+
+def _bytes(files: Iterable[DataFile]) -> int:
+    return sum(file.size_bytes for file in files)
+
+
+def _silent(_: str) -> None:
+    pass

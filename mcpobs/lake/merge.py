@@ -1,0 +1,106 @@
+"""Makes one file of several, sorted by session. The caller holds the lake's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mcpobs.lake import cold, delta, parquet, totals
+from mcpobs.lake.engine import Connection, EngineError, identifier, quoted
+from mcpobs.lake.schema import KEY
+from mcpobs.lake.snapshot import DataFile, Snapshot
+
+ROWS_A_FILE = 1_000_000  # 70 MB; more are split between sessions
+
+
+@dataclass(slots=True)
+class Merged:
+    """What was replaced by what. `damaged` files stay as they are."""
+
+    replaced: list[DataFile] = field(default_factory=list)
+    written: list[DataFile] = field(default_factory=list)
+    damaged: list[tuple[DataFile, str]] = field(default_factory=list)
+
+
+def merge(connection: Connection, table: Path, state: Snapshot, files: Sequence[DataFile], *, whole: bool) -> Merged:
+    """Replaces files of one partition in one Delta commit.
+
+    `whole` promises that no other file has calls of their sessions. A file that turns out to be damaged is left as
+    it is, and the promise is then not kept.
+    """
+    done = Merged()
+    good = list(files)
+    try:
+        written, repeated = _write(connection, table, good, whole=whole)
+    except EngineError:
+        done.damaged = [(file, why) for file in files if (why := cold.hidden_damage(connection, table, file))]
+        good = [file for file in files if all(file is not other for other, _ in done.damaged)]
+        if not done.damaged:
+            raise
+        if len(good) < 2:
+            return done
+        written, repeated = _write(connection, table, good, whole=False)
+    counts = totals.added(state, {totals.DUPLICATES: repeated})
+    delta.append(table, state, adds=written, removes=good, progress=counts, rows_change=repeated > 0)
+    done.replaced, done.written = good, written
+    return done
+
+
+def _write(
+    connection: Connection, table: Path, files: Sequence[DataFile], *, whole: bool
+) -> tuple[list[DataFile], int]:
+    """Writes the rows of files of one partition to as few files as it takes; returns them and repeated rows."""
+    columns = cold.columns_of(connection, table, files)
+    select = cold.relation(connection, table, files, columns)
+    names = ", ".join(map(identifier, columns))
+    key = ", ".join(KEY)
+    # Commits keep repeated deliveries out; one that could not read a file then may have let some in.
+    repeated = int(
+        connection.execute(
+            f"select coalesce(sum(n - 1), 0) from (select count(*) as n from ({select}) group by {key} having n > 1)"
+        ).fetchall()[0][0]
+    )
+    if repeated:
+        select = f"select {names} from ({select}) qualify row_number() over (partition by {key} order by {names}) = 1"
+    date = files[0].date or ""
+    written = []
+    for first, last in _session_ranges(connection, select):
+        part = f"select * from ({select}) where coalesce(session_id, '') between {quoted(first)} and {quoted(last)}"
+        file = parquet.write(connection, part, columns, table, date, whole=whole)
+        if file is not None:
+            written.append(file)
+    return written, repeated
+
+
+def _session_ranges(connection: Connection, select: str) -> list[tuple[str, str]]:
+    """Ranges of session ids, both ends inside, that hold some ROWS_A_FILE rows each and all rows together."""
+    sessions = connection.execute(
+        f"select coalesce(session_id, '') as session, count(*) from ({select}) group by 1 order by 1"
+    ).fetchall()
+    ranges: list[tuple[str, str]] = []
+    rows = 0
+    for session, count in sessions:
+        if not ranges or rows + count > ROWS_A_FILE:
+            ranges.append((session, session))
+            rows = 0
+        ranges[-1] = (ranges[-1][0], session)
+        rows += count
+    return ranges
+
+
+def sharing_sessions(
+    connection: Connection, table: Path, parts: Sequence[DataFile], wholes: Sequence[DataFile]
+) -> list[DataFile]:
+    """Those of `wholes` that have calls of a session of which `parts` have calls too."""
+    shared = []
+    sessions = cold.relation(connection, table, parts, {"session_id": "VARCHAR"})
+    for file in wholes:
+        its = cold.relation(connection, table, [file], {"session_id": "VARCHAR"})
+        found = connection.execute(
+            f"select 1 from ({its}) where coalesce(session_id, '') in "
+            f"(select coalesce(session_id, '') from ({sessions})) limit 1"
+        ).fetchall()
+        if found:
+            shared.append(file)
+    return shared

@@ -1,0 +1,25 @@
+"""Counts since the lake began, kept as transactions of the table.
+
+So they are written with the rows that they are about or not at all, and survive checkpoints, as a note in the Delta
+log's commits would not. They have no time, and so never expire. No writer's name has a colon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from mcpobs.lake.delta import Progress
+from mcpobs.lake.snapshot import Snapshot
+
+DAMAGED_LINES: Final = "mcpobs:damaged_lines"
+DUPLICATES: Final = "mcpobs:duplicates"
+
+
+def added(state: Snapshot, more: Mapping[str, int]) -> list[Progress]:
+    """The transactions that raise the totals; none for what does not change."""
+    return [Progress(name, total(state, name) + n, expires=False) for name, n in more.items() if n]
+
+
+def total(state: Snapshot, name: str) -> int:
+    return state.covered(name)
