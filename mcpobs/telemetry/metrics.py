@@ -18,7 +18,7 @@ from mcpobs.telemetry.spool import Row
 OTHER = "_OTHER"  # the conventions' value for what is not told apart
 MAX_TARGETS = 200  # tools, and prompts
 MAX_VALUES = 32  # of any other attribute
-MAX_SETS = 2000  # combinations in one process; the SDK's own limit, which its older releases do not have
+MAX_SETS = 1500  # combinations in one process; below the SDK's own limit of 2000, which older releases do not have
 
 _BY_COLUMN = {
     semconv.COLUMN_OF[attribute]: attribute
