@@ -22,7 +22,8 @@ from pathlib import Path
 
 from mcpobs import semconv
 from mcpobs.keys import open_folder
-from mcpobs.observer import Observer, Recorder, loss_row
+from mcpobs.observer import Observer
+from mcpobs.row import Recorder, Rows
 from mcpobs.protocol.operation import Operation, Peer, Stamp, ValueFacts
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.telemetry.export import exporter_from_environment
@@ -122,7 +123,7 @@ def sdk_span() -> Callable[[], object]:
             return True
 
     session = StdioSessions("0123456789abcdef", time.time_ns()).process_session
-    Observer(recorder(), Kept()).end(operation(), session)  # type: ignore[arg-type]
+    Observer(Rows(recorder()), Kept()).end(operation(), session)  # type: ignore[arg-type]
     chosen = dict(list(attributes(rows[0]).items())[:ATTRIBUTES])
     assert len(chosen) == ATTRIBUTES
 
@@ -139,14 +140,15 @@ def recorder() -> Recorder:
 def ways(lake: Path, port: int) -> tuple[list[Way], Callable[[], None]]:
     open_folder(lake)
     session = StdioSessions("0123456789abcdef", time.time_ns()).process_session
-    spool = Spool(lake, lambda count, reason: loss_row(recorder(), session, count, reason))
+    spool = Spool(lake, lambda count, reason: Rows(recorder()).loss(session, count, reason))
     os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{port}"
     os.environ["OTEL_BSP_SCHEDULE_DELAY"] = "200"  # after the block, not in it
     exporter = exporter_from_environment(
         os.environ, service_name="bench", instance_id="0123456789abcdef", warn=lambda text: print(text, file=sys.stderr)
     )
     assert exporter is not None
-    plain, exporting = Observer(recorder(), spool), Observer(recorder(), spool, exporter)
+    rows = Rows(recorder())
+    plain, exporting = Observer(rows, spool), Observer(rows, spool, exporter)
     one = operation()
     row = {"kind": "internal", "trace_id": "0" * 31 + "1", "span_id": "0" * 15 + "1", "name": "x", "start_unix_nano": 1}
     found = [

@@ -20,17 +20,21 @@ KEY_BYTES = 32
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
+class UnwritableError(LakeError):
+    """The lake cannot be made or reached now; it may be later."""
+
+
 def open_folder(lake: Path) -> str:
     """Creates the lake's folders (0700) where missing, and returns the lake's id.
 
-    Raises LakeError where the folder cannot be made or holds a lake of another format.
+    Raises UnwritableError where the folder cannot be made, LakeError where it holds a lake of another format.
     """
     try:
         lake.mkdir(mode=0o700, parents=True, exist_ok=True)
         (lake / "spool").mkdir(mode=0o700, exist_ok=True)
         return _identity(lake)
     except OSError as error:
-        raise LakeError(
+        raise UnwritableError(
             f"cannot write to the lake at {lake}: {error.strerror or error}",
             "check the folder's permissions and free space, or name another with --lake or MCPOBS_LAKE",
         ) from None
@@ -39,14 +43,17 @@ def open_folder(lake: Path) -> str:
 def read_identity(lake: Path) -> str | None:
     """The lake's id; None where the folder holds no lake."""
     try:
-        text = (lake / LAKE_FILE).read_text()
+        content = (lake / LAKE_FILE).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
-        data = json.loads(text)
+        data = json.loads(content)
         found, form = data["id"], data["format"]
-    except (ValueError, KeyError, TypeError):
-        raise LakeError(f"{lake / LAKE_FILE} is damaged", 'it holds {"id": "<16 hex digits>", "format": 1}') from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise LakeError(
+            f"{lake / LAKE_FILE} is damaged",
+            "restore it, or remove it: a new one is made, whose digests are not comparable with those of before",
+        ) from None
     if form != FORMAT or not isinstance(found, str) or not _ID.fullmatch(found):
         raise LakeError(f"{lake} is a lake of format {form!r}; this mcpobs reads format {FORMAT}", "update mcpobs")
     return found
@@ -87,6 +94,8 @@ def _create_whole(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else a power failure can leave the name with nothing behind it, for good
         os.link(draft, path)  # link, not rename: it fails where the name is taken
     except FileExistsError:
         pass

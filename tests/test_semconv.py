@@ -93,11 +93,10 @@ def _play(script: list[dict[str, object]], lake: Path, config: Path, options: li
 
 def _loss() -> dict[str, object]:
     """The row of a loss. That it is written when the disk was full is shown in the tests of the spool."""
-    from mcpobs.observer import Recorder, loss_row
     from mcpobs.protocol.session import StdioSessions
+    from mcpobs.row import Recorder, Rows
 
-    row = loss_row(Recorder("s", "i", "stdio", "pipe"), StdioSessions("p", 1).process_session, 3, "ENOSPC")
-    return {key: value for key, value in row.items() if value is not None}
+    return dict(Rows(Recorder("s", "i", "stdio", "pipe")).loss(StdioSessions("p", 1).process_session, 3, "ENOSPC"))
 
 
 def _page() -> str:

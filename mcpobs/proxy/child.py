@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from typing import NamedTuple, NoReturn, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
 
 from mcpobs.errors import McpobsError
 
@@ -54,12 +55,15 @@ class Child:
         self.pid = pid
         self.stdin = stdin
         self.stdout = stdout
+        self.sent: set[int] = set()  # signals that it got from us
+        self.called_in_vain = False  # a signal came for it after its end: somebody wants us to end as well
         self._gone = threading.Lock()  # held while a signal is sent, and for good once the pid may be reused
 
     def wait(self) -> Exit:
         """Blocks until the server has ended."""
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        self._gone.acquire()
+        if hasattr(os, "waitid"):  # macOS has it since Python 3.13
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            self._gone.acquire()
         _, status = os.waitpid(self.pid, 0)
         if os.WIFSIGNALED(status):
             return Exit(None, os.WTERMSIG(status))
@@ -68,25 +72,31 @@ class Child:
     def send_signal(self, number: int) -> None:
         if self._gone.acquire(blocking=False):
             try:
+                self.sent.add(number)
                 os.kill(self.pid, number)
-            except ProcessLookupError:
+            except OSError:  # it is gone, or belongs to another user by now
                 pass
             finally:
                 self._gone.release()
+        else:
+            self.called_in_vain = True
 
 
 def start(command: Sequence[str]) -> Child:
     """Starts the server. Must run in the main thread before any other thread exists."""
-    if hasattr(signal, "sigwaitinfo"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    _occupy_standard_fds()
+    handed_on = _take_over_signals()
     set_death_signal = _death_signal_setter()
-    child_stdin, our_stdin = os.pipe()
-    our_stdout, child_stdout = os.pipe()
-    failure_read, failure_write = os.pipe()
-    parent = os.getpid()
-    pid = os.fork()
+    try:
+        child_stdin, our_stdin = os.pipe()
+        our_stdout, child_stdout = os.pipe()
+        failure_read, failure_write = os.pipe()
+        parent = os.getpid()
+        pid = os.fork()
+    except OSError as error:  # no process or no file descriptor left
+        raise _start_error(command, error.errno or 0) from None
     if pid == 0:
-        _become_server(command, child_stdin, child_stdout, failure_write, parent, set_death_signal)
+        _become_server(command, child_stdin, child_stdout, failure_write, parent, set_death_signal, handed_on)
     for fd in (child_stdin, child_stdout, failure_write):
         os.close(fd)
     with os.fdopen(failure_read, "rb") as pipe:
@@ -117,9 +127,8 @@ def imitate(ended: Exit) -> NoReturn:
             signal.signal(ended.signal, signal.SIG_DFL)
         except (OSError, ValueError):
             pass  # SIGKILL and SIGSTOP have no disposition to restore
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [ended.signal])
-        os.kill(os.getpid(), ended.signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [ended.signal])
+        signal.raise_signal(ended.signal)  # to this thread: another one waits for signals to forward
         os._exit(128 + ended.signal)
     os._exit(ended.code or 0)
 
@@ -127,12 +136,44 @@ def imitate(ended: Exit) -> NoReturn:
 def _forward_for_ever(child: Child) -> None:
     while True:
         info = signal.sigwaitinfo(FORWARDED)
-        if info.si_code != _SENT_BY_KERNEL:
+        # A terminal that goes away tells the leader of its session alone.
+        ours_alone = info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
+        if info.si_code != _SENT_BY_KERNEL or ours_alone:
             child.send_signal(info.si_signo)
 
 
+class _Inherited(NamedTuple):
+    """What our own parent wanted the server to start with."""
+
+    mask: set[int | signal.Signals]
+    on_child_end: object
+
+
+def _take_over_signals() -> _Inherited:
+    """Blocks what is forwarded, in all threads to come. Where our parent ignores the end of its children, that was
+    handed on to us, and we could not wait for the server."""
+    blocked = FORWARDED if hasattr(signal, "sigwaitinfo") else ()
+    return _Inherited(signal.pthread_sigmask(signal.SIG_BLOCK, blocked), signal.signal(signal.SIGCHLD, signal.SIG_DFL))
+
+
+def _occupy_standard_fds() -> None:
+    """Where we were started without stdin, stdout or stderr the next file that we open would get its number, and
+    take its place. What takes it here can be neither read nor written, like none."""
+    for fd, mode in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, mode)  # gets the lowest free number, which is this one
+
+
 def _become_server(
-    command: Sequence[str], stdin: int, stdout: int, failure: int, parent: int, set_death_signal: object
+    command: Sequence[str],
+    stdin: int,
+    stdout: int,
+    failure: int,
+    parent: int,
+    set_death_signal: object,
+    inherited: _Inherited,
 ) -> NoReturn:
     """Runs in the forked child: nothing here may return or raise."""
     try:
@@ -140,12 +181,15 @@ def _become_server(
         os.dup2(stdout, 1)
         for number in _RESTORED:  # Python ignores these, and a disposition of "ignore" survives exec
             signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a ^C now is the server's already
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if inherited.on_child_end == signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         if callable(set_death_signal):
             set_death_signal(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != parent:
                 os._exit(1)
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+        signal.pthread_sigmask(signal.SIG_SETMASK, inherited.mask)
         os.execvp(command[0], list(command))
     except OSError as error:
         os.write(failure, str(error.errno or 0).encode())
@@ -175,6 +219,10 @@ def _start_error(command: Sequence[str], number: int) -> StartError:
             f"cannot start {program!r}: no such command",
             "check its spelling and the PATH that the MCP client gives to its servers",
             127,
+        )
+    if number in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
+        return StartError(
+            f"cannot start {program!r}: {os.strerror(number)}", "check ulimit -u, ulimit -n and the memory", 126
         )
     return StartError(
         f"cannot start {program!r}: {os.strerror(number)}",

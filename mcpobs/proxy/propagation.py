@@ -30,7 +30,7 @@ class Propagation:
         """What is to be sent to the server now."""
         out = bytearray()
         for line in _split(chunk):
-            if self._passing or not line.endswith(b"\n") and len(self._half) + len(line) > MAX_FRAME_BYTES:
+            if self._passing or (not line.endswith(b"\n") and len(self._half) + len(line) > MAX_FRAME_BYTES):
                 out += self._pass(line)
             elif line.endswith(b"\n"):
                 out += self._line(bytes(self._half) + line)
@@ -54,15 +54,24 @@ class Propagation:
         return passed
 
     def _line(self, line: bytes) -> bytes:
-        parent = _caller(line)
-        span = TraceContext(
-            trace_id=parent.trace_id if parent else os.urandom(16).hex(),
-            span_id=os.urandom(8).hex(),
-            flags=parent.flags if parent else 1,
-        )
-        rewritten = with_trace_context(line, format_traceparent(span))
-        self._tap.note(line, span if rewritten != line else None)
+        try:
+            span, rewritten = _with_our_span(line)
+        except Exception as error:  # our fault: the frame goes on as it came
+            self._tap.report(error)
+            span, rewritten = None, line
+        self._tap.note(line, span)
         return rewritten
+
+
+def _with_our_span(line: bytes) -> tuple[TraceContext | None, bytes]:
+    parent = _caller(line)
+    span = TraceContext(
+        trace_id=parent.trace_id if parent else os.urandom(16).hex(),
+        span_id=os.urandom(8).hex(),
+        flags=parent.flags if parent else 1,
+    )
+    rewritten = with_trace_context(line, format_traceparent(span))
+    return (span if rewritten != line else None), rewritten
 
 
 def _caller(line: bytes) -> TraceContext | None:

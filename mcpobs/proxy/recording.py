@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from threading import Thread
 
 from mcpobs import keys, semconv
 from mcpobs.errors import McpobsError
-from mcpobs.observer import Observer, Recorder, loss_row
+from mcpobs.observer import Observer
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.session import Session, StdioSessions
+from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
 from mcpobs.proxy.service import service_name
 from mcpobs.proxy.tap import Tap
+from mcpobs.row import Recorder, Rows
 from mcpobs.settings import Config, lake_folder, load_config
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
-from mcpobs.telemetry.spool import Spool
+from mcpobs.telemetry.spool import LossRow, Spool
 
 Warn = Callable[[str], None]
+
+_RESUMES = "recording resumes by itself, and counts what it lost"
 
 
 class Recording:
     """One wrapped connection: `tap` sees the bytes; `close` ends it. Recording fails open, piece by piece."""
 
-    def __init__(self, lake: Path, spool: Spool, exporter: Exporter | None, tap: Tap, warn: Warn) -> None:
+    def __init__(self, lake: Path, spool: Spool | None, exporter: Exporter | None, tap: Tap, warn: Warn) -> None:
         self._lake = lake
         self._spool = spool
         self._exporter = exporter
@@ -56,63 +60,80 @@ class Recording:
             transport="stdio",
             network_transport=semconv.TRANSPORT_PIPE,
         )
+        rows = Rows(recorder, _config(warn))
         sessions = StdioSessions(process_id, time.time_ns())
         session = sessions.process_session
-        spool = Spool(
+        key, spool = _open_lake(
             folder,
-            lambda count, reason: loss_row(recorder, session, count, reason),
-            rolled=lambda: _commit_in_background(folder),
-            failed=lambda error: warn(_unwritable(folder, error)),
+            lambda count, reason: rows.loss(session, count, reason),
+            lambda: Thread(target=_commit_in_background, args=(folder,), name="commit", daemon=True).start(),
+            warn,
         )
-        exporter = exporter_from_environment(
-            env, service_name=recorder.service_name, instance_id=process_id, warn=warn
-        )
-        observer = Observer(recorder, spool, exporter, _config(warn))
-        tap = Tap(Conversation(Facts(_digest_key(folder, warn))), sessions, observer, warn)
+        exporter = _exporter(env, recorder, warn)
+        observer = Observer(rows, spool, exporter)
+        tap = Tap(Conversation(Facts(key)), sessions, observer, warn)
         recording = cls(folder, spool, exporter, tap, warn)
         if propagate:
             recording.propagation = Propagation(tap)
         return recording
 
-    def close(self, ended: Exit) -> None:
-        """Records what the server left unfinished, flushes, and lets the committer run if there is work for it."""
+    def close(self, ended: Exit, sent: Collection[int]) -> None:
+        """Records what the server left unfinished, flushes, and lets the committer run if there is work for it.
+
+        `sent` are the signals that were passed on to the server."""
         extra: dict[str, str | int] = {}
         if ended.code is not None:
             extra[semconv.SERVER_EXIT_CODE] = ended.code
         if ended.signal_name is not None:
             extra[semconv.SERVER_EXIT_SIGNAL] = ended.signal_name
-        went_well = ended.code == 0
-        self.tap.close("client_disconnect" if self.client_left and went_well else "server_exit", extra)
-        self._spool.close()
-        if self._spool.lost_total:
-            self._warn(f"{self._spool.lost_total} operations were not recorded: {self._spool.last_error}")
+        as_wished = (ended.code == 0 and self.client_left) or ended.signal in sent
+        self.tap.close("client_disconnect" if as_wished else "server_exit", extra)
+        if self._spool is not None:
+            self._spool.close()
+            if self._spool.lost_total:
+                self._warn(f"{self._spool.lost_total} operations were not recorded: {self._spool.reason}")
+            _commit_in_background(self._lake)
         if self._exporter is not None:
             self._exporter.session_ended(time.monotonic() - self._started_s)
             self._exporter.close()
-        _commit_in_background(self._lake)
 
 
-def _digest_key(folder: Path, warn: Warn) -> bytes:
-    """The key of the lake; where the lake cannot be made one of this process, so that the call path is the same."""
+def _open_lake(folder: Path, loss_row: LossRow, rolled: Callable[[], None], warn: Warn) -> tuple[bytes, Spool | None]:
+    """The key of the digests, and where rows go. Where the lake cannot be made the key is one of this process, so
+    that the call path is the same; what is no lake of ours is left alone."""
     try:
-        return keys.digest_key(keys.open_folder(folder))
+        key = keys.digest_key(keys.open_folder(folder))
+    except keys.UnwritableError as error:
+        warn(f"nothing is recorded: {error.message}; the server goes on\nhint: {error.hint}; {_RESUMES}")
+        return os.urandom(keys.KEY_BYTES), Spool(folder, loss_row, rolled=rolled)
     except McpobsError as error:
-        warn(f"nothing is recorded: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
-        return os.urandom(keys.KEY_BYTES)
+        warn(f"nothing is recorded: {error.message}; the server goes on\nhint: {error.hint}")
+        return os.urandom(keys.KEY_BYTES), None
+    return key, Spool(folder, loss_row, rolled=rolled, failed=lambda error: warn(_unwritable(folder, error)))
+
+
+def _exporter(env: Mapping[str, str], recorder: Recorder, warn: Warn) -> Exporter | None:
+    try:
+        return exporter_from_environment(
+            env, service_name=recorder.service_name, instance_id=recorder.instance_id, warn=warn
+        )
+    except Exception as error:  # a broken package of somebody else
+        warn(f"nothing is exported: {type(error).__name__}: {error}")
+        return None
 
 
 def _config(warn: Warn) -> Config:
     try:
         return load_config()
     except McpobsError as error:
-        warn(f"no prices: {error.message}")
+        warn(f"no prices: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
         return Config()
 
 
 def _unwritable(folder: Path, error: OSError) -> str:
     return (
         f"cannot record to {folder}: {error.strerror or error}; the server goes on\n"
-        "hint: free some space or check the permissions; recording resumes by itself, and counts what it lost"
+        f"hint: free some space or check the permissions; {_RESUMES}"
     )
 
 

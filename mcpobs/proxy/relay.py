@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import select
-from typing import Callable
+import time
+from collections.abc import Callable
 
 CHUNK_BYTES = 1 << 16  # a pipe's capacity on Linux
 
@@ -42,52 +43,71 @@ def write_whole(fd: int, data: bytes) -> bool:
 
 
 def close(fd: int) -> None:
+    """Lets go of a pipe. The numbers of stdin and stdout stay taken: else the next file that is opened gets one,
+    and whatever prints writes into it."""
     try:
-        os.close(fd)
+        if fd > 2:
+            os.close(fd)
+            return
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        os.dup2(null, fd, inheritable=False)
+        os.close(null)
     except OSError:
         pass
 
 
-def upstream(source: int, sink: int, noted: Callable[[bytes], None], catch_up: Callable[[], None]) -> None:
-    """Client to server. A chunk is noted, passed on, and parsed only then: the server works meanwhile."""
+def upstream(source: int, sink: int, noted: Callable[[bytes], None], catch_up: Callable[[], None]) -> bool:
+    """Client to server. A chunk is noted, passed on, and parsed only then: the server works meanwhile.
+
+    True where the client came to its end, False where the server reads no more."""
     while chunk := read_chunk(source):
         noted(chunk)
         if not write_whole(sink, chunk):
-            break
+            return False
         catch_up()
-    catch_up()
-    close(sink)
-    close(source)  # where the server does not read any more, the client must see a broken pipe as well
+    return True
 
 
 def rewritten(
     source: int, sink: int, rewrite: Callable[[bytes], bytes], rest: Callable[[], bytes], catch_up: Callable[[], None]
-) -> None:
-    """Client to server where frames are rewritten: `rewrite` may hold half a frame back until `rest`."""
-    open_ = True
-    while open_ and (chunk := read_chunk(source)):
+) -> bool:
+    """As `upstream`, where frames are rewritten: `rewrite` may hold half a frame back until `rest`."""
+    while chunk := read_chunk(source):
         passed = rewrite(chunk)
-        open_ = not passed or write_whole(sink, passed)
+        if passed and not write_whole(sink, passed):
+            return False
         catch_up()
-    if open_:
-        write_whole(sink, rest())
-    catch_up()
-    close(sink)
-    close(source)
+    write_whole(sink, rest())
+    return True
 
 
 def unseen(chunk: bytes) -> None:
     """Shows a chunk to nobody."""
 
 
-def downstream(source: int, sink: int, seen: Callable[[bytes], None]) -> None:
+class Downstream:
     """Server to client. A chunk is recorded first: a finished call is on disk before the client knows of it."""
-    while chunk := read_chunk(source):
-        seen(chunk)
-        if not write_whole(sink, chunk):
-            break
-    close(source)
-    close(sink)
+
+    def __init__(self, source: int, sink: int, seen: Callable[[bytes], None]) -> None:
+        self._source = source
+        self._sink = sink
+        self._seen = seen
+        self._listening_since: float | None = time.monotonic()
+
+    def run(self) -> None:
+        while chunk := read_chunk(self._source):
+            self._listening_since = None
+            self._seen(chunk)
+            if not write_whole(self._sink, chunk):
+                break
+            self._listening_since = time.monotonic()
+        close(self._source)
+        close(self._sink)
+
+    def silent_s(self) -> float:
+        """How long nothing has come from the server. 0 while a client that reads slowly is written to."""
+        since = self._listening_since
+        return 0.0 if since is None else time.monotonic() - since
 
 
 def _wait(fd: int, event: int) -> None:

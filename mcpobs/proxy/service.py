@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Mapping, Sequence
 
 _RUNNERS = re.compile(
     r"(python[\d.]*|pypy[\d.]*|node|bun|deno|uv|uvx|pipx|npx|npm|pnpm|yarn|bunx|tsx|ts-node|sh|bash|env|java|ruby|go|dotnet)"
@@ -21,6 +21,11 @@ def service_name(command: Sequence[str], given: str | None, env: Mapping[str, st
     `npx -y @modelcontextprotocol/server-filesystem /data` is server-filesystem, `python -m mcp_server_git` is
     mcp_server_git, `node dist/index.js` is index.
     """
+    # An argument that is not UTF-8 comes in with surrogates, which JSON cannot hold.
+    return _chosen(command, given, env).encode(errors="replace").decode()
+
+
+def _chosen(command: Sequence[str], given: str | None, env: Mapping[str, str]) -> str:
     if given:
         return given
     if env.get("OTEL_SERVICE_NAME"):

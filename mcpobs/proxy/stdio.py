@@ -8,10 +8,10 @@ same.
 from __future__ import annotations
 
 import os
-import sys
+import select
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from mcpobs.proxy import child as process
 from mcpobs.proxy import relay
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mcpobs.proxy.recording import Recording
 
 LINGER_S = 1.0  # a process that the server left behind may still hold its stdout
+WARN_MS = 100
 
 
 class InstrumentOptions(NamedTuple):
@@ -32,9 +33,13 @@ class InstrumentOptions(NamedTuple):
 
 
 def warn(message: str) -> None:
-    """One line on stderr, which is shared with the server: written at once, so that lines do not mix."""
+    """One line on stderr, which is shared with the server: written at once, so that lines do not mix. Dropped where
+    nobody reads stderr: the calls must not wait for that."""
+    poll = select.poll()
     try:
-        os.write(2, f"mcpobs: {message}\n".encode(errors="replace"))
+        poll.register(2, select.POLLOUT)
+        if poll.poll(WARN_MS):
+            os.write(2, f"mcpobs: {message}\n".encode(errors="replace"))
     except OSError:
         pass
 
@@ -44,14 +49,16 @@ def instrument(options: InstrumentOptions) -> NoReturn:
     server = process.start(options.command)
     process.forward_signals(server)
     recording = _recording(options)
+    down = relay.Downstream(server.stdout, 1, relay.unseen if recording is None else recording.tap.seen)
     threading.Thread(target=_upstream, args=(server, recording), name="upstream", daemon=True).start()
-    down = threading.Thread(target=_downstream, args=(server, recording), name="downstream", daemon=True)
-    down.start()
+    downstream = threading.Thread(target=down.run, name="downstream", daemon=True)
+    downstream.start()
     ended = server.wait()
-    _drain(down, recording)
+    downstream.join(LINGER_S)  # what the server wrote before it ended has to reach the client
+    while downstream.is_alive() and down.silent_s() < LINGER_S and not server.called_in_vain:
+        downstream.join(LINGER_S)
     if recording is not None:
-        recording.close(ended)
-    sys.stderr.flush()
+        _close(recording, ended, server.sent)
     process.imitate(ended)
 
 
@@ -71,27 +78,23 @@ def _recording(options: InstrumentOptions) -> Recording | None:
         return None
 
 
+def _close(recording: Recording, ended: process.Exit, sent: set[int]) -> None:
+    try:
+        recording.close(ended, sent)
+    except Exception as error:  # the server's exit code counts more
+        warn(f"the end of the recording failed: {type(error).__name__}: {error}")
+
+
 def _upstream(server: process.Child, recording: Recording | None) -> None:
     if recording is None:
         relay.upstream(0, server.stdin, relay.unseen, _nothing)
     elif recording.propagation is not None:
-        relay.rewritten(0, server.stdin, recording.propagation.rewrite, recording.propagation.rest, recording.tap.catch_up)
+        rewrite, rest = recording.propagation.rewrite, recording.propagation.rest
+        recording.client_left = relay.rewritten(0, server.stdin, rewrite, rest, recording.tap.catch_up)
     else:
-        relay.upstream(0, server.stdin, recording.tap.note, recording.tap.catch_up)
-    if recording is not None:
-        recording.client_left = True
-
-
-def _downstream(server: process.Child, recording: Recording | None) -> None:
-    seen: Callable[[bytes], None] = relay.unseen if recording is None else recording.tap.seen
-    relay.downstream(server.stdout, 1, seen)
-
-
-def _drain(down: threading.Thread, recording: Recording | None) -> None:
-    """Waits until what the server wrote before it ended has been passed on."""
-    down.join(LINGER_S)
-    while down.is_alive() and recording is not None and recording.tap.idle_s() < LINGER_S:
-        down.join(LINGER_S)
+        recording.client_left = relay.upstream(0, server.stdin, recording.tap.note, recording.tap.catch_up)
+    relay.close(server.stdin)
+    relay.close(0)  # where the server does not read any more, the client must see a broken pipe as well
 
 
 def _nothing() -> None:

@@ -8,11 +8,10 @@ parsed the request. The lock is held only while parsing and spooling, never whil
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
 from threading import Lock
-from typing import Callable, Mapping
 
 from mcpobs.observer import Observer
 from mcpobs.protocol.conversation import Conversation
@@ -40,7 +39,6 @@ class Tap:
         self._observer = observer
         self._warn = warn
         self._noted: deque[tuple[bytes, Stamp, TraceContext | None]] = deque()
-        self._last_mono_ns = time.monotonic_ns()
         self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines()}
         self._lock = Lock()
         self._failed = False
@@ -51,10 +49,6 @@ class Tap:
         With `span` the chunk is one whole frame, whose operation gets that span's ids."""
         self._noted.append((chunk, now(), span))
 
-    def idle_s(self) -> float:
-        """How long the server has been silent."""
-        return (time.monotonic_ns() - self._last_mono_ns) / 1e9
-
     def catch_up(self) -> None:
         """Parses what the client has sent so far."""
         with self._lock:
@@ -63,7 +57,6 @@ class Tap:
     def seen(self, chunk: bytes) -> None:
         """Parses a chunk from the server; what it finishes is recorded when this returns."""
         stamp = now()
-        self._last_mono_ns = stamp.mono_ns
         with self._lock:
             self._parse_noted()
             self._parse("server", chunk, stamp)
@@ -72,11 +65,8 @@ class Tap:
         """Records what is still in flight as unfinished."""
         with self._lock:
             self._parse_noted()
-            try:
-                for operation in self._conversation.close(now(), error_type):
-                    self._end(operation, extra)
-            except Exception as error:
-                self._report(error)
+            for operation in self._conversation.close(now(), error_type):
+                self._end(operation, extra)
 
     def _parse_noted(self) -> None:
         while self._noted:
@@ -84,17 +74,22 @@ class Tap:
             self._parse("client", chunk, stamp, span)
 
     def _parse(self, sender: Sender, chunk: bytes, stamp: Stamp, span: TraceContext | None = None) -> None:
-        try:
-            for frame in self._lines[sender].feed(chunk):
-                for operation in self._conversation.feed(sender, frame, stamp, span):
-                    self._end(operation, None)
-        except Exception as error:  # our fault: the call goes on
-            self._report(error)
+        for frame in self._lines[sender].feed(chunk):
+            try:
+                finished = self._conversation.feed(sender, frame, stamp, span)
+            except Exception as error:  # our fault: the call goes on
+                self.report(error)
+                continue
+            for operation in finished:
+                self._end(operation, None)
 
     def _end(self, operation: Operation, extra: Mapping[str, str | int] | None) -> None:
-        self._observer.end(operation, self._sessions.of(operation, self._conversation.legacy), extra)
+        try:
+            self._observer.end(operation, self._sessions.of(operation, self._conversation.legacy), extra)
+        except Exception as error:
+            self.report(error)
 
-    def _report(self, error: Exception) -> None:
+    def report(self, error: Exception) -> None:
         """Says once that something of ours broke. The message may quote content, so only its class is told."""
         if not self._failed:
             self._failed = True
@@ -103,4 +98,3 @@ class Tap:
                 frame = frame.tb_next
             where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
             self._warn(f"a frame could not be observed ({type(error).__name__} at {where}); the server goes on")
-            sys.stderr.flush()

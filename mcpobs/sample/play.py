@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Sequence
+from typing import Any, Callable, Sequence
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -105,9 +105,8 @@ async def _play(lake: Path, env: dict[str, str], told: Callable[[int, int], None
         nonlocal done
         async with gate:
             for call in script.calls:
-                await client.call_tool(
-                    call.tool, dict(call.arguments), meta={"gen_ai.conversation.id": script.session}
-                )
+                meta: Any = {"gen_ai.conversation.id": script.session}  # the SDK types only the keys that it knows
+                await client.call_tool(call.tool, dict(call.arguments), meta=meta)
                 done += 1
                 told(done, total)
 

@@ -10,18 +10,22 @@ import errno
 import fcntl
 import os
 import time
+import weakref
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
-from typing import Callable, Mapping
 
 import orjson
 
 from mcpobs.segment import SPOOL_FOLDER, Segment, seal
 
 Row = Mapping[str, str | int | bool | None]
+LossRow = Callable[[int, str], Row]
 
 SEGMENT_BYTES = 8 << 20  # about 10,000 rows: a reader checks and loads that in some 50 ms
 RETRY_NS = 1_000_000_000
+LOOK_NS = 100_000_000  # between two looks whether the segment still has a name: fstat costs as much as half a row
 
 
 class Spool:
@@ -29,20 +33,21 @@ class Spool:
 
     `loss_row(count, reason)` makes the row that tells a reader how many rows could not be written; it is
     written as soon as writing works again. `rolled` is called after a segment was closed for a new one, `failed`
-    when writing begins to fail.
-    Thread-safe. After a fork the child opens a segment of its own.
+    the first time that writing fails.
+    Thread-safe. After a fork the child opens a segment of its own. Where the lake is removed under it, it makes
+    it anew.
     """
 
     def __init__(
         self,
         lake: Path,
-        loss_row: Callable[[int, str], Row],
+        loss_row: LossRow,
         *,
         segment_bytes: int = SEGMENT_BYTES,
         rolled: Callable[[], None] | None = None,
         failed: Callable[[OSError], None] | None = None,
     ) -> None:
-        self._folder = lake / SPOOL_FOLDER
+        self._lake = lake
         self._loss_row = loss_row
         self._segment_bytes = segment_bytes
         self._rolled = rolled
@@ -51,30 +56,28 @@ class Spool:
         self._fd = -1
         self._size = 0
         self._segment = Segment("", 0)
-        self._pid = 0
         self._retry_at_ns = 0
+        self._look_at_ns = 0
         self._torn = False
         self.lost = 0
         self.lost_total = 0
-        self.last_error: OSError | None = None
+        self.reason = ""  # of the last loss
+        self._errno: int | None = None
+        os.register_at_fork(after_in_child=_Forked(self))
 
     def write(self, row: Row) -> bool:
         """Appends a row. False where it could not be written: it is then counted in `lost`."""
-        line = seal(orjson.dumps({key: value for key, value in row.items() if value is not None}))
         with self._lock:
             rolled = False
             try:
+                line = _line(row)
                 rolled = self._ready(len(line))
                 self._append(line)
-                if self.lost:
-                    self._tell_loss()
-            except OSError as error:
-                self.lost += 1
-                self.lost_total += 1
-                self.last_error = error
-                if self.lost == 1 and self._failed is not None:
-                    self._failed(error)
+            except (OSError, TypeError) as error:  # TypeError: a value that JSON cannot hold
+                self._lose(error)
                 return False
+            if self.lost:
+                self._tell_loss()
         if rolled and self._rolled is not None:
             self._rolled()
         return True
@@ -82,63 +85,75 @@ class Spool:
     def close(self) -> None:
         """Releases the segment; the committer may take it from now on."""
         with self._lock:
-            if self._fd >= 0 and self._pid == os.getpid():
-                if self.lost:
-                    try:
-                        self._tell_loss()
-                    except OSError as error:
-                        self.last_error = error
-                os.close(self._fd)
-            self._fd = -1
+            if self.lost:
+                self._retry_at_ns = 0
+                self._tell_loss()
+            self._leave()
+
+    def _lose(self, error: OSError | TypeError) -> None:
+        self.lost += 1
+        self.lost_total += 1
+        self._errno = error.errno if isinstance(error, OSError) else None
+        self.reason = os.strerror(self._errno) if self._errno is not None else type(error).__name__
+        if self.lost_total == 1 and self._failed is not None and isinstance(error, OSError):
+            self._failed(error)
 
     def _ready(self, size: int) -> bool:
-        """Makes sure that a segment of this process is open and has room; True where one was rolled."""
-        if self._fd >= 0 and self._pid == os.getpid():
-            if self._size + size <= self._segment_bytes or self._size == 0:
-                return False
-            return self._roll()
+        """Makes sure that a segment is open, has a name and has room; True where one was rolled."""
         now = time.monotonic_ns()
-        if self._fd < 0 and now < self._retry_at_ns:
-            raise self.last_error or OSError("the spool cannot be opened")
+        if self._fd >= 0 and now >= self._look_at_ns:
+            self._look_at_ns = now + LOOK_NS
+            if os.fstat(self._fd).st_nlink == 0:
+                self._leave()
+                self._retry_at_ns = 0
+        if self._fd >= 0:
+            if self._size + size <= self._segment_bytes or self._size == 0 or now < self._retry_at_ns:
+                return False
+            self._retry_at_ns = now + RETRY_NS
+            return self._roll()
+        if now < self._retry_at_ns:
+            raise OSError(self._errno, self.reason)
         self._retry_at_ns = now + RETRY_NS
         self._open_first()
+        self._retry_at_ns = 0
         return False
 
     def _open_first(self) -> None:
-        pid = os.getpid()
-        if self._fd >= 0:  # forked: the lock belongs to the parent, which still writes to this file
-            os.close(self._fd)
-            self._fd = -1
-            self.lost = self.lost_total = 0
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lake.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._lake / SPOOL_FOLDER).mkdir(mode=0o700, exist_ok=True)
         # Sorts by time; the random part keeps two processes of one nanosecond apart.
-        writer = f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}"
-        self._open(Segment(writer, 1))
-        self._pid = pid
+        self._open(Segment(f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}", 1))
 
     def _roll(self) -> bool:
         """Opens the next segment, then leaves this one. Where that fails this one simply grows on."""
         try:
             self._open(Segment(self._segment.writer, self._segment.seq + 1))
-        except OSError as error:
-            self.last_error = error
+        except OSError:
             return False
+        self._retry_at_ns = 0
         return True
 
     def _open(self, segment: Segment) -> None:
         """Opens a segment under its lock. It gets its name only once it is locked, for a committer takes
         any segment that it finds unlocked."""
-        draft = self._folder / f".{segment.name}"
+        path = self._lake / SPOOL_FOLDER / segment.name
+        draft = path.with_name(f".{segment.name}")
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.rename(draft, self._folder / segment.name)
+            os.rename(draft, path)
         except OSError:
             os.close(fd)
+            draft.unlink(missing_ok=True)
             raise
-        old, self._fd, self._size, self._segment, self._torn = self._fd, fd, 0, segment, False
-        if old >= 0:
-            os.close(old)
+        self._leave()
+        self._fd, self._size, self._segment, self._torn = fd, 0, segment, False
+
+    def _leave(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with suppress(OSError):  # a network file system may say only now that it is full
+                os.close(fd)
 
     def _append(self, line: bytes) -> None:
         """Writes a whole line or raises. What a full disk left of a line is cut off again; where even that
@@ -158,9 +173,34 @@ class Spool:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _tell_loss(self) -> None:
-        count, reason = self.lost, type(self.last_error).__name__
-        if self.last_error is not None and self.last_error.errno is not None:
-            reason = os.strerror(self.last_error.errno)
-        row = self._loss_row(count, reason)
-        self._append(seal(orjson.dumps({key: value for key, value in row.items() if value is not None})))
-        self.lost -= count
+        """Writes how many rows are missing. Where that fails they stay counted, for the next time."""
+        try:
+            line = _line(self._loss_row(self.lost, self.reason))
+            self._ready(len(line))
+            self._append(line)
+        except (OSError, TypeError):
+            return
+        self.lost = 0
+
+    def _start_anew(self) -> None:
+        """In a forked child: file and lock belong to the parent, which may have been writing in another thread."""
+        self._lock = Lock()
+        self._leave()
+        self._retry_at_ns = 0
+        self.lost = self.lost_total = 0
+
+
+class _Forked:
+    """Tells a spool of a fork as long as it lives; a hook cannot be taken back."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = weakref.ref(spool)
+
+    def __call__(self) -> None:
+        spool = self._spool()
+        if spool is not None:
+            spool._start_anew()
+
+
+def _line(row: Row) -> bytes:
+    return seal(orjson.dumps(row))
