@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("steady", deadline=None, max_examples=50)  # no test may fail for a slow machine
+settings.load_profile("steady")  # for more: --hypothesis-profile=default
 
 _OURS = ("MCPOBS_", "OTEL_", "XDG_")
 

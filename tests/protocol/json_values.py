@@ -8,7 +8,18 @@ from typing import Any
 from hypothesis import strategies as st
 
 WILD_NUMBERS = st.sampled_from(
-    ["NaN", "Infinity", "-Infinity", "1e400", "-1e999", "9" * 5000, "1" + "0" * 30, "-0", "-0.0", "18446744073709551616"]
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "-1e999",
+        "9" * 5000,
+        "1" + "0" * 30,
+        "-0",
+        "-0.0",
+        "18446744073709551616",
+    ]
 )
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -22,7 +33,9 @@ def _containers(values: st.SearchStrategy[Any], keys: st.SearchStrategy[str]) ->
 
 
 values = st.recursive(scalars, lambda below: _containers(below, texts), max_leaves=20)
-wild_values = st.recursive(scalars | wild_texts | st.floats(), lambda below: _containers(below, wild_texts), max_leaves=20)
+wild_values = st.recursive(
+    scalars | wild_texts | st.floats(), lambda below: _containers(below, wild_texts), max_leaves=20
+)
 objects = st.dictionaries(texts, values, max_size=6)
 
 

@@ -40,7 +40,10 @@ def _names(declared: Declared) -> object:
         ({"additionalProperties": False, "properties": {"a": {}}}, {"a": {}}),
         ({"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}, {"a": {}, "b": {}}),
         (
-            {"allOf": [{"properties": {"a": {"properties": {"x": {}}}}}], "properties": {"a": {"properties": {"y": {}}}}},
+            {
+                "allOf": [{"properties": {"a": {"properties": {"x": {}}}}}],
+                "properties": {"a": {"properties": {"y": {}}}},
+            },
             {"a": {"x": {}, "y": {}}},
         ),
         ({"oneOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": {"properties": {"a": {}}}}}, {"a": {}}),
@@ -60,7 +63,10 @@ def test_a_schema_declares(schema, names):
 
 
 def test_a_schema_that_refers_to_itself_is_followed_as_deep_as_a_shape_goes():
-    schema = {"$ref": "#/$defs/Node", "$defs": {"Node": {"properties": {"value": {}, "next": {"$ref": "#/$defs/Node"}}}}}
+    schema = {
+        "$ref": "#/$defs/Node",
+        "$defs": {"Node": {"properties": {"value": {}, "next": {"$ref": "#/$defs/Node"}}}},
+    }
     level = declared_by_schema(schema)
     for _ in range(5):
         assert set(level.members) == {"value", "next"}
@@ -127,6 +133,8 @@ def test_what_is_learnt_is_bounded_and_what_is_replaced_makes_room():
 def test_the_count_of_names_is_that_of_what_is_kept(learnt):
     known = Declarations()
     for name, size in learnt:
-        known.learn(name, declared_by_schema({"properties": {str(number): {"properties": {"x": {}}} for number in range(size)}}))
+        known.learn(
+            name, declared_by_schema({"properties": {str(number): {"properties": {"x": {}}} for number in range(size)}})
+        )
     kept = [known.of(name) for name in "abc"]
     assert known._names == sum(count_names(declared) for declared in itertools.filterfalse(lambda d: d is None, kept))

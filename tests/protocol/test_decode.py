@@ -62,7 +62,20 @@ def test_what_peers_take_is_taken(frame, expected):
 
 @pytest.mark.parametrize(
     "frame",
-    [b"", b" ", b"{", b'{"id":1', b"{'id':1}", b'{"id":1,}', b'["\t"]', b"1 2", b'{"a":1}{"b":2}', b"\xff", b"[1e]", b"nul"],
+    [
+        b"",
+        b" ",
+        b"{",
+        b'{"id":1',
+        b"{'id':1}",
+        b'{"id":1,}',
+        b'["\t"]',
+        b"1 2",
+        b'{"a":1}{"b":2}',
+        b"\xff",
+        b"[1e]",
+        b"nul",
+    ],
     ids=repr,
 )
 def test_what_is_no_json_is_nothing(frame):

@@ -109,7 +109,9 @@ def test_the_same_arguments_are_equal_whatever_else_the_frame_holds():
 def test_the_size_is_that_of_compact_json_in_utf_8():
     for text in ('{ "b" : "é" , "a" : 1 }', '{"a":"\\ud800","n":1' + "0" * 40 + "}", '{"a":NaN}', "{}", "null"):
         value = decode(text.encode())
-        dumped = text.replace(" ", "") if "NaN" in text else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        dumped = (
+            text.replace(" ", "") if "NaN" in text else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+        )
         assert FACTS.arguments(value, None)[0].size_bytes == len(dumped.encode("utf-8", "surrogatepass"))
 
 
@@ -144,7 +146,9 @@ def test_equal_failures_are_equal_whatever_their_data_says():
     assert digest(code=1, message="no") != digest(code=1, message="yes")
 
 
-@pytest.mark.parametrize("error", [None, 5, "x", [], {}, {"code": None}, {"code": 1e308, "message": ["\ud800"]}], ids=repr)
+@pytest.mark.parametrize(
+    "error", [None, 5, "x", [], {}, {"code": None}, {"code": 1e308, "message": ["\ud800"]}], ids=repr
+)
 def test_an_error_of_any_kind_has_a_digest(error):
     assert FACTS.error(error).digest
 

@@ -81,7 +81,11 @@ def test_doubled_members_are_all_found_in_their_order():
     frame = b'{"a":1,"b":2,"\\u0061":3}'
     found = members(frame, 0)
     assert found is not None
-    assert [(item.name, frame[item.start : item.end]) for item in found.items] == [("a", b"1"), ("b", b"2"), ("a", b"3")]
+    assert [(item.name, frame[item.start : item.end]) for item in found.items] == [
+        ("a", b"1"),
+        ("b", b"2"),
+        ("a", b"3"),
+    ]
 
 
 def test_a_million_levels_are_no_deeper_than_one():

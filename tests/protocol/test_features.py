@@ -66,7 +66,9 @@ def _features(value):
     return json.loads(features_of(value))
 
 
-@pytest.mark.parametrize(("flag", "text"), [(flag, text) for flag, texts in FLAGGED.items() for text in texts], ids=repr)
+@pytest.mark.parametrize(
+    ("flag", "text"), [(flag, text) for flag, texts in FLAGGED.items() for text in texts], ids=repr
+)
 def test_a_flag_is_raised_wherever_the_string_is(flag, text):
     assert _features(text)["flags"] == [flag]
     assert _features({"a": [{"b": text}]})["flags"] == [flag]

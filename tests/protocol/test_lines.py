@@ -1,3 +1,4 @@
+import itertools
 import random
 import tracemalloc
 
@@ -6,9 +7,9 @@ from hypothesis import strategies as st
 
 from mcpobs.protocol.lines import Lines
 
-streams = st.lists(st.sampled_from([b"{", b"}", b"\n", b"\r", b"\r\n", b" ", b"\t", b"ab", b"\xff", b"\0"]), max_size=60).map(
-    b"".join
-)
+streams = st.lists(
+    st.sampled_from([b"{", b"}", b"\n", b"\r", b"\r\n", b" ", b"\t", b"ab", b"\xff", b"\0"]), max_size=60
+).map(b"".join)
 
 
 def _expected(stream: bytes, max_bytes: int = 1 << 30) -> tuple[list[bytes], int]:
@@ -19,7 +20,7 @@ def _expected(stream: bytes, max_bytes: int = 1 << 30) -> tuple[list[bytes], int
 
 def _chunks(stream: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    return [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [stream[start:end] for start, end in itertools.pairwise(edges)]
 
 
 @given(streams, st.lists(st.integers(0, 120)))

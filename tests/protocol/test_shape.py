@@ -74,7 +74,9 @@ def test_nested_values_follow_the_nested_schema():
     shape = _shape({"filter": {"name": ""}, "rows": [{"id": 1}, {"id": ""}], "labels": {"x": {"colour": ""}}}, schema)
     assert shape is not None
     hashed = _shape({"x": 1})[1:8]  # type: ignore[index]
-    assert shape == f"{{filter:{{name:string}},labels:{{{hashed}:{{colour:string}}}},rows:[{{id:integer}}|{{id:string}}]}}"
+    assert (
+        shape == f"{{filter:{{name:string}},labels:{{{hashed}:{{colour:string}}}},rows:[{{id:integer}}|{{id:string}}]}}"
+    )
 
 
 def test_a_key_of_another_level_is_not_declared_here():
