@@ -56,7 +56,9 @@ def request(n: int) -> bytes:
 
 def measure(way: Way, calls: int, env: dict[str, str]) -> None:
     started = time.perf_counter()
-    process = subprocess.Popen(way.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, bufsize=0)
+    process = subprocess.Popen(
+        way.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, bufsize=0
+    )
     assert process.stdin and process.stdout
     to, back = process.stdin.fileno(), process.stdout.fileno()
     _round_trip(to, back, 0)
@@ -100,14 +102,16 @@ def table(found: list[Way], calls: int, rounds: int) -> str:
     lines = [
         f"Median of {rounds} interleaved rounds of {calls} calls; the response is 1 KB.",
         "",
-        "| between client and server | round trip p50 µs | p95 µs | added p50 µs | × what cat adds | first answer after ms | added ms | resident MiB |",
+        "| between client and server | round trip p50 µs | p95 µs | added p50 µs | × what cat adds "
+        "| first answer after ms | added ms | resident MiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for way in found:
         start = statistics.median(a - b for a, b in zip(way.start_ms, bare.start_ms, strict=True))
         memory = "" if way.name.startswith(("cat", "no wrapper")) else f"{statistics.median(way.resident_mib):.1f}"
         lines.append(
-            f"| {way.name} | {statistics.median(way.round_trip_us):.0f} | {statistics.median(way.p95_us):.0f} | {added(way):.0f} "
+            f"| {way.name} | {statistics.median(way.round_trip_us):.0f} | {statistics.median(way.p95_us):.0f} "
+            f"| {added(way):.0f} "
             f"| {added(way) / added(cat):.2f} | {statistics.median(way.start_ms):.0f} | {start:.0f} | {memory} |"
         )
     return "\n".join(lines)

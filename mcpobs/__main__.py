@@ -12,9 +12,11 @@ def main() -> None:
     """Runs one command and exits with its code."""
     try:
         code = _run(sys.argv[1:])
-        sys.stdout.flush()
+        if sys.stdout is not None:  # started without one
+            sys.stdout.flush()
     except McpobsError as error:
-        print(error, file=sys.stderr)
+        if sys.stderr is not None:  # print() would take stdout instead
+            print(error, file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED

@@ -149,15 +149,35 @@ NAMES: tuple[Name, ...] = (
     # time
     Name(None, "start_unix_nano", "bigint", "when the request was read from the wire", "otel"),
     Name(None, "duration_ns", "bigint", "until the response was read from the wire; monotonic clock", "otel"),
-    Name(None, "duration_bucket", "smallint", "floor(log2(duration_ns) * 32); error of a quantile <= 1.1 %", "ours", "derived"),
-    Name(None, "date", "text", "UTC day on which the session began (where unknown: the span); the partition", "ours", "derived"),
+    Name(
+        None,
+        "duration_bucket",
+        "smallint",
+        "floor(log2(duration_ns) * 32); error of a quantile <= 1.1 %",
+        "ours",
+        "derived",
+    ),
+    Name(
+        None,
+        "date",
+        "text",
+        "UTC day on which the session began (where unknown: the span); the partition",
+        "ours",
+        "derived",
+    ),
     # operation
     Name(METHOD, "method", "text", "MCP method, e.g. tools/call", "genai"),
     Name(TOOL, "tool", "text", "tool that is called", "genai"),
     Name(PROMPT, "prompt", "text", "prompt that is asked for", "genai"),
     Name(RESOURCE_URI, "resource_uri", "text", "scheme of the resource's URI; the rest is content", "genai"),
     Name(REQUEST_ID, "request_id", "text", "JSON-RPC id as text; null for a notification", "genai"),
-    Name(PROTOCOL_VERSION, "protocol_version", "text", "MCP version that was agreed on, or that the request names", "genai"),
+    Name(
+        PROTOCOL_VERSION,
+        "protocol_version",
+        "text",
+        "MCP version that was agreed on, or that the request names",
+        "genai",
+    ),
     Name(TRANSPORT, "transport", "text", "stdio, http or sse", "ours"),
     Name(CLIENT_NAME, "client_name", "text", "clientInfo.name; self-reported", "ours"),
     Name(CLIENT_VERSION, "client_version", "text", "clientInfo.version; self-reported", "ours"),
@@ -168,9 +188,17 @@ NAMES: tuple[Name, ...] = (
     Name(SESSION_START, "session_start_unix_nano", "bigint", "when that session began", "ours"),
     Name(SESSION_SOURCE, "session_source", "text", "which rule gave session_id", "ours"),
     Name(SESSION_CONFIDENCE, "session_confidence", "text", "high, medium or low", "ours"),
-    Name(SESSION_CANDIDATES, "session_candidates", "json", "every id that could have been the session, by source", "ours"),
+    Name(
+        SESSION_CANDIDATES, "session_candidates", "json", "every id that could have been the session, by source", "ours"
+    ),
     Name(ENFORCEMENT_KEY, "enforcement_key", "text", "who calls, by a key that the caller cannot choose", "ours"),
-    Name(ENFORCEMENT_SOURCE, "enforcement_source", "text", "what that key is: principal, stdio_process or connection", "ours"),
+    Name(
+        ENFORCEMENT_SOURCE,
+        "enforcement_source",
+        "text",
+        "what that key is: principal, stdio_process or connection",
+        "ours",
+    ),
     Name("enduser.id", "principal", "text", "verified caller", "otel", "reserved"),
     Name("mcpobs.tenant", "tenant", "text", "tenant of the verified caller", "ours", "reserved"),
     Name("enduser.role", "role", "text", "role of the verified caller", "otel", "reserved"),
@@ -182,14 +210,28 @@ NAMES: tuple[Name, ...] = (
     Name(None, "error_message", "text", "error text; content, so only on request", "otel", "reserved"),
     # input
     Name(ARGUMENTS_DIGEST, "args_digest", "text", "keyed digest: equal arguments are equal, and not readable", "ours"),
-    Name(ARGUMENTS_SHAPE, "args_shape", "text", "keys and types; keys outside the tool's inputSchema are hashed", "ours"),
-    Name(ARGUMENTS_FEATURES, "args_features", "json", "depth, keys, longest string, kinds of characters; no content", "ours"),
+    Name(
+        ARGUMENTS_SHAPE, "args_shape", "text", "keys and types; keys outside the tool's inputSchema are hashed", "ours"
+    ),
+    Name(
+        ARGUMENTS_FEATURES,
+        "args_features",
+        "json",
+        "depth, keys, longest string, kinds of characters; no content",
+        "ours",
+    ),
     Name(ARGUMENTS_BYTES, "args_bytes", "bigint", "size of the arguments as compact JSON", "ours"),
     # output
     Name(RESULT_DIGEST, "result_digest", "text", "keyed digest of the result", "ours"),
     Name(RESULT_SHAPE, "result_shape", "text", "content blocks and their types", "ours"),
     Name(RESULT_BYTES, "result_bytes", "bigint", "size of the result or error as it was sent", "ours"),
-    Name(RESULT_ITEMS, "result_items", "bigint", "length of the list that the result holds, else its content blocks", "ours"),
+    Name(
+        RESULT_ITEMS,
+        "result_items",
+        "bigint",
+        "length of the list that the result holds, else its content blocks",
+        "ours",
+    ),
     Name(RESULT_EMPTY, "result_empty", "boolean", "true where the result says nothing: [], {}, blank text", "ours"),
     # cost
     Name(COST, "cost_microusd", "bigint", "cost of the call in millionths of a US dollar", "ours"),
@@ -198,15 +240,31 @@ NAMES: tuple[Name, ...] = (
     # policy
     Name("mcpobs.policy.decision", "decision", "text", "allow, warn or deny", "ours", "reserved"),
     Name("mcpobs.policy.rule", "rule", "text", "rule that decided", "ours", "reserved"),
-    Name("mcpobs.policy.limits_version", "limits_version", "text", "SHA-256 of the limits file in force", "ours", "reserved"),
+    Name(
+        "mcpobs.policy.limits_version",
+        "limits_version",
+        "text",
+        "SHA-256 of the limits file in force",
+        "ours",
+        "reserved",
+    ),
     Name("mcpobs.policy.findings", "findings", "json", "what the inspectors found", "ours", "reserved"),
     # http
     Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel", "reserved"),
     Name("user_agent.original", "user_agent", "text", "User-Agent of the HTTP request", "otel", "reserved"),
     Name("mcpobs.http.headers", "http_headers", "json", "configured safe headers", "ours", "reserved"),
     Name("mcpobs.http.connect_ns", "http_connect_ns", "bigint", "time to connect upstream", "ours", "reserved"),
-    Name("mcpobs.http.first_byte_ns", "http_first_byte_ns", "bigint", "time to the first byte of the response", "ours", "reserved"),
-    Name("mcpobs.http.stream_ns", "http_stream_ns", "bigint", "how long the response stream was open", "ours", "reserved"),
+    Name(
+        "mcpobs.http.first_byte_ns",
+        "http_first_byte_ns",
+        "bigint",
+        "time to the first byte of the response",
+        "ours",
+        "reserved",
+    ),
+    Name(
+        "mcpobs.http.stream_ns", "http_stream_ns", "bigint", "how long the response stream was open", "ours", "reserved"
+    ),
     # the rest
     Name(None, "attributes", "json", "attributes without a column of their own", "otel"),
     Name(None, "resource", "json", "resource attributes but service.name", "otel"),
@@ -225,7 +283,9 @@ NAMES: tuple[Name, ...] = (
     Name(SERVICE_INSTANCE_ID, None, "text", "id of the recording process (resource)", "otel"),
 )
 
-SERVER_DURATION = Metric("mcp.server.operation.duration", "duration of a request or notification, at its receiver", "genai")
+SERVER_DURATION = Metric(
+    "mcp.server.operation.duration", "duration of a request or notification, at its receiver", "genai"
+)
 CLIENT_DURATION = Metric("mcp.client.operation.duration", "duration of a request that the server sent", "genai")
 SESSION_DURATION = Metric("mcp.server.session.duration", "how long the session lasted, at the server", "genai")
 METRICS: tuple[Metric, ...] = (SERVER_DURATION, CLIENT_DURATION, SESSION_DURATION)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Mapping
 
 from mcpobs.errors import UsageError
 
@@ -66,11 +66,15 @@ def load_config(folder: Path | None = None) -> Config:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
     unknown = sorted(set(data) - {"prices"})
     if unknown:
-        raise UsageError(f"{path}: unknown key {unknown[0]!r}", "the known key is [prices]: a tool and US dollars a call")
+        raise UsageError(
+            f"{path}: unknown key {unknown[0]!r}", "the known key is [prices]: a tool and US dollars a call"
+        )
     prices = data.get("prices", {})
     if not isinstance(prices, dict):
         raise UsageError(f"{path}: prices must be a table", "write [prices] and below it: search = 0.002")
     for tool, price in prices.items():
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < 1e6:
-            raise UsageError(f"{path}: the price of {tool!r} is not US dollars a call: {price!r}", "write e.g. search = 0.002")
+            raise UsageError(
+                f"{path}: the price of {tool!r} is not US dollars a call: {price!r}", "write e.g. search = 0.002"
+            )
     return Config(prices={tool: float(price) for tool, price in prices.items()})

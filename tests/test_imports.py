@@ -1,4 +1,4 @@
-"""What is loaded where. The observed process pays for what the wrapper imports, and so does whoever waits for a report."""
+"""What is loaded where: the observed process pays for the wrapper's imports, and whoever waits for a report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-_REPORT_LOADED = "import sys; sys.argv = ['mcpobs', *{argv!r}]\nfrom mcpobs.__main__ import main\ntry:\n    main()\nexcept SystemExit:\n    pass\nprint(*sorted(sys.modules), file=sys.stderr)"
+_REPORT_LOADED = """
+import sys
+sys.argv = ["mcpobs", *{argv!r}]
+from mcpobs.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+print(*sorted(sys.modules), file=sys.stderr)
+"""
 
 
 def _modules(argv: list[str]) -> set[str]:
@@ -34,7 +43,19 @@ def _modules_of_the_wrapper() -> set[str]:
 
 
 def test_the_wrapper_loads_nothing_heavy() -> None:
-    heavy = {"typer", "click", "rich", "duckdb", "_duckdb", "deltalake", "pyarrow", "polars", "yaml", "opentelemetry", "grpc"}
+    heavy = {
+        "typer",
+        "click",
+        "rich",
+        "duckdb",
+        "_duckdb",
+        "deltalake",
+        "pyarrow",
+        "polars",
+        "yaml",
+        "opentelemetry",
+        "grpc",
+    }
     heavy |= {"asyncio", "subprocess", "difflib", "mcp", "logging"}
     assert _modules_of_the_wrapper() & heavy == set()
 
@@ -42,7 +63,9 @@ def test_the_wrapper_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("argv", [["report", "--p95"], ["report", "loops"], ["report"]])
 def test_a_report_loads_duckdb_and_nothing_else_that_is_heavy(argv: list[str], home: Path) -> None:
     lake = home / "lake"
-    call = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}\n{"jsonrpc":"2.0","id":1,"result":{}}\n'
+    call = (
+        b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}\n{"jsonrpc":"2.0","id":1,"result":{}}\n'
+    )
     wrapper = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(lake), "--", "cat"]
     subprocess.run(wrapper, input=call, capture_output=True, timeout=60, check=True)
     loaded = _modules([*argv, "--lake", str(lake)])

@@ -54,7 +54,11 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
     config.mkdir()
     (config / "config.toml").write_text("[prices]\n'*' = 0.001\n")
     script = [
-        {"method": "initialize", "id": 0, "params": {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c", "version": "1"}}},
+        {
+            "method": "initialize",
+            "id": 0,
+            "params": {"protocolVersion": "2025-11-25", "clientInfo": {"name": "c", "version": "1"}},
+        },
         {"method": "notifications/initialized"},
         {"method": "tools/list", "id": 1},
         {"method": "prompts/get", "id": 2, "params": {"name": "p"}},
@@ -106,8 +110,8 @@ def _page() -> str:
         [
             "# Columns of the lake",
             "",
-            "Generated from `mcpobs/semconv.py`. One row is one span. The views `operations` and `tool_calls` have all of",
-            "these columns by these names; they are public and stable, and new ones are only ever added.",
+            "Generated from `mcpobs/semconv.py`. One row is one span. The views `operations` and `tool_calls` have all",
+            "of these columns by these names; they are public and stable, and new ones are only ever added.",
             f"`genai` is open-telemetry/semantic-conventions-genai at commit {semconv.GENAI_COMMIT}.",
             "`reserved` columns are settled and null until the part of mcpobs that fills them is there.",
             "",

@@ -36,7 +36,8 @@ def demo(
         from mcpobs.sample.play import play
     except ImportError:
         raise UsageError(
-            "the demo needs the MCP SDK, which is not installed", "install the extra: pip install '.[demo]' in a checkout"
+            "the demo needs the MCP SDK, which is not installed",
+            "install the extra: pip install '.[demo]' in a checkout",
         ) from None
 
     root = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="mcpobs-demo-"))

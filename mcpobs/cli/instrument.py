@@ -9,7 +9,8 @@ import typer
 
 def instrument(
     command: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND...", help="The server's own command, after --", show_default=False)
+        list[str],
+        typer.Argument(metavar="-- COMMAND...", help="The server's own command, after --", show_default=False),
     ],
     lake: Annotated[
         str | None, typer.Option(help="Folder to record to.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
@@ -19,7 +20,9 @@ def instrument(
     ] = None,
     propagate: Annotated[
         bool,
-        typer.Option("--propagate", help="Rewrite params._meta.traceparent, so that the server's spans nest under ours."),
+        typer.Option(
+            "--propagate", help="Rewrite params._meta.traceparent, so that the server's spans nest under ours."
+        ),
     ] = False,
 ) -> None:
     """Run an MCP server and record every call.

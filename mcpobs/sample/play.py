@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters
@@ -58,7 +59,9 @@ def _ordinary(n: int) -> Script:
         calls += [Call("get_order", {"order_id": f"B{1000 + n}"}), Call("list_products", {"page": 2})]
     if n % 4 == 0:
         calls.append(Call("refund", {"order_id": order, "amount": 9.5 + n}))
-    calls.append(Call("send_mail", {"to": f"customer{n}@example.com", "subject": f"Order {order}", "body": "On its way."}))
+    calls.append(
+        Call("send_mail", {"to": f"customer{n}@example.com", "subject": f"Order {order}", "body": "On its way."})
+    )
     return Script(f"agent-{n + 1:02d}", calls)
 
 

@@ -26,8 +26,12 @@ def _typer_options(command: str) -> dict[str, tuple[str, bool, str]]:
 def test_the_fast_door_knows_the_options_that_typer_knows(command: str) -> None:
     options = _typer_options(command)
     assert door.FLAGS[command] == {o: name for o, (name, flag, _) in options.items() if flag}
-    assert door.NUMBERS[command] == {o: name for o, (name, flag, type_) in options.items() if not flag and type_.startswith("integer")}
-    assert door.VALUES[command] == {o: name for o, (name, flag, type_) in options.items() if not flag and not type_.startswith("integer")}
+    assert door.NUMBERS[command] == {
+        o: name for o, (name, flag, type_) in options.items() if not flag and type_.startswith("integer")
+    }
+    assert door.VALUES[command] == {
+        o: name for o, (name, flag, type_) in options.items() if not flag and not type_.startswith("integer")
+    }
 
 
 def test_the_command_after_the_dashes_is_the_servers_own() -> None:
