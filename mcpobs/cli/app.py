@@ -28,11 +28,11 @@ app.command(
     context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]},
 )(instrument)
 app.command()(report)
-app.command()(query)
-app.command()(baseline)
-app.command()(check)
+app.command(short_help="Run your own read-only SQL.")(query)
+app.command(short_help="Make a limits file from the traffic.")(baseline)
+app.command(short_help="Hold the traffic against a limits file.")(check)
 app.add_typer(lake, name="lake")
-app.command()(demo)
+app.command(short_help="See the whole of it in fifteen seconds.")(demo)
 
 
 def _version(wanted: bool) -> None:

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
-import typer.main
+import typer
 
 from mcpobs.cli import door
-from mcpobs.cli.app import app
+from mcpobs.cli.instrument import instrument
+from mcpobs.cli.report import report
 
 
-def _typer_options(command: str) -> dict[str, tuple[str, bool, str]]:
-    """Option → (name of its parameter, whether it is a flag, its type), as typer knows them."""
-    group: Any = typer.main.get_command(app)
-    found = {}
-    for parameter in group.commands[command].params:
-        for option in getattr(parameter, "opts", []):
-            if option.startswith("--") and option != "--help":
-                found[option] = (parameter.name, bool(getattr(parameter, "is_flag", False)), parameter.type.name)
+def _declared(command: Callable[..., object]) -> dict[type, dict[str, str]]:
+    """The options of a typer command by the type of their value: option → name of its parameter."""
+    found: dict[type, dict[str, str]] = {bool: {}, int: {}, str: {}}
+    for name, hint in get_type_hints(command, include_extras=True).items():
+        if get_origin(hint) is not Annotated:
+            continue
+        type_, info = get_args(hint)[:2]
+        if isinstance(info, type(typer.Argument())):
+            continue
+        plain = next((part for part in get_args(type_) if part is not type(None)), type_)
+        option = next((o for o in info.param_decls or () if o.startswith("--")), "--" + name.replace("_", "-"))
+        found[plain if plain in (bool, int) else str][option] = name
     return found
 
 
-@pytest.mark.parametrize("command", ["instrument", "report"])
-def test_the_fast_door_knows_the_options_that_typer_knows(command: str) -> None:
-    options = _typer_options(command)
-    assert door.FLAGS[command] == {o: name for o, (name, flag, _) in options.items() if flag}
-    assert door.NUMBERS[command] == {
-        o: name for o, (name, flag, type_) in options.items() if not flag and type_.startswith("integer")
-    }
-    assert door.VALUES[command] == {
-        o: name for o, (name, flag, type_) in options.items() if not flag and not type_.startswith("integer")
-    }
+@pytest.mark.parametrize("command", [instrument, report])
+def test_the_fast_door_knows_the_options_that_typer_knows(command: Callable[..., object]) -> None:
+    declared = _declared(command)
+    name = command.__name__
+    assert door.FLAGS[name] == declared[bool]
+    assert door.NUMBERS[name] == declared[int]
+    assert door.VALUES[name] == declared[str]
 
 
 def test_the_command_after_the_dashes_is_the_servers_own() -> None:
