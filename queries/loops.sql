@@ -139,7 +139,7 @@ placed as (
             else 0
         end as moved_4
     from signed
-    where outcome not in ('input_required', 'task')
+    where coalesce(outcome, '') not in ('input_required', 'task')
         and coalesce(same_before, '') <> 'input_required'
     window in_session as (
         partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id

@@ -131,8 +131,10 @@ def told(error: EngineError) -> UsageError:
 def _mend(text: str) -> str:
     if match := re.search(r'column "([^"]+)" not found|not have a column named "([^"]+)"', text):
         missing = match[1] or match[2]
-        known = sorted({column.name for name in catalog.views() for column in catalog.view(name).columns})
-        close_name = nearest(missing, known)
+        columns = {name: {column.name for column in catalog.view(name).columns} for name in catalog.views()}
+        if tables := [name for name, known in columns.items() if missing in known]:
+            return f"{missing} is a column of {', '.join(tables)}"
+        close_name = nearest(missing, sorted(set().union(*columns.values())))
         if close_name:
             return f"did you mean {close_name}?"
         return "`select * from operations limit 1` shows the columns"

@@ -1,0 +1,457 @@
+"""Each report's answer computed plainly in Python, row by row: what the SQL is held against."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+ANSWERED = ("ok", "tool_error", "server_error", "timeout")
+FAULTS = {
+    "tool_error": "tool",
+    "server_error": "server",
+    "timeout": "server",
+    "protocol_error": "caller",
+    "unfinished": "gone",
+}
+TELLING = {
+    "undeclared": "a key that the tool does not declare",
+    "control": "control characters",
+    "invisible": "invisible characters",
+    "markup": "chat or script markup",
+    "null_byte": "a null byte",
+    "sql": "a piece of SQL",
+    "traversal": "a path that climbs (../)",
+}
+ORDINARY = {
+    "long_run": "a long encoded run",
+    "shell": "a shell command",
+    "template": "a template expression",
+    "url": "a URL",
+}
+
+
+def failed(row: Row) -> bool:
+    outcome = row.get("outcome")
+    return outcome in ("tool_error", "server_error", "timeout") or (
+        outcome == "unfinished" and row.get("error_type") == "server_exit"
+    )
+
+
+def tool_calls(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row.get("method") == "tools/call" and row.get("kind") == "server"]
+
+
+def grouped(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Row]]:
+    groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[tuple(row.get(name) for name in names)].append(row)
+    return groups
+
+
+def in_order(row: Row) -> tuple[Any, ...]:
+    sequence = row.get("sequence")
+    return row["start_unix_nano"], sequence is None, sequence or 0, row["span_id"], row["trace_id"]
+
+
+def nulls_last(value: Any) -> tuple[bool, Any]:
+    return value is None, value or ""
+
+
+def percentile(values: Sequence[float], p: float) -> float:
+    ordered = sorted(values)
+    place = p * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+def latency(rows: list[Row]) -> list[Row]:
+    answered = [
+        row
+        for row in tool_calls(rows)
+        if row.get("outcome") in ANSWERED and row.get("request_id") is not None and row.get("duration_ns") is not None
+    ]
+    result = []
+    for (service, tool), calls in grouped(answered, "service_name", "tool").items():
+        took = [call["duration_ns"] / 1e6 for call in calls]
+        fails = sum(map(failed, calls))
+        result.append(
+            {
+                "service_name": service,
+                "tool": tool,
+                "calls": len(calls),
+                "p50_ms": percentile(took, 0.5),
+                "p95_ms": percentile(took, 0.95),
+                "p99_ms": percentile(took, 0.99),
+                "max_ms": max(took),
+                "failed": fails,
+                "failed_ratio": fails / len(calls),
+            }
+        )
+    return sorted(result, key=lambda r: (-r["p95_ms"], nulls_last(r["service_name"]), nulls_last(r["tool"])))
+
+
+def errors(rows: list[Row]) -> list[Row]:
+    calls = tool_calls(rows)
+    totals = Counter((call.get("service_name") or "", call.get("tool") or "") for call in calls)
+    wrong = [call for call in calls if call.get("outcome") in FAULTS]
+    result = []
+    kinds = ("service_name", "tool", "outcome", "error_type", "status_code")
+    for (service, tool, outcome, error, status), group in grouped(wrong, *kinds).items():
+        newest_first = sorted(group, key=lambda r: (-r["start_unix_nano"], r.get("sequence") is None))
+        start = newest_first[0]["start_unix_nano"]
+        ties = [row for row in group if row["start_unix_nano"] == start]
+        with_sequence = [row for row in ties if row.get("sequence") is not None] or ties
+        last = max(with_sequence, key=lambda r: (r.get("sequence") or 0, r["span_id"]))
+        total = totals[service or "", tool or ""]
+        result.append(
+            {
+                "service_name": service,
+                "tool": tool,
+                "fault": FAULTS[outcome],
+                "outcome": outcome,
+                "error_type": error,
+                "status_code": status,
+                "calls": len(group),
+                "of_calls": total,
+                "error_ratio": len(group) / total,
+                "sessions": len({row["session_id"] for row in group if row.get("session_id") is not None}),
+                "first_unix_nano": min(row["start_unix_nano"] for row in group),
+                "last_unix_nano": start,
+                "last_session_id": last.get("session_id"),
+            }
+        )
+    return sorted(
+        result,
+        key=lambda r: (
+            -r["calls"],
+            -r["last_unix_nano"],
+            *(nulls_last(r[name]) for name in ("service_name", "tool", "outcome", "error_type", "status_code")),
+        ),
+    )
+
+
+def sessions(rows: list[Row], min_calls: int = 20, times_median: float = 5, min_sessions: int = 5) -> list[Row]:
+    groups = grouped((row for row in tool_calls(rows) if row.get("session_id") is not None), "session_id")
+    if not groups:
+        return []
+    median = percentile([len(calls) for calls in groups.values()], 0.5)
+    total = sum(len(calls) for calls in groups.values())
+    result = []
+    for (session,), calls in groups.items():
+        services = sorted(call["service_name"] for call in calls if call.get("service_name") is not None)
+        costs = [call["cost_microusd"] for call in calls if call.get("cost_microusd") is not None]
+        first = min(call["start_unix_nano"] for call in calls)
+        end = max(call["start_unix_nano"] + (call.get("duration_ns") or 0) for call in calls)
+        heavy = len(calls) >= min_calls and len(calls) >= times_median * median
+        result.append(
+            {
+                "session_id": session,
+                "service_name": services[0] if services else None,
+                "calls": len(calls),
+                "share_ratio": len(calls) / total,
+                "times_median": len(calls) / median,
+                "disproportionate": heavy if len(groups) >= min_sessions else None,
+                "tools": len({call["tool"] for call in calls if call.get("tool") is not None}),
+                "failed": sum(map(failed, calls)),
+                "first_unix_nano": first,
+                "last_unix_nano": max(call["start_unix_nano"] for call in calls),
+                "duration_ms": (end - first) / 1e6,
+                "result_bytes": sum(call.get("result_bytes") or 0 for call in calls),
+                "cost_microusd": sum(costs) if costs else None,
+            }
+        )
+    return sorted(result, key=lambda r: (-r["calls"], r["session_id"]))
+
+
+def failures(rows: list[Row]) -> list[Row]:
+    result = []
+    for (session,), calls in grouped(tool_calls(rows), "session_id").items():
+        ordered = sorted(calls, key=in_order)
+        for index, call in enumerate(ordered):
+            if failed(call):
+                before = [None] * 5 if session is None else [_label(ordered, index - back) for back in range(1, 6)]
+                told = {f"before_{back}": label for back, label in enumerate(before, start=1)}
+                nth = None if session is None else index + 1
+                result.append(call | told | {"nth_call": nth, "duration_ms": _ms(call.get("duration_ns"))})
+    names = ("start_unix_nano", "session_id", "service_name", "tool", "outcome", "error_type", "status_code")
+    names += ("duration_ms", "nth_call", "before_5", "before_4", "before_3", "before_2", "before_1")
+    names += ("trace_id", "span_id")
+    result.sort(
+        key=lambda r: (
+            -r["start_unix_nano"],
+            nulls_last(r.get("session_id")),
+            r.get("sequence") is None,
+            -(r.get("sequence") or 0),
+            r["span_id"],
+            r["trace_id"],
+        )
+    )
+    return [{name: row.get(name) for name in names} for row in result]
+
+
+def _ms(ns: int | None) -> float | None:
+    return None if ns is None else ns / 1e6
+
+
+def _label(ordered: list[Row], index: int) -> str | None:
+    if index < 0:
+        return None
+    tool, outcome = ordered[index].get("tool") or "?", ordered[index].get("outcome")
+    return tool if outcome == "ok" else f"{tool} ({outcome or '?'})"
+
+
+def loops(rows: list[Row], repeats: int = 4, empties: int = 8, rounds: int = 3) -> list[Row]:
+    calls = [row for row in tool_calls(rows) if row.get("session_id") is not None]
+    writes = _tools_that_say_nothing(calls)
+    result: list[Row] = []
+    for (session,), group in grouped(calls, "session_id").items():
+        steps = _without_retries(sorted(group, key=in_order))
+        for kind, period, low, high in _without_beaten(_stretches(steps, repeats, empties, rounds)):
+            part = steps[low : high + 1]
+            silent_tool = (session, part[0].get("service_name") or "", part[0].get("tool") or "") in writes
+            if kind == "empty" and silent_tool and not any(map(_fruitless, part)):
+                continue
+            costs = [step["cost_microusd"] for step in part if step.get("cost_microusd") is not None]
+            end = part[-1]["start_unix_nano"] + (part[-1].get("duration_ns") or 0)
+            result.append(
+                {
+                    "session_id": session,
+                    "service_name": part[0].get("service_name"),
+                    "kind": kind,
+                    "pattern": " → ".join(step.get("tool") or "?" for step in part[:period]),
+                    "calls": len(part),
+                    "wasted": len(part) - period,
+                    "from_call": low + 1,
+                    "first_unix_nano": part[0]["start_unix_nano"],
+                    "last_unix_nano": part[-1]["start_unix_nano"],
+                    "duration_ms": (end - part[0]["start_unix_nano"]) / 1e6,
+                    "cost_microusd": sum(costs) if costs else None,
+                    "period": period,
+                }
+            )
+    result.sort(
+        key=lambda r: (-r["wasted"], -r["last_unix_nano"], r["session_id"], r["from_call"], r["kind"], r["period"])
+    )
+    return [{name: value for name, value in row.items() if name != "period"} for row in result]
+
+
+def _fruitless(row: Row) -> bool:
+    return failed(row) or row.get("outcome") in ("protocol_error", "denied")
+
+
+def _empty(row: Row) -> bool:
+    return row.get("outcome") == "ok" and row.get("result_empty") is True
+
+
+def _act(row: Row) -> tuple[str, str, str] | None:
+    if row.get("args_digest") is None:
+        return None
+    return row.get("service_name") or "", row.get("tool") or "", row["args_digest"]
+
+
+def _deed(row: Row) -> tuple[Any, ...] | None:
+    act = _act(row)
+    if act is None:
+        return None
+    if row.get("outcome") == "ok":
+        return None if row.get("result_digest") is None else (act, row["result_digest"])
+    return (act, None) if _fruitless(row) else None
+
+
+def _without_retries(ordered: list[Row]) -> list[Row]:
+    kept, before = [], {}
+    for row in ordered:
+        key = (row.get("service_name") or "", row.get("tool") or "", row.get("args_digest"))
+        if row.get("outcome") not in ("input_required", "task") and before.get(key) != "input_required":
+            kept.append(row)
+        before[key] = row.get("outcome")
+    return kept
+
+
+def _stretches(steps: list[Row], repeats: int, empties: int, rounds: int) -> list[tuple[str, int, int, int]]:
+    """(kind, period, first, last) of every maximal stretch that is long enough."""
+    acts, deeds = [*map(_act, steps)], [*map(_deed, steps)]
+
+    def maximal(same: Callable[[int], bool], period: int) -> Iterable[tuple[int, int]]:
+        index = period
+        while index < len(steps):
+            begin = index
+            while index < len(steps) and same(index):
+                index += 1
+            if index > begin:
+                yield begin - period, index - 1
+            index += 1
+
+    found = []
+    for period in (1, 2, 3, 4):
+
+        def same(i: int, period: int = period) -> bool:
+            return deeds[i] is not None and deeds[i] == deeds[i - period]
+
+        for low, high in maximal(same, period):
+            after = high + 1
+            polled = (
+                after < len(steps)
+                and acts[after] is not None
+                and acts[after] == acts[after - period]
+                and steps[after].get("outcome") == steps[after - period].get("outcome") == "ok"
+                and None not in (deeds[after], deeds[after - period])
+                and deeds[after] != deeds[after - period]
+            )
+            least = repeats if period == 1 else period * rounds
+            if high - low + 1 >= least and not polled and (period == 1 or len(set(deeds[low : high + 1])) > 1):
+                found.append(("repeat" if period == 1 else "cycle", period, low, high))
+
+    def nothing(i: int) -> bool:
+        here, there = steps[i], steps[i - 1]
+        return (
+            (_empty(here) or _fruitless(here))
+            and (_empty(there) or _fruitless(there))
+            and (here.get("service_name") or "", here.get("tool") or "")
+            == (there.get("service_name") or "", there.get("tool") or "")
+        )
+
+    for low, high in maximal(nothing, 1):
+        changes = any(acts[i] is None or acts[i] != acts[i - 1] for i in range(low + 1, high + 1))
+        if high - low + 1 >= empties and changes:
+            found.append(("empty", 1, low, high))
+    return found
+
+
+def _without_beaten(found: list[tuple[str, int, int, int]]) -> list[tuple[str, int, int, int]]:
+    rank = {"repeat": 1, "empty": 5}
+
+    def beats(strong: tuple[str, int, int, int], weak: tuple[str, int, int, int]) -> bool:
+        overlap = min(strong[3], weak[3]) - max(strong[2], weak[2]) + 1
+        long, short = strong[3] - strong[2] + 1, weak[3] - weak[2] + 1
+        inside = strong[2] <= weak[2] and weak[3] <= strong[3]
+        if overlap <= 0 or strong == weak:
+            return False
+        if weak[0] == "empty" and strong[0] != "empty":
+            return 2 * overlap > short
+        if strong[0] == "empty":
+            return inside and 2 * short <= long
+        return inside and (long > short or rank.get(strong[0], strong[1]) < rank.get(weak[0], weak[1]))
+
+    return [weak for weak in found if not any(beats(strong, weak) for strong in found)]
+
+
+def _tools_that_say_nothing(calls: list[Row]) -> set[tuple[str, str, str]]:
+    """(session, server, tool) where the tool gave almost only empty answers in at least five other sessions."""
+    oks: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in calls:
+        if row.get("outcome") == "ok":
+            oks[row.get("service_name") or "", row.get("tool") or ""].append(row)
+    silent = set()
+    for session in {row["session_id"] for row in calls}:
+        for (service, tool), answers in oks.items():
+            others = [row for row in answers if row["session_id"] != session]
+            if len({row["session_id"] for row in others}) >= 5 and sum(map(_empty, others)) >= 0.95 * len(others):
+                silent.add((session, service, tool))
+    return silent
+
+
+def shapes(rows: list[Row], min_calls: int = 20, few: int = 3, ratio: float = 0.01) -> list[Row]:
+    result: list[Row] = []
+    by_tool: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in tool_calls(rows):
+        by_tool[row.get("service_name") or "", row.get("tool") or ""].append(row)
+    for tool_key, calls in by_tool.items():
+        judge = _judge(calls, few, ratio) if len(calls) >= min_calls else None
+        by_shape: dict[str, list[Row]] = defaultdict(list)
+        for row in calls:
+            by_shape[row.get("args_shape") or ""].append(row)
+        for shape, group in by_shape.items():
+            reasons, odd = judge(shape, group) if judge else ([], [])
+            sizes = [row["args_bytes"] for row in group if row.get("args_bytes") is not None]
+            texts = [length for length in map(_longest, group) if length is not None]
+            newest = max(odd, key=lambda r: (r["start_unix_nano"], r["sequence"], r["span_id"])) if odd else {}
+            result.append(
+                {
+                    "service_name": group[0].get("service_name"),
+                    "tool": group[0].get("tool"),
+                    "odd": "; ".join(reasons) or None,
+                    "odd_calls": len(odd),
+                    "odd_session_id": newest.get("session_id"),
+                    "args_shape": group[0].get("args_shape"),
+                    "calls": len(group),
+                    "call_ratio": len(group) / len(calls),
+                    "sessions": len({row["session_id"] for row in group if row.get("session_id") is not None}),
+                    "max_args_bytes": max(sizes, default=None),
+                    "max_longest": max(texts, default=None),
+                    "first_unix_nano": min(row["start_unix_nano"] for row in group),
+                    "last_unix_nano": max(row["start_unix_nano"] for row in group),
+                    "key": (*tool_key, shape),
+                }
+            )
+    result.sort(
+        key=lambda r: (not r["odd_calls"], -r["last_unix_nano"] if r["odd_calls"] else 0, -r["calls"], r["key"])
+    )
+    return [{name: value for name, value in row.items() if name != "key"} for row in result]
+
+
+def _features(row: Row) -> dict[str, Any]:
+    return json.loads(row["args_features"]) if row.get("args_features") is not None else {}
+
+
+def _longest(row: Row) -> int | None:
+    return _features(row).get("longest")
+
+
+def _flags(row: Row) -> set[str]:
+    undeclared = {"undeclared"} if "#" in (row.get("args_shape") or "") else set()
+    return undeclared | set(_features(row).get("flags", []))
+
+
+def _usual(values: list[int], few: int) -> int | None:
+    """The 99th percentile of all but the few largest; exact in whole numbers."""
+    ordered = sorted(values)
+    return next((v for i, v in enumerate(ordered, start=1) if i * 100 >= 99 * (len(ordered) - few)), None)
+
+
+def _judge(calls: list[Row], few: int, ratio: float) -> Callable[[str, list[Row]], tuple[list[str], list[Row]]]:
+    total = len(calls)
+    shapes_seen = Counter(row.get("args_shape") or "" for row in calls)
+    regular = sum(count for count in shapes_seen.values() if count <= few) < 0.03 * total
+    held = Counter(flag for row in calls for flag in _flags(row))
+    texts = sorted(length for length in map(_longest, calls) if length is not None)
+    median = next((v for i, v in enumerate(texts, start=1) if 2 * i >= len(texts)), 0)
+    odd_flags = {
+        flag: f"{(TELLING | ORDINARY)[flag]} in {held[flag]} of {total} calls"
+        for flag in (*TELLING, *ORDINARY)
+        if held[flag]
+        and (
+            (held[flag] <= ratio * total or (held[flag] <= few and held[flag] <= 0.05 * total))
+            if flag in TELLING
+            else (held[flag] <= ratio * total and held[flag] <= few and median < 64)
+        )
+    }
+    usual_bytes = _usual([row["args_bytes"] for row in calls if row.get("args_bytes") is not None], few)
+    usual_text = _usual(texts, few)
+    most_bytes, most_text = max(4 * (usual_bytes or 0), 1024), max(4 * (usual_text or 0), 1024)
+
+    def judge(shape: str, group: list[Row]) -> tuple[list[str], list[Row]]:
+        seldom = regular and len(group) <= few and len(group) <= ratio * total
+        reasons = [f"a shape seen in {len(group)} of {total} calls"] if seldom else []
+        reasons += [words for flag, words in odd_flags.items() if any(flag in _flags(row) for row in group)]
+        largest = max((row["args_bytes"] for row in group if row.get("args_bytes") is not None), default=0)
+        longest = max((length for length in map(_longest, group) if length is not None), default=0)
+        if largest > most_bytes:
+            reasons.append(f"{largest} bytes where others have up to {usual_bytes}")
+        if longest > most_text:
+            reasons.append(f"a text of {longest} characters where others have up to {usual_text}")
+        odd = [
+            row
+            for row in group
+            if seldom
+            or _flags(row) & odd_flags.keys()
+            or (row.get("args_bytes") or 0) > most_bytes
+            or (_longest(row) or 0) > most_text
+        ]
+        return reasons, odd
+
+    return judge

@@ -1,0 +1,64 @@
+"""Every report equals the answer computed plainly in Python, however the rows lie in files and whatever the threads."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcpobs.lake.engine import Connection
+from mcpobs.lake.reader import open_reading
+from mcpobs.queries import catalog
+from tests.queries import oracles
+from tests.queries.recorded import Row, ask, in_memory, scatter
+from tests.queries.traffic import random_rows
+
+ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
+    "latency": oracles.latency,
+    "errors": oracles.errors,
+    "sessions": oracles.sessions,
+    "failures": oracles.failures,
+    "loops": oracles.loops,
+    "shapes": oracles.shapes,
+}
+
+
+def _agree(connection: Connection, rows: list[Row]) -> None:
+    for name, plainly in ORACLES.items():
+        expected = plainly(rows)
+        found = ask(connection, name)
+        assert len(found) == len(expected), name
+        for here, there in zip(found, expected, strict=True):
+            assert {key: here[key] for key in there} == {key: _near(value) for key, value in there.items()}, name
+
+
+def _near(value: Any) -> Any:
+    return pytest.approx(value, rel=1e-9) if isinstance(value, float) else value
+
+
+def test_every_report_has_a_plain_answer_to_be_held_against() -> None:
+    assert {query.name for query in catalog.reports()} == set(ORACLES)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_report_equals_the_plain_answer_whatever_the_order_and_threads(seed: int) -> None:
+    chance = random.Random(seed)
+    rows = random_rows(chance, [0, 1, 5, 40, 200, 600][seed % 6])
+    shuffled = chance.sample(rows, len(rows))
+    _agree(in_memory(shuffled, threads=chance.choice([1, 2, 8])), rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_report_equals_the_plain_answer_however_the_rows_are_split_over_files(seed: int, tmp_path: Path) -> None:
+    chance = random.Random(1000 + seed)
+    rows = random_rows(chance, 300)
+    again = chance.sample(rows, 20)  # delivered twice
+    scatter(tmp_path / "lake", rows + again, chance)
+    for threads in (1, 2, 8):
+        with open_reading(tmp_path / "lake") as reading:
+            assert reading.damaged_lines == 0
+            reading.connection.execute(f"set threads = {threads}")
+            _agree(reading.connection, rows)

@@ -1,0 +1,99 @@
+"""Random traffic that is dense in what the queries look for: small alphabets, ties in time, gaps in every column."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from tests.queries.recorded import SECOND, START, Row, call
+
+_OUTCOMES = ["ok"] * 12 + ["tool_error"] * 4 + ["server_error", "timeout", "protocol_error", "cancelled", "denied"]
+_OUTCOMES += ["input_required", "task", "unfinished"]
+_FLAGS = ["control", "invisible", "long_run", "markup", "null_byte", "shell", "sql", "template", "traversal", "url"]
+
+
+def random_rows(chance: random.Random, calls: int) -> list[Row]:
+    rows: list[Row] = []
+    sessions = [f"s{n}" for n in range(chance.randrange(1, 9))]
+    sessions += [sessions[0]] * chance.choice([0, 0, 40])  # now and then one is far ahead
+    args, results = chance.choice([2, 3, 6]), chance.choice([1, 2, 4])
+    while len(rows) < calls:
+        session = chance.choice(sessions)
+        if chance.random() < 0.25:
+            rows += _stretch(chance, session, len(rows))
+        if chance.random() < 0.02:
+            rows += _deletions(chance, session, len(rows))
+        rows.append(_one(chance, session, len(rows), args, results))
+    return rows[:calls]
+
+
+def _one(chance: random.Random, session: str, number: int, args: int, results: int) -> Row:
+    outcome = chance.choice(_OUTCOMES)
+    columns: dict[str, Any] = {
+        "session_id": session if chance.random() < 0.97 else None,
+        "tool": chance.choice(["search", "fetch", "fetch", None]) if chance.random() < 0.2 else "search",
+        "service_name": chance.choice(["files", "web", None]) if chance.random() < 0.1 else "files",
+        "start_unix_nano": START + _tick(chance, number),
+        "sequence": number if chance.random() < 0.95 else None,
+        "outcome": outcome,
+        "error_type": chance.choice(["server_exit", None]) if outcome == "unfinished" else None,
+        "status_code": chance.choice(["-32603", None]) if outcome == "server_error" else None,
+        "args_digest": f"a{chance.randrange(args)}" if chance.random() < 0.97 else None,
+        "result_digest": f"r{chance.randrange(results)}" if outcome == "ok" and chance.random() < 0.95 else None,
+        "result_empty": chance.random() < 0.6 if chance.random() < 0.95 else None,
+        "duration_ns": chance.randrange(10**9) if chance.random() < 0.97 else None,
+        "cost_microusd": chance.randrange(1000) if chance.random() < 0.3 else None,
+        "request_id": str(number) if chance.random() < 0.97 else None,
+        "kind": "server" if chance.random() < 0.97 else "client",
+        "method": "tools/call" if chance.random() < 0.97 else chance.choice(["ping", "tools/list", None]),
+    }
+    return call(number, **columns, **_input(chance))
+
+
+def _tick(chance: random.Random, number: int) -> int:
+    """Nearly one a second, often at the very same nanosecond as another, sometimes days later."""
+    return (number // 2 if chance.random() < 0.3 else number) * SECOND + (2 * 86_400 * SECOND if number % 7 == 0 else 0)
+
+
+def _stretch(chance: random.Random, session: str, number: int) -> list[Row]:
+    """A run, cycle, poll or fruitless search, whole and in order."""
+    period, rounds = chance.choice([1, 1, 2, 3, 4]), chance.randrange(2, 7)
+    kind = chance.choice(["same", "same", "failing", "polled", "empty"])
+    rows = []
+    for index in range(period * rounds if kind != "empty" else chance.randrange(6, 12)):
+        place = index % period
+        last = kind == "polled" and index >= period * (rounds - 1)
+        rows.append(
+            call(
+                number + index,
+                session_id=session,
+                tool=["search", "fetch", "write", "search"][place],
+                args_digest=f"e{index}" if kind == "empty" else f"p{place}",
+                outcome="tool_error" if kind == "failing" else "ok",
+                result_digest="done" if last else f"q{place}",
+                result_empty=kind == "empty",
+                **_input(chance),
+            )
+        )
+    return rows
+
+
+def _deletions(chance: random.Random, session: str, number: int) -> list[Row]:
+    """A tool that says nothing even when it works; seldom enough that some traffic holds a few sessions of it."""
+    told = chance.random() < 0.05
+    return [
+        call(number + index, session_id=session, tool="delete", result_empty=not told, **_input(chance))
+        for index in range(chance.choice([2, 9]))
+    ]
+
+
+def _input(chance: random.Random) -> dict[str, Any]:
+    strange = chance.choice(["{}", "{q:integer}", "{#a1b2c3:null}", None])
+    columns: dict[str, Any] = {
+        "args_shape": "{q:string}" if chance.random() < 0.96 else strange,
+        "args_bytes": chance.randrange(10, 400) if chance.random() < 0.98 else chance.choice([None, 20_000]),
+    }
+    if chance.random() < 0.02:
+        return columns | {"args_features": None}
+    flags = sorted(chance.sample(_FLAGS, chance.choice([1, 1, 2]))) if chance.random() < 0.03 else []
+    return columns | {"flags": flags, "longest": chance.randrange(100) if chance.random() < 0.99 else 9_000}
