@@ -60,6 +60,7 @@ class Checked:
     breaches: list[Breach]
 
 
+@traffic.uncollected()
 def check(connection: Connection, limits: Limits, window: Window, server: str | None, config: Config) -> Checked:
     """Compares the sessions of a window with the limits; counted and priced as the baseline does."""
     sessions = traffic.sessions(connection, window, server)

@@ -30,6 +30,7 @@ class Lesson:
     learned: Learned
 
 
+@traffic.uncollected()
 def learn(connection: Connection, window: Window, server: str | None, config: Config, rules: Rules) -> Lesson:
     """The limits of one server. Raises LakeError, with what is missing, where the traffic is too little."""
     sessions = traffic.sessions(connection, window, server)

@@ -49,7 +49,7 @@ def far_out(sessions: Sequence[Session]) -> Why:
         for use in session.uses:
             if use.tool is not None:
                 measured.setdefault(use.tool, []).append((session.pair, use.calls))
-    furthest: dict[Pair, tuple[float, str]] = {}
+    furthest: dict[Pair, tuple[float, bool, str]] = {}
     for tool, values in measured.items():
         fence, third_quartile = _fence(sorted(calls for _, calls in values))
         beyond = [(pair, calls) for pair, calls in values if calls > fence]
@@ -58,9 +58,9 @@ def far_out(sessions: Sequence[Session]) -> Why:
         what = "calls" if tool is None else f"calls of {tool}"
         for pair, calls in beyond:
             why = f"{calls} {what}; three of four sessions make at most {third_quartile:g}"
-            furthest[pair] = max(furthest.get(pair, (0.0, "")), (calls / fence, why))
+            furthest[pair] = max(furthest.get(pair, (0.0, False, "")), (calls / fence, tool is not None, why))
     found = sorted(furthest, key=lambda pair: furthest[pair], reverse=True)
-    return {pair: furthest[pair][1] for pair in found[: _exceptions(len(sessions))]}
+    return {pair: furthest[pair][2] for pair in found[: _exceptions(len(sessions))]}
 
 
 def _fence(ordered: Sequence[int]) -> tuple[float, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import os
 import secrets
@@ -52,7 +51,6 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
         raise UsageError(f"{path} is there already", "--force overwrites it; git shows what changed")
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
-    gc.disable()  # a short process that builds a million small facts, none in a circle: a third of its time
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
         warn_of_damage(reading)
         lesson = learn(reading.connection, chosen, options.server, config, rules)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import dataclass
 
@@ -44,7 +43,6 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     server = options.server or (limits.baseline.server if limits.baseline is not None else None)
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
-    gc.disable()  # a short process that builds a million small facts, none in a circle: a third of its time
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
         warnings = warn_of_damage(reading)
         found = check(reading.connection, limits, chosen, server, config)

@@ -1,0 +1,141 @@
+"""The lake against the limits: what went over is named, with the session, the measure and the limit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mcpobs.baseline.breaches import COLUMNS, Breach, Checked, check
+from mcpobs.baseline.derive import Rules
+from mcpobs.baseline.learn import learn
+from mcpobs.limits.file import read_text, write
+from mcpobs.queries.window import EVERYTHING, Window
+from mcpobs.settings import Config
+from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
+from tests.baseline.test_learn import ODD
+from tests.queries.recorded import in_memory
+
+
+def _check(
+    limits: str, plays: list[Play], config: Config | None = None, window: Window = EVERYTHING, server: str | None = None
+) -> Checked:
+    return check(in_memory(rows(plays)), read_text("version: 1\n" + limits), window, server, config or Config())
+
+
+def _facts(found: Checked) -> list[tuple[Any, ...]]:
+    return [(one.limit, one.tool, one.session, one.measured, one.allowed) for one in found.breaches]
+
+
+def test_a_session_over_its_calls_is_a_breach():
+    plays = [Play("long", [Call("a"), Call("b"), Call("a")]), Play("short", [Call("a")] * 2)]
+    found = _check("session: {calls: 2}", plays)
+    assert found.breaches == [
+        Breach("session.calls", None, "long", 3, 2, 3, START_NS + 2_000_000_000),
+    ]
+    assert (found.sessions, found.calls) == (2, 5)
+
+
+def test_a_limit_is_the_largest_value_that_is_allowed():
+    assert _check("session: {calls: 3}", [Play("s", [Call("a")] * 3)]).breaches == []
+
+
+def test_a_session_over_its_cost_is_a_breach_by_recorded_cost_and_by_price():
+    plays = [Play("a", [Call("get", cost_microusd=300_000), Call("put")]), Play("b", [Call("put")])]
+    assert _facts(_check("session: {cost_usd: 0.3}", plays)) == []
+    found = _check("session: {cost_usd: 0.3}", plays, Config({"put": 0.1}))
+    assert _facts(found) == [("session.cost_usd", None, "a", 0.4, 0.3)]
+
+
+def test_a_cost_that_equals_the_cap_is_no_breach():
+    plays = [Play("a", [Call("get", cost_microusd=140_000)] * 3)]
+    assert _check("session: {cost_usd: 0.42}", plays).breaches == []
+    assert len(_check("session: {cost_usd: 0.419999}", plays).breaches) == 1
+
+
+def test_each_tool_is_held_to_its_own_number_and_else_to_that_of_any_tool():
+    plays = [Play("s", [*[Call("a")] * 3, *[Call("b")] * 5, *[Call("c")] * 4])]
+    found = _check('tools: {a: {calls_per_session: 2}, b: {latency_ms: 9}, "*": {calls_per_session: 4}}', plays)
+    assert _facts(found) == [
+        ("calls_per_session", "a", "s", 3, 2),
+        ("calls_per_session", "b", "s", 5, 4),
+    ]
+
+
+def test_two_callers_with_one_session_id_are_counted_apart():
+    plays = [Play("same", [Call("a")] * 2, key="p1"), Play("same", [Call("a")] * 2, key="p2")]
+    found = _check("session: {calls: 2}", plays)
+    assert found.breaches == []
+    assert found.sessions == 2
+
+
+def test_a_p95_over_the_budget_is_a_breach_from_sixty_calls_on():
+    plays = [Play("s", [Call("slow", ms=100)] * 59)]
+    limits = "tools: {slow: {latency_ms: 99.5}}"
+    assert _check(limits, plays).breaches == []
+    found = _check(limits, [*plays, Play("t", [Call("slow", ms=100)])])
+    assert found.breaches == [Breach("latency_ms", "slow", None, 100, 99.5, 60, None)]
+
+
+def test_arguments_and_results_over_their_size_are_breaches():
+    plays = [Play("s", [Call("a", args_bytes=11, result_bytes=21), Call("a", args_bytes=None, result_bytes=None)])]
+    found = _check("tools: {a: {arguments: {max_bytes: 10}, result: {max_bytes: 20}}}", plays)
+    assert _facts(found) == [
+        ("arguments.max_bytes", "a", "s", 11, 10),
+        ("result.max_bytes", "a", "s", 21, 20),
+    ]
+
+
+def test_a_shape_that_is_not_listed_is_a_breach():
+    plays = [Play("s", [Call("a", shape="{q:string}"), Call("a", shape="{evil:string}")])]
+    found = _check('tools: {a: {arguments: {shapes: ["{q:string}"]}}}', plays)
+    assert found.breaches == [
+        Breach("arguments.shapes", "a", "s", None, None, 1, START_NS + 1_000_000_000, "{evil:string}")
+    ]
+    assert len(_check("tools: {a: {arguments: {shapes: []}}}", plays).breaches) == 2
+
+
+def test_a_tool_that_came_after_the_baseline_is_a_breach():
+    made = "baseline: {from: 2026-11-01, to: 2026-11-02, sessions: 1, calls: 1}\n"
+    plays = [Play("s", [Call("old"), Call("new"), Call("dreamt", outcome="protocol_error")]), Play("t", [Call("new")])]
+    assert _facts(_check("tools: {old: {}}", plays)) == []
+    found = _check(made + "tools: {old: {}}", plays)
+    assert _facts(found) == [("tools", "new", "s", None, None)]
+    assert found.breaches[0].calls == 2
+
+
+def test_the_worst_comes_first():
+    plays = [Play(f"s{n}", [Call("a")] * n) for n in (3, 9, 5)]
+    assert [one.session for one in _check("session: {calls: 2}", plays).breaches] == ["s9", "s5", "s3"]
+
+
+def test_only_sessions_that_were_active_in_the_window_are_checked():
+    plays = [Play("old", [Call("a")] * 9), Play("new", [Call("a")] * 5, start_ns=START_NS + DAY_NS)]
+    found = _check("session: {calls: 2}", plays, window=Window(START_NS + DAY_NS, 2**63 - 1, "today"))
+    assert _facts(found) == [("session.calls", None, "new", 5, 2)]
+    assert found.sessions == 1
+
+
+def test_another_server_is_not_checked():
+    plays = [Play("a", [Call("a")] * 9), Play("b", [Call("a")] * 9, service="mail")]
+    assert [one.session for one in _check("session: {calls: 2}", plays, server="mail").breaches] == ["b"]
+
+
+@pytest.mark.parametrize("count", [30, 80])
+def test_the_traffic_that_a_file_was_made_from_breaches_it_only_where_it_was_left_out(count: int):
+    plays = ordinary(count) + ODD
+    connection = in_memory(rows(plays))
+    config = Config({"*": 0.001})
+    lesson = learn(connection, EVERYTHING, None, config, replace(Rules(), min_sessions=20))
+    assert lesson.limits.baseline is not None
+    limits = read_text(write(lesson.limits, lesson.comments))
+    found = check(connection, limits, EVERYTHING, "shop", config)
+    left_out = {one.session for one in lesson.limits.baseline.excluded}
+    assert {one.session for one in found.breaches} == {"looping", "heavy", "odd"} == left_out
+    assert {one.limit for one in found.breaches} >= {"session.calls", "session.cost_usd", "calls_per_session"}
+
+
+def test_a_breach_has_the_columns_that_are_documented():
+    fields = ["session" if column.name == "session_id" else column.name for column in COLUMNS]
+    assert list(Breach._fields) == fields
