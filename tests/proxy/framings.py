@@ -74,7 +74,11 @@ FRAMINGS: dict[str, tuple[bytes, bytes, int]] = {
     "a byte order mark": (b"\xef\xbb\xbf" + call(1), b"\xef\xbb\xbf" + result(1), 2),
     "NUL bytes": (b"\0\0" + call(1) + b"\0", b"\0" + result(1) + b"\0\0", 6),
     "random bytes": (_RANDOM.randbytes(1 << 20), _RANDOM.randbytes(1 << 20), 4099),
-    "headers of another framing": (b"Content-Length: 10\r\n\r\n" + call(1), b"Content-Length: 9\r\n\r\n" + result(1), 9),
+    "headers of another framing": (
+        b"Content-Length: 10\r\n\r\n" + call(1),
+        b"Content-Length: 9\r\n\r\n" + result(1),
+        9,
+    ),
     "words on stdout before the protocol": (call(1), b"Server started!\n" + result(1), 4096),
     "a response that nobody asked for": (result(77), result(78), 4096),
     "a response before its request": (b"", result(1), 4096),
@@ -86,9 +90,13 @@ FRAMINGS: dict[str, tuple[bytes, bytes, int]] = {
     "params of the wrong type": (
         b"".join(
             line({"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": p})
-            for n, p in enumerate([None, 1, "x", [], {"name": 5}, {"name": None, "_meta": "m"}, {"_meta": {"traceparent": 7}}])
+            for n, p in enumerate(
+                [None, 1, "x", [], {"name": 5}, {"name": None, "_meta": "m"}, {"_meta": {"traceparent": 7}}]
+            )
         ),
-        b"".join(line({"jsonrpc": "2.0", "id": n, "error": e}) for n, e in enumerate([None, 1, "x", [], {"code": "a"}, {}])),
+        b"".join(
+            line({"jsonrpc": "2.0", "id": n, "error": e}) for n, e in enumerate([None, 1, "x", [], {"code": "a"}, {}])
+        ),
         64,
     ),
     "terminal escapes": (b"\x1b[2J\x1b]0;title\x07" + call(1), b"\x1b[31mred\n" + result(1), 3),

@@ -1,6 +1,6 @@
 """A server for byte comparisons: keeps what it is sent, and sends what it is told to, in pieces of one size.
 
-    python mirror.py RECEIVED_FILE REPLY_FILE PIECE_BYTES
+python mirror.py RECEIVED_FILE REPLY_FILE PIECE_BYTES
 """
 
 import os

@@ -2,7 +2,8 @@
 
 slow: progress, then a result · fail: isError · never: no answer · die: exit code 3 · killed: kills itself · ask:
 asks the client first · error: a JSON-RPC error · pid: its own process id · env: the traceparent that it was given ·
-anything else: a result with the arguments.
+exit: the given exit code · signal: kills itself so · hold: answered by the next release, the last one first ·
+anything else: a result with the arguments. A batch is answered by a batch.
 """
 
 import json
@@ -19,6 +20,9 @@ def send(**frame: Any) -> None:
 
 def text(words: str) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": words}]}
+
+
+held: list[Any] = []
 
 
 def call(id_: Any, params: dict[str, Any]) -> None:
@@ -38,6 +42,16 @@ def call(id_: Any, params: dict[str, Any]) -> None:
         case "ask":
             send(id="s1", method="sampling/createMessage", params={"messages": []})
             send(id=id_, result=text("asked"))
+        case "exit":
+            sys.exit(params["arguments"]["code"])
+        case "signal":
+            os.kill(os.getpid(), params["arguments"]["number"])
+        case "hold":
+            held.append(id_)
+        case "release":
+            while held:
+                send(id=held.pop(), result=text("released"))
+            send(id=id_, result=text("done"))
         case "error":
             send(id=id_, error={"code": -32603, "message": "internal"})
         case "pid":
@@ -49,7 +63,10 @@ def call(id_: Any, params: dict[str, Any]) -> None:
 
 
 TOOLS = [
-    {"name": name, "inputSchema": {"type": "object", "properties": {"a": {"type": "integer"}, "text": {"type": "string"}}}}
+    {
+        "name": name,
+        "inputSchema": {"type": "object", "properties": {"a": {"type": "integer"}, "text": {"type": "string"}}},
+    }
     for name in ("slow", "fail", "never", "die", "killed", "ask", "error", "pid", "env", "echo")
 ]
 
@@ -57,6 +74,13 @@ TOOLS = [
 def main() -> None:
     for raw in sys.stdin:
         frame = json.loads(raw)
+        if isinstance(frame, list):
+            answers = [
+                {"jsonrpc": "2.0", "id": each["id"], "result": text("batched")} for each in frame if "id" in each
+            ]
+            sys.stdout.write(json.dumps(answers) + "\n")
+            sys.stdout.flush()
+            continue
         id_, params = frame.get("id"), frame.get("params") or {}
         match frame.get("method"):
             case "initialize":
