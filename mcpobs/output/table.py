@@ -10,6 +10,9 @@ from mcpobs.output.text import shortened, width
 from mcpobs.queries.header import Column
 
 GAP = "  "
+CUT = "…"
+"""Heading that stands for the columns which a terminal has no room for."""
+
 _NUMBERED = re.compile(r"(.+)_[0-9]+")
 _NARROWEST = 8
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -51,7 +54,8 @@ def render(columns: Sequence[Column], rows: Rows, *, cells_wide: int | None = No
     lines = [_line(headings, widths, right)]
     if colour:
         lines[0] = f"{_BOLD}{lines[0]}{_PLAIN}"
-    lines += [_line(row, widths, right) for row in body]
+    shown = len(widths) - 1 if headings[-1] == CUT else len(widths)
+    lines += [_line(row[:shown], widths[:shown], right[:shown]) for row in body]
     return "\n".join(lines) + "\n"
 
 
@@ -63,15 +67,34 @@ def _cell(columns: Sequence[Column], row: Sequence[object], indexes: list[int]) 
 
 
 def _fit(widths: list[int], headings: list[str], right: list[bool], cells_wide: int) -> None:
-    """Takes from the widest text column, cell by cell, until the line fits or all are narrow. Numbers stay whole."""
+    """Makes the line fit: takes from the widest text column, cell by cell, while it is not narrow, for numbers stay
+    whole; then leaves out columns from the right, and a last `…` says so."""
     floors = [max(_NARROWEST, width(heading)) for heading in headings]
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - cells_wide
     while excess > 0:
-        room = [(w, i) for i, w in enumerate(widths) if not right[i] and w > floors[i]]
+        room = [(w, i) for i, w in enumerate(widths) if not right[i] and not _is_time(headings[i]) and w > floors[i]]
         if not room:
-            return
+            break
         widths[max(room)[1]] -= 1
         excess -= 1
+    if excess > 0:
+        _leave_out(widths, headings, right, cells_wide)
+
+
+def _is_time(heading: str) -> bool:
+    return heading.endswith(units.TIME)
+
+
+def _leave_out(widths: list[int], headings: list[str], right: list[bool], cells_wide: int) -> None:
+    """Cuts the lists behind the last column that leaves room for `…`; one column stays in any case."""
+    while len(widths) > 1 and sum(widths) + len(GAP) * len(widths) + 1 > cells_wide:
+        for listed in (widths, headings, right):
+            listed.pop()
+    headings.append(CUT)
+    widths.append(1)
+    right.append(False)
+    if len(widths) == 2:
+        widths[0] = max(1, min(widths[0], cells_wide - len(GAP) - 1))
 
 
 def _line(texts: list[str], widths: list[int], right: list[bool]) -> str:

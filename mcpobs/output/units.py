@@ -9,8 +9,11 @@ from mcpobs.output.text import printable
 NOTHING = "-"
 """What an empty cell of a table shows."""
 
+TIME = " (UTC)"
+"""Ends the heading of a time."""
+
 _TITLES = {
-    "_unix_nano": " (UTC)",
+    "_unix_nano": TIME,
     "_ratio": " %",
     "_microusd": " $",
 }

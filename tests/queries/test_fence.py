@@ -134,7 +134,7 @@ def _state(lake: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in lake.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("sql", ATTACKS.values(), ids=ATTACKS)
+@pytest.mark.parametrize("sql", [*ATTACKS.values()], ids=ATTACKS)
 def test_an_attempt_to_reach_beyond_the_lake_fails(sql: str, lake: Path, home: Path, reading: Reading) -> None:
     before = _state(lake)
     with pytest.raises(UsageError) as caught:
@@ -216,7 +216,7 @@ ALLOWED = {
 }
 
 
-@pytest.mark.parametrize(("sql", "expected"), ALLOWED.values(), ids=ALLOWED)
+@pytest.mark.parametrize(("sql", "expected"), [*ALLOWED.values()], ids=ALLOWED)
 def test_a_select_over_the_lake_works(sql: str, expected: list[tuple[object, ...]], reading: Reading) -> None:
     assert run_own(reading, sql).rows == expected
 

@@ -1,0 +1,20 @@
+"""Golden files: a format is a contract, and a change of it is a difference that somebody reads."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def check(name: str, text: str, folder: Path = FOLDER) -> None:
+    """Compares the text with a golden file, byte by byte; with MCPOBS_GOLDEN=write in the environment, writes it."""
+    path = folder / name
+    if _WRITE:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text.encode())
+    assert text.encode() == path.read_bytes(), f"{path} differs"
+
+
+_WRITE = os.environ.get("MCPOBS_GOLDEN") == "write"  # at import: tests run without our variables
