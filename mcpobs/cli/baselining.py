@@ -20,6 +20,7 @@ from mcpobs.limits.file import write
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.output import json_text
 from mcpobs.queries import window
+from mcpobs.queries.run import on_sound_files
 from mcpobs.settings import lake_folder, load_config
 
 STDOUT = "-"
@@ -52,8 +53,8 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
+        lesson = on_sound_files(reading, lambda lake: learn(lake, chosen, options.server, config, rules))
         warn_of_damage(reading)
-        lesson = learn(reading.connection, chosen, options.server, config, rules)
     text = json_text.render(data(lesson.limits)) if options.json else write(lesson.limits, lesson.comments)
     if path is None:
         emit(text)

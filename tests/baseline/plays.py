@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 from mcpobs import keys
 from mcpobs.telemetry.spool import Row, Spool
@@ -45,8 +46,8 @@ def rows(plays: Iterable[Play]) -> Iterable[Row]:
         for place, call in enumerate(play.calls):
             span += 1
             yield {
-                "trace_id": f"{span:032x}",
-                "span_id": f"{span:016x}",
+                "trace_id": f"{crc32(f'{play.key}/{play.session}'.encode()):032x}",
+                "span_id": f"{place + 1:016x}",
                 "name": f"tools/call {call.tool}",
                 "kind": "server",
                 "method": "tools/call",

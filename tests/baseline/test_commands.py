@@ -14,6 +14,7 @@ import pytest
 from mcpobs.cli.baselining import BaselineOptions, run_baseline
 from mcpobs.cli.checking import CheckOptions, run_check
 from mcpobs.errors import LakeError, UsageError
+from mcpobs.lake import writer
 from mcpobs.limits.file import read, read_text
 from tests.baseline.plays import START_NS, Call, Play, ordinary, record
 from tests.baseline.test_learn import ODD
@@ -213,3 +214,26 @@ def test_the_file_says_which_server_it_is_of(tmp_path: Path, capsys: pytest.Capt
     options = CheckOptions(_limits(tmp_path, made + "\ntools: {x: {}}"), lake=str(two), format="csv")
     assert run_check(options, NOW) == 1
     assert [line.split(",")[2] for line in capsys.readouterr().out.splitlines()[1:]] == ["b"]
+
+
+def test_a_damaged_file_is_left_out_and_the_rest_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The damage is in the middle: a reader finds it only when a query asks for that column."""
+    lake = record(tmp_path / "lake", ordinary(40))
+    writer.commit(lake, wait=True)
+    sound = {*lake.rglob("*.parquet")}
+    record(lake, [replace(play, session=f"later-{play.session}") for play in ordinary(20)])
+    writer.commit(lake, wait=True)
+    damaged = max({*lake.rglob("*.parquet")} - sound)
+    content = bytearray(damaged.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    damaged.chmod(0o600)
+    damaged.write_bytes(content)
+    assert run_baseline(BaselineOptions(lake=str(lake)), NOW) == 0
+    out = capsys.readouterr()
+    made = read_text(out.out).baseline
+    assert made is not None
+    assert 40 <= made.sessions < 60
+    assert f"{damaged} cannot be read and is left out" in out.err
+    limits = _limits(tmp_path, "session: {calls: 1000}")
+    assert run_check(CheckOptions(limits, lake=str(lake)), NOW) == 0
+    assert "is left out" in capsys.readouterr().err
