@@ -35,30 +35,36 @@ def looping(sessions: Iterable[Session], loops: Iterable[Loop]) -> Why:
     first: dict[str, Loop] = {}
     for loop in loops:
         first.setdefault(loop.session, loop)
+    looped = [session for session in sessions if session.pair.session in first]
     return {
         session.pair: f"loop: {first[session.pair.session].pattern} × {first[session.pair.session].calls}"
-        for session in sorted(sessions, key=lambda session: -session.calls)
-        if session.pair.session in first
+        for session in sorted(looped, key=lambda session: -session.calls)
     }
 
 
 def far_out(sessions: Sequence[Session]) -> Why:
     """Sessions with far more calls than the others, in all or of one tool."""
-    measured: dict[str | None, list[tuple[Pair, int]]] = {None: [(one.pair, one.calls) for one in sessions]}
+    measured: dict[str | None, list[int]] = {None: [session.calls for session in sessions]}
     for session in sessions:
         for use in session.uses:
             if use.tool is not None:
-                measured.setdefault(use.tool, []).append((session.pair, use.calls))
-    furthest: dict[Pair, tuple[float, bool, str]] = {}
+                measured.setdefault(use.tool, []).append(use.calls)
+    fences = {}
     for tool, values in measured.items():
-        fence, third_quartile = _fence(sorted(calls for _, calls in values))
-        beyond = [(pair, calls) for pair, calls in values if calls > fence]
-        if len(beyond) > _exceptions(len(values)):
-            continue
-        what = "calls" if tool is None else f"calls of {tool}"
-        for pair, calls in beyond:
-            why = f"{calls} {what}; three of four sessions make at most {third_quartile:g}"
-            furthest[pair] = max(furthest.get(pair, (0.0, False, "")), (calls / fence, tool is not None, why))
+        fence, third_quartile = _fence(sorted(values))
+        beyond = sum(calls > fence for calls in values)
+        if 0 < beyond <= _exceptions(len(values)):
+            fences[tool] = fence, third_quartile
+    furthest: dict[Pair, tuple[float, bool, str]] = {}
+    for session in sessions if fences else ():
+        for tool, calls in [(None, session.calls), *((use.tool, use.calls) for use in session.uses)]:
+            fence, third_quartile = fences.get(tool, (math.inf, 0))
+            if calls > fence:
+                what = "calls" if tool is None else f"calls of {tool}"
+                why = f"{calls} {what}; three of four sessions make at most {third_quartile:g}"
+                furthest[session.pair] = max(
+                    furthest.get(session.pair, (0.0, False, "")), (calls / fence, tool is not None, why)
+                )
     found = sorted(furthest, key=lambda pair: furthest[pair], reverse=True)
     return {pair: furthest[pair][2] for pair in found[: _exceptions(len(sessions))]}
 
