@@ -117,20 +117,17 @@ def test_killing_the_wrapper_takes_the_server_with_it(tmp_path: Path) -> None:
 
 
 @linux
-@pytest.mark.parametrize(
-    "states", [[], ["blocked"], ["orphaning"], ["nohup"], ["background"], ["blocked", "orphaning"]]
-)
-def test_the_server_starts_with_the_signals_and_files_that_it_would_have_had(states: list[str], tmp_path: Path) -> None:
-    server = ["sh", "-c", "grep -E 'Sig(Blk|Ign|Cgt)' /proc/self/status; ls /proc/self/fd; exit 9"]
-    bare = subprocess.run([*LAUNCH, *states, "--", *server], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
-    wrapped = subprocess.run(
-        [*LAUNCH, *states, "--", *_front(tmp_path / "lake"), *server],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-    )
-    assert bare.returncode == 9
-    assert (wrapped.stdout, wrapped.stderr, wrapped.returncode) == (bare.stdout, bare.stderr, 9)
+@pytest.mark.parametrize("server", ["grep -E Sig(Blk|Ign|Cgt) /proc/self/status", "ls /proc/self/fd"])
+@pytest.mark.parametrize("states", ["", "blocked", "orphaning", "nohup", "background", "blocked orphaning"])
+def test_the_server_starts_with_the_signals_and_files_that_it_would_have_had(
+    states: str, server: str, tmp_path: Path
+) -> None:
+    launch = [*LAUNCH, *states.split(), "--"]
+    bare = subprocess.run([*launch, *server.split()], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    wrapper = [*launch, *_front(tmp_path / "lake"), *server.split()]
+    wrapped = subprocess.run(wrapper, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert bare.stdout
+    assert (wrapped.stdout, wrapped.stderr, wrapped.returncode) == (bare.stdout, bare.stderr, 0)
 
 
 @pytest.mark.parametrize(
@@ -174,8 +171,7 @@ def test_a_server_that_closes_its_input_breaks_the_clients_pipe(tmp_path: Path) 
         assert wrapped.process.stdout is not None
         assert wrapped.process.stdout.readline() == b"closed\n"
         with pytest.raises(BrokenPipeError):
-            while True:
-                wrapped.send(b"x" * 65536)
+            wrapped.send(*[b"x" * 65536] * 64)
         wrapped.process.terminate()
         assert wrapped.process.wait() == -signal.SIGTERM
 
@@ -197,13 +193,13 @@ def test_a_process_that_the_server_leaves_behind_does_not_hold_the_wrapper(tmp_p
 
 
 def test_what_the_server_wrote_before_its_end_reaches_a_client_that_reads_late(tmp_path: Path) -> None:
-    with Wrapped(tmp_path / "lake", ["sh", "-c", "head -c 150000 /dev/zero; exit 3"]) as wrapped:
+    with Wrapped(tmp_path / "lake", ["sh", "-c", "head -c 120000 /dev/zero; exit 3"]) as wrapped:
         time.sleep(3)  # longer than the wrapper waits for what a dead server may have left: lateness is the point
-        assert wrapped.leave() == (3, b"\0" * 150_000, b"")
+        assert wrapped.leave() == (3, b"\0" * 120_000, b"")
 
 
 def test_a_wrapper_whose_server_is_gone_and_whose_client_does_not_read_still_ends_when_asked(tmp_path: Path) -> None:
-    with Wrapped(tmp_path / "lake", ["sh", "-c", "echo $$ >&2; head -c 150000 /dev/zero; exit 3"]) as wrapped:
+    with Wrapped(tmp_path / "lake", ["sh", "-c", "echo $$ >&2; head -c 120000 /dev/zero; exit 3"]) as wrapped:
         assert wrapped.process.stderr is not None
         _until_gone(int(wrapped.process.stderr.readline()))
         while wrapped.process.poll() is None:  # the first ones may still find the server

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -78,7 +79,5 @@ class Wrapped:
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
-                try:
+                with suppress(BrokenPipeError):  # of what was not flushed; the pipe itself is closed nevertheless
                     pipe.close()
-                except BrokenPipeError:
-                    pass  # the pipe itself is closed nevertheless

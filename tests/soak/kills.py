@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,8 @@ class Figures:
     def __str__(self) -> str:
         kills = ", ".join(f"{count} {name}" for name, count in sorted(self.kills.items()))
         return (
-            f"{self.rounds} rounds (killed: {kills}); {self.finished} finished calls, {self.recorded} recorded of which "
-            f"{self.unfinished} unfinished; {self.commits} committers, {self.parquet_files} Parquet files; "
+            f"{self.rounds} rounds (killed: {kills}); {self.finished} finished calls, {self.recorded} recorded of "
+            f"which {self.unfinished} unfinished; {self.commits} committers, {self.parquet_files} Parquet files; "
             f"{self.readings} readings, {self.reports} reports; "
             f"{len(self.lost)} lost, {len(self.twice)} twice, {len(self.broken)} broken"
         )
@@ -106,10 +107,8 @@ class Client:
             pass  # killed: half a line, no line, or a broken pipe
         finally:
             self._told.set()
-            try:
+            with suppress(OSError):
                 into.close()
-            except OSError:
-                pass
             for line in out:  # what was answered before the kill counts
                 if line.endswith(b"\n"):
                     self._answer(line)
@@ -197,10 +196,8 @@ def run(lake: Path, *, rounds: int, seed: int) -> Figures:
 def _kill(what: str, victim: Client, committer: Committer, figures: Figures) -> None:
     figures.kills[what] += 1
     if "server" in what and victim.server:
-        try:
+        with suppress(ProcessLookupError):
             os.kill(victim.server, signal.SIGKILL)  # our grandchild: the wrapper reaps it, and so ends
-        except ProcessLookupError:
-            pass
     if "wrapper" in what:
         victim.process.kill()
     if "committer" in what:
