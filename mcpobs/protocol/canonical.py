@@ -11,6 +11,9 @@ import orjson
 from mcpobs.protocol.decode import Opaque, RawNumber
 
 _ODD = b"\0"  # no JSON text begins with it: the two forms can never be equal
+# The member that stands for a RawNumber. No decoded text holds these two in a row: an escaped pair is joined, and
+# bytes that are no UTF-8 become U+DC80 to U+DCFF.
+_NUMBER = "\ud800\udfff"
 
 
 class Canonical(NamedTuple):
@@ -26,25 +29,41 @@ def canonical(value: object) -> Canonical:
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        odd = _odd(value)
-        return Canonical(_ODD + odd, len(odd))
+        return _odd(value)
     return Canonical(text, len(text))
 
 
-def _odd(value: object) -> bytes:
+def _odd(value: object) -> Canonical:
+    stands_for = _StandIns()
     try:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    except (TypeError, RecursionError):
-        text = _written(value)
-    return text.encode("utf-8", "surrogatepass")
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=stands_for)
+    except RecursionError:
+        stands_for = _StandIns()
+        text = _written(value, stands_for)
+    raw = text.encode("utf-8", "surrogatepass")
+    return Canonical(_ODD + raw, len(raw) - stands_for.extra_bytes)
+
+
+class _StandIns:
+    """Writes a number that Python cannot carry as an object, which json.dumps can write at full speed."""
+
+    def __init__(self) -> None:
+        self.extra_bytes = 0
+
+    def __call__(self, value: object) -> dict[str, str]:
+        if isinstance(value, RawNumber):
+            self.extra_bytes += len('{"":""}') + 6  # each half of _NUMBER has three bytes
+            return {_NUMBER: value.text}
+        assert isinstance(value, Opaque)
+        return {_NUMBER: value.raw.decode("utf-8", "surrogateescape")}
 
 
 class _Literal(NamedTuple):
     text: str
 
 
-def _written(value: object) -> str:
-    """The same text as json.dumps gives, without recursion, and with RawNumber as it was sent."""
+def _written(value: object, stands_for: _StandIns) -> str:
+    """The same text as json.dumps gives, without recursion."""
     out: list[str] = []
     to_do: list[object] = [value]
     while to_do:
@@ -67,10 +86,8 @@ def _written(value: object) -> str:
                     separator = ","
             case str() as text:
                 out.append(encode_basestring(text))
-            case RawNumber(text=text):
-                out.append(text)
-            case Opaque(raw=raw):
-                out.append(raw.decode("utf-8", "surrogateescape"))
+            case RawNumber() | Opaque() as odd:
+                to_do.append(stands_for(odd))
             case plain:  # null, booleans and numbers
                 out.append(json.dumps(plain))
     return "".join(out)

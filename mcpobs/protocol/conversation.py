@@ -3,6 +3,8 @@ never raises, for any bytes."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from mcpobs.protocol.declared import MAX_TOOLS, Declarations, declared_by_arguments, declared_by_schema
 from mcpobs.protocol.decode import decode
 from mcpobs.protocol.facts import Facts
@@ -251,10 +253,10 @@ class Conversation:
                 operation.protocol_version = self.protocol_version
             case "tools/list":
                 for tool in _objects(result.get("tools")):
-                    self._tools.learn(tool.get("name"), declared_by_schema(tool.get("inputSchema")))
+                    self._tools.learn(tool.get("name"), partial(declared_by_schema, tool.get("inputSchema")))
             case "prompts/list":
                 for prompt in _objects(result.get("prompts")):
-                    self._prompts.learn(prompt.get("name"), declared_by_arguments(prompt.get("arguments")))
+                    self._prompts.learn(prompt.get("name"), partial(declared_by_arguments, prompt.get("arguments")))
 
     def _end(self, operation: Operation, stamp: Stamp, verdict: Verdict) -> Operation:
         operation.outcome, operation.error_type, operation.status_code = verdict

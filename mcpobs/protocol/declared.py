@@ -7,6 +7,7 @@ cycles and size are bounded, and what is beyond the bounds counts as not declare
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
@@ -15,7 +16,7 @@ MAX_NAME = 64
 MAX_NAMES_PER_TOOL = 1_000
 MAX_TOOLS = 4_096
 MAX_NAMES = 50_000  # of all tools; some 10 MB
-MAX_STEPS = 10_000  # schema objects looked at for one tool
+MAX_STEPS = 1_000  # schema objects looked at for one tool
 _SYNTAX = re.compile(r"[]{}[:,|#…]")  # a name with one of these could pose as another shape
 _CHOICES = ("anyOf", "oneOf", "allOf")
 _CONDITIONS = ("then", "else", "if")
@@ -107,8 +108,9 @@ class _Reading:
                 continue
             seen.add(id(schema))
             found.append(schema)
-            to_do.append(self._referred(schema.get("$ref")))
-            to_do += [schema.get(key) for key in _CONDITIONS]
+            if "$ref" in schema:
+                to_do.append(self._referred(schema["$ref"]))
+            to_do += [schema[key] for key in _CONDITIONS if key in schema]
             for key in _CHOICES:
                 choices = schema.get(key)
                 if isinstance(choices, list):
@@ -138,10 +140,14 @@ class Declarations:
         known = self._by_name.get(name) if name is not None else None
         return known[0] if known else None
 
-    def learn(self, name: object, declared: Declared) -> None:
-        """Keeps what a tool declares, in place of what was known of it; nothing where there is no more room."""
+    def learn(self, name: object, read: Callable[[], Declared]) -> None:
+        """Keeps what a tool declares, in place of what was known of it. Reads nothing where there is no more room."""
         if not isinstance(name, str) or len(name) > 256:
             return
+        full = len(self._by_name) >= MAX_TOOLS or self._names > MAX_NAMES - MAX_NAMES_PER_TOOL
+        if full and name not in self._by_name:
+            return
+        declared = read()
         self._names -= self._by_name.pop(name, (NOTHING, 0))[1]
         names = count_names(declared)
         if len(self._by_name) < MAX_TOOLS and self._names + names <= MAX_NAMES:

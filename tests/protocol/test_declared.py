@@ -1,5 +1,6 @@
 import itertools
 import tracemalloc
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -95,8 +96,8 @@ def test_a_prompt_declares_the_names_of_its_arguments():
 
 def test_a_later_declaration_takes_the_place_of_the_earlier():
     known = Declarations()
-    known.learn("read", declared_by_schema({"properties": {"a": {}}}))
-    known.learn("read", declared_by_schema({"properties": {"b": {}}}))
+    known.learn("read", lambda: declared_by_schema({"properties": {"a": {}}}))
+    known.learn("read", lambda: declared_by_schema({"properties": {"b": {}}}))
     found = known.of("read")
     assert found is not None
     assert set(found.members) == {"b"}
@@ -108,19 +109,20 @@ def test_what_is_learnt_is_bounded_and_what_is_replaced_makes_room():
     known = Declarations()
     full = declared_by_schema({"properties": {f"name{number}": {} for number in range(MAX_NAMES_PER_TOOL)}})
     tools = MAX_NAMES // MAX_NAMES_PER_TOOL
+    assert count_names(full) == MAX_NAMES_PER_TOOL
     for number in range(tools + 5):
-        known.learn(f"tool{number}", full)
+        known.learn(f"tool{number}", lambda: full)
     assert known.of(f"tool{tools - 1}") is not None
     assert known.of(f"tool{tools}") is None
-    known.learn("tool0", NOTHING)
-    known.learn("late", full)
+    known.learn("tool0", lambda: NOTHING)
+    known.learn("late", lambda: full)
     assert known.of("late") is not None
 
     known = Declarations()
     tracemalloc.start()
     try:
         for number in range(MAX_TOOLS * 2):
-            known.learn(f"tool{number}", NOTHING)
+            known.learn(f"tool{number}", lambda: NOTHING)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -129,12 +131,22 @@ def test_what_is_learnt_is_bounded_and_what_is_replaced_makes_room():
     assert peak < 2 << 20
 
 
+def test_a_schema_is_not_even_read_where_there_is_no_room():
+    known = Declarations()
+    read = []
+    for number in range(MAX_TOOLS + 5):
+        known.learn(f"tool{number}", lambda: read.append(1) or NOTHING)
+    known.learn("tool0", lambda: read.append(1) or NOTHING)
+    known.learn("x" * 257, lambda: read.append(1) or NOTHING)
+    known.learn(None, lambda: read.append(1) or NOTHING)
+    assert len(read) == MAX_TOOLS + 1
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3))))
 def test_the_count_of_names_is_that_of_what_is_kept(learnt):
     known = Declarations()
     for name, size in learnt:
-        known.learn(
-            name, declared_by_schema({"properties": {str(number): {"properties": {"x": {}}} for number in range(size)}})
-        )
+        schema = {"properties": {str(number): {"properties": {"x": {}}} for number in range(size)}}
+        known.learn(name, partial(declared_by_schema, schema))
     kept = [known.of(name) for name in "abc"]
     assert known._names == sum(count_names(declared) for declared in itertools.filterfalse(lambda d: d is None, kept))
