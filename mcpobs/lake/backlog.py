@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,9 +47,37 @@ def segments(lake: Path) -> list[Found]:
         raise LakeError(
             f"cannot read {lake / SPOOL_FOLDER}: {error.strerror}", "check the permissions of the lake's folders"
         ) from None
+    listed += _missed(lake / SPOOL_FOLDER, {segment for segment, _, _ in listed})
     listed.sort()
     newest: dict[str, int] = {segment.writer: segment.seq for segment, _, _ in listed}
     return [Found(segment, path, size, segment.seq < newest[segment.writer]) for segment, path, size in listed]
+
+
+def _missed(folder: Path, listed: set[Segment]) -> Iterator[tuple[Segment, Path, int]]:
+    """Segments that exist and were not listed.
+
+    A listing is no moment: of two files that are made while it runs it may show the later one alone. A committer
+    that took the later one would say that its writer is in the table up to there, and the earlier one was lost.
+    A writer makes its segments in order, so each one before a listed one was there by now, or is in the table.
+    """
+    newest: dict[str, int] = {}
+    oldest: dict[str, int] = {}
+    for writer, seq in listed:
+        newest[writer] = max(seq, newest.get(writer, seq))
+        oldest[writer] = min(seq, oldest.get(writer, seq))
+    for writer, last in newest.items():
+        for seq in range(last - 1, 0, -1):
+            segment = Segment(writer, seq)
+            if segment in listed:
+                continue
+            path = folder / segment.name
+            try:
+                size = path.stat().st_size
+            except OSError:
+                if seq < oldest[writer]:
+                    break  # in the table and unlinked, and so are those before it
+                continue
+            yield segment, path, size
 
 
 def sealed(found: Found) -> bool:

@@ -101,16 +101,17 @@ def append(
 def _open(table: Path, state: Snapshot) -> DeltaTable:
     from deltalake import DeltaTable, Schema
 
+    uri = table.absolute().as_uri()  # a plain path would be percent-decoded
     if state.version < 0:
         table.mkdir(mode=0o700, parents=True, exist_ok=True)
         return DeltaTable.create(
-            str(table), Schema.from_json(delta_schema()), partition_by=[PARTITION], configuration=PROPERTIES
+            uri, Schema.from_json(delta_schema()), partition_by=[PARTITION], configuration=PROPERTIES
         )
-    delta = DeltaTable(str(table))
+    delta = DeltaTable(uri)
     missing = {name: type_ for name, type_ in DELTA_TYPES.items() if name not in state.columns}
     if missing:
         delta.alter.add_columns(list(Schema.from_json(delta_schema(missing)).fields))
-        delta = DeltaTable(str(table))
+        delta = DeltaTable(uri)
     return delta
 
 
