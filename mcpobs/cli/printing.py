@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, cast, get_args
 
 from mcpobs.errors import UsageError, nearest
+from mcpobs.lake import backlog
 from mcpobs.lake.reader import Reading
 from mcpobs.output.table import Rows
 from mcpobs.output.table import render as render_table
@@ -62,6 +64,14 @@ def _terminal_cells() -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except (OSError, ValueError):
         return 80
+
+
+def commit_first(lake: Path) -> None:
+    """Moves a large spool to Parquet before it is read, for a reader would load all of it each time."""
+    if backlog.worth_committing(lake):
+        from mcpobs.lake.writer import commit_if_large  # with deltalake behind it, where there is something to do
+
+        commit_if_large(lake)
 
 
 def say(message: str, hint: str | None = None) -> None:

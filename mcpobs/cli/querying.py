@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from mcpobs.cli.printing import DEFAULT_ROWS, check_limit, chosen_format, emit, more, say, table, warn_of_damage
+from mcpobs.cli.printing import (
+    DEFAULT_ROWS,
+    check_limit,
+    chosen_format,
+    commit_first,
+    emit,
+    more,
+    say,
+    table,
+    warn_of_damage,
+)
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import csv_text, json_text, markdown
@@ -23,7 +33,9 @@ def run_query(
     text = _text(sql)
     if limit is None and chosen == "table":
         limit = DEFAULT_ROWS
-    with open_reading(lake_folder(lake)) as reading:
+    folder = lake_folder(lake)
+    commit_first(folder)
+    with open_reading(folder) as reading:
         warnings = warn_of_damage(reading)
         damaged = len(reading.damaged_files)
         result = run_own(reading, text, limit)

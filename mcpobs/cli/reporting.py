@@ -8,7 +8,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from mcpobs.cli.printing import DEFAULT_ROWS, Format, check_limit, chosen_format, emit, more, say, table, warn_of_damage
+from mcpobs.cli.printing import (
+    DEFAULT_ROWS,
+    Format,
+    check_limit,
+    chosen_format,
+    commit_first,
+    emit,
+    more,
+    say,
+    table,
+    warn_of_damage,
+)
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import Reading, open_reading
@@ -65,7 +76,9 @@ def run_report(options: ReportOptions, now: int | None = None) -> int:
         chosen = window.given(options.since, options.until, now)
     wanted = Filters(options.tool, options.session, options.server)
     since, until = _bounds(query, chosen, wanted)
-    with open_reading(lake_folder(options.lake), since_unix_nano=since, until_unix_nano=until) as reading:
+    lake = lake_folder(options.lake)
+    commit_first(lake)
+    with open_reading(lake, since_unix_nano=since, until_unix_nano=until) as reading:
 
         def work(connection: Connection) -> Found:
             resolved = filters.resolve(connection, wanted)
@@ -202,10 +215,10 @@ def _tell_empty(reading: Reading, wanted: Filters, chosen: Window) -> None:
     extent = _report(reading.connection, catalog.load("extent"), filters.resolve(reading.connection, wanted), chosen)
     calls = extent.result.records()[0]["calls"]
     if calls:
-        say(f"nothing of the kind among {calls:,} calls in {chosen.words}")
+        say(f"nothing of the kind among {calls:,} calls {chosen.when}")
         return
     narrowed = " for this filter" if wanted else ""
     say(
-        f"no calls{narrowed} in {chosen.words}",
+        f"no calls{narrowed} {chosen.when}",
         f"look further back with --since, or {RECORD}" if chosen.since else RECORD,
     )

@@ -20,11 +20,11 @@ def highest_p95(found: Ranking) -> str:
     if winner:
         several = len({record["service_name"] for record in records}) > 1
         p95 = milliseconds(winner["p95_ms"])
-        return f"{_tool(winner, several)}: p95 {p95} ms over {_count(winner['calls'], 'call')} in {found.window.words}"
+        return f"{_tool(winner, several)}: p95 {p95} ms over {_count(winner['calls'], 'call')} {found.window.when}"
     if records:
         most = max(record["calls"] for record in records)
-        return f"no tool has {found.min_calls:,} answered calls in {found.window.words}; the most is {most:,}"
-    return f"no answered calls in {found.window.words}"
+        return f"no tool has {found.min_calls:,} answered calls {found.window.when}; the most is {most:,}"
+    return f"no answered calls {found.window.when}"
 
 
 def loops(result: Result) -> str:

@@ -7,7 +7,7 @@ from mcpobs.lake.engine import EngineError
 from mcpobs.lake.reader import Reading
 from mcpobs.queries import fence
 from mcpobs.queries.header import Column
-from mcpobs.queries.run import Result, Row, create_views
+from mcpobs.queries.run import Result, Row, create_views, interruptible
 
 _ANSWER = "mcpobs_answer"
 _ZONED = "timestamp with time zone"
@@ -24,13 +24,13 @@ def run_own(reading: Reading, sql: str, limit: int | None = None) -> Result:
     fence.check(connection, sql)
     fence.close(connection, reading.files)
     try:
-        return _answer(reading, sql, limit)
+        return interruptible(connection, lambda _: _answer(reading, sql, limit))
     except EngineError as error:
         # A file that is damaged behind its footer fails in the middle of a query.
         if not reading.exclude_damaged():
             raise fence.told(error) from None
     try:
-        return _answer(reading, sql, limit)
+        return interruptible(connection, lambda _: _answer(reading, sql, limit))
     except EngineError as error:
         raise fence.told(error) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcpobs.errors import LakeError, UsageError
@@ -71,18 +72,46 @@ def run(
     return Result(query.columns, rows if limit is None else rows[:limit], total)
 
 
+def interruptible(connection: Connection, work: Callable[[Connection], Answer]) -> Answer:
+    """Does the work in a thread of its own, so that Ctrl-C ends it at once.
+
+    DuckDB looks for signals only between the steps of some of its calls, and a join of millions of rows is one step.
+    """
+    answers: list[Answer] = []
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            answers.append(work(connection))
+        except BaseException as error:
+            errors.append(error)
+
+    worker = Thread(target=body, name="mcpobs-query")
+    worker.start()
+    try:
+        worker.join()
+    except KeyboardInterrupt:
+        while worker.is_alive():
+            connection.interrupt()  # more than once: it may come just before the next statement begins
+            worker.join(0.05)
+        raise
+    if errors:
+        raise errors[0]
+    return answers[0]
+
+
 def on_sound_files(reading: Reading, work: Callable[[Connection], Answer]) -> Answer:
     """Does the work on the reading; where a Parquet file turns out to be damaged, once more without it.
 
     What the reading left out is in its `damaged_files` afterwards. Raises LakeError where the engine fails otherwise.
     """
     try:
-        return work(reading.connection)
+        return interruptible(reading.connection, work)
     except EngineError as error:
-        if not reading.exclude_damaged():
+        if not interruptible(reading.connection, lambda _: reading.exclude_damaged()):
             raise _failed(reading, error) from None
     try:
-        return work(reading.connection)
+        return interruptible(reading.connection, work)
     except EngineError as error:
         raise _failed(reading, error) from None
 

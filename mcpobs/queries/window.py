@@ -35,6 +35,11 @@ class Window:
     until: int
     words: str
 
+    @property
+    def when(self) -> str:
+        """The words as they end a sentence."""
+        return self.words if self.words.startswith(("since ", "up to ", "from ")) else f"in {self.words}"
+
 
 EVERYTHING = Window(0, FOREVER, "all time")
 
@@ -91,4 +96,4 @@ def _words(since: str | None, until: str | None, start: int, end: int) -> str:
         return f"since {utc(start)}"
     if since is None:
         return f"up to {utc(end)}"
-    return f"{utc(start)} to {utc(end)}"
+    return f"from {utc(start)} to {utc(end)}"

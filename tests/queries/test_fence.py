@@ -265,7 +265,7 @@ def test_a_deeply_nested_statement_is_told_off_and_does_not_crash(reading: Readi
 
 
 def test_a_query_that_needs_too_much_memory_is_told_off(reading: Reading) -> None:
-    with pytest.raises(UsageError, match="failed to allocate|(?i:memory)") as caught:
+    with pytest.raises(UsageError, match=r"failed to allocate|(?i:memory)") as caught:
         run_own(reading, "select list(r) as l from range(400000000) t(r)")
     assert caught.value.hint == "narrow the query with where, or select fewer columns"
 

@@ -54,7 +54,7 @@ def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
         ("90m", None, "the last 90 minutes"),
         ("2026-09-21", None, "since 2026-09-21 00:00:00 UTC"),
         (None, "2026-09-21", "up to 2026-09-21 00:00:00 UTC"),
-        ("2026-09-20", "2026-09-21", "2026-09-20 00:00:00 UTC to 2026-09-21 00:00:00 UTC"),
+        ("2026-09-20", "2026-09-21", "from 2026-09-20 00:00:00 UTC to 2026-09-21 00:00:00 UTC"),
     ],
 )
 def test_a_window_has_its_words(since: str | None, until: str | None, words: str) -> None:

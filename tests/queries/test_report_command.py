@@ -1,0 +1,270 @@
+"""`mcpobs report`, from its options to what is on stdout and stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mcpobs import keys
+from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LakeError, UsageError
+from mcpobs.lake import writer
+from tests.output.golden import check
+from tests.queries.recorded import SECOND, START, Row, call, spool
+
+GOLDEN = Path(__file__).parent / "golden"
+NOW = START + 3600 * SECOND
+Report = Callable[..., tuple[str, str]]
+
+
+def _traffic() -> list[Row]:
+    """A busy server: a loop, an error burst, an odd argument, a heavy session, and a tool that is called seldom."""
+    rows = []
+    for number in range(240):
+        tool = ("search", "fetch", "write")[number % 3]
+        rows.append(call(number, tool=tool, session_id=f"quiet-{number // 20:02d}", ms=10 + number % 7))
+    rows += [call(300 + n, session_id="looping", args_digest="x", result_digest="y", ms=20) for n in range(8)]
+    rows += [call(320 + n, session_id="failing", tool="fetch", outcome="tool_error", ms=90) for n in range(5)]
+    rows += [call(340, session_id="attacker", tool="write", flags=["traversal"], ms=11)]
+    rows += [call(400 + n, session_id="heavy", tool="search", ms=12) for n in range(120)]
+    rows += [call(600, session_id="patient", tool="seldom", ms=90_000)]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lake = tmp_path_factory.mktemp("recorded") / "lake"
+    rows = _traffic()
+    spool(lake, rows[:200])
+    writer.commit(lake, wait=True)
+    spool(lake, rows[200:])
+    return lake
+
+
+@pytest.fixture
+def report(lake: Path, capsys: pytest.CaptureFixture[str]) -> Report:
+    def run(*, now: int = NOW, **options: Any) -> tuple[str, str]:
+        assert run_report(ReportOptions(**{"lake": str(lake), **options}), now) == EXIT_OK
+        done = capsys.readouterr()
+        return done.out, done.err
+
+    return run
+
+
+def test_the_highest_p95_is_told_in_one_sentence_first(report: Report) -> None:
+    out, err = report(p95=True)
+    assert out.splitlines()[0] == "fetch: p95 75.2 ms over 85 calls in the last hour"
+    assert err == ""
+    check("p95.txt", out, GOLDEN)
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "markdown"])
+def test_the_highest_p95_in_every_format(form: str, report: Report) -> None:
+    check(f"p95.{form}", report(p95=True, format=form)[0], GOLDEN)
+
+
+def test_a_tool_with_too_few_calls_never_wins(report: Report) -> None:
+    answer = json.loads(report(p95=True, json=True)[0])
+    assert [(row["tool"], row["ranked"]) for row in answer["rows"]][-1] == ("seldom", False)
+    answer = json.loads(report(p95=True, json=True, min_calls=1)[0])
+    assert answer["answer"].startswith("seldom: p95 90,000 ms over 1 call in")
+
+
+def test_days_later_the_newest_hour_that_has_enough_is_taken_and_named(report: Report) -> None:
+    out, _ = report(p95=True, now=NOW + 40 * 86_400 * SECOND)
+    assert out.splitlines()[0] == "fetch: p95 75.2 ms over 85 calls in the hour up to 2026-09-21 14:23:20 UTC"
+
+
+def test_a_chosen_window_is_taken_as_it_is(report: Report) -> None:
+    out, _ = report(p95=True, since="2026-09-21T14:23:00Z")
+    assert out.splitlines()[0] == "no tool has 20 answered calls since 2026-09-21 14:23:00 UTC; the most is 1"
+
+
+@pytest.mark.parametrize("name", ["latency", "errors", "sessions", "failures", "loops", "shapes"])
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
+def test_every_report_in_every_format(name: str, form: str, report: Report) -> None:
+    out, _ = report(name=name, format=form, limit=3)
+    check(f"{name}.{form}", out, GOLDEN)
+
+
+def test_the_overview_answers_the_five_questions(report: Report) -> None:
+    out, err = report()
+    check("overview.table", out, GOLDEN)
+    assert err == ""
+    answers = {row["question"]: row["answer"] for row in json.loads(report(json=True)[0])["rows"]}
+    assert len(answers) == 5
+    for planted in ("looping", "failing", "attacker", "heavy"):
+        assert any(planted in answer for answer in answers.values()), planted
+
+
+def test_a_table_has_twenty_rows_and_says_how_many_are_left_out(report: Report, tmp_path: Path) -> None:
+    lake = tmp_path / "wide"
+    spool(lake, [call(n, tool=f"t{n}") for n in range(30)])
+    out, err = report(name="latency", lake=str(lake))
+    assert len(out.splitlines()) == 21
+    assert err == "mcpobs: 10 more rows are not shown\nhint: --limit 30 shows all\n"
+    out, err = report(name="latency", lake=str(lake), format="csv")
+    assert len(list(csv.reader(io.StringIO(out)))) == 31
+    assert err == ""
+
+
+def test_the_beginning_of_a_session_is_enough(report: Report) -> None:
+    answer = json.loads(report(name="sessions", session="hea", json=True)[0])
+    assert [row["session_id"] for row in answer["rows"]] == ["heavy"]
+
+
+def test_a_session_that_is_found_outside_the_window_is_known(report: Report) -> None:
+    out, err = report(name="latency", session="hea", since="1s")
+    assert (out, err.splitlines()[0]) == ("", "mcpobs: no calls for this filter in the last second")
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"name": "loop"}, "no report is called 'loop'", "did you mean `mcpobs report loops`?"),
+        ({"name": "latency", "tool": "serch"}, "the lake has no tool 'serch'", "did you mean 'search'?"),
+        ({"name": "latency", "tool": "zzz"}, "the lake has no tool 'zzz'", "known: fetch, search, seldom, write"),
+        ({"name": "latency", "server": "file"}, "the lake has no server 'file'", "did you mean 'files'?"),
+        ({"name": "latency", "session": "heavi"}, "the lake has no session 'heavi'", "did you mean 'heavy'?"),
+        ({"name": "latency", "session": "quiet-0"}, "several sessions begin with 'quiet-0'", "quiet-00, quiet-01"),
+        ({"p95": True, "tool": "serch"}, "the lake has no tool 'serch'", "did you mean 'search'?"),
+        ({"name": "latency", "since": "yesterday"}, "--since 'yesterday' is no time", "15m, 2h, 7d"),
+        ({"name": "latency", "format": "tabel"}, "--format 'tabel' is none that we write", "did you mean table?"),
+        ({"name": "latency", "format": "csv", "json": True}, "--json and --format csv exclude", "leave one"),
+        ({"name": "latency", "limit": 0}, "--limit 0 is not at least 1", "leave it out"),
+        ({"name": "loops", "min_calls": 3}, "the report loops takes no --min-calls", "leave it out"),
+        ({"name": "loops", "p95": True}, "--p95 is a report of its own", "leave one of them out"),
+    ],
+)
+def test_a_wrong_option_is_told_with_what_helps(
+    options: dict[str, Any], message: str, hint: str, report: Report
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        report(**options)
+    assert caught.value.message.startswith(message)
+    assert caught.value.hint is not None
+    assert hint in caught.value.hint
+
+
+def test_without_a_lake_it_says_how_to_record_one(report: Report, tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="no lake at") as caught:
+        report(lake=str(tmp_path / "none"))
+    assert caught.value.exit_code == EXIT_UNAVAILABLE
+    assert caught.value.hint is not None
+    assert "mcpobs instrument --" in caught.value.hint
+
+
+@pytest.mark.parametrize("options", [{}, {"name": "latency"}, {"name": "loops"}, {"p95": True}])
+def test_an_empty_lake_gives_no_rows_and_a_hint(options: dict[str, Any], report: Report, tmp_path: Path) -> None:
+    keys.open_folder(tmp_path / "new")
+    _, err = report(lake=str(tmp_path / "new"), **options)
+    assert err == "mcpobs: no calls in all time\nhint: record calls with `mcpobs instrument -- <server command>`\n"
+    out, _ = report(lake=str(tmp_path / "new"), json=True, **options)
+    assert json.loads(out)["rows"] == []
+
+
+def test_an_empty_window_says_to_look_further_back(report: Report) -> None:
+    out, err = report(name="latency", since="1s")
+    assert out == ""
+    assert err.startswith("mcpobs: no calls in the last second\nhint: look further back with --since")
+
+
+def test_nothing_of_the_kind_is_good_news_and_no_hint(report: Report, tmp_path: Path) -> None:
+    spool(tmp_path / "calm", [call(1), call(2)])
+    out, err = report(name="loops", lake=str(tmp_path / "calm"))
+    assert (out, err) == ("", "mcpobs: nothing of the kind among 2 calls in all time\n")
+
+
+def test_damage_is_told_on_stderr_and_in_json_and_the_rest_is_reported(report: Report, tmp_path: Path) -> None:
+    lake = tmp_path / "damaged"
+    spool(lake, [call(1), call(2)])
+    writer.commit(lake, wait=True)
+    spool(lake, [call(3), call(4)])
+    (segment,) = [path for path in (lake / "spool").glob("*.jsonl") if b'"args_digest":"a4"' in path.read_bytes()]
+    segment.write_bytes(segment.read_bytes().replace(b'"a4"', b'"xx"'))
+    (parquet,) = (lake / "spans").rglob("*.parquet")
+    content = parquet.read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    parquet.write_bytes(content[:4] + os.urandom(len(content) - footer - 4) + content[-footer:])
+    out, err = report(name="latency", lake=str(lake), json=True)
+    answer = json.loads(out)
+    assert [row["calls"] for row in answer["rows"]] == [1]
+    lines = err.splitlines()
+    assert lines[0] == "mcpobs: warning: 1 damaged line is left out of the spool"
+    assert lines[2].startswith(f"mcpobs: warning: {parquet} cannot be read and is left out: ")
+    assert [line.split(":")[0] for line in lines] == ["mcpobs", "hint", "mcpobs", "hint"]
+    assert len(answer["warnings"]) == 2
+
+
+def test_hostile_names_cannot_move_the_cursor(report: Report, tmp_path: Path) -> None:
+    evil = "\x1b[2J\u202e\r\nmcpobs: all is well"
+    rows = [
+        call(n, tool=evil, session_id=evil, service_name=evil, outcome="tool_error", error_type=evil) for n in range(25)
+    ]
+    spool(tmp_path / "evil", rows)
+    for options in (
+        {},
+        {"p95": True},
+        *({"name": name} for name in ("latency", "errors", "sessions", "failures", "loops")),
+    ):
+        for form in ("table", "markdown", "json"):
+            out, err = report(lake=str(tmp_path / "evil"), format=form, **options)
+            assert not set("\x1b\u202e\r") & set(out + err)
+            assert not any(line.startswith("mcpobs: all is well") for line in out.splitlines())
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mcpobs", *words]
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(lake: Path) -> None:
+    """`| head -1`, in the worst case: the pipe is closed before the first byte."""
+    command = _command("report", "failures", "--format", "csv", "--lake", str(lake))
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.close()
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (0, b"")
+
+
+def test_the_command_exits_with_the_code_of_its_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        _command("report", "--lake", str(tmp_path / "none")), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (EXIT_UNAVAILABLE, "")
+    assert len(done.stderr.splitlines()) == 2
+    done = subprocess.run(_command("report", "nonsense"), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (EXIT_USAGE, "")
+
+
+def test_ctrl_c_ends_a_long_query(lake: Path) -> None:
+    sql = "select sum(a.range * b.range) as s from range(3000000) a, range(3000000) b where a.range % 7 < b.range % 5"
+    command = _command("query", sql, "--lake", str(lake))
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not _is_computing(child.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out) == (EXIT_INTERRUPTED, b"")
+    assert b"Traceback" not in err
+
+
+def _is_computing(pid: int) -> bool:
+    """Whether DuckDB's own threads have used some CPU time: then the query runs."""
+    ticks = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if task.name != str(pid):
+            ticks += int((task / "stat").read_text().rsplit(")", 1)[1].split()[11])
+    return ticks > 20
