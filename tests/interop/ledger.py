@@ -1,0 +1,173 @@
+"""Holds what the clients know against what the lake says. Knows nothing of how the wrapper came to its rows."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+Message = tuple[str, str | None]  # method, id as text; None for a notification
+
+CALLERS_FAULTS = {-32700, -32600, -32601, -32602, -32002}
+OUTCOMES = {"ok": "ok", "is_error": "tool_error", "cancelled": "cancelled", "timeout": "timeout"}
+COLUMNS = (
+    "trace_id, span_id, kind, sequence, start_unix_nano, duration_ns, method, tool, request_id, protocol_version, "
+    "client_name, session_id, session_source, session_confidence, enforcement_key, outcome, attributes"
+)
+
+
+@dataclass
+class Wire:
+    """One server process, as its client saw it."""
+
+    client: str
+    version: str | None = None
+    sent: list[Message] = field(default_factory=list)
+    got: list[Message] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    progress: Counter[str | None] = field(default_factory=Counter)
+
+
+@dataclass
+class Figures:
+    """One line of the table. All but the first four must be zero, and calls equal matched."""
+
+    processes: int = 0
+    sessions: int = 0
+    messages: int = 0
+    calls: int = 0
+    matched: int = 0
+    lost: int = 0
+    doubled: int = 0
+    wrong_order: int = 0
+    wrong_session: int = 0
+    wrong_status: int = 0
+    wrong_facts: int = 0
+    longer: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def read_ledger(path: Path) -> list[Wire]:
+    wires: dict[int, Wire] = {}
+    for line in path.read_text().splitlines():
+        entry = json.loads(line)
+        wire = wires.setdefault(entry["wire"], Wire(entry["client"]))
+        match entry["kind"]:
+            case "connected":
+                wire.version = entry["version"]
+            case "call":
+                wire.calls.append(entry)
+            case way:
+                (wire.sent if way == "sent" else wire.got).append((entry["method"], _text(entry["id"])))
+                if entry["method"] == "notifications/progress" and way == "got":
+                    wire.progress[_text(entry.get("token"))] += 1
+    return list(wires.values())
+
+
+def compare(wires: list[Wire], rows: list[Row]) -> Figures:
+    """`rows` must be in the order in which the lake gives the operations of a session."""
+    figures = Figures(processes=len(wires), sessions=len({row["session_id"] for row in rows if row["tool"]}))
+    processes: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        processes[row["enforcement_key"]].append(row)
+    for wire in wires:
+        key = _process_of(wire, processes)
+        _compare_wire(wire, key, processes.pop(key, []), figures)
+    for key, left in processes.items():
+        figures.doubled += len(left)
+        figures.problems.append(f"{key}: {len(left)} operations of no client")
+    return figures
+
+
+def _process_of(wire: Wire, processes: dict[str, list[Row]]) -> str:
+    """The process with most of the wire's messages: a client that asks for the era may start one just for that."""
+    wanted = Counter(wire.sent)
+
+    def common(key: str) -> int:
+        rows = processes[key]
+        if all(row["client_name"] != wire.client for row in rows):
+            return -1_000_000
+        return (Counter(_messages(rows, "server")) & wanted).total() - abs(len(rows) - len(wire.sent))
+
+    return max(processes, key=common, default="")
+
+
+def _compare_wire(wire: Wire, key: str, rows: list[Row], figures: Figures) -> None:
+    def problem(words: str) -> None:
+        figures.problems.append(f"{wire.client}: {words}")
+
+    for kind, expected in (("server", wire.sent), ("client", wire.got)):
+        found = _messages(rows, kind)
+        lost, doubled = Counter(expected) - Counter(found), Counter(found) - Counter(expected)
+        figures.messages += len(expected)
+        figures.lost += lost.total()
+        figures.doubled += doubled.total()
+        if lost or doubled:
+            problem(f"lost {dict(lost)}, doubled {dict(doubled)}")
+        elif found != expected:
+            figures.wrong_order += 1
+            problem(f"order {found} instead of {expected}")
+    by_id = defaultdict(list)
+    for row in rows:
+        if row["kind"] == "server":
+            by_id[row["request_id"]].append(row)
+    told = set()
+    for call in wire.calls:
+        id_ = _text(call["id"])
+        told.add(id_)
+        figures.calls += call["method"] == "tools/call"
+        if len(by_id[id_]) == 1 and _compare_call(call, by_id[id_][0], wire, key, figures, problem):
+            figures.matched += call["method"] == "tools/call"
+    for row in rows:  # the handshake, what a client asks on its own account, and what the server asks
+        if row["request_id"] not in told or row["kind"] == "client":
+            refused = row["method"] == "server/discover" and row["outcome"] == "protocol_error"
+            if row["outcome"] != "ok" and not refused:
+                figures.wrong_status += 1
+                problem(f"{row['method']} is {row['outcome']}")
+
+
+def _compare_call(call: dict[str, Any], row: Row, wire: Wire, key: str, figures: Figures, problem: Any) -> bool:
+    what = f"{call['method']} {call['tool'] or ''} id {call['id']}"
+    modern = (wire.version or "") >= "2026-07-28"
+    if call["conversation"]:
+        session = (call["conversation"], "conversation", "high")
+    else:
+        session = (key.removeprefix("process:"), "stdio_process", "medium" if modern else "high")
+    outcome = OUTCOMES.get(call["status"]) or ("protocol_error" if call["code"] in CALLERS_FAULTS else "server_error")
+    facts = (call["method"], call["tool"], wire.version, wire.client, key)
+    found = (row["method"], row["tool"], row["protocol_version"], row["client_name"], row["enforcement_key"])
+    progress = json.loads(row["attributes"]).get("mcpobs.progress.notifications", 0)
+    good = True
+    if (row["session_id"], row["session_source"], row["session_confidence"]) != session:
+        figures.wrong_session += 1
+        problem(f"{what}: session {row['session_id']} by {row['session_source']} instead of {session}")
+        good = False
+    if row["outcome"] != outcome:
+        figures.wrong_status += 1
+        problem(f"{what}: {row['outcome']} where the client saw {call['status']} {call['code']}")
+        good = False
+    told = wire.progress[_text(call["id"])]
+    if found != facts or (outcome == "ok" and progress != told):
+        figures.wrong_facts += 1
+        problem(f"{what}: {found} with progress {progress} instead of {facts} with {told}")
+        good = False
+    if not call["at_least_ms"] * 1_000_000 <= row["duration_ns"] <= call["settled_ns"]:
+        figures.longer += 1
+        problem(f"{what}: {row['duration_ns']} ns, and the client measured {call['settled_ns']}")
+        good = False
+    return good
+
+
+def _messages(rows: Iterable[Row], kind: str) -> list[Message]:
+    return [(row["method"], row["request_id"]) for row in rows if row["kind"] == kind]
+
+
+def _text(id_: int | str | None) -> str | None:
+    return None if id_ is None else str(id_)
