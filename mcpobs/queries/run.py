@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcpobs.errors import LakeError, UsageError
@@ -79,25 +79,35 @@ def interruptible(connection: Connection, work: Callable[[Connection], Answer]) 
     """
     answers: list[Answer] = []
     errors: list[BaseException] = []
+    done = Event()  # not Thread.join: in Python 3.11 a join that Ctrl-C ends takes the thread for ended too
 
     def body() -> None:
         try:
             answers.append(work(connection))
         except BaseException as error:
             errors.append(error)
+        finally:
+            done.set()
 
-    worker = Thread(target=body, name="mcpobs-query")
-    worker.start()
+    Thread(target=body, name="mcpobs-query").start()
     try:
-        worker.join()
+        done.wait()
     except KeyboardInterrupt:
-        while worker.is_alive():
-            connection.interrupt()  # more than once: it may come just before the next statement begins
-            worker.join(0.05)
+        _interrupt(connection, done)
         raise
     if errors:
         raise errors[0]
     return answers[0]
+
+
+def _interrupt(connection: Connection, done: Event) -> None:
+    """Ends what the connection does, and waits for it: a connection in use cannot be closed."""
+    while not done.is_set():
+        try:
+            connection.interrupt()  # more than once: it may come just before the next statement begins
+            done.wait(0.05)
+        except KeyboardInterrupt:
+            continue
 
 
 def on_sound_files(reading: Reading, work: Callable[[Connection], Answer]) -> Answer:
