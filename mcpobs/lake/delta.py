@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,7 +102,12 @@ def append(
 def _open(table: Path, state: Snapshot) -> DeltaTable:
     from deltalake import DeltaTable, Schema
 
-    uri = table.absolute().as_uri()  # a plain path would be percent-decoded
+    if re.search("%[0-9a-fA-F]{2}", str(table.absolute())):
+        raise LakeError(
+            f"deltalake cannot write to a folder with a percent escape in its name: {table}",
+            "rename the folder, or name another with --lake; what is recorded stays readable in the spool",
+        )
+    uri = table.absolute().as_uri()
     if state.version < 0:
         table.mkdir(mode=0o700, parents=True, exist_ok=True)
         return DeltaTable.create(

@@ -164,7 +164,7 @@ def _checkpoint_actions(paths: list[Path], connection: Connection) -> Iterator[M
 
 def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
     try:
-        if add := action.get("add"):
+        if (add := action.get("add")) is not None:
             if add.get("deletionVector"):
                 raise LakeError(
                     "the lake's table uses deletion vectors", "run `vacuum` and `optimize` in the tool that made them"
@@ -172,25 +172,25 @@ def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
             path = unquote(add["path"])
             snapshot.files[path] = _data_file(path, add)
             snapshot.removed_ms.pop(path, None)
-        elif remove := action.get("remove"):
+        elif (remove := action.get("remove")) is not None:
             path = unquote(remove["path"])
             snapshot.files.pop(path, None)
             snapshot.removed_ms[path] = int(remove.get("deletionTimestamp") or 0)
-        elif txn := action.get("txn"):
+        elif (txn := action.get("txn")) is not None:
             snapshot.transactions[txn["appId"]] = Transaction(int(txn["version"]), int(txn.get("lastUpdated") or 0))
-        elif metadata := action.get("metaData"):
+        elif (metadata := action.get("metaData")) is not None:
             schema = json.loads(metadata["schemaString"])
             snapshot.columns = {f["name"]: f["type"] if isinstance(f["type"], str) else "?" for f in schema["fields"]}
-        elif (protocol := action.get("protocol")) and int(protocol["minReaderVersion"]) > 1:
+        elif (protocol := action.get("protocol")) is not None and int(protocol["minReaderVersion"]) > 1:
             raise LakeError(
                 f"the lake's table asks for Delta reader version {protocol['minReaderVersion']}; mcpobs reads 1",
                 "update mcpobs, or undo the table feature that another tool switched on",
             )
-        elif action.get("sidecar"):
+        elif action.get("sidecar") is not None:
             raise LakeError(
                 "the lake's table has a checkpoint with sidecars, which mcpobs does not read", "update mcpobs"
             )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LakeError(f"the lake's Delta log holds an action that is no Delta: {error!r}", _HINT) from None
 
 

@@ -167,9 +167,7 @@ def _write(connection: Connection, table: Path) -> list[DataFile]:
     return files
 
 
-def _unlink_covered(
-    lake: Path, table: Path, state: Snapshot, grace_s: float = UNLINK_GRACE_S
-) -> tuple[int, list[Progress]]:
+def _unlink_covered(lake: Path, table: Path, state: Snapshot) -> tuple[int, list[Progress]]:
     """Removes segments that have been in the table for a grace. Returns how many, and the writers that keep one."""
     now_ms = time.time_ns() // 1_000_000
     covered = [f for f in backlog.segments(lake) if f.segment.seq <= state.covered(f.segment.writer)]
@@ -179,7 +177,7 @@ def _unlink_covered(
     for found in covered:
         transaction = state.transactions[found.segment.writer]
         # A clock that was set back must not keep segments for ever, hence the lower bound.
-        if not 0 <= now_ms - transaction.updated_ms < grace_s * 1000:
+        if not 0 <= now_ms - transaction.updated_ms < UNLINK_GRACE_S * 1000:
             try:
                 found.path.unlink(missing_ok=True)
                 unlinked += 1

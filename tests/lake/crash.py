@@ -54,7 +54,7 @@ class Figures:
 
 def write(lake: Path, acknowledged: Path, worker: int) -> None:
     """Appends rows as fast as it can and notes each one only after the spool has it."""
-    spool = Spool(lake, loss_row, segment_bytes=20_000)
+    spool = Spool(lake, loss_row, segment_bytes=4_000)
     notes = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     number = 0
     while True:
@@ -70,7 +70,7 @@ def write(lake: Path, acknowledged: Path, worker: int) -> None:
             raise AssertionError(spool.reason)
         os.write(notes, f"{span}\n".encode())
         if number % 10 == 0:
-            time.sleep(0.03)  # else the readers, who load all of it each time, have no processor left
+            time.sleep(0.1)  # else the readers, who load all of it each time, have no processor left
 
 
 def run(lake: Path, *, rounds: int, writers: int, seed: int) -> Figures:
@@ -94,7 +94,7 @@ def run(lake: Path, *, rounds: int, writers: int, seed: int) -> Figures:
     running = [start_writer() for _ in range(writers)]
     committer = start_committer()
     try:
-        for turn in range(rounds):
+        for _ in range(rounds):
             time.sleep(rng.uniform(0.02, 0.25))
             _read(lake, notes, figures)
             victim = running.pop(rng.randrange(len(running)))

@@ -312,7 +312,7 @@ def test_a_damaged_identity_is_an_error_with_a_hint(tmp_path: Path) -> None:
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["it's", "a*b", "[x]", "q?", 'quo"te', "sp ace", "per%20cent", "ü", "{a,b}"])
+@pytest.mark.parametrize("name", ["it's", "a*b", "[x]", "q?", 'quo"te', "sp ace", "50%", "ü", "{a,b}"])
 def test_a_lake_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     lake = tmp_path / name
     spooled(lake, [row(1)])
@@ -323,6 +323,14 @@ def test_a_lake_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> No
     maintain.compact(lake)
     maintain.prune(lake, NOON + 2_000_000)
     assert numbers(lake) == [2]
+
+
+def test_a_folder_name_that_deltalake_misreads_is_an_error_and_stays_readable(tmp_path: Path) -> None:
+    lake = tmp_path / "per%20cent"
+    spooled(lake, [row(1)])
+    with pytest.raises(LakeError, match="percent escape"):
+        writer.commit(lake)
+    assert numbers(lake) == [1]
 
 
 def test_reading_changes_nothing_in_the_lake_and_leaves_nothing_in_the_temporary_folder(
