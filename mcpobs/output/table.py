@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from mcpobs.output import units
+from mcpobs.output.fit import PROSE_CELLS, Kind, fit, lines_of
 from mcpobs.output.text import shortened, width
 from mcpobs.queries.header import Column
 
@@ -14,7 +16,6 @@ CUT = "…"
 """Heading that stands for the columns which a terminal has no room for."""
 
 _NUMBERED = re.compile(r"(.+)_[0-9]+")
-_NARROWEST = 8
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 Rows = Sequence[Sequence[object]]
@@ -44,19 +45,34 @@ def cells(columns: Sequence[Column], rows: Rows) -> tuple[list[str], list[bool],
 
 
 def render(columns: Sequence[Column], rows: Rows, *, cells_wide: int | None = None, colour: bool = False) -> str:
-    """The table, a line a row, at most `cells_wide` wide where that can be had: long texts lose their middle."""
+    """The table, at most `cells_wide` wide where that can be had: a long id loses its middle, a long text goes on in
+    the next line, and where columns have no room a last `…` says so."""
     headings, right, body = cells(columns, rows)
     if not headings:
         return ""
     widths = [max(width(text) for text in column) for column in zip(headings, *body, strict=True)]
-    if cells_wide is not None:
-        _fit(widths, headings, right, cells_wide)
-    lines = [_line(headings, widths, right)]
-    if colour:
-        lines[0] = f"{_BOLD}{lines[0]}{_PLAIN}"
-    shown = len(widths) - 1 if headings[-1] == CUT else len(widths)
-    lines += [_line(row[:shown], widths[:shown], right[:shown]) for row in body]
+    kinds = [_kind(*column) for column in zip(headings, right, zip(*body, strict=True), strict=True)] if body else []
+    if cells_wide is not None and body:
+        fitted = fit(widths, [width(heading) for heading in headings], kinds, cells_wide, len(GAP))
+        widths = fitted.widths
+        shown = len(widths)
+        headings, right, kinds = headings[:shown], right[:shown], kinds[:shown]
+        body = [row[:shown] for row in body]
+        if not fitted.all_shown:
+            headings, widths, right, kinds = [*headings, CUT], [*widths, 1], [*right, False], [*kinds, "whole"]
+            body = [[*row, ""] for row in body]
+    top = _line([shortened(text, room) for text, room in zip(headings, widths, strict=True)], widths, right)
+    lines = [f"{_BOLD}{top}{_PLAIN}" if colour else top]
+    for row in body:
+        high = [lines_of(text, room, kind) for text, room, kind in zip(row, widths, kinds, strict=True)]
+        lines += [_line(list(part), widths, right) for part in zip_longest(*high, fillvalue="")]
     return "\n".join(lines) + "\n"
+
+
+def _kind(heading: str, right: bool, texts: Sequence[str]) -> Kind:
+    if right or heading.endswith(units.TIME):
+        return "whole"
+    return "prose" if any(" " in text and width(text) > PROSE_CELLS for text in texts) else "id"
 
 
 def _cell(columns: Sequence[Column], row: Sequence[object], indexes: list[int]) -> str:
@@ -66,41 +82,9 @@ def _cell(columns: Sequence[Column], row: Sequence[object], indexes: list[int]) 
     return " → ".join(found) or units.NOTHING
 
 
-def _fit(widths: list[int], headings: list[str], right: list[bool], cells_wide: int) -> None:
-    """Makes the line fit: takes from the widest text column, cell by cell, while it is not narrow, for numbers stay
-    whole; then leaves out columns from the right, and a last `…` says so."""
-    floors = [max(_NARROWEST, width(heading)) for heading in headings]
-    excess = sum(widths) + len(GAP) * (len(widths) - 1) - cells_wide
-    while excess > 0:
-        room = [(w, i) for i, w in enumerate(widths) if not right[i] and not _is_time(headings[i]) and w > floors[i]]
-        if not room:
-            break
-        widths[max(room)[1]] -= 1
-        excess -= 1
-    if excess > 0:
-        _leave_out(widths, headings, right, cells_wide)
-
-
-def _is_time(heading: str) -> bool:
-    return heading.endswith(units.TIME)
-
-
-def _leave_out(widths: list[int], headings: list[str], right: list[bool], cells_wide: int) -> None:
-    """Cuts the lists behind the last column that leaves room for `…`; one column stays in any case."""
-    while len(widths) > 1 and sum(widths) + len(GAP) * len(widths) + 1 > cells_wide:
-        for listed in (widths, headings, right):
-            listed.pop()
-    headings.append(CUT)
-    widths.append(1)
-    right.append(False)
-    if len(widths) == 2:
-        widths[0] = max(1, min(widths[0], cells_wide - len(GAP) - 1))
-
-
-def _line(texts: list[str], widths: list[int], right: list[bool]) -> str:
+def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     return GAP.join(
-        _padded(shortened(text, room), room, flush_right)
-        for text, room, flush_right in zip(texts, widths, right, strict=True)
+        _padded(text, room, flush_right) for text, room, flush_right in zip(texts, widths, right, strict=True)
     ).rstrip()
 
 

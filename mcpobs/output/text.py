@@ -43,10 +43,11 @@ def shortened(text: str, cells: int) -> str:
     if cells <= 1:
         return "…"[:cells]
     head, tail = cells // 2, cells - cells // 2 - 1
-    return _taken(text, head) + "…" + _taken(text[::-1], tail)[::-1]
+    return taken(text, head) + "…" + taken(text[::-1], tail)[::-1]
 
 
-def _taken(text: str, cells: int) -> str:
+def taken(text: str, cells: int) -> str:
+    """The beginning of the text, in at most so many cells."""
     used = 0
     for index, char in enumerate(text):
         used += _cells(char)

@@ -9,7 +9,7 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 def check(name: str, text: str, folder: Path = FOLDER) -> None:
-    """Compares the text with a golden file, byte by byte; with MCPOBS_GOLDEN=write in the environment, writes it."""
+    """Compares the text with a golden file, byte by byte; with UPDATE_GOLDEN=1 in the environment, writes it."""
     path = folder / name
     if _WRITE:
         path.parent.mkdir(exist_ok=True)
@@ -17,4 +17,4 @@ def check(name: str, text: str, folder: Path = FOLDER) -> None:
     assert text.encode() == path.read_bytes(), f"{path} differs"
 
 
-_WRITE = os.environ.get("MCPOBS_GOLDEN") == "write"  # at import: tests run without our variables
+_WRITE = bool(os.environ.get("UPDATE_GOLDEN"))  # at import: tests run without our variables

@@ -1,4 +1,4 @@
-"""Every format of an answer, byte by byte. Regenerate with MCPOBS_GOLDEN=write, and read the difference."""
+"""Every format of an answer, byte by byte. Regenerate with UPDATE_GOLDEN=1, and read the difference."""
 
 from __future__ import annotations
 
