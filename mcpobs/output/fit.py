@@ -27,7 +27,7 @@ class Fit:
 def fit(natural: Sequence[int], headings: Sequence[int], kinds: Sequence[Kind], cells: int, gap: int) -> Fit:
     """Gives every column what it needs to be read and drops those on the right that are left without, then shares
     out what is over: ids first, then prose. The first column stays in any case."""
-    least = [max(heading, _least(width_, kind)) for width_, heading, kind in zip(natural, headings, kinds, strict=True)]
+    least = [max(h, _least(n, kind, cells)) for n, h, kind in zip(natural, headings, kinds, strict=True)]
     shown = len(least)
     while shown > 1 and _line(least[:shown], gap) + (0 if shown == len(least) else gap + 1) > cells:
         shown -= 1
