@@ -44,12 +44,14 @@ class Spool:
         loss_row: LossRow,
         *,
         segment_bytes: int = SEGMENT_BYTES,
+        retry_ns: int = RETRY_NS,
         rolled: Callable[[], None] | None = None,
         failed: Callable[[OSError], None] | None = None,
     ) -> None:
         self._lake = lake
         self._loss_row = loss_row
         self._segment_bytes = segment_bytes
+        self._retry_ns = retry_ns
         self._rolled = rolled
         self._failed = failed
         self._lock = Lock()
@@ -109,11 +111,11 @@ class Spool:
         if self._fd >= 0:
             if self._size + size <= self._segment_bytes or self._size == 0 or now < self._retry_at_ns:
                 return False
-            self._retry_at_ns = now + RETRY_NS
+            self._retry_at_ns = now + self._retry_ns
             return self._roll()
         if now < self._retry_at_ns:
             raise OSError(self._errno, self.reason)
-        self._retry_at_ns = now + RETRY_NS
+        self._retry_at_ns = now + self._retry_ns
         self._open_first()
         self._retry_at_ns = 0
         return False
