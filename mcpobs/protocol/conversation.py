@@ -192,7 +192,7 @@ class Conversation:
         if key is None:
             return
         operation = self._flights[sender].give_up(key)
-        if operation is None and sender == "server":
+        if operation is None and sender == "server":  # its own requests come first: both may use the id
             operation = self._torn_down(key)
         if operation is not None:
             operation.cancelled_by = sender

@@ -86,20 +86,21 @@ def features_of(value: object) -> str:
                     cut = True
                 left -= len(item)
                 below += item[: max(left + len(item), 0)]
-        for text in texts:
-            if len(text) > longest:
-                longest = len(text)
         if len(texts) > texts_left:
             cut = True
+            longest = max(longest, *map(len, texts))
             del texts[texts_left:]
         texts_left -= len(texts)
         for text in texts:
-            if len(text) <= HEAD + TAIL:
-                _look(text, flags)
-            else:
+            size = len(text)
+            if size > longest:
+                longest = size
+            if size > HEAD + TAIL:
                 cut = True
                 _look(text[:HEAD], flags)
                 _look(text[-TAIL:], flags)
+            elif size >= LONG_RUN or not (text.isalnum() and text.isascii()):
+                _look(text, flags)
         if not nested:
             break
         depth += 1
@@ -111,8 +112,6 @@ def features_of(value: object) -> str:
 
 def _look(text: str, flags: set[str]) -> None:
     """The tests by `in` cost 30 ns each and spare nearly every string the regexes."""
-    if text.isalnum() and text.isascii() and len(text) < LONG_RUN:
-        return
     if not text.isprintable():
         if "\0" in text:
             flags.add("null_byte")

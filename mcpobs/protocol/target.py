@@ -22,7 +22,7 @@ NONE = Target()
 
 def target_of(method: str, params: dict[str, object]) -> Target:
     if method == "tools/call":
-        return Target(tool=bounded_or_none(params.get("name"), MAX_NAME))
+        return Target(bounded_or_none(params.get("name"), MAX_NAME))
     if method == "prompts/get":
         return Target(prompt=bounded_or_none(params.get("name"), MAX_NAME))
     if method.startswith(("resources/", "notifications/resources/")):

@@ -386,6 +386,16 @@ def test_a_late_response_to_a_cancelled_request_is_swallowed_once():
     assert talk.seen.unmatched == 1
 
 
+def test_an_id_that_is_used_again_after_a_cancellation_belongs_to_the_new_request():
+    talk = Talk()
+    talk.ask("tools/call", {"name": "slow"}, 1)
+    talk.client(notification("notifications/cancelled", {"requestId": 1}))
+    call = talk.call("again", {}, {}, 1)
+    assert (call.tool, call.outcome) == ("again", "ok")
+    assert talk.server(response({}, 1)) == []
+    assert talk.seen.unmatched == 1
+
+
 @pytest.mark.parametrize("request_id", ["1", 2, 1.0, True, None, [], {}], ids=repr)
 def test_a_cancellation_of_nothing_cancels_nothing(request_id):
     talk = Talk()

@@ -12,7 +12,7 @@ from .json_values import wild_values
 from .talk import Talk, failure, notification, request, response
 
 SIDES = st.sampled_from(["client", "server"])
-IDS = st.sampled_from([0, 1, 2, "1", "a", 1.0, 2**70, 2**70 + 1])
+IDS = st.sampled_from([1, "1", 1.0, 2**70, 2**70 + 1])  # few, so that they meet again
 NO_IDS = st.sampled_from([None, True, False, [], {}])
 MESSAGES = st.recursive(
     wild_values
