@@ -59,7 +59,8 @@ def learn(connection: Connection, window: Window, server: str | None, config: Co
     learned = Learned(
         sessions=sessions,
         normal=rest,
-        excluded=[Excluded(pair.session, why) for pair, why in excluded.items()],
+        # Several callers may use one session id; to a reader those are one line.
+        excluded=list(dict.fromkeys(Excluded(pair.session, why) for pair, why in excluded.items())),
         latencies=latencies,
         shapes=listed,
         price=traffic.prices(sessions, config),
