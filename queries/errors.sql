@@ -67,19 +67,19 @@ grouped as (
     group by service_name, tool, fault, outcome, error_type, status_code
 )
 select
-    grouped.service_name,
-    grouped.tool,
-    grouped.fault,
-    grouped.outcome,
-    grouped.error_type,
-    grouped.status_code,
-    grouped.calls,
-    totals.of_calls,
+    grouped.service_name as service_name,
+    grouped.tool as tool,
+    grouped.fault as fault,
+    grouped.outcome as outcome,
+    grouped.error_type as error_type,
+    grouped.status_code as status_code,
+    grouped.calls as calls,
+    totals.of_calls as of_calls,
     grouped.calls / nullif(cast(totals.of_calls as double), 0) as error_ratio,
-    grouped.sessions,
-    grouped.first_unix_nano,
-    grouped.last_unix_nano,
-    grouped.last_session_id
+    grouped.sessions as sessions,
+    grouped.first_unix_nano as first_unix_nano,
+    grouped.last_unix_nano as last_unix_nano,
+    grouped.last_session_id as last_session_id
 from grouped
 inner join totals
     on totals.service_key = coalesce(grouped.service_name, '') and totals.tool_key = coalesce(grouped.tool, '')

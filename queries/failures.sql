@@ -39,7 +39,11 @@ calls as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
         duration_ms, failed,
-        coalesce(tool, '?') || case when outcome = 'ok' then '' else ' (' || coalesce(outcome, '?') || ')' end as label
+        -- The cast keeps lag() null before the first call where an engine tells texts from nullable texts (ClickHouse).
+        cast(
+            coalesce(tool, '?') || case when outcome = 'ok' then '' else ' (' || coalesce(outcome, '?') || ')' end
+            as varchar
+        ) as label
     from tool_calls
     where start_unix_nano < $until
         and session_id in (select session_id from hit)

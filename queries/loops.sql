@@ -104,9 +104,9 @@ placed as (
     select
         session_id, start_unix_nano, duration_ns, service_name, tool, service_key, tool_key, cost_microusd, fruitless,
         row_number() over in_session as place,
-        sum(coalesce(cost_microusd, 0)) over in_session as cost_so_far,
-        sum(case when cost_microusd is null then 0 else 1 end) over in_session as priced_so_far,
-        sum(case when fruitless then 1 else 0 end) over in_session as fruitless_so_far,
+        sum(coalesce(cost_microusd, 0)) over so_far as cost_so_far,
+        sum(case when cost_microusd is null then 0 else 1 end) over so_far as priced_so_far,
+        sum(case when fruitless then 1 else 0 end) over so_far as fruitless_so_far,
         case when act = lag(act) over in_session then 1 else 0 end as same_act,
         case
             when (empty or fruitless) and lag(empty or fruitless) over in_session
@@ -141,10 +141,12 @@ placed as (
     from signed
     where coalesce(outcome, '') not in ('input_required', 'task')
         and coalesce(same_before, '') <> 'input_required'
-    window in_session as (
-        partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id
-        rows between unbounded preceding and current row
-    )
+    window
+        in_session as (partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id),
+        so_far as (
+            partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id
+            rows between unbounded preceding and current row
+        )
 ),
 -- Calls that are the same as the one `period` places before them stand in one run until one is not.
 runs as (
@@ -199,7 +201,10 @@ found as (
 -- One stretch of calls is one loop. A repeat or cycle gives way to a longer one around it (or to a shorter period
 -- in the same place), and to an empty run that is at least twice as long; otherwise the empty run gives way.
 beaten as (
-    select weak.session_id, weak.rank, weak.from_place
+    select
+        weak.session_id as session_id,
+        weak.rank as rank,
+        weak.from_place as from_place
     from found as weak
     inner join found as strong on strong.session_id = weak.session_id
     where strong.from_place <= weak.to_place
@@ -223,7 +228,12 @@ beaten as (
     group by weak.session_id, weak.rank, weak.from_place
 ),
 loops as (
-    select found.session_id, found.kind, found.period, found.from_place, found.to_place
+    select
+        found.session_id as session_id,
+        found.kind as kind,
+        found.period as period,
+        found.from_place as from_place,
+        found.to_place as to_place
     from found
     left join beaten
         on beaten.session_id = found.session_id
@@ -233,9 +243,14 @@ loops as (
 ),
 told as (
     select
-        loops.session_id, loops.kind, loops.period, loops.from_place,
+        loops.session_id as session_id,
+        loops.kind as kind,
+        loops.period as period,
+        loops.from_place as from_place,
         loops.to_place - loops.from_place + 1 as calls,
-        first_call.service_name, first_call.service_key, first_call.tool_key,
+        first_call.service_name as service_name,
+        first_call.service_key as service_key,
+        first_call.tool_key as tool_key,
         first_call.start_unix_nano as first_unix_nano,
         last_call.start_unix_nano as last_unix_nano,
         last_call.start_unix_nano + coalesce(last_call.duration_ns, 0) as end_unix_nano,
@@ -266,18 +281,18 @@ told as (
         on fourth_call.session_id = loops.session_id and fourth_call.place = loops.from_place + 3
 )
 select
-    told.session_id,
-    told.service_name,
-    told.kind,
+    told.session_id as session_id,
+    told.service_name as service_name,
+    told.kind as kind,
     coalesce(told.tool_1, '?')
         || case when told.period >= 2 then ' → ' || coalesce(told.tool_2, '?') else '' end
         || case when told.period >= 3 then ' → ' || coalesce(told.tool_3, '?') else '' end
         || case when told.period >= 4 then ' → ' || coalesce(told.tool_4, '?') else '' end as pattern,
-    told.calls,
+    told.calls as calls,
     told.calls - told.period as wasted,
     told.from_place as from_call,
-    told.first_unix_nano,
-    told.last_unix_nano,
+    told.first_unix_nano as first_unix_nano,
+    told.last_unix_nano as last_unix_nano,
     (told.end_unix_nano - told.first_unix_nano) / 1000000.0 as duration_ms,
     cast(told.cost_microusd as bigint) as cost_microusd
 from told

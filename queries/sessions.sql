@@ -57,21 +57,21 @@ overall as (
     from each
 )
 select
-    each.session_id,
-    each.service_name,
-    each.client_name,
-    each.session_source,
-    each.calls,
+    each.session_id as session_id,
+    each.service_name as service_name,
+    each.client_name as client_name,
+    each.session_source as session_source,
+    each.calls as calls,
     each.calls / nullif(overall.all_calls, 0) as share_ratio,
     each.calls / nullif(overall.median_calls, 0) as times_median,
     case
         when overall.all_sessions >= $min_sessions
             then each.calls >= $min_calls and each.calls >= $times_median * overall.median_calls
     end as disproportionate,
-    each.tools,
+    each.tools as tools,
     cast(each.failed as bigint) as failed,
-    each.first_unix_nano,
-    each.last_unix_nano,
+    each.first_unix_nano as first_unix_nano,
+    each.last_unix_nano as last_unix_nano,
     (each.end_unix_nano - each.first_unix_nano) / 1000000.0 as duration_ms,
     cast(each.result_bytes as bigint) as result_bytes,
     cast(each.cost_microusd as bigint) as cost_microusd

@@ -127,7 +127,9 @@ usual_texts as (
 ),
 limits as (
     select
-        tools.service_key, tools.tool_key, tools.tool_calls,
+        tools.service_key as service_key,
+        tools.tool_key as tool_key,
+        tools.tool_calls as tool_calls,
         case when usual_bytes.p99 * 4 > 1024 then usual_bytes.p99 * 4 else 1024 end as most_bytes,
         usual_bytes.p99 as usual_bytes,
         case when usual_texts.p99 * 4 > 1024 then usual_texts.p99 * 4 else 1024 end as most_longest,
@@ -173,7 +175,9 @@ flag_calls as (
 ),
 odd_flags as (
     select
-        flag_calls.service_key, flag_calls.tool_key, flag_calls.flag,
+        flag_calls.service_key as service_key,
+        flag_calls.tool_key as tool_key,
+        flag_calls.flag as flag,
         '; ' || flag_names.words || ' in ' || cast(flag_calls.calls as varchar) || ' of '
             || cast(limits.tool_calls as varchar) || ' calls' as reason
     from flag_calls
@@ -189,7 +193,13 @@ odd_flags as (
     end
 ),
 odd_groups as (
-    select groups.service_key, groups.tool_key, groups.shape_key, groups.flags, odd_flags.flag, odd_flags.reason
+    select
+        groups.service_key as service_key,
+        groups.tool_key as tool_key,
+        groups.shape_key as shape_key,
+        groups.flags as flags,
+        odd_flags.flag as flag,
+        odd_flags.reason as reason
     from groups
     inner join odd_flags
         on odd_flags.service_key = groups.service_key
@@ -198,7 +208,9 @@ odd_groups as (
 ),
 odd_texts as (
     select
-        marked.service_key, marked.tool_key, marked.shape_key,
+        marked.service_key as service_key,
+        marked.tool_key as tool_key,
+        marked.shape_key as shape_key,
         coalesce(max(case when marked.flag = 'undeclared' then marked.reason end), '')
             || coalesce(max(case when marked.flag = 'control' then marked.reason end), '')
             || coalesce(max(case when marked.flag = 'invisible' then marked.reason end), '')
@@ -215,9 +227,20 @@ odd_texts as (
 ),
 judged as (
     select
-        shapes.service_key, shapes.tool_key, shapes.shape_key, shapes.service_name, shapes.tool, shapes.args_shape,
-        shapes.calls, shapes.sessions, shapes.max_args_bytes, shapes.max_longest, shapes.first_unix_nano,
-        shapes.last_unix_nano, shapes.of_session, tools.tool_calls,
+        shapes.service_key as service_key,
+        shapes.tool_key as tool_key,
+        shapes.shape_key as shape_key,
+        shapes.service_name as service_name,
+        shapes.tool as tool,
+        shapes.args_shape as args_shape,
+        shapes.calls as calls,
+        shapes.sessions as sessions,
+        shapes.max_args_bytes as max_args_bytes,
+        shapes.max_longest as max_longest,
+        shapes.first_unix_nano as first_unix_nano,
+        shapes.last_unix_nano as last_unix_nano,
+        shapes.of_session as of_session,
+        tools.tool_calls as tool_calls,
         case
             when shapes.calls <= $few and shapes.calls <= $ratio * limits.tool_calls and limits.has_usual_shapes = 1
                 then 1
@@ -225,8 +248,8 @@ judged as (
         end as is_seldom,
         case when shapes.max_args_bytes > limits.most_bytes then limits.most_bytes end as most_bytes,
         case when shapes.max_longest > limits.most_longest then limits.most_longest end as most_longest,
-        limits.usual_bytes,
-        limits.usual_longest
+        limits.usual_bytes as usual_bytes,
+        limits.usual_longest as usual_longest
     from shapes
     inner join tools on tools.service_key = shapes.service_key and tools.tool_key = shapes.tool_key
     left join limits on limits.service_key = shapes.service_key and limits.tool_key = shapes.tool_key
@@ -234,7 +257,10 @@ judged as (
 -- The odd calls themselves: of a seldom shape all, else those that are large or carry an odd flag.
 odd_calls as (
     select
-        calls.service_key, calls.tool_key, calls.shape_key, calls.session_id,
+        calls.service_key as service_key,
+        calls.tool_key as tool_key,
+        calls.shape_key as shape_key,
+        calls.session_id as session_id,
         row_number() over (
             partition by calls.service_key, calls.tool_key, calls.shape_key
             order by calls.start_unix_nano desc, calls.sequence desc nulls last, calls.span_id desc
@@ -263,8 +289,8 @@ odd_counts as (
     group by service_key, tool_key, shape_key
 )
 select
-    judged.service_name,
-    judged.tool,
+    judged.service_name as service_name,
+    judged.tool as tool,
     nullif(
         substr(
             case
@@ -291,15 +317,15 @@ select
         ''
     ) as odd,
     coalesce(odd_counts.odd_calls, 0) as odd_calls,
-    odd_counts.odd_session_id,
-    judged.args_shape,
-    judged.calls,
+    odd_counts.odd_session_id as odd_session_id,
+    judged.args_shape as args_shape,
+    judged.calls as calls,
     judged.calls / nullif(cast(judged.tool_calls as double), 0) as call_ratio,
-    judged.sessions,
-    judged.max_args_bytes,
-    judged.max_longest,
-    judged.first_unix_nano,
-    judged.last_unix_nano
+    judged.sessions as sessions,
+    judged.max_args_bytes as max_args_bytes,
+    judged.max_longest as max_longest,
+    judged.first_unix_nano as first_unix_nano,
+    judged.last_unix_nano as last_unix_nano
 from judged
 left join odd_texts
     on odd_texts.service_key = judged.service_key
