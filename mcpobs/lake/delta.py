@@ -26,12 +26,13 @@ if TYPE_CHECKING:
 CHECKPOINT_INTERVAL = 20  # commits; a reader parses at most so many, 0.1 ms each
 PROPERTIES = {
     "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
-    "delta.logRetentionDuration": "interval 1 days",
+    # Nobody travels back in time here, for replaced files go after minutes; a reader lists and reads within a second.
+    "delta.logRetentionDuration": "interval 1 hours",
     "delta.enableExpiredLogCleanup": "true",
     # Tombstones are what keeps a replaced file from being taken for a forgotten one; that needs minutes.
     "delta.deletedFileRetentionDuration": "interval 1 hours",
     # A wrapper process is a writer of its own. `writer.py` says why its transaction may be forgotten after this.
-    "delta.setTransactionRetentionDuration": "interval 7 days",
+    "delta.setTransactionRetentionDuration": "interval 1 days",
 }
 
 

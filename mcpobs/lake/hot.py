@@ -10,7 +10,10 @@ from mcpobs.lake.engine import Connection, quoted
 from mcpobs.lake.schema import DERIVED, KEY, REQUIRED, SPOOLED, TYPES
 from mcpobs.segment import scan
 
-_OBJECT_BYTES = 16 << 20  # DuckDB's own limit of a JSON object, raised where a line is longer
+# DuckDB takes a buffer of twice the longest object for each file that it reads: with its default of 16 MiB, a spool
+# of a few hundred small segments took more than 1 GiB. So only large segments of short lines are read where they lie.
+_IN_PLACE_BYTES = 1 << 20
+_LINE_BYTES = 1 << 20
 
 # Of several deliveries of one span the finished one wins, then the longest: the one that says most.
 _PREFERENCE = "(outcome is not distinct from 'unfinished'), duration_ns desc, start_unix_nano"
@@ -18,7 +21,8 @@ _PREFERENCE = "(outcome is not distinct from 'unfinished'), duration_ns desc, st
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The whole lines of a segment. `rows` is None where the file itself holds nothing else and will not change."""
+    """The whole lines of a segment. `rows` is None where they are best read from the file itself: it holds nothing
+    else and will not change."""
 
     path: Path
     lines: int
@@ -42,13 +46,9 @@ def read(path: Path, *, growing: bool) -> Content:
     if growing:
         content = content[: content.rfind(b"\n") + 1]
     found = scan(content)
-    return Content(
-        path=path,
-        lines=len(found.rows),
-        damaged=found.damaged,
-        longest_bytes=max(map(len, found.rows), default=0),
-        rows=None if found.clean and not growing else found.rows,
-    )
+    longest = max(map(len, found.rows), default=0)
+    in_place = found.clean and not growing and len(content) >= _IN_PLACE_BYTES and longest < _LINE_BYTES
+    return Content(path, len(found.rows), found.damaged, longest, None if in_place else found.rows)
 
 
 def load(connection: Connection, table: str, contents: Sequence[Content], copy: Path) -> Loaded:
@@ -58,19 +58,18 @@ def load(connection: Connection, table: str, contents: Sequence[Content], copy: 
     column becomes null; a line without ids or time is no row.
     """
     lines = sum(c.lines for c in contents)
-    files = [c.path for c in contents if c.rows is None and c.lines]
-    mended = [c.rows for c in contents if c.rows]
-    try:
-        if mended:
-            _write(copy, mended)
-            files.append(copy)
-        if files:
-            _read_json(connection, table, files, max(c.longest_bytes for c in contents))
-        else:
-            columns = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
-            connection.execute(f"create or replace table {table} ({columns})")
-    finally:
-        copy.unlink(missing_ok=True)
+    columns = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
+    connection.execute(f"create or replace table {table} ({columns})")
+    in_place = [c.path for c in contents if c.rows is None]
+    if in_place:
+        _insert(connection, table, in_place, _LINE_BYTES)
+    copied = [c for c in contents if c.rows]
+    if copied:
+        try:
+            _write(copy, [c.rows for c in copied if c.rows])
+            _insert(connection, table, [copy], max(c.longest_bytes for c in copied))
+        finally:
+            copy.unlink(missing_ok=True)
     usable = _count(connection, f"select count(*) from {table}")
     rows = _one_a_span(connection, table)
     return Loaded(rows=rows, unusable=lines - usable, repeated=usable - rows)
@@ -83,15 +82,15 @@ def _write(path: Path, parts: Iterable[list[bytes]]) -> None:
             file.write(b"\n")
 
 
-def _read_json(connection: Connection, table: str, files: list[Path], longest_bytes: int) -> None:
+def _insert(connection: Connection, table: str, files: list[Path], longest_bytes: int) -> None:
     paths = ", ".join(quoted(path) for path in files)
     columns = ", ".join(f"{quoted(name)}: {quoted(type_)}" for name, type_ in SPOOLED.items())
     selected = ", ".join(f"{DERIVED[name]} as {name}" if name in DERIVED else name for name in TYPES)
     usable = " and ".join(f"{name} is not null" for name in REQUIRED)
     connection.execute(
-        f"create or replace table {table} as select {selected} from read_json([{paths}], "
+        f"insert into {table} select {selected} from read_json([{paths}], "
         f"format = 'newline_delimited', columns = {{{columns}}}, ignore_errors = true, "
-        f"maximum_object_size = {max(_OBJECT_BYTES, longest_bytes + 1)}) where {usable}"
+        f"maximum_object_size = {max(_LINE_BYTES, longest_bytes + 1)}) where {usable}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +32,7 @@ def write(
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync(table)
-    name = f"{WHOLE if whole else PART}{time.time_ns() // 1000:014x}-{secrets.token_hex(6)}{suffix(columns)}"
+    name = f"{WHOLE if whole else PART}{time.time_ns() // 1000:014x}-{os.urandom(6).hex()}{suffix(columns)}"
     draft = folder / f".{name}{DRAFT_SUFFIX}"
     kept = ", ".join(identifier(column) for column in columns if column != PARTITION)
     connection.execute(

@@ -8,12 +8,12 @@ feature that it does not know could change which rows are valid.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
+from typing import Any, Final
 
 from mcpobs.errors import LakeError
 from mcpobs.lake.engine import Connection, EngineError, quoted
@@ -113,7 +113,7 @@ def _load(table: Path, connect: Callable[[], Connection]) -> Snapshot:
 def _listing(log: Path) -> tuple[set[int], dict[int, list[Path]]]:
     """Versions that have a commit file, and the files of each complete checkpoint."""
     try:
-        names = [entry.name for entry in log.iterdir()]
+        names = os.listdir(log)
     except (FileNotFoundError, NotADirectoryError):
         return set(), {}
     except OSError as error:
@@ -153,13 +153,31 @@ def _commit_actions(path: Path) -> Iterator[Mapping[str, Any]]:
         yield action
 
 
+# What is used of each kind of action, most frequent first. With whole structs and a query for each kind, 1,600
+# tombstones and as many transactions took 45 ms; this takes 10.
+_FIELDS: Final = {
+    "txn": ("appId", "version", "lastUpdated"),
+    "remove": ("path", "deletionTimestamp"),
+    "add": ("path", "size", "partitionValues", "stats", "deletionVector"),
+    "protocol": ("minReaderVersion",),
+    "metaData": ("schemaString",),
+    "sidecar": ("path",),
+}
+
+
 def _checkpoint_actions(paths: list[Path], connection: Connection) -> Iterator[Mapping[str, Any]]:
     files = ", ".join(quoted(path) for path in paths)
     relation = f"read_parquet([{files}])"
     known = {row[0] for row in connection.execute(f"describe select * from {relation}").fetchall()}
-    wanted = [name for name in ("protocol", "metaData", "add", "remove", "txn", "sidecar") if name in known]
-    for row in connection.execute(f"select {', '.join(wanted)} from {relation}").fetchall():
-        yield {name: value for name, value in zip(wanted, row, strict=True) if value is not None}
+    wanted = {kind: fields for kind, fields in _FIELDS.items() if kind in known}
+    selected = ", ".join(f"struct_extract({kind}, {quoted(f)})" for kind, fields in wanted.items() for f in fields)
+    for row in connection.execute(f"select {selected} from {relation}").fetchall():
+        at = 0
+        for kind, fields in wanted.items():
+            if row[at] is not None:  # the first field of each kind is one that it always has
+                yield {kind: dict(zip(fields, row[at : at + len(fields)], strict=True))}
+                break
+            at += len(fields)
 
 
 def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
@@ -169,11 +187,11 @@ def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
                 raise LakeError(
                     "the lake's table uses deletion vectors", "run `vacuum` and `optimize` in the tool that made them"
                 )
-            path = unquote(add["path"])
+            path = _unquoted(add["path"])
             snapshot.files[path] = _data_file(path, add)
             snapshot.removed_ms.pop(path, None)
         elif (remove := action.get("remove")) is not None:
-            path = unquote(remove["path"])
+            path = _unquoted(remove["path"])
             snapshot.files.pop(path, None)
             snapshot.removed_ms[path] = int(remove.get("deletionTimestamp") or 0)
         elif (txn := action.get("txn")) is not None:
@@ -192,6 +210,14 @@ def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
             )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise LakeError(f"the lake's Delta log holds an action that is no Delta: {error!r}", _HINT) from None
+
+
+def _unquoted(path: str) -> str:
+    if "%" not in path:
+        return path
+    from urllib.parse import unquote  # 6 ms that our own file names never need
+
+    return unquote(path)
 
 
 def _data_file(path: str, add: Mapping[str, Any]) -> DataFile:

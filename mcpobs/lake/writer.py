@@ -5,7 +5,7 @@ segment its rows are in the table. So the committer may die anywhere: before tha
 nobody reads, after it the segments are leftovers that everybody ignores. Segments are unlinked a grace later, for
 a reader that listed them may still want to read them.
 
-The table forgets a writer's transaction after seven days, or else it would grow with each process that ever ran. That
+The table forgets a writer's transaction after a day, or else it would grow with each process that ever ran. That
 is safe because it happens in the checkpoint of a commit alone, and each commit either unlinks the writer's covered
 segments first or, where it cannot, writes the transaction anew: one that expires has no segment left.
 """
