@@ -6,6 +6,7 @@ Fills a spool with them, in the order of time, as fast as lines can be sealed. D
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,16 +18,18 @@ from mcpobs.segment import Segment, seal
 TOOLS = [f"{verb}_{noun}" for verb in ("get", "list", "search", "create", "update") for noun in
          ("issue", "file", "commit", "branch", "user", "page", "event", "message")]  # fmt: skip
 DAY_NS = 86_400 * 10**9
-START_NS = 1_790_000_000 * 10**9
-_SHAPES = ['{"query":"string"}', '{"id":"integer"}', '{"path":"string","recursive":"boolean"}', '{"a":"string","b":{"c":["number"]}}']
+_SHAPES = ["{query:string}", "{id:integer}", "{path:string,recursive:boolean}", "{a:string,b:{c:[number]}}"]
 _OUTCOMES = ["ok"] * 96 + ["tool_error", "tool_error", "protocol_error", "server_error"]
 _STATUS = {"protocol_error": "-32602", "server_error": "-32603"}
 
 
-def rows(spans: int, sessions: int = 20_000, days: int = 7, seed: int = 1) -> Iterator[dict[str, object]]:
-    """Rows in the order of their start, calls of many sessions interleaved."""
+def rows(
+    spans: int, sessions: int = 20_000, days: int = 7, seed: int = 1, end_unix_nano: int | None = None
+) -> Iterator[dict[str, object]]:
+    """Rows in the order of their start, calls of many sessions interleaved; the last sessions begin just now."""
     rng = random.Random(seed)
-    starts = sorted(START_NS + rng.randrange(days * DAY_NS) for _ in range(sessions))
+    begin = (time.time_ns() if end_unix_nano is None else end_unix_nano) - days * DAY_NS
+    starts = sorted(begin + rng.randrange(days * DAY_NS) for _ in range(sessions))
     weights = [rng.paretovariate(1.2) for _ in TOOLS]
     per_session = max(1, spans // sessions)
     calls: list[tuple[int, int, int]] = []
@@ -37,9 +40,9 @@ def rows(spans: int, sessions: int = 20_000, days: int = 7, seed: int = 1) -> It
             at += int(rng.expovariate(1 / 4e9))
     calls.sort()
     ids = [f"{rng.getrandbits(64):016x}" for _ in range(sessions)]
-    keys = [f"{rng.getrandbits(128):032x}" for _ in range(sessions)]
-    resources = [orjson.dumps({"service.instance.id": f"{rng.getrandbits(64):016x}"}).decode() for _ in range(sessions)]
-    args = [f"{rng.getrandbits(128):032x}" for _ in range(2000)]
+    keys = [f"process:{id_}" for id_ in ids]
+    resources = [orjson.dumps({"service.instance.id": id_}).decode() for id_ in ids]
+    args = [f"{rng.getrandbits(64):016x}" for _ in range(2000)]
     chosen = rng.choices(TOOLS, weights, k=len(calls))
     for (at, session, sequence), tool in zip(calls, chosen, strict=True):
         outcome = rng.choice(_OUTCOMES)
@@ -68,12 +71,12 @@ def rows(spans: int, sessions: int = 20_000, days: int = 7, seed: int = 1) -> It
             "enforcement_source": "stdio_process",
             "outcome": outcome,
             "attributes": '{"network.transport":"pipe","gen_ai.operation.name":"execute_tool"}',
-            "args_digest": rng.choice(args) if rng.random() < 0.6 else f"{rng.getrandbits(128):032x}",
+            "args_digest": rng.choice(args) if rng.random() < 0.6 else f"{rng.getrandbits(64):016x}",
             "args_shape": rng.choice(_SHAPES),
             "args_features": orjson.dumps({"depth": 1, "keys": 2, "longest": rng.randrange(8, 120)}).decode(),
             "args_bytes": rng.randrange(20, 400),
-            "result_digest": f"{rng.getrandbits(128):032x}",
-            "result_shape": '["text"]',
+            "result_digest": f"{rng.getrandbits(64):016x}",
+            "result_shape": "text",
             "result_bytes": int(rng.lognormvariate(7, 1)),
             "result_items": rng.randrange(1, 30),
             "result_empty": rng.random() < 0.03,

@@ -14,15 +14,15 @@
 --   service_name     varchar  the MCP server
 --   tool             varchar  gen_ai.tool.name
 --   outcome          varchar  how it failed
---   error_type       varchar  class of the failure
---   status_code      varchar  JSON-RPC error code
---   duration_ms      double   how long it took
---   nth_call         bigint   its place among the session's tool calls, from 1
 --   before_5         varchar  the tool called five calls earlier, and its outcome where that was not ok
 --   before_4         varchar  four calls earlier
 --   before_3         varchar  three calls earlier
 --   before_2         varchar  two calls earlier
 --   before_1         varchar  the call just before
+--   error_type       varchar  class of the failure
+--   status_code      varchar  JSON-RPC error code
+--   duration_ms      double   how long it took
+--   nth_call         bigint   its place among the session's tool calls, from 1
 --   trace_id         varchar  trace of the failed call
 --   span_id          varchar  its span
 with hit as (
@@ -80,15 +80,15 @@ select
     service_name,
     tool,
     outcome,
-    error_type,
-    status_code,
-    duration_ms,
-    nth_call,
     before_5,
     before_4,
     before_3,
     before_2,
     before_1,
+    error_type,
+    status_code,
+    duration_ms,
+    nth_call,
     trace_id,
     span_id
 from chained

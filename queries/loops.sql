@@ -26,8 +26,8 @@
 -- chart:    bar session_id wasted
 
 -- What is no loop: polling that gets a new answer, paging (arguments change, results are not empty), a tool that
--- always answers with nothing (a write), and calls that ask for input or become a task, with their retries. A
--- cancelled call has no result that could be the same.
+-- always answers with nothing (a write), calls that are sent all at once, and calls that ask for input or become a
+-- task, with their retries. A cancelled call has no result that could be the same.
 
 -- Sorting every session by time is most of the work, so only those are sorted that can hold a loop at all: with some
 -- call made often enough, or enough calls of one tool that brought nothing.
@@ -108,15 +108,39 @@ placed as (
         sum(case when cost_microusd is null then 0 else 1 end) over so_far as priced_so_far,
         sum(case when fruitless then 1 else 0 end) over so_far as fruitless_so_far,
         case when act = lag(act) over in_session then 1 else 0 end as same_act,
+        -- A call goes on with a loop only if it began after the one before had ended: calls that are sent all at once
+        -- cannot know each other's results. Nine tenths, for starts and durations are by two clocks.
         case
             when (empty or fruitless) and lag(empty or fruitless) over in_session
-                and service_key = lag(service_key) over in_session and tool_key = lag(tool_key) over in_session then 1
+                and service_key = lag(service_key) over in_session and tool_key = lag(tool_key) over in_session
+                and (start_unix_nano - lag(start_unix_nano) over in_session) * 10
+                    >= coalesce(lag(duration_ns) over in_session, 0) * 9 then 1
             else 0
         end as same_nothing,
-        case when deed = lag(deed, 1) over in_session then 1 else 0 end as same_1,
-        case when deed = lag(deed, 2) over in_session then 1 else 0 end as same_2,
-        case when deed = lag(deed, 3) over in_session then 1 else 0 end as same_3,
-        case when deed = lag(deed, 4) over in_session then 1 else 0 end as same_4,
+        case
+            when deed = lag(deed, 1) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 1) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 1) over in_session, 0) * 9 then 1
+            else 0
+        end as same_1,
+        case
+            when deed = lag(deed, 2) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 2) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 2) over in_session, 0) * 9 then 1
+            else 0
+        end as same_2,
+        case
+            when deed = lag(deed, 3) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 3) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 3) over in_session, 0) * 9 then 1
+            else 0
+        end as same_3,
+        case
+            when deed = lag(deed, 4) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 4) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 4) over in_session, 0) * 9 then 1
+            else 0
+        end as same_4,
         -- A new answer to an old question: what went before was polling.
         case
             when act = lag(act, 1) over in_session and deed <> lag(deed, 1) over in_session

@@ -276,6 +276,11 @@ def _stretches(steps: list[Row], repeats: int, empties: int, rounds: int) -> lis
     """(kind, period, first, last) of every maximal stretch that is long enough."""
     acts, deeds = [*map(_act, steps)], [*map(_deed, steps)]
 
+    def after_the_end(i: int, period: int) -> bool:
+        """Whether a call began when the one `period` before it had ended, but for a tenth of its duration."""
+        here, there = steps[i], steps[i - period]
+        return (here["start_unix_nano"] - there["start_unix_nano"]) * 10 >= (there.get("duration_ns") or 0) * 9
+
     def maximal(same: Callable[[int], bool], period: int) -> Iterable[tuple[int, int]]:
         index = period
         while index < len(steps):
@@ -290,7 +295,7 @@ def _stretches(steps: list[Row], repeats: int, empties: int, rounds: int) -> lis
     for period in (1, 2, 3, 4):
 
         def same(i: int, period: int = period) -> bool:
-            return deeds[i] is not None and deeds[i] == deeds[i - period]
+            return deeds[i] is not None and deeds[i] == deeds[i - period] and after_the_end(i, period)
 
         for low, high in maximal(same, period):
             after = high + 1
@@ -313,6 +318,7 @@ def _stretches(steps: list[Row], repeats: int, empties: int, rounds: int) -> lis
             and (_empty(there) or _fruitless(there))
             and (here.get("service_name") or "", here.get("tool") or "")
             == (there.get("service_name") or "", there.get("tool") or "")
+            and after_the_end(i, 1)
         )
 
     for low, high in maximal(nothing, 1):
