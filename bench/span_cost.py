@@ -23,9 +23,9 @@ from pathlib import Path
 from mcpobs import semconv
 from mcpobs.keys import open_folder
 from mcpobs.observer import Observer
-from mcpobs.row import Recorder, Rows
 from mcpobs.protocol.operation import Operation, Peer, Stamp, ValueFacts
 from mcpobs.protocol.session import StdioSessions
+from mcpobs.row import Recorder, Rows
 from mcpobs.telemetry.export import exporter_from_environment
 from mcpobs.telemetry.spool import Spool
 

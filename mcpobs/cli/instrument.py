@@ -10,7 +10,7 @@ import typer
 def instrument(
     command: Annotated[
         list[str],
-        typer.Argument(metavar="COMMAND", help="The server's own command; everything after -- is its own.", show_default=False),
+        typer.Argument(metavar="COMMAND", help="The server's command; all after -- is its own.", show_default=False),
     ],
     lake: Annotated[
         str | None, typer.Option(help="Folder to record to.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")

@@ -21,6 +21,7 @@ LIMIT_S = 900
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         return EXIT_USAGE
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the wrapper that starts it blocks what it passes on
     signal.alarm(LIMIT_S)  # its default action ends the process, which a committer survives anywhere
     with suppress(OSError):  # being polite is not worth failing for
         os.nice(10)

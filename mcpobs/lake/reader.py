@@ -55,10 +55,8 @@ class Reading:
         return bool(bad)
 
     def close(self) -> None:
-        self.connection.close()
-        if self._private is not None:
-            _remove_folder(self._private)
-            self._private = None
+        _discard(self.connection, self._private)
+        self._private = None
 
     def __enter__(self) -> Reading:
         return self
@@ -91,10 +89,14 @@ def open_reading(
             except _Moved:
                 continue
         raise LakeError(f"the spool of {lake} keeps changing while it is read", "try again")
+    except EngineError as error:
+        _discard(connection, private)
+        reason = str(error).splitlines()[0]
+        raise LakeError(
+            f"cannot read the lake at {lake}: {reason}", "`mcpobs lake info` names what is damaged"
+        ) from error
     except BaseException:
-        connection.close()
-        if private is not None:
-            _remove_folder(private)
+        _discard(connection, private)
         raise
 
 
@@ -154,7 +156,7 @@ def _load_hot(connection: Connection, private: Path | None, lake: Path, fresh: l
             raise LakeError(f"cannot read {f.path}: {error.strerror}", "check the permissions of the spool") from None
     if private is None and any(c.rows for c in contents):
         raise LakeError("no folder for temporary files can be written", "set TMPDIR to a writable folder")
-    copy = (private or lake) / "hot.jsonl"
+    copy = (private or lake) / "hot.jsonl"  # not written where there is no private folder
     try:
         loaded = hot.load(connection, "_hot", contents, copy)
     except EngineError:
@@ -201,6 +203,12 @@ def _private_folder() -> Path | None:
             continue
         return folder
     return None
+
+
+def _discard(connection: Connection, private: Path | None) -> None:
+    connection.close()
+    if private is not None:
+        _remove_folder(private)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -63,9 +63,9 @@ def commit_if_large(lake: Path) -> Commit | None:
 
     Fails softly: a reader needs no commit, and the lake may be one that it cannot write.
     """
-    if sum(f.size_bytes for f in backlog.segments(lake)) <= LARGE_BYTES:
-        return None
     try:
+        if sum(f.size_bytes for f in backlog.segments(lake) if backlog.sealed(f)) <= LARGE_BYTES:
+            return None
         return commit(lake)
     except LakeError:
         return None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from mcpobs import keys, semconv
 from mcpobs.errors import McpobsError
@@ -22,6 +24,9 @@ from mcpobs.row import Recorder, Rows
 from mcpobs.settings import Config, lake_folder, load_config
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 from mcpobs.telemetry.spool import LossRow, Spool
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 Warn = Callable[[str], None]
 
@@ -40,6 +45,7 @@ class Recording:
         self.tap = tap
         self.propagation: Propagation | None = None
         self.client_left = False
+        self._committer: Popen[bytes] | None = None  # kept, for Popen complains of a process that it forgets
 
     @classmethod
     def open(
@@ -66,7 +72,7 @@ class Recording:
         key, spool = _open_lake(
             folder,
             lambda count, reason: rows.loss(session, count, reason),
-            lambda: Thread(target=_commit_in_background, args=(folder,), name="commit", daemon=True).start(),
+            lambda: _commit_after_roll(folder),
             warn,
         )
         exporter = _exporter(env, recorder, warn)
@@ -92,7 +98,7 @@ class Recording:
             self._spool.close()
             if self._spool.lost_total:
                 self._warn(f"{self._spool.lost_total} operations were not recorded: {self._spool.reason}")
-            _commit_in_background(self._lake)
+            self._committer = _commit_in_background(self._lake)
         if self._exporter is not None:
             self._exporter.session_ended(time.monotonic() - self._started_s)
             self._exporter.close()
@@ -137,22 +143,34 @@ def _unwritable(folder: Path, error: OSError) -> str:
     )
 
 
-def _commit_in_background(lake: Path) -> None:
+def _commit_after_roll(lake: Path) -> None:
+    """In a thread of its own, for starting a process would hold up a call, and somebody must wait for its end."""
+
+    def commit() -> None:
+        committer = _commit_in_background(lake)
+        if committer is not None:
+            committer.wait()
+
+    with suppress(RuntimeError):  # no thread to be had
+        Thread(target=commit, name="commit", daemon=True).start()
+
+
+def _commit_in_background(lake: Path) -> Popen[bytes] | None:
     """Lets a committer of its own turn the spool into Parquet, once there is enough to make it worth while."""
     from mcpobs.lake.backlog import worth_committing
 
-    try:
-        if not worth_committing(lake):
-            return
-        import subprocess  # 20 ms that most wrappers never pay
-        import sys
+    if not worth_committing(lake):
+        return None
+    import subprocess  # 20 ms that most wrappers never pay
+    import sys
 
-        subprocess.Popen(
+    with suppress(OSError):  # the next wrapper or report does it
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", "mcpobs.lake.commit", str(lake)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            cwd="/",  # the server's folder is to be free when the server is gone
             start_new_session=True,
         )
-    except OSError:
-        pass  # the next wrapper or report does it
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -16,13 +17,14 @@ import pytest
 
 from mcpobs.errors import LakeError
 from mcpobs.keys import open_folder
-from mcpobs.lake import delta, maintain, snapshot, totals, writer
+from mcpobs.lake import delta, hot, maintain, snapshot, totals, writer
 from mcpobs.lake.backlog import WORTH_SEGMENTS, worth_committing
 from mcpobs.lake.engine import connect
 from mcpobs.lake.inspection import inspect
 from mcpobs.lake.lock import exclusive
 from mcpobs.lake.snapshot import Snapshot
 from mcpobs.lake.vacuum import vacuum
+from mcpobs.segment import Segment, seal
 from tests.lake.rows import DAY, NOON, new_spool, numbers, parquet_files, row, segments, spooled
 
 
@@ -232,6 +234,21 @@ def test_many_small_segments_are_worth_a_commit(tmp_path: Path) -> None:
     assert worth_committing(tmp_path)
 
 
+def test_many_small_segments_are_moved_and_read_in_little_memory(tmp_path: Path) -> None:
+    # DuckDB takes a buffer for each file that it reads at a time; 400 of them went beyond any limit
+    count = 400
+    open_folder(tmp_path)
+    for number in range(count):
+        line = seal(json.dumps(row(number)).encode())
+        (tmp_path / "spool" / Segment(f"0123456789abcd-{number:08x}", 1).name).write_bytes(line)
+    with connect(memory_bytes=200 << 20) as connection:
+        contents = [hot.read(path, growing=False) for path in segments(tmp_path)]
+        assert hot.load(connection, "loaded", contents, tmp_path / "copy").rows == count
+    assert numbers(tmp_path) == list(range(count))
+    assert writer.commit(tmp_path).rows == count
+    assert numbers(tmp_path) == list(range(count))
+
+
 def test_asking_for_the_backlog_loads_neither_duckdb_nor_deltalake() -> None:
     code = (
         "import sys; from mcpobs.lake.backlog import worth_committing; from pathlib import Path;"
@@ -388,8 +405,6 @@ def test_a_damaged_checkpoint_is_read_around_as_long_as_the_commits_are_there(tm
 
 
 def test_a_table_with_features_that_we_do_not_know_is_refused(tmp_path: Path) -> None:
-    import json
-
     spooled(tmp_path, [row(1)])
     writer.commit(tmp_path)
     action = {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["deletionVectors"]}}

@@ -8,12 +8,14 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from mcpobs import semconv
+from mcpobs.telemetry.spool import Spool
 from tests.proxy.wrapped import SCRIPTED, Wrapped, attributes, call, line, rows
 
 
@@ -234,3 +236,30 @@ def test_a_client_that_never_reads_stderr_does_not_hold_up_the_calls(tmp_path: P
         assert wrapped.process.wait() == 0
     os.close(reader)
     os.close(writer)
+
+
+def test_a_wrapper_lets_a_committer_run_at_its_end_where_the_spool_is_long(tmp_path: Path) -> None:
+    for number in range(70):
+        writer = Spool(tmp_path, lambda count, reason: {})
+        writer.write({"trace_id": "1" * 32, "span_id": f"{number:016x}", "name": "n", "start_unix_nano": 1})
+        writer.close()
+    with Wrapped(tmp_path) as wrapped:
+        wrapped.send(call(1, "echo"))
+        assert wrapped.leave()[::2] == (0, b"")
+    until = time.monotonic() + 60
+    while not list((tmp_path / "spans").glob("_delta_log/*.json")):
+        assert time.monotonic() < until, "nobody committed"
+        time.sleep(0.05)
+
+
+def test_a_spool_that_rolls_under_a_wrapper_is_committed_without_holding_up_the_calls(tmp_path: Path) -> None:
+    """A request with long ids of its own makes a long row, so that a segment is soon full."""
+    with Wrapped(tmp_path, ["cat"]) as wrapped:
+        notes = line(method="notifications/x", params={"_meta": {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}}) * 500
+        sent = 0
+        while not list((tmp_path / "spans").glob("_delta_log/*.json")):
+            wrapped.send(notes)
+            for _ in range(500):
+                assert wrapped.receive()["method"] == "notifications/x"
+            sent += 1
+            assert sent < 100, "nobody committed"

@@ -41,12 +41,17 @@ class Wrapped:
     """A server behind `mcpobs instrument`. Killed after a deadline, so that no test hangs."""
 
     def __init__(
-        self, lake: Path, command: Sequence[str] = SCRIPTED, options: Sequence[str] = (), **popen: Any
+        self,
+        lake: Path,
+        command: Sequence[str] = SCRIPTED,
+        options: Sequence[str] = (),
+        deadline_s: float = DEADLINE_S,
+        **popen: Any,
     ) -> None:
         wrapper = [*INSTRUMENT, "--lake", str(lake), *options, "--", *command]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(wrapper, **{**pipes, **popen})
-        self._deadline = threading.Timer(DEADLINE_S, self.process.kill)
+        self._deadline = threading.Timer(deadline_s, self.process.kill)
         self._deadline.start()
 
     def send(self, *frames: bytes) -> None:

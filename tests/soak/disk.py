@@ -84,7 +84,7 @@ def run(disk: Path, *, cycles: int, seed: int) -> tuple[Figures, set[str], set[s
     answered: set[str] = set()
     must: set[str] = set()  # answered while there was room: before the first filling and after each freeing
     spool = Spool(lake, _loss, retry_ns=0)
-    with Wrapped(lake) as wrapped:
+    with Wrapped(lake, deadline_s=1800) as wrapped:
 
         def calls(count: int, expected: bool) -> None:
             for _ in range(count):

@@ -26,7 +26,7 @@ from tests.proxy.wrapped import INSTRUMENT, SCRIPTED, call
 
 CLIENTS = 3
 IN_FLIGHT = 8
-PAUSE_S = 0.02  # between two windows of calls: the machine is to be busy, the readings are to end
+PAUSE_S = 0.05  # between two windows of calls: the machine is to be busy, the readings are to end
 REPORTS = ("latency", "errors", "sessions", "failures", "loops", "shapes")
 
 
@@ -176,6 +176,8 @@ def run(lake: Path, *, rounds: int, seed: int) -> Figures:
                 everyone.append(clients[-1])
             _read(lake, everyone, figures)
             _end_report(report, figures)
+            if turn % 50 == 49:
+                print(f"round {turn + 1}: {figures.readings} readings, {len(figures.lost)} lost", flush=True)
         for client in clients:
             if client.leave() != 0:
                 figures.broken.append(f"a wrapper that was left alone ended with {client.process.returncode}")
