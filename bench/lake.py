@@ -62,9 +62,8 @@ def _cold(name: str, lake: Path) -> None:
         walls.append(time.perf_counter() - wall)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    print(
-        f"{name:20s} {sorted(walls)[3] * 1000:8.0f} ms wall (best {min(walls) * 1000:.0f}), {sorted(cpus)[3] * 1000:.0f} ms CPU"
-    )
+    wall, best, cpu = sorted(walls)[3] * 1000, min(walls) * 1000, sorted(cpus)[3] * 1000
+    print(f"{name:20s} {wall:8.0f} ms wall (best {best:.0f}), {cpu:.0f} ms CPU")
 
 
 def _peak_mib() -> float:
