@@ -234,14 +234,17 @@ def test_a_forked_child_does_not_hold_its_parents_segment(tmp_path: Path) -> Non
     writer = spool(tmp_path)
     writer.write(row("before"))
     (segment,) = segments(tmp_path)
-    reader, go = os.pipe()
-    child = in_a_fork(lambda: os.read(reader, 1).decode())
+    waiting, go = os.pipe()
+    there, forked = os.pipe()
+    child = in_a_fork(lambda: str(os.write(forked, b"!")) + os.read(waiting, 1).decode())
+    os.read(there, 1)  # until then the child has not come to let go of it
     writer.close()
-    assert not locked(segment)
+    let_go = not locked(segment)
     os.write(go, b"x")
-    assert result(child) == "x"
-    os.close(reader)
-    os.close(go)
+    assert result(child) == "1x"
+    assert let_go
+    for fd in (waiting, go, there, forked):
+        os.close(fd)
 
 
 def test_a_forked_child_counts_only_its_own_losses(tmp_path: Path) -> None:
