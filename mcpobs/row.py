@@ -104,7 +104,8 @@ class Rows:
         """The row that says how many operations could not be recorded, and why."""
         return {
             **self._session(session),
-            **_new_ids(),
+            "trace_id": os.urandom(16).hex(),
+            "span_id": os.urandom(8).hex(),
             "trace_flags": 1,
             "name": semconv.LOSS_SPAN,
             "kind": "internal",
@@ -161,7 +162,8 @@ class Rows:
     @staticmethod
     def _identify(row: Row, operation: Operation, session: Session) -> None:
         """Ids: those settled beforehand, else new ones, in the caller's trace where there is one."""
-        row.update(_new_ids())
+        both = os.urandom(24).hex()  # one system call for both
+        row["trace_id"], row["span_id"] = both[:32], both[32:]
         parent, span = operation.parent, operation.span
         row["trace_flags"] = 1
         if parent is not None:
@@ -220,8 +222,3 @@ def _describe_values(row: Row, operation: Operation) -> None:
             row["result_items"] = operation.result_items
         if operation.result_empty is not None:
             row["result_empty"] = operation.result_empty
-
-
-def _new_ids() -> Row:
-    both = os.urandom(24).hex()  # one system call for both
-    return {"trace_id": both[:32], "span_id": both[32:]}
