@@ -11,6 +11,7 @@ from pathlib import Path
 from mcpobs import semconv
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
+from tests.golden import check
 
 ROOT = Path(__file__).parent.parent
 COLUMNS_PAGE = ROOT / "docs" / "columns.md"
@@ -33,10 +34,7 @@ def test_every_constant_of_an_attribute_is_registered() -> None:
 
 
 def test_the_page_of_columns_is_what_the_registry_says() -> None:
-    page = _page()
-    if os.environ.get("UPDATE_GOLDEN"):
-        COLUMNS_PAGE.write_text(page)
-    assert COLUMNS_PAGE.read_text() == page, "run the test with UPDATE_GOLDEN=1 and read the difference"
+    check(COLUMNS_PAGE, _page())
 
 
 def test_all_that_is_emitted_is_registered_and_all_that_is_registered_as_emitted_is_emitted(tmp_path: Path) -> None:

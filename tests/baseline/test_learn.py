@@ -18,6 +18,7 @@ from mcpobs.limits.model import ANY_TOOL, ArgumentLimits, Evidence, Excluded, Li
 from mcpobs.queries.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
+from tests.golden import check
 from tests.queries.recorded import in_memory
 
 GOLDEN = Path(__file__).parent / "golden" / "limits.yaml"
@@ -41,9 +42,8 @@ def _learn(
 
 
 def test_a_fixed_lake_gives_this_very_file():
-    """The golden file. Where a change is meant: write what this test found over it, and read the difference."""
     lesson = _learn(ordinary(80) + ODD, config=Config({"search": 0.002, "get": 0.0005}))
-    assert write(lesson.limits, lesson.comments) == GOLDEN.read_text(encoding="utf-8")
+    check(GOLDEN, write(lesson.limits, lesson.comments))
 
 
 def test_the_golden_file_is_read_back_as_the_limits_that_were_derived():

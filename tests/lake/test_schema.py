@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 from mcpobs.lake.schema import DELTA_TYPES, DERIVED, ORDER, REQUIRED, SPOOLED, TYPES, delta_schema, suffix
+from tests.golden import check
 
 GOLDEN = Path(__file__).parent / "golden" / "columns.txt"
 
 
 def test_the_columns_are_those_that_were_agreed_on() -> None:
     """Columns are additive only: append a line to the golden file, and change none."""
-    assert "".join(f"{name} {type_}\n" for name, type_ in TYPES.items()) == GOLDEN.read_text()
+    check(GOLDEN, "".join(f"{name} {type_}\n" for name, type_ in TYPES.items()))
 
 
 def test_each_column_is_spooled_or_derived() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from mcpobs.output import csv_text, json_text, markdown, table
 from mcpobs.queries.header import Column
-from tests.output.golden import check
+from tests.golden import check
 
+GOLDEN = Path(__file__).parent / "golden"
 COLUMNS = (
     Column("session_id", "varchar", "the session"),
     Column("service_name", "varchar", "the MCP server"),
@@ -47,13 +48,13 @@ ROWS: list[tuple[object, ...]] = [
 
 
 def test_the_table_for_a_pipe_is_as_wide_as_it_needs() -> None:
-    check("table.txt", table.render(COLUMNS, ROWS))
+    check(GOLDEN / "table.txt", table.render(COLUMNS, ROWS))
 
 
 @pytest.mark.parametrize("cells", [120, 80, 40])
 def test_the_table_for_a_terminal_fits_it(cells: int) -> None:
     text = table.render(COLUMNS, ROWS, cells_wide=cells)
-    check(f"table-{cells}.txt", text)
+    check(GOLDEN / f"table-{cells}.txt", text)
     assert all(table.width(line) <= cells for line in text.splitlines())
 
 
@@ -71,12 +72,12 @@ def test_the_server_is_shown_where_there_are_several() -> None:
 
 
 def test_markdown_escapes_what_it_would_read_as_its_own() -> None:
-    check("table.md", markdown.render(COLUMNS, ROWS))
+    check(GOLDEN / "table.md", markdown.render(COLUMNS, ROWS))
 
 
 def test_csv_is_quoted_as_rfc_4180_says_and_reads_back_the_same() -> None:
     text = csv_text.render(COLUMNS, ROWS)
-    check("table.csv", text)
+    check(GOLDEN / "table.csv", text)
     read = list(csv.reader(io.StringIO(text, newline="")))
     assert read[0] == [column.name for column in COLUMNS]
     assert [row[2] for row in read[1:]] == ["search", "検索", ROWS[2][2], ""]
@@ -85,7 +86,7 @@ def test_csv_is_quoted_as_rfc_4180_says_and_reads_back_the_same() -> None:
 
 def test_json_is_ascii_and_reads_back_the_same() -> None:
     text = json_text.render(json_text.document(COLUMNS, ROWS))
-    check("table.json", text)
+    check(GOLDEN / "table.json", text)
     assert text.isascii()
     read = json.loads(text)
     assert [tuple(row.values()) for row in read["rows"]] == ROWS

@@ -20,7 +20,7 @@ from mcpobs import keys
 from mcpobs.cli.reporting import ReportOptions, run_report
 from mcpobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LakeError, UsageError
 from mcpobs.lake import writer
-from tests.output.golden import check
+from tests.golden import check
 from tests.queries.recorded import SECOND, START, Row, call, spool
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -66,12 +66,12 @@ def test_the_highest_p95_is_told_in_one_sentence_first(report: Report) -> None:
     out, err = report(p95=True)
     assert out.splitlines()[0] == "fetch: p95 75.2 ms over 85 calls in the last hour"
     assert err == ""
-    check("p95.txt", out, GOLDEN)
+    check(GOLDEN / "p95.txt", out)
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "markdown"])
 def test_the_highest_p95_in_every_format(form: str, report: Report) -> None:
-    check(f"p95.{form}", report(p95=True, format=form)[0], GOLDEN)
+    check(GOLDEN / f"p95.{form}", report(p95=True, format=form)[0])
 
 
 def test_a_tool_with_too_few_calls_never_wins(report: Report) -> None:
@@ -95,12 +95,12 @@ def test_a_chosen_window_is_taken_as_it_is(report: Report) -> None:
 @pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
 def test_every_report_in_every_format(name: str, form: str, report: Report) -> None:
     out, _ = report(name=name, format=form, limit=3)
-    check(f"{name}.{form}", out, GOLDEN)
+    check(GOLDEN / f"{name}.{form}", out)
 
 
 def test_the_overview_answers_the_five_questions(report: Report) -> None:
     out, err = report()
-    check("overview.table", out, GOLDEN)
+    check(GOLDEN / "overview.table", out)
     assert err == ""
     answers = {row["question"]: row["answer"] for row in json.loads(report(json=True)[0])["rows"]}
     assert len(answers) == 5
