@@ -7,8 +7,9 @@ DEMO := .venv
 TEST := .venv-test
 PIP := -m pip install --quiet --disable-pip-version-check
 JOBS ?= 2
+unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, and each would compile all of it
 
-.PHONY: demo test check unit lowest interop soak bench locks wheel clean python
+.PHONY: demo test check unit lowest interop soak bench locks clean python
 
 demo: $(DEMO)/installed
 	$(DEMO)/bin/mcpobs demo

@@ -35,7 +35,7 @@ def main() -> None:
     sections = {
         "The wrapper": wrapper.run(9, 400, given.glassport),
         "A recorded span, in its caller": span_cost,
-        "Reports and bytes": report.run(1_000_000, 7),
+        "Reports and bytes": report.run(1_000_000, 5),
     }
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     head = (
