@@ -44,7 +44,6 @@ class Recording:
         self._started_s = time.monotonic()
         self.tap = tap
         self.propagation: Propagation | None = None
-        self.client_left = False
         self._committer: Popen[bytes] | None = None  # kept, for Popen complains of a process that it forgets
 
     @classmethod
@@ -83,16 +82,16 @@ class Recording:
             recording.propagation = Propagation(tap)
         return recording
 
-    def close(self, ended: Exit, sent: Collection[int]) -> None:
+    def close(self, ended: Exit, sent: Collection[int], client_left: bool) -> None:
         """Records what the server left unfinished, flushes, and lets the committer run if there is work for it.
 
-        `sent` are the signals that were passed on to the server."""
+        `sent` are the signals that were passed on to the server; `client_left` where the client's end came first."""
         extra: dict[str, str | int] = {}
         if ended.code is not None:
             extra[semconv.SERVER_EXIT_CODE] = ended.code
         if ended.signal_name is not None:
             extra[semconv.SERVER_EXIT_SIGNAL] = ended.signal_name
-        as_wished = (ended.code == 0 and self.client_left) or ended.signal in sent
+        as_wished = (ended.code == 0 and client_left) or ended.signal in sent
         self.tap.close("client_disconnect" if as_wished else "server_exit", extra)
         if self._spool is not None:
             self._spool.close()

@@ -7,6 +7,7 @@ same.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import threading
@@ -49,16 +50,15 @@ def instrument(options: InstrumentOptions) -> NoReturn:
     server = process.start(options.command)
     process.forward_signals(server)
     recording = _recording(options)
-    down = relay.Downstream(server.stdout, 1, relay.unseen if recording is None else recording.tap.seen)
-    threading.Thread(target=_upstream, args=(server, recording), name="upstream", daemon=True).start()
-    downstream = threading.Thread(target=down.run, name="downstream", daemon=True)
-    downstream.start()
+    gc.freeze()  # what is loaded by now stays: the collector need not look through it during a call
+    up, down = _ways(server, recording)
+    threading.Thread(target=relay.run, args=(up, down), name="relay", daemon=True).start()
     ended = server.wait()
-    downstream.join(LINGER_S)  # what the server wrote before it ended has to reach the client
-    while downstream.is_alive() and down.silent_s() < LINGER_S and not server.called_in_vain:
-        downstream.join(LINGER_S)
+    down.ended.wait(LINGER_S)  # what the server wrote before it ended has to reach the client
+    while not down.ended.is_set() and down.silent_s() < LINGER_S and not server.called_in_vain:
+        down.ended.wait(LINGER_S)
     if recording is not None:
-        _close(recording, ended, server.sent)
+        _close(recording, ended, server.sent, client_left=up.at_end)
     process.imitate(ended)
 
 
@@ -78,24 +78,22 @@ def _recording(options: InstrumentOptions) -> Recording | None:
         return None
 
 
-def _close(recording: Recording, ended: process.Exit, sent: set[int]) -> None:
+def _close(recording: Recording, ended: process.Exit, sent: set[int], client_left: bool) -> None:
     try:
-        recording.close(ended, sent)
+        recording.close(ended, sent, client_left)
     except Exception as error:  # the server's exit code counts more
         warn(f"the end of the recording failed: {type(error).__name__}: {error}")
 
 
-def _upstream(server: process.Child, recording: Recording | None) -> None:
+def _ways(server: process.Child, recording: Recording | None) -> tuple[relay.Way, relay.Way]:
+    """Up, from client to server, and down. A chunk for the server is parsed only when it is passed on: the server
+    works meanwhile. One for the client is recorded first: a finished call is on disk before the client knows of it."""
     if recording is None:
-        relay.upstream(0, server.stdin, relay.unseen, _nothing)
-    elif recording.propagation is not None:
-        rewrite, rest = recording.propagation.rewrite, recording.propagation.rest
-        recording.client_left = relay.rewritten(0, server.stdin, rewrite, rest, recording.tap.catch_up)
-    else:
-        recording.client_left = relay.upstream(0, server.stdin, recording.tap.note, recording.tap.catch_up)
-    relay.close(server.stdin)
-    relay.close(0)  # where the server does not read any more, the client must see a broken pipe as well
-
-
-def _nothing() -> None:
-    pass
+        return relay.Way(0, server.stdin), relay.Way(server.stdout, 1)
+    tap = recording.tap
+    down = relay.Way(server.stdout, 1, show=tap.seen)
+    if recording.propagation is None:
+        return relay.Way(0, server.stdin, show=tap.note, after=tap.catch_up), down
+    propagation = recording.propagation
+    up = relay.Way(0, server.stdin, show=propagation.rewrite, after=tap.catch_up, rest=propagation.rest)
+    return up, down

@@ -1,9 +1,8 @@
 """What the wrapper learns from the bytes that pass: frames, operations, sessions, rows. Never raises, never writes
 to the wire.
 
-Two threads use it, one for each direction. A chunk from the client is noted before it is passed on and parsed
-after that, by whichever thread comes first: the response to it may be there before the client's thread has
-parsed the request. The lock is held only while parsing and spooling, never while a pipe is read or written.
+A chunk from the client is noted before it is passed on and parsed after that, while the server works. The lock is
+for the end, which the relay's thread does not wait for; it is never held while a pipe is read or written.
 """
 
 from __future__ import annotations
@@ -43,23 +42,25 @@ class Tap:
         self._lock = Lock()
         self._failed = False
 
-    def note(self, chunk: bytes, span: TraceContext | None = None) -> None:
-        """Keeps a chunk from the client for `catch_up`. Must be called before the chunk is passed on.
+    def note(self, chunk: bytes, span: TraceContext | None = None) -> bytes:
+        """Keeps a chunk from the client for `catch_up`, and gives it back. Must be called before it is passed on.
 
         With `span` the chunk is one whole frame, whose operation gets that span's ids."""
         self._noted.append((chunk, now(), span))
+        return chunk
 
     def catch_up(self) -> None:
         """Parses what the client has sent so far."""
         with self._lock:
             self._parse_noted()
 
-    def seen(self, chunk: bytes) -> None:
-        """Parses a chunk from the server; what it finishes is recorded when this returns."""
+    def seen(self, chunk: bytes) -> bytes:
+        """Parses a chunk from the server, and gives it back; what it finishes is recorded when this returns."""
         stamp = now()
         with self._lock:
             self._parse_noted()
             self._parse("server", chunk, stamp)
+        return chunk
 
     def close(self, error_type: str, extra: Mapping[str, str | int]) -> None:
         """Records what is still in flight as unfinished."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,32 +48,39 @@ def test_a_standard_pipe_that_is_let_go_keeps_its_number(tmp_path: Path) -> None
     assert result(in_a_fork(child)) == "True b''"
 
 
-def test_the_end_of_a_pipe_is_told_by_whose_end_it_was() -> None:
+@pytest.mark.parametrize("late", [False, True])
+def test_the_end_of_a_pipe_is_told_by_whose_end_it_was(late: bool) -> None:
     source, client = os.pipe()
     server, sink = os.pipe()
     os.write(client, b"x")
-    os.close(client)
-    noted: list[bytes] = []
-    assert relay.upstream(source, sink, noted.append, lambda: None) is True
-    assert (noted, os.read(server, 9)) == ([b"x"], b"x")
-    source, client = os.pipe()
-    os.write(client, b"y")
-    os.close(server)
-    assert relay.upstream(source, sink, noted.append, lambda: None) is False
-    assert noted == [b"x", b"y"]
-    for fd in (source, client, sink):
-        relay.close(fd)
+    shown: list[bytes] = []
+    way = relay.Way(source, sink, show=_kept(shown), rest=lambda: b"rest")
+    if late:
+        os.close(server)  # the server is gone before the client is
+    else:
+        os.close(client)
+    relay.run(way)
+    assert shown == [b"x"]
+    assert way.at_end is not late
+    if late:
+        with pytest.raises(BrokenPipeError):
+            os.write(client, b"y")
+        os.close(client)
+    else:
+        assert os.read(server, 9) + os.read(server, 9) == b"xrest"
+        assert os.read(server, 9) == b""
+        os.close(server)
 
 
 def test_a_server_is_not_silent_while_its_client_reads_slowly() -> None:
     source, server = os.pipe()
     client, sink = os.pipe()
     os.set_blocking(server, False)
-    down = relay.Downstream(source, sink, relay.unseen)
-    thread = threading.Thread(target=down.run)
+    down = relay.Way(source, sink)
+    thread = threading.Thread(target=relay.run, args=(down,))
     thread.start()
     sent = 0
-    while True:  # until all pipes are full, so the relay is in the middle of a write
+    while True:  # until all pipes are full, so the relay waits for room
         try:
             sent += os.write(server, b"x" * 4096)
         except BlockingIOError:
@@ -86,6 +94,52 @@ def test_a_server_is_not_silent_while_its_client_reads_slowly() -> None:
     thread.join()
     assert received == sent
     os.close(client)
+
+
+def test_a_client_that_does_not_read_does_not_hold_up_what_it_sends() -> None:
+    """One that writes a large request while a large answer is on its way would wait for ever."""
+    answers, server_out = os.pipe()
+    client_in, out = os.pipe()
+    requests, client_out = os.pipe()
+    server_in, to_server = os.pipe()
+    thread = threading.Thread(
+        target=relay.run, args=(relay.Way(requests, to_server), relay.Way(answers, out)), daemon=True
+    )
+    thread.start()
+    size = 1 << 20
+    flood = threading.Thread(target=_write_whole, args=(server_out, b"a" * size))
+    flood.start()
+    while _room(server_out):  # the relay is held up on the way down
+        pass
+    sender = threading.Thread(target=_write_whole, args=(client_out, b"r" * size))
+    sender.start()
+    assert _read_whole(server_in) == b"r" * size
+    assert _read_whole(client_in) == b"a" * size
+    for one in (flood, sender, thread):
+        one.join(60)
+        assert not one.is_alive()
+    os.close(server_in)
+    os.close(client_in)
+
+
+def _kept(shown: list[bytes]) -> Callable[[bytes], bytes]:
+    def show(chunk: bytes) -> bytes:
+        shown.append(chunk)
+        return chunk
+
+    return show
+
+
+def _write_whole(fd: int, data: bytes) -> None:
+    with os.fdopen(fd, "wb") as pipe:
+        pipe.write(data)
+
+
+def _read_whole(fd: int) -> bytes:
+    found = b""
+    while chunk := os.read(fd, 1 << 16):
+        found += chunk
+    return found
 
 
 def _room(fd: int) -> bool:
