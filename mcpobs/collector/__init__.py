@@ -1,0 +1,1 @@
+"""OTLP in, a durable lake behind it."""

@@ -1,0 +1,78 @@
+"""The columns that a decoded OTLP span has. Knows no dialect: `lake/dialects.py` makes the lake's columns of these.
+
+JSON columns hold attribute values in this form, which keeps the kind of each AnyValue:
+
+    string, bool, array, kvlist   JSON's own
+    int                           a JSON number without fraction or exponent
+    double                        a JSON number with one or the other, which reads back as the same double
+    NaN, +-Infinity               {"doubleValue":"NaN"}, {"doubleValue":"Infinity"}, {"doubleValue":"-Infinity"}
+    bytes                         {"bytesValue":"<base64>"}
+    no value                      null
+    a kvlist whose only key is doubleValue, bytesValue or kvlistValue    {"kvlistValue":{...}}
+
+Of a key that comes twice in one list the last value counts. Bytes that are no UTF-8 become U+FFFD.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from mcpobs.semconv import CONVERSATION_ID, MCP_SESSION_ID, NAMES, SERVICE_NAME
+
+RawType = Literal["text", "json", "bigint", "smallint", "boolean"]
+"""As semconv.ColumnType. `json` is text that holds JSON; null where there is nothing to say."""
+
+SPAN: Final[dict[str, RawType]] = {
+    "trace_id": "text",  # 32 lower-case hex digits
+    "span_id": "text",  # 16 lower-case hex digits
+    "parent_span_id": "text",  # null where empty
+    "trace_state": "text",  # null where empty
+    "flags": "bigint",  # as sent: W3C flags in the low 8 bits
+    "name": "text",
+    "kind": "smallint",  # 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer
+    "start_unix_nano": "bigint",
+    "end_unix_nano": "bigint",  # null where beyond a signed 64-bit integer
+    "status": "smallint",  # 0 unset, 1 ok, 2 error
+    "status_message": "text",  # null where empty
+    "scope_name": "text",  # null where empty
+    "scope": "json",  # {"version","attributes","dropped_attributes_count","schema_url","resource_schema_url"}
+    "service_name": "text",  # the resource's service.name, where it is a string
+    "resource": "json",  # the other resource attributes; null where there are none
+    "attributes": "json",  # those that are not promoted; null where there are none
+    "events": "json",  # [{"name","time_unix_nano","attributes","dropped_attributes_count"}]
+    "links": "json",  # [{"trace_id","span_id","trace_state","attributes","dropped_attributes_count","flags"}]
+    "dropped": "json",  # {"attributes","events","links"}: how many the sender dropped
+}
+"""Members of the JSON objects are left out where they are empty or 0; a column without any member is null."""
+
+
+class Promoted(NamedTuple):
+    """An attribute that gets a column of its own.
+
+    A value of the column's type moves there: a string for `text`, an int for `bigint` and `smallint`, a bool for
+    `boolean`, any value for `json` (a string as it is, for it is JSON already, any other in the form above). An
+    int for a `text` column is written there in decimal AND stays in `attributes`; any other value that does not
+    fit, also an int beyond a smallint, stays in `attributes` alone. With `kept` it stays there in any case.
+    """
+
+    attribute: str
+    column: str
+    type: RawType
+    kept: bool = False
+
+
+PROMOTED: Final[tuple[Promoted, ...]] = (
+    *(
+        Promoted(name.attribute, f"at_{name.column}", name.type)
+        for name in NAMES
+        if name.attribute is not None and name.column is not None and name.attribute != SERVICE_NAME
+    ),
+    Promoted(MCP_SESSION_ID, "at_mcp_session_id", "text", kept=True),
+    Promoted(CONVERSATION_ID, "at_conversation_id", "text", kept=True),
+)
+
+RAW: Final[dict[str, RawType]] = SPAN | {promoted.column: promoted.type for promoted in PROMOTED}
+"""All columns of a decoded batch, in their order."""
+
+MAX_DEPTH: Final = 64
+"""How deep values may be nested; a request that goes deeper is malformed."""
