@@ -19,9 +19,10 @@ SCOPE_NAME = "mcpobs"
 
 Source = Literal["otel", "genai", "ours"]
 ColumnType = Literal["text", "json", "bigint", "smallint", "boolean"]
-Use = Literal["emitted", "derived", "reserved"]
-"""`emitted`: the wrapper writes it · `derived`: the committer computes it from other columns ·
-`reserved`: the column is settled and public, and null until the front or rule that fills it is there."""
+Use = Literal["emitted", "derived", "received", "reserved"]
+"""`emitted`: the wrapper writes it · `derived`: the committer computes it from other columns · `received`: it comes
+with spans that others send by OTLP · `reserved`: the column is settled and public, and null until the front or rule
+that fills it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ CANCELLED_BY = "mcpobs.cancelled.by"
 SERVER_EXIT_CODE = "mcpobs.server.exit_code"
 SERVER_EXIT_SIGNAL = "mcpobs.server.exit_signal"
 LOST_OPERATIONS = "mcpobs.lost.operations"
+CALLER_FLAGS = "mcpobs.caller.trace_flags"
 
 # -- values -----------------------------------------------------------------------------------------------
 EXECUTE_TOOL = "execute_tool"  # gen_ai.operation.name of a tools/call
@@ -104,7 +106,7 @@ TOOL_ERROR = "tool_error"  # error.type where CallToolResult.isError is true
 TRANSPORT_PIPE = "pipe"  # network.transport of stdio
 LOSS_SPAN = "mcpobs.recorder.loss"  # name of the span that says how many operations could not be recorded
 
-Kind = Literal["server", "client", "internal"]
+Kind = Literal["server", "client", "internal", "producer", "consumer"]
 Outcome = Literal[
     "ok",
     "tool_error",  # CallToolResult.isError
@@ -140,9 +142,15 @@ NAMES: tuple[Name, ...] = (
     Name(None, "trace_id", "text", "trace of the span, 32 hex digits", "otel"),
     Name(None, "span_id", "text", "id of the span, 16 hex digits", "otel"),
     Name(None, "parent_span_id", "text", "span that the caller sent in params._meta.traceparent", "otel"),
-    Name(None, "trace_flags", "smallint", "W3C trace flags as the caller sent them; 1 = sampled", "otel"),
+    Name(CALLER_FLAGS, "trace_flags", "smallint", "W3C trace flags as the caller sent them; 1 = sampled", "otel"),
     Name(None, "name", "text", "span name: {mcp.method.name} {target}", "genai"),
-    Name(None, "kind", "text", "server: the client asked · client: the server asked · internal: our own", "otel"),
+    Name(
+        None,
+        "kind",
+        "text",
+        "server: the client asked · client: the server asked · internal: our own; as sent for spans of others",
+        "otel",
+    ),
     Name(SERVICE_NAME, "service_name", "text", "the MCP server, as OTEL_SERVICE_NAME or --name calls it", "otel"),
     Name(None, "scope_name", "text", "instrumentation scope that made the span", "otel"),
     Name(SEQUENCE, "sequence", "bigint", "place of the operation in its connection, from 0, in wire order", "ours"),
@@ -207,7 +215,7 @@ NAMES: tuple[Name, ...] = (
     Name(OUTCOME, "outcome", "text", "how the operation ended", "ours"),
     Name(ERROR_TYPE, "error_type", "text", "class of the failure; null where none, and for a caller's fault", "genai"),
     Name(STATUS_CODE, "status_code", "text", "JSON-RPC error code as text", "genai"),
-    Name(None, "error_message", "text", "error text; content, so only on request", "otel", "reserved"),
+    Name(None, "error_message", "text", "error text; content, so only where a sender exports it", "otel", "received"),
     # input
     Name(ARGUMENTS_DIGEST, "args_digest", "text", "keyed digest: equal arguments are equal, and not readable", "ours"),
     Name(
@@ -268,8 +276,14 @@ NAMES: tuple[Name, ...] = (
     # the rest
     Name(None, "attributes", "json", "attributes without a column of their own", "otel"),
     Name(None, "resource", "json", "resource attributes but service.name", "otel"),
-    Name(None, "events", "json", "span events", "otel", "reserved"),
-    Name(None, "links", "json", "span links", "otel", "reserved"),
+    Name(None, "events", "json", "span events", "otel", "received"),
+    Name(None, "links", "json", "span links", "otel", "received"),
+    Name(
+        None, "status", "text", "status that the span was sent with: ok or error; null where unset", "otel", "received"
+    ),
+    Name(None, "trace_state", "text", "W3C trace state", "otel", "received"),
+    Name(None, "scope", "json", "version, attributes and schema URL of the scope", "otel", "received"),
+    Name(None, "dropped", "json", "attributes, events and links that the sender dropped", "otel", "received"),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

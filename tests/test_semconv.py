@@ -111,6 +111,7 @@ def _page() -> str:
             "Generated from `mcpobs/semconv.py`. One row is one span. The views `operations` and `tool_calls` have all",
             "of these columns by these names; they are public and stable, and new ones are only ever added.",
             f"`genai` is open-telemetry/semantic-conventions-genai at commit {semconv.GENAI_COMMIT}.",
+            "`received` columns come with spans that others send by OTLP.",
             "`reserved` columns are settled and null until the part of mcpobs that fills them is there.",
             "",
             "| column | attribute | type | meaning | source | use |",

@@ -8,8 +8,8 @@ from typing import Literal, Protocol
 Signal = Literal["traces", "metrics", "logs"]
 Encoding = Literal["protobuf", "json"]
 Why = Literal["malformed", "busy", "unavailable"]
-"""`malformed`: the same request will never be accepted · `busy`: more than the lake takes now · `unavailable`: it cannot
-be stored now, as on a full disk. The last two are to be tried again."""
+"""`malformed`: the same request will never be accepted · `busy`: more than the lake takes now · `unavailable`: it
+cannot be stored now, as on a full disk. The last two are to be tried again."""
 
 
 @dataclass(frozen=True, slots=True)

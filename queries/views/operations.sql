@@ -7,7 +7,7 @@
 --   parent_span_id           varchar      span that the caller sent in params._meta.traceparent
 --   trace_flags              smallint     W3C trace flags as the caller sent them; 1 = sampled
 --   name                     varchar      span name: {mcp.method.name} {target}
---   kind                     varchar      server: the client asked · client: the server asked · internal: our own
+--   kind                     varchar      server: the client asked · client: the server asked · internal: our own; as sent for spans of others
 --   service_name             varchar      the MCP server, as OTEL_SERVICE_NAME or --name calls it
 --   scope_name               varchar      instrumentation scope that made the span
 --   sequence                 bigint       place of the operation in its connection, from 0, in wire order
@@ -40,7 +40,7 @@
 --   outcome                  varchar      how the operation ended
 --   error_type               varchar      class of the failure; null where none, and for a caller's fault
 --   status_code              varchar      JSON-RPC error code as text
---   error_message            varchar      error text; content, so only on request
+--   error_message            varchar      error text; content, so only where a sender exports it
 --   args_digest              varchar      keyed digest: equal arguments are equal, and not readable
 --   args_shape               varchar      keys and types; keys outside the tool's inputSchema are hashed
 --   args_features            varchar      depth, keys, longest string, kinds of characters; no content
@@ -67,6 +67,10 @@
 --   resource                 varchar      resource attributes but service.name
 --   events                   varchar      span events
 --   links                    varchar      span links
+--   status                   varchar      status that the span was sent with: ok or error; null where unset
+--   trace_state              varchar      W3C trace state
+--   scope                    varchar      version, attributes and schema URL of the scope
+--   dropped                  varchar      attributes, events and links that the sender dropped
 --   start_time               timestamptz  start_unix_nano as a time, to the microsecond
 --   duration_ms              double       duration_ns in milliseconds
 --   failed                   boolean      tool_error, server_error, timeout, or left unanswered by a server that exited
@@ -136,6 +140,10 @@ select
     resource,
     events,
     links,
+    status,
+    trace_state,
+    scope,
+    dropped,
     make_timestamptz(start_unix_nano // 1000) as start_time,
     duration_ns / 1000000.0 as duration_ms,
     coalesce(

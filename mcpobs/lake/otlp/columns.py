@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from mcpobs.semconv import CONVERSATION_ID, MCP_SESSION_ID, NAMES, SERVICE_NAME
+from mcpobs.semconv import CONVERSATION_ID, MCP_SESSION_ID, NAMES, NETWORK_TRANSPORT, RESOURCE_URI, SERVICE_NAME
 
 RawType = Literal["text", "json", "bigint", "smallint", "boolean"]
 """As semconv.ColumnType. `json` is text that holds JSON; null where there is nothing to say."""
@@ -63,12 +63,13 @@ class Promoted(NamedTuple):
 
 PROMOTED: Final[tuple[Promoted, ...]] = (
     *(
-        Promoted(name.attribute, f"at_{name.column}", name.type)
+        Promoted(name.attribute, f"at_{name.column}", name.type, kept=name.attribute == RESOURCE_URI)
         for name in NAMES
         if name.attribute is not None and name.column is not None and name.attribute != SERVICE_NAME
     ),
     Promoted(MCP_SESSION_ID, "at_mcp_session_id", "text", kept=True),
     Promoted(CONVERSATION_ID, "at_conversation_id", "text", kept=True),
+    Promoted(NETWORK_TRANSPORT, "at_network_transport", "text", kept=True),
 )
 
 RAW: Final[dict[str, RawType]] = SPAN | {promoted.column: promoted.type for promoted in PROMOTED}
