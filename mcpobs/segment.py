@@ -19,7 +19,7 @@ SPOOL_FOLDER = "spool"
 SUFFIX = ".jsonl"
 CHECK_BYTES = 20  # ,"check":"0a1b2c3d"}
 _CHECK_KEY = b',"check":"'
-_NAME = re.compile(r"(?P<writer>[0-9a-z-]{8,64})\.(?P<seq>[0-9]{1,12})\.jsonl")
+_STEM = re.compile(r"(?P<writer>[0-9a-z-]{8,64})\.(?P<seq>[0-9]{1,12})")
 
 
 class Segment(NamedTuple):
@@ -33,16 +33,34 @@ class Segment(NamedTuple):
         return f"{self.writer}.{self.seq}{SUFFIX}"
 
 
-def parse_name(name: str) -> Segment | None:
+def parse_name(name: str, suffix: str = SUFFIX) -> Segment | None:
     """The segment of a file name; None for a file that is no segment."""
-    match = _NAME.fullmatch(name)
+    match = _STEM.fullmatch(name.removesuffix(suffix)) if name.endswith(suffix) else None
     return Segment(match["writer"], int(match["seq"])) if match else None
 
 
-def seal(row: bytes) -> bytes:
-    """A JSON object (at least one member) as a line with its check and its newline."""
-    body = row[:-1]
-    return b'%b,"check":"%08x"}\n' % (body, crc32(body))
+class Opening(NamedTuple):
+    """How many lines begin alike: the members that they share, and the CRC-32 of those."""
+
+    text: bytes
+    crc: int
+
+
+BARE = Opening(b"{", crc32(b"{"))
+"""The opening of lines that share nothing."""
+
+
+def opening_of(shared: bytes) -> Opening:
+    """The opening of lines that have the members of this JSON object (at least one)."""
+    text = shared[:-1] + b","
+    return Opening(text, crc32(text))
+
+
+def seal(row: bytes, opening: Opening = BARE) -> bytes:
+    """A JSON object (at least one member, none of the opening's) as a line with its check and its newline."""
+    text, crc = opening
+    body = row[1:-1]
+    return text + body + b',"check":"%08x"}\n' % crc32(body, crc)  # 0.8 µs; with one format for all 1.7
 
 
 def intact(line: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Which segments the spool holds, and whether it is worth a commit. Cheap: imports neither DuckDB nor deltalake.
+"""Which segments wait for the committer, and whether it is worth a commit. Cheap: imports neither DuckDB nor deltalake.
 
 The wrapper asks it at its end and when it rolls a segment. It never waits for a lock.
 """
@@ -10,17 +10,35 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mcpobs.errors import LakeError
-from mcpobs.segment import SPOOL_FOLDER, Segment, parse_name
+from mcpobs.segment import SPOOL_FOLDER, SUFFIX, Segment, parse_name
 
 WORTH_BYTES = 4 << 20
 WORTH_SEGMENTS = 64
 
 
+class Store(NamedTuple):
+    """A folder of the lake in which writers leave segments, and how their names end."""
+
+    folder: str
+    suffix: str
+
+    def path(self, lake: Path, segment: Segment) -> Path:
+        return lake / self.folder / f"{segment.writer}.{segment.seq}{self.suffix}"
+
+
+SPOOL = Store(SPOOL_FOLDER, SUFFIX)
+"""Rows, as the fronts write them; readers read them too."""
+
+WAL = Store("wal", ".otlp")
+"""Requests, as the collector acknowledged them; read by the committer alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A segment in the spool. `followed` is true where its writer has opened a later one: it grows no more."""
+    """A segment of a store. `followed` is true where its writer has opened a later one: it grows no more."""
 
     segment: Segment
     path: Path
@@ -28,13 +46,13 @@ class Found:
     followed: bool
 
 
-def segments(lake: Path) -> list[Found]:
-    """The segments of the spool, by writer and place."""
+def segments(lake: Path, store: Store = SPOOL) -> list[Found]:
+    """The segments of a store, by writer and place."""
     listed: list[tuple[Segment, Path, int]] = []
     try:
-        with os.scandir(lake / SPOOL_FOLDER) as entries:
+        with os.scandir(lake / store.folder) as entries:
             for entry in entries:
-                segment = parse_name(entry.name)
+                segment = parse_name(entry.name, store.suffix)
                 if segment is None:
                     continue
                 try:
@@ -45,15 +63,15 @@ def segments(lake: Path) -> list[Found]:
         return []
     except OSError as error:
         raise LakeError(
-            f"cannot read {lake / SPOOL_FOLDER}: {error.strerror}", "check the permissions of the lake's folders"
+            f"cannot read {lake / store.folder}: {error.strerror}", "check the permissions of the lake's folders"
         ) from None
-    listed += _missed(lake / SPOOL_FOLDER, {segment for segment, _, _ in listed})
+    listed += _missed(lake, store, {segment for segment, _, _ in listed})
     listed.sort()
     newest: dict[str, int] = {segment.writer: segment.seq for segment, _, _ in listed}
     return [Found(segment, path, size, segment.seq < newest[segment.writer]) for segment, path, size in listed]
 
 
-def _missed(folder: Path, listed: set[Segment]) -> Iterator[tuple[Segment, Path, int]]:
+def _missed(lake: Path, store: Store, listed: set[Segment]) -> Iterator[tuple[Segment, Path, int]]:
     """Segments that exist and were not listed.
 
     A listing is no moment: of two files that are made while it runs it may show the later one alone. A committer
@@ -70,7 +88,7 @@ def _missed(folder: Path, listed: set[Segment]) -> Iterator[tuple[Segment, Path,
             segment = Segment(writer, seq)
             if segment in listed:
                 continue
-            path = folder / segment.name
+            path = store.path(lake, segment)
             try:
                 size = path.stat().st_size
             except OSError:

@@ -34,10 +34,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`rows` are in the table; `unusable` were whole lines and yet no row; `repeated` were there already."""
+    """`rows` are in the table; `damaged` lines or requests were none; `repeated` rows were there already."""
 
     rows: int
-    unusable: int
+    damaged: int
     repeated: int
 
 
@@ -72,8 +72,8 @@ def load(connection: Connection, table: str, contents: Sequence[Content], copy: 
         finally:
             copy.unlink(missing_ok=True)
     usable = _count(connection, f"select count(*) from {table}")
-    rows = _one_a_span(connection, table)
-    return Loaded(rows=rows, unusable=lines - usable, repeated=usable - rows)
+    rows = one_a_span(connection, table)
+    return Loaded(rows=rows, damaged=sum(c.damaged for c in contents) + lines - usable, repeated=usable - rows)
 
 
 def _write(path: Path, parts: Iterable[list[bytes]]) -> None:
@@ -95,7 +95,7 @@ def _insert(connection: Connection, table: str, files: list[Path], longest_bytes
     )
 
 
-def _one_a_span(connection: Connection, table: str) -> int:
+def one_a_span(connection: Connection, table: str) -> int:
     """Leaves one row a span; returns how many rows there are. Looking costs 1 µs a row, sorting them out 3 µs."""
     key = ", ".join(KEY)
     repeated = _count(connection, f"select count(*) from (select 1 from {table} group by {key} having count(*) > 1)")

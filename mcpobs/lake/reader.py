@@ -165,7 +165,7 @@ def _load_hot(connection: Connection, private: Path | None, lake: Path, fresh: l
         raise _Moved from None
     except OSError as error:
         raise LakeError(f"cannot write {copy}: {error.strerror}", "free some space, or set TMPDIR") from None
-    return sum(c.damaged for c in contents) + loaded.unusable
+    return loaded.damaged
 
 
 def _define_spans(reading: Reading) -> None:

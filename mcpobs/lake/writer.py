@@ -1,4 +1,5 @@
-"""Moves sealed segments of the spool into the table: the committer. Only ever under the lake's lock.
+"""Moves sealed segments of the spool and of the collector's log into the table: the committer. Only ever under the
+lake's lock.
 
 Parquet files are written and synced first; then ONE Delta commit adds them and says, for each writer, up to which
 segment its rows are in the table. So the committer may die anywhere: before that commit the new files are orphans that
@@ -18,9 +19,10 @@ from pathlib import Path
 
 from mcpobs.errors import LakeError
 from mcpobs.lake import backlog, cold, delta, hot, parquet, repeated, snapshot, totals
-from mcpobs.lake.backlog import Found
+from mcpobs.lake.backlog import SPOOL, WAL, Found, Store
 from mcpobs.lake.delta import Progress
 from mcpobs.lake.engine import Connection, connect
+from mcpobs.lake.hot import Loaded
 from mcpobs.lake.lock import committer, exclusive
 from mcpobs.lake.merge import merge
 from mcpobs.lake.place import require_lake, table_of
@@ -28,9 +30,10 @@ from mcpobs.lake.schema import PARTITION, TYPES
 from mcpobs.lake.snapshot import DataFile, Snapshot
 from mcpobs.lake.vacuum import vacuum
 
-UNLINK_GRACE_S = 5.0
+UNLINK_GRACE_S = 5.0  # of the spool; nobody reads the log but the committer
 LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
-BATCH_BYTES = 128 << 20  # of spool at a time: bounds memory to some 500 MB
+BATCH_BYTES = {SPOOL: 128 << 20, WAL: 32 << 20}
+"""How much is moved at a time: bounds memory, to some 500 MB for the spool; the collector's is to stay below 300."""
 SMALL_BYTES = 16 << 20
 MANY_FILES = 16  # small ones in a partition before a commit merges them
 
@@ -82,7 +85,7 @@ def unlink_covered(lake: Path) -> int:
 
 def move_sealed(lake: Path) -> Commit:
     """As `commit`, for a caller that holds the lock."""
-    if not backlog.segments(lake):
+    if not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
     table = table_of(lake)
     done = Commit()
@@ -91,10 +94,11 @@ def move_sealed(lake: Path) -> Commit:
             state = snapshot.load(table, lambda: connection)
             unlinked, left = _unlink_covered(lake, table, state)
             done = replace(done, unlinked=done.unlinked + unlinked)
-            batch = _sealed_batch(lake, state)
+            store, batch = _sealed_batch(lake, state)
             if not batch:
                 break
-            done = _move(connection, work, table, state, batch, left, done)
+            load = _load_rows if store is SPOOL else _load_requests
+            done = _move(connection, load(connection, work, batch), table, state, batch, left, done)
         if done.files:
             _merge_small(connection, table, state)
             state = snapshot.load(table, lambda: connection)
@@ -113,47 +117,57 @@ def _merge_small(connection: Connection, table: Path, state: Snapshot) -> None:
             merge(connection, table, snapshot.load(table, lambda: connection), files, whole=False)
 
 
+def _load_rows(connection: Connection, work: Path, batch: list[Found]) -> Loaded:
+    return hot.load(connection, "batch", [hot.read(f.path, growing=False) for f in batch], work / "lines.jsonl")
+
+
+def _load_requests(connection: Connection, _work: Path, batch: list[Found]) -> Loaded:
+    from mcpobs.lake import received  # wrappers and reports do without the decoder
+
+    return received.load(connection, "batch", [f.path for f in batch])
+
+
 def _move(
     connection: Connection,
-    work: Path,
+    loaded: Loaded,
     table: Path,
     state: Snapshot,
     batch: list[Found],
     left: list[Progress],
     done: Commit,
 ) -> Commit:
-    contents = [hot.read(f.path, growing=False) for f in batch]
-    loaded = hot.load(connection, "batch", contents, work / "lines.jsonl")
-    damaged = sum(c.damaged for c in contents) + loaded.unusable
     duplicates = loaded.repeated + repeated.drop_known(connection, "batch", table, state.files.values())
     files = _write(connection, table)
     reached = {f.segment.writer: f.segment.seq for f in batch}
     progress = [p for p in left if p.writer not in reached]
     progress += [Progress(writer, seq) for writer, seq in reached.items()]
-    progress += totals.added(state, {totals.DAMAGED_LINES: damaged, totals.DUPLICATES: duplicates})
+    progress += totals.added(state, {totals.DAMAGED_LINES: loaded.damaged, totals.DUPLICATES: duplicates})
     delta.append(table, state, adds=files, progress=progress)
     return replace(
         done,
         rows=done.rows + sum(f.rows or 0 for f in files),
         segments=done.segments + len(batch),
-        damaged_lines=done.damaged_lines + damaged,
+        damaged_lines=done.damaged_lines + loaded.damaged,
         duplicates=done.duplicates + duplicates,
         files=done.files + len(files),
     )
 
 
-def _sealed_batch(lake: Path, state: Snapshot) -> list[Found]:
-    """Sealed segments that the table does not have, each writer's without a gap, up to BATCH_BYTES."""
-    batch: list[Found] = []
-    size = 0
-    for found in backlog.segments(lake):
-        if found.segment.seq <= state.covered(found.segment.writer) or not backlog.sealed(found):
-            continue  # a writer's unsealed segment is its last: nothing of it follows
-        if batch and size + found.size_bytes > BATCH_BYTES:
-            break
-        batch.append(found)
-        size += found.size_bytes
-    return batch
+def _sealed_batch(lake: Path, state: Snapshot) -> tuple[Store, list[Found]]:
+    """Sealed segments of one store that the table does not have, each writer's without a gap, up to BATCH_BYTES."""
+    for store, most in BATCH_BYTES.items():
+        batch: list[Found] = []
+        size = 0
+        for found in backlog.segments(lake, store):
+            if found.segment.seq <= state.covered(found.segment.writer) or not backlog.sealed(found):
+                continue  # a writer's unsealed segment is its last: nothing of it follows
+            if batch and size + found.size_bytes > most:
+                break
+            batch.append(found)
+            size += found.size_bytes
+        if batch:
+            return store, batch
+    return SPOOL, []
 
 
 def _write(connection: Connection, table: Path) -> list[DataFile]:
@@ -170,14 +184,19 @@ def _write(connection: Connection, table: Path) -> list[DataFile]:
 def _unlink_covered(lake: Path, table: Path, state: Snapshot) -> tuple[int, list[Progress]]:
     """Removes segments that have been in the table for a grace. Returns how many, and the writers that keep one."""
     now_ms = time.time_ns() // 1_000_000
-    covered = [f for f in backlog.segments(lake) if f.segment.seq <= state.covered(f.segment.writer)]
+    covered = [
+        (f, UNLINK_GRACE_S if store is SPOOL else 0.0)
+        for store in BATCH_BYTES
+        for f in backlog.segments(lake, store)
+        if f.segment.seq <= state.covered(f.segment.writer)
+    ]
     if covered:
         delta.sync_log(table)  # whoever made that commit may have died before it was durable
     unlinked, left = 0, {}
-    for found in covered:
+    for found, grace_s in covered:
         transaction = state.transactions[found.segment.writer]
         # A clock that was set back must not keep segments for ever, hence the lower bound.
-        if not 0 <= now_ms - transaction.updated_ms < UNLINK_GRACE_S * 1000:
+        if not 0 <= now_ms - transaction.updated_ms < grace_s * 1000:
             try:
                 found.path.unlink(missing_ok=True)
                 unlinked += 1

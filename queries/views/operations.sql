@@ -151,4 +151,4 @@ select
         false
     ) as failed
 from spans
-where method is not null
+where method is not null and kind in ('server', 'client')
