@@ -1,0 +1,77 @@
+"""Keeps the committing process running, wakes it, and counts what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
+from pathlib import Path
+
+import orjson
+
+from mcpobs.collector.committing import Report
+
+RESTART_S = 1.0
+END_S = 60.0  # for the last commit
+
+
+class Committer:
+    """The committing process of one lake. `start` it, `wake` it, `close` it."""
+
+    def __init__(self, lake: Path) -> None:
+        self._lake = lake
+        self._process: Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self.stored = 0
+        self.duplicates = 0
+        self.damaged = 0
+        self.restarts = 0
+        self.error: str | None = None
+
+    async def start(self) -> None:
+        self._process = await self._spawn()
+        self._task = asyncio.create_task(self._follow(), name="committer")
+
+    def wake(self) -> None:
+        """Tells it that a segment was ended. Never waits."""
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            with suppress(ConnectionError):
+                process.stdin.write(b"\n")
+
+    async def close(self) -> None:
+        """Lets it commit what is left, and waits for its end. Call it when the log is closed."""
+        self._closing = True
+        process = self._process
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+        if self._task is not None:
+            try:
+                await asyncio.wait_for(self._task, END_S)
+            except TimeoutError:
+                self.error = "the last commit takes too long; the next command on the lake makes it"
+
+    async def _spawn(self) -> Process:
+        command = [sys.executable, "-P", "-m", "mcpobs.collector.committing", str(self._lake)]
+        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
+
+    async def _follow(self) -> None:
+        while self._process is not None and self._process.stdout is not None:
+            async for line in self._process.stdout:
+                self._count(orjson.loads(line))
+            await self._process.wait()
+            if self._closing:
+                return
+            self.restarts += 1
+            self.error = f"the committing process ended with {self._process.returncode}"
+            await asyncio.sleep(RESTART_S)  # what it did not commit is still in the log
+            self._process = await self._spawn()
+            self.wake()
+
+    def _count(self, report: Report) -> None:
+        self.stored += report["rows"]
+        self.duplicates += report["duplicates"]
+        self.damaged += report["damaged"]
+        self.error = report["error"]

@@ -1,0 +1,75 @@
+"""`python -m mcpobs.collector.committing <lake>`: the collector's committer, a process of its own.
+
+It commits when a line comes on stdin, and answers each commit with one line of JSON on stdout. It ends when stdin
+does, after a last commit; so it never outlives a collector that was killed. A process of its own keeps its memory
+and its processor apart from those who wait for an acknowledgement.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TypedDict
+
+import orjson
+
+from mcpobs.errors import EXIT_OK, EXIT_USAGE, McpobsError
+
+IDLE_S = 30.0  # wrappers on this machine leave segments as well
+BUSY_PAUSE_S = 0.2
+CHUNK = 1 << 12
+
+
+class Report(TypedDict):
+    """What a commit did, as a line of JSON. `error` is None where it worked."""
+
+    rows: int
+    duplicates: int
+    damaged: int
+    error: str | None
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        return EXIT_USAGE
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the end of stdin is what ends it
+    with suppress(OSError):
+        os.nice(5)  # the receiver goes first
+    lake = Path(arguments[0])
+    open_ = True
+    while open_:
+        open_ = _wait()
+        _say(_commit(lake))
+    return EXIT_OK
+
+
+def _wait() -> bool:
+    """Waits until there may be something to do. False at the end of stdin."""
+    ready, _, _ = select.select([0], [], [], IDLE_S)
+    return not ready or os.read(0, CHUNK) != b""
+
+
+def _commit(lake: Path) -> Report:
+    from mcpobs.lake.writer import commit
+
+    try:
+        while (done := commit(lake)).busy:
+            time.sleep(BUSY_PAUSE_S)
+    except McpobsError as error:
+        return Report(rows=0, duplicates=0, damaged=0, error=error.message)
+    return Report(rows=done.rows, duplicates=done.duplicates, damaged=done.damaged_lines, error=None)
+
+
+def _say(report: Report) -> None:
+    with suppress(OSError):  # the collector is gone
+        os.write(1, orjson.dumps(report) + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
