@@ -10,6 +10,7 @@ import typer
 from mcpobs import __version__
 from mcpobs.cli.baseline import baseline
 from mcpobs.cli.check import check
+from mcpobs.cli.collect import collect
 from mcpobs.cli.demo import demo
 from mcpobs.cli.instrument import instrument
 from mcpobs.cli.lake import app as lake
@@ -31,6 +32,7 @@ app.command()(report)
 app.command(short_help="Run your own read-only SQL.")(query)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
+app.command(short_help="Receive OTLP and store it in the lake.")(collect)
 app.add_typer(lake, name="lake")
 app.command(short_help="See the whole of it in fifteen seconds.")(demo)
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["instrument", "report", "query", "baseline", "check", "demo", "lake info", "lake compact", "lake prune"]
+COMMANDS = [
+    *("instrument", "report", "query", "baseline", "check", "collect", "demo"),
+    *("lake info", "lake compact", "lake prune"),
+]
 
 
 def _mcpobs(*argv: str) -> subprocess.CompletedProcess[str]:

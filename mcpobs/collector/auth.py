@@ -1,0 +1,37 @@
+"""Who may send: the bearer tokens. Compares in constant time and keeps only digests of tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+
+CHALLENGE = 'Bearer realm="mcpobs"'
+
+
+class Tokens:
+    """The tokens that are accepted; none means that everyone may send."""
+
+    def __init__(self, tokens: Iterable[str] = ()) -> None:
+        self._digests = tuple(_digest(token.encode()) for token in tokens)
+
+    def __bool__(self) -> bool:
+        return bool(self._digests)
+
+    def admit(self, authorization: bytes | str | None) -> bool:
+        """Whether the value of an `authorization` header may pass."""
+        if not self._digests:
+            return True
+        if authorization is None:
+            return False
+        given = authorization.encode(errors="surrogateescape") if isinstance(authorization, str) else authorization
+        scheme, _, token = given.partition(b" ")
+        digest = _digest(token.strip())
+        # No `any`: it would tell by its time which of several tokens was nearest the front.
+        matches = [hmac.compare_digest(digest, known) for known in self._digests]
+        return scheme.lower() == b"bearer" and True in matches
+
+
+def _digest(token: bytes) -> bytes:
+    """Of equal length for every token, so that a comparison does not tell the length either."""
+    return hashlib.sha256(token).digest()

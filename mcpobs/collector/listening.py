@@ -1,0 +1,83 @@
+"""Sockets to listen on, and what to say where there are none. Accepts nothing."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import os
+import socket
+
+from mcpobs.collector.options import Endpoint
+from mcpobs.errors import UsageError
+
+_ELSEWHERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""`localhost` may name an address of a family that this machine does without."""
+
+
+def bind(endpoint: Endpoint, option: str) -> list[socket.socket]:
+    """One socket for each address of the host, all on one port. Raises UsageError."""
+    sockets: list[socket.socket] = []
+    port = endpoint.port
+    missing: OSError | None = None
+    try:
+        for address in _addresses(endpoint, option):
+            try:
+                sockets.append(_bind(address, port))
+            except OSError as error:
+                if error.errno not in _ELSEWHERE:
+                    raise
+                missing = error
+            else:
+                port = sockets[0].getsockname()[1]
+        if not sockets and missing is not None:
+            raise missing
+    except OSError as error:
+        for bound in sockets:
+            bound.close()
+        raise _refusal(endpoint, option, error) from None
+    return sockets
+
+
+def is_loopback(bound: socket.socket) -> bool:
+    return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def _addresses(endpoint: Endpoint, option: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"{option}: no address is known for the host {endpoint.host!r}: {error}",
+            f"name an address of this machine, e.g. {option} 127.0.0.1:{endpoint.port}",
+        ) from None
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    v6 = ":" in address
+    bound = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past connections of ours do not hold the port
+        if v6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address != "::"))
+        bound.bind((address, port))
+        bound.listen(1024)
+        bound.setblocking(False)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def _refusal(endpoint: Endpoint, option: str, error: OSError) -> UsageError:
+    match error.errno:
+        case errno.EADDRINUSE:
+            hint = f"is another collector running there? {option} {Endpoint(endpoint.host, 0)} takes any free port"
+        case errno.EACCES:
+            hint = f"ports below 1024 need privileges; name another with {option}"
+        case errno.EADDRNOTAVAIL:
+            hint = f"name an address of this machine, e.g. {option} 127.0.0.1:{endpoint.port}"
+        case _:
+            hint = f"name another place with {option} HOST:PORT"
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return UsageError(f"{option}: cannot listen on {endpoint}: {why[:1].lower()}{why[1:]}", hint)

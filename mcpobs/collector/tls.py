@@ -1,0 +1,68 @@
+"""TLS for both protocols, from PEM files. Reads them once, at the start, and says what is wrong with them."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import NoReturn
+
+import grpc
+
+from mcpobs.collector.options import Certificates
+from mcpobs.errors import UsageError
+
+
+def for_http(files: Certificates) -> ssl.SSLContext:
+    """Raises UsageError for files that are missing, unreadable or do not belong together."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    certificate, key = _read(files.certificate, "--tls-cert"), _read(files.key, "--tls-key")
+    if b"-----BEGIN CERTIFICATE-----" not in certificate:
+        raise UsageError(f"--tls-cert {files.certificate} holds no certificate in PEM", "give the server's chain")
+    if b"PRIVATE KEY-----" not in key:
+        raise UsageError(f"--tls-key {files.key} holds no private key in PEM", "give the key of the certificate")
+    try:
+        context.load_cert_chain(files.certificate, files.key, password=_no_password)
+    except ssl.SSLError as error:
+        reason = (error.reason or str(error)).replace("_", " ").lower()
+        raise UsageError(
+            f"--tls-cert {files.certificate} and --tls-key {files.key} cannot be used: {reason}",
+            "the key must be that of the first certificate in the file",
+        ) from None
+    if files.client_ca is not None:
+        _read(files.client_ca, "--tls-client-ca")
+        try:
+            context.load_verify_locations(files.client_ca)
+        except ssl.SSLError:
+            raise UsageError(
+                f"--tls-client-ca {files.client_ca} holds no certificate in PEM", "give the authority of the clients"
+            ) from None
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def for_grpc(files: Certificates) -> grpc.ServerCredentials:
+    """As `for_http`."""
+    for_http(files)  # gRPC tells of a wrong file only that something failed
+    authority = _read(files.client_ca, "--tls-client-ca") if files.client_ca is not None else None
+    credentials: grpc.ServerCredentials = grpc.ssl_server_credentials(  # type: ignore[no-untyped-call]
+        [(_read(files.key, "--tls-key"), _read(files.certificate, "--tls-cert"))],
+        root_certificates=authority,
+        require_client_auth=authority is not None,
+    )
+    return credentials
+
+
+def _read(file: Path, option: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{option} {file} cannot be read: {error.strerror}", "name a PEM file that this user may read"
+        ) from None
+
+
+def _no_password() -> NoReturn:
+    """OpenSSL would ask for it on the terminal."""
+    raise UsageError("the key of --tls-key is encrypted", "decrypt it, e.g. with `openssl pkey`")

@@ -1,0 +1,69 @@
+"""OpenTelemetry's own exporters deliver, by both protocols, packed and not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import grpc
+import pytest
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as ByGrpc
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as ByHttp
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from tests.collector.receiving import Running, collecting
+
+Exporter = Callable[[Running], SpanExporter]
+
+
+def by_http(compression: Compression) -> Exporter:
+    def made(at: Running) -> SpanExporter:
+        return ByHttp(endpoint=f"http://127.0.0.1:{at.http_port}/v1/traces", compression=compression, timeout=60)
+
+    return made
+
+
+def by_grpc(compression: grpc.Compression) -> Exporter:
+    def made(at: Running) -> SpanExporter:
+        return ByGrpc(endpoint=f"http://127.0.0.1:{at.grpc_port}", compression=compression, insecure=True, timeout=60)
+
+    return made
+
+
+EXPORTERS = {
+    "http": by_http(Compression.NoCompression),
+    "http-gzip": by_http(Compression.Gzip),
+    "http-deflate": by_http(Compression.Deflate),
+    "grpc": by_grpc(grpc.Compression.NoCompression),
+    "grpc-gzip": by_grpc(grpc.Compression.Gzip),
+    "grpc-deflate": by_grpc(grpc.Compression.Deflate),
+}
+
+
+def spans(count: int) -> list[ReadableSpan]:
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("tests")
+    made = []
+    for n in range(count):
+        span = tracer.start_span(f"span {n}")
+        span.end()
+        assert isinstance(span, ReadableSpan)
+        made.append(span)
+    return made
+
+
+def names(body: bytes) -> list[str]:
+    request = ExportTraceServiceRequest.FromString(body)
+    return [span.name for r in request.resource_spans for s in r.scope_spans for span in s.spans]
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=EXPORTERS.keys())
+def test_an_exporter_delivers_its_spans(exporter: Exporter) -> None:
+    with collecting() as at:
+        sender = exporter(at)
+        assert sender.export(spans(3)) is SpanExportResult.SUCCESS
+        sender.shutdown()
+    [(signal, encoding, body)] = at.intake.taken
+    assert (signal, encoding) == ("traces", "protobuf")
+    assert names(body) == ["span 0", "span 1", "span 2"]
