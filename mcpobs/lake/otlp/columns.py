@@ -75,5 +75,6 @@ PROMOTED: Final[tuple[Promoted, ...]] = (
 RAW: Final[dict[str, RawType]] = SPAN | {promoted.column: promoted.type for promoted in PROMOTED}
 """All columns of a decoded batch, in their order."""
 
-MAX_DEPTH: Final = 64
-"""How deep values may be nested; a request that goes deeper is malformed."""
+MAX_DEPTH: Final = 100
+"""How deep messages may be nested, and groups; a request that goes deeper is malformed. It is protobuf's own limit in
+Python, C++ and Java. A value in an array is two deeper than the array, a value in a map three."""

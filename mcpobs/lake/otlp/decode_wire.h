@@ -1,0 +1,182 @@
+/* What is read: the protobuf wire format and the shape of an OTLP trace request. Every read is checked against the end
+   of what holds it. Takes for well-formed what protobuf's own decoder (upb) takes: a known field of another wire type
+   is an unknown field, groups are skipped, messages are nested at most DEPTH_MAX deep. */
+
+#ifndef MCPOBS_DECODE_WIRE_H
+#define MCPOBS_DECODE_WIRE_H
+
+#include "decode_text.h"
+
+#define DEPTH_MAX 100
+
+enum { VARINT = 0, I64 = 1, LEN = 2, START_GROUP = 3, END_GROUP = 4, I32 = 5 };
+
+#define TAG(number, wire) ((uint32_t)(number) << 3 | (wire))
+
+typedef struct {
+    const uint8_t *at, *end;
+} Wire;
+
+typedef struct {
+    uint32_t tag;
+    uint32_t size;       /* of a LEN field */
+    const uint8_t *data; /* of a LEN field */
+    uint64_t bits;       /* of any other */
+} Field;
+
+__attribute__((noinline)) static uint64_t long_varint(Run *run, Wire *w, int bytes_max) {
+    uint64_t value = 0;
+    for (int i = 0; i < bytes_max && w->at < w->end; i++) {
+        uint8_t byte = *w->at++;
+        value |= (uint64_t)(byte & 0x7f) << (7 * i); /* of the tenth byte the lowest bit counts */
+        if (byte < 0x80) return value;
+    }
+    fail(run, MALFORMED, w->at);
+}
+
+static inline uint64_t varint(Run *run, Wire *w) {
+    if (w->at < w->end && *w->at < 0x80) return *w->at++;
+    return long_varint(run, w, 10);
+}
+
+static inline uint32_t short_varint(Run *run, Wire *w, uint32_t max) {
+    if (w->at < w->end && *w->at < 0x80) return *w->at++;
+    uint64_t value = long_varint(run, w, 5);
+    if (value > max) fail(run, MALFORMED, w->at);
+    return (uint32_t)value;
+}
+
+static inline void need(Run *run, const Wire *w, size_t bytes) {
+    if ((size_t)(w->end - w->at) < bytes) fail(run, MALFORMED, w->at);
+}
+
+/* `depth` is how many levels may follow. Groups hold nothing that we know. A field number of 0 passes inside a group,
+   as it does in upb. */
+static void skip_group(Run *run, Wire *w, uint32_t number, int depth) {
+    if (depth < 0) fail(run, TOO_DEEP, w->at);
+    for (;;) {
+        uint32_t tag = short_varint(run, w, UINT32_MAX);
+        if (tag == TAG(number, END_GROUP)) return;
+        size_t size = 0;
+        switch (tag & 7) {
+            case VARINT: varint(run, w); break;
+            case I64: size = 8; break;
+            case LEN: size = short_varint(run, w, INT32_MAX); break;
+            case START_GROUP: skip_group(run, w, tag >> 3, depth - 1); break;
+            case I32: size = 4; break;
+            default: fail(run, MALFORMED, w->at);
+        }
+        need(run, w, size);
+        w->at += size;
+    }
+}
+
+/* The next field of a message; false at its end. */
+static inline bool next(Run *run, Wire *w, Field *field, int depth) {
+    while (w->at < w->end) {
+        uint32_t tag = field->tag = short_varint(run, w, UINT32_MAX);
+        if (tag >> 3 == 0) fail(run, MALFORMED, w->at);
+        switch (tag & 7) {
+            case VARINT: field->bits = varint(run, w); return true;
+            case I64:
+                need(run, w, 8);
+                field->bits = load64(w->at);
+                w->at += 8;
+                return true;
+            case LEN:
+                field->size = short_varint(run, w, INT32_MAX);
+                need(run, w, field->size);
+                field->data = w->at;
+                w->at += field->size;
+                return true;
+            case START_GROUP: skip_group(run, w, tag >> 3, depth - 1); break;
+            case I32:
+                need(run, w, 4);
+                field->bits = load32(w->at);
+                w->at += 4;
+                return true;
+            default: fail(run, MALFORMED, w->at);
+        }
+    }
+    return false;
+}
+
+static inline Wire inside(const Field *field) { return (Wire){field->data, field->data + field->size}; }
+
+/* -- the messages -------------------------------------------------------------------------------------------- */
+
+typedef enum {
+    NOTHING,
+    REQUEST,
+    RESOURCE_SPANS,
+    RESOURCE,
+    SCOPE_SPANS,
+    SCOPE,
+    SPAN,
+    EVENT,
+    LINK,
+    STATUS,
+    KEY_VALUE,
+    ANY_VALUE,
+    ARRAY_VALUE,
+    KEY_VALUE_LIST,
+} Message;
+
+/* Which message a LEN field holds. Field 1000 of ResourceSpans is instrumentation_library_spans, as sent until 2022. */
+static inline Message child(Message message, uint32_t tag) {
+    switch (message) {
+        case REQUEST: return tag == TAG(1, LEN) ? RESOURCE_SPANS : NOTHING;
+        case RESOURCE_SPANS:
+            return tag == TAG(1, LEN)                            ? RESOURCE
+                   : tag == TAG(2, LEN) || tag == TAG(1000, LEN) ? SCOPE_SPANS
+                                                                 : NOTHING;
+        case RESOURCE: return tag == TAG(1, LEN) ? KEY_VALUE : NOTHING;
+        case SCOPE_SPANS: return tag == TAG(1, LEN) ? SCOPE : tag == TAG(2, LEN) ? SPAN : NOTHING;
+        case SCOPE: return tag == TAG(3, LEN) ? KEY_VALUE : NOTHING;
+        case SPAN:
+            return tag == TAG(9, LEN)    ? KEY_VALUE
+                   : tag == TAG(11, LEN) ? EVENT
+                   : tag == TAG(13, LEN) ? LINK
+                   : tag == TAG(15, LEN) ? STATUS
+                                         : NOTHING;
+        case EVENT: return tag == TAG(3, LEN) ? KEY_VALUE : NOTHING;
+        case LINK: return tag == TAG(4, LEN) ? KEY_VALUE : NOTHING;
+        case KEY_VALUE: return tag == TAG(2, LEN) ? ANY_VALUE : NOTHING;
+        case ANY_VALUE: return tag == TAG(5, LEN) ? ARRAY_VALUE : tag == TAG(6, LEN) ? KEY_VALUE_LIST : NOTHING;
+        case ARRAY_VALUE: return tag == TAG(1, LEN) ? ANY_VALUE : NOTHING;
+        case KEY_VALUE_LIST: return tag == TAG(1, LEN) ? KEY_VALUE : NOTHING;
+        default: return NOTHING;
+    }
+}
+
+/* Fails unless the message and all that it holds is well-formed. */
+static void validate(Run *run, Message message, Wire w, int depth) {
+    Field field;
+    if (depth < 0) fail(run, TOO_DEEP, w.at);
+    while (next(run, &w, &field, depth)) {
+        Message held = child(message, field.tag);
+        if (held != NOTHING) validate(run, held, inside(&field), depth - 1);
+    }
+}
+
+/* -- which spans are taken ----------------------------------------------------------------------------------- */
+
+/* The last one of each counts. */
+typedef struct {
+    const uint8_t *trace_id, *span_id;
+    uint32_t trace_id_size, span_id_size;
+    uint64_t start;
+} Identity;
+
+static inline bool is_trace_id(const uint8_t *id, uint32_t size) {
+    return size == 16 && (load64(id) | load64(id + 8)) != 0;
+}
+
+static inline bool is_span_id(const uint8_t *id, uint32_t size) { return size == 8 && load64(id) != 0; }
+
+static inline bool is_taken(const Identity *span) {
+    return is_trace_id(span->trace_id, span->trace_id_size) && is_span_id(span->span_id, span->span_id_size) &&
+           span->start <= (uint64_t)INT64_MAX;
+}
+
+#endif

@@ -1,0 +1,27 @@
+"""What both decoders say about a request: how much it holds, or why it is none. Reads no bytes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class MalformedError(ValueError):
+    """No OTLP trace request: the same bytes will never be one."""
+
+
+class Checked(NamedTuple):
+    """What a well-formed request holds: spans that will be rows, and spans that will not."""
+
+    spans: int
+    rejected: int
+
+
+_WHY = {
+    1: "no valid protobuf message",
+    2: "messages nested too deep",
+    3: "too large",
+}
+
+
+def why(code: int, byte: int | None) -> str:
+    return _WHY[code] + (f", at byte {byte}" if byte is not None else "")
