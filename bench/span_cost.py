@@ -25,7 +25,7 @@ from mcpobs.keys import open_folder
 from mcpobs.observer import Observer
 from mcpobs.protocol.operation import Operation, Peer, Stamp, ValueFacts
 from mcpobs.protocol.session import StdioSessions
-from mcpobs.row import Recorder, Rows
+from mcpobs.row import Recorder, Row, Rows
 from mcpobs.telemetry.export import exporter_from_environment
 from mcpobs.telemetry.spool import Spool
 
@@ -115,15 +115,14 @@ def sdk_span() -> Callable[[], object]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(Nowhere()))
     tracer = provider.get_tracer(semconv.SCOPE_NAME)
-    rows: list[dict[str, str | int | bool | None]] = []
+    rows: list[Row] = []
 
     class Kept:
-        def write(self, row: dict[str, str | int | bool | None]) -> bool:
+        def export(self, row: Row) -> None:
             rows.append(row)
-            return True
 
     session = StdioSessions("0123456789abcdef", time.time_ns()).process_session
-    Observer(Rows(recorder()), Kept()).end(operation(), session)  # type: ignore[arg-type]
+    Observer(Rows(recorder()), None, Kept()).end(operation(), session)
     chosen = dict(list(attributes(rows[0]).items())[:ATTRIBUTES])
     assert len(chosen) == ATTRIBUTES
 

@@ -10,13 +10,14 @@ from typing import Protocol
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Session
 from mcpobs.row import Extra, Row, Rows
+from mcpobs.segment import Opening
 
 
 class Sink(Protocol):
     """Where rows go: the spool, which is durable when it returns."""
 
-    def write(self, row: Row) -> bool:
-        """False where the row could not be written."""
+    def write(self, row: Row, opening: Opening) -> bool:
+        """Writes the columns of the opening and those of the row. False where they could not be written."""
 
 
 class Exporter(Protocol):
@@ -36,8 +37,8 @@ class Observer:
 
     def end(self, operation: Operation, session: Session, extra: Extra | None = None) -> None:
         """Records a finished operation; it is durable when this returns."""
-        row = self._rows.of(operation, session, extra)
+        shared, own = self._rows.of(operation, session, extra)
         if self._sink is not None:
-            self._sink.write(row)
+            self._sink.write(own, shared.opening)
         if self._exporter is not None:
-            self._exporter.export(row)
+            self._exporter.export({**shared.columns, **own})

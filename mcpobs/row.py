@@ -1,7 +1,7 @@
 """A finished operation as one row of the lake: a plain dict keyed by column, nulls left out. Does no I/O.
 
 It is built in the call path, before the response is passed on, so what does not change from call to call is built
-once and copied.
+once, and as JSON too.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ import orjson
 from mcpobs import semconv
 from mcpobs.protocol.operation import Operation, Peer, Sender
 from mcpobs.protocol.session import Session
+from mcpobs.segment import Opening, opening_of
 
 Row = dict[str, str | int | bool]
 Extra = Mapping[str, str | int]
 
-_MOST_CONSTANT_PARTS = 256  # one a session and direction; conversations are chosen by the caller
+_MOST_SHARED = 256  # one a session and tool; the caller chooses conversations and names
+_IDS_AT_ONCE = 128  # drawn by one system call: 24 bytes for each row
+_Key = tuple[str, Sender, str, str | None, bool]
 
 
 class Prices(Protocol):
@@ -46,14 +49,15 @@ class Recorder:
 
 
 @dataclass(frozen=True, slots=True)
-class _Constant:
-    """The part of a row that stays the same as long as these are the same objects."""
+class Shared:
+    """What the rows of one tool in one session have in common, as long as these are the same objects."""
 
     session: Session
     client: Peer
     server: Peer
     protocol_version: str | None
-    part: Row
+    columns: Row
+    opening: Opening  # the columns, as lines of the spool begin with them
 
 
 class Rows:
@@ -63,49 +67,49 @@ class Rows:
         self._recorder = recorder
         self._resource = recorder.resource
         self._prices = prices
-        self._constants: dict[tuple[str, Sender], _Constant] = {}
-        self._attributes: dict[str, str | int] = {semconv.NETWORK_TRANSPORT: recorder.network_transport}
-        self._tool_call = {**self._attributes, semconv.GEN_AI_OPERATION: semconv.EXECUTE_TOOL}
-        self._attributes_text = orjson.dumps(self._attributes).decode()
-        self._tool_call_text = orjson.dumps(self._tool_call).decode()
+        self._shared: dict[_Key, Shared] = {}
 
-    def of(self, operation: Operation, session: Session, extra: Extra | None = None) -> Row:
-        """The row of a finished operation. `extra` is attributes without a column, e.g. the server's exit."""
-        row = self._constant(operation, session).copy()
-        method = operation.method
-        self._identify(row, operation, session)
-        row["sequence"] = operation.sequence
-        row["start_unix_nano"] = operation.start.unix_nano
-        row["duration_ns"] = operation.duration_ns
-        row["method"] = method
+    def of(self, operation: Operation, session: Session, extra: Extra | None = None) -> tuple[Shared, Row]:
+        """The row of a finished operation: what it shares with others, and its own columns, which are none of those.
+
+        `extra` is attributes without a column, e.g. the server's exit."""
+        rest = self._rest(operation, extra)
+        ids = _new_ids()
+        row: Row = {
+            "trace_id": ids[:32],
+            "span_id": ids[32:],
+            "trace_flags": 1,
+            "sequence": operation.sequence,
+            "start_unix_nano": operation.start.unix_nano,
+            "duration_ns": operation.duration_ns,
+            "outcome": operation.outcome or "unfinished",
+        }
+        if rest is not None:
+            row["attributes"] = rest
+        if session.candidates is not None:
+            row["session_candidates"] = session.candidates
+        if operation.parent is not None or operation.span is not None:
+            _place(row, operation, session)
         if operation.request_id is not None:
             row["request_id"] = operation.request_id
-        if operation.tool is not None:
-            row["tool"] = operation.tool
-            row["name"] = f"{method} {operation.tool}"
+        if operation.tool is not None and self._prices is not None:
             self._charge(row, operation.tool, operation.outcome)
-        elif operation.prompt is not None:
-            row["prompt"] = operation.prompt
-            row["name"] = f"{method} {operation.prompt}"
-        else:
-            row["name"] = method
-            if operation.resource_scheme is not None:
-                row["resource_uri"] = operation.resource_scheme
-        row["outcome"] = operation.outcome or "unfinished"
         if operation.error_type is not None:
             row["error_type"] = operation.error_type
         if operation.status_code is not None:
             row["status_code"] = operation.status_code
         _describe_values(row, operation)
-        row["attributes"] = self._rest(operation, extra)
-        return row
+        return self._shared_by(operation, session, rest is None), row
 
     def loss(self, session: Session, count: int, reason: str) -> Row:
         """The row that says how many operations could not be recorded, and why."""
+        ids = _new_ids()
+        candidates: Row = {} if session.candidates is None else {"session_candidates": session.candidates}
         return {
             **self._session(session),
-            "trace_id": os.urandom(16).hex(),
-            "span_id": os.urandom(8).hex(),
+            **candidates,
+            "trace_id": ids[:32],
+            "span_id": ids[32:],
             "trace_flags": 1,
             "name": semconv.LOSS_SPAN,
             "kind": "internal",
@@ -115,9 +119,11 @@ class Rows:
             "attributes": orjson.dumps({semconv.LOST_OPERATIONS: count}).decode(),
         }
 
-    def _constant(self, operation: Operation, session: Session) -> Row:
-        key = (session.id, operation.sender)
-        known = self._constants.get(key)
+    def _shared_by(self, operation: Operation, session: Session, plain: bool) -> Shared:
+        """`plain` where the row has no attributes but those that all of its method have."""
+        target = operation.tool or operation.prompt or operation.resource_scheme  # the method says which
+        key = (session.id, operation.sender, operation.method, target, plain)
+        known = self._shared.get(key)
         if (
             known is None
             or known.session is not session
@@ -125,26 +131,37 @@ class Rows:
             or known.server is not operation.server
             or known.protocol_version != operation.protocol_version
         ):
-            if len(self._constants) >= _MOST_CONSTANT_PARTS:
-                self._constants.clear()
-            part = self._session(session)
-            part["kind"] = "server" if operation.sender == "client" else "client"
-            part["transport"] = self._recorder.transport
-            for column, value in (
-                ("protocol_version", operation.protocol_version),
-                ("client_name", operation.client.name),
-                ("client_version", operation.client.version),
-                ("server_name", operation.server.name),
-                ("server_version", operation.server.version),
-            ):
-                if value is not None:
-                    part[column] = value
-            known = _Constant(session, operation.client, operation.server, operation.protocol_version, part)
-            self._constants[key] = known
-        return known.part
+            if len(self._shared) >= _MOST_SHARED:
+                self._shared.clear()
+            known = self._shared[key] = self._new_shared(operation, session, plain)
+        return known
+
+    def _new_shared(self, operation: Operation, session: Session, plain: bool) -> Shared:
+        method, client, server = operation.method, operation.client, operation.server
+        columns = self._session(session)
+        columns["kind"] = "server" if operation.sender == "client" else "client"
+        columns["transport"] = self._recorder.transport
+        columns["method"] = method
+        columns["name"] = f"{method} {operation.target}" if operation.target else method
+        if plain:
+            columns["attributes"] = orjson.dumps(self._attributes(method)).decode()
+        for column, value in (
+            ("tool", operation.tool),
+            ("prompt", operation.prompt),
+            ("resource_uri", operation.resource_scheme),
+            ("protocol_version", operation.protocol_version),
+            ("client_name", client.name),
+            ("client_version", client.version),
+            ("server_name", server.name),
+            ("server_version", server.version),
+        ):
+            if value is not None:
+                columns[column] = value
+        opening = opening_of(orjson.dumps(columns))
+        return Shared(session, client, server, operation.protocol_version, columns, opening)
 
     def _session(self, session: Session) -> Row:
-        part: Row = {
+        return {
             "service_name": self._recorder.service_name,
             "scope_name": semconv.SCOPE_NAME,
             "session_id": session.id,
@@ -155,25 +172,6 @@ class Rows:
             "enforcement_source": session.enforcement_source,
             "resource": self._resource,
         }
-        if session.candidates is not None:
-            part["session_candidates"] = session.candidates
-        return part
-
-    @staticmethod
-    def _identify(row: Row, operation: Operation, session: Session) -> None:
-        """Ids: those settled beforehand, else new ones, in the caller's trace where there is one."""
-        both = os.urandom(24).hex()  # one system call for both
-        row["trace_id"], row["span_id"] = both[:32], both[32:]
-        parent, span = operation.parent, operation.span
-        row["trace_flags"] = 1
-        if parent is not None:
-            row["trace_id"] = parent.trace_id
-            row["parent_span_id"] = parent.span_id
-            row["trace_flags"] = parent.flags
-            known = orjson.loads(session.candidates) if session.candidates else {session.source: session.id}
-            row["session_candidates"] = orjson.dumps({**known, "trace": parent.trace_id}).decode()
-        if span is not None:
-            row["trace_id"], row["span_id"] = span.trace_id, span.span_id
 
     def _charge(self, row: Row, tool: str, outcome: semconv.Outcome | None) -> None:
         if self._prices is not None and outcome in _CHARGED:
@@ -182,12 +180,18 @@ class Rows:
                 row["cost_microusd"] = round(price * 1e6)
                 row["cost_source"] = "price"
 
-    def _rest(self, operation: Operation, extra: Extra | None) -> str:
-        """The attributes without a column of their own, as JSON; nearly always one of two constants."""
-        is_call = operation.method == "tools/call"
+    def _attributes(self, method: str) -> dict[str, str | int]:
+        """The attributes without a column of their own that all operations of a method have."""
+        found: dict[str, str | int] = {semconv.NETWORK_TRANSPORT: self._recorder.network_transport}
+        if method == "tools/call":
+            found[semconv.GEN_AI_OPERATION] = semconv.EXECUTE_TOOL
+        return found
+
+    def _rest(self, operation: Operation, extra: Extra | None) -> str | None:
+        """The attributes without a column of their own, as JSON; None where they are those of the method."""
         if not (operation.progress or operation.cancelled_by or operation.conversation_id or extra):
-            return self._tool_call_text if is_call else self._attributes_text
-        rest = dict(self._tool_call if is_call else self._attributes)
+            return None
+        rest = self._attributes(operation.method)
         if operation.progress:
             rest[semconv.PROGRESS] = operation.progress
         if operation.cancelled_by:
@@ -200,6 +204,33 @@ class Rows:
 
 _CHARGED = frozenset({"ok", "tool_error", "server_error", "timeout", "unfinished", "cancelled", "task"})
 """Outcomes for which the tool ran, as far as can be known: it is paid whether or not it succeeded."""
+
+
+_drawn: list[str] = []
+os.register_at_fork(after_in_child=_drawn.clear)  # else parent and child would give out the same
+
+
+def _new_ids() -> str:
+    """A trace id and a span id, 48 hex digits in a row. Thread-safe."""
+    try:
+        return _drawn.pop()
+    except IndexError:
+        drawn = os.urandom(24 * _IDS_AT_ONCE).hex()
+        _drawn.extend(drawn[at : at + 48] for at in range(48, len(drawn), 48))
+        return drawn[:48]
+
+
+def _place(row: Row, operation: Operation, session: Session) -> None:
+    """Ids that were settled beforehand, and the caller's trace."""
+    parent, span = operation.parent, operation.span
+    if parent is not None:
+        row["trace_id"] = parent.trace_id
+        row["parent_span_id"] = parent.span_id
+        row["trace_flags"] = parent.flags
+        known = orjson.loads(session.candidates) if session.candidates else {session.source: session.id}
+        row["session_candidates"] = orjson.dumps({**known, "trace": parent.trace_id}).decode()
+    if span is not None:
+        row["trace_id"], row["span_id"] = span.trace_id, span.span_id
 
 
 def _describe_values(row: Row, operation: Operation) -> None:

@@ -16,24 +16,19 @@ _ODD = b"\0"  # no JSON text begins with it: the two forms can never be equal
 _NUMBER = "\ud800\udfff"
 
 
-class Canonical(NamedTuple):
-    """`text` is what equal values have in common; `size_bytes` is the value's size as compact JSON."""
+def canonical(value: object) -> tuple[bytes, int]:
+    """What equal values have in common, and the value's size in bytes as compact JSON.
 
-    text: bytes
-    size_bytes: int
-
-
-def canonical(value: object) -> Canonical:
-    """Sorted, compact JSON. What orjson cannot write (lone surrogates, integers beyond 64 bits, depth over 254,
+    Sorted, compact JSON. What orjson cannot write (lone surrogates, integers beyond 64 bits, depth over 254,
     RawNumber) is written by Python in the same way, under a tag."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return _odd(value)
-    return Canonical(text, len(text))
+    return text, len(text)
 
 
-def _odd(value: object) -> Canonical:
+def _odd(value: object) -> tuple[bytes, int]:
     stands_for = _StandIns()
     try:
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=stands_for)
@@ -41,7 +36,7 @@ def _odd(value: object) -> Canonical:
         stands_for = _StandIns()
         text = _written(value, stands_for)
     raw = text.encode("utf-8", "surrogatepass")
-    return Canonical(_ODD + raw, len(raw) - stands_for.extra_bytes)
+    return _ODD + raw, len(raw) - stands_for.extra_bytes
 
 
 class _StandIns:

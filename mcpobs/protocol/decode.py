@@ -20,6 +20,7 @@ from mcpobs.protocol.envelope import elements, members
 _BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_RUN = b"0" * 19  # 2**63 has 19 digits
+_SAMPLED_RUN = b"000"  # what every sixth byte shows of such a run, wherever it begins
 _LONG_NUMBER = re.compile(rb"[:\[,\s-][0-9]{19}")
 _MAX_INT_DIGITS = 4000  # int() refuses 4300 by default, and takes time that grows with the square
 
@@ -65,10 +66,14 @@ def decode(frame: bytes) -> object:
         value: object = orjson.loads(frame)
     except orjson.JSONDecodeError:
         return _decode_odd(frame)
-    # 1.7 µs/KB; the regex alone takes 13, and only that tells a number from digits inside a text
-    if _LONG_RUN in frame.translate(_DIGITS) and _LONG_NUMBER.search(frame):
+    if _SAMPLED_RUN in frame[::6].translate(_DIGITS) and _has_long_number(frame):
         return _decode_odd(frame)
     return value
+
+
+def _has_long_number(frame: bytes) -> bool:
+    """1.7 µs/KB; the regex alone takes 13, and only that tells a number from digits inside a text."""
+    return _LONG_RUN in frame.translate(_DIGITS) and _LONG_NUMBER.search(frame) is not None
 
 
 def _decode_odd(frame: bytes) -> object:

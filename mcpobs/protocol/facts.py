@@ -11,7 +11,8 @@ from hashlib import blake2b
 from mcpobs.protocol.canonical import canonical
 from mcpobs.protocol.declared import Declared
 from mcpobs.protocol.decode import Opaque
-from mcpobs.protocol.features import features_of
+from mcpobs.protocol.features import features_of, features_of_flat
+from mcpobs.protocol.layout import Layouts
 from mcpobs.protocol.operation import ValueFacts
 from mcpobs.protocol.result import read_result
 from mcpobs.protocol.shape import shape_of, shortened
@@ -22,13 +23,14 @@ MAX_KNOWN_KEY = 64
 
 
 class Facts:
-    """Takes the facts of arguments and results under one key. Holds nothing of them but hashes of member names."""
+    """Takes the facts of arguments and results under one key. Holds nothing of them but names of members."""
 
     def __init__(self, key: bytes) -> None:
         fit = key if len(key) <= 64 else blake2b(key).digest()
         self._value = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"value")
         self._text = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"text")
         self._known_keys: dict[str, str] = {}
+        self._layouts = Layouts(self._shape)
 
     def arguments(self, value: object, schema: Declared | None) -> tuple[ValueFacts, str | None]:
         """Facts and features (JSON) of a request's arguments; `size_bytes` is that of compact JSON.
@@ -38,8 +40,11 @@ class Facts:
         if isinstance(value, Opaque):
             return ValueFacts(None, None, len(value.raw)), None
         text, size = canonical(value)
-        shape = shortened(shape_of(value, schema, self._hash_key), self.text_digest)
-        return ValueFacts(self._digest(text), shape, size), features_of(value)
+        if isinstance(value, dict) and (layout := self._layouts.of(value, schema)) is not None:
+            shape, features = layout.shape, features_of_flat(layout.names, value.values())
+        else:
+            shape, features = self._shape(value, schema), features_of(value)
+        return ValueFacts(self._digest(text), shape, size), features
 
     def result(self, result: object, size_bytes: int | None = None) -> tuple[ValueFacts, int | None, bool | None]:
         """Facts, number of items, and emptiness of a result; its top-level `_meta` counts for none of them.
@@ -64,17 +69,20 @@ class Facts:
 
     def error(self, error: object, size_bytes: int | None = None) -> ValueFacts:
         """Facts of a JSON-RPC error: equal code and message have equal digests, whatever its data says."""
-        size = size_bytes or canonical(error).size_bytes
+        size = size_bytes or canonical(error)[1]
         told = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
         if any(isinstance(part, Opaque) for part in told):
             return ValueFacts(None, None, size)
-        return ValueFacts(self._digest(canonical(told).text), None, size)
+        return ValueFacts(self._digest(canonical(told)[0]), None, size)
 
     def text_digest(self, text: str) -> str:
         """Keyed digest of a text, 16 hex digits."""
         digest = self._text.copy()
         digest.update(text.encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
+
+    def _shape(self, value: object, schema: Declared | None) -> str:
+        return shortened(shape_of(value, schema, self._hash_key), self.text_digest)
 
     def _digest(self, text: bytes) -> str:
         digest = self._value.copy()

@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import islice
+from typing import NamedTuple
 
 MAX_STRINGS = 1_000
 MAX_VALUES = 10_000
@@ -91,23 +92,59 @@ def features_of(value: object) -> str:
             longest = max(longest, *map(len, texts))
             del texts[texts_left:]
         texts_left -= len(texts)
-        for text in texts:
-            size = len(text)
-            if size > longest:
-                longest = size
-            if size > HEAD + TAIL:
-                cut = True
-                _look(text[:HEAD], flags)
-                _look(text[-TAIL:], flags)
-            elif size >= LONG_RUN or not (text.isalnum() and text.isascii()):
-                _look(text, flags)
+        longest_here, cut_here = _look_through(texts, flags)
+        longest, cut = max(longest, longest_here), cut or cut_here
         if not nested:
-            break
+            return _told(depth, flags, keys, longest, cut)
         depth += 1
         level = below
+
+
+class Names(NamedTuple):
+    """What the names of an object's members add to its features."""
+
+    keys: int
+    longest: int
+    flags: frozenset[str]
+
+
+def names_of(value: dict[str, object]) -> Names:
+    """Of an object that is within the bounds."""
+    flags: set[str] = set()
+    longest, _ = _look_through(value, flags)
+    return Names(len(value), longest, frozenset(flags))
+
+
+def features_of_flat(names: Names, values: Iterable[object]) -> str:
+    """The same as `features_of` an object with these names and values, none of which is an object or an array."""
+    keys, longest_name, known = names
+    flags = set(known)
+    longest, cut = _look_through(values, flags)
+    return _told(1, flags, keys, longest if longest > longest_name else longest_name, cut)
+
+
+def _told(depth: int, flags: set[str], keys: int, longest: int, cut: bool) -> str:
     listed = '"' + '","'.join(sorted(flags)) + '"' if flags else ""
     told = '"cut":true,' if cut else ""
     return f'{{{told}"depth":{depth},"flags":[{listed}],"keys":{keys},"longest":{longest}}}'
+
+
+def _look_through(values: Iterable[object], flags: set[str]) -> tuple[int, bool]:
+    """Adds the flags of the strings among the values: the longest one's length, and whether one was too long."""
+    longest, cut = 0, False
+    for text in values:
+        if not isinstance(text, str):
+            continue
+        size = len(text)
+        if size > longest:
+            longest = size
+        if size > HEAD + TAIL:
+            cut = True
+            _look(text[:HEAD], flags)
+            _look(text[-TAIL:], flags)
+        elif size >= LONG_RUN or not (text.isascii() and text.replace(" ", "").isalnum()):
+            _look(text, flags)
+    return longest, cut
 
 
 def _look(text: str, flags: set[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
 
 from mcpobs.protocol.ids import Key
 from mcpobs.protocol.operation import Operation
@@ -12,9 +11,7 @@ MAX_IN_FLIGHT = 65_536
 MAX_GIVEN_UP = 4_096
 
 
-class _Pending(NamedTuple):
-    operation: Operation
-    token: Key | None
+_Pending = tuple[Operation, Key | None]  # with its progress token
 
 
 class Flight:
@@ -34,7 +31,7 @@ class Flight:
     def add(self, key: Key, operation: Operation, token: Key | None) -> Operation | None:
         """Takes a request, with its progress token. Where there is no room the oldest one makes it, and is returned."""
         dropped = self.take(next(iter(self._first))) if self._count >= self._capacity else None
-        pending = _Pending(operation, token)
+        pending = (operation, token)
         if key in self._first:
             self._later.setdefault(key, deque()).append(pending)
         else:
@@ -47,7 +44,7 @@ class Flight:
 
     def find(self, key: Key) -> Operation | None:
         pending = self._first.get(key)
-        return pending.operation if pending else None
+        return pending[0] if pending else None
 
     def take(self, key: Key) -> Operation | None:
         """Removes the request that a response with this id answers; None where there is none."""
@@ -84,8 +81,8 @@ class Flight:
 
     def clear(self) -> list[Operation]:
         """Empties the table and returns what was in flight."""
-        left = [pending.operation for pending in self._first.values()]
-        left += [pending.operation for queue in self._later.values() for pending in queue]
+        left = [operation for operation, _ in self._first.values()]
+        left += [operation for queue in self._later.values() for operation, _ in queue]
         self._first.clear()
         self._later.clear()
         self._by_token.clear()

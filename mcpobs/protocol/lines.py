@@ -19,6 +19,10 @@ class Lines:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that the chunk completes, without \\n or \\r\\n; blank lines are left out."""
+        end = len(chunk) - 1
+        if 0 < end <= self._max_bytes and chunk.find(b"\n") == end and not (self._half or self._dropping):
+            line = chunk[:-1]  # a chunk is one whole line, nearly always
+            return [] if line.isspace() else [line.removesuffix(b"\r")]
         head, newline, tail = chunk.partition(b"\n")
         if not newline:
             self._keep(head)

@@ -34,8 +34,7 @@ class Peer:
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ValueFacts:
+class ValueFacts(NamedTuple):  # made twice a call: a frozen dataclass takes three times as long
     """What is kept of the arguments of a request or of a result, in place of their content."""
 
     digest: str | None

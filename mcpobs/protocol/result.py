@@ -49,6 +49,10 @@ class Reading(NamedTuple):
     empty: bool
 
 
+_ONE_TEXT = Reading("text", 1, False)
+_BLANK_TEXT = Reading("text", 1, True)
+
+
 def read_result(result: object, hash_key: Callable[[str], str]) -> Reading:
     if not isinstance(result, dict):
         return Reading(_kind(result), _listed(result), _blank(result))
@@ -58,8 +62,10 @@ def read_result(result: object, hash_key: Callable[[str], str]) -> Reading:
     structured = result.get("structuredContent")
     if structured is None and len(blocks) == 1 and (text := _text(blocks[0])) is not None:  # most results by far
         value = _json(text)
-        held = None if value is text else _listed(value)
-        return Reading("text", 1 if held is None else held, _blank_text(text) if value is text else _blank(value))
+        if value is text:
+            return _BLANK_TEXT if _is_blank(text) else _ONE_TEXT
+        held = _listed(value)
+        return Reading("text", 1 if held is None else held, _blank(value))
     kinds = list(dict.fromkeys(map(_block_kind, blocks)))  # each once, in the order of its first block
     texts = [_text(block) for block in blocks]
     if structured is None:
@@ -132,12 +138,13 @@ def _listed(value: object) -> int | None:
 
 def _blank_text(text: str) -> bool:
     """True for a text that is blank, or that is blank JSON."""
-    if not text or text.isspace():
-        return True
-    if len(text) < 256 and text.strip() in ("null", '""'):
-        return True
     value = _json(text)
-    return value is not text and _blank(value)
+    return _is_blank(text) if value is text else _blank(value)
+
+
+def _is_blank(text: str) -> bool:
+    """The same for a text that is no list and no object."""
+    return not text or text.isspace() or (len(text) < 256 and text.strip() in ("null", '""'))
 
 
 def _blank(value: object) -> bool:

@@ -20,7 +20,7 @@ MAX_VALUES = 10_000  # of the whole value
 CUT = "…"
 
 _NOTHING: dict[str, Declared] = {}
-_SCALARS: dict[type, str] = {
+SCALARS: dict[type, str] = {
     type(None): "null",
     bool: "boolean",
     int: "integer",
@@ -50,7 +50,7 @@ class _Shape:
         self._left = MAX_VALUES
 
     def of(self, value: object, declared: Declared | None, depth: int) -> str:
-        name = _SCALARS.get(type(value))
+        name = SCALARS.get(type(value))
         if name is not None:
             return name
         if isinstance(value, dict):
@@ -71,7 +71,7 @@ class _Shape:
         parts = []
         for key in sorted(value):  # sorted, for MAX_VALUES is spent in this order
             below = value[key]
-            kind = _SCALARS.get(type(below))
+            kind = SCALARS.get(type(below))
             if key in named:
                 parts.append(f"{key}:{kind or self.of(below, named[key], depth - 1)}")
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from mcpobs.protocol.text import bounded_or_none
 
@@ -11,23 +10,18 @@ MAX_NAME = 256
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}):")  # RFC 3986, 3.1
 
 
-class Target(NamedTuple):
-    tool: str | None = None
-    prompt: str | None = None
-    resource_scheme: str | None = None
-
-
-NONE = Target()
+Target = tuple[str | None, str | None, str | None]
+"""The tool, the prompt and the scheme of the resource: one of them at most."""
 
 
 def target_of(method: str, params: dict[str, object]) -> Target:
     if method == "tools/call":
-        return Target(bounded_or_none(params.get("name"), MAX_NAME))
+        return bounded_or_none(params.get("name"), MAX_NAME), None, None
     if method == "prompts/get":
-        return Target(prompt=bounded_or_none(params.get("name"), MAX_NAME))
+        return None, bounded_or_none(params.get("name"), MAX_NAME), None
     if method.startswith(("resources/", "notifications/resources/")):
-        return Target(resource_scheme=_scheme(params.get("uri")))
-    return NONE
+        return None, None, _scheme(params.get("uri"))
+    return None, None, None
 
 
 def _scheme(uri: object) -> str | None:

@@ -18,7 +18,7 @@ from threading import Lock
 
 import orjson
 
-from mcpobs.segment import SPOOL_FOLDER, Segment, seal
+from mcpobs.segment import BARE, SPOOL_FOLDER, Opening, Segment, seal
 
 Row = Mapping[str, str | int | bool | None]
 LossRow = Callable[[int, str], Row]
@@ -67,12 +67,14 @@ class Spool:
         self._errno: int | None = None
         os.register_at_fork(after_in_child=_Forked(self))
 
-    def write(self, row: Row) -> bool:
-        """Appends a row. False where it could not be written: it is then counted in `lost`."""
+    def write(self, row: Row, opening: Opening = BARE) -> bool:
+        """Appends a row; `opening` is the columns that it shares with others and does not have itself.
+
+        False where it could not be written: it is then counted in `lost`."""
         with self._lock:
             rolled = False
             try:
-                line = _line(row)
+                line = seal(orjson.dumps(row), opening)
                 rolled = self._ready(len(line))
                 self._append(line)
             except (OSError, TypeError) as error:  # TypeError: a value that JSON cannot hold
@@ -177,7 +179,7 @@ class Spool:
     def _tell_loss(self) -> None:
         """Writes how many rows are missing. Where that fails they stay counted, for the next time."""
         try:
-            line = _line(self._loss_row(self.lost, self.reason))
+            line = seal(orjson.dumps(self._loss_row(self.lost, self.reason)))
             self._ready(len(line))
             self._append(line)
         except (OSError, TypeError):
@@ -202,7 +204,3 @@ class _Forked:
         spool = self._spool()
         if spool is not None:
             spool._start_anew()
-
-
-def _line(row: Row) -> bytes:
-    return seal(orjson.dumps(row))

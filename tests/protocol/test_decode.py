@@ -38,6 +38,14 @@ def test_an_integer_beyond_64_bits_stays_exact(digits):
             assert (type(found), found) == (int, int(digits))
 
 
+@pytest.mark.parametrize("before", range(13))
+@pytest.mark.parametrize("digits", ["9" * 20, "-9223372036854775809"])
+def test_an_integer_beyond_64_bits_stays_exact_wherever_it_begins(before, digits):
+    for after in range(13):
+        found = decode(f'["{"x" * before}",{digits},"{"x" * after}"]'.encode())
+        assert found == ["x" * before, int(digits), "x" * after]
+
+
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e400", "-1E+999", "7" * 5000])
 def test_a_number_that_python_cannot_carry_is_kept_as_its_text(text):
     (found,) = decode(f"[{text}]".encode())

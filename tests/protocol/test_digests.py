@@ -126,7 +126,7 @@ def test_a_value_that_is_very_deep_has_a_digest_and_keeps_it():
     deep: list[object] = []
     for _ in range(200_000):
         deep = [deep]
-    assert canonical(deep).text == b"\0" + b"[" * 200_001 + b"]" * 200_001
+    assert canonical(deep)[0] == b"\0" + b"[" * 200_001 + b"]" * 200_001
     while deep:  # freed level by level
         deep = deep[0]  # type: ignore[assignment]
 
