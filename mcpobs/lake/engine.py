@@ -43,8 +43,11 @@ def connect(*, spill: Path | None = None, threads: int | None = None, memory_byt
         config["memory_limit"] = f"{memory_bytes}B"
     connection = _connect(":memory:", config=config)
     connection.execute("set TimeZone = 'UTC'")
-    # DuckDB draws one on stdout where Python has no script (`python -c`, a notebook)
-    connection.execute("set enable_progress_bar = false")
+    try:
+        # DuckDB draws one on stdout where Python has no script (`python -c`, a notebook)
+        connection.execute("set enable_progress_bar = false")
+    except EngineError:
+        pass  # in a notebook without ipywidgets there is none, and DuckDB refuses to switch it off
     return connection
 
 
