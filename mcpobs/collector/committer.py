@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
@@ -14,6 +15,8 @@ from mcpobs.collector.committing import Report
 
 RESTART_S = 1.0
 END_S = 60.0  # for the last commit
+_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
+"""glibc: each batch has buffers of megabytes, and pages that are new to the process cost more than the decoding."""
 
 
 class Committer:
@@ -55,7 +58,8 @@ class Committer:
 
     async def _spawn(self) -> Process:
         command = [sys.executable, "-P", "-m", "mcpobs.collector.committing", str(self._lake)]
-        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
+        env = {**_MALLOC, **os.environ}
+        return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True, env=env)
 
     async def _follow(self) -> None:
         while self._process is not None and self._process.stdout is not None:

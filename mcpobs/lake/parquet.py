@@ -21,9 +21,19 @@ DRAFT_SUFFIX = ".draft"
 
 
 def write(
-    connection: Connection, select: str, columns: Mapping[str, str], table: Path, date: str, *, whole: bool = False
+    connection: Connection,
+    select: str,
+    columns: Mapping[str, str],
+    table: Path,
+    date: str,
+    *,
+    whole: bool = False,
+    sort: bool = True,
 ) -> DataFile | None:
-    """Writes columns (name to type) of a select to a new file in the partition of `date`, sorted as schema.ORDER says.
+    """Writes columns (name to type) of a select to a new file in the partition of `date`.
+
+    It is sorted as schema.ORDER says, but where `sort` is False: sorting is half of the work, and pays for a file of
+    many row groups, or one that is kept.
 
     The file and its place in its folder are durable when this returns. None where the select has no rows.
     `whole` marks a file that holds all that the table had of each of its sessions.
@@ -35,9 +45,8 @@ def write(
     name = f"{WHOLE if whole else PART}{time.time_ns() // 1000:014x}-{os.urandom(6).hex()}{suffix(columns)}"
     draft = folder / f".{name}{DRAFT_SUFFIX}"
     kept = ", ".join(identifier(column) for column in columns if column != PARTITION)
-    connection.execute(
-        f"copy (select {kept} from ({select}) order by {', '.join(ORDER)}) to {quoted(draft)} ({_OPTIONS})"
-    )
+    order = f" order by {', '.join(ORDER)}" if sort else ""
+    connection.execute(f"copy (select {kept} from ({select}){order}) to {quoted(draft)} ({_OPTIONS})")
     rows, first, last = connection.execute(
         f"select count(*), min({TIME}), max({TIME}) from read_parquet({quoted(draft)})"
     ).fetchall()[0]

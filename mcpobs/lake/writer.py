@@ -98,7 +98,9 @@ def move_sealed(lake: Path) -> Commit:
             if not batch:
                 break
             load = _load_rows if store is SPOOL else _load_requests
-            done = _move(connection, load(connection, work, batch), table, state, batch, left, done)
+            loaded = load(connection, work, batch)
+            # what the collector commits every few seconds is small, and is merged and sorted soon
+            done = _move(connection, loaded, table, state, batch, left, done, sort=store is SPOOL)
         if done.files:
             _merge_small(connection, table, state)
             state = snapshot.load(table, lambda: connection)
@@ -135,9 +137,10 @@ def _move(
     batch: list[Found],
     left: list[Progress],
     done: Commit,
+    sort: bool,
 ) -> Commit:
     duplicates = loaded.repeated + repeated.drop_known(connection, "batch", table, state.files.values())
-    files = _write(connection, table)
+    files = _write(connection, table, sort)
     reached = {f.segment.writer: f.segment.seq for f in batch}
     progress = [p for p in left if p.writer not in reached]
     progress += [Progress(writer, seq) for writer, seq in reached.items()]
@@ -170,12 +173,12 @@ def _sealed_batch(lake: Path, state: Snapshot) -> tuple[Store, list[Found]]:
     return SPOOL, []
 
 
-def _write(connection: Connection, table: Path) -> list[DataFile]:
+def _write(connection: Connection, table: Path, sort: bool) -> list[DataFile]:
     files = []
     dates = [row[0] for row in connection.execute(f"select distinct {PARTITION} from batch order by 1").fetchall()]
     for date in dates:
         select = f"select * from batch where {PARTITION} = '{date}'"
-        written = parquet.write(connection, select, TYPES, table, date)
+        written = parquet.write(connection, select, TYPES, table, date, sort=sort)
         if written is not None:
             files.append(written)
     return files
