@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
-CHALLENGE = 'Bearer realm="mcpobs"'
+CHALLENGE = b'Bearer realm="mcpobs"'
 
 
 class Tokens:

@@ -1,39 +1,45 @@
-"""One HTTP connection: uvicorn's, with deadlines and bounds that it lacks. Knows nothing of OTLP but how to refuse.
+"""HTTP connections: uvicorn's, with the deadlines and bounds that it lacks. Knows nothing of OTLP but how to refuse.
 
-uvicorn waits for ever for headers and bodies, and for a client that does not read; its parser keeps whatever comes
-before the end of the headers, and between the chunks of a body. A connection here knows what it waits for and since
-when; `Connections` looks at all of them now and then, which costs a request nothing.
+uvicorn waits for ever for headers, for bodies, and for a client that does not read; its parser keeps whatever comes
+before the end of a header. A connection here knows what it waits for and since when, and all of them are looked at now
+and then, which costs a request nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import ssl
 from collections import Counter
 from email.utils import formatdate
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
+import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from mcpobs.collector import answers
+from mcpobs.collector.http import encoding_of
 from mcpobs.collector.limits import Limits
+from mcpobs.collector.listening import BACKLOG
 
 if TYPE_CHECKING:
     from mcpobs.collector.http import HttpReceiver
 
+TURN_OUT_S = 1.0
+"""A client that keeps us waiting for less is not turned out for a new one."""
+_PIPELINED = 16
+"""Requests that may wait behind one. No OTLP client sends a second one before the answer to the first."""
 _CODES: Final[dict[int, int]] = {
     400: answers.INVALID_ARGUMENT,
     408: answers.DEADLINE_EXCEEDED,
     431: answers.INVALID_ARGUMENT,
     503: answers.UNAVAILABLE,
 }
-_TURN_OUT_S = 1.0
-"""A connection that has waited less is not turned out for a new one."""
-_PIPELINED = 32
-"""Requests that may wait behind one. No OTLP client sends a second one before the answer to the first."""
 
 
 class Phase(Enum):
@@ -42,16 +48,14 @@ class Phase(Enum):
     HEAD = auto()
     BODY = auto()
     ANSWER = auto()
-    """Ours: the client is waiting."""
-    DRAIN = auto()
-    """The rest of a body, of which the answer is out. It is thrown away, so that the client comes to read."""
+    """Our own; the client waits."""
     IDLE = auto()
     END = auto()
-    """Closed on our side; the client has yet to read."""
+    """Closed on our side; the client may still read."""
 
 
 class Connections:
-    """All HTTP connections of a process."""
+    """All HTTP connections of a collector."""
 
     def __init__(self, receiver: HttpReceiver, limits: Limits, counters: Counter[str]) -> None:
         self.limits = limits
@@ -67,45 +71,61 @@ class Connections:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            timeout_keep_alive=86_400,  # ours is `idle_s`
         )
         self._config.load()
+        self._servers: list[asyncio.Server] = []
         self._look()
 
-    def connect(self) -> asyncio.Protocol:
-        """A protocol for a connection that was just made."""
+    async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> Connections:
+        """Serves until `stop`. Takes the sockets over."""
+        handshake_s = self.limits.head_s if tls else None
+        goodbye_s = self.limits.linger_s if tls else None
+        for bound in sockets:
+            server = await self._loop.create_server(
+                self._connect,
+                sock=bound,
+                ssl=tls,
+                ssl_handshake_timeout=handshake_s,
+                ssl_shutdown_timeout=goodbye_s,
+                backlog=BACKLOG,
+            )
+            self._servers.append(server)
+        return self
+
+    def _connect(self) -> asyncio.Protocol:
         return _Connection(self, self._config, self._state, self._loop)
 
     @property
     def open(self) -> set[_Connection]:
-        return self._state.connections  # type: ignore[return-value]  # `connect` makes no others
+        return self._state.connections  # type: ignore[return-value]  # `_connect` makes no others
 
     def make_room(self) -> bool:
-        """Turns out the connection that has kept us waiting longest, if there are too many; strangers first. False
-        where all of them are at work."""
+        """Turns out the client that has kept us waiting longest, if there are too many; first one that never got an
+        answer. False where all of them are at work."""
         if len(self.open) < self.limits.connections:
             return True
         now = self._loop.time()
-        waited = [(not other.known, other.waited_s(now), other) for other in self.open]
-        candidates = [one for one in waited if one[1] >= _TURN_OUT_S]
-        if not candidates:
-            return False
-        max(candidates, key=lambda one: one[:2])[2].drop("turned_out")
-        return True
+        waited = ((not one.answered, one.waited_s(now), one) for one in self.open)
+        slow = [found for found in waited if found[1] >= TURN_OUT_S]
+        if slow:
+            max(slow, key=lambda found: found[:2])[2].drop("turned_out")
+        return bool(slow)
 
     async def stop(self, grace_s: float) -> None:
-        """Lets requests in flight end, for so long; then ends them."""
+        """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
+        for server in self._servers:
+            server.close()
         for connection in list(self.open):
             connection.shutdown()
         if self._state.tasks:
-            await asyncio.wait(self._state.tasks, timeout=grace_s)
+            await asyncio.wait(list(self._state.tasks), timeout=grace_s)
         for connection in list(self.open):
             connection.drop("cut_off")
         tasks = list(self._state.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        while self.open:  # an abort takes a turn of the loop
+        while self.open:  # asyncio tells of a lost connection in a later turn
             await asyncio.sleep(0)
         self._timer.cancel()
 
@@ -123,16 +143,18 @@ class _Connection(HttpToolsProtocol):
         super().__init__(config=config, server_state=state, app_state={}, _loop=loop)
         self._owner = owner
         self._limits = owner.limits
-        self.known = False
+        self.answered = False
         self._phase = Phase.HEAD
         self._since = loop.time()
-        self._head_bytes = 0
-        self._wire_bytes = 0
-        self._body_bytes = 0
         self._blocked_since: float | None = None
+        # Of the request that is being parsed:
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._wire_bytes = 0
+        self._offered = False
 
     def waited_s(self, now: float) -> float:
-        """How long the client has kept us waiting; of a body, by how much it is behind its least rate."""
+        """How long the client has kept us waiting; for a body, by how much it is behind its least rate."""
         if self._blocked_since is not None:
             return now - self._blocked_since
         if self._phase is Phase.ANSWER:
@@ -142,19 +164,18 @@ class _Connection(HttpToolsProtocol):
 
     def look(self, now: float) -> None:
         """Ends the connection if its client is too slow."""
-        limits, spent_s = self._limits, now - self._since
-        if self._blocked_since is not None and now - self._blocked_since > limits.linger_s:
+        limits, spent_s, waited_s = self._limits, now - self._since, self.waited_s(now)
+        if self._blocked_since is not None and waited_s > limits.linger_s:
             self.drop("unread")
             return
         match self._phase:
             case Phase.HEAD if spent_s > limits.head_s:
                 self._refuse(408, "the headers come too slowly")
-            case Phase.BODY if spent_s > limits.body_s or self.waited_s(now) > limits.head_s:
+            case Phase.BODY if spent_s > limits.body_s or waited_s > limits.head_s:
                 self._refuse(408, "the body comes too slowly")
             case Phase.IDLE if spent_s > limits.idle_s:
-                self.transport.close()
-                self._enter(Phase.END)
-            case Phase.DRAIN | Phase.END if spent_s > limits.linger_s:
+                self._close()
+            case Phase.END if spent_s > limits.linger_s:
                 self.drop("unread")
 
     def drop(self, why: str) -> None:
@@ -163,7 +184,7 @@ class _Connection(HttpToolsProtocol):
         self._enter(Phase.END)
         self.transport.abort()
 
-    # What asyncio and uvicorn call.
+    # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         admitted = self._owner.make_room()
@@ -176,54 +197,18 @@ class _Connection(HttpToolsProtocol):
             return
         if self._phase is Phase.IDLE:
             self._enter(Phase.HEAD)
-        self._wire_bytes += len(data)
-        super().data_received(data)
+        while data and self._phase is not Phase.END:
+            self._wire_bytes += len(data)
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = self._without_offer() + data[offer.args[0] :]
+            except httptools.HttpParserError:
+                self._refuse(400, "this is not a request in HTTP/1.1")
+                return
+            else:
+                data = b""
         self._check_framing()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes <= self._limits.head_bytes:
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        if self._phase is Phase.END:
-            return
-        if self._head_bytes + len(self.url) > self._limits.head_bytes:
-            self._refuse(431, f"the headers are longer than {self._limits.head_bytes} bytes")
-            return
-        if len(self.pipeline) >= _PIPELINED:
-            self._refuse(503, "too many requests are waiting on this connection")
-            return
-        self._enter(Phase.BODY)
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        if self._phase is Phase.END:
-            return
-        self._body_bytes += len(body)
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        if self._phase is Phase.END:
-            return
-        super().on_message_complete()
-        self._head_bytes = self._wire_bytes = self._body_bytes = 0
-        self._enter(Phase.IDLE if self.cycle.response_complete else Phase.ANSWER)
-
-    def on_response_complete(self) -> None:
-        self.known = True
-        self.cycle.body = bytearray()
-        if self._phase is Phase.BODY:
-            self._enter(Phase.DRAIN)
-        elif self._phase is Phase.ANSWER and not self.pipeline:
-            self._enter(Phase.IDLE)
-        super().on_response_complete()
-        self._unset_keepalive_if_required()
-        if self.transport.is_closing():
-            self._enter(Phase.END)
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, "this is not HTTP/1.1 as RFC 9112 says")
 
     def pause_writing(self) -> None:
         self._blocked_since = self.loop.time()
@@ -233,38 +218,117 @@ class _Connection(HttpToolsProtocol):
         self._blocked_since = None
         super().resume_writing()
 
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes <= self._limits.head_bytes:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._phase is Phase.END:
+            return
+        if self._head_bytes + len(self.url) > self._limits.head_bytes:
+            self._refuse(431, f"the headers are longer than {self._limits.head_bytes} bytes")
+        elif len(self.pipeline) >= _PIPELINED:
+            self._refuse(503, "too many requests wait on this connection")
+        elif self.parser.should_upgrade():
+            self._offered = True
+        else:
+            if self._phase is Phase.HEAD:  # else it waits behind another one
+                self._enter(Phase.BODY)
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._phase is not Phase.END:
+            self._body_bytes += len(body)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._offered:
+            return  # the parser's end, not the request's
+        self._head_bytes = self._body_bytes = self._wire_bytes = 0
+        if self._phase is not Phase.END:
+            super().on_message_complete()
+            self._enter(Phase.ANSWER)
+
+    # What a request's cycle calls.
+
+    def on_response_complete(self) -> None:
+        self.answered = True
+        # A body that has not ended is not wanted any more. The application has given its client time to see that.
+        if self._phase is Phase.BODY:
+            self._close()
+        elif self.pipeline:
+            self._enter(Phase.BODY if self.pipeline[-1][0].more_body else Phase.ANSWER)
+        elif self._phase is Phase.ANSWER:
+            self._enter(Phase.HEAD if self._wire_bytes else Phase.IDLE)
+        super().on_response_complete()
+        self._unset_keepalive_if_required()  # `look` does that
+        if self.transport.is_closing():
+            self._enter(Phase.END)
+
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
         self._since = self.loop.time()
 
+    def _without_offer(self) -> bytes:
+        """The head that was just parsed, without its offer to speak h2c or a websocket, for another parser.
+
+        An offer may be ignored (RFC 9110 §7.8), but llhttp takes it for the end of HTTP and passes the body over.
+        Java's HttpClient makes one with its first request, and would be told that a body is stored which nobody read.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(400, "this is no proxy")
+            return b""
+        head = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b", ".join(word for word in value.split(b",") if word.strip().lower() != b"upgrade")
+            if name != b"upgrade":
+                head.append(name + b": " + value)
+        self._offered = False
+        self._head_bytes = self._wire_bytes = 0
+        self.parser = _parser(self)
+        return b"\r\n".join([*head, b"", b""])
+
     def _check_framing(self) -> None:
-        """Whether all that came is either body or of bounded size. The parser itself keeps what it has of a header
-        (or a trailer) that has no end, and calls us for each chunk, even of one byte."""
-        if self._phase in (Phase.HEAD, Phase.BODY, Phase.DRAIN):
-            beside_bytes = self._wire_bytes - self._body_bytes
-            allowed_bytes = self._limits.head_bytes + self._body_bytes // 2
-            if beside_bytes > 2 * allowed_bytes:
-                self._refuse(431, "there is more framing than body")
-            elif self._phase is Phase.DRAIN and self._wire_bytes > self._limits.body_bytes:
-                self.drop("unread")
+        """Bounds what comes beside the body: headers without an end, trailers, chunks of one byte."""
+        allowed_bytes = 2 * self._limits.head_bytes + self._body_bytes // 2
+        if self._wire_bytes - self._body_bytes > allowed_bytes:
+            self._refuse(431, "there is more framing than body" if self._body_bytes else "the headers are too long")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answers without the application, which learns that the client is gone, and ends the connection."""
+        """Answers in place of the application, which learns that the client is gone, and ends the connection."""
         if self._phase is Phase.END:
             return
         self._owner.counters[f"http.answered.{status}"] += 1
-        self._enter(Phase.END)
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
-            body = answers.refused(_CODES[status], message, "json")
-            head = (
-                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-                f"content-length: {len(body)}\r\nconnection: close\r\n"
-                + ("retry-after: 1\r\n" if status == 503 else "")
-                + "\r\n"
-            )
-            self.transport.write(head.encode() + body)
-        if cycle is not None and not cycle.response_complete:
+        unanswered = cycle is not None and not cycle.response_complete
+        if not (unanswered and cycle.response_started):
+            encoding = encoding_of(dict(self.headers)) if unanswered else "json"
+            body = answers.refused(_CODES[status], message, encoding)
+            head = [
+                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+                f"content-type: {answers.CONTENT_TYPE[encoding].decode()}",
+                f"content-length: {len(body)}",
+                "connection: close",
+                *(["retry-after: 1"] if status == 503 else []),
+            ]
+            self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
+        if unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
+        self._close()
+
+    def _close(self) -> None:
+        self._enter(Phase.END)
         self.transport.close()
+
+
+def _parser(connection: _Connection) -> httptools.HttpRequestParser:
+    """As uvicorn makes them."""
+    parser = httptools.HttpRequestParser(connection)
+    with contextlib.suppress(AttributeError):  # httptools before 0.6.3
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+    return parser

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import grpc
 
-from mcpobs.collector import answers
+from mcpobs.collector import answers, faults
 from mcpobs.collector.auth import Tokens
-from mcpobs.collector.http import DEFAULT_RETRY_S
-from mcpobs.collector.intake import Intake, RefusedError, Signal, Why
-from mcpobs.collector.limits import Limits, Room
+from mcpobs.collector.intake import Accepted, Intake, RefusedError, Signal, Why
+from mcpobs.collector.limits import BUSY_RETRY_S, Limits, Room, again_s
+from mcpobs.collector.options import Endpoint
+from mcpobs.errors import UsageError
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Handler = Callable[[Any, Context], Awaitable[bytes]]
@@ -29,93 +29,177 @@ _REFUSALS: Final[dict[Why, grpc.StatusCode]] = {
     "busy": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "unavailable": grpc.StatusCode.UNAVAILABLE,
 }
-_CODES: Final[dict[grpc.StatusCode, int]] = {code: code.value[0] for code in grpc.StatusCode}
+_READERS = 8
+"""Messages that are read at a time, at the least."""
+_TURN_OUT_S = 1.0
+"""A message that has taken less is not given up for another one."""
+_IDLE_S = 30.0
+"""Short: a client without a call finds its connection closed in order, and makes another for the next call."""
 
-_logger = logging.getLogger(__name__)
+
+class _EndError(Exception):
+    """Ends a call with this status."""
+
+    def __init__(self, code: grpc.StatusCode, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
 
 
-def server(intake: Intake, room: Room, tokens: Tokens, counters: Counter[str]) -> grpc.aio.Server:
-    """A server that has no port yet."""
-    made: grpc.aio.Server = grpc.aio.server(options=_channel_options(room.limits))
-    for service, signal in SERVICES.items():
-        export = _export(signal, intake, room, tokens, counters)
-        # A stream of one request is the same on the wire; it lets us look at who sends before the body is read.
-        handler = grpc.stream_unary_rpc_method_handler(export)  # type: ignore[no-untyped-call]
-        made.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, {"Export": handler}),)  # type: ignore[no-untyped-call]
-        )
-    return made
+class GrpcReceiver:
+    """The server. `counters` are shared with whatever else counts."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        room: Room,
+        tokens: Tokens,
+        counters: Counter[str],
+        credentials: grpc.ServerCredentials | None,
+    ) -> None:
+        self._intake = intake
+        self._room = room
+        self._tokens = tokens
+        self._counters = counters
+        self._credentials = credentials
+        self._reading = _Reading(room.limits)
+        self._storing: set[asyncio.Task[Accepted]] = set()
+        self._server: grpc.aio.Server = grpc.aio.server(options=_channel_options(room.limits))
+        for service, signal in SERVICES.items():
+            # A stream of one request is the same on the wire, and lets us see who sends before the request is read.
+            export = grpc.stream_unary_rpc_method_handler(self._handler(signal))  # type: ignore[no-untyped-call]
+            handler = grpc.method_handlers_generic_handler(service, {"Export": export})  # type: ignore[no-untyped-call]
+            self._server.add_generic_rpc_handlers((handler,))
+
+    async def start(self, places: Sequence[Endpoint]) -> None:
+        """Listens, and serves until `stop`. Raises UsageError."""
+        for place in places:
+            try:
+                if self._credentials is None:
+                    self._server.add_insecure_port(str(place))
+                else:
+                    self._server.add_secure_port(str(place), self._credentials)
+            except RuntimeError as error:
+                raise UsageError(
+                    f"--grpc: cannot listen on {place}: {error}", "name another place with --grpc"
+                ) from None
+        await self._server.start()
+
+    async def stop(self, grace_s: float) -> None:
+        """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
+        await self._server.stop(grace_s)
+        for task in self._storing:
+            task.cancel()
+        await asyncio.gather(*self._storing, return_exceptions=True)
+
+    def _handler(self, signal: Signal) -> Handler:
+        async def export(_: object, context: Context) -> bytes:
+            try:
+                taken = await self._take(signal, context)
+            except RefusedError as error:
+                ended = _EndError(_REFUSALS[error.why], error.message, again_s(error))
+            except _EndError as error:
+                ended = error
+            except Exception as error:  # the intake's: this client is told, and the next one is served
+                faults.tell(error)
+                ended = _EndError(grpc.StatusCode.INTERNAL, "the collector failed; its log tells more")
+            else:
+                self._counters["grpc.answered.OK"] += 1
+                return answers.accepted(signal, "protobuf", taken)
+            self._counters[f"grpc.answered.{ended.code.name}"] += 1
+            return await _abort(context, ended)
+
+        return export
+
+    async def _take(self, signal: Signal, context: Context) -> Accepted:
+        if not self._tokens.admit(_authorization(context)):
+            raise _EndError(grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed")
+        self._room.check()
+        content = await self._reading.read(context)
+        # gRPC cancels us when the client's time is up. What the intake has begun it shall end, and it counts meanwhile.
+        task = asyncio.create_task(self._store(signal, content))
+        self._storing.add(task)
+        task.add_done_callback(self._stored)
+        return await asyncio.shield(task)
+
+    async def _store(self, signal: Signal, content: bytes) -> Accepted:
+        with self._room.place() as place:
+            place.hold(len(content))
+            with self._room.storing():
+                return await self._intake.take(signal, "protobuf", content)
+
+    def _stored(self, task: asyncio.Task[Accepted]) -> None:
+        self._storing.discard(task)
+        if not task.cancelled():
+            task.exception()  # the call that waited for it may be gone, and asyncio would complain
+
+
+class _Reading:
+    """The messages that are being read. gRPC holds one until it is whole, and tells nothing of it: their number is
+    what bounds the memory. The slowest is given up where that hinders others."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._body_s = limits.body_s
+        self._most = max(_READERS, limits.held_bytes // limits.body_bytes)
+        self._since: dict[asyncio.Timeout, float] = {}  # the slowest comes first
+
+    async def read(self, context: Context) -> bytes:
+        self._make_room()
+        begun = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._body_s) as limit:
+                self._since[limit] = begun
+                try:
+                    content = await context.read()
+                finally:
+                    del self._since[limit]
+        except TimeoutError:
+            raise _EndError(grpc.StatusCode.UNAVAILABLE, "the message comes too slowly", BUSY_RETRY_S) from None
+        if not isinstance(content, bytes):  # where it was too large gRPC has said so, and this goes nowhere
+            raise _EndError(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
+        return content
+
+    def _make_room(self) -> None:
+        if len(self._since) < self._most:
+            return
+        now = asyncio.get_running_loop().time()
+        slowest = next((limit for limit in self._since if limit.when() != now), None)
+        if slowest is None or now - self._since[slowest] < _TURN_OUT_S:
+            raise RefusedError("busy", f"{len(self._since)} requests are being read already", BUSY_RETRY_S)
+        slowest.reschedule(now)
 
 
 def _channel_options(limits: Limits) -> Sequence[tuple[str, int]]:
+    idle_ms, head_ms = int(min(_IDLE_S, limits.idle_s) * 1000), int(limits.head_s * 1000)
     return [
-        ("grpc.so_reuseport", 0),  # or a second collector would silently share the port
-        ("grpc.max_receive_message_length", limits.body_bytes),  # of what a message unpacks to, as well
-        ("grpc.max_send_message_length", limits.head_bytes),
+        ("grpc.so_reuseport", 0),  # or a second collector would share the port, without a word
+        ("grpc.max_receive_message_length", limits.body_bytes),  # of what it unpacks to, as well
         ("grpc.max_metadata_size", limits.head_bytes),
         ("grpc.absolute_max_metadata_size", 2 * limits.head_bytes),
         ("grpc.max_concurrent_streams", 100),
         ("grpc.max_allowed_incoming_connections", limits.connections),
-        ("grpc.server_handshake_timeout_ms", int(limits.head_s * 1000)),
-        ("grpc.max_connection_idle_ms", int(limits.idle_s * 1000)),
-        ("grpc.keepalive_time_ms", int(limits.idle_s * 1000)),
-        ("grpc.keepalive_timeout_ms", int(limits.head_s * 1000)),
-        ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # clients keep alive each 10 s at the most
+        ("grpc.server_handshake_timeout_ms", head_ms),
+        ("grpc.max_connection_idle_ms", idle_ms),
+        ("grpc.keepalive_time_ms", int(limits.idle_s * 1000)),  # finds clients that went away without a word
+        ("grpc.keepalive_timeout_ms", head_ms),
+        ("grpc.keepalive_permit_without_calls", 1),  # clients may ask us the same,
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # as often as they are allowed to
     ]
-
-
-def _export(signal: Signal, intake: Intake, room: Room, tokens: Tokens, counters: Counter[str]) -> Handler:
-    async def export(_: object, context: Context) -> bytes:
-        try:
-            if not tokens.admit(_authorization(context)):
-                await _end(context, counters, grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed")
-            room.check()
-            with room.place() as place:
-                body = await _read(context, counters, room.limits)
-                place.hold(len(body))
-                with room.storing():
-                    taken = await intake.take(signal, "protobuf", body)
-        except RefusedError as error:
-            again_s = None if error.why == "malformed" else error.retry_after_s or DEFAULT_RETRY_S
-            await _end(context, counters, _REFUSALS[error.why], error.message, again_s)
-        except grpc.aio.AbortError:
-            raise
-        except Exception:  # the intake's own fault: the client is told, the others are served
-            _logger.exception("a request failed")
-            await _end(context, counters, grpc.StatusCode.INTERNAL, "the collector failed; see its log")
-        counters["grpc.answered.OK"] += 1
-        return answers.accepted(signal, "protobuf", taken)
-
-    return export
-
-
-async def _read(context: Context, counters: Counter[str], limits: Limits) -> bytes:
-    try:
-        async with asyncio.timeout(limits.body_s):
-            body = await context.read()
-    except TimeoutError:
-        await _end(context, counters, grpc.StatusCode.DEADLINE_EXCEEDED, "the message comes too slowly")
-    if not isinstance(body, bytes):  # none came, or it was too large; where gRPC knows better, its own status stands
-        await _end(context, counters, grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
-    return body
 
 
 def _authorization(context: Context) -> str | bytes | None:
     return next((value for key, value in context.invocation_metadata() or () if key == "authorization"), None)
 
 
-async def _end(
-    context: Context, counters: Counter[str], code: grpc.StatusCode, message: str, retry_after_s: float | None = None
-) -> NoReturn:
-    """Ends a call. Tells twice when to come again: as OTLP says, and where OpenTelemetry's Python looks for it."""
-    counters[f"grpc.answered.{code.name}"] += 1
-    trailers: list[tuple[str, str | bytes]] = []
-    if retry_after_s is not None:
-        details = answers.refused(_CODES[code], message, "protobuf", retry_after_s)
-        trailers = [
+async def _abort(context: Context, ended: _EndError) -> bytes:
+    """Tells twice when to come again: as OTLP says, and where OpenTelemetry's Python looks for it."""
+    trailers: tuple[tuple[str, bytes], ...] = ()
+    if ended.retry_after_s is not None:
+        details = answers.refused(ended.code.value[0], ended.message, "protobuf", ended.retry_after_s)
+        trailers = (
             ("grpc-status-details-bin", details),
-            ("google.rpc.retryinfo-bin", answers.retry_info(retry_after_s)),
-        ]
-    await context.abort(code, message, trailing_metadata=tuple(trailers))
+            ("google.rpc.retryinfo-bin", answers.retry_info(ended.retry_after_s)),
+        )
+    await context.abort(ended.code, ended.message, trailing_metadata=trailers)
     raise AssertionError("abort raises")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import logging
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from mcpobs.collector import answers
+from mcpobs.collector import answers, faults
 from mcpobs.collector.auth import CHALLENGE, Tokens
 from mcpobs.collector.inflate import Inflater, Packing, TooLargeError
 from mcpobs.collector.intake import Encoding, Intake, RefusedError, Signal, Why
-from mcpobs.collector.limits import Room
+from mcpobs.collector.limits import Place, Room, again_s
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -35,34 +35,34 @@ _PACKINGS: Final[dict[bytes, Packing | None]] = {
     b"x-gzip": "gzip",
     b"deflate": "deflate",
 }
-# Busy is 503 as well, which OTLP allows beside 429: SDKs until 2025 (Python 1.30) drop the batch at a 429.
+# Busy is 503 too, which OTLP allows beside 429: at a 429 OpenTelemetry's Python of 2025 (1.30) drops the batch.
 _REFUSALS: Final[dict[Why, tuple[int, int]]] = {
     "malformed": (400, answers.INVALID_ARGUMENT),
     "busy": (503, answers.RESOURCE_EXHAUSTED),
     "unavailable": (503, answers.UNAVAILABLE),
 }
-DEFAULT_RETRY_S = 5.0
-
-_logger = logging.getLogger(__name__)
 
 
 class _AnswerError(Exception):
     """Ends a request with this answer."""
 
-    def __init__(self, status: int, code: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+    def __init__(
+        self, status: int, code: int, message: str, *headers: tuple[bytes, bytes], retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
+        self.retry_after_s = retry_after_s
 
 
 class _GoneError(Exception):
-    """The client went away."""
+    """The client went away, or was told to go."""
 
 
 class HttpReceiver:
-    """The application. `counters` is shared with what else counts in this process."""
+    """The application. `counters` are shared with whatever else counts."""
 
     def __init__(self, intake: Intake, room: Room, tokens: Tokens, counters: Counter[str]) -> None:
         self._intake = intake
@@ -72,108 +72,121 @@ class HttpReceiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = dict(reversed(scope["headers"]))  # the first of several counts
+        body = _Body(receive)
         try:
-            signal = SIGNALS.get(scope["path"])
-            if signal is None:
-                await self._other(scope, headers, send)
-            else:
-                await self._export(scope["method"], signal, headers, receive, send)
+            content_type, content = await self._answer(scope["method"], scope["path"], headers, body)
+            self._counters["http.answered.200"] += 1
+            await _send(send, 200, content_type, content)
         except _AnswerError as answer:
             self._counters[f"http.answered.{answer.status}"] += 1
-            encoding = _ENCODINGS.get(_media_type(headers), "json")
-            body = answers.refused(answer.code, answer.message, encoding)
-            await _send(send, answer.status, answers.CONTENT_TYPE[encoding], body, *answer.headers, *_leave(headers))
+            await self._refuse(answer, headers, body, send)
         except _GoneError:
             self._counters["http.gone"] += 1
+        except asyncio.CancelledError:
+            pass  # the collector ends, and has closed the connection; uvicorn would log it as a fault
 
-    async def _other(self, scope: Scope, headers: Headers, send: Send) -> None:
-        if scope["path"] != HEALTH:
-            paths = ", ".join(SIGNALS)
-            raise _AnswerError(404, answers.NOT_FOUND, f"nothing is at this path; OTLP goes to {paths}")
-        if scope["method"] not in ("GET", "HEAD"):
+    async def _answer(self, method: str, path: str, headers: Headers, body: _Body) -> tuple[bytes, bytes]:
+        if path in SIGNALS:
+            return await self._export(method, SIGNALS[path], headers, body)
+        if path != HEALTH:
+            raise _AnswerError(404, answers.NOT_FOUND, f"nothing is here; OTLP goes to {', '.join(SIGNALS)}")
+        if method not in ("GET", "HEAD"):
             raise _not_allowed(b"GET, HEAD")
         health: dict[str, object] = {"status": "ok"}
-        if self._tokens.admit(headers.get(b"authorization")):
+        if self._admits(headers):
             health["counters"] = dict(sorted({**self._counters, **self._intake.counters()}.items()))
-        await _send(send, 200, answers.CONTENT_TYPE["json"], json.dumps(health).encode() + b"\n")
+        return answers.CONTENT_TYPE["json"], json.dumps(health).encode() + b"\n"
 
-    async def _export(self, method: str, signal: Signal, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _export(self, method: str, signal: Signal, headers: Headers, body: _Body) -> tuple[bytes, bytes]:
         if method != "POST":
             raise _not_allowed(b"POST")
-        if not self._tokens.admit(headers.get(b"authorization")):
-            challenge = (b"www-authenticate", CHALLENGE.encode())
+        if not self._admits(headers):
+            challenge = (b"www-authenticate", CHALLENGE)
             raise _AnswerError(401, answers.UNAUTHENTICATED, "a valid bearer token is needed", challenge)
-        encoding = _encoding(headers)
-        packing = _packing(headers)
-        announced_bytes = self._announced(headers)
+        encoding, packing = _encoding(headers), _packing(headers)
+        limit_bytes = self._room.limits.body_bytes
         try:
-            self._room.check(announced_bytes)
+            self._room.check(_announced_bytes(headers, limit_bytes))
             with self._room.place() as place:
-                body = await self._read(receive, packing, place.hold)
+                content = await body.read(packing, limit_bytes, place)
                 with self._room.storing():
-                    taken = await self._intake.take(signal, encoding, body)
+                    taken = await self._intake.take(signal, encoding, content)
         except RefusedError as error:
-            await self._refuse(error, encoding, headers, send)
-            return
+            raise _refusal(error) from None
         except TooLargeError as error:
             raise _AnswerError(413, answers.RESOURCE_EXHAUSTED, str(error)) from None
-        except (_GoneError, _AnswerError):
+        except (_AnswerError, _GoneError):
             raise
-        except Exception:  # the intake's own fault: the client is told, the others are served
-            _logger.exception("a request failed")
-            raise _AnswerError(500, answers.INTERNAL, "the collector failed; see its log") from None
-        self._counters["http.answered.200"] += 1
-        await _send(send, 200, answers.CONTENT_TYPE[encoding], answers.accepted(signal, encoding, taken))
+        except Exception as error:  # the intake's: this client is told, and the next one is served
+            faults.tell(error)
+            raise _AnswerError(500, answers.INTERNAL, "the collector failed; its log tells more") from None
+        return answers.CONTENT_TYPE[encoding], answers.accepted(signal, encoding, taken)
 
-    def _announced(self, headers: Headers) -> int:
-        """The length that the request gives, 0 where it comes in chunks."""
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None:
-            if coding.strip().lower() != b"chunked":
-                raise _AnswerError(501, answers.UNIMPLEMENTED, "the only transfer-encoding understood is chunked")
-            return 0
-        length = headers.get(b"content-length")
-        if length is None:
-            raise _AnswerError(411, answers.INVALID_ARGUMENT, "content-length or chunked transfer-encoding is needed")
-        if int(length) > self._room.limits.body_bytes:  # the parser has seen to it that it is a number
-            raise _AnswerError(413, answers.RESOURCE_EXHAUSTED, f"the body is longer than {self._limit}")
-        return int(length)
+    def _admits(self, headers: Headers) -> bool:
+        return self._tokens.admit(headers.get(b"authorization"))
 
-    async def _read(self, receive: Receive, packing: Packing | None, hold: Callable[[int], None]) -> bytes:
-        """The body, unpacked. Raises before more than the limit is held."""
-        limit = self._room.limits.body_bytes
-        inflater = Inflater(packing, limit) if packing else None
+    async def _refuse(self, answer: _AnswerError, headers: Headers, body: _Body, send: Send) -> None:
+        encoding = encoding_of(headers)
+        content = answers.refused(answer.code, answer.message, encoding, answer.retry_after_s)
+        extra = list(answer.headers)
+        if answer.retry_after_s is not None:
+            extra.append((b"retry-after", str(max(1, math.ceil(answer.retry_after_s))).encode()))
+        if body.more and headers.get(b"expect", b"").lower() == b"100-continue":
+            # Such a client may send its body or not: only an end is unambiguous.
+            await _send(send, answer.status, answers.CONTENT_TYPE[encoding], content, *extra, (b"connection", b"close"))
+            return
+        await _send(send, answer.status, answers.CONTENT_TYPE[encoding], content, *extra, more=body.more)
+        if body.more:
+            await body.discard(self._room.limits.body_bytes, self._room.limits.linger_s)
+            await send({"type": "http.response.body", "body": b""})
+
+
+class _Body:
+    """A request's body, as it comes."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.more = True
+
+    async def read(self, packing: Packing | None, limit_bytes: int, place: Place) -> bytes:
+        """All of it, unpacked. Raises before more than the limit is held."""
+        inflater = Inflater(packing, limit_bytes) if packing else None
         chunks: list[bytes] = []
         wire_bytes = 0
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                raise _GoneError
-            chunk: bytes = message["body"]
-            more = message["more_body"]
+        while self.more:
+            chunk = await self._next()
             wire_bytes += len(chunk)
-            if wire_bytes > limit:
-                raise TooLargeError(f"the body is longer than {self._limit}")
+            if wire_bytes > limit_bytes:
+                raise TooLargeError(f"the body is longer than {limit_bytes} bytes")
             if inflater is not None:
                 chunk = inflater.feed(chunk)
-            hold(len(chunk))
+            place.hold(len(chunk))
             chunks.append(chunk)
         if inflater is not None:
             inflater.end()
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    @property
-    def _limit(self) -> str:
-        return f"{self._room.limits.body_bytes} bytes"
+    async def discard(self, limit_bytes: int, linger_s: float) -> None:
+        """Takes what still comes, within bounds: a client in the midst of sending reads no answer."""
+        try:
+            async with asyncio.timeout(linger_s):
+                while self.more and limit_bytes > 0:
+                    limit_bytes -= len(await self._next())
+        except TimeoutError:
+            pass
 
-    async def _refuse(self, error: RefusedError, encoding: Encoding, headers: Headers, send: Send) -> None:
-        status, code = _REFUSALS[error.why]
-        again_s = None if error.why == "malformed" else error.retry_after_s or DEFAULT_RETRY_S
-        retry = [] if again_s is None else [(b"retry-after", str(max(1, math.ceil(again_s))).encode())]
-        self._counters[f"http.refused.{error.why}"] += 1
-        body = answers.refused(code, error.message, encoding, again_s)
-        await _send(send, status, answers.CONTENT_TYPE[encoding], body, *retry, *_leave(headers))
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            raise _GoneError
+        self.more = message["more_body"]
+        chunk: bytes = message["body"]
+        return chunk
+
+
+def encoding_of(headers: Headers) -> Encoding:
+    """In which encoding to refuse a request."""
+    return _ENCODINGS.get(_media_type(headers), "json")
 
 
 def _encoding(headers: Headers) -> Encoding:
@@ -192,25 +205,40 @@ def _media_type(headers: Headers) -> bytes:
 def _packing(headers: Headers) -> Packing | None:
     coding = headers.get(b"content-encoding", b"").strip().lower()
     if coding not in _PACKINGS:
+        accepted = (b"accept-encoding", b"gzip, deflate")
         raise _AnswerError(
-            415,
-            answers.INVALID_ARGUMENT,
-            "content-encoding is none of gzip, deflate and identity",
-            (b"accept-encoding", b"gzip, deflate"),
+            415, answers.INVALID_ARGUMENT, "content-encoding is none of gzip, deflate and identity", accepted
         )
     return _PACKINGS[coding]
+
+
+def _announced_bytes(headers: Headers, limit_bytes: int) -> int:
+    """The length that a request gives; 0 where it comes in chunks."""
+    coding = headers.get(b"transfer-encoding")
+    if coding is not None:
+        if coding.strip().lower() != b"chunked":
+            raise _AnswerError(501, answers.UNIMPLEMENTED, "transfer-encoding is not chunked")
+        return 0
+    length = headers.get(b"content-length")
+    if length is None:
+        raise _AnswerError(411, answers.INVALID_ARGUMENT, "neither content-length nor chunked transfer-encoding")
+    if int(length) > limit_bytes:  # the parser has seen to it that it is a number
+        raise TooLargeError(f"the body is longer than {limit_bytes} bytes")
+    return int(length)
+
+
+def _refusal(error: RefusedError) -> _AnswerError:
+    status, code = _REFUSALS[error.why]
+    return _AnswerError(status, code, error.message, retry_after_s=again_s(error))
 
 
 def _not_allowed(methods: bytes) -> _AnswerError:
     return _AnswerError(405, answers.UNIMPLEMENTED, f"the method here is {methods.decode()}", (b"allow", methods))
 
 
-def _leave(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """A client that waits for `100 Continue` and is refused may send its body or not: only an end is unambiguous."""
-    return [(b"connection", b"close")] if headers.get(b"expect", b"").lower() == b"100-continue" else []
-
-
-async def _send(send: Send, status: int, content_type: bytes, body: bytes, *headers: tuple[bytes, bytes]) -> None:
-    start = [(b"content-type", content_type), (b"content-length", str(len(body)).encode()), *headers]
+async def _send(
+    send: Send, status: int, content_type: bytes, content: bytes, *headers: tuple[bytes, bytes], more: bool = False
+) -> None:
+    start = [(b"content-type", content_type), (b"content-length", str(len(content)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": start})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": content, "more_body": more})

@@ -10,6 +10,8 @@ from mcpobs.collector.intake import RefusedError
 
 MIB = 1 << 20
 BUSY_RETRY_S = 1.0
+RETRY_S = 5.0
+"""Where a refusal does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class Limits:
     held_bytes: int = 64 * MIB
     """Of all requests that are being read or stored."""
     requests: int = 256
-    """That are being stored at a time."""
+    """That may be with the intake when the next one is read."""
     connections: int = 1000
     head_bytes: int = 32 * 1024
     """Of a request's line and headers; its trailers and the framing of its chunks come on top."""
@@ -34,7 +36,8 @@ class Limits:
     idle_s: float = 120.0
     """Between two requests of a connection. Exporters of metrics send one a minute."""
     linger_s: float = 5.0
-    """For a client to read its answer, and to stop sending what it was told is not wanted."""
+    """For a client to read its answer, and to end sending what is not wanted: a connection that is closed while its
+    client sends loses the answer that tells so."""
 
 
 class Room:
@@ -45,17 +48,21 @@ class Room:
         self.held_bytes = 0
         self.requests = 0
 
-    def check(self, expected_bytes: int = 0) -> None:
+    def check(self, announced_bytes: int = 0) -> None:
         """Raises RefusedError if a request of this size would not find room now; to be asked before it is read."""
         if self.requests >= self.limits.requests:
             raise RefusedError("busy", f"{self.requests} requests are being stored already", BUSY_RETRY_S)
-        if self.held_bytes + expected_bytes > self.limits.held_bytes:
-            raise RefusedError("busy", f"{self.held_bytes} bytes of requests are being stored already", BUSY_RETRY_S)
+        self.check_bytes(announced_bytes)
+
+    def check_bytes(self, more_bytes: int) -> None:
+        """Raises RefusedError if so many bytes more are too many."""
+        if self.held_bytes + more_bytes > self.limits.held_bytes:
+            raise RefusedError("busy", f"{self.held_bytes} bytes of requests are held already", BUSY_RETRY_S)
 
     @contextmanager
     def storing(self) -> Iterator[None]:
-        """While a request is with the intake."""
-        self.check()
+        """While a request is with the intake. One that was read is let in: its bytes are counted, and to send it
+        again would cost more."""
         self.requests += 1
         try:
             yield
@@ -84,6 +91,13 @@ class Place:
 
     def hold(self, more_bytes: int) -> None:
         """Raises RefusedError where the room is full."""
-        self._room.check(more_bytes)
+        self._room.check_bytes(more_bytes)
         self._room.held_bytes += more_bytes
         self.held_bytes += more_bytes
+
+
+def again_s(refusal: RefusedError) -> float | None:
+    """When the same request may be sent again; None for never."""
+    if refusal.why == "malformed":
+        return None
+    return RETRY_S if refusal.retry_after_s is None else refusal.retry_after_s

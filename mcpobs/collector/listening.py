@@ -6,10 +6,13 @@ import errno
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mcpobs.collector.options import Endpoint
 from mcpobs.errors import UsageError
 
+BACKLOG = 1024
 _ELSEWHERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """`localhost` may name an address of a family that this machine does without."""
 
@@ -38,6 +41,17 @@ def bind(endpoint: Endpoint, option: str) -> list[socket.socket]:
     return sockets
 
 
+@contextmanager
+def probed(endpoint: Endpoint, option: str) -> Iterator[list[socket.socket]]:
+    """As `bind`, for somebody who makes the sockets after this block: finds a port, and what is in the way."""
+    sockets = bind(endpoint, option)
+    try:
+        yield sockets
+    finally:
+        for bound in sockets:
+            bound.close()
+
+
 def is_loopback(bound: socket.socket) -> bool:
     return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
 
@@ -61,7 +75,7 @@ def _bind(address: str, port: int) -> socket.socket:
         if v6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address != "::"))
         bound.bind((address, port))
-        bound.listen(1024)
+        bound.listen(BACKLOG)
         bound.setblocking(False)
     except BaseException:
         bound.close()
