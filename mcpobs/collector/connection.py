@@ -30,8 +30,9 @@ from mcpobs.collector.listening import BACKLOG
 if TYPE_CHECKING:
     from mcpobs.collector.http import HttpReceiver
 
-TURN_OUT_S = 1.0
-"""A client that keeps us waiting for less is not turned out for a new one."""
+TURN_OUT_S = {False: 1.0, True: 10.0}
+"""A client that keeps us waiting for less is not turned out for a new one. By whether it ever got an answer: exporters
+come back every five seconds."""
 _PIPELINED = 16
 """Requests that may wait behind one. No OTLP client sends a second one before the answer to the first."""
 _CODES: Final[dict[int, int]] = {
@@ -106,7 +107,7 @@ class Connections:
             return True
         now = self._loop.time()
         waited = ((not one.answered, one.waited_s(now), one) for one in self.open)
-        slow = [found for found in waited if found[1] >= TURN_OUT_S]
+        slow = [found for found in waited if found[1] >= TURN_OUT_S[found[2].answered]]
         if slow:
             max(slow, key=lambda found: found[:2])[2].drop("turned_out")
         return bool(slow)
@@ -151,6 +152,7 @@ class _Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._wire_bytes = 0
+        self._begun = False
         self._offered = False
 
     def waited_s(self, now: float) -> float:
@@ -197,7 +199,7 @@ class _Connection(HttpToolsProtocol):
             return
         if self._phase is Phase.IDLE:
             self._enter(Phase.HEAD)
-        while data and self._phase is not Phase.END:
+        while data and not self._ended():
             self._wire_bytes += len(data)
             try:
                 self.parser.feed_data(data)
@@ -219,6 +221,10 @@ class _Connection(HttpToolsProtocol):
         super().resume_writing()
 
     # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        self._begun = True
+        super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value) + 4
@@ -247,6 +253,7 @@ class _Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._offered:
             return  # the parser's end, not the request's
+        self._begun = False
         self._head_bytes = self._body_bytes = self._wire_bytes = 0
         if self._phase is not Phase.END:
             super().on_message_complete()
@@ -262,11 +269,14 @@ class _Connection(HttpToolsProtocol):
         elif self.pipeline:
             self._enter(Phase.BODY if self.pipeline[-1][0].more_body else Phase.ANSWER)
         elif self._phase is Phase.ANSWER:
-            self._enter(Phase.HEAD if self._wire_bytes else Phase.IDLE)
+            self._enter(Phase.HEAD if self._begun else Phase.IDLE)
         super().on_response_complete()
         self._unset_keepalive_if_required()  # `look` does that
         if self.transport.is_closing():
             self._enter(Phase.END)
+
+    def _ended(self) -> bool:
+        return self._phase is Phase.END
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase

@@ -7,6 +7,8 @@ import json
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mcpobs.collector import answers, faults
@@ -43,18 +45,21 @@ _REFUSALS: Final[dict[Why, tuple[int, int]]] = {
 }
 
 
-class _AnswerError(Exception):
-    """Ends a request with this answer."""
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: int
+    code: int
+    message: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    retry_after_s: float | None = None
 
-    def __init__(
-        self, status: int, code: int, message: str, *headers: tuple[bytes, bytes], retry_after_s: float | None = None
-    ) -> None:
+
+class _AnswerError(Exception):
+    """Ends a request with a refusal."""
+
+    def __init__(self, status: int, code: int, message: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.headers = headers
-        self.retry_after_s = retry_after_s
+        self.refusal = _Refusal(status, code, message, headers)
 
 
 class _GoneError(Exception):
@@ -75,15 +80,20 @@ class HttpReceiver:
         body = _Body(receive)
         try:
             content_type, content = await self._answer(scope["method"], scope["path"], headers, body)
-            self._counters["http.answered.200"] += 1
-            await _send(send, 200, content_type, content)
-        except _AnswerError as answer:
-            self._counters[f"http.answered.{answer.status}"] += 1
-            await self._refuse(answer, headers, body, send)
+        except _AnswerError as error:
+            refusal = error.refusal
         except _GoneError:
             self._counters["http.gone"] += 1
-        except asyncio.CancelledError:
-            pass  # the collector ends, and has closed the connection; uvicorn would log it as a fault
+            return
+        except asyncio.CancelledError:  # the collector ends, and has closed the connection
+            return  # uvicorn would log it as a fault
+        else:
+            self._counters["http.answered.200"] += 1
+            await _send(send, 200, content_type, content)
+            return
+        # Out of the handler: an error holds, by its traceback, all that was read of the body.
+        self._counters[f"http.answered.{refusal.status}"] += 1
+        await self._refuse(refusal, headers, body, send)
 
     async def _answer(self, method: str, path: str, headers: Headers, body: _Body) -> tuple[bytes, bytes]:
         if path in SIGNALS:
@@ -112,7 +122,7 @@ class HttpReceiver:
                 with self._room.storing():
                     taken = await self._intake.take(signal, encoding, content)
         except RefusedError as error:
-            raise _refusal(error) from None
+            raise _as_answer(error) from None
         except TooLargeError as error:
             raise _AnswerError(413, answers.RESOURCE_EXHAUSTED, str(error)) from None
         except (_AnswerError, _GoneError):
@@ -125,7 +135,7 @@ class HttpReceiver:
     def _admits(self, headers: Headers) -> bool:
         return self._tokens.admit(headers.get(b"authorization"))
 
-    async def _refuse(self, answer: _AnswerError, headers: Headers, body: _Body, send: Send) -> None:
+    async def _refuse(self, answer: _Refusal, headers: Headers, body: _Body, send: Send) -> None:
         encoding = encoding_of(headers)
         content = answers.refused(answer.code, answer.message, encoding, answer.retry_after_s)
         extra = list(answer.headers)
@@ -168,12 +178,10 @@ class _Body:
 
     async def discard(self, limit_bytes: int, linger_s: float) -> None:
         """Takes what still comes, within bounds: a client in the midst of sending reads no answer."""
-        try:
+        with suppress(TimeoutError, _GoneError):
             async with asyncio.timeout(linger_s):
                 while self.more and limit_bytes > 0:
                     limit_bytes -= len(await self._next())
-        except TimeoutError:
-            pass
 
     async def _next(self) -> bytes:
         message = await self._receive()
@@ -227,9 +235,11 @@ def _announced_bytes(headers: Headers, limit_bytes: int) -> int:
     return int(length)
 
 
-def _refusal(error: RefusedError) -> _AnswerError:
+def _as_answer(error: RefusedError) -> _AnswerError:
     status, code = _REFUSALS[error.why]
-    return _AnswerError(status, code, error.message, retry_after_s=again_s(error))
+    answer = _AnswerError(status, code, error.message)
+    answer.refusal = replace(answer.refusal, retry_after_s=again_s(error))
+    return answer
 
 
 def _not_allowed(methods: bytes) -> _AnswerError:
