@@ -71,7 +71,7 @@ def test_the_collector_takes_the_bearer_token_of_the_readme(otelcol: Path) -> No
         ("flush_timeout:", "timeout:"),
         ("compression: gzip", "compression: gz"),
         ("sizer: items", "sizer: spans"),
-        ("min_size: 1000", "min_size: 3000"),
+        ("min_size: 1000000", "min_size: 9000000"),
         ("enabled: true", "enable: true"),
         ("exporters: [nop]", "exporters: []"),
         ("${env:MCPOBS_ENDPOINT:-", "${env:mcpobs/endpoint:-"),
@@ -169,7 +169,7 @@ def test_a_full_queue_is_told_to_the_sender_and_the_rest_arrives_once_we_are_bac
     (port,) = free_ports(1)
     config = arguments(
         "otelcol.yaml",
-        "yaml:exporters::otlp_http/mcpobs::sending_queue: {queue_size: 1000, batch: {min_size: 100, max_size: 100}}",
+        "yaml:exporters::otlp_http/mcpobs::sending_queue: {queue_size: 1000, batch: {sizer: items, min_size: 100, max_size: 100}}",
         "yaml:exporters::otlp_http/mcpobs::retry_on_failure: {initial_interval: 100ms, max_interval: 200ms}",
     )
     with running(otelcol, config, {"MCPOBS_ENDPOINT": f"http://127.0.0.1:{port}"}) as collector:
