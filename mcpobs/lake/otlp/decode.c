@@ -87,20 +87,22 @@ static inline uint64_t hash_key(const uint8_t *s, size_t n, bool *ascii) {
         seen |= word;
         hash = fold(hash ^ word, odd) ^ tables.seed;
     }
-    if (n >= 8)
-        word = load64(s + n - 8);
-    else if (n >= 4)
-        word = (uint64_t)load32(s) << 32 | load32(s + n - 4);
-    else
-        word = n == 0 ? 0 : (uint64_t)s[0] << 16 | (uint64_t)s[n / 2] << 8 | s[n - 1];
+    word = n >= 8 ? load64(s + n - 8) : n == 0 ? 0 : load_rest(s, n);
     *ascii = ((seen | word) & HIGH_BITS) == 0;
     return fold(hash ^ word, odd ^ tables.seed << 1);
+}
+
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, size_t n) {
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        if (load64(a + i) != load64(b + i)) return false;
+    return i == n || load_rest(a, n) == load_rest(b, n);
 }
 
 static const Promoted *find_promoted(const uint8_t *key, uint32_t size, uint64_t hash) {
     for (size_t i = hash % PROMOTED_SLOTS; tables.slots[i] != 0; i = (i + 1) % PROMOTED_SLOTS) {
         const Promoted *found = &tables.promoted[tables.slots[i] - 1];
-        if (found->hash == hash && found->key_size == size && memcmp(found->key, key, size) == 0) return found;
+        if (found->hash == hash && found->key_size == size && same_bytes(found->key, key, size)) return found;
     }
     return NULL;
 }
@@ -190,6 +192,8 @@ static void give_back(Call *call) {
     }
 }
 
+static const uint8_t NO_BYTES[1]; /* where what is empty points */
+
 /* -- attribute lists: reading -------------------------------------------------------------------------------- */
 
 #define SLOTS_MIN 64
@@ -226,28 +230,40 @@ __attribute__((noinline)) static void grow_entries(Call *call) {
     call->entries_max = wanted;
 }
 
-/* Of a key that comes twice the last value counts, in the first one's place. */
-static inline void add_to_list(Call *call, size_t base, const Entry *entry) {
+/* Adds the entry on top of the stack, which was filled in place. Of a key that comes twice the last value counts, in the
+   first one's place. */
+static inline void add_to_list(Call *call, size_t base) {
+    const Entry *entry = &call->entries[call->n_entries];
     size_t i = entry->hash & call->mask;
     for (; call->slots[i] != 0; i = (i + 1) & call->mask) {
         Entry *other = &call->entries[base + call->slots[i] - 1];
         if (other->hash == entry->hash && other->key_size == entry->key_size &&
-            memcmp(other->key, entry->key, entry->key_size) == 0) {
+            same_bytes(other->key, entry->key, entry->key_size)) {
             other->value = entry->value;
             return;
         }
     }
-    if (call->n_entries == call->entries_max) grow_entries(call);
-    call->entries[call->n_entries++] = *entry;
-    size_t count = call->n_entries - base;
+    size_t count = ++call->n_entries - base;
     call->slots[i] = (uint32_t)count;
     if (count * 2 > call->mask) rehash(call, base);
+}
+
+static inline void set_data(Value *value, Kind kind, const Field *field) {
+    value->kind = kind;
+    value->size = field->size;
+    value->data = field->data;
+}
+
+static inline void set_bits(Value *value, Kind kind, uint64_t bits) {
+    value->kind = kind;
+    value->bits = bits;
 }
 
 static void read_container(Call *call, Value *value, Kind kind, const Field *field, int depth) {
     if (!call->trusted) validate(&call->run, kind == ARRAY ? ARRAY_VALUE : KEY_VALUE_LIST, inside(field), depth);
     if (value->kind != kind) {
-        *value = (Value){.kind = kind, .size = field->size, .data = field->data};
+        set_data(value, kind, field);
+        value->last = NULL;
     } else if (field->size != 0) {
         Piece *piece = take(call, sizeof *piece);
         *piece = (Piece){piece, field->data, field->size};
@@ -265,13 +281,13 @@ static inline void read_value(Call *call, Value *value, Wire w, int depth) {
     if (depth < 0) fail(&call->run, TOO_DEEP, w.at);
     while (next(&call->run, &w, &field, depth)) {
         switch (field.tag) {
-            case TAG(1, LEN): *value = (Value){.kind = STRING, .size = field.size, .data = field.data}; break;
-            case TAG(2, VARINT): *value = (Value){.kind = BOOL, .bits = field.bits != 0}; break;
-            case TAG(3, VARINT): *value = (Value){.kind = INT, .bits = field.bits}; break;
-            case TAG(4, I64): *value = (Value){.kind = DOUBLE, .bits = field.bits}; break;
+            case TAG(1, LEN): set_data(value, STRING, &field); break;
+            case TAG(2, VARINT): set_bits(value, BOOL, field.bits != 0); break;
+            case TAG(3, VARINT): set_bits(value, INT, field.bits); break;
+            case TAG(4, I64): set_bits(value, DOUBLE, field.bits); break;
             case TAG(5, LEN): read_container(call, value, ARRAY, &field, depth - 1); break;
             case TAG(6, LEN): read_container(call, value, MAP, &field, depth - 1); break;
-            case TAG(7, LEN): *value = (Value){.kind = BYTES, .size = field.size, .data = field.data}; break;
+            case TAG(7, LEN): set_data(value, BYTES, &field); break;
         }
     }
 }
@@ -289,25 +305,39 @@ __attribute__((noinline)) static void mend_key(Call *call, Entry *entry) {
     entry->hash = hash_key(key, entry->key_size, &ascii);
 }
 
-static const uint8_t NO_BYTES[1];
+static inline bool is_usual(Wire w) {
+    size_t size = (size_t)(w.end - w.at), key = size < 4 ? 128 : w.at[1];
+    return key < 128 && key + 4 <= size && w.at[0] == TAG(1, LEN) && w.at[key + 2] == TAG(2, LEN) &&
+           w.at[key + 3] < 128 && w.at[key + 3] + key + 4 == size;
+}
 
 static inline void read_attribute(Call *call, size_t base, Wire w, int depth) {
     Field field;
-    Entry entry = {.key = NO_BYTES};
     bool ascii;
     if (depth < 0) fail(&call->run, TOO_DEEP, w.at);
+    if (call->n_entries == call->entries_max) grow_entries(call);
+    Entry *entry = &call->entries[call->n_entries];
+    entry->key = NO_BYTES;
+    entry->key_size = 0;
+    entry->value.kind = NONE;
+    if (is_usual(w)) { /* key and value in their order, both shorter than 128 bytes: a third of the time */
+        entry->key = w.at + 2;
+        entry->key_size = w.at[1];
+        read_value(call, &entry->value, (Wire){w.at + w.at[1] + 4, w.end}, depth - 1);
+        w.at = w.end;
+    }
     while (next(&call->run, &w, &field, depth)) {
         switch (field.tag) {
             case TAG(1, LEN):
-                entry.key = field.data;
-                entry.key_size = field.size;
+                entry->key = field.data;
+                entry->key_size = field.size;
                 break;
-            case TAG(2, LEN): read_value(call, &entry.value, inside(&field), depth - 1); break;
+            case TAG(2, LEN): read_value(call, &entry->value, inside(&field), depth - 1); break;
         }
     }
-    entry.hash = hash_key(entry.key, entry.key_size, &ascii);
-    if (!ascii) mend_key(call, &entry);
-    add_to_list(call, base, &entry);
+    entry->hash = hash_key(entry->key, entry->key_size, &ascii);
+    if (!ascii) mend_key(call, entry);
+    add_to_list(call, base);
 }
 
 /* -- attribute lists: writing -------------------------------------------------------------------------------- */
@@ -352,7 +382,7 @@ static void put_array(Call *call, Buffer *b, const Value *array) {
     EACH_PIECE(array, w) {
         while (next(&call->run, &w, &field, DEPTH_MAX)) {
             if (field.tag != TAG(1, LEN)) continue;
-            Value value = {0};
+            Value value = {.kind = NONE};
             read_value(call, &value, inside(&field), DEPTH_MAX);
             if (!first) put_byte(&call->run, b, ',');
             first = false;

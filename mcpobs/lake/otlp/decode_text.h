@@ -87,14 +87,6 @@ static inline uint32_t load32(const uint8_t *at) {
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 #define HIGH_BITS EACH_BYTE(0x80)
 
-static inline bool is_ascii(const uint8_t *s, size_t n) {
-    uint64_t seen = 0;
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) seen |= load64(s + i);
-    for (; i < n; i++) seen |= s[i];
-    return (seen & HIGH_BITS) == 0;
-}
-
 /* How many bytes the sequence at `s` has, which begins with a byte above 0x7f. Where it is no UTF-8, how many bytes
    one U+FFFD stands for: the longest prefix of a sequence that could have been one (Unicode 3.9, as Python does). */
 static size_t sequence(const uint8_t *s, size_t n, bool *valid) {
@@ -129,9 +121,8 @@ static bool is_utf8(const uint8_t *s, size_t n) {
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* Text as it is; what is no UTF-8 becomes U+FFFD. */
-static void put_text(Run *run, Buffer *b, const uint8_t *s, size_t n) {
-    if (is_ascii(s, n) || is_utf8(s, n)) {
+__attribute__((noinline)) static void put_unicode(Run *run, Buffer *b, const uint8_t *s, size_t n) {
+    if (is_utf8(s, n)) {
         put_bytes(run, b, s, n);
         return;
     }
@@ -144,6 +135,33 @@ static void put_text(Run *run, Buffer *b, const uint8_t *s, size_t n) {
             put(run, b, REPLACEMENT);
         i += length;
     }
+}
+
+/* The last 1 to 7 bytes of `n`, without reading behind them; the upper bytes are 0. */
+static inline uint64_t load_rest(const uint8_t *s, size_t n) {
+    size_t rest = n % 8;
+    if (n >= 8) return load64(s + n - 8) >> 8 * (8 - rest);
+    if (n >= 4) return load32(s) | (uint64_t)load32(s + n - 4) << 8 * (n - 4);
+    return (uint64_t)s[0] | (uint64_t)s[n / 2] << 8 * (n / 2) | (uint64_t)s[n - 1] << 8 * (n - 1);
+}
+
+/* Text as it is; what is no UTF-8 becomes U+FFFD. */
+static inline void put_text(Run *run, Buffer *b, const uint8_t *s, size_t n) {
+    uint8_t *to = reserve(run, b, n + 8); /* whole words are written, also the last */
+    uint64_t seen = 0, word;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        seen |= word = load64(s + i);
+        memcpy(to + i, &word, 8);
+    }
+    if (i < n) {
+        seen |= word = load_rest(s, n);
+        memcpy(to + i, &word, 8);
+    }
+    if (__builtin_expect((seen & HIGH_BITS) == 0, 1))
+        b->size += n;
+    else
+        put_unicode(run, b, s, n);
 }
 
 /* -- JSON strings -------------------------------------------------------------------------------------------- */
@@ -220,12 +238,7 @@ static inline void put_string(Run *run, Buffer *b, const uint8_t *s, size_t n) {
         i += 8;
     }
     if (i < n) {
-        uint64_t word = 0;
-        if (n >= 8) {
-            word = load64(s + n - 8) >> (8 * (8 - (n - i))); /* the last bytes, without reading behind them */
-        } else {
-            memcpy(&word, s, n);
-        }
+        uint64_t word = load_rest(s, n);
         if (special(word | (EACH_BYTE(0x20) << (8 * (n - i)))) != 0) goto rest;
         memcpy(to + i, &word, 8);
     }
