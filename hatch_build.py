@@ -10,7 +10,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ class DecoderHook(BuildHookInterface[Any]):
         (root / LIBRARY).unlink(missing_ok=True)  # none at all rather than one of another time
         failed = build(root)
         if failed is not None:
-            print(f"mcpobs: {failed}; OTLP will be decoded in Python, which is slower", file=sys.stderr)
+            self.app.display_warning(f"mcpobs: {failed}; OTLP will be decoded in Python, which is slower")
             return
         build_data["artifacts"].append(f"/{LIBRARY.as_posix()}")
         build_data["pure_python"] = False

@@ -6,6 +6,7 @@ same values. MCPOBS_OTLP_DECODER=native or plain forces one.
 
 from __future__ import annotations
 
+from mcpobs.lake.otlp.json_request import from_json
 from mcpobs.lake.otlp.native import Native
 from mcpobs.lake.otlp.request import Checked, MalformedError
 
@@ -14,4 +15,4 @@ _decoder = Native()
 check = _decoder.check
 decode = _decoder.decode
 
-__all__ = ["NATIVE", "Checked", "MalformedError", "check", "decode"]
+__all__ = ["NATIVE", "Checked", "MalformedError", "check", "decode", "from_json"]
