@@ -19,6 +19,7 @@ from mcpobs.protocol.trace import parse_traceparent
 
 MAX_METHOD = 128
 _ENVELOPE_BYTES = len('{"jsonrpc":"2.0","id":,"":}')
+_TELLING = frozenset({"initialize", "tools/list", "prompts/list"})  # their results tell of the server
 _WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})
 
 
@@ -234,18 +235,22 @@ class Conversation:
         done.append(self._end(operation, stamp, verdict))
 
     def _take_result(self, operation: Operation, verdict: Verdict, result: object, size_bytes: int | None) -> None:
-        facts, items, empty = self._facts.result(result, size_bytes)
-        operation.result = facts
+        operation.result, items, empty = self._facts.result(result, size_bytes)
         if verdict.outcome in ("ok", "tool_error"):
             operation.result_items, operation.result_empty = items, empty
         if isinstance(result, dict) and operation.sender == "client":
-            self._learn(operation, result)
+            if "_meta" in result:
+                self._learn_name(result["_meta"])
+            if operation.method in _TELLING:
+                self._learn(operation, result)
+
+    def _learn_name(self, meta: object) -> None:
+        """2026-07-28: each result says for itself who answers."""
+        if isinstance(meta, dict) and SERVER_INFO in meta:
+            self.server = _renewed(self.server, meta[SERVER_INFO])
 
     def _learn(self, operation: Operation, result: dict[str, object]) -> None:
         """What the server says of itself and of its tools."""
-        meta = result.get("_meta")
-        if isinstance(meta, dict) and SERVER_INFO in meta:
-            self.server = _renewed(self.server, meta[SERVER_INFO])
         match operation.method:
             case "initialize":
                 self.server = _renewed(self.server, result.get("serverInfo"))

@@ -16,10 +16,10 @@ _MAX_BITS = 256
 def id_key(value: object) -> Key | None:
     """What two equal ids have in common: 1, "1" and 1.0 differ. None for null, booleans, objects and arrays,
     which are no ids."""
+    if type(value) is int:  # no boolean
+        return value if value.bit_length() <= _MAX_BITS else _digest("integer", str(value))
     if isinstance(value, str):
         return value if len(value) <= MAX_TEXT else _digest("text", value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value if value.bit_length() <= _MAX_BITS else _digest("integer", str(value))
     if isinstance(value, float):
         return ("number", repr(value))
     if isinstance(value, RawNumber):
