@@ -59,7 +59,7 @@ def _commit(lake: Path) -> Report:
     from mcpobs.lake.writer import commit
 
     try:
-        while (done := commit(lake)).busy:
+        while (done := commit(lake, frugal=True)).busy:
             time.sleep(BUSY_PAUSE_S)
     except McpobsError as error:
         return Report(rows=0, duplicates=0, damaged=0, error=error.message)

@@ -16,6 +16,7 @@ LOCK_FILE = "commit.lock"
 WORK_FOLDER = ".work"
 WAIT_S = 120.0
 _PAUSE_S = 0.05
+FRUGAL_MEMORY_BYTES = 160 << 20
 MEMORY_BYTES = 1 << 30  # a committer is a guest beside the server; beyond this DuckDB spills
 
 
@@ -69,8 +70,10 @@ def _take(descriptor: int) -> bool:
 
 
 @contextmanager
-def committer(lake: Path) -> Iterator[tuple[Connection, Path]]:
+def committer(lake: Path, *, frugal: bool = False) -> Iterator[tuple[Connection, Path]]:
     """DuckDB and a folder for what is not part of the lake, for the holder of the lock.
+
+    A `frugal` one takes one thread, which needs the least time of the processor in all, and little memory.
 
     The folder is emptied of what a killed committer left there. What DuckDB cannot do becomes a LakeError.
     """
@@ -79,7 +82,9 @@ def committer(lake: Path) -> Iterator[tuple[Connection, Path]]:
     for path in work.iterdir():
         if not path.is_dir():
             path.unlink(missing_ok=True)
-    connection = connect(spill=work, memory_bytes=MEMORY_BYTES)
+    connection = connect(
+        spill=work, threads=1 if frugal else None, memory_bytes=FRUGAL_MEMORY_BYTES if frugal else MEMORY_BYTES
+    )
     try:
         yield connection, work
     except EngineError as error:

@@ -1,4 +1,4 @@
-"""Makes one file of several, sorted by session. The caller holds the lake's lock."""
+"""Makes one file of several: joined as they are, or sorted by session. The caller holds the lake's lock."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ def merge(connection: Connection, table: Path, state: Snapshot, files: Sequence[
     delta.append(table, state, adds=written, removes=good, progress=counts, rows_change=repeated > 0)
     done.replaced, done.written = good, written
     return done
+
+
+def join(connection: Connection, table: Path, state: Snapshot, files: Sequence[DataFile]) -> None:
+    """Puts the rows of small files of one partition into one, in the order of the files, in one Delta commit.
+
+    Row by row, so it needs no more memory than a row group; `merge` sorts, which takes all rows at a time. Where one
+    of the files cannot be read all stay as they are, for `merge` to find out which.
+    """
+    columns = cold.columns_of(connection, table, files)
+    select = cold.relation(connection, table, files, columns)
+    try:
+        file = parquet.write(connection, select, columns, table, files[0].date or "", sort=False)
+    except EngineError:
+        return
+    if file is not None:
+        delta.append(table, state, adds=[file], removes=files, rows_change=False)
 
 
 def _write(

@@ -10,25 +10,18 @@ from mcpobs.lake.engine import Connection, EngineError, quoted
 from mcpobs.lake.schema import KEY, TIME
 from mcpobs.lake.snapshot import DataFile
 
-MARGIN_NS = 86_400 * 10**9
-"""How far apart the starts of two deliveries of one span may lie and still be found to be one. The start is part of
-the span and should be the very same; a day allows for a source that restamps. Only the files whose statistics reach
-into this window are asked, and not the whole table."""
-
 
 def drop_known(connection: Connection, name: str, table: Path, files: Iterable[DataFile]) -> int:
     """Deletes the rows of an in-memory table whose span is in one of the files; returns how many.
 
-    A file that cannot be read is not asked: it must not keep new rows out.
+    A delivery that comes again has the same start, for the start is part of the span; so only the files whose
+    statistics reach into the times of the new rows are asked, and not the whole table. A file that cannot be read is
+    not asked either: it must not keep new rows out.
     """
     first, last, rows = connection.execute(f"select min({TIME}), max({TIME}), count(*) from {name}").fetchall()[0]
     if not rows:
         return 0
-    near = [
-        file
-        for file in files
-        if file.overlaps(first - MARGIN_NS, last + MARGIN_NS) and cold.visible_damage(table, file) is None
-    ]
+    near = [file for file in files if file.overlaps(first, last + 1) and cold.visible_damage(table, file) is None]
     if near:
         try:
             _delete(connection, name, table, near)

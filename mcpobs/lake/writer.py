@@ -24,7 +24,7 @@ from mcpobs.lake.delta import Progress
 from mcpobs.lake.engine import Connection, connect
 from mcpobs.lake.hot import Loaded
 from mcpobs.lake.lock import committer, exclusive
-from mcpobs.lake.merge import merge
+from mcpobs.lake.merge import join
 from mcpobs.lake.place import require_lake, table_of
 from mcpobs.lake.schema import PARTITION, TYPES
 from mcpobs.lake.snapshot import DataFile, Snapshot
@@ -51,14 +51,15 @@ class Commit:
     busy: bool = False
 
 
-def commit(lake: Path, *, wait: bool = False) -> Commit:
-    """Moves what is sealed. Without `wait` it does nothing where another process is at it.
+def commit(lake: Path, *, wait: bool = False, frugal: bool = False) -> Commit:
+    """Moves what is sealed. Without `wait` it does nothing where another process is at it. A `frugal` commit takes
+    one thread and little memory.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
     require_lake(lake)
     with exclusive(lake, wait=wait) as held:
-        return move_sealed(lake) if held else Commit(busy=True)
+        return move_sealed(lake, frugal=frugal) if held else Commit(busy=True)
 
 
 def commit_if_large(lake: Path) -> Commit | None:
@@ -83,13 +84,13 @@ def unlink_covered(lake: Path) -> int:
         return _unlink_covered(lake, table, snapshot.load(table, connect))[0]
 
 
-def move_sealed(lake: Path) -> Commit:
+def move_sealed(lake: Path, *, frugal: bool = False) -> Commit:
     """As `commit`, for a caller that holds the lock."""
     if not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
     table = table_of(lake)
     done = Commit()
-    with committer(lake) as (connection, work):
+    with committer(lake, frugal=frugal) as (connection, work):
         while True:
             state = snapshot.load(table, lambda: connection)
             unlinked, left = _unlink_covered(lake, table, state)
@@ -116,7 +117,7 @@ def _merge_small(connection: Connection, table: Path, state: Snapshot) -> None:
             small.setdefault(file.date or "", []).append(file)
     for files in small.values():
         if len(files) > MANY_FILES:
-            merge(connection, table, snapshot.load(table, lambda: connection), files, whole=False)
+            join(connection, table, snapshot.load(table, lambda: connection), files)
 
 
 def _load_rows(connection: Connection, work: Path, batch: list[Found]) -> Loaded:
