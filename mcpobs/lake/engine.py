@@ -6,6 +6,7 @@ The C module's name is private, so where a release moves it the package takes it
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +44,10 @@ def connect(*, spill: Path | None = None, threads: int | None = None, memory_byt
         config["memory_limit"] = f"{memory_bytes}B"
     connection = _connect(":memory:", config=config)
     connection.execute("set TimeZone = 'UTC'")
-    try:
-        # DuckDB draws one on stdout where Python has no script (`python -c`, a notebook)
+    # DuckDB draws one on stdout where Python has no script (`python -c`, a notebook); in a notebook without
+    # ipywidgets there is none, and it refuses to switch it off.
+    with suppress(EngineError):
         connection.execute("set enable_progress_bar = false")
-    except EngineError:
-        pass  # in a notebook without ipywidgets there is none, and DuckDB refuses to switch it off
     return connection
 
 
