@@ -47,14 +47,16 @@ class Committer:
     async def close(self) -> None:
         """Lets it commit what is left, and waits for its end. Call it when the log is closed."""
         self._closing = True
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
+        self._end_input()
         if self._task is not None:
             try:
                 await asyncio.wait_for(self._task, END_S)
             except TimeoutError:
                 self.error = "the last commit takes too long; the next command on the lake makes it"
+
+    def _end_input(self) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     async def _spawn(self) -> Process:
         command = [sys.executable, "-P", "-m", "mcpobs.collector.committing", str(self._lake)]
@@ -65,14 +67,15 @@ class Committer:
         while self._process is not None and self._process.stdout is not None:
             async for line in self._process.stdout:
                 self._count(orjson.loads(line))
-            await self._process.wait()
-            if self._closing:
+            if await self._process.wait() == 0 and self._closing:
                 return
             self.restarts += 1
             self.error = f"the committing process ended with {self._process.returncode}"
             await asyncio.sleep(RESTART_S)  # what it did not commit is still in the log
             self._process = await self._spawn()
             self.wake()
+            if self._closing:
+                self._end_input()
 
     def _count(self, report: Report) -> None:
         self.stored += report["rows"]
