@@ -236,19 +236,19 @@ def _place(row: Row, operation: Operation, session: Session) -> None:
 def _describe_values(row: Row, operation: Operation) -> None:
     arguments, result = operation.arguments, operation.result
     if arguments is not None:
-        digest, shape, row["args_bytes"] = arguments
-        if digest is not None:
-            row["args_digest"] = digest
-        if shape is not None:
-            row["args_shape"] = shape
+        row["args_bytes"] = arguments.size_bytes
+        if arguments.digest is not None:
+            row["args_digest"] = arguments.digest
+        if arguments.shape is not None:
+            row["args_shape"] = arguments.shape
         if operation.arguments_features is not None:
             row["args_features"] = operation.arguments_features
     if result is not None:
-        digest, shape, row["result_bytes"] = result
-        if digest is not None:
-            row["result_digest"] = digest
-        if shape is not None:
-            row["result_shape"] = shape
+        row["result_bytes"] = result.size_bytes
+        if result.digest is not None:
+            row["result_digest"] = result.digest
+        if result.shape is not None:
+            row["result_shape"] = result.shape
         if operation.result_items is not None:
             row["result_items"] = operation.result_items
         if operation.result_empty is not None:
