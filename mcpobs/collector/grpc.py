@@ -88,10 +88,14 @@ class GrpcReceiver:
 
     async def stop(self, grace_s: float) -> None:
         """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
+        begun = asyncio.get_running_loop().time()
         await self._server.stop(grace_s)
-        for task in self._storing:
+        storing = list(self._storing)  # of calls whose clients are gone
+        if storing:
+            await asyncio.wait(storing, timeout=grace_s - (asyncio.get_running_loop().time() - begun))
+        for task in storing:
             task.cancel()
-        await asyncio.gather(*self._storing, return_exceptions=True)
+        await asyncio.gather(*storing, return_exceptions=True)
 
     def _handler(self, signal: Signal) -> Handler:
         async def export(_: object, context: Context) -> bytes:

@@ -55,7 +55,7 @@ def parse_endpoint(text: str, option: str, default_port: int) -> Endpoint:
         if not bracket or (rest and not rest.startswith(":")):
             raise wrong
         port = rest[1:] if rest else str(default_port)
-    elif text.count(":") > 1:
+    elif text.count(":") > 1 and "/" not in text:
         host, port = text, str(default_port)
     else:
         host, colon, port = text.partition(":")

@@ -13,7 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from tests.collector.receiving import Running, collecting
+from mcpobs.collector.intake import Accepted, RefusedError, Why
+from tests.collector.receiving import KeepingIntake, Running, collecting
 
 Exporter = Callable[[Running], SpanExporter]
 
@@ -67,3 +68,37 @@ def test_an_exporter_delivers_its_spans(exporter: Exporter) -> None:
     [(signal, encoding, body)] = at.intake.taken
     assert (signal, encoding) == ("traces", "protobuf")
     assert names(body) == ["span 0", "span 1", "span 2"]
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=EXPORTERS.keys())
+@pytest.mark.parametrize("why", ["busy", "unavailable"])
+def test_an_exporter_that_is_told_to_come_again_does_so_and_delivers_once(why: Why, exporter: Exporter) -> None:
+    refusals: list[Accepted | Exception] = [RefusedError(why, "not now", 0.01), RefusedError(why, "nor now", 0.01)]
+    with collecting(KeepingIntake(answers=refusals)) as at:
+        sender = exporter(at)
+        assert sender.export(spans(2)) is SpanExportResult.SUCCESS
+        sender.shutdown()
+    assert [names(body) for *_, body in at.intake.taken] == [["span 0", "span 1"]]
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=EXPORTERS.keys())
+def test_an_exporter_that_is_told_that_its_batch_is_malformed_gives_it_up(exporter: Exporter) -> None:
+    with collecting(KeepingIntake(answers=[RefusedError("malformed", "no")])) as at:
+        sender = exporter(at)
+        assert sender.export(spans(1)) is SpanExportResult.FAILURE
+        assert sender.export(spans(2)) is SpanExportResult.SUCCESS
+        sender.shutdown()
+    assert [len(names(body)) for *_, body in at.intake.taken] == [2]
+
+
+@pytest.mark.parametrize("exporter", ["http-gzip", "grpc-gzip"])
+def test_an_exporter_is_let_in_with_its_token_alone(exporter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with collecting(tokens=("s3cret",)) as at:
+        stranger = EXPORTERS[exporter](at)
+        assert stranger.export(spans(1)) is SpanExportResult.FAILURE
+        stranger.shutdown()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cret")
+        friend = EXPORTERS[exporter](at)
+        assert friend.export(spans(2)) is SpanExportResult.SUCCESS
+        friend.shutdown()
+    assert [len(names(body)) for *_, body in at.intake.taken] == [2]

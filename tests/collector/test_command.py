@@ -1,0 +1,144 @@
+"""`mcpobs collect` as a command: from its options to the lake, and what it says of those that do not do."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from mcpobs.cli.collecting import CollectOptions, read_options
+from mcpobs.collector.options import Endpoint
+from mcpobs.errors import UsageError
+from tests.collector.test_grpc import call
+from tests.collector.wire import ask, post
+
+MCPOBS = [sys.executable, "-m", "mcpobs"]
+
+
+def collect(*options: str, **env: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, **env}
+    command = [*MCPOBS, "collect", *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+
+
+@contextmanager
+def running(*options: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], int, int]]:
+    command = [*MCPOBS, "collect", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", *options]
+    environment = {**os.environ, **env}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as popen:
+        try:
+            assert popen.stderr
+            ports = [int(popen.stderr.readline().rpartition(":")[2]) for _ in range(2)]
+            yield popen, ports[0], ports[1]
+        finally:
+            popen.kill()
+
+
+def one_span(n: int) -> bytes:
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add()
+    span.trace_id, span.span_id = n.to_bytes(16), n.to_bytes(8)
+    span.name = f"span {n}"
+    span.start_time_unix_nano, span.end_time_unix_nano = 1_700_000_000_000_000_000, 1_700_000_000_000_001_000
+    return request.SerializeToString()
+
+
+def test_what_is_acknowledged_is_in_the_lake(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    with running("--lake", str(lake)) as (popen, http, grpc):
+        assert ask(http, post(one_span(1))).status == 200
+        assert call(grpc, one_span(2)) == b""
+        assert ask(http, post(one_span(1))).status == 200
+        counters = ask(http, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", "GET").json()["counters"]
+        popen.send_signal(signal.SIGTERM)
+        out, err = popen.communicate(timeout=60)
+    assert (popen.returncode, out) == (0, "")
+    assert counters["traces.spans"] == 3
+    assert re.search(r"^mcpobs: stopped; .*traces\.spans 3", err, re.MULTILINE), err
+    told = subprocess.run(
+        [*MCPOBS, "lake", "info", "--lake", str(lake)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 0, told.stderr
+
+
+def test_the_token_may_come_from_the_environment() -> None:
+    with running(MCPOBS_COLLECT_TOKEN="s3cret") as (_, http, _grpc):
+        assert ask(http, post(b"")).status == 401
+        assert ask(http, post(b"", authorization="Bearer s3cret")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--no-http", "--no-grpc"], "nothing is left"),
+        (["--http", ":4318"], "0.0.0.0:4318"),
+        (["--grpc", "x:y"], "--grpc"),
+        (["--max-body", "much"], "16MiB"),
+        (["--max-body", "0"], "--max-body"),
+        (["--max-body", "100MiB"], "--max-in-flight"),
+        (["--token-file", "nowhere"], "nowhere"),
+        (["--token-file", os.devnull], "no token"),
+        (["--tls-cert", "x.pem"], "--tls-key"),
+        (["--tls-key", "x.pem"], "--tls-cert"),
+        (["--tls-client-ca", "x.pem"], "--tls-cert"),
+        (["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.key"], "nowhere.pem"),
+    ],
+)
+def test_a_wrong_option_gets_one_line_a_hint_and_code_2(options: list[str], told: str, tmp_path: Path) -> None:
+    shown = collect("--lake", str(tmp_path / "lake"), *options)
+    error, hint = shown.stderr.splitlines()
+    assert error.startswith("mcpobs: error: ")
+    assert hint.startswith("hint: ")
+    assert told in error + hint
+    assert (shown.returncode, shown.stdout) == (2, "")
+
+
+def test_without_its_extra_it_tells_how_to_install_it(tmp_path: Path) -> None:
+    for missing in ("uvicorn", "httptools"):
+        (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
+        shown = collect(PYTHONPATH=str(tmp_path))
+        assert shown.returncode == 2
+        assert shown.stderr == (
+            f"mcpobs: error: `mcpobs collect` needs {missing}\nhint: pip install 'mcpobs[collect]'\n"
+        )
+
+
+def given(**chosen: str | None) -> CollectOptions:
+    nothing = dict.fromkeys(("lake", "token_file", "tls_cert", "tls_key", "tls_client_ca"))
+    usual = {"http": "localhost:4318", "grpc": "localhost:4317", "max_body": "16MiB", "max_in_flight": "64MiB"}
+    return CollectOptions(**{**nothing, **usual, **chosen})  # type: ignore[arg-type]
+
+
+def test_without_options_only_this_machine_is_served() -> None:
+    options = read_options(given())
+    assert (options.http, options.grpc) == (Endpoint("localhost", 4318), Endpoint("localhost", 4317))
+    assert (options.tokens, options.tls) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("16MiB", 16 << 20), ("16 mib", 16 << 20), ("16M", 16_000_000), ("1GB", 10**9), ("512KiB", 512 << 10)],
+)
+def test_a_size_has_a_unit_or_is_bytes(text: str, size: int) -> None:
+    assert read_options(given(max_body=text, max_in_flight="1GiB")).limits.body_bytes == size
+
+
+def test_each_line_of_the_token_file_is_a_token(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("first\n\n  second  \n")
+    assert read_options(given(token_file=str(file))).tokens == ("first", "second")
+
+
+@pytest.mark.parametrize("token", ["", " ", "two words", "ümlaut", "ctrl\x07"])
+def test_a_token_that_no_header_can_carry_is_refused(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCPOBS_COLLECT_TOKEN", token)
+    with pytest.raises(UsageError, match="no bearer token"):
+        read_options(given())
