@@ -78,3 +78,6 @@ RAW: Final[dict[str, RawType]] = SPAN | {promoted.column: promoted.type for prom
 MAX_DEPTH: Final = 100
 """How deep messages may be nested, and groups; a request that goes deeper is malformed. It is protobuf's own limit in
 Python, C++ and Java. A value in an array is two deeper than the array, a value in a map three."""
+
+MAX_BYTES: Final = 128 << 20
+"""How large a request may be; a larger one is malformed. So a column's text stays below what 32 bits can count."""

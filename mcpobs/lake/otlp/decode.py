@@ -1,18 +1,75 @@
-"""The door to the decoders of OTLP trace requests. Which columns they make is said in `columns.py`.
+"""The door to the decoders of OTLP trace requests: `columns.py` says which columns they make. Decodes nothing itself.
 
-`decode.c` decodes where it could be compiled, `plain.py` elsewhere; both take and refuse the same requests and give the
-same values. MCPOBS_OTLP_DECODER=native or plain forces one.
+`decode.c` decodes where it could be compiled, `plain.py` elsewhere; both take and refuse the same requests and make the
+same of them. MCPOBS_OTLP_DECODER=native or plain forces one.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from typing import Protocol
+
+from mcpobs.errors import UsageError
 from mcpobs.lake.otlp.json_request import from_json
-from mcpobs.lake.otlp.native import Native
+from mcpobs.lake.otlp.native import LIBRARY, Native
 from mcpobs.lake.otlp.request import Checked, MalformedError
 
-NATIVE = True
-_decoder = Native()
-check = _decoder.check
-decode = _decoder.decode
+__all__ = ["DECODER_VARIABLE", "NATIVE", "Batch", "Checked", "MalformedError", "check", "decode", "from_json"]
 
-__all__ = ["NATIVE", "Checked", "MalformedError", "check", "decode", "from_json"]
+DECODER_VARIABLE = "MCPOBS_OTLP_DECODER"
+
+
+class Batch(Protocol):
+    """Decoded spans, with the columns of columns.RAW. Each stream that it is asked for has all of them."""
+
+    rows: int
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+
+
+class _Decoder(Protocol):
+    def check(self, body: bytes) -> Checked: ...
+    def decode(self, bodies: Sequence[bytes]) -> Batch: ...
+
+
+def _plain() -> _Decoder:
+    from mcpobs.lake.otlp import plain  # 40 ms that the other decoder does not need
+
+    return plain
+
+
+def _chosen(wish: str) -> _Decoder:
+    if wish not in ("", "native", "plain"):
+        raise UsageError(f"{DECODER_VARIABLE} is {wish!r}", "set it to native or plain, or leave it out")
+    if wish == "plain":
+        return _plain()
+    try:
+        return Native()
+    except OSError as error:
+        if wish == "native":
+            raise UsageError(
+                f"{DECODER_VARIABLE} is native, but {LIBRARY.name} cannot be used: {error}",
+                "install a C compiler and mcpobs anew, or leave the variable out",
+            ) from None
+        return _plain()
+
+
+_decoder = _chosen(os.environ.get(DECODER_VARIABLE, ""))
+
+NATIVE: bool = isinstance(_decoder, Native)
+"""Whether the decoder in C is used."""
+
+
+def check(body: bytes) -> Checked:
+    """Validates a protobuf request before it is acknowledged, and counts. Raises MalformedError.
+
+    A span is rejected, which `decode` leaves out, when its trace id is not 16 bytes or all zero, its span id not 8
+    bytes or all zero, or its start beyond a signed 64-bit integer.
+    """
+    return _decoder.check(body)
+
+
+def decode(bodies: Sequence[bytes]) -> Batch:
+    """All spans of several protobuf requests, in their order. Raises MalformedError if one of them is malformed."""
+    return _decoder.decode(bodies)

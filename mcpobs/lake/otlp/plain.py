@@ -1,0 +1,277 @@
+"""The decoder in Python, for where `decode.c` could not be compiled. Takes and refuses the same, makes the same.
+
+protobuf parses (`description.py`), arro3 holds the columns; deltalake brings it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from arro3.core import Array, DataType, RecordBatch, Table
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no stubs
+
+from mcpobs.lake.otlp.columns import MAX_BYTES, PROMOTED, RAW, Promoted, RawType
+from mcpobs.lake.otlp.description import Message, request_class
+from mcpobs.lake.otlp.request import Checked, MalformedError
+from mcpobs.semconv import SERVICE_NAME
+
+_Request: Final = request_class()
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
+_INT64_MAX: Final = 2**63 - 1
+_INT16: Final = range(-(2**15), 2**15)
+_PROMOTED: Final = {promoted.attribute: promoted for promoted in PROMOTED}
+_MARKERS: Final = ("doubleValue", "bytesValue", "kvlistValue")
+_SHARED: Final = ("service_name", "resource", "scope_name", "scope")
+"""What all spans of a group have in common: a dictionary column, so that it is held once."""
+
+_TYPES: Final[dict[RawType, DataType]] = {
+    "text": DataType.utf8(),
+    "json": DataType.utf8(),
+    "bigint": DataType.int64(),
+    "smallint": DataType.int16(),
+    "boolean": DataType.bool(),
+}
+_DICTIONARY: Final = DataType.dictionary(DataType.int32(), DataType.utf8())
+
+Row = dict[str, object]
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
+class Batch:
+    """Decoded spans. Its stream can be asked for any number of times; each has all of them."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.rows: int = table.num_rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._table.__arrow_c_stream__(None)
+
+
+def check(body: bytes) -> Checked:
+    taken = [_is_taken(span) for group in _groups(_parsed(body)) for span in group.spans]
+    return Checked(sum(taken), len(taken) - sum(taken))
+
+
+def decode(bodies: Sequence[bytes]) -> Batch:
+    rows: list[Row] = []
+    texts: dict[str, list[str]] = {column: [] for column in _SHARED}
+    for body in bodies:
+        for resource_spans in _parsed(body).resource_spans:
+            of_resource = _numbered(_resource_facts(resource_spans), texts)
+            for group in _scope_spans(resource_spans):
+                shared = of_resource | _numbered(_scope_facts(group, resource_spans), texts)
+                rows.extend(_row(span) | shared for span in group.spans if _is_taken(span))
+    columns = [_column(name, [row.get(name) for row in rows], texts.get(name)) for name in RAW]
+    return Batch(Table.from_batches([RecordBatch.from_arrays(columns, names=list(RAW))]))
+
+
+def _parsed(body: bytes) -> Message:
+    if len(body) > MAX_BYTES:
+        raise MalformedError("too large")
+    try:
+        return _Request.FromString(body)
+    except DecodeError as error:
+        raise MalformedError(f"no valid protobuf message, or nested too deep: {error}") from None
+
+
+def _scope_spans(resource_spans: Message) -> Iterator[Message]:
+    yield from resource_spans.scope_spans
+    yield from resource_spans.instrumentation_library_spans
+
+
+def _groups(request: Message) -> Iterator[Message]:
+    for resource_spans in request.resource_spans:
+        yield from _scope_spans(resource_spans)
+
+
+def _is_trace_id(id: bytes) -> bool:
+    return len(id) == 16 and id != _NO_TRACE
+
+
+def _is_span_id(id: bytes) -> bool:
+    return len(id) == 8 and id != _NO_SPAN
+
+
+def _is_taken(span: Message) -> bool:
+    return _is_trace_id(span.trace_id) and _is_span_id(span.span_id) and span.start_time_unix_nano <= _INT64_MAX
+
+
+# -- columns -----------------------------------------------------------------------------------------------------------
+
+
+def _numbered(facts: Mapping[str, str | None], texts: dict[str, list[str]]) -> Row:
+    """Keeps each text once, and gives its number."""
+    numbers: Row = {}
+    for column, text in facts.items():
+        if text is not None:
+            numbers[column] = len(texts[column])
+            texts[column].append(text)
+    return numbers
+
+
+def _column(name: str, values: list[Any], texts: list[str] | None) -> Array:
+    if texts is None:
+        return Array(values, _TYPES[RAW[name]])
+    entries = Array(texts or [""], DataType.utf8()).cast(_DICTIONARY)
+    return entries.take(Array(values, DataType.int32()))
+
+
+# -- what spans share --------------------------------------------------------------------------------------------------
+
+
+def _resource_facts(resource_spans: Message) -> dict[str, str | None]:
+    attributes = _attributes(resource_spans.resource.attributes)
+    service = attributes.get(SERVICE_NAME)
+    if isinstance(service, str):
+        del attributes[SERVICE_NAME]
+    return {
+        "service_name": service if isinstance(service, str) else None,
+        "resource": _json(attributes) if attributes else None,
+    }
+
+
+def _scope_facts(group: Message, resource_spans: Message) -> dict[str, str | None]:
+    scope = group.scope
+    facts = {
+        "version": _text(scope.version),
+        "attributes": _attributes(scope.attributes),
+        "dropped_attributes_count": scope.dropped_attributes_count,
+        "schema_url": _text(group.schema_url),
+        "resource_schema_url": _text(resource_spans.schema_url),
+    }
+    return {"scope_name": _text(scope.name) or None, "scope": _object(facts)}
+
+
+# -- spans -------------------------------------------------------------------------------------------------------------
+
+
+def _row(span: Message) -> Row:
+    end = span.end_time_unix_nano
+    row: Row = {
+        "trace_id": span.trace_id.hex(),
+        "span_id": span.span_id.hex(),
+        "parent_span_id": span.parent_span_id.hex() if _is_span_id(span.parent_span_id) else None,
+        "trace_state": _text(span.trace_state) or None,
+        "flags": span.flags,
+        "name": _text(span.name),
+        "kind": _enum(span.kind),
+        "start_unix_nano": span.start_time_unix_nano,
+        "end_unix_nano": end if end <= _INT64_MAX else None,
+        "status": _enum(span.status.code),
+        "status_message": _text(span.status.message) or None,
+        "events": _json([_event(event) for event in span.events]) if span.events else None,
+        "links": _json([_link(link) for link in span.links]) if span.links else None,
+        "dropped": _object(
+            {
+                "attributes": span.dropped_attributes_count,
+                "events": span.dropped_events_count,
+                "links": span.dropped_links_count,
+            }
+        ),
+    }
+    attributes = _attributes(span.attributes)
+    for key in [key for key in attributes if key in _PROMOTED]:
+        if _promote(row, _PROMOTED[key], attributes[key]):
+            del attributes[key]
+    row["attributes"] = _json(attributes) if attributes else None
+    return row
+
+
+def _enum(value: int) -> int:
+    return value if value in _INT16 else 0
+
+
+def _event(event: Message) -> Row:
+    facts = {
+        "name": _text(event.name),
+        "time_unix_nano": event.time_unix_nano,
+        "attributes": _attributes(event.attributes),
+        "dropped_attributes_count": event.dropped_attributes_count,
+    }
+    return _filled(facts)
+
+
+def _link(link: Message) -> Row:
+    facts = {
+        "trace_id": link.trace_id.hex() if _is_trace_id(link.trace_id) else None,
+        "span_id": link.span_id.hex() if _is_span_id(link.span_id) else None,
+        "trace_state": _text(link.trace_state),
+        "attributes": _attributes(link.attributes),
+        "dropped_attributes_count": link.dropped_attributes_count,
+        "flags": link.flags,
+    }
+    return _filled(facts)
+
+
+def _filled(facts: Row) -> Row:
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _object(facts: Row) -> str | None:
+    filled = _filled(facts)
+    return _json(filled) if filled else None
+
+
+def _promote(row: Row, to: Promoted, value: object) -> bool:
+    """Gives the attribute its column where its value fits; true where it does not stay among the attributes."""
+    match to.type, value:
+        case "text", str():
+            row[to.column] = value
+        case "text", int() if not isinstance(value, bool):
+            row[to.column] = str(value)
+            return False
+        case "json", _:
+            row[to.column] = value if isinstance(value, str) else _json(value)
+        case "bigint", int() if not isinstance(value, bool):
+            row[to.column] = value
+        case "smallint", int() if not isinstance(value, bool) and value in _INT16:
+            row[to.column] = value
+        case "boolean", bool():
+            row[to.column] = value
+        case _:
+            return False
+    return not to.kept
+
+
+# -- values: json writes them as columns.py says -----------------------------------------------------------------------
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _attributes(attributes: Sequence[Message]) -> Row:
+    """Of a key that comes twice the last value counts, in the first one's place."""
+    return {_text(attribute.key): _value(attribute.value) for attribute in attributes}
+
+
+def _value(value: Message) -> object:
+    match value.WhichOneof("value"):
+        case "string_value":
+            return _text(value.string_value)
+        case "bool_value":
+            return value.bool_value
+        case "int_value":
+            return value.int_value
+        case "double_value":
+            return _double(value.double_value)
+        case "array_value":
+            return [_value(element) for element in value.array_value.values]
+        case "kvlist_value":
+            members = _attributes(value.kvlist_value.values)
+            return {"kvlistValue": members} if len(members) == 1 and next(iter(members)) in _MARKERS else members
+        case "bytes_value":
+            return {"bytesValue": base64.b64encode(value.bytes_value).decode()}
+    return None
+
+
+def _double(value: float) -> object:
+    if math.isfinite(value):
+        return value
+    return {"doubleValue": "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"}
