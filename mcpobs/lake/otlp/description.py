@@ -53,7 +53,9 @@ _SCALARS: Final = {
     "bytes": 12,
     "uint32": 13,
 }
-_MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3
+_MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3  # as descriptor.proto numbers types and labels, these and the above
+
+Message = Any  # its class is made at run time
 
 
 def request_class() -> Message:
