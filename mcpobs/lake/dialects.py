@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mcpobs.lake.schema import DERIVED, TYPES
-from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, SCOPE_NAME, TOOL_ERROR
+from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURCE_URI, SCOPE_NAME, TOOL_ERROR
 
 _MODERN = "'2026-07-28'"  # since then MCP has no session id of its own
 
@@ -27,7 +27,6 @@ PLAIN: Final[dict[str, str]] = {
             "service_name",
             "scope_name",
             "start_unix_nano",
-            "attributes",
             "resource",
             "events",
             "links",
@@ -43,7 +42,11 @@ PLAIN: Final[dict[str, str]] = {
     "duration_ns": "case when end_unix_nano > start_unix_nano then end_unix_nano - start_unix_nano else 0 end",
     "status": "case status when 1 then 'ok' when 2 then 'error' end",
     "error_message": "status_message",
-    "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",  # the rest is content
+    # of a URI the scheme; ours have no more, and where there is more it stays among the attributes
+    "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",
+    "attributes": f"case when at_resource_uri is null or regexp_full_match(at_resource_uri, '[A-Za-z][A-Za-z0-9+.-]*') "
+    f"then attributes else coalesce(left(attributes, -1) || ',', '{{') || '\"{RESOURCE_URI}\":' || "
+    "cast(to_json(at_resource_uri) as varchar) || '}' end",
 }
 """Column to expression. A span with a method is an operation only where its kind is server or client."""
 

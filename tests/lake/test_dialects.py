@@ -152,9 +152,13 @@ def test_a_call_that_fastmcp_hands_on_to_a_mounted_server_is_no_second_operation
 
 
 def test_of_a_resource_the_scheme_is_a_column_and_the_rest_stays_where_it_was() -> None:
-    row = _row("app", "resources/read", mcp__method__name="resources/read", mcp__resource__uri="file:///etc/secret")
-    assert row["resource_uri"] == "file"
-    assert json.loads(row["attributes"])["mcp.resource.uri"] == "file:///etc/secret"
+    uri = 'file:///etc/"secret"'
+    row = _row("app", "resources/read", mcp__method__name="resources/read", mcp__resource__uri=uri)
+    assert (row["resource_uri"], json.loads(row["attributes"])) == ("file", {"mcp.resource.uri": uri})
+    row = _row("app", "resources/read", mcp__method__name="resources/read", mcp__resource__uri=uri, other=1)
+    assert (row["resource_uri"], json.loads(row["attributes"])) == ("file", {"mcp.resource.uri": uri, "other": 1})
+    row = _row("app", "resources/read", mcp__method__name="resources/read", mcp__resource__uri="file")
+    assert (row["resource_uri"], row["attributes"]) == ("file", None)
 
 
 def test_the_transport_follows_from_the_network() -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from mcpobs.semconv import CONVERSATION_ID, MCP_SESSION_ID, NAMES, NETWORK_TRANSPORT, RESOURCE_URI, SERVICE_NAME
+from mcpobs.semconv import CONVERSATION_ID, MCP_SESSION_ID, NAMES, NETWORK_TRANSPORT, SERVICE_NAME
 
 RawType = Literal["text", "json", "bigint", "smallint", "boolean"]
 """As semconv.ColumnType. `json` is text that holds JSON; null where there is nothing to say."""
@@ -63,7 +63,7 @@ class Promoted(NamedTuple):
 
 PROMOTED: Final[tuple[Promoted, ...]] = (
     *(
-        Promoted(name.attribute, f"at_{name.column}", name.type, kept=name.attribute == RESOURCE_URI)
+        Promoted(name.attribute, f"at_{name.column}", name.type)
         for name in NAMES
         if name.attribute is not None and name.column is not None and name.attribute != SERVICE_NAME
     ),
