@@ -35,16 +35,20 @@ def info(lake: str | None, as_json: bool) -> None:
     _lines(
         [
             ("lake", f"{found.lake} (id {found.lake_id or 'unknown'})"),
-            ("operations", f"{found.rows:,} in {_of(found.sessions, 'session')}"),
+            ("spans", f"{found.rows:,} in {_of(found.sessions, 'session')}"),
             ("first", "-" if found.first_unix_nano is None else utc(found.first_unix_nano)),
             ("last", "-" if found.last_unix_nano is None else utc(found.last_unix_nano)),
             ("parquet", parquet),
             ("spool", spool),
+            ("received", f"{_n(found.wal_bytes)} bytes acknowledged by the collector and not yet committed"),
             ("replaced", f"{_of(found.replaced_files, 'file')} of {_n(found.replaced_bytes)} bytes to be deleted"),
             ("on disk", f"{_n(found.disk_bytes)} bytes"),
             ("duplicates", f"{found.duplicates:,} repeated deliveries left out"),
             ("lost", f"{found.lost_operations:,} operations that could not be recorded"),
-            ("damaged", f"{_of(found.damaged_lines, 'line')} of the spool, {_of(len(found.damaged_files), 'file')}"),
+            (
+                "damaged",
+                f"{_of(found.damaged_lines, 'line')} of spool and log, {_of(len(found.damaged_files), 'file')}",
+            ),
         ]
     )
     _warn(found.damaged_files)
@@ -144,6 +148,7 @@ def _facts(found: Inspection) -> dict[str, Fact]:
         "sealed_segments": found.sealed_segments,
         "committed_segments": found.committed_segments,
         "spool_bytes": found.spool_bytes,
+        "wal_bytes": found.wal_bytes,
         "damaged_lines": found.damaged_lines,
         "duplicates": found.duplicates,
         "lost_operations": found.lost_operations,

@@ -39,7 +39,8 @@ class Inspection:
     sealed_segments: int
     committed_segments: int
     spool_bytes: int  # of the segments that are not committed
-    damaged_lines: int
+    wal_bytes: int  # of requests that the collector has acknowledged and that are not committed
+    damaged_lines: int  # of the spool, and requests of the collector's log
     duplicates: int
     lost_operations: int
     damaged_files: list[tuple[Path, str]]
@@ -85,6 +86,7 @@ def inspect(lake: Path) -> Inspection:
         sealed_segments=sealed,
         committed_segments=len(found) - len(fresh),
         spool_bytes=sum(f.size_bytes for f in fresh),
+        wal_bytes=sum(f.size_bytes for f in backlog.segments(lake, backlog.WAL)),
         damaged_lines=hot_damage + totals.total(state, totals.DAMAGED_LINES),
         duplicates=totals.total(state, totals.DUPLICATES),
         lost_operations=int(lost or 0),
