@@ -31,7 +31,7 @@ def test_info_tells_people_in_lines_and_programs_in_one_object(tmp_path: Path) -
     assert (told.returncode, told.stderr) == (0, "")
     lines = dict(line.split("  ", 1) for line in told.stdout.splitlines())
     assert lines["spans"].strip() == "2 in 1 session"
-    assert lines["damaged"].strip() == "1 line of the spool, 0 files"
+    assert lines["damaged"].strip() == "1 line of spool and log, 0 files"
     facts = json.loads(mcpobs("info", "--lake", str(tmp_path), "--json").stdout)
     assert (facts["rows"], facts["sessions"], facts["damaged_lines"], facts["sealed_segments"]) == (2, 1, 1, 1)
 
