@@ -44,7 +44,10 @@ def collect(given: CollectOptions) -> None:
         from mcpobs.collector import serving
     except ModuleNotFoundError as error:
         raise UsageError(f"`mcpobs collect` needs {error.name}", "pip install 'mcpobs[collect]'") from None
+    from mcpobs.collector.allocation import keep_freed_memory
     from mcpobs.collector.service import open_intake
+
+    keep_freed_memory()
 
     async def run() -> None:
         async with open_intake(lake_folder(given.lake)) as intake:

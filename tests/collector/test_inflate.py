@@ -25,6 +25,7 @@ def library(request: pytest.FixtureRequest) -> Any:
     """Where isal has no wheel, zlib does it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inflate, "_decompressobj", request.param)
+        patch.setattr(inflate, "_PIECE_BYTES", 1000)
         yield
 
 
