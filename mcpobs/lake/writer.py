@@ -32,7 +32,7 @@ from mcpobs.lake.vacuum import vacuum
 
 UNLINK_GRACE_S = 5.0  # of the spool; nobody reads the log but the committer
 LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
-BATCH_BYTES = {SPOOL: 128 << 20, WAL: 32 << 20}
+BATCH_BYTES = {SPOOL: 128 << 20, WAL: 24 << 20}
 """How much is moved at a time: bounds memory, to some 500 MB for the spool; the collector's is to stay below 300."""
 SMALL_BYTES = 16 << 20
 MANY_FILES = 16  # small ones in a partition before a commit merges them

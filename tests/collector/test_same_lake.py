@@ -24,7 +24,7 @@ RECEIVED_ONLY = ("status", "scope", "dropped")
 
 
 @contextmanager
-def _collecting(lake: Path) -> Iterator[dict[str, str]]:
+def collecting(lake: Path) -> Iterator[dict[str, str]]:
     """A collector on free ports: the endpoint for each protocol. At the end everything is committed."""
     command = [sys.executable, "-m", "mcpobs", "collect", "--lake", str(lake)]
     command += ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
@@ -73,7 +73,7 @@ def _rows(lake: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_the_collectors_lake_is_the_wrappers_lake(protocol: str, tmp_path: Path) -> None:
-    with _collecting(tmp_path / "collected") as endpoints:
+    with collecting(tmp_path / "collected") as endpoints:
         env = {
             **os.environ,
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoints[protocol],

@@ -75,7 +75,7 @@ class Client:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            body, ids = _request()
+            body, ids = request()
             self.sent |= ids
             while not self._deliver(body):
                 self.resent += 1
@@ -83,7 +83,7 @@ class Client:
             self.acknowledged |= ids
 
     def _deliver(self, body: bytes) -> bool:
-        return _by_http(self._ports["http"], body) if self._protocol == "http" else _by_grpc(self._ports["grpc"], body)
+        return by_http(self._ports["http"], body) if self._protocol == "http" else _by_grpc(self._ports["grpc"], body)
 
 
 def run(lake: Path, rounds: int, seed: int) -> Figures:
@@ -177,7 +177,7 @@ def _child(pid: int) -> int | None:
     return None
 
 
-def _request() -> tuple[bytes, set[str]]:
+def request() -> tuple[bytes, set[str]]:
     request = ExportTraceServiceRequest()
     scope = request.resource_spans.add().scope_spans.add()
     ids = set()
@@ -191,7 +191,7 @@ def _request() -> tuple[bytes, set[str]]:
     return request.SerializeToString(), ids
 
 
-def _by_http(port: int, body: bytes) -> bool:
+def by_http(port: int, body: bytes) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})

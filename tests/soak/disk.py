@@ -50,7 +50,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path) -> None:
     with path.open("ab", buffering=0) as file, suppress(OSError):
         while True:
             file.write(b"x" * 1024)
@@ -109,7 +109,7 @@ def run(disk: Path, *, cycles: int, seed: int) -> tuple[Figures, set[str], set[s
 
         calls(20, expected=True)
         for cycle in range(cycles):
-            _fill(filler)
+            fill(filler)
             calls(rng.randrange(20, 60), expected=False)
             forked(f"{cycle}-full")
             _commit_on(lake, figures)
