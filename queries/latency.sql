@@ -38,7 +38,8 @@ from tool_calls
 where start_unix_nano >= $since
     and start_unix_nano < $until
     and outcome in ('ok', 'tool_error', 'server_error', 'timeout')
-    and request_id is not null
+    -- ours have none where nothing is answered; some senders never say it
+    and (request_id is not null or coalesce(scope_name, '') <> 'mcpobs')
     and duration_ns is not null
     and ($tool is null or tool = $tool)
     and ($session is null or session_id = $session)

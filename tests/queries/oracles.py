@@ -68,11 +68,16 @@ def percentile(values: Sequence[float], p: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+def _asked(row: Row) -> bool:
+    """Whether an answer was wanted. Our own rows without an id are notifications; others may just not tell the id."""
+    return row.get("request_id") is not None or row.get("scope_name") != "mcpobs"
+
+
 def latency(rows: list[Row]) -> list[Row]:
     answered = [
         row
         for row in tool_calls(rows)
-        if row.get("outcome") in ANSWERED and row.get("request_id") is not None and row.get("duration_ns") is not None
+        if row.get("outcome") in ANSWERED and _asked(row) and row.get("duration_ns") is not None
     ]
     result = []
     for (service, tool), calls in grouped(answered, "service_name", "tool").items():

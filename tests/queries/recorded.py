@@ -32,6 +32,7 @@ def call(number: int, **columns: Any) -> Row:
         "trace_id": f"{number:032x}",
         "span_id": f"{number:016x}",
         "kind": "server",
+        "scope_name": "mcpobs",
         "service_name": "files",
         "sequence": number,
         "start_unix_nano": START + number * SECOND,

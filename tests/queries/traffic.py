@@ -44,6 +44,7 @@ def _one(chance: random.Random, session: str, number: int, args: int, results: i
         "duration_ns": chance.randrange(10**9) if chance.random() < 0.97 else None,
         "cost_microusd": chance.randrange(1000) if chance.random() < 0.3 else None,
         "request_id": str(number) if chance.random() < 0.97 else None,
+        "scope_name": chance.choice(["mcpobs", "mcpobs", "fastmcp", None]),
         "kind": "server" if chance.random() < 0.97 else "client",
         "method": "tools/call" if chance.random() < 0.97 else chance.choice(["ping", "tools/list", None]),
     }
