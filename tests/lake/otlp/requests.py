@@ -48,9 +48,7 @@ def _id(size: int) -> st.SearchStrategy[bytes]:
     return st.binary(min_size=size, max_size=size).filter(any)
 
 
-EVENT = st.builds(
-    Span.Event, time_unix_nano=UINT64, name=TEXT, attributes=ATTRIBUTES, dropped_attributes_count=UINT32
-)
+EVENT = st.builds(Span.Event, time_unix_nano=UINT64, name=TEXT, attributes=ATTRIBUTES, dropped_attributes_count=UINT32)
 LINK = st.builds(
     Span.Link,
     trace_id=_id(16),
@@ -79,9 +77,7 @@ SPAN = st.builds(
     dropped_links_count=UINT32,
     status=st.builds(Status, message=TEXT, code=st.integers(0, 2)),
 )
-SCOPE = st.builds(
-    InstrumentationScope, name=TEXT, version=TEXT, attributes=ATTRIBUTES, dropped_attributes_count=UINT32
-)
+SCOPE = st.builds(InstrumentationScope, name=TEXT, version=TEXT, attributes=ATTRIBUTES, dropped_attributes_count=UINT32)
 SCOPE_SPANS = st.builds(ScopeSpans, scope=SCOPE, spans=st.lists(SPAN, max_size=3), schema_url=TEXT)
 RESOURCE_SPANS = st.builds(
     ResourceSpans,

@@ -63,7 +63,9 @@ def test_each_span_is_what_its_message_says(decoder: Any, request: ExportTraceSe
 
 @both
 def test_requests_are_decoded_in_their_order(decoder: Any) -> None:
-    bodies = [in_a_request(*(TRACE + SPAN + b"\x2a\x01" + bytes((name,)) for name in group)) for group in (b"abc", b"d")]
+    bodies = [
+        in_a_request(*(TRACE + SPAN + b"\x2a\x01" + bytes((name,)) for name in group)) for group in (b"abc", b"d")
+    ]
 
     batch = decoder.decode([*bodies, b"", *bodies])
 

@@ -1,0 +1,115 @@
+"""decode.c under the compiler's eyes: warnings, sanitizers, and memory that runs out."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+from random import Random
+
+import pytest
+from arro3.core import Table
+
+from mcpobs.lake.otlp import native
+from mcpobs.lake.otlp.columns import RAW
+from mcpobs.lake.otlp.request import MalformedError
+from tests.lake.otlp import wire
+
+SOURCE = Path(native.__file__).with_name("decode.c")
+COMPILER = next(filter(None, map(shutil.which, ("gcc", "cc", "clang"))), None)
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+
+
+def compiled(folder: Path, *flags: str) -> Path:
+    library = folder / "decode.so"
+    strict = ("-std=c11", "-Wall", "-Wextra", "-Wshadow", "-Wpointer-arith", "-Werror")
+    command = [str(COMPILER), *strict, "-fPIC", "-shared", *flags, str(SOURCE), "-o", str(library)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    return library
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
+def test_it_compiles_without_a_warning(tmp_path: Path, level: str) -> None:
+    compiled(tmp_path, level, "-g")
+
+
+def test_wherever_memory_runs_out_nothing_is_lost_and_the_next_call_works(tmp_path: Path) -> None:
+    library = compiled(tmp_path, "-O1", "-g", "-include", str(Path(__file__).with_name("failing_malloc.h")))
+    decoder = native.Native(library)
+    handle = ctypes.CDLL(str(library))
+    handle.allow_allocations.argtypes = [ctypes.c_long]
+    handle.held_allocations.restype = ctypes.c_long
+    before = handle.held_allocations()
+    body = b"".join(filter(lambda body: _spans(decoder, body), (wire.request(Random(seed)) for seed in range(300))))
+    assert decoder.check(body).spans > 100
+    for allowed in count():
+        handle.allow_allocations(allowed)
+        try:
+            batch = decoder.decode([body])
+        except MemoryError:
+            assert handle.held_allocations() == before
+            continue
+        finally:
+            handle.allow_allocations(-1)
+        break
+    assert allowed > 100
+    assert batch.rows == decoder.check(body).spans
+    made = handle.held_allocations()
+    for allowed in count():
+        handle.allow_allocations(allowed)
+        try:
+            table = Table.from_arrow(batch)
+        except Exception:  # what the reader makes of ENOMEM
+            assert handle.held_allocations() == made
+            continue
+        finally:
+            handle.allow_allocations(-1)
+        break
+    assert allowed > len(RAW)
+    assert table.num_rows == batch.rows
+    del table
+    assert handle.held_allocations() == made
+    capsule = batch.__arrow_c_stream__()
+    del batch
+    assert handle.held_allocations() > before
+    del capsule
+    assert handle.held_allocations() == before
+
+
+def _spans(decoder: native.Native, body: bytes) -> int:
+    try:
+        return decoder.check(body).spans
+    except MalformedError:
+        return 0
+
+
+@pytest.mark.slow
+def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path) -> None:
+    library = compiled(tmp_path, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    name = "libasan.so" if "clang" not in str(COMPILER) else "libclang_rt.asan-x86_64.so"
+    asan = subprocess.run(
+        [str(COMPILER), f"-print-file-name={name}"], capture_output=True, text=True, check=True, timeout=60
+    ).stdout.strip()
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lake.otlp.fuzz", str(library), "0", "20000"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "LD_PRELOAD": asan,
+            "PYTHONMALLOC": "malloc",  # so that each request lies in memory of its own
+            "ASAN_OPTIONS": "detect_leaks=0",  # Python's; the test above counts ours
+        },
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("20000 requests")

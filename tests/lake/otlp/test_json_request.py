@@ -1,0 +1,231 @@
+"""OTLP/JSON: the same spans as in protobuf, from what senders really send, and an error that says where."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from mcpobs.lake.otlp.columns import MAX_DEPTH
+from mcpobs.lake.otlp.decode import MalformedError, check, decode, from_json
+from tests.lake.otlp.decoders import filled, rows
+from tests.lake.otlp.oracle import expected
+from tests.lake.otlp.requests import REQUEST
+
+IDS = {"traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "eee19b7ec3c1b174"}
+
+
+def of_one_span(*, group: dict[str, Any] | None = None, **members: Any) -> dict[str, Any]:
+    scope_spans = {"spans": [IDS | members]} | (group or {})
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [scope_spans]}]}).encode()
+    (row,) = rows(decode([from_json(body)]))
+    return filled(row)
+
+
+def value_of(value: Any) -> Any:
+    row = of_one_span(attributes=[{"key": "k", "value": value}])
+    return row["attributes"].removeprefix('{"k":').removesuffix("}")
+
+
+def as_otlp(message: Any) -> Any:
+    """protobuf's JSON with hexadecimal ids and, as the specification demands, enums as numbers."""
+    document = MessageToDict(message, use_integers_for_enums=True)
+
+    def mend(node: Any) -> Any:
+        if isinstance(node, list):
+            return [mend(element) for element in node]
+        if not isinstance(node, dict):
+            return node
+        return {
+            key: base64.b64decode(member).hex() if key in ("traceId", "spanId", "parentSpanId") else mend(member)
+            for key, member in node.items()
+        }
+
+    return mend(document)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(request=REQUEST)
+def test_json_gives_the_same_spans_as_protobuf(request: ExportTraceServiceRequest) -> None:
+    body = from_json(json.dumps(as_otlp(request)).encode())
+
+    assert check(body) == check(request.SerializeToString())
+    for found, wanted in zip(rows(decode([body])), expected(request), strict=True):
+        assert filled(found) == filled(wanted)
+
+
+@given(request=REQUEST)
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_names_in_snake_case_are_the_same_names(request: ExportTraceServiceRequest) -> None:
+    def spelled(node: Any) -> Any:
+        if isinstance(node, list):
+            return [spelled(element) for element in node]
+        if not isinstance(node, dict):
+            return node
+        return {"".join("_" + c.lower() if c.isupper() else c for c in k): spelled(v) for k, v in node.items()}
+
+    document = as_otlp(request)
+
+    assert from_json(json.dumps(spelled(document)).encode()) == from_json(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ({}, "null"),
+        (None, "null"),
+        ({"stringValue": None}, "null"),
+        ({"intValue": "9223372036854775807"}, "9223372036854775807"),
+        ({"intValue": -9223372036854775808}, "-9223372036854775808"),
+        ({"int_value": 3.0}, "3"),
+        ({"doubleValue": 3}, "3.0"),
+        ({"doubleValue": "1e3"}, "1000.0"),
+        ({"doubleValue": "NaN"}, '{"doubleValue":"NaN"}'),
+        ({"doubleValue": "Infinity"}, '{"doubleValue":"Infinity"}'),
+        ({"doubleValue": "-Infinity"}, '{"doubleValue":"-Infinity"}'),
+        ({"bytesValue": "-_8"}, '{"bytesValue":"+/8="}'),
+        ({"bytesValue": "+/8="}, '{"bytesValue":"+/8="}'),
+        ({"arrayValue": {}}, "[]"),
+        ({"arrayValue": None}, "null"),
+        ({"arrayValue": {"values": [None, {"boolValue": False}]}}, "[null,false]"),
+        ({"kvlistValue": {"values": [{"key": "a"}, {"value": {"stringValue": "é"}}]}}, '{"a":null,"":"é"}'),
+        ({"stringValue": "one", "intValue": 2}, "2"),
+        ({"stringValueStrindex": 4, "futureValue": {"x": []}}, "null"),
+    ],
+)
+def test_a_value_is_read_in_every_form(value: Any, written: str) -> None:
+    assert value_of(value) == written
+
+
+@pytest.mark.parametrize(("kind", "code"), [(2, 1), ("SPAN_KIND_SERVER", "STATUS_CODE_OK"), ("2", "1"), (2.0, 1.0)])
+def test_an_enum_is_a_number_or_a_name(kind: Any, code: Any) -> None:
+    row = of_one_span(kind=kind, status={"code": code})
+
+    assert (row["kind"], row["status"]) == (2, 1)
+
+
+def test_times_are_numbers_or_strings() -> None:
+    row = of_one_span(startTimeUnixNano=1544712660000000000, endTimeUnixNano="1544712661000000000")
+
+    assert (row["start_unix_nano"], row["end_unix_nano"]) == (1544712660000000000, 1544712661000000000)
+
+
+def test_what_older_senders_send_is_taken() -> None:
+    library = {"instrumentationLibrary": {"name": "lib", "version": "1"}, "spans": [IDS]}
+    for name in ("instrumentationLibrarySpans", "instrumentation_library_spans"):
+        body = json.dumps({"resourceSpans": [{name: [library]}]}).encode()
+        (row,) = rows(decode([from_json(body)]))
+        assert (row["scope_name"], row["scope"]) == ("lib", '{"version":"1"}')
+
+
+def test_what_newer_senders_send_is_passed_over() -> None:
+    row = of_one_span(future={"deep": [1, {"x": None}]}, flags=257, group={"scope": None, "new": 1})
+
+    assert row["flags"] == 257
+
+
+def test_half_a_character_costs_a_character() -> None:
+    body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [IDS | {"name": "cut \ud83d"}]}]}]}).encode()
+    assert b"\\ud83d" in body
+
+    assert rows(decode([from_json(body)]))[0]["name"] == "cut \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "no valid JSON"),
+        (b"[", "no valid JSON"),
+        (b"\xff", "no valid JSON"),
+        (b'{"resourceSpans": NaN}', "no valid JSON"),
+        (b'{"resourceSpans":[{"schemaUrl":"\xff"}]}', "no valid JSON"),
+        (b"[" * 100_000, "no valid JSON"),
+        (b"[]", "the request: is no object"),
+        (b"null", "the request: is no object"),
+        (b'{"resourceSpans":{}}', "resourceSpans: is no array"),
+        (b'{"resourceSpans":[1]}', "resourceSpans[0]: is no object"),
+    ],
+)
+def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
+    with pytest.raises(MalformedError) as refused:
+        from_json(body)
+
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"traceId": "xyz"}, "traceId: 'xyz' is not hexadecimal"),
+        ({"traceId": 5}, "traceId: '5' is no string"),
+        ({"spanId": "é" * 50}, "spanId: '" + "\\xe9" * 37 + "...' is not hexadecimal"),
+        ({"kind": "SPAN_KIND_NONE"}, "kind: 'SPAN_KIND_NONE' is no integer"),
+        ({"kind": 2**31}, "kind: '2147483648' is out of range"),
+        ({"kind": True}, "kind: 'true' is no integer"),
+        ({"startTimeUnixNano": "-1"}, "startTimeUnixNano: '-1' is out of range"),
+        ({"startTimeUnixNano": 2**64}, "startTimeUnixNano: '1.8446744073709552e+19' is out of range"),
+        ({"startTimeUnixNano": "1_0"}, "startTimeUnixNano: '1_0' is no integer"),
+        ({"startTimeUnixNano": "٣"}, "startTimeUnixNano: '\\u0663' is no integer"),
+        ({"startTimeUnixNano": 1.5}, "startTimeUnixNano: '1.5' is no integer"),
+        ({"startTimeUnixNano": "9" * 5000}, "startTimeUnixNano: '" + "9" * 37 + "...' is no integer"),
+        ({"name": []}, "name: '[]' is no string"),
+        ({"attributes": {}}, "attributes: is no array"),
+        ({"attributes": [{}, {"key": "k", "value": 3}]}, "attributes[1].value: is no object"),
+        ({"attributes": [{"value": {"boolValue": 1}}]}, "attributes[0].value.boolValue: '1' is neither true nor false"),
+        ({"attributes": [{"value": {"bytesValue": "a"}}]}, "attributes[0].value.bytesValue: 'a' is not base64"),
+        ({"attributes": [{"value": {"doubleValue": "x"}}]}, "attributes[0].value.doubleValue: 'x' is no number"),
+        ({"attributes": [{"value": {"intValue": 2**63}}]}, f"attributes[0].value.intValue: '{2**63}' is out of range"),
+        (
+            {"events": [{"attributes": [{"value": {"arrayValue": {"values": [{}, {"intValue": "x"}]}}}]}]},
+            "events[0].attributes[0].value.arrayValue.values[1].intValue: 'x' is no integer",
+        ),
+        ({"status": {"code": "OK"}}, "status.code: 'OK' is no integer"),
+    ],
+)
+def test_an_error_says_what_is_wrong_and_where(members: dict[str, Any], message: str) -> None:
+    with pytest.raises(MalformedError) as refused:
+        of_one_span(**members)
+
+    assert str(refused.value) == f"resourceSpans[0].scopeSpans[0].spans[0].{message}"
+
+
+def test_nesting_is_taken_as_deep_as_in_protobuf() -> None:
+    def body(arrays: int) -> bytes:
+        value: dict[str, Any] = {}
+        for _ in range(arrays):
+            value = {"arrayValue": {"values": [value]}}
+        span = IDS | {"attributes": [{"key": "k", "value": value}]}
+        return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+
+    deepest = (MAX_DEPTH - 5) // 2
+    assert check(from_json(body(deepest))).spans == 1
+    for arrays in (deepest + 1, 200, 310):
+        with pytest.raises(MalformedError, match=r"nested too deep|no valid JSON"):
+            from_json(body(arrays))
+
+
+NAMES = ("resourceSpans", "scopeSpans", "spans", "attributes", "value", "arrayValue", "values", "key")
+DOCUMENT = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+)
+
+
+@given(document=DOCUMENT)
+def test_whatever_json_comes_it_is_a_request_or_refused(document: Any) -> None:
+    try:
+        body = from_json(json.dumps(document).encode())
+    except MalformedError:
+        return
+    check(body)
+
+
+@given(number=st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**64 - 1))
+def test_a_double_is_read_exactly(number: float) -> None:
+    assert json.loads(value_of({"doubleValue": number})) == float(number)
