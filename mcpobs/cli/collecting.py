@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import resource
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +50,7 @@ def collect(given: CollectOptions) -> None:
     from mcpobs.collector.service import open_intake
 
     keep_freed_memory()
+    _allow_open_files(options.limits.connections)
 
     async def run() -> None:
         async with open_intake(lake_folder(given.lake)) as intake:
@@ -56,6 +59,16 @@ def collect(given: CollectOptions) -> None:
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
 
     asyncio.run(run())
+
+
+def _allow_open_files(connections: int) -> None:
+    """Two protocols' connections; a process is often begun with 1,024 files, and may raise that itself."""
+    needed = 2 * connections + 256
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def read_options(given: CollectOptions) -> Options:

@@ -238,6 +238,8 @@ class _Connection(HttpToolsProtocol):
             return
         if self._head_bytes + len(self.url) > self._limits.head_bytes:
             self._refuse(431, f"the headers are longer than {self._limits.head_bytes} bytes")
+        elif self.parser.get_http_version() not in ("1.0", "1.1"):
+            self._refuse(400, "this is not a request in HTTP/1.1")
         elif len(self.pipeline) >= _PIPELINED:
             self._refuse(503, "too many requests wait on this connection")
         elif self.parser.should_upgrade():

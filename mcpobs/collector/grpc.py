@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
 from typing import Any, Final
 
 import grpc
@@ -29,6 +30,9 @@ _REFUSALS: Final[dict[Why, grpc.StatusCode]] = {
     "busy": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "unavailable": grpc.StatusCode.UNAVAILABLE,
 }
+_BOUNDED = (1, 83, 1)
+"""The first grpcio that holds what a message unpacks to against the limit: with 1.83.0 one megabyte of gzip became a
+gigabyte in memory, before anybody was asked for a token."""
 _READERS = 8
 """Messages that are read at a time, at the least."""
 _TURN_OUT_S = 1.0
@@ -58,6 +62,12 @@ class GrpcReceiver:
         counters: Counter[str],
         credentials: grpc.ServerCredentials | None,
     ) -> None:
+        installed = version("grpcio")
+        if tuple(int(part) for part in installed.split(".")[:3] if part.isdigit()) < _BOUNDED:
+            raise UsageError(
+                f"grpcio {installed} unpacks what it is sent without a limit",
+                "pip install 'mcpobs[collect]' brings one that does not; or do without gRPC: --no-grpc",
+            )
         self._intake = intake
         self._room = room
         self._tokens = tokens

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs.collector.intake import Accepted, RefusedError
 from mcpobs.collector.limits import Limits
+from mcpobs.errors import UsageError
 from tests.collector.dropping import dropping
 from tests.collector.http2 import Stalling
 from tests.collector.receiving import KeepingIntake, collecting
@@ -273,3 +274,11 @@ def _stalling(port: int) -> Iterator[Stalling]:
         yield made
     finally:
         made.close()
+
+
+def test_a_grpc_that_unpacks_without_a_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mcpobs.collector.grpc.version", lambda _: "1.83.0")
+    with pytest.raises(UsageError) as caught, collecting(http=None):
+        pass
+    assert "1.83.0" in caught.value.message
+    assert "mcpobs[collect]" in str(caught.value.hint)

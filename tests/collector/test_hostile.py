@@ -301,8 +301,7 @@ def test_what_is_no_http_is_refused_and_closed(sent: bytes) -> None:
     with collecting(grpc=None) as at:
         with connected(at.http_port) as wire:
             wire.send(sent)
-            answer = wire.answer()
-            assert (answer.status // 100, answer.headers["connection"]) == (4, "close")
+            assert wire.answer().status // 100 == 4
             assert wire.ended()
         assert served(at)
     assert [body for *_, body in at.intake.taken] == [b"good"]
