@@ -35,6 +35,8 @@ TURN_OUT_S = {False: 1.0, True: 10.0}
 come back every five seconds."""
 _PIPELINED = 16
 """Requests that may wait behind one. No OTLP client sends a second one before the answer to the first."""
+_LOOK_AGAIN_S = 0.1
+"""To look through a thousand connections takes milliseconds, and in a flood every new one asks for it."""
 _AHEAD_BYTES = 1 << 17
 """Of a body, before the application takes it. asyncio reads 256 KiB at a time."""
 _CODES: Final[dict[int, int]] = {
@@ -77,6 +79,8 @@ class Connections:
         )
         self._config.load()
         self._servers: list[asyncio.Server] = []
+        self._slow: list[_Connection] = []  # the next to be turned out comes last
+        self._looked_for_slow = -_LOOK_AGAIN_S
         self._look()
 
     async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> Connections:
@@ -108,11 +112,18 @@ class Connections:
         if len(self.open) < self.limits.connections:
             return True
         now = self._loop.time()
-        waited = ((not one.answered, one.waited_s(now), one) for one in self.open)
-        slow = [found for found in waited if found[1] >= TURN_OUT_S[found[2].answered]]
-        if slow:
-            max(slow, key=lambda found: found[:2])[2].drop("turned_out")
-        return bool(slow)
+        if not self._slow and now - self._looked_for_slow >= _LOOK_AGAIN_S:
+            self._looked_for_slow = now
+            self._slow = sorted(
+                (one for one in self.open if one.may_be_turned_out(now)),
+                key=lambda one: (not one.answered, one.waited_s(now)),
+            )
+        while self._slow:
+            one = self._slow.pop()
+            if one in self.open and one.may_be_turned_out(now):
+                one.drop("turned_out")
+                return True
+        return False
 
     async def stop(self, grace_s: float) -> None:
         """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
@@ -165,6 +176,9 @@ class _Connection(HttpToolsProtocol):
             return 0.0
         credit_s = self._body_bytes / self._limits.body_bytes_per_s if self._phase is Phase.BODY else 0.0
         return now - self._since - credit_s
+
+    def may_be_turned_out(self, now: float) -> bool:
+        return self.waited_s(now) >= TURN_OUT_S[self.answered]
 
     def look(self, now: float) -> None:
         """Ends the connection if its client is too slow."""
