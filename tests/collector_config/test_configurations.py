@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from mcpobs.collector.limits import Limits
+from mcpobs.collector.options import GRPC_PORT, HTTP_PORT
 from mcpobs.resources import shipped
 from mcpobs.semconv import NAMES
 from tests.collector_config.checking import problems, variables
@@ -15,7 +17,7 @@ from tests.collector_config.schema import CONTRIB, CORE, DISTRIBUTIONS, K8S
 
 FOLDER = shipped("collector-config")
 FILES = sorted(path.name for path in FOLDER.glob("*.yaml"))
-OURS = "http://127.0.0.1:4318"  # where `mcpobs collect` answers OTLP/HTTP
+OURS = f"http://127.0.0.1:{HTTP_PORT}"
 README = (FOLDER / "README.md").read_text()
 CONTENT = (
     "gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "gen_ai.prompt.variable.city", "gen_ai.input.messages",
@@ -47,6 +49,16 @@ def test_a_collector_sends_to_where_we_listen_and_listens_elsewhere_on_loopback(
     protocols = config["receivers"]["otlp"]["protocols"]
     assert protocols["grpc"]["endpoint"] == "${env:OTLP_GRPC_LISTEN:-127.0.0.1:14317}"
     assert protocols["http"]["endpoint"] == "${env:OTLP_HTTP_LISTEN:-127.0.0.1:14318}"
+    assert not {14317, 14318} & {GRPC_PORT, HTTP_PORT}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_collector_takes_and_sends_no_larger_requests_than_we_take(name: str) -> None:
+    config, ours = config_of(name), Limits().body_bytes
+    batch = config["exporters"]["otlp_http/mcpobs"]["sending_queue"]["batch"]
+    assert batch["sizer"] == "bytes"
+    assert batch["max_size"] <= ours / 2  # a span or two may come on top
+    assert config["receivers"]["otlp"]["protocols"]["grpc"]["max_recv_msg_size_mib"] * 2**20 == ours
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -169,7 +169,8 @@ def test_a_full_queue_is_told_to_the_sender_and_the_rest_arrives_once_we_are_bac
     (port,) = free_ports(1)
     config = arguments(
         "otelcol.yaml",
-        "yaml:exporters::otlp_http/mcpobs::sending_queue: {queue_size: 1000, batch: {sizer: items, min_size: 100, max_size: 100}}",
+        "yaml:exporters::otlp_http/mcpobs::sending_queue::queue_size: 1000",
+        "yaml:exporters::otlp_http/mcpobs::sending_queue::batch: {sizer: items, min_size: 100, max_size: 100}",
         "yaml:exporters::otlp_http/mcpobs::retry_on_failure: {initial_interval: 100ms, max_interval: 200ms}",
     )
     with running(otelcol, config, {"MCPOBS_ENDPOINT": f"http://127.0.0.1:{port}"}) as collector:
