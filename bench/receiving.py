@@ -51,6 +51,8 @@ class Dropping:
     async def take(self, signal: Signal, encoding: Encoding, body: bytes) -> Accepted:
         return Accepted()
 
+    trouble = None
+
     def counters(self) -> dict[str, int]:
         return {}
 

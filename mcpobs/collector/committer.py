@@ -27,6 +27,7 @@ class Committer:
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._last_try = False
         self.stored = 0
         self.duplicates = 0
         self.damaged = 0
@@ -67,8 +68,10 @@ class Committer:
         while self._process is not None and self._process.stdout is not None:
             async for line in self._process.stdout:
                 self._count(orjson.loads(line))
-            if await self._process.wait() == 0 and self._closing:
+            ended_well = await self._process.wait() == 0
+            if self._closing and (ended_well or self._last_try):
                 return
+            self._last_try = self._closing
             self.restarts += 1
             self.error = f"the committing process ended with {self._process.returncode}"
             await asyncio.sleep(RESTART_S)  # what it did not commit is still in the log

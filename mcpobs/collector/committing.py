@@ -42,24 +42,26 @@ def main(arguments: list[str]) -> int:
     with suppress(OSError):
         os.nice(5)  # the receiver goes first
     lake = Path(arguments[0])
-    open_ = True
-    while open_:
-        open_ = _wait()
-        _say(_commit(lake))
+    woken: bool | None = True
+    while woken is not None:
+        woken = _wait()
+        _say(_commit(lake, busy=bool(woken)))
     return EXIT_OK
 
 
-def _wait() -> bool:
-    """Waits until there may be something to do. False at the end of stdin."""
+def _wait() -> bool | None:
+    """Waits until there may be something to do. True where it was woken, False where it has time, None at the end."""
     ready, _, _ = select.select([0], [], [], IDLE_S)
-    return not ready or os.read(0, CHUNK) != b""
+    if not ready:
+        return False
+    return True if os.read(0, CHUNK) else None
 
 
-def _commit(lake: Path) -> Report:
+def _commit(lake: Path, busy: bool) -> Report:
     from mcpobs.lake.writer import commit
 
     try:
-        while (done := commit(lake, frugal=True)).busy:
+        while (done := commit(lake, frugal=True, busy=busy)).busy:
             time.sleep(BUSY_PAUSE_S)
     except McpobsError as error:
         return Report(rows=0, duplicates=0, damaged=0, error=error.message)

@@ -102,8 +102,11 @@ class HttpReceiver:
             raise _AnswerError(404, answers.NOT_FOUND, f"nothing is here; OTLP goes to {', '.join(SIGNALS)}")
         if method not in ("GET", "HEAD"):
             raise _not_allowed(b"GET, HEAD")
-        health: dict[str, object] = {"status": "ok"}
+        trouble = self._intake.trouble
+        health: dict[str, object] = {"status": "ok" if trouble is None else "degraded"}
         if self._admits(headers):
+            if trouble is not None:
+                health["trouble"] = trouble
             health["counters"] = dict(sorted({**self._counters, **self._intake.counters()}.items()))
         return answers.CONTENT_TYPE["json"], json.dumps(health).encode() + b"\n"
 

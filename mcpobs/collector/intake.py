@@ -37,5 +37,9 @@ class Intake(Protocol):
     async def take(self, signal: Signal, encoding: Encoding, body: bytes) -> Accepted:
         """Returns when the body (uncompressed) is durable. Raises RefusedError."""
 
+    @property
+    def trouble(self) -> str | None:
+        """What keeps accepted requests from being seen now; None where nothing does."""
+
     def counters(self) -> dict[str, int]:
         """What was taken so far, by name, e.g. `traces.spans`; for /healthz and the end of the run."""

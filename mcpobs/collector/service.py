@@ -17,7 +17,7 @@ from mcpobs.lake import backlog
 from mcpobs.lake.otlp.decode import Checked, MalformedError, check, from_json
 from mcpobs.lake.wal import Wal
 
-ROLL_BYTES = 8 << 20
+ROLL_BYTES = 16 << 20  # one commit, by lake/writer.py
 ROLL_EVERY_S = 2.0  # how long a span waits before it is to be seen in reports, at most
 MAX_BACKLOG_BYTES = 1 << 30  # of requests that are not committed yet
 BUSY_S = 5.0

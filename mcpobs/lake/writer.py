@@ -32,10 +32,12 @@ from mcpobs.lake.vacuum import vacuum
 
 UNLINK_GRACE_S = 5.0  # of the spool; nobody reads the log but the committer
 LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
-BATCH_BYTES = {SPOOL: 128 << 20, WAL: 24 << 20}
+BATCH_BYTES = {SPOOL: 128 << 20, WAL: 16 << 20}
 """How much is moved at a time: bounds memory, to some 500 MB for the spool; the collector's is to stay below 300."""
 SMALL_BYTES = 16 << 20
-MANY_FILES = 16  # small ones in a partition before a commit merges them
+MANY_FILES = 16  # small ones in a partition before a commit joins them
+TOO_MANY_FILES = 256  # … where it has no time for that: a report reads each in a third of a millisecond
+JOINED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,15 @@ class Commit:
     busy: bool = False
 
 
-def commit(lake: Path, *, wait: bool = False, frugal: bool = False) -> Commit:
+def commit(lake: Path, *, wait: bool = False, frugal: bool = False, busy: bool = False) -> Commit:
     """Moves what is sealed. Without `wait` it does nothing where another process is at it. A `frugal` commit takes
-    one thread and little memory.
+    one thread and little memory; one that is `busy`, for there will be another soon, leaves small files as they are.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
     require_lake(lake)
     with exclusive(lake, wait=wait) as held:
-        return move_sealed(lake, frugal=frugal) if held else Commit(busy=True)
+        return move_sealed(lake, frugal=frugal, busy=busy) if held else Commit(busy=True)
 
 
 def commit_if_large(lake: Path) -> Commit | None:
@@ -84,9 +86,9 @@ def unlink_covered(lake: Path) -> int:
         return _unlink_covered(lake, table, snapshot.load(table, connect))[0]
 
 
-def move_sealed(lake: Path, *, frugal: bool = False) -> Commit:
+def move_sealed(lake: Path, *, frugal: bool = False, busy: bool = False) -> Commit:
     """As `commit`, for a caller that holds the lock."""
-    if not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
+    if busy and not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
     table = table_of(lake)
     done = Commit()
@@ -102,22 +104,36 @@ def move_sealed(lake: Path, *, frugal: bool = False) -> Commit:
             loaded = load(connection, work, batch)
             # what the collector commits every few seconds is small, and is merged and sorted soon
             done = _move(connection, loaded, table, state, batch, left, done, sort=store is SPOOL)
-        if done.files:
-            _merge_small(connection, table, state)
+        if _join_small(connection, table, state, TOO_MANY_FILES if busy else MANY_FILES):
             state = snapshot.load(table, lambda: connection)
         vacuum(table, state)
     return done
 
 
-def _merge_small(connection: Connection, table: Path, state: Snapshot) -> None:
-    """Merges the small files of each partition that has many: 1,000 of them read 40 times slower than one."""
+def _join_small(connection: Connection, table: Path, state: Snapshot, many: int) -> bool:
+    """Joins the small files of each partition that has many: 1,000 of them read 40 times slower than one. True where
+    it did."""
     small: dict[str, list[DataFile]] = {}
     for file in state.files.values():
         if file.size_bytes < SMALL_BYTES and cold.visible_damage(table, file) is None:
             small.setdefault(file.date or "", []).append(file)
-    for files in small.values():
-        if len(files) > MANY_FILES:
-            join(connection, table, snapshot.load(table, lambda: connection), files)
+    parts = [part for files in small.values() if len(files) > many for part in _parts(files)]
+    for part in parts:
+        join(connection, table, snapshot.load(table, lambda: connection), part)
+    return bool(parts)
+
+
+def _parts(files: list[DataFile]) -> list[list[DataFile]]:
+    """The files in groups of some JOINED_BYTES."""
+    parts: list[list[DataFile]] = []
+    size = JOINED_BYTES
+    for file in files:
+        if size + file.size_bytes > JOINED_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(file)
+        size += file.size_bytes
+    return parts
 
 
 def _load_rows(connection: Connection, work: Path, batch: list[Found]) -> Loaded:

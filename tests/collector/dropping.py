@@ -39,6 +39,8 @@ class DroppingIntake:
         self._counts["bytes"] += len(body)
         return Accepted()
 
+    trouble = None
+
     def counters(self) -> dict[str, int]:
         return dict(self._counts)
 

@@ -38,6 +38,8 @@ class KeepingIntake:
         self.taken.append((signal, encoding, body))
         return answer
 
+    trouble = None
+
     def counters(self) -> dict[str, int]:
         return {"traces.requests": len(self.taken)}
 
