@@ -1,6 +1,6 @@
-"""Runs every benchmark and writes bench/RESULTS.md. Needs a quiet machine and about ten minutes.
+"""Runs every benchmark and writes bench/RESULTS.md. Needs a quiet machine and about twenty minutes.
 
-python -m bench [--glassport PATH]
+python -m bench [--glassport PATH] [--otelcol PATH]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import report, wrapper
+from bench import collector, report, wrapper
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LIBRARIES = ("duckdb", "deltalake", "orjson", "typer", "opentelemetry-sdk")
@@ -23,18 +23,15 @@ LIBRARIES = ("duckdb", "deltalake", "orjson", "typer", "opentelemetry-sdk")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--glassport", default=shutil.which("glassport"))
+    parser.add_argument("--otelcol", default=shutil.which("otelcol"), help="an OpenTelemetry Collector's binary")
     given = parser.parse_args()
     load = os.getloadavg()[0]
-    span_cost = subprocess.run(
-        [sys.executable, "-m", "bench.span_cost"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    ).stdout
     sections = {
         "The wrapper": wrapper.run(9, 400, given.glassport),
-        "A recorded span, in its caller": span_cost,
+        "A recorded span, in its caller": _output("bench.span_cost"),
+        "OTLP to queryable Parquet": collector.run(400_000, 5, given.otelcol),
+        "Receiving OTLP, nothing kept": _output("bench.receiving"),
+        "Decoding OTLP": _output("bench.decode"),
         "Reports and bytes": report.run(1_000_000, 5),
     }
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
@@ -48,6 +45,12 @@ def main() -> None:
     body = "".join(f"\n## {title}\n\n{text.strip()}\n" for title, text in sections.items())
     RESULTS.write_text(head + body)
     print(head + body)
+
+
+def _output(module: str) -> str:
+    """What a benchmark prints that needs a process of its own."""
+    command = [sys.executable, "-m", module]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
 
 
 if __name__ == "__main__":
