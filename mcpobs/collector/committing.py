@@ -14,11 +14,14 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import orjson
 
 from mcpobs.errors import EXIT_OK, EXIT_USAGE, McpobsError
+
+if TYPE_CHECKING:
+    from mcpobs.lake.engine import Connection
 
 IDLE_S = 30.0  # wrappers on this machine leave segments as well
 BUSY_PAUSE_S = 0.2
@@ -41,11 +44,11 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what ends it
     with suppress(OSError):
         os.nice(5)  # the receiver goes first
-    lake = Path(arguments[0])
+    committing = _Committing(Path(arguments[0]))
     woken: bool | None = True
     while woken is not None:
         woken = _wait()
-        _say(_commit(lake, busy=bool(woken)))
+        _say(committing.commit(busy=bool(woken)))
     return EXIT_OK
 
 
@@ -57,15 +60,25 @@ def _wait() -> bool | None:
     return True if os.read(0, CHUNK) else None
 
 
-def _commit(lake: Path, busy: bool) -> Report:
-    from mcpobs.lake.writer import commit
+class _Committing:
+    """Commits to one lake, with one connection for as long as that works."""
 
-    try:
-        while (done := commit(lake, frugal=True, busy=busy)).busy:
-            time.sleep(BUSY_PAUSE_S)
-    except McpobsError as error:
-        return Report(rows=0, duplicates=0, damaged=0, error=error.message)
-    return Report(rows=done.rows, duplicates=done.duplicates, damaged=done.damaged_lines, error=None)
+    def __init__(self, lake: Path) -> None:
+        self._lake = lake
+        self._kept: Connection | None = None
+
+    def commit(self, busy: bool) -> Report:
+        from mcpobs.lake.lock import frugal
+        from mcpobs.lake.writer import commit
+
+        try:
+            self._kept = self._kept or frugal(self._lake)
+            while (done := commit(self._lake, busy=busy, kept=self._kept)).busy:
+                time.sleep(BUSY_PAUSE_S)
+        except McpobsError as error:
+            self._kept = None
+            return Report(rows=0, duplicates=0, damaged=0, error=error.message)
+        return Report(rows=done.rows, duplicates=done.duplicates, damaged=done.damaged_lines, error=None)
 
 
 def _say(report: Report) -> None:

@@ -70,21 +70,18 @@ def _take(descriptor: int) -> bool:
 
 
 @contextmanager
-def committer(lake: Path, *, frugal: bool = False) -> Iterator[tuple[Connection, Path]]:
+def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Connection, Path]]:
     """DuckDB and a folder for what is not part of the lake, for the holder of the lock.
 
-    A `frugal` one takes one thread, which needs the least time of the processor in all, and little memory.
-
-    The folder is emptied of what a killed committer left there. What DuckDB cannot do becomes a LakeError.
+    The folder is emptied of what a killed committer left there. What DuckDB cannot do becomes a LakeError. A `kept`
+    connection is used and not closed.
     """
     work = lake / WORK_FOLDER
     work.mkdir(mode=0o700, exist_ok=True)
     for path in work.iterdir():
         if not path.is_dir():
             path.unlink(missing_ok=True)
-    connection = connect(
-        spill=work, threads=1 if frugal else None, memory_bytes=FRUGAL_MEMORY_BYTES if frugal else MEMORY_BYTES
-    )
+    connection = kept or connect(spill=work, memory_bytes=MEMORY_BYTES)
     try:
         yield connection, work
     except EngineError as error:
@@ -93,4 +90,11 @@ def committer(lake: Path, *, frugal: bool = False) -> Iterator[tuple[Connection,
             "check the free space; nothing is lost: what was not committed is still in the spool",
         ) from error
     finally:
-        connection.close()
+        if kept is None:
+            connection.close()
+
+
+def frugal(lake: Path) -> Connection:
+    """A connection to keep for many small commits. It takes one thread, which needs the least time of the processor
+    in all, and little memory; a new one each time would cost as much as decoding 15,000 spans."""
+    return connect(spill=lake / WORK_FOLDER, threads=1, memory_bytes=FRUGAL_MEMORY_BYTES)

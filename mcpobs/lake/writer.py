@@ -53,15 +53,15 @@ class Commit:
     busy: bool = False
 
 
-def commit(lake: Path, *, wait: bool = False, frugal: bool = False, busy: bool = False) -> Commit:
-    """Moves what is sealed. Without `wait` it does nothing where another process is at it. A `frugal` commit takes
-    one thread and little memory; one that is `busy`, for there will be another soon, leaves small files as they are.
+def commit(lake: Path, *, wait: bool = False, busy: bool = False, kept: Connection | None = None) -> Commit:
+    """Moves what is sealed. Without `wait` it does nothing where another process is at it. One that is `busy`, for
+    there will be another soon, leaves small files as they are. `kept` is a connection that the caller keeps.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
     require_lake(lake)
     with exclusive(lake, wait=wait) as held:
-        return move_sealed(lake, frugal=frugal, busy=busy) if held else Commit(busy=True)
+        return move_sealed(lake, busy=busy, kept=kept) if held else Commit(busy=True)
 
 
 def commit_if_large(lake: Path) -> Commit | None:
@@ -86,13 +86,13 @@ def unlink_covered(lake: Path) -> int:
         return _unlink_covered(lake, table, snapshot.load(table, connect))[0]
 
 
-def move_sealed(lake: Path, *, frugal: bool = False, busy: bool = False) -> Commit:
+def move_sealed(lake: Path, *, busy: bool = False, kept: Connection | None = None) -> Commit:
     """As `commit`, for a caller that holds the lock."""
     if busy and not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
     table = table_of(lake)
     done = Commit()
-    with committer(lake, frugal=frugal) as (connection, work):
+    with committer(lake, kept) as (connection, work):
         while True:
             state = snapshot.load(table, lambda: connection)
             unlinked, left = _unlink_covered(lake, table, state)
@@ -162,6 +162,7 @@ def _move(
     progress = [p for p in left if p.writer not in reached]
     progress += [Progress(writer, seq) for writer, seq in reached.items()]
     progress += totals.added(state, {totals.DAMAGED_LINES: loaded.damaged, totals.DUPLICATES: duplicates})
+    connection.execute("drop table batch")  # the memory is wanted for the next
     delta.append(table, state, adds=files, progress=progress)
     return replace(
         done,
