@@ -33,10 +33,10 @@ lowest: python  ## the tests on the oldest versions that pyproject.toml allows
 	.venv-lowest/bin/python $(PIP) --no-deps -e .
 	.venv-lowest/bin/pytest -n $(JOBS)
 
-interop: $(TEST)/installed  ## real servers and clients in Python, Node and Go (needs npm)
+interop: $(TEST)/installed  ## real servers, clients, OTLP senders and a Collector (needs npm and apt)
 	$(TEST)/bin/pytest -m interop tests/interop
 
-soak: $(TEST)/installed  ## kill -9 at random moments, 200 rounds; a disk that fills up
+soak: $(TEST)/installed  ## kill -9 at random moments, hundreds of rounds; a disk that fills up
 	$(TEST)/bin/pytest -s -m soak tests
 
 bench: $(TEST)/installed  ## every benchmark; writes bench/RESULTS.md
