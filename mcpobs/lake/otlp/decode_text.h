@@ -44,10 +44,11 @@ typedef struct {
 } Buffer;
 
 __attribute__((noinline)) static void grow(Run *run, Buffer *b, size_t more) {
-    size_t wanted = b->size + more, capacity = b->capacity + b->capacity / 2;
+    size_t wanted = b->size + more, capacity = 2 * b->capacity;
     if (more > TEXT_MAX || wanted > TEXT_MAX) fail(run, TOO_LARGE, NULL);
     if (capacity < wanted) capacity = wanted;
-    if (capacity < 256) capacity = 256;
+    if (capacity < 1024) capacity = 1024;
+    if (capacity > TEXT_MAX) capacity = TEXT_MAX;
     b->data = allocated(run, realloc(b->data, capacity));
     b->capacity = capacity;
 }
@@ -253,11 +254,17 @@ rest:
 
 /* -- numbers, hex, base64 ------------------------------------------------------------------------------------ */
 
+/* `n` is a multiple of 4. Four bytes at a time: a half of each byte becomes a byte, then 0-9 and a-f of it. */
 static inline void put_hex(Run *run, Buffer *b, const uint8_t *s, size_t n) {
     uint8_t *to = reserve(run, b, 2 * n);
-    for (size_t i = 0; i < n; i++) {
-        *to++ = (uint8_t)HEX[s[i] >> 4];
-        *to++ = (uint8_t)HEX[s[i] & 15];
+    for (size_t i = 0; i < n; i += 4) {
+        uint64_t word = load32(s + i), letters;
+        word = (word | word << 16) & UINT64_C(0x0000ffff0000ffff);
+        word = (word | word << 8) & UINT64_C(0x00ff00ff00ff00ff);
+        word = (word >> 4 & UINT64_C(0x000f000f000f000f)) | (word & UINT64_C(0x000f000f000f000f)) << 8;
+        letters = (word + EACH_BYTE(6)) >> 4 & EACH_BYTE(1);
+        word += EACH_BYTE('0') + letters * ('a' - '0' - 10);
+        memcpy(to + 2 * i, &word, 8);
     }
     b->size += 2 * n;
 }
@@ -279,12 +286,17 @@ static void put_base64(Run *run, Buffer *b, const uint8_t *s, size_t n) {
     }
 }
 
+static const char PAIRS[] =
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+    "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
 /* Writes the digits so that they end at `end`; returns where they begin. */
 static inline uint8_t *digits(uint8_t *end, uint64_t value) {
-    do {
-        *--end = (uint8_t)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
+    for (; value >= 100; value /= 100) memcpy(end -= 2, PAIRS + 2 * (value % 100), 2);
+    if (value >= 10)
+        memcpy(end -= 2, PAIRS + 2 * value, 2);
+    else
+        *--end = (uint8_t)('0' + value);
     return end;
 }
 

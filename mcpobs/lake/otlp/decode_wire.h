@@ -1,6 +1,7 @@
 /* What is read: the protobuf wire format and the shape of an OTLP trace request. Every read is checked against the end
    of what holds it. Takes for well-formed what protobuf's own decoder (upb) takes: a known field of another wire type
-   is an unknown field, groups are skipped, messages are nested at most DEPTH_MAX deep. */
+   is an unknown field, groups are skipped, messages are nested at most DEPTH_MAX deep. (Measured with protobuf 7.36. That
+   of 5.29 differs in what nobody sends: it takes a length of six bytes and more, and no field number 0 in a group.) */
 
 #ifndef MCPOBS_DECODE_WIRE_H
 #define MCPOBS_DECODE_WIRE_H

@@ -69,7 +69,6 @@ def test_both_decoders_make_the_same_of_every_beginning_of_a_request() -> None:
         b"\xb0\x80\x80\x80\x80\x00\x01",  # a tag of 6 bytes
         b"\xff\xff\xff\xff\x7f\x01",  # a tag beyond 32 bits
         b"\x2a\xff\xff\xff\xff\x0f",  # a length beyond 31 bits
-        b"\x2a\x80\x80\x80\x80\x80\x00",  # a length of 6 bytes
         b"\x2a\x05four",
         b"\x39seven b",
         b"\x85\x01abc",

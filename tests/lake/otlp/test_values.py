@@ -294,3 +294,23 @@ def test_a_request_is_taken_up_to_its_largest_size(decoder: Any) -> None:
 
     assert rows(decoder.decode([body]))[0]["name"] == text.decode()
     assert outcome(decoder, in_a_request(TRACE + SPAN + length_delimited(5, text + b"\x01"))) is None
+
+
+@both
+def test_spans_with_other_keys_than_the_one_before_are_told_apart(decoder: Any) -> None:
+    """The decoder in C expects the keys of the last span, in their order."""
+    one, two, three = (attribute(key, b"\x18\x01") for key in (b"one", b"gen_ai.tool.name", b"thr\xc3\xa9e"))
+    odd, quoted = attribute(b"\xff", b""), attribute(b'"', b"")
+    lists = [
+        *((), (one, two), (one, two), (two, one), (one,), (one, two, three), (one, two, three), (one, two, three, one)),
+        *((one, one), (one, two, two), (odd, one), (odd, one), (one, odd, odd, two), (one, quoted, two), (quoted,)),
+        *((one, quoted, two), (one, three), (three, one, two), (), (one, two), (two,)),
+        *([tuple(attribute(b"key %d" % i, b"") for i in range(n)) for n in (127, 128, 129, 300, 300, 2)]),
+    ]
+    random = Random(8)
+    lists += [tuple(random.choices((one, two, three, odd, quoted), k=random.randrange(6))) for _ in range(200)]
+    alone = [of_one_span(decoder, *fields) for fields in lists]
+
+    _, found = outcome(decoder, in_a_request(*(TRACE + SPAN + b"".join(fields) for fields in lists)))
+
+    assert found == alone

@@ -109,7 +109,9 @@ def message(rng: Random, shape: str, depth: int, fields_left: list[int]) -> byte
             continue
         number = rng.choice(list(fields)) if shape != "Span" or rng.random() < 0.5 else rng.choice((9, 9, 9, 11, 13))
         kind = fields[number]
-        if kind in SHAPES:
+        if kind == "Span" and out and rng.random() < 0.3:
+            out.append(broken(rng, out[-1]) if rng.random() < 0.02 else out[-1])
+        elif kind in SHAPES:
             if depth > 0:
                 out.append(length_delimited(number, message(rng, kind, depth - 1, fields_left)))
         elif kind in WIRES:
