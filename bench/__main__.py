@@ -29,7 +29,7 @@ def main() -> None:
     sections = {
         "The wrapper": wrapper.run(9, 400, given.glassport),
         "A recorded span, in its caller": _output("bench.span_cost"),
-        "OTLP to queryable Parquet": collector.run(400_000, 5, given.otelcol),
+        "OTLP to queryable Parquet": collector.run(300_000, 5, given.otelcol),
         "Receiving OTLP, nothing kept": _output("bench.receiving"),
         "Decoding OTLP": _output("bench.decode"),
         "Reports and bytes": report.run(1_000_000, 5),
