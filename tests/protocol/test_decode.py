@@ -17,8 +17,13 @@ def test_a_frame_is_what_the_standard_library_says_it_is(data, value):
 
 
 @given(st.binary(max_size=80))
-def test_no_bytes_raise(frame):
-    decode(frame)
+def test_no_bytes_raise_and_what_is_json_is_read(frame):
+    found = decode(frame)
+    try:
+        plain = json.loads(frame.decode())
+    except ValueError:
+        return
+    assert (found is None) == (plain is None)
 
 
 @pytest.mark.parametrize(

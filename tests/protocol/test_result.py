@@ -93,10 +93,16 @@ def test_a_member_that_the_protocol_does_not_know_is_hashed():
 
 @given(wild_values)
 def test_any_value_can_be_taken_for_a_result(value):
-    _read(value)
-    _read({"content": value})
-    _read({"content": [value], "structuredContent": value})
-    _read({"structuredContent": value, "isError": value})
+    for result in (
+        value,
+        {"content": value},
+        {"content": [value], "structuredContent": value},
+        {"structuredContent": value, "isError": value},
+    ):
+        shape, items, empty = _read(result)
+        assert isinstance(shape, str)
+        assert items is None or items >= 0
+        assert empty in (True, False, None)
 
 
 @given(objects)
