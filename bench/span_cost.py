@@ -133,7 +133,7 @@ def sdk_span() -> Callable[[], object]:
 
 
 def recorder() -> Recorder:
-    return Recorder("bench", "0123456789abcdef", "stdio", semconv.TRANSPORT_PIPE)
+    return Recorder("bench", "0123456789abcdef", "stdio", semconv.TRANSPORT_PIPE, "proxy/stdio")
 
 
 def ways(lake: Path, port: int) -> tuple[list[Way], Callable[[], None]]:

@@ -35,9 +35,11 @@ class Observer:
         self._sink = sink
         self._exporter = exporter
 
-    def end(self, operation: Operation, session: Session, extra: Extra | None = None) -> None:
-        """Records a finished operation; it is durable when this returns."""
-        shared, own = self._rows.of(operation, session, extra)
+    def end(
+        self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
+    ) -> None:
+        """Records a finished operation; it is durable when this returns. `extra` and `columns` as of `Rows.of`."""
+        shared, own = self._rows.of(operation, session, extra, columns)
         if self._sink is not None:
             self._sink.write(own, shared.opening)
         if self._exporter is not None:

@@ -40,8 +40,9 @@ class Recorder:
 
     service_name: str
     instance_id: str
-    transport: str
+    transport: semconv.Transport
     network_transport: str
+    front: semconv.Front
 
     @property
     def resource(self) -> str:
@@ -69,10 +70,13 @@ class Rows:
         self._prices = prices
         self._shared: dict[_Key, Shared] = {}
 
-    def of(self, operation: Operation, session: Session, extra: Extra | None = None) -> tuple[Shared, Row]:
+    def of(
+        self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
+    ) -> tuple[Shared, Row]:
         """The row of a finished operation: what it shares with others, and its own columns, which are none of those.
 
-        `extra` is attributes without a column, e.g. the server's exit."""
+        `extra` is attributes without a column, e.g. the server's exit. `columns` is what a front knows besides, e.g.
+        the status of the HTTP response."""
         rest = self._rest(operation, extra)
         ids = _new_ids()
         row: Row = {
@@ -99,6 +103,8 @@ class Rows:
         if operation.status_code is not None:
             row["status_code"] = operation.status_code
         _describe_values(row, operation)
+        if columns is not None:
+            row.update(columns)
         return self._shared_by(operation, session, rest is None), row
 
     def loss(self, session: Session, count: int, reason: str) -> Row:
@@ -140,7 +146,7 @@ class Rows:
         method, client, server = operation.method, operation.client, operation.server
         columns = self._session(session)
         columns["kind"] = "server" if operation.sender == "client" else "client"
-        columns["transport"] = self._recorder.transport
+        columns["transport"] = session.transport or self._recorder.transport
         columns["method"] = method
         columns["name"] = f"{method} {operation.target}" if operation.target else method
         if plain:
@@ -161,7 +167,8 @@ class Rows:
         return Shared(session, client, server, operation.protocol_version, columns, opening)
 
     def _session(self, session: Session) -> Row:
-        return {
+        who = session.identity
+        columns: Row = {
             "service_name": self._recorder.service_name,
             "scope_name": semconv.SCOPE_NAME,
             "session_id": session.id,
@@ -170,8 +177,13 @@ class Rows:
             "session_confidence": session.confidence,
             "enforcement_key": session.enforcement_key,
             "enforcement_source": session.enforcement_source,
+            "front": self._recorder.front,
             "resource": self._resource,
         }
+        for column, value in (("principal", who.principal), ("tenant", who.tenant), ("role", who.role)):
+            if value is not None:
+                columns[column] = value
+        return columns
 
     def _charge(self, row: Row, tool: str, outcome: semconv.Outcome | None) -> None:
         if self._prices is not None and outcome in _CHARGED:

@@ -71,6 +71,7 @@ SERVICE_INSTANCE_ID = "service.instance.id"
 SEQUENCE = "mcpobs.operation.sequence"
 OUTCOME = "mcpobs.outcome"
 TRANSPORT = "mcpobs.transport"
+FRONT = "mcpobs.front"
 CLIENT_NAME = "mcpobs.client.name"
 CLIENT_VERSION = "mcpobs.client.version"
 SERVER_NAME = "mcpobs.server.name"
@@ -129,6 +130,8 @@ SessionSource = Literal[
     "connection",
 ]
 Confidence = Literal["high", "medium", "low"]
+Transport = Literal["stdio", "http", "sse"]
+Front = Literal["proxy/stdio", "proxy/http", "in_process"]
 
 CALLER_FAULTS = frozenset({-32700, -32600, -32601, -32602, -32002, -32020, -32021, -32022})
 """JSON-RPC codes that are no error of the server's. The first five by genai (PR 404); the last three are the
@@ -284,6 +287,9 @@ NAMES: tuple[Name, ...] = (
     Name(None, "trace_state", "text", "W3C trace state", "otel", "received"),
     Name(None, "scope", "json", "version, attributes and schema URL of the scope", "otel", "received"),
     Name(None, "dropped", "json", "attributes, events and links that the sender dropped", "otel", "received"),
+    Name(
+        FRONT, "front", "text", "what saw it: proxy/stdio, proxy/http or in_process; null for spans of others", "ours"
+    ),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

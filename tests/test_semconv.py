@@ -98,7 +98,11 @@ def _loss() -> dict[str, object]:
     from mcpobs.protocol.session import StdioSessions
     from mcpobs.row import Recorder, Rows
 
-    return dict(Rows(Recorder("s", "i", "stdio", "pipe")).loss(StdioSessions("p", 1).process_session, 3, "ENOSPC"))
+    return dict(
+        Rows(Recorder("s", "i", "stdio", "pipe", "proxy/stdio")).loss(
+            StdioSessions("p", 1).process_session, 3, "ENOSPC"
+        )
+    )
 
 
 def _page() -> str:

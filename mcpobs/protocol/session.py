@@ -14,9 +14,22 @@ import json
 from dataclasses import dataclass
 
 from mcpobs.protocol.operation import Operation
-from mcpobs.semconv import Confidence, SessionSource
+from mcpobs.semconv import Confidence, SessionSource, Transport
 
 MAX_CONVERSATIONS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The verified caller. None where nobody vouches for it: what a caller says of itself is not here."""
+
+    principal: str | None = None
+    tenant: str | None = None
+    role: str | None = None
+    scopes: tuple[str, ...] = ()
+
+
+NOBODY = Identity()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,8 @@ class Session:
     enforcement_key: str
     enforcement_source: SessionSource
     candidates: str | None = None  # JSON: {source: id}
+    identity: Identity = NOBODY
+    transport: Transport | None = None  # where it is not that of all that the process records
 
 
 class StdioSessions:

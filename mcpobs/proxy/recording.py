@@ -1,18 +1,13 @@
-"""Everything that one wrapped connection is recorded with, put together: lake, key, session, spool, export."""
+"""What one wrapped stdio connection is recorded with."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING
 
-from mcpobs import keys, semconv
-from mcpobs.errors import McpobsError
-from mcpobs.observer import Observer
+from mcpobs import semconv
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.session import StdioSessions
@@ -20,31 +15,17 @@ from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
 from mcpobs.proxy.service import service_name
 from mcpobs.proxy.tap import Tap
-from mcpobs.row import Recorder, Rows
-from mcpobs.settings import Config, lake_folder, load_config
-from mcpobs.telemetry.export import Exporter, exporter_from_environment
-from mcpobs.telemetry.spool import LossRow, Spool
-
-if TYPE_CHECKING:
-    from subprocess import Popen
-
-Warn = Callable[[str], None]
-
-_RESUMES = "recording resumes by itself, and counts what it lost"
+from mcpobs.recording import Recording, Warn
+from mcpobs.row import Recorder
 
 
-class Recording:
-    """One wrapped connection: `tap` sees the bytes; `close` ends it. Recording fails open, piece by piece."""
+class StdioRecording:
+    """One wrapped connection: `tap` sees the bytes; `close` ends it."""
 
-    def __init__(self, lake: Path, spool: Spool | None, exporter: Exporter | None, tap: Tap, warn: Warn) -> None:
-        self._lake = lake
-        self._spool = spool
-        self._exporter = exporter
-        self._warn = warn
-        self._started_s = time.monotonic()
+    def __init__(self, recording: Recording, tap: Tap, propagate: bool) -> None:
+        self._recording = recording
         self.tap = tap
-        self.propagation: Propagation | None = None
-        self._committer: Popen[bytes] | None = None  # kept, for Popen complains of a process that it forgets
+        self.propagation = Propagation(tap) if propagate else None
 
     @classmethod
     def open(
@@ -56,34 +37,22 @@ class Recording:
         propagate: bool,
         warn: Warn,
         env: Mapping[str, str] = os.environ,
-    ) -> Recording:
-        folder = lake_folder(lake, env)
+    ) -> StdioRecording:
         process_id = os.urandom(8).hex()
         recorder = Recorder(
             service_name=service_name(command, name, env),
             instance_id=process_id,
             transport="stdio",
             network_transport=semconv.TRANSPORT_PIPE,
+            front="proxy/stdio",
         )
-        rows = Rows(recorder, _config(warn))
         sessions = StdioSessions(process_id, time.time_ns())
-        session = sessions.process_session
-        key, spool = _open_lake(
-            folder,
-            lambda count, reason: rows.loss(session, count, reason),
-            lambda: _commit_after_roll(folder),
-            warn,
-        )
-        exporter = _exporter(env, recorder, warn)
-        observer = Observer(rows, spool, exporter)
-        tap = Tap(Conversation(Facts(key)), sessions, observer, warn)
-        recording = cls(folder, spool, exporter, tap, warn)
-        if propagate:
-            recording.propagation = Propagation(tap)
-        return recording
+        recording = Recording.open(recorder, sessions.process_session, lake=lake, warn=warn, env=env)
+        tap = Tap(Conversation(Facts(recording.key)), sessions, recording.observer, warn)
+        return cls(recording, tap, propagate)
 
     def close(self, ended: Exit, sent: Collection[int], client_left: bool) -> None:
-        """Records what the server left unfinished, flushes, and lets the committer run if there is work for it.
+        """Records what the server left unfinished, and ends the recording.
 
         `sent` are the signals that were passed on to the server; `client_left` where the client's end came first."""
         extra: dict[str, str | int] = {}
@@ -93,83 +62,4 @@ class Recording:
             extra[semconv.SERVER_EXIT_SIGNAL] = ended.signal_name
         as_wished = (ended.code == 0 and client_left) or ended.signal in sent
         self.tap.close("client_disconnect" if as_wished else "server_exit", extra)
-        if self._spool is not None:
-            self._spool.close()
-            if self._spool.lost_total:
-                self._warn(f"{self._spool.lost_total} operations were not recorded: {self._spool.reason}")
-            self._committer = _commit_in_background(self._lake)
-        if self._exporter is not None:
-            self._exporter.session_ended(time.monotonic() - self._started_s)
-            self._exporter.close()
-
-
-def _open_lake(folder: Path, loss_row: LossRow, rolled: Callable[[], None], warn: Warn) -> tuple[bytes, Spool | None]:
-    """The key of the digests, and where rows go. Where the lake cannot be made the key is one of this process, so
-    that the call path is the same; what is no lake of ours is left alone."""
-    try:
-        key = keys.digest_key(keys.open_folder(folder))
-    except keys.UnwritableError as error:
-        warn(f"nothing is recorded: {error.message}; the server goes on\nhint: {error.hint}; {_RESUMES}")
-        return os.urandom(keys.KEY_BYTES), Spool(folder, loss_row, rolled=rolled)
-    except McpobsError as error:
-        warn(f"nothing is recorded: {error.message}; the server goes on\nhint: {error.hint}")
-        return os.urandom(keys.KEY_BYTES), None
-    return key, Spool(folder, loss_row, rolled=rolled, failed=lambda error: warn(_unwritable(folder, error)))
-
-
-def _exporter(env: Mapping[str, str], recorder: Recorder, warn: Warn) -> Exporter | None:
-    try:
-        return exporter_from_environment(
-            env, service_name=recorder.service_name, instance_id=recorder.instance_id, warn=warn
-        )
-    except Exception as error:  # a broken package of somebody else
-        warn(f"nothing is exported: {type(error).__name__}: {error}")
-        return None
-
-
-def _config(warn: Warn) -> Config:
-    try:
-        return load_config()
-    except McpobsError as error:
-        warn(f"no prices: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
-        return Config()
-
-
-def _unwritable(folder: Path, error: OSError) -> str:
-    return (
-        f"cannot record to {folder}: {error.strerror or error}; the server goes on\n"
-        f"hint: free some space or check the permissions; {_RESUMES}"
-    )
-
-
-def _commit_after_roll(lake: Path) -> None:
-    """In a thread of its own, for starting a process would hold up a call, and somebody must wait for its end."""
-
-    def commit() -> None:
-        committer = _commit_in_background(lake)
-        if committer is not None:
-            committer.wait()
-
-    with suppress(RuntimeError):  # no thread to be had
-        Thread(target=commit, name="commit", daemon=True).start()
-
-
-def _commit_in_background(lake: Path) -> Popen[bytes] | None:
-    """Lets a committer of its own turn the spool into Parquet, once there is enough to make it worth while."""
-    from mcpobs.lake.backlog import worth_committing
-
-    if not worth_committing(lake):
-        return None
-    import subprocess  # 20 ms that most wrappers never pay
-    import sys
-
-    with suppress(OSError):  # the next wrapper or report does it
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "mcpobs.lake.commit", str(lake)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",  # the server's folder is to be free when the server is gone
-            start_new_session=True,
-        )
-    return None
+        self._recording.close()

@@ -18,7 +18,7 @@ from mcpobs.proxy import child as process
 from mcpobs.proxy import relay
 
 if TYPE_CHECKING:
-    from mcpobs.proxy.recording import Recording
+    from mcpobs.proxy.recording import StdioRecording
 
 LINGER_S = 1.0  # a process that the server left behind may still hold its stdout
 WARN_MS = 100
@@ -62,11 +62,11 @@ def instrument(options: InstrumentOptions) -> NoReturn:
     process.imitate(ended)
 
 
-def _recording(options: InstrumentOptions) -> Recording | None:
+def _recording(options: InstrumentOptions) -> StdioRecording | None:
     try:
-        from mcpobs.proxy.recording import Recording
+        from mcpobs.proxy.recording import StdioRecording
 
-        return Recording.open(
+        return StdioRecording.open(
             command=options.command,
             lake=Path(options.lake) if options.lake else None,
             name=options.name,
@@ -78,14 +78,14 @@ def _recording(options: InstrumentOptions) -> Recording | None:
         return None
 
 
-def _close(recording: Recording, ended: process.Exit, sent: set[int], client_left: bool) -> None:
+def _close(recording: StdioRecording, ended: process.Exit, sent: set[int], client_left: bool) -> None:
     try:
         recording.close(ended, sent, client_left)
     except Exception as error:  # the server's exit code counts more
         warn(f"the end of the recording failed: {type(error).__name__}: {error}")
 
 
-def _ways(server: process.Child, recording: Recording | None) -> tuple[relay.Way, relay.Way]:
+def _ways(server: process.Child, recording: StdioRecording | None) -> tuple[relay.Way, relay.Way]:
     """Up, from client to server, and down. A chunk for the server is parsed only when it is passed on: the server
     works meanwhile. One for the client is recorded first: a finished call is on disk before the client knows of it."""
     if recording is None:

@@ -71,6 +71,7 @@
 --   trace_state              varchar      W3C trace state
 --   scope                    varchar      version, attributes and schema URL of the scope
 --   dropped                  varchar      attributes, events and links that the sender dropped
+--   front                    varchar      what saw it: proxy/stdio, proxy/http or in_process; null for spans of others
 --   start_time               timestamptz  start_unix_nano as a time, to the microsecond
 --   duration_ms              double       duration_ns in milliseconds
 --   failed                   boolean      tool_error, server_error, timeout, or left unanswered by a server that exited
@@ -144,6 +145,7 @@ select
     trace_state,
     scope,
     dropped,
+    front,
     start_time,
     duration_ms,
     failed

@@ -19,7 +19,7 @@ from mcpobs.telemetry.spool import Spool
 from tests.telemetry.faults import in_a_fork, loss, result, scanned
 
 SESSIONS = StdioSessions("0123456789abcdef", 1_790_000_000_000_000_000)
-RECORDER = Recorder("files", "0123456789abcdef", "stdio", "pipe")
+RECORDER = Recorder("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio")
 CLIENT, SERVER = Peer("client", "1"), Peer("server", "2")
 PARENT = TraceContext("a" * 32, "b" * 16, 0)
 

@@ -1,0 +1,157 @@
+"""Which session an operation belongs to where callers come over a network. Pure; one object a recording process.
+
+The rules, in their order: the protocol's own session id (before 2026-07-28) · the id of the SSE endpoint · the
+conversation that the caller names · its trace · who it is, with an idle gap. The last two share a state: callers
+whose trace holds several calls, one after the other, have a trace a conversation, and each trace is then a session.
+Callers that begin a new trace for every call, as an SDK client without a surrounding span does, are told apart by
+the idle gap alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from mcpobs.protocol.operation import Operation
+from mcpobs.protocol.session import NOBODY, Identity, Session
+from mcpobs.semconv import Confidence, SessionSource, Transport
+
+IDLE_GAP_S = 900.0
+MAX_CALLERS = 16_384
+MAX_SESSIONS = 65_536
+MAX_TRACES = 1_024  # of one caller
+_MODERN = "2026-07-28"
+
+_CONFIDENCE: dict[SessionSource, Confidence] = {
+    "protocol_session": "high",
+    "sse_endpoint": "high",
+    "conversation": "high",
+    "trace": "medium",
+    "principal": "medium",
+    "connection": "low",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a front knows of who sent a request, besides what the request says."""
+
+    connection: str  # names the transport connection for good
+    transport: Transport
+    peer: str | None = None  # the client's address
+    user_agent: str | None = None
+    protocol_session: str | None = None  # Mcp-Session-Id
+    minted: bool = False  # the server was seen to give out that id
+    sse_endpoint: str | None = None
+    trace: str | None = None  # of the HTTP request, where the message itself names none
+    identity: Identity = NOBODY
+
+    @property
+    def enforcement(self) -> tuple[str, SessionSource]:
+        """Who is held to account: nothing that the caller can choose. An id that the server did not give out is
+        the caller's own choice."""
+        if self.identity.principal is not None:
+            return f"principal:{self.identity.principal}", "principal"
+        key = f"connection:{self.peer or self.connection}"
+        return (f"{key}/{self.protocol_session}" if self.minted and self.protocol_session else key), "connection"
+
+
+@dataclass(slots=True)
+class _Group:
+    """A caller without a session of the protocol's."""
+
+    session: Session
+    last_unix_nano: int
+    traces: dict[str, tuple[Session, int]] = field(default_factory=dict)  # with the end of its first call
+    trace_a_session: bool = False
+
+
+class RemoteSessions:
+    """The sessions of all callers. `process_id` is random; ids that are made here begin with it."""
+
+    def __init__(self, process_id: str, idle_gap_s: float = IDLE_GAP_S) -> None:
+        self._process_id = process_id
+        self._idle_gap_ns = int(idle_gap_s * 1e9)
+        self._made = 0
+        self._known: dict[tuple[str, str, str, Transport], Session] = {}
+        self._groups: dict[tuple[object, ...], _Group] = {}
+
+    def of(self, operation: Operation, caller: Caller) -> Session:
+        """The session of a finished operation."""
+        modern = (operation.protocol_version or "") >= _MODERN
+        if caller.protocol_session is not None and not modern:
+            return self._named("protocol_session", caller.protocol_session, operation, caller)
+        if caller.sse_endpoint is not None:
+            return self._named("sse_endpoint", caller.sse_endpoint, operation, caller)
+        if operation.conversation_id is not None:
+            return self._named("conversation", operation.conversation_id, operation, caller)
+        return self._by_caller(operation, caller)
+
+    def _named(self, source: SessionSource, name: str, operation: Operation, caller: Caller) -> Session:
+        key = (source, name, caller.enforcement[0], caller.transport)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= MAX_SESSIONS:  # a caller can name as many as it likes
+                del self._known[next(iter(self._known))]
+            found = self._known[key] = _session(source, name, operation, caller)
+        return found
+
+    def _by_caller(self, operation: Operation, caller: Caller) -> Session:
+        group = self._group(operation, caller)
+        trace = operation.parent.trace_id if operation.parent is not None else caller.trace
+        if trace is None:
+            return group.session
+        began = operation.start.unix_nano
+        known = group.traces.get(trace)
+        if known is not None:
+            session, ended = known
+            group.trace_a_session = group.trace_a_session or began >= ended
+            return session
+        session = group.session
+        if group.trace_a_session:
+            session = _session("trace", trace, operation, caller)
+        if len(group.traces) >= MAX_TRACES:
+            del group.traces[next(iter(group.traces))]
+        group.traces[trace] = (session, began + operation.duration_ns)
+        return session
+
+    def _group(self, operation: Operation, caller: Caller) -> _Group:
+        who = caller.identity.principal
+        key = (who or caller.peer or caller.connection, operation.client.name, caller.user_agent, caller.transport)
+        now = operation.start.unix_nano
+        found = self._groups.pop(key, None)
+        if found is None or now - found.last_unix_nano > self._idle_gap_ns:
+            self._made += 1
+            source: SessionSource = "connection" if who is None else "principal"
+            name = f"{self._process_id}-{self._made:x}"
+            # A caller that was found to have a trace a conversation goes on having one.
+            found = _Group(
+                _session(source, name, operation, caller), now, trace_a_session=bool(found and found.trace_a_session)
+            )
+        found.last_unix_nano = max(now + operation.duration_ns, found.last_unix_nano)
+        if len(self._groups) >= MAX_CALLERS:
+            del self._groups[next(iter(self._groups))]
+        self._groups[key] = found  # the caller that was last seen is the last to be forgotten
+        return found
+
+
+def _session(source: SessionSource, name: str, operation: Operation, caller: Caller) -> Session:
+    enforcement_key, enforcement_source = caller.enforcement
+    candidates = {
+        "protocol_session": caller.protocol_session,
+        "sse_endpoint": caller.sse_endpoint,
+        "conversation": operation.conversation_id,
+        "principal": caller.identity.principal,
+        "connection": caller.connection,
+    }
+    return Session(
+        id=name,
+        start_unix_nano=operation.start.unix_nano,
+        source=source,
+        confidence=_CONFIDENCE[source],
+        enforcement_key=enforcement_key,
+        enforcement_source=enforcement_source,
+        candidates=json.dumps({rule: found for rule, found in candidates.items() if found is not None}),
+        identity=caller.identity,
+        transport=caller.transport,
+    )
