@@ -21,7 +21,7 @@ import orjson
 from mcpobs.errors import EXIT_OK, EXIT_USAGE, McpobsError
 
 if TYPE_CHECKING:
-    from mcpobs.lake.engine import Connection
+    from mcpobs.lake.received import Receiving
 
 IDLE_S = 30.0  # wrappers on this machine leave segments as well
 BUSY_PAUSE_S = 0.2
@@ -61,18 +61,18 @@ def _wait() -> bool | None:
 
 
 class _Committing:
-    """Commits to one lake, with one connection for as long as that works."""
+    """Commits to one lake, and keeps its connection for as long as that works."""
 
     def __init__(self, lake: Path) -> None:
         self._lake = lake
-        self._kept: Connection | None = None
+        self._kept: Receiving | None = None
 
     def commit(self, busy: bool) -> Report:
-        from mcpobs.lake.lock import frugal
+        from mcpobs.lake.received import keep
         from mcpobs.lake.writer import commit
 
         try:
-            self._kept = self._kept or frugal(self._lake)
+            self._kept = self._kept or keep(self._lake)
             while (done := commit(self._lake, busy=busy, kept=self._kept)).busy:
                 time.sleep(BUSY_PAUSE_S)
         except McpobsError as error:

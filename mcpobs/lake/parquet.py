@@ -40,23 +40,56 @@ def write(
     The file and its place in its folder are durable when this returns. None where the select has no rows.
     `whole` marks a file that holds all that the table had of each of its sessions.
     """
-    folder = table / f"{PARTITION}={date}"
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync(table)
-    name = f"{WHOLE if whole else PART}{time.time_ns() // 1000:014x}-{os.urandom(6).hex()}{suffix(columns)}"
-    draft = folder / f".{name}{DRAFT_SUFFIX}"
-    kept = ", ".join(identifier(column) for column in columns if column != PARTITION)
-    order = f" order by {', '.join(ORDER)}" if sort else ""
-    options = f"{_OPTIONS}, row_group_size {_ROW_GROUP if sort else _SMALL_ROW_GROUP}"
-    connection.execute(f"copy (select {kept} from ({select}){order}) to {quoted(draft)} ({options})")
+    folder = _partition(table, date)
+    draft = folder / f".{_name(columns, whole)}{DRAFT_SUFFIX}"
+    connection.execute(copying(select, columns, draft, sort=sort))
     rows, first, last = connection.execute(
         f"select count(*), min({TIME}), max({TIME}) from read_parquet({quoted(draft)})"
     ).fetchall()[0]
     if not rows:
         draft.unlink()
         return None
+    return place(draft, table, date, columns, rows, first, last, whole=whole)
+
+
+def copying(select: str, columns: Mapping[str, str], draft: Path, *, sort: bool) -> str:
+    """The statement that writes columns of a select to a draft."""
+    kept = ", ".join(identifier(column) for column in columns if column != PARTITION)
+    order = f" order by {', '.join(ORDER)}" if sort else ""
+    options = f"{_OPTIONS}, row_group_size {_ROW_GROUP if sort else _SMALL_ROW_GROUP}"
+    return f"copy (select {kept} from ({select}){order}) to {quoted(draft)} ({options})"
+
+
+def place(
+    draft: Path,
+    table: Path,
+    date: str,
+    columns: Mapping[str, str],
+    rows: int,
+    first: int | None,
+    last: int | None,
+    *,
+    whole: bool = False,
+) -> DataFile:
+    """Makes a draft with so many rows, which began from `first` to `last`, a file in the partition of `date`.
+
+    The file and its place in its folder are durable when this returns.
+    """
     sync(draft)
-    os.rename(draft, folder / name)
-    sync(folder)
-    return DataFile(f"{PARTITION}={date}/{name}", (folder / name).stat().st_size, date, rows, first, last)
+    path = _partition(table, date) / _name(columns, whole)
+    os.rename(draft, path)
+    sync(path.parent)
+    return DataFile(f"{PARTITION}={date}/{path.name}", path.stat().st_size, date, rows, first, last)
+
+
+def _partition(table: Path, date: str) -> Path:
+    folder = table / f"{PARTITION}={date}"
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync(table)
+    return folder
+
+
+def _name(columns: Mapping[str, str], whole: bool) -> str:
+    """A new name for a file with these columns."""
+    return f"{WHOLE if whole else PART}{time.time_ns() // 1000:014x}-{os.urandom(6).hex()}{suffix(columns)}"

@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcpobs.errors import LakeError
 from mcpobs.lake import backlog, cold, delta, hot, parquet, repeated, snapshot, totals
@@ -29,6 +30,9 @@ from mcpobs.lake.place import require_lake, table_of
 from mcpobs.lake.schema import PARTITION, TYPES
 from mcpobs.lake.snapshot import DataFile, Snapshot
 from mcpobs.lake.vacuum import vacuum
+
+if TYPE_CHECKING:
+    from mcpobs.lake.received import Receiving
 
 UNLINK_GRACE_S = 5.0  # of the spool; nobody reads the log but the committer
 LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
@@ -53,9 +57,9 @@ class Commit:
     busy: bool = False
 
 
-def commit(lake: Path, *, wait: bool = False, busy: bool = False, kept: Connection | None = None) -> Commit:
+def commit(lake: Path, *, wait: bool = False, busy: bool = False, kept: Receiving | None = None) -> Commit:
     """Moves what is sealed. Without `wait` it does nothing where another process is at it. One that is `busy`, for
-    there will be another soon, leaves small files as they are. `kept` is a connection that the caller keeps.
+    there will be another soon, leaves small files as they are. `kept` is what the caller keeps for the next.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
@@ -86,13 +90,13 @@ def unlink_covered(lake: Path) -> int:
         return _unlink_covered(lake, table, snapshot.load(table, connect))[0]
 
 
-def move_sealed(lake: Path, *, busy: bool = False, kept: Connection | None = None) -> Commit:
+def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None) -> Commit:
     """As `commit`, for a caller that holds the lock."""
     if busy and not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
     table = table_of(lake)
     done = Commit()
-    with committer(lake, kept) as (connection, work):
+    with committer(lake, None if kept is None else kept.connection) as (connection, work):
         while True:
             state = snapshot.load(table, lambda: connection)
             unlinked, left = _unlink_covered(lake, table, state)
@@ -100,10 +104,12 @@ def move_sealed(lake: Path, *, busy: bool = False, kept: Connection | None = Non
             store, batch = _sealed_batch(lake, state)
             if not batch:
                 break
-            load = _load_rows if store is SPOOL else _load_requests
-            loaded = load(connection, work, batch)
-            # what the collector commits every few seconds is small, and is merged and sorted soon
-            done = _move(connection, loaded, table, state, batch, left, done, sort=store is SPOOL)
+            if store is SPOOL:
+                stored = _store_rows(connection, work, table, state, batch)
+            else:
+                kept = kept or _receiving(connection, work)
+                stored = _store_requests(kept, table, state, batch)
+            done = _commit(table, state, batch, stored, left, done)
         if _join_small(connection, table, state, TOO_MANY_FILES if busy else MANY_FILES):
             state = snapshot.load(table, lambda: connection)
         vacuum(table, state)
@@ -136,41 +142,63 @@ def _parts(files: list[DataFile]) -> list[list[DataFile]]:
     return parts
 
 
-def _load_rows(connection: Connection, work: Path, batch: list[Found]) -> Loaded:
-    return hot.load(connection, "batch", [hot.read(f.path, growing=False) for f in batch], work / "lines.jsonl")
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """Files with the rows of a batch, which are not in the table yet, and what did not become a row."""
+
+    files: list[DataFile]
+    damaged: int
+    duplicates: int
 
 
-def _load_requests(connection: Connection, _work: Path, batch: list[Found]) -> Loaded:
-    from mcpobs.lake import received  # wrappers and reports do without the decoder
+def _store_rows(connection: Connection, work: Path, table: Path, state: Snapshot, batch: list[Found]) -> _Stored:
+    contents = [hot.read(found.path, growing=False) for found in batch]
+    loaded = hot.load(connection, "batch", contents, work / "lines.jsonl")
+    return _store_table(connection, loaded, table, state, sort=True)
 
-    return received.load(connection, "batch", [f.path for f in batch])
+
+def _receiving(connection: Connection, work: Path) -> Receiving:
+    from mcpobs.lake.received import Receiving  # wrappers and reports do without the decoder
+
+    return Receiving(connection, work)
 
 
-def _move(
-    connection: Connection,
-    loaded: Loaded,
-    table: Path,
-    state: Snapshot,
-    batch: list[Found],
-    left: list[Progress],
-    done: Commit,
-    sort: bool,
-) -> Commit:
-    duplicates = loaded.repeated + repeated.drop_known(connection, "batch", table, state.files.values())
+def _store_requests(receiving: Receiving, table: Path, state: Snapshot, batch: list[Found]) -> _Stored:
+    # what the collector commits every few seconds is small, and is merged and sorted soon
+    receiving.take([found.path for found in batch])
+    try:
+        written = receiving.write(table, state.files.values())
+        if written is not None:
+            loaded, files = written
+            return _Stored(files, loaded.damaged, loaded.repeated)
+        return _store_table(receiving.connection, receiving.tabulate("batch"), table, state, sort=False)
+    finally:
+        receiving.drop()
+
+
+def _store_table(connection: Connection, loaded: Loaded, table: Path, state: Snapshot, *, sort: bool) -> _Stored:
+    """Writes what the table does not have of the rows that were loaded as `batch`."""
+    known = repeated.drop_known(connection, "batch", table, state.files.values())
     files = _write(connection, table, sort)
+    connection.execute("drop table batch")  # the memory is wanted for the next
+    return _Stored(files, loaded.damaged, loaded.repeated + known)
+
+
+def _commit(
+    table: Path, state: Snapshot, batch: list[Found], stored: _Stored, left: list[Progress], done: Commit
+) -> Commit:
     reached = {f.segment.writer: f.segment.seq for f in batch}
     progress = [p for p in left if p.writer not in reached]
     progress += [Progress(writer, seq) for writer, seq in reached.items()]
-    progress += totals.added(state, {totals.DAMAGED_LINES: loaded.damaged, totals.DUPLICATES: duplicates})
-    connection.execute("drop table batch")  # the memory is wanted for the next
-    delta.append(table, state, adds=files, progress=progress)
+    progress += totals.added(state, {totals.DAMAGED_LINES: stored.damaged, totals.DUPLICATES: stored.duplicates})
+    delta.append(table, state, adds=stored.files, progress=progress)
     return replace(
         done,
-        rows=done.rows + sum(f.rows or 0 for f in files),
+        rows=done.rows + sum(f.rows or 0 for f in stored.files),
         segments=done.segments + len(batch),
-        damaged_lines=done.damaged_lines + loaded.damaged,
-        duplicates=done.duplicates + duplicates,
-        files=done.files + len(files),
+        damaged_lines=done.damaged_lines + stored.damaged,
+        duplicates=done.duplicates + stored.duplicates,
+        files=done.files + len(stored.files),
     )
 
 

@@ -14,7 +14,7 @@ from mcpobs.collector import committer as module
 from mcpobs.collector.committer import Committer
 from mcpobs.collector.service import open_intake
 from mcpobs.lake.reader import open_reading
-from tests.soak.collector_kills import request
+from tests.sending import request
 
 
 def test_what_is_accepted_is_in_the_table_when_the_intake_has_ended(tmp_path: Path) -> None:

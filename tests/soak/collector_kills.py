@@ -7,7 +7,6 @@ and no reading may ever see one twice.
 
 from __future__ import annotations
 
-import http.client
 import os
 import random
 import signal
@@ -20,13 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from mcpobs.lake.reader import open_reading
 from mcpobs.lake.writer import commit
 from tests.ports import free_port
+from tests.sending import by_http, request
 
-SPANS = 40
 CLIENTS = 4
 DEADLINE_S = 60
 
@@ -175,31 +172,6 @@ def _child(pid: int) -> int | None:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(children[0]) if children else None
     return None
-
-
-def request() -> tuple[bytes, set[str]]:
-    request = ExportTraceServiceRequest()
-    scope = request.resource_spans.add().scope_spans.add()
-    ids = set()
-    for _ in range(SPANS):
-        now = time.time_ns()
-        span_id = os.urandom(8)
-        ids.add(span_id.hex())
-        span = scope.spans.add(trace_id=os.urandom(16), span_id=span_id, name="tools/call t", kind=2)
-        span.start_time_unix_nano, span.end_time_unix_nano = now, now + 1000
-        span.attributes.add(key="mcp.method.name").value.string_value = "tools/call"
-    return request.SerializeToString(), ids
-
-
-def by_http(port: int, body: bytes) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request("POST", "/v1/traces", body, {"Content-Type": "application/x-protobuf"})
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _by_grpc(port: int, body: bytes) -> bool:

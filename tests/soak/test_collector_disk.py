@@ -12,8 +12,8 @@ import pytest
 
 from mcpobs.lake.reader import open_reading
 from tests.collector.test_same_lake import collecting
+from tests.sending import by_http, request
 from tests.soak import disk
-from tests.soak.collector_kills import by_http, request
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount a tmpfs")
 
