@@ -9,7 +9,7 @@ from typing import Protocol
 
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Session
-from mcpobs.row import Extra, Row, Rows
+from mcpobs.row import Extra, Row, Rows, Shared
 from mcpobs.segment import Opening
 
 
@@ -37,10 +37,11 @@ class Observer:
 
     def end(
         self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
-    ) -> None:
-        """Records a finished operation; it is durable when this returns. `extra` and `columns` as of `Rows.of`."""
+    ) -> tuple[Shared, Row]:
+        """Records a finished operation and returns its row, as `Rows.of` does; it is durable then."""
         shared, own = self._rows.of(operation, session, extra, columns)
         if self._sink is not None:
             self._sink.write(own, shared.opening)
         if self._exporter is not None:
             self._exporter.export({**shared.columns, **own})
+        return shared, own

@@ -1,6 +1,6 @@
 import pytest
 
-from mcpobs.proxy.service import service_name
+from mcpobs.service import service_name
 
 
 @pytest.mark.parametrize(
