@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from mcpobs.protocol.declared import MAX_TOOLS, Declarations, declared_by_arguments, declared_by_schema
+from mcpobs.protocol.declared import MAX_TOOLS, declared_by_arguments, declared_by_schema
 from mcpobs.protocol.decode import decode
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.flight import Flight
 from mcpobs.protocol.ids import Key, id_key, id_text
+from mcpobs.protocol.known import Known
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, conversation_of, peer_of, version_of
 from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation, of_error, of_result
@@ -30,18 +31,16 @@ class Conversation:
     for a server that logs JSON lines to its stdout would seem to send them.
     """
 
-    def __init__(self, facts: Facts) -> None:
-        self.client = Peer()
-        self.server = Peer()
+    def __init__(self, facts: Facts, known: Known | None = None) -> None:
+        self._known = known or Known()
+        self.client = self._known.peer(None, None)
+        self.server = self._known.server
         self.protocol_version: str | None = None
         self.legacy: bool | None = None
         self.unparsed = 0
         self.unmatched = 0
         self._facts = facts
-        self._sequence = 0
         self._flights: dict[Sender, Flight] = {"client": Flight(), "server": Flight()}
-        self._tools = Declarations()
-        self._prompts = Declarations()
 
     @property
     def in_flight(self) -> int:
@@ -70,9 +69,21 @@ class Conversation:
     def close(self, stamp: Stamp, error_type: str) -> list[Operation]:
         """Ends what is still in flight as unfinished, in the order of its requests."""
         left = [operation for flight in self._flights.values() for operation in flight.clear()]
+        return self._end_each(left, stamp, Verdict("unfinished", error_type))
+
+    def end_those(self, since: int, before: int, stamp: Stamp, verdict: Verdict) -> list[Operation]:
+        """Ends what is in flight and has its place from `since` to `before`, in the order of its requests."""
+        left = [
+            operation
+            for flight in self._flights.values()
+            for operation in flight.remove(lambda place: since <= place < before)
+        ]
+        return self._end_each(left, stamp, verdict)
+
+    def _end_each(self, left: list[Operation], stamp: Stamp, verdict: Verdict) -> list[Operation]:
         left.sort(key=lambda operation: operation.sequence)
         for operation in left:
-            self._end(operation, stamp, Verdict("unfinished", error_type))
+            self._end(operation, stamp, verdict)
         return left
 
     def _message(
@@ -145,8 +156,7 @@ class Conversation:
         done.append(self._end(operation, stamp, Verdict("ok")))
 
     def _begin(self, sender: Sender, method: str, params: object, stamp: Stamp, span: TraceContext | None) -> Operation:
-        operation = Operation(self._sequence, sender, bounded(method, MAX_METHOD), stamp)
-        self._sequence += 1
+        operation = Operation(self._known.next_place(), sender, bounded(method, MAX_METHOD), stamp)
         operation.span = span
         if isinstance(params, dict):
             operation.tool, operation.prompt, operation.resource_scheme = target_of(method, params)
@@ -168,17 +178,17 @@ class Conversation:
             return
         self.legacy = False
         self.protocol_version = version
-        self.client = _renewed(self.client, meta.get(CLIENT_INFO))
+        self.client = self._renewed(self.client, meta.get(CLIENT_INFO))
 
     def _introduce(self, operation: Operation, params: dict[str, object]) -> None:
         """Until 2025-11-25: the connection begins with `initialize`."""
         self.legacy = True
-        self.client = operation.client = _renewed(self.client, params.get("clientInfo"))
+        self.client = operation.client = self._renewed(self.client, params.get("clientInfo"))
         self.protocol_version = operation.protocol_version = version_of(params.get("protocolVersion"))
 
     def _take_arguments(self, operation: Operation, params: dict[str, object]) -> None:
         name = params.get("name")
-        declarations = self._tools if operation.method == "tools/call" else self._prompts
+        declarations = self._known.tools if operation.method == "tools/call" else self._known.prompts
         declared = declarations.of(name) if isinstance(name, str) else None
         operation.arguments, operation.arguments_features = self._facts.arguments(params.get("arguments", {}), declared)
 
@@ -247,21 +257,31 @@ class Conversation:
     def _learn_name(self, meta: object) -> None:
         """2026-07-28: each result says for itself who answers."""
         if isinstance(meta, dict) and SERVER_INFO in meta:
-            self.server = _renewed(self.server, meta[SERVER_INFO])
+            self._server_is(meta[SERVER_INFO])
 
     def _learn(self, operation: Operation, result: dict[str, object]) -> None:
         """What the server says of itself and of its tools."""
         match operation.method:
             case "initialize":
-                self.server = _renewed(self.server, result.get("serverInfo"))
+                self._server_is(result.get("serverInfo"))
                 self.protocol_version = version_of(result.get("protocolVersion")) or self.protocol_version
                 operation.protocol_version = self.protocol_version
             case "tools/list":
                 for tool in _objects(result.get("tools")):
-                    self._tools.learn(tool.get("name"), partial(declared_by_schema, tool.get("inputSchema")))
+                    self._known.tools.learn(tool.get("name"), partial(declared_by_schema, tool.get("inputSchema")))
             case "prompts/list":
                 for prompt in _objects(result.get("prompts")):
-                    self._prompts.learn(prompt.get("name"), partial(declared_by_arguments, prompt.get("arguments")))
+                    self._known.prompts.learn(
+                        prompt.get("name"), partial(declared_by_arguments, prompt.get("arguments"))
+                    )
+
+    def _server_is(self, info: object) -> None:
+        self.server = self._known.server = self._renewed(self.server, info)
+
+    def _renewed(self, known: Peer, info: object) -> Peer:
+        """The peer as it now says it is; what was known where it says nothing."""
+        found = peer_of(info)
+        return known if found is None or found == known else self._known.peer(found.name, found.version)
 
     def _end(self, operation: Operation, stamp: Stamp, verdict: Verdict) -> Operation:
         operation.outcome, operation.error_type, operation.status_code = verdict
@@ -272,12 +292,6 @@ class Conversation:
 
 def _other(sender: Sender) -> Sender:
     return "server" if sender == "client" else "client"
-
-
-def _renewed(known: Peer, info: object) -> Peer:
-    """The peer as it now says it is; what was known where it says nothing."""
-    found = peer_of(info)
-    return known if found is None or found == known else found
 
 
 def _objects(value: object) -> list[dict[str, object]]:

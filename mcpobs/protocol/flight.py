@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from mcpobs.protocol.ids import Key
 from mcpobs.protocol.operation import Operation
@@ -89,6 +90,31 @@ class Flight:
         self._given_up.clear()
         self._count = 0
         return left
+
+    def remove(self, wanted: Callable[[int], bool]) -> list[Operation]:
+        """Takes out the requests whose place is wanted, and returns them."""
+        places = [(key, operation) for key, (operation, _) in self._first.items()]
+        places += [(key, operation) for key, queue in self._later.items() for operation, _ in queue]
+        found = [(key, operation) for key, operation in places if wanted(operation.sequence)]
+        for key, operation in found:
+            self._remove(key, operation)
+        return [operation for _, operation in found]
+
+    def _remove(self, key: Key, operation: Operation) -> None:
+        """One request, wherever it stands among those of its id."""
+        if self._first[key][0] is operation:
+            self.take(key)
+            return
+        queue = self._later[key]
+        for pending in queue:
+            if pending[0] is operation:
+                queue.remove(pending)
+                break
+        if not queue:
+            del self._later[key]
+        self._count -= 1
+        for token in [token for token, known in self._by_token.items() if known is operation]:
+            del self._by_token[token]
 
     def _move_up(self, key: Key) -> None:
         queue = self._later.get(key)
