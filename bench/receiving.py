@@ -28,8 +28,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs.collector.allocation import keep_freed_memory
 from mcpobs.collector.intake import Accepted, Encoding, Signal
-from mcpobs.collector.options import Endpoint, Options
+from mcpobs.collector.options import Options
 from mcpobs.collector.serving import serve
+from mcpobs.listening import Endpoint
 
 SPANS = 512
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from mcpobs.cli.printing import say
 from mcpobs.collector.limits import Limits
-from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options, parse_endpoint
+from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
+from mcpobs.listening import parse_endpoint
 from mcpobs.settings import lake_folder
 
 TOKEN_VARIABLE = "MCPOBS_COLLECT_TOKEN"

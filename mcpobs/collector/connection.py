@@ -25,7 +25,7 @@ from uvicorn.server import ServerState
 from mcpobs.collector import answers
 from mcpobs.collector.http import encoding_of
 from mcpobs.collector.limits import Limits
-from mcpobs.collector.listening import BACKLOG
+from mcpobs.listening import BACKLOG
 
 if TYPE_CHECKING:
     from mcpobs.collector.http import HttpReceiver

@@ -14,8 +14,8 @@ from mcpobs.collector import answers, faults
 from mcpobs.collector.auth import Tokens
 from mcpobs.collector.intake import Accepted, Intake, RefusedError, Signal, Why
 from mcpobs.collector.limits import BUSY_RETRY_S, Limits, Room, again_s
-from mcpobs.collector.options import Endpoint
 from mcpobs.errors import UsageError
+from mcpobs.listening import Endpoint
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Handler = Callable[[Any, Context], Awaitable[bytes]]

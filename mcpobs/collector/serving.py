@@ -12,15 +12,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mcpobs.collector import listening, tls
+from mcpobs import listening
+from mcpobs.collector import tls
 from mcpobs.collector.auth import Tokens
 from mcpobs.collector.connection import Connections
 from mcpobs.collector.grpc import GrpcReceiver
 from mcpobs.collector.http import HttpReceiver
 from mcpobs.collector.intake import Intake
 from mcpobs.collector.limits import Room
-from mcpobs.collector.options import Endpoint, Options
+from mcpobs.collector.options import Options
 from mcpobs.errors import UsageError
+from mcpobs.listening import Endpoint
 
 Tell = Callable[[str], None]
 

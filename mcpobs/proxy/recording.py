@@ -13,10 +13,10 @@ from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
-from mcpobs.service import service_name
 from mcpobs.proxy.tap import Tap
 from mcpobs.recording import Recording, Warn
 from mcpobs.row import Recorder
+from mcpobs.service import service_name
 
 
 class StdioRecording:

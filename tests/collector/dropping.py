@@ -17,8 +17,9 @@ from pathlib import Path
 
 from mcpobs.collector.intake import Accepted, Encoding, Signal
 from mcpobs.collector.limits import Limits
-from mcpobs.collector.options import Endpoint, Options
+from mcpobs.collector.options import Options
 from mcpobs.collector.serving import serve
+from mcpobs.listening import Endpoint
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcpobs.collector.intake import Accepted, Encoding, RefusedError, Signal
-from mcpobs.collector.options import Endpoint, Options
+from mcpobs.collector.options import Options
 from mcpobs.collector.serving import receiving
+from mcpobs.listening import Endpoint
 
 ANYWHERE = Endpoint("127.0.0.1", 0)
 

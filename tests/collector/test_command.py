@@ -15,8 +15,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mcpobs.cli.collecting import CollectOptions, read_options
-from mcpobs.collector.options import Endpoint
 from mcpobs.errors import UsageError
+from mcpobs.listening import Endpoint
 from tests.collector.test_grpc import call
 from tests.collector.wire import ask, post
 

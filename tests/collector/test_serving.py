@@ -9,9 +9,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from mcpobs.collector.options import Endpoint, Options, parse_endpoint
+from mcpobs.collector.options import Options
 from mcpobs.collector.serving import _greeting, receiving
 from mcpobs.errors import UsageError
+from mcpobs.listening import Endpoint, parse_endpoint
 from tests.collector.dropping import dropping
 from tests.collector.receiving import KeepingIntake, collecting
 from tests.collector.test_grpc import call

@@ -1,4 +1,4 @@
-"""Sockets to listen on, and what to say where there are none. Accepts nothing."""
+"""Where to listen: endpoints, their sockets, and what to say where there are none. Accepts nothing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,48 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from mcpobs.collector.options import Endpoint
 from mcpobs.errors import UsageError
 
 BACKLOG = 1024
 _ELSEWHERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """`localhost` may name an address of a family that this machine does without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to listen. Port 0 is any that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_endpoint(text: str, option: str, default_port: int) -> Endpoint:
+    """`HOST:PORT`, `[V6]:PORT`, `HOST` or `PORT`. Raises UsageError."""
+    wrong = UsageError(f"{option} {text!r} is no HOST:PORT", f"write e.g. {option} 127.0.0.1:{default_port}")
+    if text.isascii() and text.isdigit():
+        host, port = "localhost", text
+    elif text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise wrong
+        port = rest[1:] if rest else str(default_port)
+    elif text.count(":") > 1 and "/" not in text:
+        host, port = text, str(default_port)
+    else:
+        host, colon, port = text.partition(":")
+        port = port if colon else str(default_port)
+    if not host:
+        raise UsageError(
+            f"{option} {text!r} names no host", f"{option} 0.0.0.0{text} listens on every interface of this machine"
+        )
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        raise wrong
+    return Endpoint(host, int(port))
 
 
 def bind(endpoint: Endpoint, option: str) -> list[socket.socket]:
@@ -86,7 +121,7 @@ def _bind(address: str, port: int) -> socket.socket:
 def _refusal(endpoint: Endpoint, option: str, error: OSError) -> UsageError:
     match error.errno:
         case errno.EADDRINUSE:
-            hint = f"is another collector running there? {option} {Endpoint(endpoint.host, 0)} takes any free port"
+            hint = f"is it running there already? {option} {Endpoint(endpoint.host, 0)} takes any free port"
         case errno.EACCES:
             hint = f"ports below 1024 need privileges; name another with {option}"
         case errno.EADDRNOTAVAIL:
