@@ -7,6 +7,7 @@ little-endian, and the body: an ExportTraceServiceRequest as protobuf. Its write
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import time
 from collections.abc import Sequence
@@ -109,18 +110,24 @@ class Wal:
 
 
 class Bodies(NamedTuple):
-    """What a segment holds: the bodies, and how many records were damaged."""
+    """What a segment holds: the bodies, which keep it mapped, and how many records were damaged."""
 
-    bodies: list[bytes]
+    bodies: list[memoryview]
     damaged: int
 
 
 def read(path: Path) -> Bodies:
-    """The whole records of a segment. One that is torn at the end was never acknowledged, so it is no damage."""
-    content = path.read_bytes()
+    """The whole records of a segment. One that is torn at the end was never acknowledged, so it is no damage.
+
+    The bodies lie in the file's own pages: copies of 16 MiB, in memory that is new to the process, take 10 times as
+    long. They can be written to, as ctypes asks for, and that is seen by nobody.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        content = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY) if size else b"")
     bodies = []
     at = damaged = 0
-    while at + _HEAD.size <= len(content):
+    while at + _HEAD.size <= size:
         length, check = _HEAD.unpack_from(content, at)
         at += _HEAD.size
         body = content[at : at + length]

@@ -74,7 +74,7 @@ def test_two_collectors_write_to_one_lake_without_meeting(tmp_path: Path) -> Non
     other.append([b"2"])
     one.close()
     other.close()
-    assert sorted(body for path in _segments(tmp_path) for body in wal.read(path).bodies) == [b"1", b"2"]
+    assert sorted(bytes(body) for path in _segments(tmp_path) for body in wal.read(path).bodies) == [b"1", b"2"]
 
 
 def test_what_a_full_disk_refused_is_not_in_the_log_and_later_bodies_are(tmp_path: Path) -> None:
@@ -94,3 +94,17 @@ def test_a_log_whose_segment_is_full_goes_on_in_the_next(tmp_path: Path) -> None
         log.roll()
     log.close()
     assert [wal.read(path).bodies for path in _segments(tmp_path)] == [[b"%d" % n] for n in range(5)]
+
+
+def test_an_empty_segment_and_one_that_is_shorter_than_a_head_hold_nothing(tmp_path: Path) -> None:
+    for content in (b"", b"\0" * 7):
+        path = tmp_path / "segment"
+        path.write_bytes(content)
+        assert wal.read(path) == ([], 0)
+
+
+def test_what_was_read_stays_when_the_segment_is_gone(tmp_path: Path) -> None:
+    path = _written(tmp_path, [b"a" * 5000, b"", b"b"])
+    found = wal.read(path)
+    path.unlink()
+    assert [bytes(body) for body in found.bodies] == [b"a" * 5000, b"", b"b"]

@@ -13,7 +13,7 @@ from typing import Protocol
 from mcpobs.errors import UsageError
 from mcpobs.lake.otlp.json_request import from_json
 from mcpobs.lake.otlp.native import LIBRARY, Native
-from mcpobs.lake.otlp.request import Checked, MalformedError
+from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 
 __all__ = ["DECODER_VARIABLE", "NATIVE", "Batch", "Checked", "MalformedError", "check", "decode", "from_json"]
 
@@ -30,7 +30,7 @@ class Batch(Protocol):
 
 class _Decoder(Protocol):
     def check(self, body: bytes) -> Checked: ...
-    def decode(self, bodies: Sequence[bytes]) -> Batch: ...
+    def decode(self, bodies: Sequence[Body]) -> Batch: ...
 
 
 def _plain() -> _Decoder:
@@ -70,6 +70,6 @@ def check(body: bytes) -> Checked:
     return _decoder.check(body)
 
 
-def decode(bodies: Sequence[bytes]) -> Batch:
+def decode(bodies: Sequence[Body]) -> Batch:
     """All spans of several protobuf requests, in their order. Raises MalformedError if one of them is malformed."""
     return _decoder.decode(bodies)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mcpobs.lake.otlp.columns import PROMOTED, RAW, RawType
-from mcpobs.lake.otlp.request import Checked, MalformedError, why
+from mcpobs.lake.otlp.request import Body, Checked, MalformedError, why
 
 LIBRARY: Final = Path(__file__).with_name("_decode.so")
 
@@ -72,10 +72,10 @@ class Native:
         _raise(self._library.mcpobs_otlp_check(body, len(body), counts, ctypes.byref(place)), place)
         return Checked(*counts)
 
-    def decode(self, bodies: Sequence[bytes]) -> Batch:
+    def decode(self, bodies: Sequence[Body]) -> Batch:
         pointer, place, count = ctypes.c_void_p(), _Place(), len(bodies)
         failed = self._library.mcpobs_otlp_decode(
-            (ctypes.c_char_p * count)(*bodies),
+            (ctypes.c_void_p * count)(*map(_address, bodies)),
             (ctypes.c_size_t * count)(*map(len, bodies)),
             count,
             ctypes.byref(pointer),
@@ -83,6 +83,13 @@ class Native:
         )
         _raise(failed, place)
         return Batch(self._library, pointer)
+
+
+def _address(body: Body) -> int | None:
+    """Where the body lies, for as long as it is there."""
+    if isinstance(body, bytes):
+        return ctypes.cast(ctypes.c_char_p(body), ctypes.c_void_p).value
+    return ctypes.addressof(ctypes.c_char.from_buffer(body)) if body else None
 
 
 def _raise(code: int, place: _Place) -> None:
@@ -126,7 +133,7 @@ def _declare(library: ctypes.CDLL) -> None:
     library.mcpobs_otlp_prepare.restype = ctypes.c_int
     library.mcpobs_otlp_check.argtypes = [ctypes.c_char_p, size, pointer(ctypes.c_uint64), pointer(_Place)]
     library.mcpobs_otlp_check.restype = ctypes.c_int
-    library.mcpobs_otlp_decode.argtypes = [strings, pointer(size), size, pointer(void), pointer(_Place)]
+    library.mcpobs_otlp_decode.argtypes = [pointer(void), pointer(size), size, pointer(void), pointer(_Place)]
     library.mcpobs_otlp_decode.restype = ctypes.c_int
     library.mcpobs_otlp_rows.argtypes = [void]
     library.mcpobs_otlp_rows.restype = ctypes.c_int64

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from mcpobs.lake.otlp.columns import MAX_BYTES, PROMOTED, RAW, Promoted, RawType
 from mcpobs.lake.otlp.description import Message, request_class
-from mcpobs.lake.otlp.request import Checked, MalformedError
+from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 from mcpobs.semconv import SERVICE_NAME
 
 _Request: Final = request_class()
@@ -58,7 +58,7 @@ def check(body: bytes) -> Checked:
     return Checked(sum(taken), len(taken) - sum(taken))
 
 
-def decode(bodies: Sequence[bytes]) -> Batch:
+def decode(bodies: Sequence[Body]) -> Batch:
     rows: list[Row] = []
     texts: dict[str, list[str]] = {column: [] for column in _SHARED}
     for body in bodies:
@@ -71,7 +71,7 @@ def decode(bodies: Sequence[bytes]) -> Batch:
     return Batch(Table.from_batches([RecordBatch.from_arrays(columns, names=list(RAW))]))
 
 
-def _parsed(body: bytes) -> Message:
+def _parsed(body: Body) -> Message:
     if len(body) > MAX_BYTES:
         raise MalformedError("too large")
     try:

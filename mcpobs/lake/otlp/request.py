@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+Body = bytes | memoryview
+"""A request. A memoryview can be written to and is contiguous; nothing writes to it."""
+
 
 class MalformedError(ValueError):
     """No OTLP trace request: the same bytes will never be one."""

@@ -16,6 +16,7 @@ from arro3.core import RecordBatchReader, Table
 
 from mcpobs.lake.otlp import decode as door
 from mcpobs.lake.otlp.columns import RAW
+from mcpobs.lake.otlp.request import MalformedError
 from tests.lake.otlp.decoders import BOTH, rows
 from tests.lake.otlp.test_values import SPAN, TRACE, attribute, in_a_request, string
 
@@ -44,6 +45,17 @@ def test_a_batch_can_be_read_again_and_by_many_at_a_time(decoder: Any) -> None:
     assert connection.execute(
         "select count(*), count(distinct a.trace_id), min(a.at_tool) from raw a join raw b using (trace_id, span_id)"
     ).fetchall() == [(9_000_000, 1, "t")]
+
+
+@both
+def test_requests_are_decoded_where_they_lie_in_a_larger_buffer(decoder: Any) -> None:
+    buffer = memoryview(bytearray(b"before" + ONE + b"between" + ONE))
+    at = len(ONE) + len("beforebetween")
+    bodies = [buffer[6 : 6 + len(ONE)], buffer[3:3], buffer[at:]]
+
+    assert rows(decoder.decode(bodies)) == rows(decoder.decode([ONE, b"", ONE]))
+    with pytest.raises(MalformedError):
+        decoder.decode([buffer[6 : 6 + len(ONE) - 1]])
 
 
 @both
