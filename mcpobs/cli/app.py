@@ -12,6 +12,7 @@ from mcpobs.cli.baseline import baseline
 from mcpobs.cli.check import check
 from mcpobs.cli.collect import collect
 from mcpobs.cli.demo import demo
+from mcpobs.cli.init import init
 from mcpobs.cli.instrument import instrument
 from mcpobs.cli.lake import app as lake
 from mcpobs.cli.query import query
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command(
     context_settings={"allow_interspersed_args": False, "help_option_names": ["-h", "--help"]},
 )(instrument)
+app.command(short_help="Run your MCP clients' servers through mcpobs.")(init)
 app.command()(report)
 app.command(short_help="Run your own read-only SQL.")(query)
 app.command(short_help="Make a limits file from the traffic.")(baseline)

@@ -1,0 +1,115 @@
+"""A client's configuration as its servers and their places: the seam behind which JSON and TOML lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mcpobs.setup.located import Edit, Member, Node
+
+Where = tuple[str, ...]
+"""The keys that lead to a value, from the top."""
+
+Layout = tuple[str, ...]
+"""The keys that lead to the object of the servers; `*` stands for any key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Keys and values as pairs, so that their order and repeated keys count too."""
+
+    pairs: tuple[tuple[str, Tree], ...]
+
+
+Tree = str | tuple["Tree", ...] | Object
+"""Values without places, to compare: text for a scalar, a tuple for an array."""
+
+SECRET = frozenset({"env", "headers", "http_headers", "requestInit", "oauth", "auth", "bearer_token"})
+"""Fields of a server whose values are not for a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One server. `fields` are its own keys; `secrets` are the values below those that may not be shown.
+
+    `repeated` is whether its name, or one of its fields, is there twice.
+    """
+
+    where: Where
+    fields: tuple[Member, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[Node, ...] = ()
+    repeated: bool = False
+    inline: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.where[-1]
+
+    def value(self, key: str) -> Node | None:
+        return next((f.node for f in self.fields if f.key == key), None)
+
+    def text(self, key: str) -> str | None:
+        """The value of a field that is a string."""
+        node = self.value(key)
+        return node.value if node is not None and node.kind == "string" else None
+
+    def args(self) -> list[str] | None:
+        """`args` where it is a list of strings; [] where there is none."""
+        node = self.value("args")
+        if node is None:
+            return []
+        if node.kind != "array" or any(item.kind != "string" for item in node.items):
+            return None
+        return [item.value for item in node.items]
+
+
+class Document(Protocol):
+    """A parsed configuration."""
+
+    @property
+    def text(self) -> str: ...
+
+    def entries(self, layouts: Sequence[Layout]) -> list[Entry]:
+        """The servers, in the order of the text."""
+
+    def quoted(self, value: str) -> str:
+        """A string as this format writes it."""
+
+    def add_args(self, entry: Entry, items: str) -> Edit | None:
+        """Gives a server that has none its `args`, behind its command. None where that cannot be done by an edit."""
+
+    def drop_args(self, entry: Entry) -> Edit | None:
+        """Takes away what `add_args` wrote. None where it does not stand there as it was written."""
+
+    def tree(self) -> Tree: ...
+
+
+def replaced(tree: Tree, where: Where, command: str, args: Sequence[str] | None) -> Tree:
+    """The tree with another command and other args for one server; `args` None leaves it without any."""
+    assert isinstance(tree, Object)  # `where` leads through objects only
+    pairs = tree.pairs
+    done: list[tuple[str, Tree]] = []
+    last = max(n for n, (key, _) in enumerate(pairs) if not where or key == where[0])
+    for n, (key, value) in enumerate(pairs):
+        if where:
+            done.append((key, replaced(value, where[1:], command, args) if n == last else value))
+        elif key == "command":
+            done.append((key, string(command)))
+            if args is not None and all(k != "args" for k, _ in pairs):
+                done.append(("args", strings(args)))
+        elif key == "args":
+            if args is not None:
+                done.append((key, strings(args)))
+        else:
+            done.append((key, value))
+    return Object(tuple(done))
+
+
+def string(value: str) -> Tree:
+    return f"string {value}"
+
+
+def strings(values: Sequence[str]) -> Tree:
+    return tuple(string(value) for value in values)

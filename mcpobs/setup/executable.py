@@ -1,0 +1,75 @@
+"""How a client finds the mcpobs that runs now. A client that a desktop starts has a PATH of its own, without the
+user's shell or virtual environment, so it gets an absolute path."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from mcpobs.errors import UsageError
+
+_CACHES: Final = frozenset({"archive-v0", "environments-v2", "builds-v0"})  # of uv, which empties them when it likes
+INSTALL: Final = "install it for good (uv tool install, pipx install or pip install), or name a command with --command"
+
+
+def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
+    """What starts this mcpobs: a command, and what belongs to it.
+
+    `given` is the user's own. Otherwise it is the script that was run (`argv0`); its symbolic links stay, for
+    ~/.local/bin/mcpobs outlives the environment behind it. Run by `python -m mcpobs` it is the script beside that
+    interpreter (`python`), else the interpreter, whose links stay too: resolved, it would have left its environment.
+
+    Raises UsageError where that path lies in a cache that may be emptied any time, as under uvx.
+    """
+    if given is not None:
+        return _given(given)
+    script = _script(argv0)
+    if script is None:
+        beside = Path(python).parent / "mcpobs"
+        script = str(beside) if _runs(beside) else None
+    words = (script,) if script is not None else (os.path.abspath(python), "-m", "mcpobs")
+    if passing(words[0]):
+        raise UsageError(f"this mcpobs runs from a cache that may be emptied any time: {words[0]}", INSTALL)
+    return words
+
+
+def passing(path: str) -> bool:
+    """Whether a program lies where it will not stay: uvx and `pipx run` put it into a cache."""
+    parts = Path(path).resolve().parent.parts + Path(path).parts
+    cache = os.environ.get("UV_CACHE_DIR")
+    if cache and Path(path).is_relative_to(Path(cache).absolute()):
+        return True
+    return bool(_CACHES.intersection(parts)) or (".cache" in parts and "pipx" in parts)
+
+
+def found(program: str, path: str | None) -> bool:
+    """Whether a program can be started, by its path or by a search of PATH."""
+    return shutil.which(program, path=path) is not None
+
+
+def _given(text: str) -> tuple[str, ...]:
+    words = tuple(shlex.split(text))
+    if not words or os.path.basename(words[-1]) != "mcpobs":
+        raise UsageError(
+            f"--command {text!r} does not end in mcpobs", "write e.g. --command mcpobs, or a path that ends in it"
+        )
+    return words
+
+
+def _script(argv0: str) -> str | None:
+    if os.path.basename(argv0) != "mcpobs":
+        return None
+    return os.path.abspath(argv0) if os.sep in argv0 else shutil.which(argv0)
+
+
+def _runs(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def shown(words: Sequence[str]) -> str:
+    """A command line for a person."""
+    return shlex.join(words)

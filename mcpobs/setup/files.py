@@ -1,0 +1,93 @@
+"""Reads and replaces a configuration file: whole or not at all, with the mode and the owner that it has."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from mcpobs.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as it was read. `target` is where it lies behind symbolic links: that file is replaced, not the link."""
+
+    path: Path
+    target: Path
+    content: bytes
+    mode: int
+    owner: tuple[int, int]
+
+
+def read(path: Path) -> Source:
+    try:
+        target = path.resolve(strict=True)
+        with target.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{path} is not a file", "name the configuration file itself")
+            content = file.read()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, in Python 3.11 and 3.12
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else "a loop of symbolic links"
+        raise UsageError(f"cannot read {path}: {why}", "name a configuration that is there") from None
+    return Source(path, target, content, stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid))
+
+
+def writable(source: Source) -> None:
+    """Raises UsageError where the file says that it is not to be written. A rename would not ask it."""
+    if not source.mode & 0o222 or not os.access(source.target, os.W_OK):
+        raise UsageError(f"{source.path} is read-only", f"chmod u+w {source.target}, if you may change it")
+
+
+def replace(source: Source, content: bytes) -> None:
+    """Puts new content in the place of what was read. Raises UsageError where that has changed meanwhile."""
+    writable(source)
+    draft = source.target.with_name(f".{source.target.name}.{os.urandom(6).hex()}")
+    try:
+        _write(draft, content, source)
+        if source.target.read_bytes() != source.content:
+            raise UsageError(
+                f"{source.path} has changed since it was read, and is left as it is",
+                "close the client that writes it, and run this again",
+            )
+        os.replace(draft, source.target)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {source.path}: {error.strerror}", "check the folder's permissions and free space"
+        ) from None
+    finally:
+        with suppress(FileNotFoundError):
+            draft.unlink()
+
+
+def _write(draft: Path, content: bytes, source: Source) -> None:
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)  # it may hold keys
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        if source.owner != (os.geteuid(), os.getegid()):
+            os.fchown(file.fileno(), *source.owner)
+        os.fchmod(file.fileno(), source.mode)  # after fchown, which clears bits
+        os.fsync(file.fileno())
+
+
+def create(path: Path, content: bytes) -> None:
+    """Makes or replaces a file of ours (0600), with its folder (0700)."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        if error.errno == errno.ENOSPC:
+            raise UsageError(f"no space left for {path}", "free some") from None
+        raise

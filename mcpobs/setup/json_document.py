@@ -1,0 +1,102 @@
+"""Servers in JSON with comments. Edits text by the places of values; writes no tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mcpobs.setup import jsonc
+from mcpobs.setup.document import SECRET, Entry, Layout, Object, Tree, Where, string
+from mcpobs.setup.located import Edit, Member, Node, lead, newline
+
+_ADDED = re.compile(r",\s*")
+_KEY = re.compile(r'"args"\s*:\s*')
+
+
+@dataclass(frozen=True, slots=True)
+class JsonDocument:
+    text: str
+    root: Node | None
+
+    @classmethod
+    def parse(cls, text: str) -> JsonDocument:
+        """Raises MalformedError."""
+        return cls(text, jsonc.parse(text))
+
+    def entries(self, layouts: Sequence[Layout]) -> list[Entry]:
+        found = [] if self.root is None else [e for layout in layouts for e in _entries(self.root, layout, ())]
+        return sorted(found, key=lambda e: e.fields[0].at if e.fields else 0)
+
+    def quoted(self, value: str) -> str:
+        return jsonc.quoted(value)
+
+    def add_args(self, entry: Entry, items: str) -> Edit | None:
+        command = next(f for f in entry.fields if f.key == "command")
+        indent = lead(self.text, command.at)
+        gap = " " if indent is None else newline(self.text) + indent
+        return Edit(command.node.end, command.node.end, f',{gap}"args": [{items}]')
+
+    def drop_args(self, entry: Entry) -> Edit | None:
+        keys = [f.key for f in entry.fields]
+        at = keys.index("command")
+        if keys[at + 1 : at + 2] != ["args"]:
+            return None
+        command, args = entry.fields[at], entry.fields[at + 1]
+        if not _ADDED.fullmatch(self.text, command.node.end, args.at):
+            return None
+        if not _KEY.fullmatch(self.text, args.at, args.node.start):
+            return None
+        return Edit(command.node.end, args.node.end, "")
+
+    def tree(self) -> Tree:
+        return "" if self.root is None else _tree(self.root)
+
+
+def _entries(node: Node, layout: Layout, where: Where) -> Iterator[Entry]:
+    if node.kind != "object":
+        return
+    if layout:
+        wanted = {m.key for m in node.members} if layout[0] == "*" else {layout[0]}
+        for key in sorted(wanted):
+            below = node.member(key)
+            if below is not None:
+                yield from _entries(below, layout[1:], (*where, key))
+        return
+    names = [m.key for m in node.members]
+    for n, member in enumerate(node.members):
+        if member.key not in names[n + 1 :] and member.node.kind == "object":
+            yield _entry(member, (*where, member.key), repeated=names.count(member.key) > 1)
+
+
+def _entry(member: Member, where: Where, repeated: bool) -> Entry:
+    fields = member.node.members
+    keys = [f.key for f in fields]
+    env = member.node.member("env")
+    return Entry(
+        where,
+        fields,
+        env={m.key: m.node.value for m in env.members if m.node.kind == "string"} if env else {},
+        secrets=tuple(leaf for f in fields if f.key in SECRET for leaf in _leaves(f.node)),
+        repeated=repeated or len(set(keys)) < len(keys),
+        inline=True,
+    )
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    below = [*node.items, *(m.node for m in node.members)]
+    if not below and node.kind in ("string", "other"):
+        yield node
+    for child in below:
+        yield from _leaves(child)
+
+
+def _tree(node: Node) -> Tree:
+    match node.kind:
+        case "object":
+            return Object(tuple((m.key, _tree(m.node)) for m in node.members))
+        case "array":
+            return tuple(map(_tree, node.items))
+        case "string":
+            return string(node.value)
+    return node.value

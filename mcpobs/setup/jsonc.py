@@ -1,0 +1,112 @@
+"""Reads JSON with comments and trailing commas, and says where each value stands. Builds no Python values.
+
+Configurations of editors are such JSON (VS Code documents it), and other clients' files are strict JSON, which is a
+part of it. What neither allows is malformed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+from mcpobs.setup.located import Member, Node, malformed
+
+DEPTH: Final = 200  # a configuration has 10 levels; beyond this the recursion of Python would end
+
+_BLANK = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
+_WORD = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
+
+
+def parse(text: str) -> Node | None:
+    """The value of the whole text; None where it holds none. Raises MalformedError."""
+    begin = _blank(text, 1 if text.startswith("\ufeff") else 0)
+    if begin == len(text):
+        return None
+    node = _value(text, begin, DEPTH)
+    end = _blank(text, node.end)
+    if end != len(text):
+        raise malformed("something follows the end", text, end)
+    return node
+
+
+def quoted(value: str) -> str:
+    """A string as JSON. What UTF-8 cannot hold (half of a surrogate pair) stays an escape."""
+    plain = json.dumps(value, ensure_ascii=False)
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return plain
+
+
+def _blank(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    end = match.end() if match else at
+    if text.startswith("/*", end):
+        raise malformed("a comment that does not end", text, end)
+    return end
+
+
+def _value(text: str, at: int, depth: int) -> Node:
+    if depth == 0:
+        raise malformed("nested too deeply", text, at)
+    match text[at : at + 1]:
+        case "{":
+            return _object(text, at, depth)
+        case "[":
+            return _array(text, at, depth)
+        case '"':
+            return _string(text, at)
+    word = _WORD.match(text, at)
+    if word is None or text[word.end() : word.end() + 1].isalnum():
+        raise malformed("no value" if at < len(text) else "the text ends too early", text, at)
+    return Node("other", at, word.end(), word[0])
+
+
+def _string(text: str, at: int) -> Node:
+    match = _STRING.match(text, at)
+    if match is None:
+        raise malformed("a string that does not end on its line", text, at)
+    try:
+        value = json.loads(match[0])
+    except ValueError:
+        raise malformed("a wrong escape in a string", text, at) from None
+    return Node("string", at, match.end(), value)
+
+
+def _object(text: str, begin: int, depth: int) -> Node:
+    members: list[Member] = []
+    at = _blank(text, begin + 1)
+    while not text.startswith("}", at):
+        if not text.startswith('"', at):
+            raise malformed("a key in double quotes is missing", text, at)
+        key = _string(text, at)
+        colon = _blank(text, key.end)
+        if not text.startswith(":", colon):
+            raise malformed("a colon is missing", text, colon)
+        node = _value(text, _blank(text, colon + 1), depth - 1)
+        members.append(Member(key.value, at, node))
+        at = _blank(text, node.end)
+        if text.startswith(",", at):
+            at = _blank(text, at + 1)
+        elif not text.startswith("}", at):
+            raise malformed("a comma or } is missing", text, at)
+    return Node("object", begin, at + 1, members=tuple(members))
+
+
+def _array(text: str, begin: int, depth: int) -> Node:
+    items: list[Node] = []
+    commas: list[int] = []
+    at = _blank(text, begin + 1)
+    while not text.startswith("]", at):
+        item = _value(text, at, depth - 1)
+        items.append(item)
+        at = _blank(text, item.end)
+        if text.startswith(",", at):
+            commas.append(at)
+            at = _blank(text, at + 1)
+        elif not text.startswith("]", at):
+            raise malformed("a comma or ] is missing", text, at)
+    return Node("array", begin, at + 1, items=tuple(items), commas=tuple(commas))

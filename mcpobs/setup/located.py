@@ -1,0 +1,80 @@
+"""Values of a configuration text with the places where they stand, and edits of that text. Knows no format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["object", "array", "string", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value: `text[start:end]` is what stands for it.
+
+    `value` is the content of a string, and the text of a number, a word or a date. `commas` are the places of the
+    commas behind the items of an array: as many as items, or one fewer.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    value: str = ""
+    items: tuple[Node, ...] = ()
+    commas: tuple[int, ...] = ()
+    members: tuple[Member, ...] = ()
+
+    def member(self, key: str) -> Node | None:
+        """The value of a key; of several of that name the last, which is the one that parsers take."""
+        return next((m.node for m in reversed(self.members) if m.key == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A key, where it begins, and its value."""
+
+    key: str
+    at: int
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`text` takes the place of what stands from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+class MalformedError(ValueError):
+    """The text is not of its format. Line and column count from 1."""
+
+    def __init__(self, why: str, line: int, column: int) -> None:
+        super().__init__(f"{why} at line {line}, column {column}")
+
+
+def malformed(why: str, text: str, at: int) -> MalformedError:
+    before = text[:at]
+    line = before.count("\n")
+    return MalformedError(why, line + 1, at - (before.rfind("\n") + 1) + 1)
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """The text with edits that do not overlap."""
+    for edit in sorted(edits, key=lambda e: (e.start, e.end), reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+def lead(text: str, at: int) -> str | None:
+    """The white space from the beginning of the line to a place; None where something else stands there."""
+    before = text[text.rfind("\n", 0, at) + 1 : at].removeprefix("\ufeff")
+    return before if not before.strip(" \t") else None
+
+
+def newline(text: str) -> str:
+    """How the lines of a text end."""
+    at = text.find("\n")
+    return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"

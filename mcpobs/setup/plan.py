@@ -1,0 +1,192 @@
+"""What `init` would make of one configuration: its new bytes, and what happens to each server. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from mcpobs.errors import UsageError
+from mcpobs.setup import wrapping
+from mcpobs.setup.backups import Backup
+from mcpobs.setup.clients import Client, Place
+from mcpobs.setup.document import Document, Entry, Tree, Where, replaced
+from mcpobs.setup.files import Source
+from mcpobs.setup.json_document import JsonDocument
+from mcpobs.setup.located import Edit, MalformedError, edited
+from mcpobs.setup.toml_document import TomlDocument
+from mcpobs.setup.wrapping import Front
+
+State = Literal["wrap", "unwrap", "wrapped", "left"]
+"""`wrap` and `unwrap` change · `wrapped` runs through mcpobs already · `left` stays as it is: see `why`."""
+
+_URLS = ("url", "serverUrl", "httpUrl")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What happens to a server. `words` is its own command, without mcpobs."""
+
+    where: Where
+    state: State
+    words: tuple[str, ...] = ()
+    why: str | None = None
+    hint: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.where[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`before` and `after` are the texts to show: what servers keep secret is hidden in both."""
+
+    place: Place
+    source: Source
+    content: bytes
+    servers: tuple[Server, ...]
+    before: str
+    after: str
+
+    @property
+    def changes(self) -> bool:
+        return self.content != self.source.content
+
+
+def open_document(source: Source, client: Client) -> Document:
+    """Raises UsageError for what is not of its format."""
+    try:
+        text = source.content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{source.path} is not UTF-8: byte {error.start + 1}", "save it as UTF-8; it was not changed"
+        ) from None
+    try:
+        return TomlDocument.parse(text) if client.form == "toml" else JsonDocument.parse(text)
+    except MalformedError as error:
+        form = client.form.upper()
+        raise UsageError(f"{source.path} is not valid {form}: {error}", "mend that place; it was not changed") from None
+
+
+def wrap(place: Place, source: Source, front: Front, only: Collection[str]) -> Plan:
+    """Puts mcpobs in front of every stdio server, or of those that are named."""
+    document = open_document(source, place.client)
+    edits: list[Edit] = []
+    servers: list[Server] = []
+    expected = document.tree()
+    for entry in document.entries(place.client.layouts):
+        if only and entry.name not in only:
+            continue
+        server, own = _wrap(document, entry, front)
+        servers.append(server)
+        if own:
+            edits += own
+            first, *rest = front.words(entry.name)
+            expected = replaced(expected, entry.where, first, [*rest, *server.words])
+    return _plan(place, source, document, edits, servers, expected)
+
+
+def _wrap(document: Document, entry: Entry, front: Front) -> tuple[Server, list[Edit]]:
+    words = tuple(wrapping.words_of(entry))
+    if wrapping.runs_through_mcpobs(entry):
+        return Server(entry.where, "wrapped", words), []
+    remote = remote_url(entry)
+    if remote is not None:
+        hint = f"mcpobs instrument --listen 127.0.0.1:PORT --upstream {remote}"
+        return Server(entry.where, "left", why="it is reached by HTTP", hint=f"front it with: {hint}"), []
+    why = wrapping.objection(entry)
+    edits = None if why else wrapping.wrap(document, entry, front)
+    if edits is None:
+        return Server(entry.where, "left", words, why or "its args have no place that an edit could give them"), []
+    return Server(entry.where, "wrap", words), edits
+
+
+def unwrap(place: Place, source: Source, only: Collection[str], backup: Backup | None) -> Plan:
+    """Takes mcpobs away where `init` put it: byte for byte where nobody has changed the file since, else from the
+    servers of the text as it is now."""
+    document = open_document(source, place.client)
+    original = None
+    if backup is not None:
+        original = open_document(_with(source, backup.content), place.client)
+    before = {e.where: e for e in original.entries(place.client.layouts)} if original is not None else {}
+    edits: list[Edit] = []
+    servers: list[Server] = []
+    expected = document.tree()
+    for entry in document.entries(place.client.layouts):
+        if only and entry.name not in only:
+            continue
+        at = None if entry.repeated else wrapping.own_command(entry)
+        if at is None:
+            why = "it was not init that put mcpobs in front" if wrapping.runs_through_mcpobs(entry) else None
+            servers.append(Server(entry.where, "left", tuple(wrapping.words_of(entry)), why))
+            continue
+        was = before.get(entry.where)
+        had_args = was is None or was.value("args") is not None
+        own = wrapping.unwrap(document, entry, had_args)
+        words = tuple(wrapping.words_of(entry)[at:])
+        servers.append(Server(entry.where, "unwrap", words))
+        edits += own
+        # Where its args go with it, one edit takes them whole; the other shortens the list.
+        gone = len(words) == 1 and not had_args and document.drop_args(entry) in own
+        expected = replaced(expected, entry.where, words[0], None if gone else words[1:])
+    plan = _plan(place, source, document, edits, servers, expected)
+    if backup is None or only or not backup.untouched(source.content):
+        return plan
+    return _restored(plan, backup, original)
+
+
+def _restored(plan: Plan, backup: Backup, original: Document | None) -> Plan:
+    """The plan with the bytes of the backup, which may have held servers of ours from an earlier time."""
+    if original is None or any(wrapping.own_command(e) for e in original.entries(plan.place.client.layouts)):
+        return plan
+    after = _shown(original, plan.place.client)
+    return Plan(plan.place, plan.source, backup.content, plan.servers, plan.before, after)
+
+
+def _plan(
+    place: Place, source: Source, document: Document, edits: list[Edit], servers: list[Server], expected: Tree
+) -> Plan:
+    text = edited(document.text, edits)
+    content = text.encode()
+    after = open_document(_with(source, content), place.client)
+    if (
+        after.tree() != expected
+    ):  # the edits and the parsers disagree: our fault, and not one to find out by losing a key
+        raise UsageError(f"{source.path} cannot be changed safely", "it was not changed; put mcpobs in front by hand")
+    shown = _shown(document, place.client)
+    return Plan(place, source, content, tuple(servers), shown, _shown(after, place.client))
+
+
+def _with(source: Source, content: bytes) -> Source:
+    return Source(source.path, source.target, content, source.mode, source.owner)
+
+
+def remote_url(entry: Entry) -> str | None:
+    """The URL of a server that is reached by HTTP, without what may be a key in it; None for any other."""
+    kind = entry.text("type") or entry.text("transport")
+    url = next((entry.text(key) for key in _URLS if entry.text(key) is not None), None)
+    if url is None:
+        return "URL" if kind in wrapping.REMOTE and entry.value("command") is None else None
+    if entry.value("command") is not None and kind not in wrapping.REMOTE:
+        return None
+    return _bare(url)
+
+
+def _bare(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}".partition("?")[0]
+
+
+def _shown(document: Document, client: Client) -> str:
+    """The text for a screen: values of `env` and headers are hidden, and what may be a key in a URL."""
+    hidden: dict[tuple[int, int], Edit] = {}
+    for entry in document.entries(client.layouts):
+        for node in entry.secrets:
+            hidden[node.start, node.end] = Edit(node.start, node.end, document.quoted("…"))
+        for field in entry.fields:
+            node = field.node
+            if field.key in _URLS and node.kind == "string" and node.value != _bare(node.value):
+                hidden[node.start, node.end] = Edit(node.start, node.end, document.quoted(_bare(node.value) + "…"))
+    return edited(document.text, hidden.values())

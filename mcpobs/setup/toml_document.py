@@ -1,0 +1,97 @@
+"""Servers in TOML. Edits text by the places of values; writes no tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mcpobs.setup import toml
+from mcpobs.setup.document import SECRET, Entry, Layout, Object, Tree, string
+from mcpobs.setup.located import Edit, Member, lead, newline
+
+_COMMAND = re.compile(r"""(?P<before>.*?)(["']?)command\2[ \t]*=[ \t]*""", re.DOTALL)
+_REST = re.compile(r"[^\r\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class TomlDocument:
+    text: str
+    parsed: toml.Parsed
+
+    @classmethod
+    def parse(cls, text: str) -> TomlDocument:
+        """Raises MalformedError."""
+        return cls(text, toml.parse(text))
+
+    def entries(self, layouts: Sequence[Layout]) -> list[Entry]:
+        """No key can be there twice: TOML forbids it."""
+        return [e for layout in layouts for e in self._below(layout)]
+
+    def _below(self, layout: Layout) -> list[Entry]:
+        data: Any = self.parsed.data
+        for key in layout:
+            data = data.get(key, {}) if isinstance(data, dict) else {}
+        if not isinstance(data, dict):
+            return []
+        return [self._entry((*layout, name)) for name, value in data.items() if isinstance(value, dict)]
+
+    def _entry(self, where: tuple[str, ...]) -> Entry:
+        depth = len(where)
+        own = [a for a in self.parsed.assignments if a.path[:depth] == where and len(a.path) > depth]
+        direct = [a for a in own if len(a.path) == depth + 1]
+        below = [a for a in own if a.node.kind in ("string", "other") and a.path[depth] in SECRET]
+        env = [a for a in below if a.path[depth] == "env" and a.node.kind == "string"]
+        return Entry(
+            where,
+            tuple(Member(a.path[-1], a.at, a.node) for a in direct),
+            env={a.path[-1]: a.node.value for a in env},
+            secrets=tuple(a.node for a in below),
+            inline=any(a.inline for a in direct if a.path[-1] == "command"),
+        )
+
+    def quoted(self, value: str) -> str:
+        return toml.quoted(value)
+
+    def add_args(self, entry: Entry, items: str) -> Edit | None:
+        command = next(f for f in entry.fields if f.key == "command")
+        key = _COMMAND.fullmatch(self.text, command.at, command.node.start)
+        if key is None:
+            return None
+        written = f"{key['before']}args = [{items}]"
+        if entry.inline:
+            return Edit(command.node.end, command.node.end, f", {written}")
+        end = self._line_end(command.node.end)  # behind a comment, which is about the command
+        return Edit(end, end, f"{newline(self.text)}{lead(self.text, command.at) or ''}{written}")
+
+    def drop_args(self, entry: Entry) -> Edit | None:
+        fields = {f.key: f for f in entry.fields}
+        command, args = fields["command"], fields.get("args")
+        if args is None:
+            return None
+        if entry.inline:
+            between = self.text[command.node.end : args.at]
+            return Edit(command.node.end, args.node.end, "") if between.strip() == "," else None
+        end = self._line_end(command.node.end)
+        if self.text[end : args.at].strip() or self._line_end(args.node.end) != args.node.end:
+            return None
+        return Edit(end, args.node.end, "")
+
+    def _line_end(self, at: int) -> int:
+        match = _REST.match(self.text, at)
+        return match.end() if match else at
+
+    def tree(self) -> Tree:
+        return _tree(self.parsed.data)
+
+
+def _tree(value: object) -> Tree:
+    match value:
+        case dict():
+            return Object(tuple((str(k), _tree(v)) for k, v in value.items()))
+        case list():
+            return tuple(map(_tree, value))
+        case str():
+            return string(value)
+    return repr(value)  # a float that is not a number equals nothing, its text does

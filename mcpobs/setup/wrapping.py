@@ -1,0 +1,145 @@
+"""Puts mcpobs in front of a server's command in a configuration, and takes it away again. Does no I/O.
+
+The command moves into `args` as it was written, escapes and quotes included, so that taking mcpobs away gives back the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcpobs.setup.document import Document, Entry
+from mcpobs.setup.located import Edit, Node, lead, newline
+
+REMOTE = frozenset({"http", "sse", "streamable-http", "streamableHttp", "ws", "sdk"})
+_WITH_VALUE = frozenset({"--lake", "--name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """How a client starts mcpobs: its command with what belongs to that, and the lake where it is not the default."""
+
+    command: tuple[str, ...]
+    lake: str | None = None
+
+    def words(self, name: str) -> list[str]:
+        """All that stands before the server's own command."""
+        words = [*self.command, "instrument"]
+        if self.lake is not None:
+            words += ["--lake", self.lake]
+        if name.startswith("-"):
+            words.append(f"--name={name}")  # else it would be read as an option
+        elif name:
+            words += ["--name", name]
+        return [*words, "--"]
+
+
+def words_of(entry: Entry) -> list[str]:
+    """The command and its arguments; [] where they are no strings."""
+    command, args = entry.text("command"), entry.args()
+    return [] if command is None or args is None else [command, *args]
+
+
+def runs_through_mcpobs(entry: Entry) -> bool:
+    """Whether mcpobs stands in front, however it was put there: by us, by hand, by uvx or `python -m`."""
+    return _instrument(words_of(entry)) is not None
+
+
+def own_command(entry: Entry) -> int | None:
+    """Where the server's own command stands in the words of an entry that `init` wrote; None for any other.
+
+    One that was written by hand is not ours to take away. Ours has the entry's name and the two dashes.
+    """
+    words = words_of(entry)
+    at = _instrument(words)
+    if at is None:
+        return None
+    name = ""
+    while at < len(words) and words[at] != "--":
+        option, equals, value = words[at].partition("=")
+        if option not in _WITH_VALUE:
+            return None
+        if not equals:
+            at += 1
+            value = words[at] if at < len(words) else ""
+        if option == "--name":
+            name = value
+        at += 1
+    return at + 1 if at + 1 < len(words) and name == entry.name else None
+
+
+def _instrument(words: Sequence[str]) -> int | None:
+    """The place behind `mcpobs instrument`."""
+    for at, word in enumerate(words[1:], start=1):
+        if word == "instrument" and os.path.basename(words[at - 1]) in ("mcpobs", "mcpobs.exe"):
+            return at + 1
+        if word == "--":
+            return None
+    return None
+
+
+def objection(entry: Entry) -> str | None:
+    """Why mcpobs cannot be put in front of this stdio server; None where it can."""
+    command = entry.value("command")
+    if entry.repeated:
+        return "a key is there twice, and clients differ in which they take"
+    if command is None or command.kind != "string" or not command.value.strip():
+        return "its command is not a string" if command is not None else "it has neither a command nor a url"
+    args = entry.value("args")
+    if args is not None and args.kind != "array":
+        return "its args is not a list"
+    if entry.args() is None:
+        return "its args holds something that is not a string"
+    if any(c.isspace() for c in command.value) and not os.path.exists(os.path.expanduser(command.value)):
+        return "its command holds a space and is no file: put the command's arguments into args first"
+    return None
+
+
+def wrap(document: Document, entry: Entry, front: Front) -> list[Edit] | None:
+    """The edits that put mcpobs in front. None where they cannot be made."""
+    command, args = entry.value("command"), entry.value("args")
+    assert command is not None
+    first, *rest = front.words(entry.name)
+    raw = document.text[command.start : command.end]
+    items = ", ".join([*map(document.quoted, rest), raw])
+    edits = [Edit(command.start, command.end, document.quoted(first))]
+    if args is None:
+        added = document.add_args(entry, items)
+        return None if added is None else [*edits, added]
+    if not args.items:
+        return [*edits, Edit(args.start + 1, args.start + 1, items)]
+    at = args.items[0].start
+    indent = lead(document.text, at)
+    gap = " " if indent is None else newline(document.text) + indent
+    return [*edits, Edit(at, at, f"{items},{gap}")]
+
+
+def unwrap(document: Document, entry: Entry, had_args: bool) -> list[Edit]:
+    """The edits that give a server its own command back; none where it does not have ours in front.
+
+    `had_args` is whether it had `args` before; where it had none, an empty one is taken away too.
+    """
+    at = own_command(entry)
+    command, args = entry.value("command"), entry.value("args")
+    if at is None or command is None or args is None:
+        return []
+    index = at - 1  # among the items of args
+    raw = document.text[args.items[index].start : args.items[index].end]
+    edits = [Edit(command.start, command.end, raw)]
+    if index + 1 == len(args.items) and not had_args:
+        dropped = document.drop_args(entry)
+        if dropped is not None:
+            return [*edits, dropped]
+    return [*edits, Edit(args.items[0].start, _end(document.text, args, index), "")]
+
+
+def _end(text: str, args: Node, index: int) -> int:
+    """Up to where the first items of an array go: with their comma, and the space up to the next item or comment."""
+    if index >= len(args.commas):
+        return args.items[index].end
+    end = args.commas[index] + 1
+    if index + 1 < len(args.items):
+        end += len(text[end:]) - len(text[end:].lstrip(" \t\r\n"))
+    return end
