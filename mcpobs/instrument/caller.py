@@ -1,0 +1,84 @@
+"""Who sent a message, as the server's process knows it: from the HTTP request and what the SDK verified of it.
+
+What the SDK knows of a request beyond the request itself is put on its ASGI scope, under keys of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.session import NOBODY, Identity
+from mcpobs.protocol.text import bounded, bounded_or_none
+from mcpobs.protocol.trace import parse_traceparent
+
+SSE = "mcpobs.sse"  # on the scope of what came in by the SSE transport's POST
+SESSION = "mcpobs.session"  # on the scope of what a stateful transport took: its Mcp-Session-Id
+MAX_ID = 128
+MAX_USER_AGENT = 256
+_WANTED = frozenset({b"user-agent", b"traceparent", b"mcp-session-id", b"mcp-protocol-version"})
+
+
+def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
+    """The caller of an HTTP request; None where there is none: stdio, or in memory.
+
+    `known_session` is a session id that the SDK's own session object has."""
+    scope = getattr(request, "scope", None)
+    if not isinstance(scope, dict):
+        return None
+    headers = headers_of(scope)
+    peer = scope.get("client")
+    address, port = (str(peer[0]), str(peer[1])) if isinstance(peer, list | tuple) and len(peer) == 2 else (None, None)
+    sse = bool(scope.get(SSE))
+    minted = known_session or scope.get(SESSION)
+    session = minted if isinstance(minted, str) else headers.get("mcp-session-id")
+    trace = parse_traceparent(headers.get("traceparent"))
+    return Caller(
+        connection=f"{address}:{port}",
+        transport="sse" if sse else "http",
+        peer=address,
+        user_agent=bounded_or_none(headers.get("user-agent"), MAX_USER_AGENT),
+        protocol_session=None if sse else bounded_or_none(session, MAX_ID),
+        minted=isinstance(minted, str) and not sse,
+        sse_endpoint=bounded_or_none(request.query_params.get("session_id"), MAX_ID) if sse else None,
+        trace=trace.trace_id if trace is not None else None,
+        identity=identity_of(scope.get("user")),
+    )
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The headers that tell of the caller, of an ASGI scope."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ()) if name in _WANTED
+    }
+
+
+def identity_of(user: Any) -> Identity:
+    """Who the server's own authentication says it is: the subject of a verified token, else its client."""
+    token = getattr(user, "access_token", None)
+    if token is None:
+        return _signed_in(user)
+    claims = getattr(token, "claims", None)
+    claimed = claims.get("sub") if isinstance(claims, Mapping) else None
+    scopes = getattr(token, "scopes", None)
+    for found in (getattr(token, "subject", None), claimed, getattr(token, "client_id", None)):
+        if isinstance(found, str) and found:
+            told = scopes if isinstance(scopes, list | tuple) else ()
+            return Identity(
+                principal=bounded(found, MAX_ID),
+                scopes=tuple(bounded(scope, MAX_ID) for scope in told if isinstance(scope, str)),
+            )
+    return NOBODY
+
+
+def _signed_in(user: Any) -> Identity:
+    """A user of Starlette's own authentication."""
+    if getattr(user, "is_authenticated", False) is not True:
+        return NOBODY
+    try:
+        found = user.identity
+    except NotImplementedError:  # SimpleUser has a name only
+        found = getattr(user, "display_name", None)
+    principal = bounded_or_none(found, MAX_ID)
+    return NOBODY if principal is None else Identity(principal=principal)

@@ -1,0 +1,94 @@
+"""What the patches of all SDKs share: whether they are on, the recording, and the undoing. Never raises into an SDK."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
+
+from mcpobs.instrument.call import Call
+from mcpobs.instrument.inbound import Declared, Inbound, Peers
+from mcpobs.instrument.patches import Patches
+from mcpobs.instrument.tracing import Tracing
+from mcpobs.protocol.remote import Caller
+
+if TYPE_CHECKING:
+    from mcpobs.instrument.recording import ProcessRecording
+
+Warn = Callable[[str], None]
+Result = TypeVar("Result")
+
+
+class Front:
+    """One instrumentation of this process, from `instrument` to `uninstrument`."""
+
+    def __init__(self, *, lake: Path | None, name: str | None, warn: Warn) -> None:
+        self.on = True
+        self.patches = Patches()
+        self.peers = Peers()
+        self.watched_servers: WeakSet[Any] = WeakSet()
+        self._lake = lake
+        self._name = name
+        self._warn = warn
+        self._tracing = Tracing()
+        self._recording: ProcessRecording | None = None
+        self._opening = Lock()
+        self._failed = False
+        os.register_at_fork(after_in_child=self._start_anew)
+
+    def call(self, message: Inbound, caller: Caller | None, declared: Declared) -> Call:
+        recording = self._recording or self._open(caller)
+        return Call(message, caller, declared, recording, self._tracing, self.report)
+
+    def try_to(self, act: Callable[[], Result]) -> Result | None:
+        """What an act of ours gives; None where it failed, which is told once."""
+        try:
+            return act()
+        except Exception as error:
+            self.report(error)
+            return None
+
+    def report(self, error: Exception) -> None:
+        """Says once that something of ours broke. The message may quote content, so only its class is told."""
+        if self._failed:
+            return
+        self._failed = True
+        frame = error.__traceback__
+        while frame is not None and frame.tb_next is not None:
+            frame = frame.tb_next
+        where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+        self._warn(f"a message could not be observed ({type(error).__name__} at {where}); the server goes on")
+
+    def instances_of(self, cls: type) -> list[Any]:
+        """What was made of a class, or of a subclass, before it was patched."""
+        classes, found = [cls], []
+        while classes:
+            one = classes.pop()
+            classes += one.__subclasses__()
+            found += [made for made in gc.get_referrers(one) if type(made) is one]
+        return found
+
+    def close(self) -> None:
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            recording.close()
+
+    def _open(self, caller: Caller | None) -> ProcessRecording:
+        from mcpobs.instrument.recording import ProcessRecording
+
+        with self._opening:
+            if self._recording is None:
+                transport = "stdio" if caller is None else caller.transport
+                self._recording = ProcessRecording.open(
+                    lake=self._lake, name=self._name, transport=transport, warn=self._warn
+                )
+            return self._recording
+
+    def _start_anew(self) -> None:
+        """In a forked child: the ids, the segment and the threads are the parent's."""
+        self._opening = Lock()
+        self._recording = None

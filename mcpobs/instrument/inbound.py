@@ -1,0 +1,119 @@
+"""A message as an SDK hands it to its server, and the Operation that it becomes. Pure; keeps no content."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from mcpobs.protocol.declared import MAX_TOOLS, Declarations, declared_by_arguments, declared_by_schema
+from mcpobs.protocol.facts import Facts
+from mcpobs.protocol.ids import id_text
+from mcpobs.protocol.meta import conversation_of, peer_of, version_of
+from mcpobs.protocol.operation import Operation, Peer, Stamp
+from mcpobs.protocol.outcome import Verdict, of_error, of_result
+from mcpobs.protocol.target import target_of
+from mcpobs.protocol.text import bounded
+from mcpobs.protocol.trace import parse_traceparent
+
+MAX_METHOD = 128
+MAX_PEERS = 1_024
+
+
+@dataclass(slots=True)
+class Inbound:
+    """One request or notification. `request_id` is None for a notification."""
+
+    method: str
+    params: Mapping[str, object]
+    request_id: object
+    protocol_version: str | None
+    client: Peer
+    server: Peer
+
+    @property
+    def meta(self) -> Mapping[str, object] | None:
+        meta = self.params.get("_meta")
+        return meta if isinstance(meta, Mapping) else None
+
+
+class Peers:
+    """The same object for the same peer: rows that share it share what is written of it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, object], Peer] = {}
+
+    def of(self, name: object, version: object) -> Peer:
+        key = (name, version) if isinstance(name, str) and isinstance(version, str | None) else (None, None)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= MAX_PEERS:
+                self._known.clear()
+            found = self._known[key] = peer_of({"name": key[0], "version": key[1]}) or Peer()
+        return found
+
+
+class Declared:
+    """What one server declares of its tools and prompts."""
+
+    def __init__(self) -> None:
+        self.tools = Declarations()
+        self.prompts = Declarations()
+
+    def learn(self, method: str, result: object) -> None:
+        """From the result of a listing."""
+        if not isinstance(result, Mapping):
+            return
+        if method == "tools/list":
+            for tool in _objects(result.get("tools")):
+                self.tools.learn(tool.get("name"), partial(declared_by_schema, tool.get("inputSchema")))
+        elif method == "prompts/list":
+            for prompt in _objects(result.get("prompts")):
+                self.prompts.learn(prompt.get("name"), partial(declared_by_arguments, prompt.get("arguments")))
+
+    def learn_tool(self, name: str, schema: object) -> None:
+        self.tools.learn(name, partial(declared_by_schema, schema))
+
+
+def begin(message: Inbound, sequence: int, facts: Facts, declared: Declared) -> Operation:
+    """The operation of a message that has come in. Its clock starts last: what is done here is not the server's."""
+    method, params = message.method, dict(message.params)
+    operation = Operation(sequence, "client", bounded(method, MAX_METHOD), Stamp(0, 0))
+    operation.tool, operation.prompt, operation.resource_scheme = target_of(method, params)
+    if message.request_id is not None:
+        operation.request_id = id_text(message.request_id)
+    operation.client, operation.server = message.client, message.server
+    operation.protocol_version = version_of(message.protocol_version)
+    meta = message.meta
+    if meta is not None:
+        operation.parent = parse_traceparent(meta.get("traceparent"))
+        operation.conversation_id = conversation_of(meta, facts.text_digest)
+    if method in ("tools/call", "prompts/get"):
+        name = params.get("name")
+        known = declared.tools if method == "tools/call" else declared.prompts
+        schema = known.of(name) if isinstance(name, str) else None
+        operation.arguments, operation.arguments_features = facts.arguments(params.get("arguments", {}), schema)
+    operation.start = Stamp(time.time_ns(), time.monotonic_ns())
+    return operation
+
+
+def take_result(operation: Operation, result: object, facts: Facts) -> Verdict:
+    """Notes the facts of a result as it goes on the wire, and judges it."""
+    verdict = of_result(operation.method, result)
+    operation.result, items, empty = facts.result(result)
+    if verdict.outcome in ("ok", "tool_error"):
+        operation.result_items, operation.result_empty = items, empty
+    return verdict
+
+
+def take_error(operation: Operation, code: int, message: str, facts: Facts) -> Verdict:
+    """The same of a JSON-RPC error."""
+    error = {"code": code, "message": message}
+    operation.result = facts.error(error)
+    return of_error(error, "client")
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    listed = value[:MAX_TOOLS] if isinstance(value, list) else []
+    return [item for item in listed if isinstance(item, dict)]

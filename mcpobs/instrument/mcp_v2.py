@@ -1,0 +1,186 @@
+"""The front for mcp 2.x: a middleware that is the first of each server's.
+
+The SDK's own tracing middleware stays in its place, so that whoever looks for it finds it; while ours watches a
+message it only passes it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from mcpobs.instrument.call import MODERN, Call, watched
+from mcpobs.instrument.caller import caller_of
+from mcpobs.instrument.ends import ended_by
+from mcpobs.instrument.inbound import Declared, Inbound
+
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from mcpobs.instrument.front import Front
+
+INVALID_PARAMS = -32602
+_asking_itself: ContextVar[bool] = ContextVar("mcpobs_asking_itself", default=False)
+"""True while the server lists its own tools to check a header: no client asked for that."""
+
+
+class Middleware:
+    """Watches the messages of one server."""
+
+    def __init__(self, server: Any, front: Front) -> None:
+        self._server = server
+        self._front = front
+        self._declared = Declared()
+        self._version: str | None = None
+
+    async def __call__(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        if not self._front.on:
+            return await call_next(ctx)
+        if _asking_itself.get() and ctx.method == "tools/list":
+            result = await call_next(ctx)
+            self._front.try_to(lambda: self._declared.learn("tools/list", _on_the_wire(result)))
+            return result
+        call = self._front.try_to(lambda: self._begin(ctx))
+        if call is None:
+            return await call_next(ctx)
+        try:
+            result = await call_next(ctx)
+        except BaseException as error:
+            self._front.try_to(lambda: _fail(call, error, ctx))
+            raise
+        else:
+            self._front.try_to(lambda: self._answer(call, ctx, result))
+            return result
+        finally:
+            call.leave()
+
+    def _begin(self, ctx: Any) -> Call:
+        params = ctx.params if isinstance(ctx.params, Mapping) else {}
+        known = getattr(getattr(ctx.session, "_connection", None), "session_id", None)
+        version = ctx.protocol_version
+        info = getattr(getattr(ctx.session, "client_params", None), "client_info", None)
+        client = self._front.peers.of(getattr(info, "name", None), getattr(info, "version", None))
+        if ctx.method == "initialize":
+            told = params.get("clientInfo")
+            if isinstance(told, Mapping):
+                client = self._front.peers.of(told.get("name"), told.get("version"))
+            version = params.get("protocolVersion")
+        self._know(ctx.method, params)
+        server = self._front.peers.of(getattr(self._server, "name", None), self._server_version())
+        message = Inbound(ctx.method, params, ctx.request_id, version, client, server)
+        legacy = not isinstance(version, str) or version < MODERN
+        return self._front.call(message, caller_of(ctx.request, known if legacy else None), self._declared)
+
+    def _answer(self, call: Call, ctx: Any, result: Any) -> None:
+        told = _on_the_wire(result)
+        if ctx.method == "initialize" and isinstance(told, dict) and isinstance(told.get("protocolVersion"), str):
+            call.operation.protocol_version = told["protocolVersion"]
+        call.answered(told)
+
+    def _know(self, method: str, params: Mapping[str, object]) -> None:
+        """What a tool declares, where the server says so without being asked by a client."""
+        name = params.get("name") if method == "tools/call" else None
+        look = getattr(self._server, "get_tool_input_schema", None)
+        if isinstance(name, str) and look is not None and self._declared.tools.of(name) is None:
+            schema = look(name)
+            if schema is not None:
+                self._declared.learn_tool(name, schema)
+
+    def _server_version(self) -> str | None:
+        """As the server tells it: its own, else the SDK's."""
+        version = getattr(self._server, "version", None)
+        if version:
+            return str(version)
+        if self._version is None:
+            from importlib.metadata import version as version_of
+
+            self._version = version_of("mcp")
+        return self._version
+
+
+def patch_server(front: Front, module: ModuleType) -> None:
+    """Each server gets the middleware, those that are there already too."""
+    cls: Any = module.Server
+
+    def with_ours(init: Callable[..., None]) -> Callable[..., None]:
+        @wraps(init)
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            init(self, *args, **kwargs)
+            if front.on:
+                front.try_to(lambda: watch(front, self))
+
+        return __init__
+
+    front.patches.replace(cls, "__init__", with_ours)
+    for server in front.instances_of(cls):
+        watch(front, server)
+    native = getattr(module, "OpenTelemetryMiddleware", None)
+    if native is not None:
+        front.patches.replace(native, "__call__", _quiet)
+
+
+def watch(front: Front, server: Any) -> None:
+    chain = server.middleware
+    if not any(isinstance(found, Middleware) for found in chain):
+        chain.insert(0, Middleware(server, front))
+        front.watched_servers.add(server)
+
+
+def unwatch(server: Any) -> None:
+    server.middleware[:] = [found for found in server.middleware if not isinstance(found, Middleware)]
+
+
+def patch_modern_http(front: Front, module: ModuleType) -> None:
+    """A server that has no other way to a tool's schema lists its tools before each call."""
+
+    def marked(lookup: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        @wraps(lookup)
+        async def _tool_input_schema(*args: Any, **kwargs: Any) -> Any:
+            token = _asking_itself.set(True)
+            try:
+                return await lookup(*args, **kwargs)
+            finally:
+                _asking_itself.reset(token)
+
+        return _tool_input_schema
+
+    front.patches.replace(module, "_tool_input_schema", marked)
+
+
+def _quiet(native: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(native)
+    def __call__(self: Any, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Awaitable[Any]:
+        return call_next(ctx) if watched.get() else native(self, ctx, call_next)
+
+    return __call__
+
+
+def _fail(call: Call, error: BaseException, ctx: Any) -> None:
+    if not isinstance(error, Exception):
+        asked = getattr(getattr(ctx.session, "_request_outbound", None), "cancel_requested", None)
+        by_client = bool(asked.is_set()) if asked is not None else False
+        call.given_up(*ended_by(error, by_client, over_http=ctx.request is not None))
+        return
+    told = getattr(error, "error", None)  # MCPError
+    code = getattr(told, "code", None)
+    if isinstance(code, int):
+        call.refused(code, str(getattr(told, "message", "")))
+    elif _is_validation_error(error):
+        call.refused(INVALID_PARAMS, "Invalid request parameters")
+    else:
+        call.broke(error)
+
+
+def _is_validation_error(error: Exception) -> bool:
+    """pydantic's, which the SDK answers with INVALID_PARAMS. By name: pydantic is the SDK's and not ours."""
+    return any(cls.__name__ == "ValidationError" and cls.__module__.startswith("pydantic") for cls in type(error).__mro__)
+
+
+def _on_the_wire(result: Any) -> object:
+    dump = getattr(result, "model_dump", None)
+    return dump(by_alias=True, mode="json", exclude_none=True) if dump is not None else result
+
+

@@ -1,0 +1,110 @@
+"""What the calls of this process are recorded with: opened at the first one, and anew after a fork."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mcpobs import semconv
+from mcpobs.instrument import tracing
+from mcpobs.protocol.facts import Facts
+from mcpobs.protocol.operation import Operation
+from mcpobs.protocol.remote import Caller, RemoteSessions
+from mcpobs.protocol.session import StdioSessions
+from mcpobs.recording import Recording
+from mcpobs.row import Recorder, Row, Shared
+from mcpobs.service import service_name
+from mcpobs.telemetry.export import Exporter, exporter_from_environment
+
+Warn = Callable[[str], None]
+_MODERN = "2026-07-28"
+
+
+class ProcessRecording:
+    """One recording process. Thread-safe as far as its spool is; `close` ends it."""
+
+    def __init__(self, recording: Recording, recorder: Recorder, stdio: StdioSessions, exporter: Exporter | None) -> None:
+        self.facts = Facts(recording.key)
+        self.sequence = itertools.count()
+        self._recording = recording
+        self._recorder = recorder
+        self._stdio = stdio
+        self._remote = RemoteSessions(recorder.instance_id)
+        self._exporter = exporter
+        self._started_s = time.monotonic()
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        lake: Path | None,
+        name: str | None,
+        transport: semconv.Transport,
+        warn: Warn,
+        env: Mapping[str, str] = os.environ,
+    ) -> ProcessRecording:
+        """`transport` is that of the first call; nearly always all have the same."""
+        process_id = os.urandom(8).hex()
+        stdio = StdioSessions(process_id, time.time_ns())
+        recorder = Recorder(
+            service_name=service_name(_command(), name, env),
+            instance_id=process_id,
+            transport=transport,
+            network_transport=_network(transport),
+            front="in_process",
+        )
+        # Whether a row is exported is settled call by call: not where the process's own provider does it.
+        quiet = {variable: value for variable, value in env.items() if not variable.startswith("OTEL_")}
+        recording = Recording.open(recorder, stdio.process_session, lake=lake, warn=warn, env=quiet)
+        return cls(recording, recorder, stdio, _exporter(recorder, env, warn))
+
+    def record(self, operation: Operation, caller: Caller | None, exported: bool) -> tuple[Shared, Row]:
+        """Records a finished operation, and exports it where the process's own provider does not."""
+        if caller is None:
+            session = self._stdio.of(operation, (operation.protocol_version or _MODERN) < _MODERN)
+            extra, columns = None, None
+        else:
+            session = self._remote.of(operation, caller)
+            columns = {} if caller.user_agent is None else {"user_agent": caller.user_agent}
+            extra = None
+        network = _network("stdio" if caller is None else caller.transport)
+        if network != self._recorder.network_transport:
+            extra = {semconv.NETWORK_TRANSPORT: network}
+        shared, own = self._recording.observer.end(operation, session, extra, columns)
+        if self._exporter is not None and not exported:
+            self._exporter.export({**shared.columns, **own})
+        return shared, own
+
+    def close(self) -> None:
+        self._recording.close()
+        if self._exporter is not None:
+            self._exporter.session_ended(time.monotonic() - self._started_s)
+            self._exporter.close()
+
+
+def _network(transport: semconv.Transport) -> str:
+    return semconv.TRANSPORT_PIPE if transport == "stdio" else "tcp"
+
+
+def _command() -> list[str]:
+    """The process's command as it was given, so that a wrapper of the same command finds the same name."""
+    return list(sys.orig_argv) or ["python"]
+
+
+def _exporter(recorder: Recorder, env: Mapping[str, str], warn: Warn) -> Exporter | None:
+    if tracing.has_provider():
+        return None
+    interval_s = sys.getswitchinterval()
+    try:
+        return exporter_from_environment(
+            env, service_name=recorder.service_name, instance_id=recorder.instance_id, warn=warn
+        )
+    except Exception as error:  # a broken package of somebody else
+        warn(f"nothing is exported: {type(error).__name__}: {error}")
+        return None
+    finally:
+        sys.setswitchinterval(interval_s)  # the process is not ours

@@ -1,0 +1,154 @@
+"""The OpenTelemetry that the observed process has set up, if it has: its spans are made by its own TracerProvider.
+
+Imports nothing of opentelemetry: what the process has not loaded it does not use.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import orjson
+
+from mcpobs import __version__, semconv
+from mcpobs.protocol.operation import Operation, TraceContext
+from mcpobs.row import Row, Shared
+
+_API = "opentelemetry.trace"
+_MOST_SHARED = 256
+_ATTRIBUTE_OF: dict[str, str] = {
+    column: attribute for attribute, column in semconv.COLUMN_OF.items() if attribute != semconv.SERVICE_NAME
+}
+
+
+class Opened:
+    """A span under way, current in this context until it is closed."""
+
+    __slots__ = ("context", "parent", "span", "token")
+
+    def __init__(self, span: Any, token: object, context: TraceContext | None, parent: TraceContext | None) -> None:
+        self.span = span
+        self.token = token
+        self.context = context  # the span's own ids; None where it has none of its own
+        self.parent = parent
+
+
+class Tracing:
+    """Opens and closes the server's spans."""
+
+    def __init__(self) -> None:
+        self._provider: object = None
+        self._tracer: Any = None
+        self._shared: dict[int, tuple[Shared, dict[str, Any]]] = {}
+
+    def open(self, operation: Operation, meta: Mapping[str, object] | None) -> Opened | None:
+        """A span for an operation, as a child of what `_meta` names, else of the span around it. None where the
+        process has set up no provider."""
+        trace = sys.modules.get(_API)
+        provider = provider_of(trace)
+        if trace is None or provider is None:
+            return self._carry(meta) if trace is not None and meta is not None and "traceparent" in meta else None
+        if provider is not self._provider:
+            self._tracer, self._provider = provider.get_tracer(semconv.SCOPE_NAME, __version__), provider
+        from opentelemetry import context as contexts
+
+        here = contexts.get_current()
+        around = trace.get_current_span(here).get_span_context()
+        above = here if meta is None else _extracted(meta, here)
+        parent = around if above is here else trace.get_current_span(above).get_span_context()
+        span = self._tracer.start_span(
+            f"{operation.method} {operation.target}" if operation.target else operation.method,
+            context=above,
+            kind=trace.SpanKind.SERVER,
+            attributes=_telling(operation),  # at the start: a sampler may ask for them
+            links=(trace.Link(around),) if around.is_valid and parent.span_id != around.span_id else None,
+            start_time=operation.start.unix_nano,
+        )
+        own = span.get_span_context()
+        token = contexts.attach(trace.set_span_in_context(span, above))
+        has_ids = own.is_valid and own.span_id != parent.span_id
+        return Opened(
+            span,
+            token,
+            TraceContext(f"{own.trace_id:032x}", f"{own.span_id:016x}", int(own.trace_flags)) if has_ids else None,
+            TraceContext(f"{parent.trace_id:032x}", f"{parent.span_id:016x}", int(parent.trace_flags))
+            if parent.is_valid
+            else None,
+        )
+
+    def close(self, opened: Opened, operation: Operation, shared: Shared, own: Row, session_id: str | None) -> None:
+        """Ends a span with what was recorded of its operation."""
+        span = opened.span
+        if span is None:
+            return
+        if span.is_recording():
+            span.set_attributes(self._attributes(shared, own, session_id))
+            if operation.error_type is not None:
+                from opentelemetry.trace.status import Status, StatusCode
+
+                span.set_status(Status(StatusCode.ERROR))  # without a description: that is content
+        span.end(operation.start.unix_nano + operation.duration_ns)
+
+    def leave(self, opened: Opened) -> None:
+        """What was current before is current again."""
+        from opentelemetry import context as contexts
+
+        contexts.detach(opened.token)
+
+    def _carry(self, meta: Mapping[str, object]) -> Opened:
+        """Without a provider the caller's context is handed on all the same, for the requests of the tool's own."""
+        from opentelemetry import context as contexts
+
+        return Opened(None, contexts.attach(_extracted(meta, contexts.get_current())), None, None)
+
+    def _attributes(self, shared: Shared, own: Row, session_id: str | None) -> dict[str, Any]:
+        known = self._shared.get(id(shared))
+        if known is None or known[0] is not shared:
+            if len(self._shared) >= _MOST_SHARED:
+                self._shared.clear()
+            known = self._shared[id(shared)] = (shared, _by_attribute(shared.columns))
+        found = {**known[1], **_by_attribute(own)}
+        if session_id is not None:
+            found[semconv.MCP_SESSION_ID] = session_id
+        return found
+
+
+def provider_of(trace: ModuleType | None) -> Any:
+    """The provider that the process has set up; None where it has none. Registers none."""
+    if trace is None or not hasattr(trace, "get_tracer_provider"):
+        return None
+    provider = trace.get_tracer_provider()
+    return None if isinstance(provider, (trace.ProxyTracerProvider, trace.NoOpTracerProvider)) else provider
+
+
+def has_provider() -> bool:
+    return provider_of(sys.modules.get(_API)) is not None
+
+
+def _extracted(meta: Mapping[str, object], here: Any) -> Any:
+    """The context that `_meta` carries, by the process's own propagators, over the present one."""
+    from opentelemetry import propagate
+
+    carried = {name: value for name, value in meta.items() if isinstance(value, str) and "/" not in name}
+    return propagate.extract(carried, context=here) if carried else here
+
+
+def _telling(operation: Operation) -> dict[str, str]:
+    told = {semconv.METHOD: operation.method}
+    if operation.tool is not None:
+        told[semconv.TOOL] = operation.tool
+    elif operation.prompt is not None:
+        told[semconv.PROMPT] = operation.prompt
+    return told
+
+
+def _by_attribute(columns: Row) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        _ATTRIBUTE_OF[column]: value for column, value in columns.items() if column in _ATTRIBUTE_OF
+    }
+    rest = columns.get("attributes")
+    if isinstance(rest, str):
+        found.update(orjson.loads(rest))
+    return found
