@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB read Arrow streams
 
 from mcpobs.lake import parquet, repeated, wal
-from mcpobs.lake.dialects import translated
+from mcpobs.lake.dialects import PLACES, placed, translated
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
 from mcpobs.lake.lock import WORK_FOLDER, frugal
@@ -21,6 +21,8 @@ from mcpobs.lake.schema import KEY, PARTITION, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
 
 _RAW = "received_spans"
+_ALL = sum(1 << place for place in PLACES)
+_MOST_STATEMENTS = 8  # and one for all that come later; each keeps its plan
 
 
 class _Decoded:
@@ -46,13 +48,15 @@ class Receiving:
         self._damaged = 0
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
-        # two keys with one hash take the longer way, as two spans with one key do
+        self._files: dict[int, str] = {}
+        facts = [
+            "count(*)",
+            f"count(distinct hash({', '.join(KEY)}))",  # two keys with one hash take the longer way
+            *(f"{end}({column})" for column in (TIME, PARTITION) for end in ("min", "max")),
+        ]
         connection.execute(
-            f"prepare received_facts as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
-            f"max({TIME}), min({PARTITION}), max({PARTITION}) from ({translated(_RAW)})"
-        )
-        connection.execute(
-            f"prepare received_file as {parquet.copying(translated(_RAW), TYPES, self._draft, sort=False)}"
+            f"prepare received_facts as select * from (select {', '.join(facts)} from ({translated(_RAW)})), "
+            f"(select bit_or(1 << dialect) from ({placed(_RAW)}))"
         )
 
     def take(self, segments: Sequence[Path]) -> None:
@@ -71,14 +75,26 @@ class Receiving:
         None where it has a span that comes twice, or that one of the `known` files may have, or spans of several days.
         """
         facts = self.connection.execute("execute received_facts").fetchall()[0]
-        rows, keys, first, last, date, last_date = facts
+        rows, keys, first, last, date, last_date, dialects = facts
         loaded = Loaded(rows=rows, damaged=self._damaged, repeated=0)
         if not rows:
             return loaded, []
         if keys != rows or date != last_date or repeated.any_known(self.connection, _RAW, table, known, first, last):
             return None
-        self.connection.execute("execute received_file")
+        self.connection.execute(f"execute {self._file(dialects)}")
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, first, last)]
+
+    def _file(self, dialects: int) -> str:
+        """The statement that writes a file of spans of these dialects, a bit for each. A sender has one or two."""
+        if dialects not in self._files and len(self._files) >= _MOST_STATEMENTS:
+            dialects = _ALL
+        if dialects not in self._files:
+            self._files[dialects] = f"received_file_{dialects}"
+            spans = translated(_RAW, [place for place in PLACES if dialects >> place & 1])
+            self.connection.execute(
+                f"prepare {self._files[dialects]} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
+            )
+        return self._files[dialects]
 
     def tabulate(self, name: str) -> Loaded:
         """Makes a table of the batch, with the lake's columns and one row a span."""
