@@ -39,7 +39,13 @@ class Observer:
         self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
     ) -> tuple[Shared, Row]:
         """Records a finished operation and returns its row, as `Rows.of` does; it is durable then."""
-        shared, own = self._rows.of(operation, session, extra, columns)
+        return self._write(*self._rows.of(operation, session, extra, columns))
+
+    def note(self, session: Session, columns: Row) -> None:
+        """Records a span that is no operation; `columns` has at least its ids, name, kind and times."""
+        self._write(*self._rows.note(session, columns))
+
+    def _write(self, shared: Shared, own: Row) -> tuple[Shared, Row]:
         if self._sink is not None:
             self._sink.write(own, shared.opening)
         if self._exporter is not None:

@@ -24,6 +24,7 @@ Extra = Mapping[str, str | int]
 
 _MOST_SHARED = 256  # one a session and tool; the caller chooses conversations and names
 _IDS_AT_ONCE = 128  # drawn by one system call: 24 bytes for each row
+_NOBODY = Peer()
 _Key = tuple[str, Sender, str, str | None, bool]
 
 
@@ -106,6 +107,18 @@ class Rows:
         if columns is not None:
             row.update(columns)
         return self._shared_by(operation, session, rest is None), row
+
+    def note(self, session: Session, columns: Row) -> tuple[Shared, Row]:
+        """A row that is no operation, e.g. the HTTP request which carried one: its columns beside the session's."""
+        key: _Key = (session.id, "client", "", None, True)
+        known = self._shared.get(key)
+        if known is None or known.session is not session:
+            shared = {**self._session(session), "transport": session.transport or self._recorder.transport}
+            known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)))
+            self._shared[key] = known
+        if session.candidates is not None:
+            columns["session_candidates"] = session.candidates
+        return known, columns
 
     def loss(self, session: Session, count: int, reason: str) -> Row:
         """The row that says how many operations could not be recorded, and why."""

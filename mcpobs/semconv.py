@@ -64,6 +64,12 @@ GEN_AI_OPERATION = "gen_ai.operation.name"
 CONVERSATION_ID = "gen_ai.conversation.id"
 ERROR_TYPE = "error.type"
 STATUS_CODE = "rpc.response.status_code"
+HTTP_METHOD = "http.request.method"
+HTTP_REQUEST_BYTES = "http.request.body.size"
+HTTP_RESPONSE_BYTES = "http.response.body.size"
+HTTP_VERSION = "network.protocol.version"
+URL_PATH = "url.path"
+CLIENT_ADDRESS = "client.address"
 SERVICE_NAME = "service.name"
 SERVICE_INSTANCE_ID = "service.instance.id"
 
@@ -100,11 +106,15 @@ SERVER_EXIT_CODE = "mcpobs.server.exit_code"
 SERVER_EXIT_SIGNAL = "mcpobs.server.exit_signal"
 LOST_OPERATIONS = "mcpobs.lost.operations"
 CALLER_FLAGS = "mcpobs.caller.trace_flags"
+HTTP_ENDED = "mcpobs.http.ended"
+HTTP_REJECTION = "mcpobs.http.rejection"
+HTTP_STREAM = "mcpobs.http.stream"
 
 # -- values -----------------------------------------------------------------------------------------------
 EXECUTE_TOOL = "execute_tool"  # gen_ai.operation.name of a tools/call
 TOOL_ERROR = "tool_error"  # error.type where CallToolResult.isError is true
 TRANSPORT_PIPE = "pipe"  # network.transport of stdio
+TRANSPORT_TCP = "tcp"  # … of HTTP
 LOSS_SPAN = "mcpobs.recorder.loss"  # name of the span that says how many operations could not be recorded
 
 Kind = Literal["server", "client", "internal", "producer", "consumer"]
@@ -210,9 +220,9 @@ NAMES: tuple[Name, ...] = (
         "what that key is: principal, stdio_process or connection",
         "ours",
     ),
-    Name("enduser.id", "principal", "text", "verified caller", "otel", "reserved"),
-    Name("mcpobs.tenant", "tenant", "text", "tenant of the verified caller", "ours", "reserved"),
-    Name("enduser.role", "role", "text", "role of the verified caller", "otel", "reserved"),
+    Name("enduser.id", "principal", "text", "verified caller", "otel"),
+    Name("mcpobs.tenant", "tenant", "text", "tenant of the verified caller", "ours"),
+    Name("enduser.role", "role", "text", "role of the verified caller", "otel"),
     Name("gen_ai.agent.name", "agent", "text", "agent that calls", "genai", "reserved"),
     # outcome
     Name(OUTCOME, "outcome", "text", "how the operation ended", "ours"),
@@ -261,26 +271,25 @@ NAMES: tuple[Name, ...] = (
     ),
     Name("mcpobs.policy.findings", "findings", "json", "what the inspectors found", "ours", "reserved"),
     # http
-    Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel", "reserved"),
-    Name("user_agent.original", "user_agent", "text", "User-Agent of the HTTP request", "otel", "reserved"),
-    Name("mcpobs.http.headers", "http_headers", "json", "configured safe headers", "ours", "reserved"),
-    Name("mcpobs.http.connect_ns", "http_connect_ns", "bigint", "time to connect upstream", "ours", "reserved"),
+    Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel"),
+    Name("user_agent.original", "user_agent", "text", "User-Agent of the HTTP request", "otel"),
+    Name("mcpobs.http.headers", "http_headers", "json", "configured safe headers", "ours"),
+    Name("mcpobs.http.connect_ns", "http_connect_ns", "bigint", "time to connect upstream", "ours"),
     Name(
         "mcpobs.http.first_byte_ns",
         "http_first_byte_ns",
         "bigint",
-        "time to the first byte of the response",
+        "until the head of the response was read; of the HTTP request",
         "ours",
-        "reserved",
     ),
     Name(
-        "mcpobs.http.stream_ns", "http_stream_ns", "bigint", "how long the response stream was open", "ours", "reserved"
+        "mcpobs.http.stream_ns", "http_stream_ns", "bigint", "how long the response was being read; HTTP spans", "ours"
     ),
     # the rest
     Name(None, "attributes", "json", "attributes without a column of their own", "otel"),
     Name(None, "resource", "json", "resource attributes but service.name", "otel"),
     Name(None, "events", "json", "span events", "otel", "received"),
-    Name(None, "links", "json", "span links", "otel", "received"),
+    Name(None, "links", "json", "span links: to the HTTP request, where the message names a parent itself", "otel"),
     Name(
         None, "status", "text", "status that the span was sent with: ok or error; null where unset", "otel", "received"
     ),
@@ -293,13 +302,28 @@ NAMES: tuple[Name, ...] = (
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),
-    Name(MCP_SESSION_ID, None, "text", "the protocol's own session id; legacy HTTP only", "genai", "reserved"),
+    Name(MCP_SESSION_ID, None, "text", "the protocol's own session id; legacy HTTP only", "genai"),
     Name(CONVERSATION_ID, None, "text", "read from _meta or baggage: a candidate for the session", "genai"),
     Name(PROGRESS, None, "bigint", "progress notifications that the operation got", "ours"),
     Name(CANCELLED_BY, None, "text", "client or server: who sent notifications/cancelled", "ours"),
     Name(SERVER_EXIT_CODE, None, "bigint", "exit code of a server that left the operation unfinished", "ours"),
     Name(SERVER_EXIT_SIGNAL, None, "text", "signal that ended such a server, e.g. SIGKILL", "ours"),
     Name(LOST_OPERATIONS, None, "bigint", "operations that could not be recorded before this span", "ours"),
+    Name(HTTP_METHOD, None, "text", "method of the HTTP request; HTTP spans", "otel"),
+    Name(URL_PATH, None, "text", "path of the HTTP request; HTTP spans", "otel"),
+    Name(HTTP_REQUEST_BYTES, None, "bigint", "size of the request's body; HTTP spans", "otel"),
+    Name(HTTP_RESPONSE_BYTES, None, "bigint", "size of the response's body; HTTP spans", "otel"),
+    Name(HTTP_VERSION, None, "text", "version of HTTP; HTTP spans", "otel"),
+    Name(CLIENT_ADDRESS, None, "text", "address of the client; HTTP spans", "otel"),
+    Name(
+        HTTP_ENDED,
+        None,
+        "text",
+        "complete, client_disconnect, server_disconnect, unreachable or shutdown; HTTP spans",
+        "ours",
+    ),
+    Name(HTTP_REJECTION, None, "text", "why the server did not let the request in; HTTP spans", "ours"),
+    Name(HTTP_STREAM, None, "text", "request or standing, where the response was an event stream; HTTP spans", "ours"),
     Name(SERVICE_INSTANCE_ID, None, "text", "id of the recording process (resource)", "otel"),
 )
 

@@ -39,23 +39,55 @@ def _user_folder(env: Mapping[str, str], variable: str, fallback: str) -> Path:
     return home / fallback / "mcpobs"
 
 
+IDLE_GAP_VARIABLE = "MCPOBS_IDLE_GAP_S"
+IDLE_GAP_S = 900.0
+HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name", "x-forwarded-for", "forwarded", "x-request-id")
+"""Headers of HTTP requests that are recorded, besides User-Agent, where the configuration names no others."""
+_NEVER = ("authorization", "cookie", "proxy-authorization", "x-api-key", "mcp-session-id")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityConfig:
+    """[identity] of config.toml: by what a caller of the HTTP front is known.
+
+    Either a verified JWT (`jwks` is a file or a URL; `principal`, `tenant` and `role` are then names of claims), or,
+    with `static`, what all callers are.
+    """
+
+    jwks: str | None = None
+    issuer: str | None = None
+    audience: str | None = None
+    principal: str = "sub"
+    tenant: str = "tenant"
+    role: str = "role"
+    static: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """config.toml. `prices` is US dollars a call, by tool; `*` stands for every tool that is not named."""
 
     prices: Mapping[str, float] = field(default_factory=dict)
+    idle_gap_s: float = IDLE_GAP_S
+    """[sessions] idle_gap_s: after how long a pause a caller without a session id begins another."""
+    headers: tuple[str, ...] = HEADERS
+    """[http] headers: which headers of requests are recorded."""
+    identity: IdentityConfig | None = None
 
     def price(self, tool: str) -> float | None:
         return self.prices.get(tool, self.prices.get("*"))
 
 
-def load_config(folder: Path | None = None) -> Config:
-    """Reads config.toml; a missing file is an empty configuration, an unknown key or a wrong value an error."""
-    path = (folder or config_folder()) / "config.toml"
+def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
+    """Reads config.toml; a missing file is an empty configuration, an unknown key or a wrong value an error.
+
+    MCPOBS_IDLE_GAP_S stands above the file.
+    """
+    path = (folder or config_folder(env)) / "config.toml"
     try:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return Config()
+        return Config(idle_gap_s=_idle_gap({}, path, env))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     import tomllib  # 30 ms that a user without a config.toml does not pay
@@ -64,17 +96,79 @@ def load_config(folder: Path | None = None) -> Config:
         data = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
-    unknown = sorted(set(data) - {"prices"})
+    _known(data, ("prices", "sessions", "http", "identity"), f"{path}")
+    return Config(
+        prices=_prices(_table(data, "prices", path), path),
+        idle_gap_s=_idle_gap(_table(data, "sessions", path), path, env),
+        headers=_headers(_table(data, "http", path), path),
+        identity=_identity(_table(data, "identity", path), path) if "identity" in data else None,
+    )
+
+
+def _table(data: Mapping[str, object], name: str, path: Path) -> dict[str, object]:
+    table = data.get(name, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: {name} must be a table", f"write [{name}] and its keys below it")
+    return table
+
+
+def _known(table: Mapping[str, object], keys: tuple[str, ...], where: str) -> None:
+    unknown = sorted(set(table) - set(keys))
     if unknown:
-        raise UsageError(
-            f"{path}: unknown key {unknown[0]!r}", "the known key is [prices]: a tool and US dollars a call"
-        )
-    prices = data.get("prices", {})
-    if not isinstance(prices, dict):
-        raise UsageError(f"{path}: prices must be a table", "write [prices] and below it: search = 0.002")
-    for tool, price in prices.items():
+        raise UsageError(f"{where}: unknown key {unknown[0]!r}", f"known here: {', '.join(keys)}")
+
+
+def _prices(table: Mapping[str, object], path: Path) -> dict[str, float]:
+    prices = {}
+    for tool, price in table.items():
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < 1e6:
             raise UsageError(
                 f"{path}: the price of {tool!r} is not US dollars a call: {price!r}", "write e.g. search = 0.002"
             )
-    return Config(prices={tool: float(price) for tool, price in prices.items()})
+        prices[tool] = float(price)
+    return prices
+
+
+def _idle_gap(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -> float:
+    _known(table, ("idle_gap_s",), f"{path}: [sessions]")
+    given = env.get(IDLE_GAP_VARIABLE)
+    where = IDLE_GAP_VARIABLE if given else f"{path}: [sessions] idle_gap_s"
+    try:
+        gap_s = float(given or str(table.get("idle_gap_s", IDLE_GAP_S)))
+    except ValueError:
+        gap_s = 0
+    if not 0 < gap_s < 1e7:
+        raise UsageError(f"{where} is no number of seconds", "write e.g. 900 for a quarter of an hour")
+    return gap_s
+
+
+def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:
+    _known(table, ("headers",), f"{path}: [http]")
+    given = table.get("headers", HEADERS)
+    if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
+        raise UsageError(f"{path}: [http] headers must be a list of names", 'write e.g. headers = ["x-request-id"]')
+    names = tuple(name.lower() for name in given)
+    for name in names:
+        if name in _NEVER:
+            raise UsageError(f"{path}: [http] headers names {name!r}, which is a secret", "leave it out")
+    return names
+
+
+def _identity(table: Mapping[str, object], path: Path) -> IdentityConfig:
+    keys = ("jwks", "issuer", "audience", "principal", "tenant", "role", "static")
+    where = f"{path}: [identity]"
+    _known(table, keys, where)
+    static = table.get("static", False)
+    texts = {key: value for key, value in table.items() if key != "static"}
+    for key, value in texts.items():
+        if not isinstance(value, str) or not value:
+            raise UsageError(f"{where} {key} must be a text", f'write e.g. {key} = "..."')
+    if not isinstance(static, bool):
+        raise UsageError(f"{where} static must be true or false", "true: every caller is the principal named here")
+    if static and "principal" not in table:
+        raise UsageError(f"{where} is static and names no principal", 'write principal = "who it is"')
+    if not static and "jwks" not in table:
+        raise UsageError(f"{where} has no jwks", "name the file or the URL with the keys that sign the tokens")
+    if static:  # what is not named is not known, and is no claim either
+        texts = {"tenant": "", "role": "", **texts}
+    return IdentityConfig(static=static, **texts)  # type: ignore[arg-type]

@@ -7,11 +7,11 @@ it steps aside, and typer, which knows the same options, answers. A test holds b
 from __future__ import annotations
 
 FLAGS = {
-    "instrument": {"--propagate": "propagate"},
+    "instrument": {"--propagate": "propagate", "--in-process": "in_process"},
     "report": {"--p95": "p95", "--json": "json"},
 }
 VALUES = {
-    "instrument": {"--lake": "lake", "--name": "name"},
+    "instrument": {"--lake": "lake", "--name": "name", "--listen": "listen", "--upstream": "upstream"},
     "report": {
         "--lake": "lake",
         "--since": "since",
@@ -68,7 +68,9 @@ def parse(command: str, argv: list[str]) -> Parsed | None:
 
 
 def _complete(command: str, parsed: Parsed) -> bool:
-    return bool(parsed.words) if command == "instrument" else len(parsed.words) <= 1
+    if command == "instrument":  # the stdio wrapper alone is in a hurry
+        return bool(parsed.words) and not parsed.options.keys() & {"listen", "upstream", "in_process"}
+    return len(parsed.words) <= 1
 
 
 def enter(command: str, parsed: Parsed) -> int:

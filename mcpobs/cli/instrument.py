@@ -1,4 +1,4 @@
-"""`mcpobs instrument`: its options and its help. The work is in `proxy/stdio.py`."""
+"""`mcpobs instrument`: its options and its help. The work is in `proxy/stdio.py`, `proxy/http/` and `instrument/`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.errors import UsageError
+
 
 def instrument(
     command: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="COMMAND", help="The server's command; all after -- is its own.", show_default=False),
-    ],
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="With --upstream: where to listen.  [default: localhost:8765]"),
+    ] = None,
+    upstream: Annotated[
+        str | None, typer.Option(metavar="URL", help="Stand in front of this HTTP server, instead of a command.")
+    ] = None,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Record inside the server's own Python process, not around it.")
+    ] = False,
     lake: Annotated[
         str | None, typer.Option(help="Folder to record to.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
@@ -31,20 +43,42 @@ def instrument(
     stdio server in any language. Bytes pass unchanged in both directions, stderr passes through, and the exit code
     and signals are the server's own.
 
+    With --upstream it stands in front of a server that is reached by HTTP: streamable HTTP or HTTP+SSE, with and
+    without sessions. Clients then use http://HOST:PORT and the server's own path.
+
     \b
     Examples:
       mcpobs instrument -- npx -y @modelcontextprotocol/server-filesystem ~/notes
       mcpobs instrument --name git -- uvx mcp-server-git
+      mcpobs instrument --listen 127.0.0.1:9000 --upstream http://127.0.0.1:8000
+      mcpobs instrument --in-process -- python server.py
       OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 mcpobs instrument -- python server.py
 
     \b
-    In a client's configuration:
+    In a client's configuration (`mcpobs init` writes it):
       "command": "mcpobs",
       "args": ["instrument", "--", "npx", "-y", "@modelcontextprotocol/server-filesystem", "/home/me/notes"]
 
     Calls go to the lake on this machine. With OTEL_EXPORTER_OTLP_* set they are exported by OTLP as well. What a
     call carried (arguments, results, error texts) is not recorded, only its size, its shape and a keyed digest.
     """
+    if upstream is not None or listen is not None:
+        if upstream is None:
+            raise UsageError("--listen needs --upstream", "name the server: --upstream http://127.0.0.1:8000")
+        if command or in_process:
+            raise UsageError(
+                "--upstream takes no command", "start the server by itself, and name here where it listens"
+            )
+        from mcpobs.proxy.http.service import HttpOptions, instrument_http
+
+        instrument_http(HttpOptions(listen or "localhost", upstream, lake, name, propagate))
+        return
+    if not command:
+        raise UsageError("no command of a server", "write it after --, or name an HTTP server with --upstream URL")
+    if in_process:
+        from mcpobs.instrument.launcher import launch
+
+        launch(command, lake, name)
     from mcpobs.proxy.stdio import InstrumentOptions
     from mcpobs.proxy.stdio import instrument as run
 

@@ -1,0 +1,399 @@
+"""One HTTP request with its response, as it is recorded: what they carried as operations, and the HTTP span beside.
+
+Does no I/O: the front says what it reads, and passes it on after that. A finished call is so on disk before the client
+knows of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qsl
+
+import orjson
+
+from mcpobs import semconv
+from mcpobs.protocol.operation import Operation, Stamp, TraceContext
+from mcpobs.protocol.outcome import Verdict, of_error
+from mcpobs.protocol.remote import Caller, RemoteSessions
+from mcpobs.protocol.session import Identity, Session
+from mcpobs.protocol.splice import with_trace_context
+from mcpobs.protocol.sse import Event
+from mcpobs.protocol.text import bounded
+from mcpobs.protocol.trace import format_traceparent, parse_traceparent
+from mcpobs.proxy.http.body import EventBody, JsonBody
+from mcpobs.proxy.http.talks import Talk, Talks
+from mcpobs.recording import Recording
+from mcpobs.row import Row
+
+Ending = Literal["complete", "client_disconnect", "server_disconnect", "unreachable", "shutdown"]
+
+SESSION_HEADER = "mcp-session-id"
+VERSION_HEADER = "mcp-protocol-version"
+MAX_NAME = 128
+MAX_PATH = 256
+_MODERN = "2026-07-28"
+_EVENTS = "text/event-stream"
+_SESSION_PARAMETERS = ("session_id", "sessionid")
+
+_REJECTIONS = {
+    -32700: "parse_error",
+    -32600: "invalid_request",
+    -32602: "invalid_params",
+    -32020: "header_mismatch",
+    -32021: "missing_capability",
+    -32022: "unsupported_version",
+}
+_REJECTED_STATUS = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    411: "length_required",
+    413: "too_large",
+    415: "unsupported_media_type",
+    421: "misdirected",
+    429: "too_many_requests",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The head of a request. Names of headers are in lower case; `target` is path and query."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    version: str
+    peer: str | None
+    connection: str
+    began: Stamp
+
+
+@dataclass(slots=True)
+class Books:
+    """What all exchanges of a front are recorded in."""
+
+    recording: Recording
+    sessions: RemoteSessions
+    talks: Talks
+    headers: frozenset[str]  # names that may be recorded
+    propagate: bool = False
+
+
+class Exchange:
+    """Told in this order: `body_of_request` (of a POST), `answered`, `chunk` for each part, `ended`. Only the first
+    and the last are sure to come."""
+
+    def __init__(self, books: Books, request: Request, identity: Identity) -> None:
+        self._books = books
+        self._request = request
+        self._identity = identity
+        self._talk = self._find_talk()
+        self._parent = parse_traceparent(request.headers.get("traceparent"))
+        self.span = TraceContext(
+            self._parent.trace_id if self._parent else os.urandom(16).hex(),
+            os.urandom(8).hex(),
+            self._parent.flags if self._parent else 1,
+        )
+        self._since = self._before = 0  # places of the operations that it began
+        self._body: JsonBody | EventBody | None = None
+        self._is_error = False
+        self._status: int | None = None
+        self._connect_ns: int | None = None
+        self._first_byte_ns: int | None = None
+        self._answered_mono_ns: int | None = None
+        self._request_bytes = self._response_bytes = 0
+        self._rejection: str | None = None
+        self._headers_json = self._recorded_headers()
+        self._columns: Row = {}
+        self._is_over = False
+        self._session: Session | None = None  # of the operation that it last recorded
+
+    # -- the request ------------------------------------------------------------------------------------
+
+    def body_of_request(self, body: bytes | None, size: int) -> bytes | None:
+        """Takes the whole body, before it is passed on; None where it was too large for a copy. Returns what is to
+        be passed on in its place, where that is something else."""
+        self._request_bytes = size
+        if body is None or self._request.method != "POST":
+            return None
+        ours, rewritten = self._propagated(body)
+        conversation = self._talk.conversation
+        if conversation.protocol_version is None:
+            version = self._request.headers.get(VERSION_HEADER)
+            conversation.protocol_version = bounded(version, MAX_NAME) if version else None
+        self._since = self._books.talks.known.place
+        done = conversation.feed("client", body, self._request.began, ours)
+        self._before = self._books.talks.known.place
+        for operation in done:  # notifications, which nobody answers
+            self._record(operation)
+        return rewritten
+
+    def _propagated(self, body: bytes) -> tuple[TraceContext | None, bytes | None]:
+        """Our span as the parent of what the server does, in params._meta."""
+        if not self._books.propagate:
+            return None, None
+        try:
+            parent = parse_traceparent(orjson.loads(body)["params"]["_meta"]["traceparent"])
+        except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+            parent = None
+        above = parent or self.span
+        ours = TraceContext(above.trace_id, os.urandom(8).hex(), above.flags)
+        rewritten = with_trace_context(body, format_traceparent(ours))
+        return (ours, rewritten) if rewritten != body else (None, None)
+
+    # -- the response -----------------------------------------------------------------------------------
+
+    def answered(self, status: int, headers: Mapping[str, str], connect_ns: int | None, now: Stamp) -> None:
+        """The head of the response came."""
+        self._status = status
+        self._connect_ns = connect_ns
+        self._first_byte_ns = now.mono_ns - self._request.began.mono_ns
+        self._answered_mono_ns = now.mono_ns
+        minted = headers.get(SESSION_HEADER)
+        if minted and status < 400 and self._talk.session_id is None and self._request.method == "POST":
+            self._books.talks.mint(self._talk, self._name(minted))
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        coding = headers.get("content-encoding")
+        self._is_error = status >= 400
+        if kind == _EVENTS:
+            self._body = EventBody(coding)
+        elif self._request.method == "POST" and (kind == "application/json" or kind.endswith("+json")):
+            self._body = JsonBody(coding)
+
+    def chunk(self, chunk: bytes, now: Stamp) -> list[Event]:
+        """A part of the response's body, before it is passed on. Returns the events that it completed, for whoever has
+        to rewrite one."""
+        self._response_bytes += len(chunk)
+        if isinstance(self._body, JsonBody):
+            self._body.feed(chunk)
+            return []
+        events = self._body.feed(chunk) if self._body is not None else []
+        for event in events:
+            self._talk.resumable = self._talk.resumable or event.id is not None
+            if event.name == "endpoint":
+                self._endpoint(event.data)
+            elif event.data:
+                self._server_said(event.data, now)
+        return events
+
+    def complete(self, now: Stamp) -> None:
+        """The whole body of the response came. To be told before its last part is passed on."""
+        if isinstance(self._body, JsonBody):
+            content, self._body = self._body.content, None
+            if content:
+                if self._is_error:
+                    self._refused_with(content)
+                self._server_said(content, now)
+
+    def _server_said(self, frame: bytes, now: Stamp) -> None:
+        for operation in self._talk.conversation.feed("server", frame, now):
+            self._record(operation)
+
+    def _refused_with(self, content: bytes) -> None:
+        """A JSON-RPC error without an id, as a server answers what it does not let in, is of this request."""
+        try:
+            message = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            return
+        error = message.get("error") if isinstance(message, dict) else None
+        if not isinstance(error, dict):
+            return
+        code = error.get("code")
+        self._rejection = _REJECTIONS.get(code) if isinstance(code, int) else None
+        if message.get("id") is None:
+            self._end_those(of_error(error, "client"))
+
+    def _endpoint(self, data: bytes) -> None:
+        """HTTP+SSE: where the client is to send what belongs to this stream."""
+        path = path_of(data.decode("utf-8", "replace"))
+        parameters = {name.lower(): value for name, value in parse_qsl(path.partition("?")[2])}
+        name = next((parameters[key] for key in _SESSION_PARAMETERS if parameters.get(key)), path)
+        self._books.talks.name_endpoint(self._talk, path, self._name(name))
+
+    # -- the end ----------------------------------------------------------------------------------------
+
+    def ended(self, how: Ending, now: Stamp) -> None:
+        """The exchange is over, however it ended. Says so once."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._end_operations(how, now)
+        self._write_span(how, now)
+
+    def _end_operations(self, how: Ending, now: Stamp) -> None:
+        status, talk = self._status, self._talk
+        if how == "unreachable":
+            self._end_those(Verdict("server_error", "unreachable"), now)
+        elif status is not None and status >= 500:
+            self._end_those(Verdict("server_error", str(status)), now)
+        elif status is not None and status >= 400:
+            self._end_those(Verdict("protocol_error"), now)
+        elif how == "server_disconnect" and not talk.resumable:
+            self._end_those(Verdict("unfinished", "server_exit"), now)
+        elif talk.session_id is None and talk.sse_endpoint is None:
+            # since 2026-07-28 closing the stream is how a client cancels
+            version = talk.conversation.protocol_version or ""
+            left = Verdict("cancelled") if version >= _MODERN else Verdict("unfinished", "client_disconnect")
+            lost = Verdict("unfinished", "server_exit")
+            self._end_those(left if how == "client_disconnect" else lost, now)
+        if talk.sse_endpoint is not None and self._request.method == "GET":
+            self.close_talk("server_exit" if how == "server_disconnect" else "client_disconnect", now)
+        gone = status == 404 and not talk.minted  # an id that the server does not know
+        if gone or (self._request.method == "DELETE" and status is not None and status < 300):
+            self.close_talk("client_disconnect", now)
+
+    def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
+        if self._since < self._before:
+            at = now or self._request.began
+            for operation in self._talk.conversation.end_those(self._since, self._before, at, verdict):
+                self._record(operation)
+
+    def close_talk(self, error_type: str, now: Stamp) -> None:
+        """Ends the conversation, and what it left open."""
+        self._books.talks.leave(self._talk)
+        for operation in self._talk.conversation.close(now, error_type):
+            self._record(operation)
+
+    @staticmethod
+    def close_forgotten(books: Books, talk: Talk, now: Stamp) -> None:
+        """Ends what a conversation left open that is no longer kept."""
+        if talk.caller is not None:
+            for operation in talk.conversation.close(now, "client_disconnect"):
+                books.recording.observer.end(operation, books.sessions.of(operation, talk.caller))
+
+    # -- records ----------------------------------------------------------------------------------------
+
+    def _record(self, operation: Operation) -> None:
+        caller = self._talk.caller = self._caller()
+        session = self._session = self._books.sessions.of(operation, caller)
+        columns: Row = {}
+        if operation.parent is None and operation.span is None:
+            columns["trace_id"], columns["trace_flags"] = self.span.trace_id, self.span.flags
+            columns["parent_span_id"] = self.span.span_id
+        elif operation.parent is None:
+            columns["parent_span_id"], columns["trace_flags"] = self.span.span_id, self.span.flags
+        else:
+            columns["links"] = orjson.dumps([{"trace_id": self.span.trace_id, "span_id": self.span.span_id}]).decode()
+        self._describe_http(columns)
+        extra = {semconv.MCP_SESSION_ID: session.id} if session.source == "protocol_session" else None
+        self._books.recording.observer.end(operation, session, extra, columns)
+
+    def _describe_http(self, columns: Row) -> None:
+        for column, value in (
+            ("http_status", self._status),
+            ("user_agent", self._user_agent),
+            ("http_headers", self._headers_json),
+            ("http_connect_ns", self._connect_ns),
+            ("http_first_byte_ns", self._first_byte_ns),
+        ):
+            if value is not None:
+                columns[column] = value
+
+    def _write_span(self, how: Ending, now: Stamp) -> None:
+        """The HTTP span, by the conventions for HTTP servers; it is no operation, for it has no method of MCP's."""
+        request = self._request
+        path = bounded(request.target.partition("?")[0], MAX_PATH)
+        columns: Row = {
+            "trace_id": self.span.trace_id,
+            "span_id": self.span.span_id,
+            "trace_flags": self.span.flags,
+            "name": bounded(request.method, 16),  # by the conventions, for the path is the caller's
+            "kind": "server",
+            "start_unix_nano": request.began.unix_nano,
+            "duration_ns": max(0, now.mono_ns - request.began.mono_ns),
+        }
+        if self._parent is not None:
+            columns["parent_span_id"] = self._parent.span_id
+        self._describe_http(columns)
+        if self._answered_mono_ns is not None:
+            columns["http_stream_ns"] = max(0, now.mono_ns - self._answered_mono_ns)
+        status = self._status
+        if status is not None and status >= 500:
+            columns["error_type"] = str(status)
+        elif how in ("server_disconnect", "unreachable"):
+            columns["error_type"] = how
+        attributes: dict[str, str | int] = {
+            semconv.HTTP_METHOD: bounded(request.method, 16),
+            semconv.URL_PATH: path,
+            semconv.HTTP_REQUEST_BYTES: self._request_bytes,
+            semconv.HTTP_RESPONSE_BYTES: self._response_bytes,
+            semconv.HTTP_VERSION: request.version,
+            semconv.HTTP_ENDED: how,
+        }
+        if request.peer is not None:
+            attributes[semconv.CLIENT_ADDRESS] = request.peer
+        rejection = self._rejection or _REJECTED_STATUS.get(status or 0)
+        if rejection is not None and self._is_error:
+            attributes[semconv.HTTP_REJECTION] = rejection
+        if isinstance(self._body, EventBody):
+            attributes[semconv.HTTP_STREAM] = "standing" if request.method == "GET" else "request"
+        columns["attributes"] = orjson.dumps(attributes).decode()
+        self._books.recording.observer.note(self._session or self._of_nobody(), columns)
+
+    def _of_nobody(self) -> Session:
+        """The session of a request that carried no operation."""
+        probe = Operation(0, "client", "", self._request.began)
+        conversation = self._talk.conversation
+        probe.client, probe.protocol_version = conversation.client, conversation.protocol_version
+        return self._books.sessions.of(probe, self._caller())
+
+    # -- who --------------------------------------------------------------------------------------------
+
+    def _find_talk(self) -> Talk:
+        talks, request = self._books.talks, self._request
+        if request.method == "POST":
+            found = talks.of_endpoint(request.target)
+            if found is not None:
+                return found
+        session_id = request.headers.get(SESSION_HEADER)
+        modern = request.headers.get(VERSION_HEADER, "") >= _MODERN
+        if session_id and not modern:
+            return talks.of_session(self._name(session_id))
+        return talks.single()
+
+    def _caller(self) -> Caller:
+        talk, request = self._talk, self._request
+        sse = talk.sse_endpoint is not None
+        return Caller(
+            connection=request.connection,
+            transport="sse" if sse else "http",
+            peer=request.peer,
+            user_agent=self._user_agent,
+            protocol_session=talk.session_id,
+            minted=talk.minted,
+            sse_endpoint=talk.sse_endpoint,
+            trace=self._parent.trace_id if self._parent is not None else None,
+            identity=self._identity,
+        )
+
+    @property
+    def _user_agent(self) -> str | None:
+        found = self._request.headers.get("user-agent")
+        return bounded(found, MAX_PATH) if found else None
+
+    def _recorded_headers(self) -> str | None:
+        found = {
+            name: bounded(value, MAX_PATH)
+            for name, value in self._request.headers.items()
+            if name in self._books.headers and name != "user-agent"
+        }
+        return orjson.dumps(found).decode() if found else None
+
+    def _name(self, text: str) -> str:
+        """An id that a peer chose, no longer than the lake's columns are to be; a longer one by its keyed digest."""
+        return text if len(text) <= MAX_NAME and text.isprintable() else self._books.talks.facts.text_digest(text)
+
+
+def path_of(url: str) -> str:
+    """Path and query of a URL that may be relative or absolute."""
+    rest = url.strip()
+    scheme, found, after = rest.partition("://")
+    if found and "/" not in scheme:
+        return "/" + after.partition("/")[2]
+    return rest if rest.startswith("/") else "/" + rest

@@ -1,0 +1,98 @@
+"""`mcpobs instrument --listen … --upstream …`: puts the HTTP front together and runs it until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from mcpobs import semconv
+from mcpobs.errors import UsageError
+from mcpobs.listening import parse_endpoint
+from mcpobs.protocol.facts import Facts
+from mcpobs.protocol.remote import RemoteSessions
+from mcpobs.protocol.session import Session
+from mcpobs.proxy.http.forwarding import Upstream, parse_upstream
+from mcpobs.recording import Recording
+from mcpobs.row import Recorder
+from mcpobs.service import service_name
+from mcpobs.settings import load_config
+
+DEFAULT_PORT = 8765
+
+
+class HttpOptions(NamedTuple):
+    """The options of `mcpobs instrument` for the HTTP front, by the same names."""
+
+    listen: str
+    upstream: str
+    lake: str | None = None
+    name: str | None = None
+    propagate: bool = False
+
+
+def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -> None:
+    """Runs until SIGTERM or SIGINT. Raises UsageError for what cannot be meant."""
+    upstream = parse_upstream(options.upstream)
+    listen = parse_endpoint(options.listen, "--listen", DEFAULT_PORT)
+    config = load_config(env=env)
+    try:
+        from mcpobs.proxy.http.exchange import Books, Exchange
+        from mcpobs.proxy.http.front import FrontOptions, now, serve
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--listen needs {error.name}", "pip install 'mcpobs[http]'") from None
+    from mcpobs.proxy.http.identity import identify
+    from mcpobs.proxy.http.talks import Talk, Talks
+
+    verify = identify(config.identity, tell)
+    process_id = os.urandom(8).hex()
+    recorder = Recorder(
+        service_name=service_name((_host_name(upstream),), options.name, env),
+        instance_id=process_id,
+        transport="http",
+        network_transport=semconv.TRANSPORT_TCP,
+        front="proxy/http",
+    )
+    recording = Recording.open(
+        recorder, _nobody(process_id), lake=Path(options.lake) if options.lake else None, warn=tell, env=env
+    )
+
+    def forget(talk: Talk) -> None:
+        Exchange.close_forgotten(books, talk, now())
+
+    talks = Talks(Facts(recording.key), forget)
+    books = Books(
+        recording, RemoteSessions(process_id, config.idle_gap_s), talks, frozenset(config.headers), options.propagate
+    )
+    try:
+        asyncio.run(serve(FrontOptions(listen, upstream, verify), books, tell))
+        for talk in talks.all():
+            forget(talk)
+    finally:
+        recording.close()
+
+
+def tell(line: str) -> None:
+    sys.stderr.write(f"mcpobs: {line}\n")
+    sys.stderr.flush()
+
+
+def _host_name(upstream: Upstream) -> str:
+    return upstream.host
+
+
+def _nobody(process_id: str) -> Session:
+    """Of what belongs to no request."""
+    return Session(
+        id=process_id,
+        start_unix_nano=time.time_ns(),
+        source="connection",
+        confidence="low",
+        enforcement_key=f"process:{process_id}",
+        enforcement_source="connection",
+        transport="http",
+    )
