@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from mcpobs.errors import LakeError
 from mcpobs.lake.schema import DELTA_TYPES, PARTITION, TIME, delta_schema
-from mcpobs.lake.snapshot import LOG_FOLDER, DataFile, Snapshot
+from mcpobs.lake.snapshot import LOG_FOLDER, REPORTERS, DataFile, Snapshot
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -127,6 +127,8 @@ def _stats(file: DataFile) -> str:
     if file.first_unix_nano is not None and file.last_unix_nano is not None:
         stats |= {"minValues": {TIME: file.first_unix_nano}, "maxValues": {TIME: file.last_unix_nano}}
         stats["nullCount"] = {TIME: 0}
+    if file.reporters is not None:
+        stats[REPORTERS] = file.reporters  # a key of ours: Delta's readers pass over what they do not know
     return json.dumps(stats)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mcpobs.lake.delta import sync
 from mcpobs.lake.engine import Connection, identifier, quoted
-from mcpobs.lake.schema import ORDER, PARTITION, TIME, suffix
-from mcpobs.lake.snapshot import DataFile
+from mcpobs.lake.schema import ORDER, PARTITION, REPORTED, TIME, suffix
+from mcpobs.lake.snapshot import DataFile, Reporter
 
 # Measured on 341k rows with random ids, bytes a span: version 1 76.3 · version 2 with zstd 1 70.7, 2 67.7, 3 69.2,
 # 5 70.8 (delta-encoded times; hex digits suit level 2) · unsorted 83.0 · snappy 134. Row groups of 61k to 246k and
@@ -20,6 +21,7 @@ _ROW_GROUP = 122_880
 _SMALL_ROW_GROUP = 30_720  # 4 % more bytes; a row group is held in memory, and one of the others is 150 MB of OTLP
 PART, WHOLE = "part-", "whole-"
 DRAFT_SUFFIX = ".draft"
+_MOST_REPORTERS = 64
 
 
 def write(
@@ -49,7 +51,8 @@ def write(
     if not rows:
         draft.unlink()
         return None
-    return place(draft, table, date, columns, rows, first, last, whole=whole)
+    reporters = _reporters(connection, draft)
+    return replace(place(draft, table, date, columns, rows, first, last, whole=whole), reporters=reporters)
 
 
 def copying(select: str, columns: Mapping[str, str], draft: Path, *, sort: bool) -> str:
@@ -80,6 +83,15 @@ def place(
     os.rename(draft, path)
     sync(path.parent)
     return DataFile(f"{PARTITION}={date}/{path.name}", path.stat().st_size, date, rows, first, last)
+
+
+def _reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | None:
+    """Who reported the operations in a file; None where they are too many to be listed in the log."""
+    found = connection.execute(
+        f"select distinct service_name, scope_name, front from read_parquet({quoted(draft)}) where {REPORTED} "
+        f"limit {_MOST_REPORTERS + 1}"
+    ).fetchall()
+    return None if len(found) > _MOST_REPORTERS else tuple((row[0], row[1], row[2]) for row in sorted(found, key=str))
 
 
 def _partition(table: Path, date: str) -> Path:

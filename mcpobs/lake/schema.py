@@ -51,6 +51,9 @@ DERIVED: Final[dict[str, str]] = {
 }
 """Columns that are computed from others when a row leaves the spool."""
 
+REPORTED: Final = "method is not null and kind = 'server'"
+"""Tells rows of operations that an MCP server was asked for."""
+
 REQUIRED: Final = (*KEY, TIME)
 """A line without these is no row: it could not be told from another, or not be placed in time."""
 

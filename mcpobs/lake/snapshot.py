@@ -20,15 +20,21 @@ from mcpobs.lake.engine import Connection, EngineError, quoted
 from mcpobs.lake.schema import PARTITION, TIME
 
 LOG_FOLDER = "_delta_log"
+REPORTERS = "mcpobs.reporters"  # in the statistics of a file, which Delta keeps as they are
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet")
 
 _HINT = "restore the folder from a backup; `mcpobs lake info` says what can be read"
 
 
+Reporter = tuple[str | None, str | None, str | None]
+"""Service, scope and front of spans that tell of operations of an MCP server."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A Parquet file of the table. `path` is relative to the table's folder; bounds are None where unknown."""
+    """A Parquet file of the table. `path` is relative to the table's folder; bounds are None where unknown, and so is
+    who reported the operations in it."""
 
     path: str
     size_bytes: int
@@ -36,6 +42,7 @@ class DataFile:
     rows: int | None
     first_unix_nano: int | None
     last_unix_nano: int | None
+    reporters: tuple[Reporter, ...] | None = None
 
     def overlaps(self, since: int | None, until: int | None) -> bool:
         """False where no operation of the file began in [since, until)."""
@@ -221,12 +228,14 @@ def _unquoted(path: str) -> str:
 
 
 def _data_file(path: str, add: Mapping[str, Any]) -> DataFile:
-    rows = first = last = None
+    rows = first = last = reporters = None
     try:
         stats = json.loads(add.get("stats") or "{}")
         rows = stats.get("numRecords")
         first, last = stats.get("minValues", {}).get(TIME), stats.get("maxValues", {}).get(TIME)
-    except (ValueError, AttributeError):
+        if (told := stats.get(REPORTERS)) is not None:
+            reporters = tuple((service, scope, front) for service, scope, front in told)
+    except (ValueError, AttributeError, TypeError):
         pass  # statistics are optional: without them the file is always read
     return DataFile(
         path=path,
@@ -235,4 +244,5 @@ def _data_file(path: str, add: Mapping[str, Any]) -> DataFile:
         rows=rows if isinstance(rows, int) else None,
         first_unix_nano=first if isinstance(first, int) else None,
         last_unix_nano=last if isinstance(last, int) else None,
+        reporters=reporters,
     )

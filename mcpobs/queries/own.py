@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcpobs.errors import UsageError
 from mcpobs.lake.engine import EngineError
 from mcpobs.lake.reader import Reading
-from mcpobs.queries import fence
+from mcpobs.queries import counting, fence
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result, Row, create_views, interruptible
 
@@ -20,7 +20,7 @@ def run_own(reading: Reading, sql: str, limit: int | None = None) -> Result:
     Raises UsageError where the SQL is not allowed or does not work.
     """
     connection = reading.connection
-    create_views(connection, fence.RELATIONS)
+    _prepare(reading)
     fence.check(connection, sql)
     fence.close(connection, reading.files)
     try:
@@ -33,6 +33,17 @@ def run_own(reading: Reading, sql: str, limit: int | None = None) -> Result:
         return interruptible(connection, lambda _: _answer(reading, sql, limit))
     except EngineError as error:
         raise fence.told(error) from None
+
+
+def _prepare(reading: Reading) -> None:
+    """Makes the views; where a file turns out to be damaged, without it."""
+    try:
+        interruptible(reading.connection, lambda connection: create_views(connection, fence.RELATIONS))
+    except EngineError:
+        if not reading.exclude_damaged():
+            raise
+        counting.forget(reading.connection)
+        create_views(reading.connection, fence.RELATIONS)
 
 
 def _answer(reading: Reading, sql: str, limit: int | None) -> Result:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import Reading
-from mcpobs.queries import catalog
+from mcpobs.queries import catalog, counting
 from mcpobs.queries.header import Column, Query, Value
 
 if TYPE_CHECKING:
@@ -47,9 +47,12 @@ _POLARS = {"varchar": "String", "bigint": "Int64", "smallint": "Int16", "double"
 
 
 def create_views(connection: Connection, reads: tuple[str, ...]) -> None:
-    """Makes the named views, and those below them, over the connection's relation `spans`."""
-    for view in catalog.views_below(reads):
+    """Makes the named views, and those below them, over the connection's relation `spans`. They count a call once."""
+    views = catalog.views_below(reads)
+    for view in views:
         connection.execute(f"create or replace temp view {view.name} as\n{view.sql}")
+    if any(view.name == counting.COUNTED for view in views):
+        counting.count_once(connection, only_calls=set(reads) <= {"tool_calls"})
 
 
 def run(
@@ -120,6 +123,7 @@ def on_sound_files(reading: Reading, work: Callable[[Connection], Answer]) -> An
     except EngineError as error:
         if not interruptible(reading.connection, lambda _: reading.exclude_damaged()):
             raise _failed(reading, error) from None
+        counting.forget(reading.connection)
     try:
         return interruptible(reading.connection, work)
     except EngineError as error:

@@ -466,3 +466,104 @@ def _judge(calls: list[Row], few: int, ratio: float) -> Callable[[str, list[Row]
         return reasons, odd
 
     return judge
+
+
+RANKS = {"in_process": 2, "fastmcp": 3, "mcp-python-sdk": 4}
+HOUR = 3600 * 10**9
+
+
+def layer(row: Row) -> str:
+    if row.get("scope_name") == "mcpobs":
+        return row.get("front") or "proxy/stdio"
+    return row.get("scope_name") or "?"
+
+
+def rank(row: Row) -> int:
+    return RANKS.get(layer(row), 1 if row.get("scope_name") == "mcpobs" else 5)
+
+
+def set_aside(rows: list[Row]) -> dict[tuple[str, str], str]:
+    """Why spans are set aside, by (trace_id, span_id); every pair of spans is looked at."""
+    told = [row for row in rows if row.get("method") is not None and row.get("kind") == "server"]
+    spans = {(row["trace_id"], row["span_id"]): row for row in rows}
+    reasons: dict[tuple[str, str], str] = {}
+    for worse in told:
+        service = worse.get("service_name")
+        if service is None or service.startswith("unknown_service"):
+            continue
+        hour = worse["start_unix_nano"] // HOUR
+        if any(
+            better.get("service_name") == service
+            and rank(better) < rank(worse)
+            and abs(better["start_unix_nano"] // HOUR - hour) <= 1
+            for better in told
+        ):
+            reasons[worse["trace_id"], worse["span_id"]] = "not_authoritative"
+    for group in grouped(told, "trace_id").values():
+        for worse in group:
+            if any(_better_of_the_same_call(better, worse, spans) for better in group):
+                reasons[worse["trace_id"], worse["span_id"]] = "same_trace"
+    return reasons
+
+
+def _better_of_the_same_call(better: Row, worse: Row, spans: dict[tuple[str, str], Row]) -> bool:
+    ids = {row["request_id"] for row in (better, worse) if row.get("request_id") is not None}
+    names = {(row["method"], row.get("tool")) for row in (better, worse)}
+    if layer(better) == layer(worse) or len(names) > 1 or len(ids) > 1:
+        return False
+    if rank(better) < rank(worse):
+        same_service = (better.get("service_name") or "") == (worse.get("service_name") or "")
+        below = _above(better, spans) + _above(worse, spans)
+        if same_service or better["span_id"] in below or worse["span_id"] in below:
+            return True
+    if rank(better) > rank(worse):
+        return False
+    if rank(better) == rank(worse) and better["span_id"] in _above(worse, spans):
+        return True
+    siblings = better.get("parent_span_id") is not None and better["parent_span_id"] == worse.get("parent_span_id")
+    here, there = [
+        (row["start_unix_nano"], row["start_unix_nano"] + (row["duration_ns"] or 0)) for row in (better, worse)
+    ]
+    if not siblings or here[0] > there[1] or there[0] > here[1]:
+        return False
+    return rank(better) < rank(worse) or (rank(worse) == 1 and len(ids) == 1 and here[0] < there[0])
+
+
+def _above(row: Row, spans: dict[tuple[str, str], Row]) -> list[str]:
+    """Ids of the four spans above one, up to an MCP client's."""
+    found: list[str] = []
+    at: Row | None = row
+    while at is not None and at.get("parent_span_id") is not None and len(found) < 4:
+        found.append(at["parent_span_id"])
+        at = spans.get((row["trace_id"], at["parent_span_id"]))
+        if at is not None and at.get("kind") == "client" and at.get("method") is not None:
+            break
+    return found
+
+
+def coverage(rows: list[Row]) -> list[Row]:
+    reasons = set_aside(rows)
+    result = []
+    told = [row | {"layer": layer(row)} for row in rows if row.get("method") is not None]
+    for (service, name), group in grouped(told, "service_name", "layer").items():
+        calls = tool_calls(group)
+        why = Counter(reasons.get((call["trace_id"], call["span_id"])) for call in calls)
+        elsewhere = [row for row in group if row["method"] == "tools/call" and row.get("kind") != "server"]
+        result.append(
+            {
+                "service_name": service,
+                "layer": name,
+                "spans": len(group),
+                "calls": why[None],
+                "same_trace": why["same_trace"],
+                "not_authoritative": why["not_authoritative"],
+                "not_server": len(elsewhere),
+                "unsampled": sum(
+                    call.get("trace_flags") is not None and call["trace_flags"] % 2 == 0 for call in calls
+                ),
+                "unfinished": sum(call.get("outcome") == "unfinished" for call in calls),
+                "first_unix_nano": min(row["start_unix_nano"] for row in group),
+                "last_unix_nano": max(row["start_unix_nano"] for row in group),
+            }
+        )
+    return sorted(result, key=lambda r: (nulls_last(r["service_name"]), -r["calls"], r["layer"]))

@@ -23,6 +23,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "failures": oracles.failures,
     "loops": oracles.loops,
     "shapes": oracles.shapes,
+    "coverage": oracles.coverage,
 }
 
 

@@ -29,10 +29,13 @@ def random_rows(chance: random.Random, calls: int) -> list[Row]:
 
 def _one(chance: random.Random, session: str, number: int, args: int, results: int) -> Row:
     outcome = chance.choice(_OUTCOMES)
+    service = chance.choice(["files", "web", None]) if chance.random() < 0.2 else "files"
+    # one layer a service: what is reported twice is the subject of test_counting.py
+    scope = {"files": "mcpobs", "web": "fastmcp"}.get(service or "") or chance.choice(["mcpobs", "fastmcp", None])
     columns: dict[str, Any] = {
         "session_id": session if chance.random() < 0.97 else None,
         "tool": chance.choice(["search", "fetch", "fetch", None]) if chance.random() < 0.2 else "search",
-        "service_name": chance.choice(["files", "web", None]) if chance.random() < 0.1 else "files",
+        "service_name": service,
         "start_unix_nano": START + _tick(chance, number),
         "sequence": number if chance.random() < 0.95 else None,
         "outcome": outcome,
@@ -44,7 +47,8 @@ def _one(chance: random.Random, session: str, number: int, args: int, results: i
         "duration_ns": chance.randrange(10**9) if chance.random() < 0.97 else None,
         "cost_microusd": chance.randrange(1000) if chance.random() < 0.3 else None,
         "request_id": str(number) if chance.random() < 0.97 else None,
-        "scope_name": chance.choice(["mcpobs", "mcpobs", "fastmcp", None]),
+        "scope_name": scope,
+        "trace_flags": chance.choice([0, 1, 1, None]),
         "kind": "server" if chance.random() < 0.97 else "client",
         "method": "tools/call" if chance.random() < 0.97 else chance.choice(["ping", "tools/list", None]),
     }

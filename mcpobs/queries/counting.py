@@ -1,0 +1,63 @@
+"""Counts a call once where several layers report it: a proxy, a front in the process, FastMCP, the SDK, a gateway.
+
+Which spans are set aside is what `queries/views/set_aside.sql` and `phantoms.sql` say. Most lakes have nothing of the
+kind, and who reported what is known without reading a span; so the view `operations` looks at each span's ids only
+where there is something to be set aside. It holds for one reading of the lake: spans that come later are judged later.
+"""
+
+from __future__ import annotations
+
+from mcpobs.lake.engine import Connection, EngineError
+from mcpobs.lake.reader import REPORTERS
+from mcpobs.lake.schema import REPORTED
+from mcpobs.queries import catalog
+from mcpobs.queries.header import Query
+
+COUNTED = "operations"
+"""The view in which each operation is once."""
+
+_SCOPES_WITH_PHANTOMS = {"mcp-python-sdk", "fastmcp"}
+_FOUND = {"set_aside": "found_set_aside", "phantoms": "found_phantoms"}
+
+
+def count_once(connection: Connection, *, only_calls: bool) -> None:
+    """Takes spans that are set aside out of the connection's view `operations`, which is there already.
+
+    `only_calls` says that no more than tool calls are asked for: a phantom is none, and to find them takes a sort.
+    """
+    reporters = _reporters(connection)
+    layers = {(scope, front) if scope == "mcpobs" else scope for _, scope, front in reporters}
+    wanted = ["set_aside"] if len(layers) > 1 else []
+    if not only_calls and _SCOPES_WITH_PHANTOMS & {scope for _, scope, _ in reporters}:
+        wanted.append("phantoms")
+    found = [table for name in wanted if (table := _find(connection, name)) is not None]
+    if found:
+        joins = " ".join(f"anti join {table} using (trace_id, span_id)" for table in found)
+        connection.execute(
+            f"create or replace temp view {COUNTED} as select * from (\n{catalog.view(COUNTED).sql}) as told {joins}"
+        )
+
+
+def forget(connection: Connection) -> None:
+    """What was found is no longer so: the relation `spans` has changed."""
+    for table in _FOUND.values():
+        connection.execute(f"drop table if exists {table}")
+
+
+def _reporters(connection: Connection) -> list[tuple[str | None, ...]]:
+    columns = "service_name, scope_name, front"
+    try:
+        return connection.execute(f"select distinct {columns} from {REPORTERS}").fetchall()
+    except EngineError:  # a connection that no reader of the lake opened
+        return connection.execute(f"select distinct {columns} from spans where {REPORTED}").fetchall()
+
+
+def _find(connection: Connection, name: str) -> str | None:
+    """A table of what a view says is to be set aside, made once for all queries on the connection; None where it is
+    empty."""
+    table = _FOUND[name]
+    query: Query = catalog.view(name)
+    for view in catalog.views_below(query.reads):
+        connection.execute(f"create or replace temp view {view.name} as\n{view.sql}")
+    connection.execute(f"create temp table if not exists {table} as\n{query.sql}")
+    return table if connection.execute(f"select 1 from {table} limit 1").fetchall() else None

@@ -1,0 +1,74 @@
+-- question: Who reports the calls of each server, and what is not seen?
+-- kind:     report
+-- reads:    spans, set_aside, phantoms
+-- params:
+--   since    bigint = 0                    start of the window, unix ns
+--   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
+--   tool     varchar = null                calls of this tool only
+--   session  varchar = null                this session only
+--   server   varchar = null                this server only
+-- columns:
+--   service_name       varchar  the MCP server
+--   layer              varchar  who reports: our front, else the instrumentation scope
+--   spans              bigint   spans of operations, of either side
+--   calls              bigint   tool calls that are counted
+--   same_trace         bigint   tool calls set aside: a better span of the call is in its trace
+--   not_authoritative  bigint   tool calls set aside: a better layer of the service was at work within the hour
+--   phantoms           bigint   tools/list set aside: the server asked itself
+--   not_server         bigint   tool calls that a client reports, or a server that hands them on; never counted
+--   unsampled          bigint   tool calls whose caller had switched sampling off, and that are seen nevertheless
+--   unfinished         bigint   tool calls without an answer
+--   lost_operations    bigint   operations that could not be recorded, as the recorder says
+--   first_unix_nano    bigint   start of the first operation
+--   last_unix_nano     bigint   start of the last
+-- chart:    bar layer calls
+with told as (
+    select
+        trace_id, span_id, service_name, kind, method, outcome, trace_flags, start_unix_nano,
+        case when scope_name = 'mcpobs' then coalesce(front, 'proxy/stdio') else coalesce(scope_name, '?') end as layer,
+        case
+            when name = 'mcpobs.recorder.loss'
+                then cast(regexp_extract(attributes, '"mcpobs.lost.operations":([0-9]+)', 1) as bigint)
+        end as lost
+    from spans
+    where (method is not null or (name = 'mcpobs.recorder.loss' and scope_name = 'mcpobs'))
+        and start_unix_nano >= $since
+        and start_unix_nano < $until
+        and ($tool is null or tool = $tool)
+        and ($session is null or session_id = $session)
+        and ($server is null or service_name = $server)
+),
+judged as (
+    select
+        told.service_name as service_name,
+        told.layer as layer,
+        told.start_unix_nano as start_unix_nano,
+        told.lost as lost,
+        case when told.method = 'tools/call' and told.kind = 'server' then 1 else 0 end as is_call,
+        case when told.method = 'tools/call' and coalesce(told.kind, '') <> 'server' then 1 else 0 end as elsewhere,
+        case when told.method is not null then 1 else 0 end as is_span,
+        case when told.trace_flags % 2 = 0 then 1 else 0 end as off,
+        case when told.outcome = 'unfinished' then 1 else 0 end as open,
+        set_aside.reason as reason,
+        case when phantoms.span_id is not null then 1 else 0 end as phantom
+    from told
+    left join set_aside on set_aside.trace_id = told.trace_id and set_aside.span_id = told.span_id
+    left join phantoms on phantoms.trace_id = told.trace_id and phantoms.span_id = told.span_id
+)
+select
+    service_name,
+    layer,
+    cast(sum(is_span) as bigint) as spans,
+    cast(sum(case when reason is null then is_call else 0 end) as bigint) as calls,
+    cast(sum(case when reason = 'same_trace' then is_call else 0 end) as bigint) as same_trace,
+    cast(sum(case when reason = 'not_authoritative' then is_call else 0 end) as bigint) as not_authoritative,
+    cast(sum(phantom) as bigint) as phantoms,
+    cast(sum(elsewhere) as bigint) as not_server,
+    cast(sum(is_call * off) as bigint) as unsampled,
+    cast(sum(is_call * open) as bigint) as unfinished,
+    cast(sum(coalesce(lost, 0)) as bigint) as lost_operations,
+    min(start_unix_nano) as first_unix_nano,
+    max(start_unix_nano) as last_unix_nano
+from judged
+group by service_name, layer
+order by service_name nulls last, calls desc, layer

@@ -1,0 +1,39 @@
+-- question: What did each layer report of what MCP servers were asked?
+-- kind:     view
+-- reads:    spans
+-- columns:
+--   trace_id         varchar   trace of the span
+--   span_id          varchar   its id
+--   parent_span_id   varchar   its parent
+--   service_name     varchar   the MCP server
+--   layer            varchar   who reported it: the front where it is ours, else the instrumentation scope
+--   rank             smallint  1 a proxy of ours · 2 ours, in the process · 3 FastMCP · 4 the Python SDK · 5 any other
+--   method           varchar   MCP method
+--   tool             varchar   gen_ai.tool.name
+--   request_id       varchar   JSON-RPC id; null for a notification, and where a layer does not tell it
+--   start_unix_nano  bigint    when the operation began
+--   duration_ns      bigint    how long it took
+--   outcome          varchar   how it ended
+--   trace_flags      smallint  W3C trace flags as the caller sent them
+select
+    trace_id,
+    span_id,
+    parent_span_id,
+    service_name,
+    case when scope_name = 'mcpobs' then coalesce(front, 'proxy/stdio') else coalesce(scope_name, '?') end as layer,
+    cast(case
+        when scope_name = 'mcpobs' and coalesce(front, '') = 'in_process' then 2
+        when scope_name = 'mcpobs' then 1
+        when scope_name = 'fastmcp' then 3
+        when scope_name = 'mcp-python-sdk' then 4
+        else 5
+    end as smallint) as rank,
+    method,
+    tool,
+    request_id,
+    start_unix_nano,
+    duration_ns,
+    outcome,
+    trace_flags
+from spans
+where method is not null and kind = 'server'

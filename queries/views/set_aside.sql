@@ -1,0 +1,198 @@
+-- question: Which spans tell of a call that a better span tells of too?
+-- kind:     view
+-- reads:    spans, reported
+-- columns:
+--   trace_id  varchar  trace of the span
+--   span_id   varchar  its id
+--   reason    varchar  same_trace: a better span of the same call is in its trace · not_authoritative: a better layer of the service was at work
+
+-- Nothing says that two spans are of one call but their trace. In one trace they are where method, tool and (where both
+-- tell it) request id are equal, and the service is the same, or they have one parent and one time, or one is the
+-- other's ancestor with no MCP client between them, for what a client sends is a call of its own. An agent's trace can
+-- hold thousands of calls of one tool, so no pairs are made of spans that merely lie in one trace.
+with shared as (
+    select trace_id
+    from reported
+    group by trace_id
+    having min(layer) < max(layer)
+),
+told as (
+    select
+        trace_id, span_id, parent_span_id, layer, rank, method, request_id, start_unix_nano, duration_ns,
+        coalesce(service_name, '') as service_key,
+        coalesce(tool, '') as tool_key
+    from reported
+    where trace_id in (select trace_id from shared)
+),
+best as (
+    select
+        trace_id, service_key, method, tool_key,
+        min(rank) as any_rank,
+        min(case when request_id is null then rank end) as rank_without_id
+    from told
+    group by trace_id, service_key, method, tool_key
+),
+best_of_id as (
+    select trace_id, service_key, method, tool_key, request_id, min(rank) as id_rank
+    from told
+    where request_id is not null
+    group by trace_id, service_key, method, tool_key, request_id
+),
+of_service as (
+    select told.trace_id as trace_id, told.span_id as span_id
+    from told
+    inner join best
+        on best.trace_id = told.trace_id
+        and best.service_key = told.service_key
+        and best.method = told.method
+        and best.tool_key = told.tool_key
+    left join best_of_id
+        on best_of_id.trace_id = told.trace_id
+        and best_of_id.service_key = told.service_key
+        and best_of_id.method = told.method
+        and best_of_id.tool_key = told.tool_key
+        and best_of_id.request_id = told.request_id
+    where (told.request_id is null and best.any_rank < told.rank)
+        or best.rank_without_id < told.rank
+        or best_of_id.id_rank < told.rank
+),
+-- A client's span has a child for each layer below it. An agent's turn may be the parent of many calls, which are told
+-- apart by their times too, and not at all where they are very many, for that takes pairs.
+crowds as (
+    select trace_id, parent_span_id, method, tool_key
+    from told
+    where parent_span_id is not null
+    group by trace_id, parent_span_id, method, tool_key
+    having count(*) between 2 and 64 and min(layer) < max(layer)
+),
+siblings as (
+    select
+        told.trace_id as trace_id,
+        told.span_id as span_id,
+        told.parent_span_id as parent_span_id,
+        told.layer as layer,
+        told.rank as rank,
+        told.method as method,
+        told.tool_key as tool_key,
+        told.request_id as request_id,
+        told.start_unix_nano as start_unix_nano,
+        told.start_unix_nano + coalesce(told.duration_ns, 0) as end_unix_nano
+    from told
+    inner join crowds
+        on crowds.trace_id = told.trace_id
+        and crowds.parent_span_id = told.parent_span_id
+        and crowds.method = told.method
+        and crowds.tool_key = told.tool_key
+),
+-- Of two proxies of ours, which pass the request id on, the outer one counts.
+of_parent as (
+    select worse.trace_id as trace_id, worse.span_id as span_id
+    from siblings as worse
+    inner join siblings as better
+        on better.trace_id = worse.trace_id
+        and better.parent_span_id = worse.parent_span_id
+        and better.method = worse.method
+        and better.tool_key = worse.tool_key
+    where coalesce(better.request_id = worse.request_id, better.rank < worse.rank)
+        and better.start_unix_nano <= worse.end_unix_nano
+        and worse.start_unix_nano <= better.end_unix_nano
+        and (
+            better.rank < worse.rank
+            or (
+                better.rank = 1
+                and worse.rank = 1
+                and better.layer <> worse.layer
+                and (
+                    better.start_unix_nano < worse.start_unix_nano
+                    or (better.start_unix_nano = worse.start_unix_nano and better.span_id < worse.span_id)
+                )
+            )
+        )
+),
+-- Ways up a trace end at a client's span.
+steps as (
+    select trace_id, span_id, parent_span_id
+    from spans
+    where parent_span_id is not null
+        and trace_id in (select trace_id from shared)
+        and not (coalesce(kind, '') = 'client' and method is not null)
+),
+above as (
+    select trace_id, span_id, parent_span_id as above_id
+    from told
+    where parent_span_id is not null
+    union all
+    select told.trace_id, told.span_id, step_1.parent_span_id as above_id
+    from told
+    inner join steps as step_1 on step_1.trace_id = told.trace_id and step_1.span_id = told.parent_span_id
+    union all
+    select told.trace_id, told.span_id, step_2.parent_span_id as above_id
+    from told
+    inner join steps as step_1 on step_1.trace_id = told.trace_id and step_1.span_id = told.parent_span_id
+    inner join steps as step_2 on step_2.trace_id = told.trace_id and step_2.span_id = step_1.parent_span_id
+    union all
+    select told.trace_id, told.span_id, step_3.parent_span_id as above_id
+    from told
+    inner join steps as step_1 on step_1.trace_id = told.trace_id and step_1.span_id = told.parent_span_id
+    inner join steps as step_2 on step_2.trace_id = told.trace_id and step_2.span_id = step_1.parent_span_id
+    inner join steps as step_3 on step_3.trace_id = told.trace_id and step_3.span_id = step_2.parent_span_id
+),
+nested as (
+    select
+        above.trace_id as trace_id,
+        inner_span.span_id as inner_id,
+        inner_span.rank as inner_rank,
+        outer_span.span_id as outer_id,
+        outer_span.rank as outer_rank
+    from above
+    inner join told as inner_span on inner_span.trace_id = above.trace_id and inner_span.span_id = above.span_id
+    inner join told as outer_span on outer_span.trace_id = above.trace_id and outer_span.span_id = above.above_id
+    where outer_span.method = inner_span.method
+        and outer_span.tool_key = inner_span.tool_key
+        and outer_span.layer <> inner_span.layer
+        and coalesce(outer_span.request_id = inner_span.request_id, true)
+),
+hours as (
+    select coalesce(service_name, '') as service_key, start_unix_nano // 3600000000000 as hour, min(rank) as rank
+    from reported
+    where service_name is not null and service_name not like 'unknown_service%'
+    group by coalesce(service_name, ''), start_unix_nano // 3600000000000
+),
+around as (
+    select service_key, hour, rank from hours
+    union all
+    select service_key, hour - 1 as hour, rank from hours
+    union all
+    select service_key, hour + 1 as hour, rank from hours
+),
+authority as (
+    select service_key, hour, min(rank) as best_rank
+    from around
+    group by service_key, hour
+),
+found as (
+    select trace_id, span_id, 1 as weight from of_service
+    union all
+    select trace_id, span_id, 1 as weight from of_parent
+    union all
+    select trace_id, inner_id as span_id, 1 as weight
+    from nested
+    where outer_rank <= inner_rank
+    union all
+    select trace_id, outer_id as span_id, 1 as weight
+    from nested
+    where outer_rank > inner_rank
+    union all
+    select reported.trace_id as trace_id, reported.span_id as span_id, 0 as weight
+    from reported
+    inner join authority
+        on authority.service_key = coalesce(reported.service_name, '')
+        and authority.hour = reported.start_unix_nano // 3600000000000
+    where authority.best_rank < reported.rank
+)
+select
+    trace_id,
+    span_id,
+    case when max(weight) = 1 then 'same_trace' else 'not_authoritative' end as reason
+from found
+group by trace_id, span_id
