@@ -5,12 +5,10 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     """`instrument` and `uninstrument` are loaded when they are asked for: most of mcpobs does without."""
-    if name == "instrument":
-        from importlib import import_module
+    from importlib import import_module
 
+    if name == "instrument":
         return import_module("mcpobs.instrument")
     if name == "uninstrument":
-        from mcpobs.instrument.switch import uninstrument
-
-        return uninstrument
+        return import_module("mcpobs.instrument.switch").uninstrument
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -43,7 +43,7 @@ class Watching:
 
     def begin_request(self, responder: Any, request: Any, session: Any, server: Any) -> Call:
         """A request; `server` is None for `initialize`, which the session answers by itself."""
-        http = getattr(getattr(responder, "message_metadata", None), "request_context", None)
+        http: Any = getattr(getattr(responder, "message_metadata", None), "request_context", None)
         caller = caller_of(http)
         known = self.connections.setdefault(session, _Connection(caller))
         known.caller = caller

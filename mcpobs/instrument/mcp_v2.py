@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from mcpobs.instrument.call import MODERN, Call, watched
 from mcpobs.instrument.caller import caller_of
 from mcpobs.instrument.ends import ended_by
 from mcpobs.instrument.inbound import Declared, Inbound
-
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -49,7 +48,7 @@ class Middleware:
         try:
             result = await call_next(ctx)
         except BaseException as error:
-            self._front.try_to(lambda: _fail(call, error, ctx))
+            self._front.try_to(partial(_fail, call, error, ctx))
             raise
         else:
             self._front.try_to(lambda: self._answer(call, ctx, result))
@@ -176,11 +175,11 @@ def _fail(call: Call, error: BaseException, ctx: Any) -> None:
 
 def _is_validation_error(error: Exception) -> bool:
     """pydantic's, which the SDK answers with INVALID_PARAMS. By name: pydantic is the SDK's and not ours."""
-    return any(cls.__name__ == "ValidationError" and cls.__module__.startswith("pydantic") for cls in type(error).__mro__)
+    return any(
+        cls.__name__ == "ValidationError" and cls.__module__.startswith("pydantic") for cls in type(error).__mro__
+    )
 
 
 def _on_the_wire(result: Any) -> object:
     dump = getattr(result, "model_dump", None)
     return dump(by_alias=True, mode="json", exclude_none=True) if dump is not None else result
-
-

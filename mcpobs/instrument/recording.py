@@ -16,7 +16,7 @@ from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.remote import Caller, RemoteSessions
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.recording import Recording
-from mcpobs.row import Recorder, Row, Shared
+from mcpobs.row import Extra, Recorder, Row, Shared
 from mcpobs.service import service_name
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 
@@ -27,7 +27,9 @@ _MODERN = "2026-07-28"
 class ProcessRecording:
     """One recording process. Thread-safe as far as its spool is; `close` ends it."""
 
-    def __init__(self, recording: Recording, recorder: Recorder, stdio: StdioSessions, exporter: Exporter | None) -> None:
+    def __init__(
+        self, recording: Recording, recorder: Recorder, stdio: StdioSessions, exporter: Exporter | None
+    ) -> None:
         self.facts = Facts(recording.key)
         self.sequence = itertools.count()
         self._recording = recording
@@ -64,13 +66,14 @@ class ProcessRecording:
 
     def record(self, operation: Operation, caller: Caller | None, exported: bool) -> tuple[Shared, Row]:
         """Records a finished operation, and exports it where the process's own provider does not."""
+        extra: Extra | None = None
+        columns: Row | None = None
         if caller is None:
             session = self._stdio.of(operation, (operation.protocol_version or _MODERN) < _MODERN)
-            extra, columns = None, None
         else:
             session = self._remote.of(operation, caller)
-            columns = {} if caller.user_agent is None else {"user_agent": caller.user_agent}
-            extra = None
+            if caller.user_agent is not None:
+                columns = {"user_agent": caller.user_agent}
         network = _network("stdio" if caller is None else caller.transport)
         if network != self._recorder.network_transport:
             extra = {semconv.NETWORK_TRANSPORT: network}

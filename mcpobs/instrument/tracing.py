@@ -28,7 +28,7 @@ class Opened:
 
     __slots__ = ("context", "parent", "span", "token")
 
-    def __init__(self, span: Any, token: object, context: TraceContext | None, parent: TraceContext | None) -> None:
+    def __init__(self, span: Any, token: Any, context: TraceContext | None, parent: TraceContext | None) -> None:
         self.span = span
         self.token = token
         self.context = context  # the span's own ids; None where it has none of its own

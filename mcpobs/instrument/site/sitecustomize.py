@@ -1,0 +1,48 @@
+"""What Python runs at its start under `mcpobs instrument --in-process`: instruments the process, and nothing after it.
+
+It takes itself out of the way first: what this process starts is not instrumented, and a `sitecustomize` of the
+user's own runs as it would have without us.
+"""
+
+import importlib
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_OPTIONS = "MCPOBS_IN_PROCESS"  # as launcher.py sets it
+
+
+def _step_aside() -> None:
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != _HERE]
+    left = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry and entry != _HERE]
+    if left:
+        os.environ["PYTHONPATH"] = os.pathsep.join(left)
+    else:
+        os.environ.pop("PYTHONPATH", None)
+    sys.modules.pop("sitecustomize", None)
+    try:
+        importlib.import_module("sitecustomize")  # the user's
+    except ModuleNotFoundError as error:
+        if error.name != "sitecustomize":
+            raise
+
+
+def _instrument(options: str) -> None:
+    try:
+        import json
+
+        from mcpobs.instrument.switch import instrument
+
+        instrument(**json.loads(options))
+    except Exception as error:  # the server goes on, whatever is wrong with us
+        what = "mcpobs is not installed there" if isinstance(error, ModuleNotFoundError) else type(error).__name__
+        hint = f"hint: install mcpobs for {sys.executable}, or leave out --in-process"
+        sys.stderr.write(f"mcpobs: nothing is recorded: {what}\n{hint}\n")
+
+
+_told = os.environ.pop(_OPTIONS, None)
+try:
+    _step_aside()
+finally:
+    if _told is not None:
+        _instrument(_told)
