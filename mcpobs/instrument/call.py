@@ -37,7 +37,7 @@ class Call:
         tracing: Tracing,
         report: Report,
     ) -> None:
-        self._caller = caller
+        self.caller = caller
         self._declared = declared
         self._recording = recording
         self._tracing = tracing
@@ -94,7 +94,7 @@ class Call:
             operation, opened = self.operation, self._opened
             operation.duration_ns = max(0, time.monotonic_ns() - operation.start.mono_ns)
             operation.outcome, operation.error_type, operation.status_code = judge()
-            caller = self._caller
+            caller = self.caller
             exported = opened is not None and opened.span is not None
             shared, own = self._recording.record(operation, caller, exported)
             if opened is not None:

@@ -9,11 +9,11 @@ DISCONNECTED = Verdict("unfinished", "client_disconnect")
 EXITED = Verdict("unfinished", "server_exit")
 
 
-def ended_by(error: BaseException, by_client: bool, over_http: bool) -> tuple[Verdict, bool]:
-    """The verdict, and whether the client asked for it. Over HTTP a client cancels by closing the stream; on a pipe
-    a cancellation that it did not ask for is the end of the connection."""
+def ended_by(error: BaseException, by_client: bool, on_a_pipe: bool) -> tuple[Verdict, bool]:
+    """The verdict, and whether the client sent `notifications/cancelled`. On a pipe a cancellation without it is the
+    end of the connection; elsewhere a client cancels by closing the stream, or by going away."""
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         return EXITED, False
-    if by_client or over_http:
+    if by_client or not on_a_pipe:
         return CANCELLED, by_client
     return DISCONNECTED, False

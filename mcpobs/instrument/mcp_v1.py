@@ -173,11 +173,12 @@ async def _serve(
             call.broke(error)
         else:
             by_client = bool(getattr(responder, "cancelled", False))
-            call.given_up(*ended_by(error, by_client, over_http=False))
+            call.given_up(*ended_by(error, by_client, on_a_pipe=call.caller is None))
         raise
     else:
         by_client = bool(getattr(responder, "cancelled", False))
-        call.given_up(CANCELLED if by_client else DISCONNECTED, by_client)  # nothing, where it was answered
+        gone = call.caller is None and not by_client
+        call.given_up(DISCONNECTED if gone else CANCELLED, by_client)  # nothing, where it was answered
     finally:
         if before is None:
             vars(responder).pop("respond", None)

@@ -159,9 +159,10 @@ def _quiet(native: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
 
 def _fail(call: Call, error: BaseException, ctx: Any) -> None:
     if not isinstance(error, Exception):
-        asked = getattr(getattr(ctx.session, "_request_outbound", None), "cancel_requested", None)
-        by_client = bool(asked.is_set()) if asked is not None else False
-        call.given_up(*ended_by(error, by_client, over_http=ctx.request is not None))
+        channel = getattr(ctx.session, "_request_outbound", None)
+        asked = getattr(channel, "cancel_requested", None)
+        piped = ctx.request is None and getattr(getattr(channel, "transport", None), "kind", None) == "jsonrpc"
+        call.given_up(*ended_by(error, asked is not None and asked.is_set(), on_a_pipe=piped))
         return
     told = getattr(error, "error", None)  # MCPError
     code = getattr(told, "code", None)
