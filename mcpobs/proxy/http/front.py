@@ -327,7 +327,7 @@ class Passage:
 
     def _refusal(self, status: int, why: str) -> web.StreamResponse:
         """An answer of our own: a JSON-RPC error, as a client of MCP can read it."""
-        if self._exchange is not None and self.ending == "complete":
+        if self._exchange is not None and self.ending != "server_disconnect":
             self._front._safely(self._exchange.answered, status, {}, None, now())
         error = {"code": -32603 if status >= 500 else -32600, "message": f"mcpobs: {why}"}
         return web.Response(
