@@ -12,6 +12,7 @@ from mcpobs.cli.baseline import baseline
 from mcpobs.cli.check import check
 from mcpobs.cli.collect import collect
 from mcpobs.cli.demo import demo
+from mcpobs.cli.doctor import doctor
 from mcpobs.cli.init import init
 from mcpobs.cli.instrument import instrument
 from mcpobs.cli.lake import app as lake
@@ -36,6 +37,7 @@ app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)
 app.add_typer(lake, name="lake")
+app.command(short_help="Check the set-up and say what to do.")(doctor)
 app.command(short_help="See the whole of it in fifteen seconds.")(demo)
 
 

@@ -93,8 +93,7 @@ def _wrap(document: Document, entry: Entry, front: Front) -> tuple[Server, list[
         return Server(entry.where, "wrapped", words), []
     remote = remote_url(entry)
     if remote is not None:
-        hint = f"mcpobs instrument --listen 127.0.0.1:PORT --upstream {remote}"
-        return Server(entry.where, "left", why="it is reached by HTTP", hint=f"front it with: {hint}"), []
+        return Server(entry.where, "left", why="it is reached by HTTP", hint=_front_of(remote)), []
     why = wrapping.objection(entry)
     edits = None if why else wrapping.wrap(document, entry, front)
     if edits is None:
@@ -167,10 +166,18 @@ def remote_url(entry: Entry) -> str | None:
     kind = entry.text("type") or entry.text("transport")
     url = next((entry.text(key) for key in _URLS if entry.text(key) is not None), None)
     if url is None:
-        return "URL" if kind in wrapping.REMOTE and entry.value("command") is None else None
+        return "http://HOST/PATH" if kind in wrapping.REMOTE and entry.value("command") is None else None
     if entry.value("command") is not None and kind not in wrapping.REMOTE:
         return None
     return _bare(url)
+
+
+def _front_of(url: str) -> str:
+    """What to do for a server that is reached by HTTP: the front stands for its origin, and keeps its path."""
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    own = f"http://127.0.0.1:PORT{slash}{path}"
+    return f"mcpobs instrument --listen 127.0.0.1:PORT --upstream {scheme}://{place}, and its url is {own}"
 
 
 def _bare(url: str) -> str:

@@ -1,0 +1,157 @@
+"""Checks the way out: what the OTEL_* variables say, whether that endpoint takes an empty request, and whether a
+collector of ours runs here. Sends no span."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from mcpobs.setup.check import Check
+from mcpobs.telemetry.delivery import reason
+from mcpobs.telemetry.targets import Target, targets
+
+ABOUT: Final = "export"
+TIMEOUT_S: Final = 3.0
+COLLECTOR: Final = ("localhost", 4318)
+STDOUT_EXPORTERS: Final = frozenset({"console", "logging", "otlp_json_file", "otlp_file", "otlp/stdout"})
+_VARIABLES: Final = ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER")
+_LOGGERS: Final = ("opentelemetry", "urllib3", "requests", "grpc")
+
+
+def check(env: Mapping[str, str], collector: tuple[str, int] = COLLECTOR) -> Iterator[Check]:
+    """`env` must be the process's environment, which the exporters read too."""
+    for variable, exporter in writes_to_stdout(env):
+        line = f"{variable}={exporter} writes to stdout: a stdio server that reads it sends no valid JSON-RPC"
+        yield Check(ABOUT, "fail", line, f"set {variable}=otlp or none")
+    told: list[str] = []
+    found = targets(env, told.append)
+    for message in told:
+        line, _, hint = message.removeprefix("OTLP: ").partition("\nhint: ")
+        if "is refused" not in line:  # told above, in the words of this machine's servers
+            yield Check(ABOUT, "fail", line, hint or None)
+    if not found:
+        yield Check(ABOUT, "ok", "no OTLP endpoint is configured: what is recorded stays on this machine")
+    for target in found:
+        yield _reached(target)
+    yield _collector(*collector)
+
+
+def writes_to_stdout(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The OTEL_* variables that make an SDK write to stdout, which belongs to JSON-RPC."""
+    for variable in _VARIABLES:
+        named = [word.strip().lower() for word in env.get(variable, "").split(",")]
+        wrong = [word for word in named if word in STDOUT_EXPORTERS]
+        if wrong:
+            yield variable, wrong[0]
+
+
+def _reached(target: Target) -> Check:
+    failure = _failure(target)
+    where = f"{target.signal} to {target.endpoint} ({target.protocol})"
+    if failure is None:
+        return Check(ABOUT, "ok", f"{where}: an empty request was accepted")
+    hint = "is a collector listening there? 4318 is usual for http/protobuf and 4317 for grpc; check the token too"
+    return Check(ABOUT, "fail", f"{where}: {failure}", hint)
+
+
+def _failure(target: Target) -> str | None:
+    """Why an empty request was not taken; None where it was. By the exporter itself, for it knows the variables for
+    headers, certificates and compression; in a thread, for it tries again and again."""
+    heard = _Hearing()
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    before = [(logger, logger.propagate, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(heard)
+        logger.propagate = False
+    outcome: list[bool] = []
+    export = None
+    try:
+        export, shutdown = _exporter(target)
+    except Exception as error:  # the exporter's own, on a variable that it cannot read
+        return reason(f"{type(error).__name__}: {error}")
+    try:
+        thread = threading.Thread(target=_attempt, args=(export, outcome, heard), daemon=True)
+        thread.start()
+        thread.join(TIMEOUT_S + 1)
+        threading.Thread(target=shutdown, daemon=True).start()  # it may wait for the attempt
+        thread.join(1)
+    finally:
+        for logger, propagate, level in before:
+            logger.removeHandler(heard)
+            logger.propagate = propagate
+            logger.setLevel(level)
+    if outcome == [True]:
+        return None
+    return heard.texts[0] if heard.texts else f"no answer within {TIMEOUT_S:.0f} s"
+
+
+def _attempt(export: Callable[[], bool], outcome: list[bool], heard: _Hearing) -> None:
+    try:
+        outcome.append(export())
+    except Exception as error:  # the exporter's own
+        heard.texts.append(reason(f"{type(error).__name__}: {error}"))
+
+
+def _exporter(target: Target) -> tuple[Callable[[], bool], Callable[[], None]]:
+    """What sends an empty request, and what ends it."""
+    from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    if target.signal == "traces":
+        if target.protocol == "grpc":
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpans
+
+            spans: GrpcSpans | HttpSpans = GrpcSpans(timeout=int(TIMEOUT_S))
+        else:
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
+
+            spans = HttpSpans(timeout=int(TIMEOUT_S))
+        return lambda: spans.export(()) is SpanExportResult.SUCCESS, spans.shutdown
+    if target.protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetrics
+
+        metrics: GrpcMetrics | HttpMetrics = GrpcMetrics(timeout=int(TIMEOUT_S))
+    else:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter as HttpMetrics
+
+        metrics = HttpMetrics(timeout=int(TIMEOUT_S))
+    empty = MetricsData(resource_metrics=[])
+    return lambda: metrics.export(empty) is MetricExportResult.SUCCESS, metrics.shutdown
+
+
+class _Hearing(logging.Handler):
+    """Keeps what the exporter logs, instead of stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(reason(record.getMessage()))
+
+
+def _collector(host: str, port: int) -> Check:
+    where = f"{host}:{port}"
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+    try:
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        health = json.loads(answer.read(1 << 16))
+        status = health["status"]
+    except ConnectionRefusedError:
+        line = f"no `mcpobs collect` runs on {where}; only spans from elsewhere need it"
+        return Check(ABOUT, "ok", line)
+    except (OSError, http.client.HTTPException) as error:
+        return Check(ABOUT, "warn", f"{where} does not answer: {error or type(error).__name__}", "what listens there?")
+    except (ValueError, KeyError, TypeError):
+        return Check(ABOUT, "ok", f"{where} is another program's")
+    finally:
+        connection.close()
+    if status == "ok":
+        return Check(ABOUT, "ok", f"`mcpobs collect` runs on {where}")
+    trouble = str(health.get("trouble", "it does not say why to one without its token"))
+    return Check(ABOUT, "warn", f"`mcpobs collect` on {where} is in trouble: {trouble}", "its stderr tells more")

@@ -1,0 +1,79 @@
+"""Checks the clients' configurations: which servers run through mcpobs, and whether their commands can be found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from mcpobs.errors import McpobsError
+from mcpobs.setup import executable, files, plan, wrapping
+from mcpobs.setup.check import Check
+from mcpobs.setup.clients import Place
+from mcpobs.setup.document import Entry
+from mcpobs.setup.export import writes_to_stdout
+
+ABOUT: Final = "clients"
+
+
+def check(places: Iterable[Place], env: Mapping[str, str]) -> Iterator[Check]:
+    """`env` is the shell's: what a client that the desktop starts has on its PATH nobody can tell from here."""
+    none = True
+    for place in places:
+        none = False
+        yield from _configuration(place, env)
+    if none:
+        hint = "mcpobs init PATH takes any configuration with mcpServers, servers or [mcp_servers]"
+        yield Check(ABOUT, "warn", "no MCP client's configuration was found", hint)
+
+
+def _configuration(place: Place, env: Mapping[str, str]) -> Iterator[Check]:
+    where = f"{place.client.title}, {place.path}"
+    try:
+        document = plan.open_document(files.read(place.path), place.client)
+    except McpobsError as error:
+        yield Check(ABOUT, "fail", error.message, error.hint)
+        return
+    entries = document.entries(place.client.layouts)
+    local = [e for e in entries if plan.remote_url(e) is None]
+    through = [e for e in local if wrapping.runs_through_mcpobs(e)]
+    bare = [e.name for e in local if e not in through]
+    if not entries:
+        yield Check(ABOUT, "ok", f"{where}: no servers in it")
+    elif not local:
+        yield Check(ABOUT, "ok", f"{where}: {_servers(len(entries))}, by HTTP")
+    else:
+        line = f"{where}: {len(through)} of {_servers(len(local))} through mcpobs"
+        remote = len(entries) - len(local)
+        line += f", {remote} more by HTTP" if remote else ""
+        hint = f"not yet: {', '.join(bare)}; mcpobs init --dry-run shows what it would change"
+        yield Check(ABOUT, "warn", line, hint) if bare else Check(ABOUT, "ok", line)
+    for entry in local:
+        yield from _entry(entry, where, entry in through, env)
+
+
+def _servers(count: int) -> str:
+    return "1 server" if count == 1 else f"{count} servers"
+
+
+def _entry(entry: Entry, where: str, through: bool, env: Mapping[str, str]) -> Iterator[Check]:
+    words = wrapping.words_of(entry)
+    path = entry.env.get("PATH") or env.get("PATH", os.defpath)
+    if through and not _found(words[0], path):
+        hint = "mcpobs init --revert, then mcpobs init, writes the path of this one"
+        yield Check(ABOUT, "fail", f"{where}: {entry.name} starts {words[0]}, which is not there", hint)
+    own = words[own_at] if (own_at := wrapping.own_command(entry)) is not None else None
+    own = words[0] if own is None and words and not through else own
+    if own is not None and not _found(own, path):
+        where_not = "there" if os.sep in own else "on the PATH of this shell"
+        hint = "install it, or write its path into the configuration"
+        yield Check(ABOUT, "warn", f"{where}: {entry.name} needs {own}, which is not {where_not}", hint)
+    for variable, exporter in writes_to_stdout(entry.env):
+        hint = f"set {variable}=otlp or none there"
+        line = f"{where}: {entry.name} has {variable}={exporter}, which writes to stdout and breaks a stdio server"
+        yield Check(ABOUT, "fail", line, hint)
+
+
+def _found(program: str, path: str) -> bool:
+    """What holds a variable of the client's cannot be looked up from here."""
+    return "$" in program or program.startswith("~") or executable.found(program, path)

@@ -1,0 +1,144 @@
+"""Checks the installation: Python, the packages, the program that clients start, and the compiled decoder."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from mcpobs import __version__
+from mcpobs.errors import UsageError
+from mcpobs.lake.otlp.native import Native
+from mcpobs.setup import executable
+from mcpobs.setup.check import Check
+
+ABOUT: Final = "installation"
+OLDEST: Final = (3, 11)
+_REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?(?P<range>[^;]*)(?:;(?P<marker>.*))?")
+_BOUND = re.compile(r"(>=|<)\s*([\d.]+)")
+_EXTRA = re.compile(r"""extra\s*==\s*["']([\w-]+)["']""")
+_MODULES: Final = {  # a package that is there in name only is found by importing it
+    "deltalake": "deltalake",
+    "duckdb": "duckdb",
+    "opentelemetry-exporter-otlp": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry-sdk": "opentelemetry.sdk.trace",
+    "orjson": "orjson",
+    "pyyaml": "yaml",
+    "typer": "typer",
+}
+
+
+def check(env: Mapping[str, str], argv0: str) -> Iterator[Check]:
+    yield _python()
+    yield from _packages()
+    yield _telemetry()
+    yield _program(env, argv0)
+    yield _decoder()
+
+
+def _python() -> Check:
+    version = platform.python_version()
+    line = f"mcpobs {__version__} on Python {version} ({sys.executable})"
+    if sys.version_info < OLDEST:
+        return Check(ABOUT, "fail", line, "mcpobs needs Python 3.11 or newer")
+    return Check(ABOUT, "ok", line)
+
+
+def _packages() -> Iterator[Check]:
+    try:
+        required = metadata.requires("mcpobs") or []
+    except metadata.PackageNotFoundError:
+        yield Check(ABOUT, "warn", "mcpobs is not installed as a package", "pip install . in its checkout")
+        return
+    told: list[str] = []
+    extras: dict[str, list[str]] = {}
+    for text in required:
+        match = _REQUIREMENT.fullmatch(text)
+        if match is None or match["name"] == "mcpobs":
+            continue
+        extra = _EXTRA.search(match["marker"] or "")
+        fault = _fault(match["name"], match["range"])
+        if extra is not None:
+            extras.setdefault(extra[1], []).extend([fault] if fault else [])
+        elif fault:
+            yield Check(ABOUT, "fail", fault, "install mcpobs anew in this environment")
+        else:
+            told.append(f"{match['name']} {metadata.version(match['name'])}")
+    yield Check(ABOUT, "ok", ", ".join(told))
+    whole = [name for name, faults in extras.items() if not faults and name != "dev"]
+    yield Check(ABOUT, "ok", f"extras: {', '.join(sorted(whole)) or 'none'}")
+
+
+def _fault(name: str, wanted: str) -> str | None:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return f"{name} is not installed"
+    for sign, bound in _BOUND.findall(wanted):
+        if (_numbers(version) >= _numbers(bound)) != (sign == ">="):
+            return f"{name} {version} is not {wanted.strip()}"
+    if name in _MODULES:
+        try:
+            importlib.import_module(_MODULES[name])
+        except Exception as error:  # somebody else's package, with whatever it raises
+            return f"{name} {version} cannot be imported: {type(error).__name__}: {error}"
+    return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The release of a version: 1.30.0rc1 is 1.30.0; trailing zeros say nothing."""
+    match = re.match(r"\d+(?:\.\d+)*", version)
+    numbers = [int(part) for part in match[0].split(".")] if match else [0]
+    while len(numbers) > 1 and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _telemetry() -> Check:
+    """The API, the SDK and the exporters are released together, and break one another where they differ."""
+    packages = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
+    found = {name: version for name in packages if (version := _version(name)) is not None}
+    if len(set(found.values())) > 1:
+        line = "OpenTelemetry's packages are of different releases: "
+        line += ", ".join(f"{name} {version}" for name, version in found.items())
+        return Check(ABOUT, "warn", line, "pip install -U " + " ".join(packages))
+    return Check(ABOUT, "ok", f"OpenTelemetry {next(iter(found.values()), 'is not installed')}")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _program(env: Mapping[str, str], argv0: str) -> Check:
+    try:
+        words = executable.command(None, argv0, sys.executable)
+    except UsageError as error:
+        return Check(ABOUT, "warn", error.message, error.hint)
+    on_path = shutil.which("mcpobs", path=env.get("PATH", os.defpath))
+    shown = executable.shown(words)
+    if on_path is None:
+        hint = f"clients that run {shown} do not need it; for your shell: export PATH={Path(words[0]).parent}:$PATH"
+        return Check(ABOUT, "warn", "mcpobs is not on the PATH", hint)
+    if len(words) == 1 and not os.path.samefile(on_path, words[0]):
+        hint = "remove the one that you do not want, or call this one by its path"
+        return Check(ABOUT, "warn", f"this is {words[0]}, but the PATH has {on_path}", hint)
+    return Check(ABOUT, "ok", f"mcpobs is on the PATH: {on_path}")
+
+
+def _decoder() -> Check:
+    try:
+        Native()
+    except OSError:
+        hint = "with a C compiler, install mcpobs anew; it matters to a busy `mcpobs collect` alone"
+        return Check(ABOUT, "warn", "the OTLP decoder in C is not built: it decodes in Python, slower", hint)
+    return Check(ABOUT, "ok", "the OTLP decoder in C works")

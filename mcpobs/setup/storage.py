@@ -1,0 +1,171 @@
+"""Checks what lies on the disk: the configuration, the digest key and the lake. Writes nothing there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from mcpobs import keys
+from mcpobs.errors import McpobsError
+from mcpobs.lake import backlog
+from mcpobs.lake.place import require_lake
+from mcpobs.lake.reader import open_reading
+from mcpobs.segment import scan
+from mcpobs.settings import load_config
+from mcpobs.setup.check import Check
+
+CONFIGURATION: Final = "configuration"
+LAKE: Final = "lake"
+FULL_BYTES: Final = 100 << 20
+LOW_BYTES: Final = 1 << 30
+STUCK_S: Final = 86_400  # a wrapper commits at its end where it pays; what is older waits for nobody
+READ_BYTES: Final = 256 << 20  # of the spool, to look for damage
+_OPEN: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+def check_configuration(config: Path) -> Iterator[Check]:
+    path = config / "config.toml"
+    try:
+        loaded = load_config(config)
+    except McpobsError as error:
+        yield Check(CONFIGURATION, "fail", error.message, error.hint)
+    else:
+        prices = "1 price" if len(loaded.prices) == 1 else f"{len(loaded.prices)} prices"
+        line = f"{path}: {prices}" if path.exists() else f"no {path}: calls have no cost, and all else works"
+        yield Check(CONFIGURATION, "ok", line)
+    loose = _loose([config / "keys", *sorted((config / "keys").glob("*.key"))])
+    if loose:
+        yield Check(CONFIGURATION, "fail", f"others may read the digest keys: {loose[0]}", f"chmod go= {loose[0]}")
+
+
+def check_lake(lake: Path, config: Path, now_s: float) -> Iterator[Check]:
+    try:
+        require_lake(lake)
+        lake_id = keys.read_identity(lake)
+    except McpobsError as error:
+        if lake.exists() and any(lake.iterdir()):
+            yield Check(LAKE, "fail", error.message, error.hint)
+        else:
+            yield _not_yet(lake)
+        return
+    yield _key(lake_id, lake, config)
+    yield from _access(lake)
+    yield _space(lake)
+    yield from _spool(lake, now_s)
+    yield _readable(lake, now_s)
+
+
+def _not_yet(lake: Path) -> Check:
+    above = next(parent for parent in (lake, *lake.parents) if parent.exists())
+    if not os.access(above, os.W_OK | os.X_OK):
+        hint = f"check the permissions of {above}, or name another with --lake or MCPOBS_LAKE"
+        return Check(LAKE, "fail", f"no lake at {lake}, and none can be made there", hint)
+    hint = "`mcpobs init` has your clients' servers recorded; or: mcpobs instrument -- <server command>"
+    return Check(LAKE, "warn", f"no lake at {lake} yet: nothing was recorded", hint)
+
+
+def _key(lake_id: str | None, lake: Path, config: Path) -> Check:
+    if lake_id is None:
+        return Check(LAKE, "warn", f"{lake} has no lake.json", "it is made by the next recording")
+    path = config / "keys" / f"{lake_id}.key"
+    try:
+        whole = len(bytes.fromhex(path.read_text().strip())) == keys.KEY_BYTES
+    except FileNotFoundError:
+        hint = "a lake that was copied here needs none to be read; recording makes a new key"
+        return Check(LAKE, "warn", f"{lake}: its digest key is not on this machine", hint)
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        hint = "restore it, or remove it: new digests are then not comparable with those of before"
+        return Check(LAKE, "fail", f"the digest key {path} cannot be read", hint)
+    return Check(LAKE, "ok", f"{lake}, with its digest key in {path.parent}")
+
+
+def _access(lake: Path) -> Iterator[Check]:
+    if not os.access(lake, os.R_OK | os.W_OK | os.X_OK):
+        yield Check(LAKE, "fail", f"{lake} cannot be written", "check its owner and permissions")
+        return
+    loose = _loose([lake, *sorted(lake.iterdir()), *sorted((lake / backlog.SPOOL.folder).glob("*"))])
+    if loose:
+        hint = f"chmod -R go= {lake}"
+        yield Check(LAKE, "warn", f"others on this machine may read it: {loose[0]}", hint)
+    else:
+        yield Check(LAKE, "ok", "its folders and files are yours alone")
+
+
+def _loose(paths: list[Path]) -> list[Path]:
+    """The paths that group or others may get at."""
+    found = []
+    for path in paths:
+        try:
+            if path.stat().st_mode & _OPEN:
+                found.append(path)
+        except OSError:
+            continue  # not there, or taken away by a committer
+    return found
+
+
+def _space(lake: Path) -> Check:
+    free = shutil.disk_usage(lake).free
+    line = f"{free / (1 << 30):,.1f} GiB free"
+    hint = "free some, or: mcpobs lake prune --older-than 30d"
+    if free < FULL_BYTES:
+        return Check(LAKE, "fail", line, hint)
+    return Check(LAKE, "warn", line, hint) if free < LOW_BYTES else Check(LAKE, "ok", line)
+
+
+def _spool(lake: Path, now_s: float) -> Iterator[Check]:
+    waiting = [f for f in backlog.segments(lake) if backlog.sealed(f)]
+    acknowledged = [f for f in backlog.segments(lake, backlog.WAL) if backlog.sealed(f)]
+    damaged, read = 0, 0
+    for found in waiting:
+        read += found.size_bytes
+        if read > READ_BYTES:
+            break
+        try:
+            damaged += scan(found.path.read_bytes()).damaged
+        except FileNotFoundError:
+            continue  # committed while we looked
+    if damaged:
+        lines = "line is" if damaged == 1 else "lines are"
+        hint = "calls that were being written during a crash or on a full disk; reports leave them out and say so"
+        yield Check(LAKE, "warn", f"{damaged:,} damaged {lines} in the spool", hint)
+    stuck = backlog.worth_committing(lake) and any(_older(f.path, now_s - STUCK_S) for f in waiting)
+    if stuck:
+        size = sum(f.size_bytes for f in waiting)
+        line = f"{size / (1 << 20):,.0f} MiB wait in the spool for more than a day"
+        yield Check(LAKE, "warn", line, "mcpobs lake compact")
+    if any(_older(f.path, now_s - STUCK_S) for f in acknowledged):
+        line = "requests that the collector acknowledged are not in the table yet"
+        yield Check(LAKE, "warn", line, "mcpobs lake compact")
+
+
+def _older(path: Path, than_s: float) -> bool:
+    try:
+        return path.stat().st_mtime < than_s
+    except OSError:
+        return False
+
+
+def _readable(lake: Path, now_s: float) -> Check:
+    try:
+        with open_reading(lake) as reading:
+            rows, last = reading.connection.execute("select count(*), max(start_unix_nano) from spans").fetchall()[0]
+    except McpobsError as error:
+        return Check(LAKE, "fail", error.message, error.hint)
+    if not rows:
+        hint = "restart the client after `mcpobs init`, and let it call a tool"
+        return Check(LAKE, "warn", "nothing is recorded in it yet", hint)
+    return Check(LAKE, "ok", f"{rows:,} operations, the last one {_ago(now_s - last / 1e9)}")
+
+
+def _ago(seconds: float) -> str:
+    for name, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count:,} {name}{'' if count == 1 else 's'} ago"
+    return "just now"
