@@ -41,7 +41,7 @@ def _checks(lake: Path) -> Iterator[Check]:
     yield from storage.check_lake(lake, config, time.time())
     yield from fronted.check(clients.found(Path.cwd(), os.environ), os.environ)
     yield from export.check(os.environ)
-    yield recording.check(os.environ)
+    yield recording.check(os.environ, recording.server())
 
 
 def _show(check: Check, new: bool) -> None:

@@ -63,27 +63,24 @@ def _failure(target: Target) -> str | None:
     headers, certificates and compression; in a thread, for it tries again and again."""
     heard = _Hearing()
     loggers = [logging.getLogger(name) for name in _LOGGERS]
-    before = [(logger, logger.propagate, logger.level) for logger in loggers]
+    before = [(logger, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.addHandler(heard)
         logger.propagate = False
     outcome: list[bool] = []
-    export = None
     try:
         export, shutdown = _exporter(target)
-    except Exception as error:  # the exporter's own, on a variable that it cannot read
-        return reason(f"{type(error).__name__}: {error}")
-    try:
         thread = threading.Thread(target=_attempt, args=(export, outcome, heard), daemon=True)
         thread.start()
         thread.join(TIMEOUT_S + 1)
         threading.Thread(target=shutdown, daemon=True).start()  # it may wait for the attempt
         thread.join(1)
+    except Exception as error:  # the exporter's own, on a variable that it cannot read
+        return reason(f"{type(error).__name__}: {error}")
     finally:
-        for logger, propagate, level in before:
+        for logger, propagate in before:
             logger.removeHandler(heard)
             logger.propagate = propagate
-            logger.setLevel(level)
     if outcome == [True]:
         return None
     return heard.texts[0] if heard.texts else f"no answer within {TIMEOUT_S:.0f} s"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
@@ -21,50 +23,67 @@ from mcpobs.setup.check import Check
 
 ABOUT: Final = "self test"
 DEADLINE_S: Final = 60.0
-SAMPLE: Final = ("mcpobs.sample.server", "list_products")
-ECHO: Final = ("mcpobs.setup.echo", "echo")
 _SHOWN: Final = 160
 
 
-def check(env: Mapping[str, str]) -> Check:
-    """Runs the sample server where the MCP SDK is installed, else one of a few lines."""
-    module, tool = SAMPLE if find_spec("mcp") is not None and find_spec("mcp.server.mcpserver") is not None else ECHO
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A command, and a tool of it that needs no arguments."""
+
+    words: tuple[str, ...]
+    tool: str
+
+
+SAMPLE: Final = Server((sys.executable, "-m", "mcpobs.sample.server"), "list_products")
+ECHO: Final = Server((sys.executable, "-m", "mcpobs.setup.echo"), "echo")
+
+
+def server() -> Server:
+    """The sample server where the MCP SDK that it is written for is installed, else one of a few lines."""
+    return SAMPLE if find_spec("mcp") is not None and find_spec("mcp.server.mcpserver") is not None else ECHO
+
+
+def check(env: Mapping[str, str], server: Server, deadline_s: float = DEADLINE_S) -> Check:
+    hint = f"run it by hand: mcpobs instrument -- {' '.join(server.words)}"
     with tempfile.TemporaryDirectory(prefix="mcpobs-doctor-") as folder:
         own = {k: v for k, v in env.items() if not k.startswith("OTEL_") and k != LAKE_VARIABLE}
         own[CONFIG_VARIABLE] = os.path.join(folder, "config")
         lake = os.path.join(folder, "lake")
-        server = (sys.executable, "-m", module)
-        front = ("instrument", "--lake", lake, "--name", "doctor", "--", *server)
-        hint = f"run it by hand: mcpobs instrument -- {' '.join(server)}"
         try:
-            answered, why = _call(front, own, tool)
-            if not answered:
+            why = _call(server, lake, own, deadline_s)
+            if why is not None:
                 return Check(ABOUT, "fail", f"a call through mcpobs got no answer: {why}", hint)
             told = _report(lake, own)
         except subprocess.TimeoutExpired:
-            return Check(ABOUT, "fail", f"a call through mcpobs did not end within {DEADLINE_S:.0f} s", hint)
+            return Check(ABOUT, "fail", f"the report of a call did not end within {DEADLINE_S:.0f} s", hint)
         except OSError as error:
             return Check(ABOUT, "fail", f"mcpobs could not be started: {error}", hint)
-    calls = _calls(told.stdout, tool)
+    calls = _calls(told.stdout, server.tool)
     if calls != 1:
         why = _last(told.stderr) or f"{calls} calls in it"
         return Check(ABOUT, "fail", f"the call was answered, but the report does not have it: {why}", hint)
-    return Check(ABOUT, "ok", f"a call of {module} went through mcpobs, and the report has it")
+    return Check(ABOUT, "ok", f"a call of {server.words[-1]} went through mcpobs, and the report has it")
 
 
-def _call(words: Sequence[str], env: Mapping[str, str], tool: str) -> tuple[bool, str]:
-    """Whether a call was answered, and what there is to say if not. A server may drop what it has not answered when its
-    client leaves, so the client stays until the answer is there. Stderr is a file, which nobody has to read meanwhile."""
-    with tempfile.TemporaryFile() as said:
-        command = [sys.executable, "-m", "mcpobs", *words]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, env=env)
-        deadline = threading.Timer(DEADLINE_S, process.kill)
+def _call(server: Server, lake: str, env: Mapping[str, str], deadline_s: float) -> str | None:
+    """Why a call was not answered; None where it was.
+
+    A server may drop what it has not answered when its client leaves, so the client stays until the answer is there.
+    Stderr goes to a file, which nobody has to read meanwhile.
+    """
+    front = [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--name", "doctor", "--", *server.words]
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(front, stdin=pipe, stdout=pipe, stderr=said, env=env) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        deadline = threading.Timer(deadline_s, process.kill)
         deadline.start()
         try:
-            assert process.stdin is not None
-            assert process.stdout is not None
             with suppress(BrokenPipeError):
-                process.stdin.write(_conversation(tool))
+                process.stdin.write(_conversation(server.tool))
                 process.stdin.flush()
             answered = any(_is_answer(line) for line in process.stdout)
             with suppress(BrokenPipeError):
@@ -73,8 +92,11 @@ def _call(words: Sequence[str], env: Mapping[str, str], tool: str) -> tuple[bool
             code = process.wait()
         finally:
             deadline.cancel()
+            process.kill()
+        if answered:
+            return None
         said.seek(0)
-        return answered, _last(said.read()) or f"exit code {code}"
+        return f"nothing within {deadline_s:.0f} s" if code == -signal.SIGKILL else _last(said.read()) or f"exit {code}"
 
 
 def _report(lake: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:

@@ -160,7 +160,8 @@ def _readable(lake: Path, now_s: float) -> Check:
     if not rows:
         hint = "restart the client after `mcpobs init`, and let it call a tool"
         return Check(LAKE, "warn", "nothing is recorded in it yet", hint)
-    return Check(LAKE, "ok", f"{rows:,} operations, the last one {_ago(now_s - last / 1e9)}")
+    operations = "1 operation" if rows == 1 else f"{rows:,} operations"
+    return Check(LAKE, "ok", f"{operations}, the last one {_ago(now_s - last / 1e9)}")
 
 
 def _ago(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,20 @@ def test_where_nobody_can_be_asked_nothing_is_changed_and_it_ends_with_2(tmp_pat
     assert (shown.returncode, path.read_bytes()) == (2, before)
     assert "--yes" in shown.stderr
     assert '+      "command"' in shown.stdout
+
+
+@pytest.mark.parametrize(("answer", "code", "command"), [("y", 0, "mcpobs"), ("n", 1, "x"), ("", 1, "x")])
+def test_at_a_terminal_it_asks_first(tmp_path: Path, answer: str, code: int, command: str) -> None:
+    path = tmp_path / "mcp.json"
+    _written(path)
+    ours, theirs = pty.openpty()
+    os.write(ours, answer.encode() + b"\n")
+    argv = [sys.executable, "-m", "mcpobs", "init", str(path), "--command", "mcpobs"]
+    shown = subprocess.run(argv, stdin=theirs, capture_output=True, text=True, timeout=60, check=False)
+    os.close(ours)
+    os.close(theirs)
+    assert (shown.returncode, _servers(path)["a"]["command"]) == (code, command)
+    assert "Change this file? [y/N]" in shown.stderr
 
 
 def test_nothing_to_change_is_fine(tmp_path: Path) -> None:
