@@ -100,7 +100,7 @@ async def test_a_call_that_asks_back_is_neither_success_nor_failure(lake: Path) 
         return InputRequiredResult(input_requests={}, request_state="state")
 
     async with Client(Server("asking", on_call_tool=ask_back), mode="auto") as client:
-        with pytest.raises(Exception):  # noqa: B017, PT011  # how the client takes it is not ours
+        with pytest.raises(Exception):  # noqa: B017  # how the client takes it is not ours
             await client.call_tool("anything", {})
     assert {call["outcome"] for call in calls_of(lake)} == {"input_required"}
 
