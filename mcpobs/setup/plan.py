@@ -176,8 +176,8 @@ def _front_of(url: str) -> str:
     """What to do for a server that is reached by HTTP: the front stands for its origin, and keeps its path."""
     scheme, _, rest = url.partition("://")
     place, slash, path = rest.partition("/")
-    own = f"http://127.0.0.1:PORT{slash}{path}"
-    return f"mcpobs instrument --listen 127.0.0.1:PORT --upstream {scheme}://{place}, and its url is {own}"
+    command = f"mcpobs instrument --listen 127.0.0.1:PORT --upstream {scheme}://{place}"
+    return f"{command}    and in here: http://127.0.0.1:PORT{slash}{path}"
 
 
 def _bare(url: str) -> str:

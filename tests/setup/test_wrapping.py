@@ -124,7 +124,8 @@ def test_what_cannot_be_wrapped_is_left_with_the_reason(tmp_path: Path, entry: s
 def test_a_remote_server_comes_with_the_command_that_fronts_it_and_no_key(tmp_path: Path) -> None:
     plan = planned(_one(tmp_path, '"a": {"url": "https://u:secret@example.com/mcp?key=hidden"}'), CURSOR)
     assert plan.servers[0].hint is not None
-    assert "--listen 127.0.0.1:PORT --upstream https://example.com/mcp" in plan.servers[0].hint
+    assert "--listen 127.0.0.1:PORT --upstream https://example.com " in plan.servers[0].hint
+    assert plan.servers[0].hint.endswith(" http://127.0.0.1:PORT/mcp")
     assert "secret" not in plan.before
     assert "hidden" not in plan.before
 
