@@ -19,10 +19,18 @@ _EVERY = pytest.mark.parametrize("query", QUERIES, ids=lambda query: f"{query.ki
 _SHORT = {"timestamp with time zone": "timestamptz"}
 
 
-def test_the_reports_are_the_five_questions_the_errors_and_what_is_not_seen() -> None:
+def test_the_reports_are_the_five_questions_and_what_stands_around_them() -> None:
     names = [query.name for query in catalog.reports()]
-    assert {"errors", "failures", "latency", "loops", "sessions", "shapes", "coverage"} <= set(names)
-    assert catalog.views() == ["operations", "phantoms", "reported", "sessions", "set_aside", "tool_calls"]
+    assert {"errors", "failures", "latency", "loops", "sessions", "shapes", "coverage", "http"} <= set(names)
+    assert catalog.views() == [
+        "http_requests",
+        "operations",
+        "phantoms",
+        "reported",
+        "sessions",
+        "set_aside",
+        "tool_calls",
+    ]
 
 
 @_EVERY

@@ -12,7 +12,7 @@ import pytest
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import open_reading
 from mcpobs.queries import catalog
-from tests.queries import oracles
+from tests.queries import http_oracle, oracles
 from tests.queries.recorded import Row, ask, in_memory, scatter
 from tests.queries.traffic import random_rows
 
@@ -24,6 +24,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "loops": oracles.loops,
     "shapes": oracles.shapes,
     "coverage": oracles.coverage,
+    "http": http_oracle.http,
 }
 
 
@@ -48,6 +49,7 @@ def test_every_report_has_a_plain_answer_to_be_held_against() -> None:
 def test_a_report_equals_the_plain_answer_whatever_the_order_and_threads(seed: int) -> None:
     chance = random.Random(seed)
     rows = random_rows(chance, [0, 1, 5, 40, 200, 600][seed % 6])
+    rows += http_oracle.http_rows(chance, len(rows) // 4)
     shuffled = chance.sample(rows, len(rows))
     _agree(in_memory(shuffled, threads=chance.choice([1, 2, 8])), rows)
 
@@ -55,7 +57,7 @@ def test_a_report_equals_the_plain_answer_whatever_the_order_and_threads(seed: i
 @pytest.mark.parametrize("seed", range(3))
 def test_a_report_equals_the_plain_answer_however_the_rows_are_split_over_files(seed: int, tmp_path: Path) -> None:
     chance = random.Random(1000 + seed)
-    rows = random_rows(chance, 300)
+    rows = random_rows(chance, 300) + http_oracle.http_rows(chance, 60)
     again = chance.sample(rows, 20)  # delivered twice
     scatter(tmp_path / "lake", rows + again, chance)
     for threads in (1, 2, 8):
