@@ -15,6 +15,7 @@
 --   service_name      varchar  the MCP server; the first by name where there are several
 --   client_name       varchar  clientInfo.name
 --   session_source    varchar  which rule gave session_id
+--   confidence        varchar  high, medium or low: the least of its calls
 --   calls             bigint   tool calls in the window
 --   share_ratio       double   their share of all sessions' tool calls
 --   times_median      double   calls, as a multiple of the median session's
@@ -33,6 +34,7 @@ with each as (
         min(service_name) as service_name,
         max(client_name) as client_name,
         max(session_source) as session_source,
+        min(case session_confidence when 'low' then 1 when 'medium' then 2 when 'high' then 3 end) as surety,
         count(*) as calls,
         count(distinct tool) as tools,
         sum(case when failed then 1 else 0 end) as failed,
@@ -61,6 +63,7 @@ select
     each.service_name as service_name,
     each.client_name as client_name,
     each.session_source as session_source,
+    case each.surety when 1 then 'low' when 2 then 'medium' when 3 then 'high' end as confidence,
     each.calls as calls,
     each.calls / nullif(overall.all_calls, 0) as share_ratio,
     each.calls / nullif(overall.median_calls, 0) as times_median,

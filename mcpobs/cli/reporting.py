@@ -122,7 +122,9 @@ def _report(
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
     if min_calls is not None:
         given["min_calls"] = min_calls
-    return Found(query.name, query.question, None, chosen, run(connection, query, given))
+    result = run(connection, query, given)
+    answer = answers.session_rules(result) if query.name == "sessions" and result.rows else None
+    return Found(query.name, query.question, answer, chosen, result)
 
 
 def _p95(connection: Connection, wanted: Filters, chosen: Window | None, now: int, min_calls: int | None) -> Found:
@@ -179,7 +181,7 @@ def _table(found: Found, rows: list[tuple[object, ...]]) -> str:
     if found.report == "overview":
         return lead + "".join(f"\n{question}\n  {answer}\n  more: {more}\n" for question, answer, more in rows)
     if found.report != "p95":
-        return table(columns, rows) if rows else ""
+        return (f"{lead}\n" if lead else "") + table(columns, rows) if rows else ""
     ranked = [row[:-1] for row in rows if row[-1]]
     too_few = [row[:-1] for row in rows if not row[-1]]
     if ranked:

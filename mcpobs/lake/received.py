@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB read Arrow streams
 
-from mcpobs.lake import parquet, repeated, wal
+from mcpobs.lake import parquet, repeated, sessions, wal
 from mcpobs.lake.dialects import PLACES, placed, translated
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
@@ -19,6 +19,7 @@ from mcpobs.lake.lock import WORK_FOLDER, frugal
 from mcpobs.lake.otlp.decode import Batch, decode
 from mcpobs.lake.schema import KEY, PARTITION, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
+from mcpobs.settings import load_config
 
 _RAW = "received_spans"
 _ALL = sum(1 << place for place in PLACES)
@@ -46,6 +47,7 @@ class Receiving:
         self.connection = connection
         self._decoded = _Decoded()
         self._damaged = 0
+        self._idle_gap_ns = int(load_config().idle_gap_s * 1e9)
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
         self._files: dict[int, str] = {}
@@ -53,6 +55,7 @@ class Receiving:
             "count(*)",
             f"count(distinct hash({', '.join(KEY)}))",  # two keys with one hash take the longer way
             *(f"{end}({column})" for column in (TIME, PARTITION) for end in ("min", "max")),
+            f"bool_or({sessions.UNSETTLED})",
         ]
         connection.execute(
             f"prepare received_facts as select * from (select {', '.join(facts)} from ({translated(_RAW)})), "
@@ -72,14 +75,17 @@ class Receiving:
     def write(self, table: Path, known: Collection[DataFile]) -> tuple[Loaded, list[DataFile]] | None:
         """Writes the batch to a file of the table; no file where it has no spans.
 
-        None where it has a span that comes twice, or that one of the `known` files may have, or spans of several days.
+        None where it has a span that comes twice, or that one of the `known` files may have, or spans of several days,
+        or operations whose session is still to be found out.
         """
         facts = self.connection.execute("execute received_facts").fetchall()[0]
-        rows, keys, first, last, date, last_date, dialects = facts
+        rows, keys, first, last, date, last_date, unsettled, dialects = facts
         loaded = Loaded(rows=rows, damaged=self._damaged, repeated=0)
         if not rows:
             return loaded, []
-        if keys != rows or date != last_date or repeated.any_known(self.connection, _RAW, table, known, first, last):
+        if keys != rows or date != last_date or unsettled:
+            return None
+        if repeated.any_known(self.connection, _RAW, table, known, first, last):
             return None
         self.connection.execute(f"execute {self._file(dialects)}")
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, first, last)]
@@ -101,6 +107,10 @@ class Receiving:
         self.connection.execute(f"create or replace table {name} as {translated(_RAW)}")
         rows = one_a_span(self.connection, name)
         return Loaded(rows=rows, damaged=self._damaged, repeated=self._decoded.batch.rows - rows)
+
+    def settle(self, name: str, table: Path, known: Collection[DataFile]) -> None:
+        """Finds the sessions of operations in that table which bring none."""
+        sessions.settle(self.connection, name, table, known, self._idle_gap_ns)
 
 
 def keep(lake: Path) -> Receiving:

@@ -171,7 +171,9 @@ def _store_requests(receiving: Receiving, table: Path, state: Snapshot, batch: l
         if written is not None:
             loaded, files = written
             return _Stored(files, loaded.damaged, loaded.repeated)
-        return _store_table(receiving.connection, receiving.tabulate("batch"), table, state, sort=False)
+        loaded = receiving.tabulate("batch")
+        receiving.settle("batch", table, state.files.values())
+        return _store_table(receiving.connection, loaded, table, state, sort=False)
     finally:
         receiving.drop()
 

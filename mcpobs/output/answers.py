@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,14 @@ def sessions(result: Result) -> str:
         f"{_count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all, "
         f"{first['times_median']:.0f} times the median"
     )
+
+
+def session_rules(result: Result) -> str:
+    """By which rule the sessions were found, and how sure that is."""
+    rules = Counter((str(r["session_source"] or "?"), str(r["confidence"] or "?")) for r in result.records())
+    listed = sorted(rules.items(), key=lambda rule: (-rule[1], rule[0]))
+    told = ", ".join(f"{count:,} by {printable(source)} ({printable(sure)})" for (source, sure), count in listed)
+    return f"{_count(len(result.rows), 'session')}: {told}"
 
 
 def failures(result: Result, calls: int) -> str:

@@ -151,11 +151,13 @@ def sessions(rows: list[Row], min_calls: int = 20, times_median: float = 5, min_
         costs = [call["cost_microusd"] for call in calls if call.get("cost_microusd") is not None]
         first = min(call["start_unix_nano"] for call in calls)
         end = max(call["start_unix_nano"] + (call.get("duration_ns") or 0) for call in calls)
+        sure = [s for s in ("low", "medium", "high") if any(call.get("session_confidence") == s for call in calls)]
         heavy = len(calls) >= min_calls and len(calls) >= times_median * median
         result.append(
             {
                 "session_id": session,
                 "service_name": services[0] if services else None,
+                "confidence": sure[0] if sure else None,
                 "calls": len(calls),
                 "share_ratio": len(calls) / total,
                 "times_median": len(calls) / median,

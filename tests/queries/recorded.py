@@ -42,6 +42,7 @@ def call(number: int, **columns: Any) -> Row:
         "request_id": str(number),
         "session_id": "s1",
         "session_source": "stdio_process",
+        "session_confidence": "high",
         "outcome": "ok",
         "args_digest": f"a{number}",
         "args_shape": "{q:string}",

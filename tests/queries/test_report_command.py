@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from mcpobs.cli.reporting import ReportOptions, run_report
 from mcpobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LakeError, UsageError
 from mcpobs.lake import writer
 from tests.golden import check
+from tests.queries.http_oracle import http_rows
 from tests.queries.recorded import SECOND, START, Row, call, spool
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,7 +41,7 @@ def _traffic() -> list[Row]:
     rows += [call(340, session_id="attacker", tool="write", flags=["traversal"], ms=11)]
     rows += [call(400 + n, session_id="heavy", tool="search", ms=12) for n in range(120)]
     rows += [call(600, session_id="patient", tool="seldom", ms=90_000)]
-    return rows
+    return rows + http_rows(random.Random(7), 12)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,7 @@ def test_a_chosen_window_is_taken_as_it_is(report: Report) -> None:
     assert out.splitlines()[0] == "no tool has 20 answered calls since 2026-09-21 14:23:00 UTC; the most is 1"
 
 
-@pytest.mark.parametrize("name", ["latency", "errors", "sessions", "failures", "loops", "shapes", "coverage"])
+@pytest.mark.parametrize("name", ["latency", "errors", "sessions", "failures", "loops", "shapes", "coverage", "http"])
 @pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
 def test_every_report_in_every_format(name: str, form: str, report: Report) -> None:
     out, _ = report(name=name, format=form, limit=3)
@@ -122,6 +124,18 @@ def test_a_table_has_twenty_rows_and_says_how_many_are_left_out(report: Report, 
 def test_the_beginning_of_a_session_is_enough(report: Report) -> None:
     answer = json.loads(report(name="sessions", session="hea", json=True)[0])
     assert [row["session_id"] for row in answer["rows"]] == ["heavy"]
+
+
+def test_the_sessions_say_by_which_rules_they_were_found(report: Report, tmp_path: Path) -> None:
+    found = [("protocol_session", "high"), ("principal", "medium"), ("principal", "medium"), ("trace", "low")]
+    rows = [
+        call(n, session_id=f"s{n}", session_source=source, session_confidence=sure)
+        for n, (source, sure) in enumerate(found)
+    ]
+    spool(tmp_path / "rules", rows)
+    out, _ = report(name="sessions", lake=str(tmp_path / "rules"))
+    told = "4 sessions: 2 by principal (medium), 1 by protocol_session (high), 1 by trace (low)"
+    assert out.splitlines()[0] == told
 
 
 def test_a_session_that_is_found_outside_the_window_is_known(report: Report) -> None:

@@ -34,6 +34,7 @@ def _one(chance: random.Random, session: str, number: int, args: int, results: i
     scope = {"files": "mcpobs", "web": "fastmcp"}.get(service or "") or chance.choice(["mcpobs", "fastmcp", None])
     columns: dict[str, Any] = {
         "session_id": session if chance.random() < 0.97 else None,
+        "session_confidence": chance.choice(["high", "high", "medium", "low", None]),
         "tool": chance.choice(["search", "fetch", "fetch", None]) if chance.random() < 0.2 else "search",
         "service_name": service,
         "start_unix_nano": START + _tick(chance, number),
