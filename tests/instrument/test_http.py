@@ -29,7 +29,11 @@ async def test_a_legacy_session_is_the_one_that_the_server_minted(lake: Path) ->
     assert len(first) == len(second) == 1
     assert first != second
     for row in calls:
-        assert (row["transport"], row["session_source"], row["session_confidence"]) == ("http", "protocol_session", "high")
+        assert (row["transport"], row["session_source"], row["session_confidence"]) == (
+            "http",
+            "protocol_session",
+            "high",
+        )
         assert row["enforcement_key"] == f"connection:127.0.0.1/{row['session_id']}"
         assert "python" in row["user_agent"]
     assert {row["session_id"] for row in rows_of(lake) if row["method"] == "initialize"} == first | second
@@ -44,7 +48,9 @@ async def test_a_modern_caller_without_a_name_is_a_connection_with_an_idle_gap(l
     calls = calls_of(lake)
     assert len(calls) == 2
     assert len({row["session_id"] for row in calls}) == 1
-    assert {(row["session_source"], row["enforcement_key"]) for row in calls} == {("connection", "connection:127.0.0.1")}
+    assert {(row["session_source"], row["enforcement_key"]) for row in calls} == {
+        ("connection", "connection:127.0.0.1")
+    }
 
 
 @pytest.mark.anyio
