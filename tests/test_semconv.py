@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from aiohttp import web
+
 from mcpobs import semconv
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
+from mcpobs.settings import IdentityConfig
 from tests.golden import check
+from tests.proxy.http.world import call, event, result, world
 
 ROOT = Path(__file__).parent.parent
 COLUMNS_PAGE = ROOT / "docs" / "columns.md"
@@ -28,7 +33,7 @@ def test_every_attribute_and_every_column_is_registered_once() -> None:
 
 def test_every_constant_of_an_attribute_is_registered() -> None:
     registered = {n.attribute for n in NAMES} | {metric.name for metric in semconv.METRICS}
-    own = {"SCOPE_NAME", "GENAI_COMMIT", "LOSS_SPAN", "EXECUTE_TOOL", "TOOL_ERROR", "TRANSPORT_PIPE"}
+    own = {"SCOPE_NAME", "GENAI_COMMIT", "LOSS_SPAN", "EXECUTE_TOOL", "TOOL_ERROR", "TRANSPORT_PIPE", "TRANSPORT_TCP"}
     constants = {k: v for k, v in vars(semconv).items() if k.isupper() and isinstance(v, str) and k not in own}
     assert {k for k, v in constants.items() if v not in registered} == set()
 
@@ -83,7 +88,34 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
     _play(script, lake, config, [])
     _play([{"method": "tools/call", "id": 9, "params": {"name": "killed"}}], lake, config, [])
     rows = [json.loads(row) for file in (lake / "spool").iterdir() for row in scan(file.read_bytes()).rows]
-    return [*rows, _loss()]
+    return [*rows, *_rows_over_http(folder), _loss()]
+
+
+def _rows_over_http(folder: Path) -> list[dict[str, object]]:
+    """A session with a verified caller, an event stream, and a request that is not let in."""
+
+    async def server(request: web.BaseRequest) -> web.StreamResponse:
+        message = json.loads(await request.read())
+        if message["method"] == "initialize":
+            return web.json_response(result(0), headers={"Mcp-Session-Id": "s"})
+        if message["method"] == "ping":
+            return web.json_response({}, status=401)
+        return web.Response(body=event(result()), content_type="text/event-stream")
+
+    static = IdentityConfig(static=True, principal="someone", tenant="acme", role="admin")
+    headers = {"User-Agent": "tester", "X-Request-Id": "7"}
+
+    async def run() -> list[dict[str, object]]:
+        async with world(folder / "http", server, identity=static) as w:
+            begin = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {}}
+            traced = call("search", modern=False, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            for message in (begin, traced, {"jsonrpc": "2.0", "id": 2, "method": "ping"}):
+                more = {} if message is begin else {"Mcp-Session-Id": "s"}
+                async with w.client.post(w.url + "/mcp", json=message, headers={**headers, **more}) as response:
+                    await response.read()
+            return w.rows()
+
+    return asyncio.run(run())
 
 
 def _play(script: list[dict[str, object]], lake: Path, config: Path, options: list[str]) -> None:

@@ -1,0 +1,83 @@
+"""`mcpobs instrument --upstream`, as a process: what it says, how it ends, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from mcpobs.segment import scan
+from tests.ports import free_port
+from tests.proxy.http.test_identity import serving
+
+
+def _front(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(tmp_path / "lake"), *arguments]
+    env = {**os.environ, "MCPOBS_CONFIG": str(tmp_path / "config")}
+    return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_listens_and_ends_on_a_signal_with_what_is_open_recorded(tmp_path: Path, how: int) -> None:
+    with serving(b"hello") as url:
+        upstream = url.removesuffix("/keys")
+        front = _front(tmp_path, "--listen", f"127.0.0.1:{free_port()}", "--upstream", upstream, "--name", "shop")
+        try:
+            assert front.stderr is not None
+            line = front.stderr.readline()
+            assert line.startswith("mcpobs: passing http://127.0.0.1:")
+            assert line.rstrip().endswith(f"on to {upstream}")
+            place = line.split()[2]
+            with urllib.request.urlopen(f"{place}/x", timeout=10) as response:
+                assert response.read() == b"hello"
+        finally:
+            front.send_signal(how)
+            assert front.wait(timeout=20) == 0
+            assert front.stderr.read() == ""
+            front.stderr.close()
+    (file,) = (tmp_path / "lake" / "spool").iterdir()
+    (row,) = (json.loads(line) for line in scan(file.read_bytes()).rows)
+    assert (row["service_name"], row["http_status"], row["front"]) == ("shop", 200, "proxy/http")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--listen", "127.0.0.1:0"], "--listen needs --upstream"),
+        (["--upstream", "ftp://x"], "'ftp://x' is no URL of a server"),
+        (["--upstream", "http://x:y"], "is no URL of a server"),
+        (["--upstream", "http://me:secret@x"], "has a user in its URL"),
+        (["--upstream", "http://x", "--listen", "a:b"], "is no HOST:PORT"),
+        (["--upstream", "http://x", "--", "cat"], "--upstream takes no command"),
+        ([], "no command of a server"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_one_line_with_a_hint(tmp_path: Path, arguments: list[str], said: str) -> None:
+    front = _front(tmp_path, *arguments)
+    _, err = front.communicate(timeout=20)
+    assert front.returncode == 2
+    assert said in err
+    assert "secret" not in err
+    assert len(err.splitlines()) == 2
+    assert err.splitlines()[1].startswith("hint: ")
+
+
+def test_the_configuration_is_held_to_its_keys(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    for text, said in (
+        ("[identity]\nissuer = 'x'", "[identity] has no jwks"),
+        ("[identity]\nstatic = true", "names no principal"),
+        ("[http]\nheaders = ['Authorization']", "is a secret"),
+        ("[http]\nheader = []", "unknown key 'header'"),
+        ("[sessions]\nidle_gap_s = 'long'", "no number of seconds"),
+    ):
+        (tmp_path / "config" / "config.toml").write_text(text)
+        front = _front(tmp_path, "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0")
+        _, err = front.communicate(timeout=20)
+        assert (front.returncode, said in err) == (2, True), err
