@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.interop.packages import Packages, install
 
 CACHE_VARIABLE = "MCPOBS_INTEROP_CACHE"
 PROPERTY = "interop figures"
+CONFORMANCE = "conformance figures"
 _HEADINGS = {
     "processes": "processes", "sessions": "sessions", "messages": "messages", "calls": "tool calls",
     "matched": "matched", "lost": "lost", "doubled": "doubled", "wrong_order": "order", "wrong_session": "session",
@@ -28,15 +30,27 @@ def packages(request: pytest.FixtureRequest, worker_id: str) -> Packages:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    found = {}
+    found: dict[str, dict[str, Any]] = {PROPERTY: {}, CONFORMANCE: {}}
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, value in getattr(report, "user_properties", ()):
-                if name == PROPERTY:
+                if name in found:
                     told = json.loads(value)
-                    found[told["what"]] = told["figures"]
-    if not found:
-        return
+                    found[name][told["what"]] = told
+    if found[PROPERTY]:
+        _tell_ledgers(terminalreporter, {what: told["figures"] for what, told in found[PROPERTY].items()})
+    if found[CONFORMANCE]:
+        _tell_conformance(terminalreporter, found[CONFORMANCE])
+
+
+def _tell_conformance(terminalreporter: pytest.TerminalReporter, found: dict[str, dict[str, Any]]) -> None:
+    terminalreporter.section("the conformance suite through the HTTP front, against directly")
+    for what, told in sorted(found.items()):
+        figures = ", ".join(f"{count} {name}" for name, count in told["figures"].items())
+        terminalreporter.write_line(f"{what}: {figures} {' '.join(told['flaky'])}".rstrip())
+
+
+def _tell_ledgers(terminalreporter: pytest.TerminalReporter, found: dict[str, dict[str, int]]) -> None:
     width = max(map(len, found))
     terminalreporter.section("the lake against the clients' ledgers")
     terminalreporter.write_line("  ".join([" " * width, *_HEADINGS.values()]))

@@ -20,6 +20,9 @@ NPM = {
     "@modelcontextprotocol/client": "2.4.0",
     "@modelcontextprotocol/server-everything": "2026.8.31",
     "@modelcontextprotocol/server-filesystem": "2026.8.31",
+    "conformance-0.1": "npm:@modelcontextprotocol/conformance@0.1.16",
+    "conformance-0.2": "npm:@modelcontextprotocol/conformance@0.2.0-alpha.12",
+    "node": "22.23.3",  # conformance needs 22; everything else runs on the machine's own
     GO_TIME: "0.4.0",
 }
 PIP = {"mcp-server-git": "2026.10.19", "mcp-server-time": "2026.10.19"}
