@@ -206,11 +206,11 @@ def test_what_the_user_changed_since_is_kept(tmp_path: Path) -> None:
 def test_servers_that_are_wrapped_one_after_another_all_come_back(tmp_path: Path) -> None:
     path = tmp_path / "mcp.json"
     before = _written(path)
+    run_init(_options(path, servers=("b",)))  # the one that has no args
     run_init(_options(path, servers=("a",)))
-    run_init(_options(path, servers=("b",)))
     assert {s["command"] for s in _servers(path).values()} == {"/opt/tools/mcpobs"}
-    run_init(_options(path, servers=("b",), revert=True))
-    assert _servers(path)["b"] == PLAIN["b"]
+    run_init(_options(path, servers=("a",), revert=True))
+    assert _servers(path)["a"] == PLAIN["a"]
     run_init(_options(path, revert=True))
     assert path.read_bytes() == before
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from mcpobs.errors import UsageError
-from mcpobs.setup.clients import CLAUDE_CODE, CODEX, CURSOR, OTHER_JSON, VS_CODE, Client
+from mcpobs.setup import files, plan
+from mcpobs.setup.clients import CLAUDE_CODE, CODEX, CURSOR, OTHER_JSON, VS_CODE, Client, Place
+from mcpobs.setup.located import Edit
 from mcpobs.setup.wrapping import Front
 from tests.setup.configurations import ALL, client_of, planned, reverted
 
@@ -35,10 +37,10 @@ def _servers(data: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
 def test_only_commands_and_args_of_stdio_servers_differ(path: Path) -> None:
     client = client_of(path)
-    plan = planned(path, client)
-    assert plan.changes
-    before, after = _data(path.read_bytes().decode(), client), _data(plan.content.decode(), client)
-    wrapped = {s.name for s in plan.servers if s.state == "wrap"}
+    made = planned(path, client)
+    assert made.changes
+    before, after = _data(path.read_bytes().decode(), client), _data(made.content.decode(), client)
+    wrapped = {s.name for s in made.servers if s.state == "wrap"}
     assert wrapped
     for name, server in _servers(before):
         if name in wrapped:
@@ -65,6 +67,8 @@ def test_no_line_without_a_command_or_args_changes(path: Path) -> None:
     assert all("command" in line or "args" in line for line in gone)
     comment = re.compile(r"//.*|/\*.*?\*/|# .*")
     assert comment.findall(after) == comment.findall(before)
+    if "\r\n" in before:
+        assert "\n" not in after.replace("\r\n", "")
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda p: p.stem)
@@ -81,10 +85,10 @@ def test_a_second_time_nothing_is_left_to_do(path: Path, tmp_path: Path) -> None
 def test_without_a_backup_taking_mcpobs_away_gives_the_same_data(path: Path, tmp_path: Path) -> None:
     client = client_of(path)
     copy = tmp_path / path.name
-    plan = planned(path, client)
-    copy.write_bytes(plan.content)
+    made = planned(path, client)
+    copy.write_bytes(made.content)
     back = reverted(copy, client)
-    assert {s.name for s in back.servers if s.state == "unwrap"} == {s.name for s in plan.servers if s.state == "wrap"}
+    assert {s.name for s in back.servers if s.state == "unwrap"} == {s.name for s in made.servers if s.state == "wrap"}
     before, after = _data(path.read_bytes().decode(), client), _data(back.content.decode(), client)
     for (_, was), (_, now) in zip(_servers(before), _servers(after), strict=True):
         if "args" not in was and now.get("args") == []:
@@ -115,35 +119,35 @@ def _one(tmp_path: Path, entry: str, client: Client = CURSOR) -> Path:
     ],
 )
 def test_what_cannot_be_wrapped_is_left_with_the_reason(tmp_path: Path, entry: str, why: str) -> None:
-    plan = planned(_one(tmp_path, entry), CURSOR)
-    assert not plan.changes
-    assert [s.state for s in plan.servers] == ["left"]
-    assert why in (plan.servers[0].why or "")
+    made = planned(_one(tmp_path, entry), CURSOR)
+    assert not made.changes
+    assert [s.state for s in made.servers] == ["left"]
+    assert why in (made.servers[0].why or "")
 
 
 def test_a_remote_server_comes_with_the_command_that_fronts_it_and_no_key(tmp_path: Path) -> None:
-    plan = planned(_one(tmp_path, '"a": {"url": "https://u:secret@example.com/mcp?key=hidden"}'), CURSOR)
-    assert plan.servers[0].hint is not None
-    assert "--listen 127.0.0.1:PORT --upstream https://example.com " in plan.servers[0].hint
-    assert plan.servers[0].hint.endswith(" http://127.0.0.1:PORT/mcp")
-    assert "secret" not in plan.before
-    assert "hidden" not in plan.before
+    made = planned(_one(tmp_path, '"a": {"url": "https://u:secret@example.com/mcp?key=hidden"}'), CURSOR)
+    assert made.servers[0].hint is not None
+    assert "--listen 127.0.0.1:PORT --upstream https://example.com " in made.servers[0].hint
+    assert made.servers[0].hint.endswith(" http://127.0.0.1:PORT/mcp")
+    assert "secret" not in made.before
+    assert "hidden" not in made.before
 
 
 def test_what_is_shown_hides_the_values_of_env_and_headers(tmp_path: Path) -> None:
     entry = (
         '"a": {"command": "x", "env": {"K": "s3cret", "N": 5}}, "b": {"url": "https://e", "headers": {"A": "s3cret"}}'
     )
-    plan = planned(_one(tmp_path, entry), CURSOR)
-    assert "s3cret" not in plan.before + plan.after
-    assert b"s3cret" in plan.content
+    made = planned(_one(tmp_path, entry), CURSOR)
+    assert "s3cret" not in made.before + made.after
+    assert b"s3cret" in made.content
 
 
 def test_a_command_with_a_space_that_is_a_file_is_wrapped(tmp_path: Path) -> None:
     program = tmp_path / "my server"
     program.touch()
-    plan = planned(_one(tmp_path, f'"a": {{"command": "{program}"}}'), CURSOR)
-    assert json.loads(plan.content)["mcpServers"]["a"]["args"][-1] == str(program)
+    made = planned(_one(tmp_path, f'"a": {{"command": "{program}"}}'), CURSOR)
+    assert json.loads(made.content)["mcpServers"]["a"]["args"][-1] == str(program)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +193,37 @@ def test_the_command_keeps_the_way_it_was_written(tmp_path: Path) -> None:
     assert reverted(path, CODEX).content.decode() == before
 
 
+def test_new_args_stand_behind_the_line_of_the_command_and_its_comment(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[mcp_servers.a]\n  command = 'x' # why\n  cwd = '/'\n")
+    assert planned(path, CODEX).content.decode().splitlines()[1:] == [
+        '  command = "/opt/tools/mcpobs" # why',
+        '  args = ["instrument", "--name", "a", "--", \'x\']',
+        "  cwd = '/'",
+    ]
+
+
+def test_quotes_before_the_three_that_end_a_string_are_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    before = "[mcp_servers.a]\ncommand = \"\"\"x\"\"\"\"\"\nargs = ['''y''''', 'z']\n"
+    path.write_text(before)
+    args = tomllib.loads(planned(path, CODEX).content.decode())["mcp_servers"]["a"]["args"]
+    assert args[3:] == ["--", 'x""', "y''", "z"]
+
+
+def test_an_edit_that_would_change_anything_else_is_refused(tmp_path: Path) -> None:
+    path = _one(tmp_path, '"a": {"command": "x"}, "b": {"command": "y"}')
+    place, source = Place(CURSOR, path), files.read(path)
+    document = plan.open_document(source, CURSOR)
+    end = document.text.index(', "b"')
+    with pytest.raises(UsageError, match="safely"):
+        plan._plan(place, source, document, [Edit(end, len(document.text) - 2, "")], [], document.tree())
+
+
 def test_only_the_named_servers_change(tmp_path: Path) -> None:
     path = _one(tmp_path, '"a": {"command": "x"}, "b": {"command": "y"}')
-    plan = planned(path, CURSOR, only=("b",))
-    data = json.loads(plan.content)["mcpServers"]
+    made = planned(path, CURSOR, only=("b",))
+    data = json.loads(made.content)["mcpServers"]
     assert data["a"] == {"command": "x"}
     assert data["b"]["command"] == "/opt/tools/mcpobs"
 
@@ -252,8 +283,8 @@ def test_invalid_toml_is_told_with_its_place(tmp_path: Path, text: str, where: s
 def test_a_file_without_servers_is_none_to_change(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mcp.json"
     path.write_bytes(content)
-    plan = planned(path, CLAUDE_CODE)
-    assert (plan.changes, plan.servers) == (False, ())
+    made = planned(path, CLAUDE_CODE)
+    assert (made.changes, made.servers) == (False, ())
 
 
 def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -265,8 +296,8 @@ def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
 
 def test_a_front_of_several_words_goes_in_front_as_it_is(tmp_path: Path) -> None:
     path = _one(tmp_path, '"a": {"command": "x"}')
-    plan = planned(path, CURSOR, Front(("/venv/bin/python", "-m", "mcpobs")))
-    a = json.loads(plan.content)["mcpServers"]["a"]
+    made = planned(path, CURSOR, Front(("/venv/bin/python", "-m", "mcpobs")))
+    a = json.loads(made.content)["mcpServers"]["a"]
     assert [a["command"], *a["args"]][:4] == ["/venv/bin/python", "-m", "mcpobs", "instrument"]
-    path.write_bytes(plan.content)
+    path.write_bytes(made.content)
     assert json.loads(reverted(path, CURSOR).content)["mcpServers"]["a"]["command"] == "x"
