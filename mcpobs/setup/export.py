@@ -53,7 +53,10 @@ def _reached(target: Target) -> Check:
     failure = _failure(target)
     where = f"{target.signal} to {target.endpoint} ({target.protocol})"
     if failure is None:
-        return Check(ABOUT, "ok", f"{where}: an empty request was accepted")
+        hint = (
+            "that is this shell's; for servers that a client starts, OTEL_* belongs into their env in its configuration"
+        )
+        return Check(ABOUT, "ok", f"{where}: an empty request was accepted", hint)
     hint = "is a collector listening there? 4318 is usual for http/protobuf and 4317 for grpc; check the token too"
     return Check(ABOUT, "fail", f"{where}: {failure}", hint)
 

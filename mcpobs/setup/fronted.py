@@ -68,6 +68,11 @@ def _entry(entry: Entry, where: str, through: bool, env: Mapping[str, str]) -> I
         where_not = "there" if os.sep in own else "on the PATH of this shell"
         hint = "install it, or write its path into the configuration"
         yield Check(ABOUT, "warn", f"{where}: {entry.name} needs {own}, which is not {where_not}", hint)
+    sandbox = entry.value("sandboxEnabled")  # of VS Code, on macOS and Linux
+    if through and sandbox is not None and sandbox.value == "true":
+        hint = "let sandbox.filesystem.allowWrite in that file have the lake's folder"
+        line = f"{where}: {entry.name} runs in a sandbox, where mcpobs may not write to the lake"
+        yield Check(ABOUT, "warn", line, hint)
     for variable, exporter in writes_to_stdout(entry.env):
         hint = f"set {variable}=otlp or none there"
         line = f"{where}: {entry.name} has {variable}={exporter}, which writes to stdout and breaks a stdio server"

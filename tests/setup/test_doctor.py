@@ -219,6 +219,11 @@ def test_a_server_whose_environment_breaks_its_stdout_fails(tmp_path: Path) -> N
     assert "OTEL_TRACES_EXPORTER=console" in _only("fail", fronted.check([place], {"PATH": "/bin:/usr/bin"})).line
 
 
+def test_a_sandbox_around_mcpobs_is_told(tmp_path: Path) -> None:
+    place = _place(tmp_path, {"a": _wrapped("a", "cat", sandboxEnabled=True), "b": _wrapped("b", "cat")})
+    assert "a runs in a sandbox" in _only("warn", fronted.check([place], {"PATH": "/bin:/usr/bin"})).line
+
+
 def test_a_configuration_that_cannot_be_read_fails_and_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     assert [s for s, _ in _states(fronted.check([Place(OTHER_JSON, tmp_path / "bad.json")], {}))] == ["fail"]
