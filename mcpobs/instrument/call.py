@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Report = Callable[[Exception], None]
 MAX_TYPE = 128
 MODERN = "2026-07-28"
+LISTINGS = frozenset({"tools/list", "prompts/list"})
 
 watched: ContextVar[bool] = ContextVar("mcpobs_watched", default=False)
 """True while a message is served whose span is ours: no other layer of the SDK is to make one."""
@@ -27,6 +28,8 @@ watched: ContextVar[bool] = ContextVar("mcpobs_watched", default=False)
 
 class Call:
     """A message under way. One of `answered`, `refused`, `broke`, `given_up` ends it; what comes later is ignored."""
+
+    __slots__ = ("_declared", "_ended", "_opened", "_recording", "_report", "_token", "_tracing", "caller", "operation")
 
     def __init__(
         self,
@@ -43,37 +46,50 @@ class Call:
         self._tracing = tracing
         self._report = report
         self._ended = False
-        operation = inbound.begin(message, next(recording.sequence), recording.facts, declared)
-        self.operation = operation
-        self._opened = tracing.open(operation, message.meta)
-        if self._opened is not None:
-            operation.span = self._opened.context
-            operation.parent = operation.parent or self._opened.parent
+        self.operation = operation = inbound.begin(message, next(recording.sequence), recording.facts, declared)
+        self._opened = opened = tracing.open(operation, message.meta)
+        if opened is not None:
+            operation.span = opened.context
+            if operation.parent is None:
+                operation.parent = opened.parent
         self._token: Token[bool] | None = watched.set(True)
 
     def answered(self, result: object) -> None:
-        """With a result as it goes on the wire."""
-
-        def verdict() -> Verdict:
-            verdict = inbound.take_result(self.operation, result, self._recording.facts)
-            self._declared.learn(self.operation.method, result)
-            return verdict
-
-        self._end(verdict if self.operation.request_id is not None else lambda: OK)
+        """With a result as it goes on the wire; a notification has none."""
+        stop_ns = time.monotonic_ns()
+        try:
+            operation = self.operation
+            if operation.request_id is None:
+                verdict = OK
+            else:
+                verdict = inbound.take_result(operation, result, self._recording.facts)
+                if operation.method in LISTINGS:
+                    self._declared.learn(operation.method, result)
+            self._end(verdict, stop_ns)
+        except Exception as error:  # our fault: the call goes on
+            self._report(error)
 
     def refused(self, code: int, message: str) -> None:
         """With a JSON-RPC error."""
-        self._end(lambda: inbound.take_error(self.operation, code, message, self._recording.facts))
+        stop_ns = time.monotonic_ns()
+        try:
+            self._end(inbound.take_error(self.operation, code, message, self._recording.facts), stop_ns)
+        except Exception as error:
+            self._report(error)
 
     def broke(self, error: BaseException) -> None:
         """By an exception that the SDK turns into an error of its own."""
-        self._end(lambda: Verdict("server_error", bounded(type(error).__qualname__, MAX_TYPE)))
+        self.given_up(Verdict("server_error", bounded(type(error).__qualname__, MAX_TYPE)), False)
 
     def given_up(self, verdict: Verdict, by_client: bool) -> None:
         """Without an answer."""
-        if by_client:
-            self.operation.cancelled_by = "client"
-        self._end(lambda: verdict)
+        stop_ns = time.monotonic_ns()
+        try:
+            if by_client and not self._ended:
+                self.operation.cancelled_by = "client"
+            self._end(verdict, stop_ns)
+        except Exception as error:
+            self._report(error)
 
     def leave(self) -> None:
         """What was current before the call is current again. Must be called where the call was made."""
@@ -86,20 +102,16 @@ class Call:
         except Exception as error:
             self._report(error)
 
-    def _end(self, judge: Callable[[], Verdict]) -> None:
+    def _end(self, verdict: Verdict, stop_ns: int) -> None:
         if self._ended:
             return
         self._ended = True
-        try:
-            operation, opened = self.operation, self._opened
-            operation.duration_ns = max(0, time.monotonic_ns() - operation.start.mono_ns)
-            operation.outcome, operation.error_type, operation.status_code = judge()
-            caller = self.caller
-            exported = opened is not None and opened.span is not None
-            shared, own = self._recording.record(operation, caller, exported)
-            if opened is not None:
-                legacy = (operation.protocol_version or "") < MODERN  # since then an id that is sent means nothing
-                session_id = caller.protocol_session if caller is not None and legacy else None
-                self._tracing.close(opened, operation, shared, own, session_id)
-        except Exception as error:  # our fault: the call goes on
-            self._report(error)
+        operation, opened, caller = self.operation, self._opened, self.caller
+        operation.duration_ns = max(0, stop_ns - operation.start.mono_ns)
+        operation.outcome, operation.error_type, operation.status_code = verdict
+        exported = opened is not None and opened.span is not None
+        shared, own = self._recording.record(operation, caller, exported)
+        if opened is not None and exported:
+            legacy = (operation.protocol_version or "") < MODERN  # since then an id that is sent means nothing
+            session_id = caller.protocol_session if caller is not None and legacy else None
+            self._tracing.close(opened, operation, shared, own, session_id)

@@ -24,7 +24,7 @@ def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
     """The caller of an HTTP request; None where there is none: stdio, or in memory.
 
     `known_session` is a session id that the SDK's own session object has."""
-    scope = getattr(request, "scope", None)
+    scope = getattr(request, "scope", None) if request is not None else None
     if not isinstance(scope, dict):
         return None
     headers = headers_of(scope)

@@ -26,16 +26,16 @@ class Inbound:
     """One request or notification. `request_id` is None for a notification."""
 
     method: str
-    params: Mapping[str, object]
+    params: dict[str, object]
     request_id: object
     protocol_version: str | None
     client: Peer
     server: Peer
 
     @property
-    def meta(self) -> Mapping[str, object] | None:
+    def meta(self) -> dict[str, object] | None:
         meta = self.params.get("_meta")
-        return meta if isinstance(meta, Mapping) else None
+        return meta if isinstance(meta, dict) else None
 
 
 class Peers:
@@ -45,12 +45,15 @@ class Peers:
         self._known: dict[tuple[object, object], Peer] = {}
 
     def of(self, name: object, version: object) -> Peer:
-        key = (name, version) if isinstance(name, str) and isinstance(version, str | None) else (None, None)
-        found = self._known.get(key)
+        key = (name, version)
+        try:
+            found = self._known.get(key)
+        except TypeError:  # what no JSON text holds
+            return self.of(None, None)
         if found is None:
             if len(self._known) >= MAX_PEERS:
                 self._known.clear()
-            found = self._known[key] = peer_of({"name": key[0], "version": key[1]}) or Peer()
+            found = self._known[key] = peer_of({"name": name, "version": version}) or Peer()
         return found
 
 
@@ -78,7 +81,7 @@ class Declared:
 
 def begin(message: Inbound, sequence: int, facts: Facts, declared: Declared) -> Operation:
     """The operation of a message that has come in. Its clock starts last: what is done here is not the server's."""
-    method, params = message.method, dict(message.params)
+    method, params = message.method, message.params
     operation = Operation(sequence, "client", bounded(method, MAX_METHOD), Stamp(0, 0))
     operation.tool, operation.prompt, operation.resource_scheme = target_of(method, params)
     if message.request_id is not None:
@@ -87,7 +90,8 @@ def begin(message: Inbound, sequence: int, facts: Facts, declared: Declared) -> 
     operation.protocol_version = version_of(message.protocol_version)
     meta = message.meta
     if meta is not None:
-        operation.parent = parse_traceparent(meta.get("traceparent"))
+        if "traceparent" in meta:
+            operation.parent = parse_traceparent(meta["traceparent"])
         operation.conversation_id = conversation_of(meta, facts.text_digest)
     if method in ("tools/call", "prompts/get"):
         name = params.get("name")

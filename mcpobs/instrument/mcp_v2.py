@@ -15,6 +15,7 @@ from mcpobs.instrument.call import MODERN, Call, watched
 from mcpobs.instrument.caller import caller_of
 from mcpobs.instrument.ends import ended_by
 from mcpobs.instrument.inbound import Declared, Inbound
+from mcpobs.protocol.operation import Peer
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,45 +34,57 @@ class Middleware:
         self._server = server
         self._front = front
         self._declared = Declared()
-        self._version: str | None = None
+        self._look_up = getattr(server, "get_tool_input_schema", None)
+        self._peer: tuple[object, object, Peer] = (None, None, Peer())
 
     async def __call__(self, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-        if not self._front.on:
+        front = self._front
+        if not front.on:
             return await call_next(ctx)
-        if _asking_itself.get() and ctx.method == "tools/list":
+        if ctx.method == "tools/list" and _asking_itself.get():
             result = await call_next(ctx)
-            self._front.try_to(lambda: self._declared.learn("tools/list", _on_the_wire(result)))
+            front.try_to(lambda: self._declared.learn("tools/list", _on_the_wire(result)))
             return result
-        call = self._front.try_to(lambda: self._begin(ctx))
-        if call is None:
+        try:
+            call = self._begin(ctx)
+        except Exception as error:  # our fault: the call goes on
+            front.report(error)
             return await call_next(ctx)
         try:
             result = await call_next(ctx)
         except BaseException as error:
-            self._front.try_to(partial(_fail, call, error, ctx))
+            front.try_to(partial(_fail, call, error, ctx))
             raise
         else:
-            self._front.try_to(lambda: self._answer(call, ctx, result))
+            try:
+                self._answer(call, ctx, result)
+            except Exception as error:
+                front.report(error)
             return result
         finally:
             call.leave()
 
     def _begin(self, ctx: Any) -> Call:
-        params = ctx.params if isinstance(ctx.params, Mapping) else {}
-        known = getattr(getattr(ctx.session, "_connection", None), "session_id", None)
+        params = ctx.params
+        if not isinstance(params, dict):
+            params = dict(params) if isinstance(params, Mapping) else {}
+        session, request = ctx.session, ctx.request
         version = ctx.protocol_version
-        info = getattr(getattr(ctx.session, "client_params", None), "client_info", None)
+        info = getattr(getattr(session, "client_params", None), "client_info", None)
         client = self._front.peers.of(getattr(info, "name", None), getattr(info, "version", None))
         if ctx.method == "initialize":
             told = params.get("clientInfo")
             if isinstance(told, Mapping):
                 client = self._front.peers.of(told.get("name"), told.get("version"))
             version = params.get("protocolVersion")
-        self._know(ctx.method, params)
-        server = self._front.peers.of(getattr(self._server, "name", None), self._server_version())
-        message = Inbound(ctx.method, params, ctx.request_id, version, client, server)
+        if self._look_up is not None and ctx.method == "tools/call":
+            self._know(params.get("name"))
+        message = Inbound(ctx.method, params, ctx.request_id, version, client, self._server_peer())
+        if request is None:
+            return self._front.call(message, None, self._declared)
         legacy = not isinstance(version, str) or version < MODERN
-        return self._front.call(message, caller_of(ctx.request, known if legacy else None), self._declared)
+        known = getattr(getattr(session, "_connection", None), "session_id", None) if legacy else None
+        return self._front.call(message, caller_of(request, known), self._declared)
 
     def _answer(self, call: Call, ctx: Any, result: Any) -> None:
         told = _on_the_wire(result)
@@ -79,25 +92,20 @@ class Middleware:
             call.operation.protocol_version = told["protocolVersion"]
         call.answered(told)
 
-    def _know(self, method: str, params: Mapping[str, object]) -> None:
+    def _know(self, name: object) -> None:
         """What a tool declares, where the server says so without being asked by a client."""
-        name = params.get("name") if method == "tools/call" else None
-        look = getattr(self._server, "get_tool_input_schema", None)
-        if isinstance(name, str) and look is not None and self._declared.tools.of(name) is None:
-            schema = look(name)
+        if isinstance(name, str) and self._look_up is not None and self._declared.tools.of(name) is None:
+            schema = self._look_up(name)
             if schema is not None:
                 self._declared.learn_tool(name, schema)
 
-    def _server_version(self) -> str | None:
-        """As the server tells it: its own, else the SDK's."""
-        version = getattr(self._server, "version", None)
-        if version:
-            return str(version)
-        if self._version is None:
-            from importlib.metadata import version as version_of
-
-            self._version = version_of("mcp")
-        return self._version
+    def _server_peer(self) -> Peer:
+        """As the server tells of itself: its version is its own, else the SDK's."""
+        name, version = getattr(self._server, "name", None), getattr(self._server, "version", None)
+        known = self._peer
+        if known[0] is not name or known[1] is not version:
+            known = self._peer = (name, version, self._front.peers.of(name, version or _sdk_version()))
+        return known[2]
 
 
 def patch_server(front: Front, module: ModuleType) -> None:
@@ -147,6 +155,12 @@ def patch_modern_http(front: Front, module: ModuleType) -> None:
         return _tool_input_schema
 
     front.patches.replace(module, "_tool_input_schema", marked)
+
+
+def _sdk_version() -> str:
+    from importlib.metadata import version
+
+    return version("mcp")
 
 
 def _quiet(native: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

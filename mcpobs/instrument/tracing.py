@@ -41,27 +41,30 @@ class Tracing:
     def __init__(self) -> None:
         self._provider: object = None
         self._tracer: Any = None
+        self._contexts: Any = None  # opentelemetry.context
+        self._server_kind: Any = None
         self._shared: dict[int, tuple[Shared, dict[str, Any]]] = {}
 
     def open(self, operation: Operation, meta: Mapping[str, object] | None) -> Opened | None:
         """A span for an operation, as a child of what `_meta` names, else of the span around it. None where the
         process has set up no provider."""
-        trace = sys.modules.get(_API)
-        provider = provider_of(trace)
-        if trace is None or provider is None:
-            return self._carry(meta) if trace is not None and meta is not None and "traceparent" in meta else None
-        if provider is not self._provider:
-            self._tracer, self._provider = provider.get_tracer(semconv.SCOPE_NAME, __version__), provider
-        from opentelemetry import context as contexts
-
+        trace: Any = sys.modules.get(_API)
+        if trace is None:
+            return None
+        if self._provider is None or trace.get_tracer_provider() is not self._provider:
+            self._find_provider(trace)
+        if self._provider is None:
+            return self._carry(meta) if meta is not None and "traceparent" in meta else None
+        contexts = self._contexts
         here = contexts.get_current()
         around = trace.get_current_span(here).get_span_context()
         above = here if meta is None else _extracted(meta, here)
         parent = around if above is here else trace.get_current_span(above).get_span_context()
+        target = operation.target
         span = self._tracer.start_span(
-            f"{operation.method} {operation.target}" if operation.target else operation.method,
+            f"{operation.method} {target}" if target else operation.method,
             context=above,
-            kind=trace.SpanKind.SERVER,
+            kind=self._server_kind,
             attributes=_telling(operation),  # at the start: a sampler may ask for them
             links=(trace.Link(around),) if around.is_valid and parent.span_id != around.span_id else None,
             start_time=operation.start.unix_nano,
@@ -97,6 +100,14 @@ class Tracing:
 
         contexts.detach(opened.token)
 
+    def _find_provider(self, trace: Any) -> None:
+        self._provider = provider = provider_of(trace)
+        if provider is not None:
+            from opentelemetry import context
+
+            self._tracer = provider.get_tracer(semconv.SCOPE_NAME, __version__)
+            self._contexts, self._server_kind = context, trace.SpanKind.SERVER
+
     def _carry(self, meta: Mapping[str, object]) -> Opened:
         """Without a provider the caller's context is handed on all the same, for the requests of the tool's own."""
         from opentelemetry import context as contexts
@@ -129,10 +140,12 @@ def has_provider() -> bool:
 
 def _extracted(meta: Mapping[str, object], here: Any) -> Any:
     """The context that `_meta` carries, by the process's own propagators, over the present one."""
+    carried = {name: value for name, value in meta.items() if isinstance(value, str) and "/" not in name}
+    if not carried:
+        return here
     from opentelemetry import propagate
 
-    carried = {name: value for name, value in meta.items() if isinstance(value, str) and "/" not in name}
-    return propagate.extract(carried, context=here) if carried else here
+    return propagate.extract(carried, context=here)
 
 
 def _telling(operation: Operation) -> dict[str, str]:
