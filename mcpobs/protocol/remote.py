@@ -10,7 +10,7 @@ the idle gap alone.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import NOBODY, Identity, Session
@@ -78,6 +78,12 @@ class RemoteSessions:
 
     def of(self, operation: Operation, caller: Caller) -> Session:
         """The session of a finished operation."""
+        session = self._of(operation, caller)
+        if session.identity != caller.identity:  # a newer token of the same principal
+            session = replace(session, identity=caller.identity)
+        return session
+
+    def _of(self, operation: Operation, caller: Caller) -> Session:
         modern = (operation.protocol_version or "") >= _MODERN
         if caller.protocol_session is not None and not modern:
             return self._named("protocol_session", caller.protocol_session, operation, caller)
@@ -89,11 +95,10 @@ class RemoteSessions:
 
     def _named(self, source: SessionSource, name: str, operation: Operation, caller: Caller) -> Session:
         key = (source, name, caller.enforcement[0], caller.transport)
-        found = self._known.get(key)
-        if found is None:
-            if len(self._known) >= MAX_SESSIONS:  # a caller can name as many as it likes
-                del self._known[next(iter(self._known))]
-            found = self._known[key] = _session(source, name, operation, caller)
+        found = self._known.pop(key, None) or _session(source, name, operation, caller)
+        if len(self._known) >= MAX_SESSIONS:  # a caller can name as many as it likes
+            del self._known[next(iter(self._known))]
+        self._known[key] = found  # what was used last is forgotten last
         return found
 
     def _by_caller(self, operation: Operation, caller: Caller) -> Session:
@@ -116,18 +121,16 @@ class RemoteSessions:
         return session
 
     def _group(self, operation: Operation, caller: Caller) -> _Group:
-        who = caller.identity.principal
-        key = (who or caller.peer or caller.connection, operation.client.name, caller.user_agent, caller.transport)
+        key = (caller.enforcement[0], operation.client.name, caller.user_agent, caller.transport)
         now = operation.start.unix_nano
         found = self._groups.pop(key, None)
         if found is None or now - found.last_unix_nano > self._idle_gap_ns:
             self._made += 1
-            source: SessionSource = "connection" if who is None else "principal"
-            name = f"{self._process_id}-{self._made:x}"
-            # A caller that was found to have a trace a conversation goes on having one.
-            found = _Group(
-                _session(source, name, operation, caller), now, trace_a_session=bool(found and found.trace_a_session)
-            )
+            source: SessionSource = "connection" if caller.identity.principal is None else "principal"
+            begun = _Group(_session(source, f"{self._process_id}-{self._made:x}", operation, caller), now)
+            if found is not None:  # a trace knows no pause, and what is known of a caller's traces stays known
+                begun.traces, begun.trace_a_session = found.traces, found.trace_a_session
+            found = begun
         found.last_unix_nano = max(now + operation.duration_ns, found.last_unix_nano)
         if len(self._groups) >= MAX_CALLERS:
             del self._groups[next(iter(self._groups))]
