@@ -143,7 +143,7 @@ async def test_trigger_prompt_change(ctx: Context) -> str:
 @server.tool()
 def test_custom_headers(
     region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})],
-    priority: Annotated[int, Field(json_schema_extra={"x-mcp-header": "Priority"})] = 0,
+    priority: Annotated[int, Field(json_schema_extra={"x-mcp-header": "Priority"}, default=0)],
 ) -> str:
     """Wants two of its arguments in headers too."""
     return f"{region} {priority}"
