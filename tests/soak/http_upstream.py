@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 
 from aiohttp import web
@@ -53,4 +54,5 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)  # it tells of each client that goes away, and thousands do
     asyncio.run(main(int(sys.argv[1])))

@@ -55,7 +55,7 @@ def test_it_says_where_it_listens_and_ends_on_a_signal_with_what_is_open_recorde
         (["--upstream", "http://me:secret@x"], "has a user in its URL"),
         (["--upstream", "http://x", "--listen", "a:b"], "is no HOST:PORT"),
         (["--upstream", "http://x", "--", "cat"], "--upstream takes no command"),
-        ([], "no command of a server"),
+        ([], "no server: COMMAND is missing"),
     ],
 )
 def test_what_cannot_be_meant_is_said_in_one_line_with_a_hint(tmp_path: Path, arguments: list[str], said: str) -> None:
