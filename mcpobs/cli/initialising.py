@@ -60,6 +60,7 @@ def run_init(options: InitOptions) -> int:
     if not options.json:
         for work in works:
             _show(work, options)
+        _caution(changing, options)
     code = EXIT_OK
     if changing and options.dry_run:
         code = EXIT_FINDINGS
@@ -216,22 +217,25 @@ def _conclude(works: Sequence[Work], options: InitOptions) -> None:
         if not any(w.error for w in works):
             say("nothing to change")
         return
-    for work in works:
-        if work.plan is None or not work.plan.changes or options.revert:
-            continue
-        if work.place.client.caution and work.place.path.name == ".claude.json":
-            say(f"{work.place.path}: {work.place.client.caution}")
-        if _versioned(work.place.path) and options.command is None:
-            say(
-                f"{work.place.path} lies in a git repository, and the path of mcpobs in it is this machine's",
-                "for one that others share: mcpobs init PATH --command mcpobs",
-            )
     if not written:
         return
     titles = sorted({work.place.client.title for work in written})
     count = "1 file" if len(written) == 1 else f"{len(written)} files"
     again = "" if options.revert else "; `mcpobs init --revert` takes it back"
     say(f"{count} changed{again}", f"restart {', '.join(titles)}" + ("" if options.revert else ", then: mcpobs doctor"))
+
+
+def _caution(works: Sequence[Work], options: InitOptions) -> None:
+    """What to know before one says yes."""
+    for work in works:
+        path = work.place.path
+        if work.place.client.caution and path.name == ".claude.json":
+            say(f"{path}: {work.place.client.caution}")
+        if _versioned(path) and options.command is None and not options.revert:
+            say(
+                f"{path} lies in a git repository, and the path of mcpobs in it is this machine's",
+                "for one that others share: mcpobs init PATH --command mcpobs",
+            )
 
 
 def _versioned(path: Path) -> bool:

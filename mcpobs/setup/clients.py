@@ -44,7 +44,7 @@ CLAUDE_CODE: Final = Client(
     "Claude Code",
     "json",
     (("mcpServers",), ("projects", "*", "mcpServers")),
-    "Claude Code writes this file itself: leave it before you change it",
+    "Claude Code writes this file itself while it runs, so quit it first",
 )
 CURSOR: Final = Client("cursor", "Cursor", "json", (("mcpServers",),))
 VS_CODE: Final = Client("vscode", "VS Code", "json", (("servers",), ("mcp", "servers")))  # the latter: settings.json

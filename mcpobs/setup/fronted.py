@@ -49,33 +49,33 @@ def _configuration(place: Place, env: Mapping[str, str]) -> Iterator[Check]:
         hint = f"not yet: {', '.join(bare)}; mcpobs init --dry-run shows what it would change"
         yield Check(ABOUT, "warn", line, hint) if bare else Check(ABOUT, "ok", line)
     for entry in local:
-        yield from _entry(entry, where, entry in through, env)
+        yield from _entry(entry, place.client.title, entry in through, env)
 
 
 def _servers(count: int) -> str:
     return "1 server" if count == 1 else f"{count} servers"
 
 
-def _entry(entry: Entry, where: str, through: bool, env: Mapping[str, str]) -> Iterator[Check]:
+def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> Iterator[Check]:
     words = wrapping.words_of(entry)
     path = entry.env.get("PATH") or env.get("PATH", os.defpath)
     if through and not _found(words[0], path):
         hint = "mcpobs init --revert, then mcpobs init, writes the path of this one"
-        yield Check(ABOUT, "fail", f"{where}: {entry.name} starts {words[0]}, which is not there", hint)
+        yield Check(ABOUT, "fail", f"{client}: {entry.name} starts {words[0]}, which is not there", hint)
     own = words[own_at] if (own_at := wrapping.own_command(entry)) is not None else None
     own = words[0] if own is None and words and not through else own
     if own is not None and not _found(own, path):
-        where_not = "there" if os.sep in own else "on the PATH of this shell"
+        missing = "there" if os.sep in own else "on the PATH of this shell"
         hint = "install it, or write its path into the configuration"
-        yield Check(ABOUT, "warn", f"{where}: {entry.name} needs {own}, which is not {where_not}", hint)
+        yield Check(ABOUT, "warn", f"{client}: {entry.name} needs {own}, which is not {missing}", hint)
     sandbox = entry.value("sandboxEnabled")  # of VS Code, on macOS and Linux
     if through and sandbox is not None and sandbox.value == "true":
         hint = "let sandbox.filesystem.allowWrite in that file have the lake's folder"
-        line = f"{where}: {entry.name} runs in a sandbox, where mcpobs may not write to the lake"
+        line = f"{client}: {entry.name} runs in a sandbox, where mcpobs may not write to the lake"
         yield Check(ABOUT, "warn", line, hint)
     for variable, exporter in writes_to_stdout(entry.env):
         hint = f"set {variable}=otlp or none there"
-        line = f"{where}: {entry.name} has {variable}={exporter}, which writes to stdout and breaks a stdio server"
+        line = f"{client}: {entry.name} has {variable}={exporter}, which writes to stdout and breaks a stdio server"
         yield Check(ABOUT, "fail", line, hint)
 
 
