@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,22 @@ def _row(
     status: Status | None = None,
     **attributes: AttributeValue,
 ) -> Row:
-    """The one row of a span that the SDK made and encoded; `__` in a key stands for a dot."""
+    """As `made`; `__` in a key stands for a dot."""
+    return made(scope, name, kind, status, {key.replace("__", "."): value for key, value in attributes.items()})
+
+
+def made(
+    scope: str,
+    name: str,
+    kind: SpanKind = SpanKind.SERVER,
+    status: Status | None = None,
+    attributes: Mapping[str, AttributeValue] | None = None,
+) -> Row:
+    """The one row of a span that the SDK made and encoded."""
     kept = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": "svc", "host.name": "h"}))
     provider.add_span_processor(SimpleSpanProcessor(kept))
-    named = {key.replace("__", "."): value for key, value in attributes.items()}
-    span = provider.get_tracer(scope, "1").start_span(name, kind=kind, attributes=named)
+    span = provider.get_tracer(scope, "1").start_span(name, kind=kind, attributes=attributes)
     if status is not None:
         span.set_status(status)
     span.end()

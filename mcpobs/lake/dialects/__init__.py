@@ -1,0 +1,63 @@
+"""What spans of others mean: for each dialect, how the lake's columns follow from a decoded OTLP span.
+
+A dialect is a condition and SQL expressions over the columns of `lake/otlp/columns.py`. What a dialect does not name
+is as in PLAIN, which takes a span for no more than a span: it keeps everything and is no operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from mcpobs.lake.dialects import gateways, instrumentations, servers
+from mcpobs.lake.dialects.dialect import PLAIN, Dialect
+from mcpobs.lake.schema import DERIVED, TYPES
+
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    servers.MCPOBS,
+    servers.FASTMCP,
+    servers.PYTHON_SDK,
+    instrumentations.OPENLLMETRY,
+    instrumentations.LOGFIRE,
+    instrumentations.OPENINFERENCE,
+    gateways.AGENTGATEWAY,
+    gateways.CONTEXTFORGE,
+    instrumentations.SENTRY,
+    servers.ANY,
+)
+"""The first that matches a span counts."""
+
+PLACES: Final = range(len(DIALECTS) + 1)
+"""Where a dialect stands in DIALECTS; the last is that of a span of none."""
+
+
+def placed(raw: str) -> str:
+    """A select that adds to a relation, of `lake/otlp/columns.py`, the place of each span's `dialect`."""
+    first = " ".join(f"when {dialect.matches} then {place}" for place, dialect in enumerate(DIALECTS))
+    return f"select *, case {first} else {len(DIALECTS)} end as dialect from {raw}"
+
+
+def translated(raw: str, places: Collection[int] = PLACES) -> str:
+    """A select that gives the lake's columns of a relation with the columns of `lake/otlp/columns.py`.
+
+    The caller promises that all spans are of dialects at `places`. For one alone it takes two thirds of the time.
+    """
+    stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
+    columns = ", ".join(
+        f"cast({_expression(column, places)} as {type_}) as {column}" for column, type_ in stored.items()
+    )
+    derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
+    return f"select {', '.join(TYPES)} from (select *, {derived} from (select {columns} from ({placed(raw)})))"
+
+
+def _expression(column: str, places: Collection[int]) -> str:
+    """A branch for each expression of a column, whatever number of dialects share it."""
+    shared: dict[str, list[int]] = {}
+    for place in sorted(places):
+        columns = DIALECTS[place].columns if place < len(DIALECTS) else {}
+        shared.setdefault(columns.get(column, PLAIN[column]), []).append(place)
+    *cases, (other, _) = shared.items()
+    if not cases:
+        return other
+    branches = (f"when {' or '.join(f'dialect = {n}' for n in of)} then {expression}" for expression, of in cases)
+    return f"case {' '.join(branches)} else {other} end"

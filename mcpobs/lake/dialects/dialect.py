@@ -1,0 +1,100 @@
+"""What a dialect is, and what those have in common that keep to the conventions or come near them. Names none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURCE_URI, TOOL_ERROR
+
+_MODERN = "'2026-07-28'"  # since then MCP has no session id of its own
+
+PLAIN: Final[dict[str, str]] = {
+    **{name.column: f"at_{name.column}" for name in COLUMNS if name.column and name.attribute},
+    **{
+        name: name
+        for name in (
+            "trace_id",
+            "span_id",
+            "parent_span_id",
+            "name",
+            "service_name",
+            "scope_name",
+            "start_unix_nano",
+            "resource",
+            "events",
+            "links",
+            "trace_state",
+            "scope",
+            "dropped",
+        )
+    },
+    "trace_flags": "nullif(flags & 255, 0)",
+    "kind": "case kind when 1 then 'internal' when 2 then 'server' when 3 then 'client' when 4 then 'producer' "
+    "when 5 then 'consumer' end",
+    # an end before the start is a clock that was set back
+    "duration_ns": "case when end_unix_nano > start_unix_nano then end_unix_nano - start_unix_nano else 0 end",
+    "status": "case status when 1 then 'ok' when 2 then 'error' end",
+    "error_message": "status_message",
+    # of a URI the scheme; ours have no more, and where there is more it stays among the attributes
+    "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",
+    "attributes": f"case when at_resource_uri is null or regexp_full_match(at_resource_uri, '[A-Za-z][A-Za-z0-9+.-]*') "
+    f"then attributes else coalesce(left(attributes, -1) || ',', '{{') || '\"{RESOURCE_URI}\":' || "
+    "cast(to_json(at_resource_uri) as varchar) || '}' end",
+}
+"""Column to expression. A span with a method is an operation only where its kind is server or client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """`matches` tells its spans; the first dialect that matches counts. `source` is where its names are published."""
+
+    name: str
+    source: str
+    matches: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+def attribute(name: str) -> str:
+    """The text of an attribute that has no column of its own."""
+    return f"""json_extract_string(attributes, '$."{name}"')"""
+
+
+def outcome(*cases: str) -> str:
+    """Outcome of an operation by error.type, rpc.response.status_code and status, as the conventions define them."""
+    faults = ", ".join(f"'{code}'" for code in sorted(CALLER_FAULTS))
+    return (
+        f"case when at_error_type = '{TOOL_ERROR}' then 'tool_error' {' '.join(cases)} "
+        f"when coalesce(at_status_code, at_error_type) in ({faults}) then 'protocol_error' "
+        f"when coalesce(at_status_code, at_error_type) = '{REQUEST_TIMEOUT_CODE}' "
+        "or lower(at_error_type) in ('timeout', 'timeouterror', 'timeoutexception', 'deadline_exceeded') "
+        "then 'timeout' "
+        "when lower(at_error_type) in ('cancelled', 'canceled', 'cancellederror', 'cancelledexception') "
+        "then 'cancelled' "
+        "when at_error_type is not null or at_status_code is not null or status = 2 then 'server_error' else 'ok' end"
+    )
+
+
+# mcp.session.id is the protocol's only where the protocol has one: FastMCP sets a new one for each modern request.
+_PROTOCOL_SESSION = f"case when coalesce(at_protocol_version, '') < {_MODERN} then at_mcp_session_id end"
+_CANDIDATES = (
+    "'{' || concat_ws(',', "
+    f"'\"protocol_session\":' || cast(to_json({_PROTOCOL_SESSION}) as varchar), "
+    "'\"conversation\":' || cast(to_json(at_conversation_id) as varchar), "
+    "'\"trace\":\"' || trace_id || '\"') || '}'"
+)
+
+CONVENTIONS: Final[dict[str, str]] = {
+    "outcome": outcome(),
+    "transport": "coalesce(at_transport, case at_network_transport when 'pipe' then 'stdio' when 'tcp' then 'http' "
+    "when 'quic' then 'http' end)",
+    "session_id": f"coalesce({_PROTOCOL_SESSION}, at_conversation_id, trace_id)",
+    "session_source": f"case when {_PROTOCOL_SESSION} is not null then 'protocol_session' "
+    "when at_conversation_id is not null then 'conversation' else 'trace' end",
+    "session_confidence": f"case when coalesce({_PROTOCOL_SESSION}, at_conversation_id) is not null then 'high' "
+    "else 'low' end",
+    "session_candidates": _CANDIDATES,
+    "enforcement_key": "case when at_principal is not null then 'principal:' || at_principal end",
+    "enforcement_source": "case when at_principal is not null then 'principal' end",
+}

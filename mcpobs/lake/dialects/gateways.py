@@ -1,0 +1,55 @@
+"""How gateways in front of MCP servers write what passes them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, attribute
+
+_SUBJECT = attribute("jwt.sub")
+_HTTP_STATUS = f"cast(try_cast({attribute('http.status')} as bigint) as smallint)"
+
+AGENTGATEWAY: Final = Dialect(
+    name="agentgateway",
+    source="agentgateway/agentgateway: crates/agentgateway/src/telemetry/trc.rs (scope, kind), log.rs (attributes)",
+    # one span an HTTP request; where it is none of MCP it has no method
+    matches="scope_name = 'agentgateway' and kind = 2 and at_method is not null",
+    columns={
+        **CONVENTIONS,
+        "principal": _SUBJECT,  # of a token that the gateway verified
+        "enforcement_key": f"'principal:' || {_SUBJECT}",
+        "enforcement_source": f"case when {_SUBJECT} is not null then 'principal' end",
+        "transport": "coalesce(at_transport, 'http')",
+        "http_status": f"coalesce(at_http_status, {_HTTP_STATUS})",
+        "outcome": f"case when {_HTTP_STATUS} >= 500 then 'server_error' when {_HTTP_STATUS} >= 400 "
+        f"then 'protocol_error' else {CONVENTIONS['outcome']} end",
+    },
+)
+
+_USER = f"nullif({attribute('user.email')}, 'anonymous')"
+
+CONTEXTFORGE: Final = Dialect(
+    name="contextforge",
+    source="mcp-contextforge-gateway 1.0.7: mcpgateway/observability.py (scope), services/tool_service.py, "
+    "prompt_service.py, resource_service.py, cache/session_registry.py",
+    # its other spans are steps of these, or HTTP
+    matches="scope_name = 'mcp-gateway' and name in ('tool.invoke', 'tool.list', 'prompt.render', 'prompt.list', "
+    "'resource.read', 'resource.list', 'mcp.initialize')",
+    columns={
+        **CONVENTIONS,
+        "kind": "'server'",
+        "method": "case name when 'tool.invoke' then 'tools/call' when 'tool.list' then 'tools/list' "
+        "when 'prompt.render' then 'prompts/get' when 'prompt.list' then 'prompts/list' "
+        "when 'resource.read' then 'resources/read' when 'resource.list' then 'resources/list' else 'initialize' end",
+        "tool": f"case when name = 'tool.invoke' then {attribute('tool.name')} end",
+        "prompt": f"case when name = 'prompt.render' then {attribute('prompt.id')} end",
+        "resource_uri": f"nullif(regexp_extract({attribute('resource.uri')}, '^[A-Za-z][A-Za-z0-9+.-]*:'), '')[:-2]",
+        "protocol_version": attribute("mcp.protocol_version"),
+        "principal": _USER,
+        "enforcement_key": f"'principal:' || {_USER}",
+        "enforcement_source": f"case when {_USER} is not null then 'principal' end",
+        # a tool that said isError and one that could not be reached are told apart by nothing
+        "outcome": f"case when {attribute('success')} = 'false' then 'tool_error' "
+        "when status = 2 then 'server_error' else 'ok' end",
+    },
+)

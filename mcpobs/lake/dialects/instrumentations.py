@@ -1,0 +1,94 @@
+"""How packages that instrument MCP from outside write its spans.
+
+Each was run on mcp 1.30, and its tables were written by what it sent. OpenInference sends none for MCP: it hands the
+context on. So a tool's span of it is an agent's view, kept as a span with the tool's name, and no operation.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, attribute, outcome
+
+_TRACELOOP_SERVER = f"coalesce(starts_with({attribute('traceloop.entity.output')}, '['), false)"
+
+OPENLLMETRY: Final = Dialect(
+    name="openllmetry",
+    source="opentelemetry-instrumentation-mcp 0.62.4: instrumentation.py, fastmcp_instrumentation.py",
+    # `<tool>.tool` and `<method>.mcp`, all of kind internal; others, e.g. ResponseStreamWriter, are the transport's
+    matches="scope_name = 'opentelemetry.instrumentation.mcp.instrumentation' and kind = 1 "
+    "and (ends_with(name, '.tool') or ends_with(name, '.mcp'))",
+    columns={
+        **CONVENTIONS,
+        "method": "case when ends_with(name, '.mcp') then left(name, -4) else 'tools/call' end",
+        "tool": f"case when ends_with(name, '.tool') then coalesce({attribute('traceloop.entity.name')}, "
+        "left(name, -5)) end",
+        # Client and server name their spans alike; a server's result is a list of content, a client's an object. Where
+        # no content is captured nothing tells them apart, and a call is better not counted than counted twice.
+        "kind": f"case when {_TRACELOOP_SERVER} then 'server' else 'client' end",
+        "server_name": attribute("traceloop.workflow.name"),
+    },
+)
+
+_REQUEST = attribute("request")
+_RESPONSE = attribute("response")
+
+LOGFIRE: Final = Dialect(
+    name="logfire",
+    source="logfire 5.2.0: logfire/_internal/integrations/mcp.py",
+    matches="scope_name = 'logfire.mcp' and (starts_with(name, 'MCP server handle request') "
+    "or starts_with(name, 'MCP client handle request') or starts_with(name, 'MCP request'))",
+    columns={
+        **CONVENTIONS,
+        # what a client handles the server asked for, and the other way about
+        "kind": "case when starts_with(name, 'MCP server') then 'server' else 'client' end",
+        "method": f"coalesce({attribute('rpc.method')}, json_extract_string({_REQUEST}, '$.method'))",
+        "tool": f"case when json_extract_string({_REQUEST}, '$.method') = 'tools/call' "
+        f"then json_extract_string({_REQUEST}, '$.params.name') end",
+        "prompt": f"case when json_extract_string({_REQUEST}, '$.method') = 'prompts/get' "
+        f"then json_extract_string({_REQUEST}, '$.params.name') end",
+        "resource_uri": f"nullif(regexp_extract(json_extract_string({_REQUEST}, '$.params.uri'), "
+        "'^[A-Za-z][A-Za-z0-9+.-]*'), '')",
+        "request_id": f"json_extract_string({_REQUEST}, '$.id')",
+        "status_code": f"json_extract_string({_RESPONSE}, '$.code')",
+        "outcome": f"case when json_extract_string({_RESPONSE}, '$.isError') = 'true' then 'tool_error' "
+        f"when json_extract_string({_RESPONSE}, '$.code') in ('-32601', '-32602') then 'protocol_error' "
+        f"when json_extract_string({_RESPONSE}, '$.code') is not null or status = 2 then 'server_error' else 'ok' end",
+        "client_name": f"json_extract_string({_REQUEST}, '$.params.clientInfo.name')",
+        "client_version": f"json_extract_string({_REQUEST}, '$.params.clientInfo.version')",
+    },
+)
+
+OPENINFERENCE: Final = Dialect(
+    name="openinference",
+    source="openinference-semantic-conventions 0.1.42: trace.py; openinference-instrumentation-mcp 2.0.13",
+    matches="starts_with(scope_name, 'openinference.instrumentation.') "
+    'and contains(attributes, \'"openinference.span.kind":"TOOL"\')',
+    columns={"tool": attribute("tool.name")},
+)
+
+SENTRY: Final = Dialect(
+    name="sentry",
+    source="sentry-sdk 2.75.0: integrations/mcp.py; getsentry/sentry-javascript: "
+    "packages/core/src/integrations/mcp-server/attributes.ts, spans.ts",
+    # OpenTelemetry has jsonrpc.request.id and gen_ai.tool.name for these
+    matches="at_method is not null and (contains(attributes, '\"mcp.transport\"') "
+    'or contains(attributes, \'"sentry.op":"mcp.\'))',
+    columns={
+        **CONVENTIONS,
+        "kind": f"case {attribute('sentry.op')} when 'mcp.notification.server_to_client' then 'client' "
+        "else 'server' end",
+        "tool": attribute("mcp.tool.name"),
+        "prompt": attribute("mcp.prompt.name"),
+        "request_id": attribute("mcp.request.id"),
+        "transport": f"case when {attribute('mcp.transport')} in ('stdio', 'http', 'sse') "
+        f"then {attribute('mcp.transport')} when at_network_transport = 'pipe' then 'stdio' "
+        "when at_network_transport = 'tcp' then 'http' end",
+        "outcome": outcome(
+            f"when {attribute('mcp.tool.result.is_error')} = 'true' then 'tool_error' "
+            # what a tool raises becomes its answer
+            "when status = 2 and at_method = 'tools/call' and at_status_code is null and at_error_type is null "
+            "then 'tool_error'"
+        ),
+    },
+)
