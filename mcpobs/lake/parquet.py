@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from mcpobs.lake.delta import sync
@@ -51,8 +50,7 @@ def write(
     if not rows:
         draft.unlink()
         return None
-    reporters = _reporters(connection, draft)
-    return replace(place(draft, table, date, columns, rows, first, last, whole=whole), reporters=reporters)
+    return place(draft, table, date, columns, rows, first, last, reporters(connection, draft), whole=whole)
 
 
 def copying(select: str, columns: Mapping[str, str], draft: Path, *, sort: bool) -> str:
@@ -71,6 +69,7 @@ def place(
     rows: int,
     first: int | None,
     last: int | None,
+    reporters: tuple[Reporter, ...] | None,
     *,
     whole: bool = False,
 ) -> DataFile:
@@ -82,10 +81,10 @@ def place(
     path = _partition(table, date) / _name(columns, whole)
     os.rename(draft, path)
     sync(path.parent)
-    return DataFile(f"{PARTITION}={date}/{path.name}", path.stat().st_size, date, rows, first, last)
+    return DataFile(f"{PARTITION}={date}/{path.name}", path.stat().st_size, date, rows, first, last, reporters)
 
 
-def _reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | None:
+def reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | None:
     """Who reported the operations in a file; None where they are too many to be listed in the log."""
     found = connection.execute(
         f"select distinct service_name, scope_name, front from read_parquet({quoted(draft)}) where {REPORTED} "

@@ -23,7 +23,7 @@ from mcpobs.settings import load_config
 
 _RAW = "received_spans"
 _ALL = sum(1 << place for place in PLACES)
-_MOST_STATEMENTS = 8  # and one for all that come later; each keeps its plan
+_MOST_PLANS = 8  # and one for all that come later; each is kept in memory
 
 
 class _Decoded:
@@ -50,16 +50,11 @@ class Receiving:
         self._idle_gap_ns = int(load_config().idle_gap_s * 1e9)
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
-        self._files: dict[int, str] = {}
-        facts = [
-            "count(*)",
-            f"count(distinct hash({', '.join(KEY)}))",  # two keys with one hash take the longer way
-            *(f"{end}({column})" for column in (TIME, PARTITION) for end in ("min", "max")),
-            f"bool_or({sessions.UNSETTLED})",
-        ]
+        self._planned: set[int] = set()
         connection.execute(
-            f"prepare received_facts as select * from (select {', '.join(facts)} from ({translated(_RAW)})), "
-            f"(select bit_or(1 << dialect) from ({placed(_RAW)}))"
+            # two keys with one hash take the longer way, as two spans with one key do
+            f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
+            f"max({TIME}), bit_or(1 << dialect) from ({placed(_RAW)})"
         )
 
     def take(self, segments: Sequence[Path]) -> None:
@@ -78,29 +73,35 @@ class Receiving:
         None where it has a span that comes twice, or that one of the `known` files may have, or spans of several days,
         or operations whose session is still to be found out.
         """
-        facts = self.connection.execute("execute received_facts").fetchall()[0]
-        rows, keys, first, last, date, last_date, unsettled, dialects = facts
+        rows, keys, first, last, dialects = self.connection.execute("execute received_keys").fetchall()[0]
         loaded = Loaded(rows=rows, damaged=self._damaged, repeated=0)
         if not rows:
             return loaded, []
-        if keys != rows or date != last_date or unsettled:
+        if keys != rows or repeated.any_known(self.connection, _RAW, table, known, first, last):
             return None
-        if repeated.any_known(self.connection, _RAW, table, known, first, last):
+        plan = self._plan(dialects)
+        date, last_date, unsettled = self.connection.execute(f"execute received_days_{plan}").fetchall()[0]
+        if date != last_date or unsettled:
             return None
-        self.connection.execute(f"execute {self._file(dialects)}")
-        return loaded, [parquet.place(self._draft, table, date, TYPES, rows, first, last)]
+        self.connection.execute(f"execute received_file_{plan}")
+        reporters = parquet.reporters(self.connection, self._draft)
+        return loaded, [parquet.place(self._draft, table, date, TYPES, rows, first, last, reporters)]
 
-    def _file(self, dialects: int) -> str:
-        """The statement that writes a file of spans of these dialects, a bit for each. A sender has one or two."""
-        if dialects not in self._files and len(self._files) >= _MOST_STATEMENTS:
+    def _plan(self, dialects: int) -> int:
+        """The statements that there are for spans of these dialects, a bit for each. A sender has one or two."""
+        if dialects not in self._planned and len(self._planned) >= _MOST_PLANS:
             dialects = _ALL
-        if dialects not in self._files:
-            self._files[dialects] = f"received_file_{dialects}"
+        if dialects not in self._planned:
             spans = translated(_RAW, [place for place in PLACES if dialects >> place & 1])
             self.connection.execute(
-                f"prepare {self._files[dialects]} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
+                f"prepare received_days_{dialects} as select min({PARTITION}), max({PARTITION}), "
+                f"bool_or({sessions.UNSETTLED}) from ({spans})"
             )
-        return self._files[dialects]
+            self.connection.execute(
+                f"prepare received_file_{dialects} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
+            )
+            self._planned.add(dialects)
+        return dialects
 
     def tabulate(self, name: str) -> Loaded:
         """Makes a table of the batch, with the lake's columns and one row a span."""

@@ -28,8 +28,9 @@ _GROUP = (
 )
 
 UNSETTLED: Final = (
-    f"coalesce(session_source, 'trace') in ('trace', 'principal', 'connection') and {REPORTED} "
-    "and (principal is not null or enforcement_key is not null or contains(attributes, '\"client.address\"'))"
+    f"case when coalesce(session_source, 'trace') in ('trace', 'principal', 'connection') and {REPORTED} "
+    # in a branch, so that the attributes of other rows, which are most, are not searched
+    "then principal is not null or enforcement_key is not null or contains(attributes, '\"client.address\"') end"
 )
 """Tells rows, by columns of the lake, whose session is found out here."""
 

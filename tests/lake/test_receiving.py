@@ -97,6 +97,7 @@ def test_what_the_log_says_of_a_file_is_what_is_in_it(lake: Path, kept: Receivin
     ).fetchall()
     assert found == [(12, NOON, NOON + 1004, 12_000)]
     assert (file.rows, file.first_unix_nano, file.last_unix_nano) == (12, NOON, NOON + 1004)
+    assert file.reporters == ((None, None, None),)
     assert (file.date, file.size_bytes) == ("2026-09-21", (table / file.path).stat().st_size)
 
 
