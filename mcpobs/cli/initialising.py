@@ -6,7 +6,7 @@ import difflib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mcpobs.cli.printing import emit, say
@@ -49,7 +49,6 @@ class Work:
     error: McpobsError | None = None
     written: bool = False
     backup: Path | None = None
-    shown: str = field(default="")
 
 
 def run_init(options: InitOptions) -> int:

@@ -15,6 +15,7 @@ from mcpobs.setup.located import Member, Node, malformed
 DEPTH: Final = 200  # a configuration has 10 levels; beyond this the recursion of Python would end
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
+_BLANK_BEGINS = frozenset(" \t\r\n/")
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\.)*"')
 _WORD = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null")
 
@@ -42,6 +43,9 @@ def quoted(value: str) -> str:
 
 
 def _blank(text: str, at: int) -> int:
+    """Behind white space and comments."""
+    if text[at : at + 1] not in _BLANK_BEGINS:
+        return at
     match = _BLANK.match(text, at)
     end = match.end() if match else at
     if text.startswith("/*", end):
@@ -69,6 +73,8 @@ def _string(text: str, at: int) -> Node:
     match = _STRING.match(text, at)
     if match is None:
         raise malformed("a string that does not end on its line", text, at)
+    if "\\" not in match[0]:
+        return Node("string", at, match.end(), match[0][1:-1])
     try:
         value = json.loads(match[0])
     except ValueError:

@@ -63,9 +63,12 @@ def malformed(why: str, text: str, at: int) -> MalformedError:
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
     """The text with edits that do not overlap."""
-    for edit in sorted(edits, key=lambda e: (e.start, e.end), reverse=True):
-        text = text[: edit.start] + edit.text + text[edit.end :]
-    return text
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(edits, key=lambda e: (e.start, e.end)):
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:]])
 
 
 def lead(text: str, at: int) -> str | None:
