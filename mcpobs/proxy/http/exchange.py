@@ -249,7 +249,7 @@ class Exchange:
             self.close_talk("client_disconnect", now)
 
     def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
-        if self._since < self._before:
+        if self._since < self._before and self._talk.conversation.in_flight:
             at = now or self._request.began
             for operation in self._talk.conversation.end_those(self._since, self._before, at, verdict):
                 self._record(operation)
