@@ -72,8 +72,11 @@ SENTRY: Final = Dialect(
     source="sentry-sdk 2.75.0: integrations/mcp.py; getsentry/sentry-javascript: "
     "packages/core/src/integrations/mcp-server/attributes.ts, spans.ts",
     # OpenTelemetry has jsonrpc.request.id and gen_ai.tool.name for these
-    matches="at_method is not null and (contains(attributes, '\"mcp.transport\"') "
-    'or contains(attributes, \'"sentry.op":"mcp.\'))',
+    # Every MCP span of others is searched for these. A search that begins with a quote, which is in each attribute four
+    # times, takes 0.3 µs a span more; so the quote is looked for where the rest was found.
+    matches="at_method is not null and ("
+    "(contains(attributes, 'mcp.transport\"') and contains(attributes, '\"mcp.transport\"')) "
+    'or (contains(attributes, \'sentry.op":"mcp.\') and contains(attributes, \'"sentry.op":"mcp.\')))',
     columns={
         **CONVENTIONS,
         "kind": f"case {attribute('sentry.op')} when 'mcp.notification.server_to_client' then 'client' "
