@@ -7,19 +7,20 @@
 
 -- A server on mcp 2.x that does not hand out input schemas by itself lists its tools before each call over HTTP of
 -- 2026-07-28 (python-sdk 2.3.0, mcp/server/_streamable_http_modern.py): a span with the id of the call that follows
--- at once, and no parent. No client uses an id twice.
+-- at once, and no parent. No client uses an id twice. FastMCP tells no ids: there it is the time alone.
 with asked as (
     select
-        trace_id, span_id, parent_span_id, method,
+        trace_id, span_id, parent_span_id, method, request_id,
         start_unix_nano + coalesce(duration_ns, 0) as end_unix_nano,
         lead(method) over next_of_id as next_method,
         lead(start_unix_nano) over next_of_id as next_start_unix_nano
     from reported
     where method in ('tools/list', 'tools/call')
         and layer in ('mcp-python-sdk', 'fastmcp')
-        and request_id is not null
+        and (request_id is not null or layer = 'fastmcp')
+        and protocol_version >= '2026-07-28'
     window next_of_id as (
-        partition by coalesce(service_name, ''), layer, request_id order by start_unix_nano, span_id, trace_id
+        partition by coalesce(service_name, ''), layer, coalesce(request_id, '') order by start_unix_nano, span_id, trace_id
     )
 )
 select trace_id, span_id
@@ -27,4 +28,5 @@ from asked
 where method = 'tools/list'
     and next_method = 'tools/call'
     and parent_span_id is null
-    and next_start_unix_nano - end_unix_nano between 0 and 1000000000
+    and next_start_unix_nano - end_unix_nano
+        between 0 and case when request_id is null then 20000000 else 1000000000 end

@@ -2,19 +2,20 @@
 -- kind:     view
 -- reads:    spans
 -- columns:
---   trace_id         varchar   trace of the span
---   span_id          varchar   its id
---   parent_span_id   varchar   its parent
---   service_name     varchar   the MCP server
---   layer            varchar   who reported it: the front where it is ours, else the instrumentation scope
---   rank             smallint  1 a proxy of ours · 2 ours, in the process · 3 FastMCP · 4 the Python SDK · 5 any other
---   method           varchar   MCP method
---   tool             varchar   gen_ai.tool.name
---   request_id       varchar   JSON-RPC id; null for a notification, and where a layer does not tell it
---   start_unix_nano  bigint    when the operation began
---   duration_ns      bigint    how long it took
---   outcome          varchar   how it ended
---   trace_flags      smallint  W3C trace flags as the caller sent them
+--   trace_id          varchar   trace of the span
+--   span_id           varchar   its id
+--   parent_span_id    varchar   its parent
+--   service_name      varchar   the MCP server
+--   layer             varchar   who reported it: the front where it is ours, else the instrumentation scope
+--   rank              smallint  1 a proxy of ours · 2 ours, in the process · 3 FastMCP · 4 the Python SDK · 5 and on others: the less they tell the higher
+--   method            varchar   MCP method
+--   tool              varchar   gen_ai.tool.name
+--   request_id        varchar   JSON-RPC id; null for a notification, and where a layer does not tell it
+--   protocol_version  varchar   MCP version that was agreed on, or that the request names
+--   start_unix_nano   bigint    when the operation began
+--   duration_ns       bigint    how long it took
+--   outcome           varchar   how it ended
+--   trace_flags       smallint  W3C trace flags as the caller sent them
 select
     trace_id,
     span_id,
@@ -26,11 +27,16 @@ select
         when scope_name = 'mcpobs' then 1
         when scope_name = 'fastmcp' then 3
         when scope_name = 'mcp-python-sdk' then 4
+        when scope_name = 'logfire.mcp' then 6
+        when scope_name = 'opentelemetry.instrumentation.mcp.instrumentation' then 7
+        when scope_name = 'agentgateway' then 8
+        when scope_name = 'mcp-gateway' then 9
         else 5
     end as smallint) as rank,
     method,
     tool,
     request_id,
+    protocol_version,
     start_unix_nano,
     duration_ns,
     outcome,

@@ -470,7 +470,7 @@ def _judge(calls: list[Row], few: int, ratio: float) -> Callable[[str, list[Row]
     return judge
 
 
-RANKS = {"in_process": 2, "fastmcp": 3, "mcp-python-sdk": 4}
+RANKS = {"in_process": 2, "fastmcp": 3, "mcp-python-sdk": 4, "logfire.mcp": 6, "agentgateway": 8, "mcp-gateway": 9}
 HOUR = 3600 * 10**9
 
 

@@ -169,11 +169,13 @@ def test_a_layer_counts_from_the_hour_after_a_better_one_was_taken_away(world: W
     assert [row["scope_name"] for row in found] == ["mcpobs", SDK, SDK, SDK, SDK]  # the hour next to it is in doubt
 
 
-def test_a_list_that_a_server_asks_of_itself_is_no_operation() -> None:
+@pytest.mark.parametrize(("scope", "id_"), [(SDK, "7"), (FASTMCP, None)])
+def test_a_list_that_a_server_asks_of_itself_is_no_operation(scope: str, id_: str | None) -> None:
     def told(number: int, method: str, at_s: float, **more: Any) -> Row:
-        tool = "search" if method == "tools/call" else None
-        return call(number, scope_name=SDK, method=method, tool=tool, at_s=at_s, ms=1, request_id="7", **more)
+        columns = {"protocol_version": "2026-07-28", "request_id": id_, "tool": "t" if method == "tools/call" else None}
+        return call(number, **{**columns, "scope_name": scope, "method": method, "at_s": at_s, "ms": 1, **more})
 
+    legacy = {"protocol_version": "2025-11-25", "request_id": "9"}
     rows = [
         told(1, "tools/list", 0.0),
         told(2, "tools/call", 0.002),
@@ -181,13 +183,15 @@ def test_a_list_that_a_server_asks_of_itself_is_no_operation() -> None:
         told(4, "tools/call", 90.0),
         told(5, "tools/list", 120.0, parent_span_id="f" * 16),  # a client sent it
         told(6, "tools/call", 120.002),
+        told(7, "tools/list", 180.0, **legacy),
+        told(8, "tools/call", 180.002, **legacy),
     ]
     connection = in_memory(rows)
     create_views(connection, ("operations", "tool_calls"))
     found = connection.execute("select span_id from operations order by 1").fetchall()
-    assert [int(span, 16) for (span,) in found] == [2, 3, 4, 5, 6]
+    assert [int(span, 16) for (span,) in found] == [2, 3, 4, 5, 6, 7, 8]
     (layer,) = ask(connection, "coverage")
-    assert (layer["spans"], layer["calls"], layer["phantoms"]) == (6, 3, 1)
+    assert (layer["spans"], layer["calls"], layer["phantoms"]) == (8, 4, 1)
 
 
 def _random(world: World, chance: random.Random) -> None:
