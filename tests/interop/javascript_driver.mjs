@@ -17,15 +17,18 @@ const api = clientPackage.endsWith("/sdk") ? version1() : version2();
 const plan = JSON.parse(readFileSync(planFile, "utf8"));
 const ledger = openSync(ledgerFile, "w");
 const current = new AsyncLocalStorage();
+const overHttp = plan.transport !== undefined;
 const wires = new Map(); // a 2.x client may start a second process of its own, to ask which era the server speaks
 let lastWire = 0;
 
 function version1() {
   const { Client } = require("@modelcontextprotocol/sdk/client/index.js");
   const { StdioClientTransport } = require("@modelcontextprotocol/sdk/client/stdio.js");
+  const { StreamableHTTPClientTransport } = require("@modelcontextprotocol/sdk/client/streamableHttp.js");
+  const { SSEClientTransport } = require("@modelcontextprotocol/sdk/client/sse.js");
   const types = require("@modelcontextprotocol/sdk/types.js");
   return {
-    StdioClientTransport,
+    transports: { stdio: StdioClientTransport, http: StreamableHTTPClientTransport, sse: SSEClientTransport },
     client: (info, capabilities) => new Client(info, { capabilities }),
     answer: (client, method, handler) =>
       client.setRequestHandler(
@@ -45,12 +48,13 @@ function version1() {
 }
 
 function version2() {
-  const { Client, ProtocolError, SdkError, SdkErrorCode } = require("@modelcontextprotocol/client");
+  const { Client, ProtocolError, SdkError, SdkErrorCode, StreamableHTTPClientTransport, SSEClientTransport } =
+    require("@modelcontextprotocol/client");
   const { StdioClientTransport } = require("@modelcontextprotocol/client/stdio");
   const empty = require("@modelcontextprotocol/core").EmptyResultSchema;
   const mode = () => (["legacy", "auto"].includes(plan.mode) ? plan.mode : { pin: plan.mode });
   return {
-    StdioClientTransport,
+    transports: { stdio: StdioClientTransport, http: StreamableHTTPClientTransport, sse: SSEClientTransport },
     client: (info, capabilities) => new Client(info, { capabilities, versionNegotiation: { mode: mode() } }),
     answer: (client, method, handler) => client.setRequestHandler(method, handler),
     request: (client, method) => client.request({ method }, empty),
@@ -81,7 +85,15 @@ function note(kind, transport, message) {
 function watch(Transport) {
   const { start, send } = Transport.prototype;
   Transport.prototype.start = async function () {
-    wires.set(this, { wire: lastWire++, client: this._serverParams.client });
+    wires.set(this, { wire: lastWire++, client: this._serverParams?.client ?? this.client });
+    if (overHttp) {
+      const receive = this.onmessage;
+      this.onmessage = (message, ...more) => {
+        note("got", this, message);
+        return receive?.call(this, message, ...more);
+      };
+      return start.call(this);
+    }
     await start.call(this);
     const decoder = new TextDecoder(); // not setEncoding(): the client's own listener wants bytes
     let half = "";
@@ -126,6 +138,7 @@ class Connection {
         entry.code = api.codeOf(error) ?? null;
       }
     });
+    entry.began_ns = Number(begun);
     entry.took_ns = entry.settled_ns = Number(process.hrtime.bigint() - begun);
     if (["cancelled", "timeout"].includes(entry.status)) {
       await this.measured({ request: "mcpobs/settle" });
@@ -180,10 +193,19 @@ class Connection {
   }
 }
 
-async function connect(planned) {
+function transportFor(planned) {
+  if (overHttp) return Object.assign(new api.transports[plan.transport](new URL(plan.url)), { client: planned.name });
   const [command, ...args] = plan.command;
-  const transport = new api.StdioClientTransport({ command, args, env: plan.env, client: planned.name });
-  transport.setProtocolVersion ??= (version) => (transport.negotiated = version);
+  return new api.transports.stdio({ command, args, env: plan.env, client: planned.name });
+}
+
+async function connect(planned) {
+  const transport = transportFor(planned);
+  const { setProtocolVersion } = transport;
+  transport.setProtocolVersion = (version) => {
+    transport.negotiated = version;
+    setProtocolVersion?.call(transport, version);
+  };
   const client = api.client(
     { name: planned.name, version: "1" },
     { sampling: {}, roots: {}, elicitation: {} },
@@ -202,7 +224,7 @@ async function connect(planned) {
   await client.close();
 }
 
-watch(api.StdioClientTransport);
+watch(api.transports[plan.transport ?? "stdio"]);
 const waiting = [...plan.connections];
 await Promise.all(
   Array.from({ length: AT_A_TIME }, async () => {

@@ -7,13 +7,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 Row = dict[str, Any]
 Message = tuple[str, str | None]  # method, id as text; None for a notification
 
 CALLERS_FAULTS = {-32700, -32600, -32601, -32602, -32002}
 OUTCOMES = {"ok": "ok", "is_error": "tool_error", "cancelled": "cancelled", "timeout": "timeout"}
+MODERN = "2026-07-28"
+Over = Literal["stdio", "http", "sse"]
+_HTTP_RULES = {
+    "http": ("protocol_session", "high"),
+    "sse": ("sse_endpoint", "high"),
+    "modern": ("connection", "low"),
+}
 COLUMNS = (
     "trace_id, span_id, kind, sequence, start_unix_nano, duration_ns, method, tool, request_id, protocol_version, "
     "client_name, session_id, session_source, session_confidence, enforcement_key, outcome, attributes"
@@ -71,15 +78,19 @@ def read_ledger(path: Path) -> list[Wire]:
     return list(wires.values())
 
 
-def compare(wires: list[Wire], rows: list[Row]) -> Figures:
-    """`rows` must be in the order in which the lake gives the operations of a session."""
+def compare(wires: list[Wire], rows: list[Row], over: Over = "stdio") -> Figures:
+    """`rows` must be in the order in which the lake gives the operations of a session.
+
+    Over stdio a wire is a process. Over HTTP its rows are those of its client's name, which a plan gives to one
+    connection alone; messages go there in requests of their own, so only what was not sent at once has an order.
+    """
     figures = Figures(processes=len(wires), sessions=len({row["session_id"] for row in rows if row["tool"]}))
     processes: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        processes[row["enforcement_key"]].append(row)
+        processes[row["enforcement_key" if over == "stdio" else "client_name"]].append(row)
     for wire in wires:
-        key = _process_of(wire, processes)
-        _compare_wire(wire, key, processes.pop(key, []), figures)
+        key = _process_of(wire, processes) if over == "stdio" else wire.client
+        _compare_wire(wire, _Place(over, key), processes.pop(key, []), figures)
     for key, left in processes.items():
         figures.doubled += len(left)
         figures.problems.append(f"{key}: {len(left)} operations of no client")
@@ -99,7 +110,32 @@ def _process_of(wire: Wire, processes: dict[str, list[Row]]) -> str:
     return max(processes, key=common, default="")
 
 
-def _compare_wire(wire: Wire, key: str, rows: list[Row], figures: Figures) -> None:
+@dataclass
+class _Place:
+    """What the lake has to say of the operations of one wire: their session and who is held to account."""
+
+    over: Over
+    key: str
+    session: str | None = None  # over HTTP: as the first of them says, and the others have to say the same
+
+    def expected(self, wire: Wire, row: Row, conversation: str | None) -> tuple[tuple[str, str, str], str]:
+        """Session with its source and confidence, and the enforcement key."""
+        modern = (wire.version or "") >= MODERN
+        if self.over == "stdio":
+            key = self.key
+            own = (key.removeprefix("process:"), "stdio_process", "medium" if modern else "high")
+        else:
+            source, confidence = _HTTP_RULES[self.over if self.over == "sse" or not modern else "modern"]
+            if conversation is None or self.over == "sse" or not modern:
+                self.session = self.session or row["session_id"]
+            own = (self.session or "", source, confidence)
+            key = f"connection:127.0.0.1/{self.session}" if source == "protocol_session" else "connection:127.0.0.1"
+            if source != "connection":
+                return own, key
+        return ((conversation, "conversation", "high") if conversation else own), key
+
+
+def _compare_wire(wire: Wire, place: _Place, rows: list[Row], figures: Figures) -> None:
     def problem(words: str) -> None:
         figures.problems.append(f"{wire.client}: {words}")
 
@@ -111,9 +147,11 @@ def _compare_wire(wire: Wire, key: str, rows: list[Row], figures: Figures) -> No
         figures.doubled += doubled.total()
         if lost or doubled:
             problem(f"lost {dict(lost)}, doubled {dict(doubled)}")
-        elif found != expected:
+        elif found != expected and place.over == "stdio":
             figures.wrong_order += 1
             problem(f"order {found} instead of {expected}")
+    if place.over != "stdio":
+        figures.wrong_order += _out_of_order(wire, rows, problem)
     by_id = defaultdict(list)
     for row in rows:
         if row["kind"] == "server":
@@ -123,7 +161,7 @@ def _compare_wire(wire: Wire, key: str, rows: list[Row], figures: Figures) -> No
         id_ = _text(call["id"])
         told.add(id_)
         figures.calls += call["method"] == "tools/call"
-        if len(by_id[id_]) == 1 and _compare_call(call, by_id[id_][0], wire, key, figures, problem):
+        if len(by_id[id_]) == 1 and _compare_call(call, by_id[id_][0], wire, place, figures, problem):
             figures.matched += call["method"] == "tools/call"
     for row in rows:  # the handshake, what a client asks on its own account, and what the server asks
         if row["request_id"] not in told or row["kind"] == "client":
@@ -133,13 +171,25 @@ def _compare_wire(wire: Wire, key: str, rows: list[Row], figures: Figures) -> No
                 problem(f"{row['method']} is {row['outcome']}")
 
 
-def _compare_call(call: dict[str, Any], row: Row, wire: Wire, key: str, figures: Figures, problem: Any) -> bool:
+def _out_of_order(wire: Wire, rows: list[Row], problem: Any) -> int:
+    """Calls that the lake puts before others which had ended when they began."""
+    places = {row["request_id"]: place for place, row in enumerate(rows) if row["kind"] == "server"}
+    calls = [call for call in wire.calls if _text(call["id"]) in places]
+    wrong = 0
+    for call in calls:
+        for later in calls:
+            if call["began_ns"] + call["settled_ns"] < later["began_ns"]:
+                wrong += places[_text(call["id"])] > places[_text(later["id"])]
+    if wrong:
+        problem(f"{wrong} pairs of calls in the wrong order")
+    return wrong
+
+
+def _compare_call(call: dict[str, Any], row: Row, wire: Wire, place: _Place, figures: Figures, problem: Any) -> bool:
     what = f"{call['method']} {call['tool'] or ''} id {call['id']}"
-    modern = (wire.version or "") >= "2026-07-28"
-    if call["conversation"]:
-        session = (call["conversation"], "conversation", "high")
-    else:
-        session = (key.removeprefix("process:"), "stdio_process", "medium" if modern else "high")
+    session, key = place.expected(wire, row, call["conversation"])
+    if place.over == "http" and (wire.version or "") >= MODERN and call["status"] == "timeout":
+        call = {**call, "status": "cancelled"}  # the stream is closed, which does not say why
     outcome = OUTCOMES.get(call["status"]) or ("protocol_error" if call["code"] in CALLERS_FAULTS else "server_error")
     facts = (call["method"], call["tool"], wire.version, wire.client, key)
     found = (row["method"], row["tool"], row["protocol_version"], row["client_name"], row["enforcement_key"])

@@ -3,11 +3,11 @@
     python python_driver.py PLAN_FILE LEDGER_FILE
 
 The plan file holds {"command": […], "mode": "legacy" | "auto" | a version, "env": {…}, "connections": […]}; a step is
-described in plan.py. The ledger is JSON lines:
+described in plan.py. In place of a command it may hold {"url", "transport": "http" | "sse"}. The ledger is JSON lines:
 - {"kind": "sent" | "got", "wire", "client", "method", "id", "token"}: a request or notification, in the order of the
   wire, with its progress token; both SDKs take the request's id for one
-- {"kind": "call", "wire", "client", "method", "id", "tool", "conversation", "status", "code", "took_ns", "settled_ns",
-  "at_least_ms"}: what came of a request, as the client's API told it
+- {"kind": "call", "wire", "client", "method", "id", "tool", "conversation", "status", "code", "began_ns", "took_ns",
+  "settled_ns", "at_least_ms"}: what came of a request, as the client's API told it
 - {"kind": "connected", "wire", "client", "version"}
 
 `took_ns` is what the caller waited. A call that the caller gave up is over for the server only when it hears of it:
@@ -28,7 +28,9 @@ from typing import Any
 import anyio
 import mcp_types as types
 from mcp import Client
+from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 AT_A_TIME = 3
@@ -104,10 +106,11 @@ class Connection:
     def __init__(self, ledger: Ledger, name: str, wire: int) -> None:
         self._ledger = ledger
         self._who = {"wire": wire, "client": name}
+        self._unsent: str | None = None  # a notification that the transport keeps to itself
         self.client: Client
 
     def note(self, kind: str, message: Any) -> None:
-        if isinstance(message, types.JSONRPCRequest | types.JSONRPCNotification):
+        if isinstance(message, types.JSONRPCRequest | types.JSONRPCNotification) and message.method != self._unsent:
             id_ = getattr(message, "id", None)
             entry = current.get()
             if kind == "sent" and entry is not None and id_ is not None and entry["id"] is None:
@@ -115,7 +118,9 @@ class Connection:
             token = (message.params or {}).get("progressToken")
             self._ledger.write(kind=kind, **self._who, method=message.method, id=id_, token=token)
 
-    def connected(self) -> None:
+    def connected(self, transport: str | None) -> None:
+        if transport == "http" and self.client.protocol_version >= "2026-07-28":  # it closes the stream instead
+            self._unsent = "notifications/cancelled"
         self._ledger.write(kind="connected", **self._who, version=self.client.protocol_version)
 
     async def step(self, step: dict[str, Any]) -> None:
@@ -146,6 +151,7 @@ class Connection:
                     entry["status"] = "timeout"
         if scope.cancelled_caught:
             entry["status"] = "cancelled"
+        entry["began_ns"] = begun
         entry["took_ns"] = entry["settled_ns"] = time.monotonic_ns() - begun
         if entry["status"] in ("cancelled", "timeout"):
             await self._measured({"request": "mcpobs/settle"})
@@ -203,24 +209,30 @@ async def _elicitation(context: Any, params: Any) -> types.ElicitResult:
 
 
 @asynccontextmanager
-async def _transport(parameters: StdioServerParameters, connection: Connection) -> AsyncIterator[Any]:
-    async with stdio_client(parameters) as (read, write):
+async def _transport(plan: dict[str, Any], connection: Connection) -> AsyncIterator[Any]:
+    match plan.get("transport"):
+        case "http":
+            streams: Any = streamable_http_client(plan["url"])
+        case "sse":
+            streams = sse_client(plan["url"])
+        case _:
+            command = plan["command"]
+            streams = stdio_client(StdioServerParameters(command=command[0], args=command[1:], env=plan["env"]))
+    async with streams as (read, write):
         yield Read(read, connection.note), Written(write, connection.note)
 
 
 async def _connect(plan: dict[str, Any], planned: dict[str, Any], wire: int, ledger: Ledger) -> None:
-    command = plan["command"]
-    parameters = StdioServerParameters(command=command[0], args=command[1:], env=plan["env"])
     connection = Connection(ledger, planned["name"], wire)
     async with Client(
-        _transport(parameters, connection),
+        _transport(plan, connection),
         mode=plan["mode"],
         client_info=types.Implementation(name=planned["name"], version="1"),
         sampling_callback=_sampling,
         list_roots_callback=_roots,
         elicitation_callback=_elicitation,
     ) as connection.client:
-        connection.connected()
+        connection.connected(plan.get("transport"))
         for step in planned["steps"]:
             await connection.step(step)
 
