@@ -1,0 +1,165 @@
+"""The in-process front in each Python SDK: the same calls over each transport, each recorded once, and all undone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
+
+from tests.instrument.recorded import rows_of
+from tests.interop.conftest import CACHE_VARIABLE
+from tests.interop.environments import PINS, Environment, install, wheel
+from tests.ports import free_port
+
+pytestmark = pytest.mark.interop
+
+HERE = Path(__file__).parent
+START_S = 60
+EXPECTED = [
+    ("tools/list", None, "ok"),
+    ("tools/call", "add", "ok"),
+    ("tools/call", "fail", "tool_error"),
+    ("tools/call", "no_such_tool", "tool_error"),
+    ("tools/call", "add", "tool_error"),
+    ("tools/call", "steps", "ok"),
+    ("tools/call", "slow", "cancelled"),
+    ("resources/read", None, "ok"),
+    ("resources/read", None, "server_error"),
+    ("prompts/get", None, "ok"),
+]
+OPENING = {"legacy": ["initialize"], "auto": ["server/discover"]}
+ASKED = frozenset(method for method, _, _ in EXPECTED) | {"initialize", "server/discover"}
+SOURCE = {
+    ("stdio", "legacy"): "stdio_process",
+    ("stdio", "auto"): "stdio_process",
+    ("http", "legacy"): "protocol_session",
+    ("http", "auto"): "connection",
+    ("sse", "legacy"): "sse_endpoint",
+    ("sse", "auto"): "sse_endpoint",
+}
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module", params=list(PINS))
+def environment(request: pytest.FixtureRequest, ours: Path) -> Environment:
+    chosen = os.environ.get(CACHE_VARIABLE)
+    cache = Path(chosen) if chosen else Path(request.config.cache.mkdir("interop"))
+    return install(request.param, cache, ours)
+
+
+def test_nothing_that_was_installed_is_changed_by_ours(environment: Environment) -> None:
+    assert "mcpobs" not in environment.before
+    assert "mcpobs" in environment.after
+    assert {name: environment.after.get(name) for name in environment.before} == environment.before
+
+
+def test_a_call_has_one_server_span_and_undoing_gives_back_the_native_one(environment: Environment, home: Path) -> None:
+    command = [str(environment.python), str(HERE / "inprocess_undo.py"), str(home / "lake")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=START_S)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["changed"]
+    assert told["restored"]
+    assert told["during"] == ["mcpobs"]
+    assert told["after"] == told["bare"]
+    assert [row["tool"] for row in rows_of(home / "lake") if row["method"] == "tools/call"] == ["add"]
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("transport", ["stdio", "http", "sse"])
+def test_each_call_is_recorded_once_with_its_outcome_and_session(
+    environment: Environment, transport: str, mode: str, home: Path
+) -> None:
+    era = mode if environment.modern else "legacy"
+    lake = home / "lake"
+    env = {"MCPOBS_LAKE": str(lake), "MCPOBS_TEST_INSTRUMENT": "1"}
+    if transport == "stdio":
+        anyio.run(_plan, _on_stdio(environment, env), mode)
+    else:
+        with _listening(environment, transport, {**os.environ, **env}) as url:
+            anyio.run(_plan, sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp", mode)
+    rows = rows_of(lake)
+    asked = [row for row in rows if row["method"] in ASKED]
+    opening = OPENING[era]
+    assert [row["method"] for row in asked[: len(opening)]] == opening
+    assert [(row["method"], row.get("tool"), row["outcome"]) for row in asked[len(opening) :]] == EXPECTED
+    assert {row["transport"] for row in rows} == {transport}
+    assert {row["front"] for row in rows} == {"in_process"}
+    assert {row["session_source"] for row in rows} == {SOURCE[transport, era]}
+    assert len({row["session_id"] for row in rows}) == 1
+    assert {row["client_name"] for row in asked} == {"mcp"}
+    assert "secret" not in json.dumps(rows)
+
+
+def _on_stdio(environment: Environment, env: dict[str, str]) -> Any:
+    script = str(HERE / "inprocess_server.py")
+    return stdio_client(StdioServerParameters(command=str(environment.python), args=[script, "stdio"], env=env))
+
+
+@contextmanager
+def _listening(environment: Environment, transport: str, env: dict[str, str]) -> Iterator[str]:
+    port = free_port()
+    command = [str(environment.python), str(HERE / "inprocess_server.py"), transport, str(port)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(START_S)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    begun = time.monotonic()
+    while time.monotonic() < begun + START_S and process.poll() is None:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("the server did not start")
+
+
+@asynccontextmanager
+async def _may_fail() -> AsyncIterator[None]:
+    """How a failure reaches the client differs from SDK to SDK; what is recorded does not."""
+    try:
+        yield
+    except MCPError:
+        pass
+
+
+async def _plan(target: Any, mode: str) -> None:
+    async def progressed(*_: object) -> None:
+        return None
+
+    async with Client(target, mode=mode) as client:
+        await client.list_tools()
+        await client.call_tool("add", {"a": 1, "b": 2})
+        for tool, arguments in (("fail", {}), ("no_such_tool", {}), ("add", {"a": "no number", "b": 2})):
+            async with _may_fail():
+                await client.call_tool(tool, arguments)
+        await client.call_tool("steps", {}, progress_callback=progressed)
+        with anyio.move_on_after(0.5):
+            await client.call_tool("slow", {})
+        await client.read_resource("shop://good")
+        async with _may_fail():
+            await client.read_resource("shop://bad")
+        await client.get_prompt("greet", {"name": "x"})
