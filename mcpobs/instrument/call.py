@@ -29,7 +29,18 @@ watched: ContextVar[bool] = ContextVar("mcpobs_watched", default=False)
 class Call:
     """A message under way. One of `answered`, `refused`, `broke`, `given_up` ends it; what comes later is ignored."""
 
-    __slots__ = ("_declared", "_ended", "_opened", "_recording", "_report", "_token", "_tracing", "caller", "operation")
+    __slots__ = (
+        "_declared",
+        "_ended",
+        "_opened",
+        "_recording",
+        "_report",
+        "_token",
+        "_tracing",
+        "_under_way",
+        "caller",
+        "operation",
+    )
 
     def __init__(
         self,
@@ -39,12 +50,14 @@ class Call:
         recording: ProcessRecording,
         tracing: Tracing,
         report: Report,
+        under_way: set[Call],
     ) -> None:
         self.caller = caller
         self._declared = declared
         self._recording = recording
         self._tracing = tracing
         self._report = report
+        self._under_way = under_way
         self._ended = False
         self.operation = operation = inbound.begin(message, next(recording.sequence), recording.facts, declared)
         self._opened = opened = tracing.open(operation, message.meta)
@@ -53,6 +66,7 @@ class Call:
             if operation.parent is None:
                 operation.parent = opened.parent
         self._token: Token[bool] | None = watched.set(True)
+        under_way.add(self)
 
     def answered(self, result: object) -> None:
         """With a result as it goes on the wire; a notification has none."""
@@ -93,6 +107,7 @@ class Call:
 
     def leave(self) -> None:
         """What was current before the call is current again. Must be called where the call was made."""
+        self._under_way.discard(self)
         try:
             if self._token is not None:
                 watched.reset(self._token)

@@ -56,8 +56,8 @@ class Ending:
         """In a thread of its own: this one may hold a lock that the flush needs."""
 
         def work() -> None:
-            flush_provider()
             self._end()
+            flush_provider()
 
         thread = threading.Thread(target=work, name="mcpobs-end", daemon=True)
         with suppress(RuntimeError):  # no thread to be had

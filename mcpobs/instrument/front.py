@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from mcpobs.instrument.call import Call
+from mcpobs.instrument.ends import EXITED
 from mcpobs.instrument.inbound import Declared, Inbound, Peers
 from mcpobs.instrument.patches import Patches
 from mcpobs.instrument.tracing import Tracing
@@ -35,6 +36,7 @@ class Front:
         self._name = name
         self._warn = warn
         self._tracing = Tracing()
+        self._under_way: set[Call] = set()
         self._recording: ProcessRecording | None = None
         self._opening = Lock()
         self._failed = False
@@ -42,7 +44,7 @@ class Front:
 
     def call(self, message: Inbound, caller: Caller | None, declared: Declared) -> Call:
         recording = self._recording or self._open(caller)
-        return Call(message, caller, declared, recording, self._tracing, self.report)
+        return Call(message, caller, declared, recording, self._tracing, self.report, self._under_way)
 
     def try_to(self, act: Callable[[], Result]) -> Result | None:
         """What an act of ours gives; None where it failed, which is told once."""
@@ -72,6 +74,12 @@ class Front:
             found += [made for made in gc.get_referrers(one) if type(made) is one]
         return found
 
+    def exit(self) -> None:
+        """The process ends: what is under way gets no answer any more."""
+        for call in list(self._under_way):
+            call.given_up(EXITED, by_client=False)
+        self.close()
+
     def close(self) -> None:
         recording, self._recording = self._recording, None
         if recording is not None:
@@ -91,4 +99,5 @@ class Front:
     def _start_anew(self) -> None:
         """In a forked child: the ids, the segment and the threads are the parent's."""
         self._opening = Lock()
+        self._under_way.clear()
         self._recording = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -97,7 +98,8 @@ def begin(message: Inbound, sequence: int, facts: Facts, declared: Declared) -> 
         name = params.get("name")
         known = declared.tools if method == "tools/call" else declared.prompts
         schema = known.of(name) if isinstance(name, str) else None
-        operation.arguments, operation.arguments_features = facts.arguments(params.get("arguments", {}), schema)
+        with suppress(TypeError, AssertionError):  # in memory a caller can pass what no JSON text holds
+            operation.arguments, operation.arguments_features = facts.arguments(params.get("arguments", {}), schema)
     operation.start = Stamp(time.time_ns(), time.monotonic_ns())
     return operation
 
@@ -105,7 +107,10 @@ def begin(message: Inbound, sequence: int, facts: Facts, declared: Declared) -> 
 def take_result(operation: Operation, result: object, facts: Facts) -> Verdict:
     """Notes the facts of a result as it goes on the wire, and judges it."""
     verdict = of_result(operation.method, result)
-    operation.result, items, empty = facts.result(result)
+    try:
+        operation.result, items, empty = facts.result(result)
+    except (TypeError, AssertionError):  # as for arguments
+        return verdict
     if verdict.outcome in ("ok", "tool_error"):
         operation.result_items, operation.result_empty = items, empty
     return verdict

@@ -32,7 +32,7 @@ def instrument(*, lake: str | os.PathLike[str] | None = None, name: str | None =
             return
         front = Front(lake=None if lake is None else Path(lake), name=name, warn=warn)
         imports = Imports(_actions(front), front.report)
-        ending = Ending(front.close)
+        ending = Ending(front.exit)
         _active = (front, imports, ending)
         imports.open()
         ending.open()

@@ -22,6 +22,11 @@ INITIALIZE = (
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},'
     b'"clientInfo":{"name":"c","version":"1"}}}\n'
 )
+SLOW = (
+    b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n'
+    b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"slow"}}\n'
+)
+PING = b'{"jsonrpc":"2.0","id":3,"method":"ping"}\n'
 SCRIPT = str(Path(__file__).with_name("exporting_server.py"))
 
 
@@ -50,6 +55,21 @@ def test_a_stdio_server_that_is_terminated_leaves_no_span_behind(home: Path) -> 
     assert _ended(process)[0] == -signal.SIGTERM
     assert _exported(home) == ["mcpobs initialize"]
     assert [row["method"] for row in rows_of(home / "lake")] == ["initialize"]
+
+
+def test_a_call_under_way_when_the_server_is_terminated_is_recorded_as_unfinished(home: Path) -> None:
+    process = _start(home, "stdio")
+    process.stdin.write(INITIALIZE + SLOW)
+    process.stdin.flush()
+    process.stdout.readline()
+    process.stdin.write(PING)
+    process.stdin.flush()
+    assert b'"id":3' in process.stdout.readline()  # so the call before it has begun
+    process.send_signal(signal.SIGTERM)
+    assert _ended(process)[0] == -signal.SIGTERM
+    (call,) = calls_of(home / "lake")
+    assert (call["tool"], call["outcome"], call["error_type"]) == ("slow", "unfinished", "server_exit")
+    assert "mcpobs tools/call slow" in _exported(home)
 
 
 def test_a_handler_of_the_user_s_own_runs_as_before(home: Path) -> None:

@@ -8,8 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,15 +137,6 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("the server did not start")
 
 
-@asynccontextmanager
-async def _may_fail() -> AsyncIterator[None]:
-    """How a failure reaches the client differs from SDK to SDK; what is recorded does not."""
-    try:
-        yield
-    except MCPError:
-        pass
-
-
 async def _plan(target: Any, mode: str) -> None:
     async def progressed(*_: object) -> None:
         return None
@@ -153,13 +144,14 @@ async def _plan(target: Any, mode: str) -> None:
     async with Client(target, mode=mode) as client:
         await client.list_tools()
         await client.call_tool("add", {"a": 1, "b": 2})
+        # How a failure reaches the client differs from SDK to SDK; what is recorded does not.
         for tool, arguments in (("fail", {}), ("no_such_tool", {}), ("add", {"a": "no number", "b": 2})):
-            async with _may_fail():
+            with suppress(MCPError):
                 await client.call_tool(tool, arguments)
         await client.call_tool("steps", {}, progress_callback=progressed)
         with anyio.move_on_after(0.5):
             await client.call_tool("slow", {})
         await client.read_resource("shop://good")
-        async with _may_fail():
+        with suppress(MCPError):
             await client.read_resource("shop://bad")
         await client.get_prompt("greet", {"name": "x"})
