@@ -193,7 +193,15 @@ class Exchange:
 
     def _server_said(self, frame: bytes, now: Stamp) -> None:
         for operation in self._talk.conversation.feed("server", frame, now):
+            if self._is_refused and operation.sender == "client":
+                operation.outcome, operation.error_type = "protocol_error", None
             self._record(operation)
+
+    @property
+    def _is_refused(self) -> bool:
+        """By its status the request is at fault, whatever code the body has: SDKs answer a session that they do not
+        know with -32001, which elsewhere is a timeout, and one that is missing with -32000."""
+        return self._status is not None and 400 <= self._status < 500
 
     def _refused_with(self, content: bytes) -> None:
         """A JSON-RPC error without an id, as a server answers what it does not let in, is of this request."""
@@ -207,7 +215,8 @@ class Exchange:
         code = error.get("code")
         self._rejection = _REJECTIONS.get(code) if isinstance(code, int) else None
         if message.get("id") is None:
-            self._end_those(of_error(error, "client"))
+            verdict = of_error(error, "client")
+            self._end_those(Verdict("protocol_error", None, verdict.status_code) if self._is_refused else verdict)
 
     def _endpoint(self, data: bytes) -> None:
         """HTTP+SSE: where the client is to send what belongs to this stream."""
