@@ -1,8 +1,8 @@
 """The MCP clients that we know: where each keeps its servers, and in which form. Reads no configuration.
 
-As documented in November 2026: modelcontextprotocol.io (Claude Desktop), code.claude.com/docs/en/mcp,
-cursor.com/docs/mcp, code.visualstudio.com/docs/agents/reference/mcp-configuration and
-developers.openai.com/codex/config-reference.
+The keys and files are those that the clients' documentation and guides to it gave in November 2026. No vendor's page
+was found for Claude Desktop on Linux (guides differ; ~/.config/Claude is what most say), for CLAUDE_CONFIG_DIR moving
+.claude.json, nor for the folders of VS Code's profiles and of its other editions: those places are by convention.
 """
 
 from __future__ import annotations

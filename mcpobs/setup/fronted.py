@@ -68,9 +68,9 @@ def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> 
         missing = "there" if os.sep in own else "on the PATH of this shell"
         hint = "install it, or write its path into the configuration"
         yield Check(ABOUT, "warn", f"{client}: {entry.name} needs {own}, which is not {missing}", hint)
-    sandbox = entry.value("sandboxEnabled")  # of VS Code, on macOS and Linux
+    sandbox = entry.value("sandboxEnabled")  # VS Code; by hearsay: its reference was not at hand
     if through and sandbox is not None and sandbox.value == "true":
-        hint = "let sandbox.filesystem.allowWrite in that file have the lake's folder"
+        hint = "let that sandbox write to the lake's folder"
         line = f"{client}: {entry.name} runs in a sandbox, where mcpobs may not write to the lake"
         yield Check(ABOUT, "warn", line, hint)
     for variable, exporter in writes_to_stdout(entry.env):
