@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import gzip
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -24,15 +23,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from bench.otlp_requests import SPANS, Requests
 from mcpobs.collector.allocation import keep_freed_memory
 from mcpobs.collector.intake import Accepted, Encoding, Signal
 from mcpobs.collector.options import Options
 from mcpobs.collector.serving import serve
 from mcpobs.listening import Endpoint
 
-SPANS = 512
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 AT_A_TIME = 4
 WAYS = {
@@ -58,32 +56,9 @@ class Dropping:
         return {}
 
 
-def request(spans: int, seed: int = 1) -> bytes:
-    """Spans of 25 attributes, as SDKs write them: about 930 bytes each."""
-    rng = random.Random(seed)
-    made = ExportTraceServiceRequest()
-    of_resource = made.resource_spans.add()
-    of_resource.resource.attributes.add(key="service.name").value.string_value = "bench"
-    of_scope = of_resource.scope_spans.add()
-    of_scope.scope.name = "bench"
-    for n in range(spans):
-        span = of_scope.spans.add()
-        span.trace_id, span.span_id = rng.randbytes(16), rng.randbytes(8)
-        span.name, span.kind = "tools/call search_issue", 2
-        span.start_time_unix_nano = 1_700_000_000_000_000_000 + n * 1_000_000
-        span.end_time_unix_nano = span.start_time_unix_nano + rng.randrange(10**9)
-        for k in range(25):
-            value = span.attributes.add(key=f"mcp.some.attribute.{k:02d}").value
-            if k % 3:
-                value.string_value = f"{rng.getrandbits(32):08x}"
-            else:
-                value.int_value = rng.getrandbits(31)
-    return made.SerializeToString()
-
-
 def send(way: str, port: int, requests: int, spans: int) -> None:
     """The client: sends so many requests, and ends when all are answered."""
-    body = request(spans)
+    body = Requests(spans).next()
     one = _by_grpc if way.startswith("grpc") else _by_http
     packed = way.endswith("gzip")
     share = requests // AT_A_TIME
@@ -153,7 +128,7 @@ def run(requests: int, rounds: int) -> str:
                     per_cpu[name].append(count * spans / cpu)
                     per_request_us[name].append(cpu / count * 1e6)
         peak = peak_mib(pid)
-    body = request(SPANS)
+    body = Requests().next()
     lines = [
         f"{SPANS} spans of 25 attributes a request, {len(body):,} bytes ({len(gzip.compress(body)):,} packed). "
         f"Median of {rounds} interleaved rounds. The collector's memory was {peak:.0f} MiB at its most.",
