@@ -44,7 +44,9 @@ class Environment:
 
 def wheel(folder: Path) -> Path:
     """The project as its users install it."""
-    _pip(Path(sys.executable), "wheel", "--no-deps", "-w", str(folder), str(PROJECT))
+    builder = folder / "builder"  # the tests' own environment need not have pip
+    _run([sys.executable, "-m", "venv", str(builder)])
+    _pip(builder / "bin" / "python", "wheel", "--no-deps", "-w", str(folder), str(PROJECT))
     (found,) = folder.glob("mcpobs-*.whl")
     return found
 
@@ -72,7 +74,7 @@ def _versions(python: Path) -> dict[str, str]:
 
 
 def _pip(python: Path, *words: str) -> str:
-    return _run([str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *words])
+    return _run([str(python), "-m", "pip", "--disable-pip-version-check", *words])
 
 
 def _run(command: list[str]) -> str:
