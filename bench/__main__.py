@@ -29,6 +29,7 @@ def main() -> None:
     sections = {
         "The wrapper": wrapper.run(9, 400, given.glassport),
         "A recorded span, in its caller": _output("bench.span_cost"),
+        "A call, observed in its own process": _output("bench.inprocess"),
         "OTLP to queryable Parquet": collector.run(300_000, 5, given.otelcol),
         "Receiving OTLP, nothing kept": _output("bench.receiving"),
         "Decoding OTLP": _output("bench.decode"),
