@@ -15,7 +15,7 @@
 --   error_type       varchar  class of the failure
 --   status_code      varchar  JSON-RPC error code
 --   calls            bigint   calls that ended so
---   of_calls         bigint   all calls of the tool
+--   of_calls         bigint   all calls of the tool; one that asks for input first is one with its retry
 --   error_ratio      double   share of the tool's calls that ended so
 --   sessions         bigint   sessions that saw it
 --   first_unix_nano  bigint   start of the first such call
@@ -41,7 +41,10 @@ with calls as (
 ),
 -- A missing name compares as unknown, and such rows would drop out of the join.
 totals as (
-    select coalesce(service_name, '') as service_key, coalesce(tool, '') as tool_key, count(*) as of_calls
+    select
+        coalesce(service_name, '') as service_key,
+        coalesce(tool, '') as tool_key,
+        cast(sum(case when outcome = 'input_required' then 0 else 1 end) as bigint) as of_calls
     from calls
     group by coalesce(service_name, ''), coalesce(tool, '')
 ),

@@ -8,7 +8,7 @@
 --   session  varchar = null                this session only
 --   server   varchar = null                this server only
 -- columns:
---   calls            bigint  tool calls
+--   calls            bigint  tool calls; one that asks for input first is one with its retry
 --   failed           bigint  calls that failed
 --   sessions         bigint  sessions that made them
 --   services         bigint  MCP servers that they went to
@@ -16,7 +16,7 @@
 --   first_unix_nano  bigint  start of the first call
 --   last_unix_nano   bigint  start of the last call
 select
-    count(*) as calls,
+    cast(coalesce(sum(case when outcome = 'input_required' then 0 else 1 end), 0) as bigint) as calls,
     cast(coalesce(sum(case when failed then 1 else 0 end), 0) as bigint) as failed,
     count(distinct session_id) as sessions,
     count(distinct service_name) as services,

@@ -16,7 +16,7 @@
 --   client_name       varchar  clientInfo.name
 --   session_source    varchar  which rule gave session_id
 --   confidence        varchar  high, medium or low: the least of its calls
---   calls             bigint   tool calls in the window
+--   calls             bigint   tool calls in the window; one that asks for input first is one with its retry
 --   share_ratio       double   their share of all sessions' tool calls
 --   times_median      double   calls, as a multiple of the median session's
 --   disproportionate  boolean  far above the median session; null where too few sessions can be compared
@@ -35,7 +35,7 @@ with each as (
         max(client_name) as client_name,
         max(session_source) as session_source,
         min(case session_confidence when 'low' then 1 when 'medium' then 2 when 'high' then 3 end) as surety,
-        count(*) as calls,
+        sum(case when outcome = 'input_required' then 0 else 1 end) as calls,
         count(distinct tool) as tools,
         sum(case when failed then 1 else 0 end) as failed,
         min(start_unix_nano) as first_unix_nano,
@@ -64,7 +64,7 @@ select
     each.client_name as client_name,
     each.session_source as session_source,
     case each.surety when 1 then 'low' when 2 then 'medium' when 3 then 'high' end as confidence,
-    each.calls as calls,
+    cast(each.calls as bigint) as calls,
     each.calls / nullif(overall.all_calls, 0) as share_ratio,
     each.calls / nullif(overall.median_calls, 0) as times_median,
     case

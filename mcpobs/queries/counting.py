@@ -7,6 +7,8 @@ where there is something to be set aside. It holds for one reading of the lake: 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import REPORTERS
 from mcpobs.lake.schema import REPORTED
@@ -19,23 +21,40 @@ COUNTED = "operations"
 _SCOPES_WITH_PHANTOMS = {"mcp-python-sdk", "fastmcp"}
 _FOUND = {"set_aside": "found_set_aside", "phantoms": "found_phantoms"}
 
+LOOKING = frozenset(_FOUND)
+"""The views that look for spans to be set aside."""
+
 
 def count_once(connection: Connection, *, only_calls: bool) -> None:
     """Takes spans that are set aside out of the connection's view `operations`, which is there already.
 
     `only_calls` says that no more than tool calls are asked for: a phantom is none, and to find them takes a sort.
     """
-    reporters = _reporters(connection)
-    layers = {(scope, front) if scope == "mcpobs" else scope for _, scope, front in reporters}
-    wanted = ["set_aside"] if len(layers) > 1 else []
-    if not only_calls and _SCOPES_WITH_PHANTOMS & {scope for _, scope, _ in reporters}:
-        wanted.append("phantoms")
+    wanted = [name for name in _needed(connection) if not (only_calls and name == "phantoms")]
     found = [table for name in wanted if (table := _find(connection, name)) is not None]
     if found:
         joins = " ".join(f"anti join {table} using (trace_id, span_id)" for table in found)
         connection.execute(
             f"create or replace temp view {COUNTED} as select * from (\n{catalog.view(COUNTED).sql}) as told {joins}"
         )
+
+
+def empty_where_unneeded(connection: Connection, views: Iterable[str]) -> None:
+    """Makes those of the views that look for spans to be set aside empty where there can be none: they take long."""
+    for name in (LOOKING & set(views)) - set(_needed(connection)):
+        connection.execute(
+            f"create or replace temp view {name} as select * from (\n{catalog.view(name).sql}) where false"
+        )
+
+
+def _needed(connection: Connection) -> list[str]:
+    """Which of those views can have rows, by who reported anything at all."""
+    reporters = _reporters(connection)
+    layers = {(scope, front) if scope == "mcpobs" else scope for _, scope, front in reporters}
+    needed = ["set_aside"] if len(layers) > 1 else []
+    if _SCOPES_WITH_PHANTOMS & {scope for _, scope, _ in reporters}:
+        needed.append("phantoms")
+    return needed
 
 
 def forget(connection: Connection) -> None:

@@ -48,10 +48,12 @@ _POLARS = {"varchar": "String", "bigint": "Int64", "smallint": "Int16", "double"
 
 def create_views(connection: Connection, reads: tuple[str, ...]) -> None:
     """Makes the named views, and those below them, over the connection's relation `spans`. They count a call once."""
-    views = catalog.views_below(reads)
-    for view in views:
+    views = {view.name: view for view in catalog.views_below(reads)}
+    for view in views.values():
         connection.execute(f"create or replace temp view {view.name} as\n{view.sql}")
-    if any(view.name == counting.COUNTED for view in views):
+    if not counting.LOOKING.isdisjoint(views):
+        counting.empty_where_unneeded(connection, views)
+    if counting.COUNTED in views:
         counting.count_once(connection, only_calls=set(reads) <= {"tool_calls"})
 
 

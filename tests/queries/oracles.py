@@ -73,6 +73,11 @@ def _asked(row: Row) -> bool:
     return row.get("request_id") is not None or row.get("scope_name") != "mcpobs"
 
 
+def _whole(row: Row) -> bool:
+    """False for a call that asks for input first: its retry is the call."""
+    return row.get("outcome") != "input_required"
+
+
 def latency(rows: list[Row]) -> list[Row]:
     answered = [
         row
@@ -101,7 +106,7 @@ def latency(rows: list[Row]) -> list[Row]:
 
 def errors(rows: list[Row]) -> list[Row]:
     calls = tool_calls(rows)
-    totals = Counter((call.get("service_name") or "", call.get("tool") or "") for call in calls)
+    totals = Counter((call.get("service_name") or "", call.get("tool") or "") for call in calls if _whole(call))
     wrong = [call for call in calls if call.get("outcome") in FAULTS]
     result = []
     kinds = ("service_name", "tool", "outcome", "error_type", "status_code")
@@ -143,8 +148,9 @@ def sessions(rows: list[Row], min_calls: int = 20, times_median: float = 5, min_
     groups = grouped((row for row in tool_calls(rows) if row.get("session_id") is not None), "session_id")
     if not groups:
         return []
-    median = percentile([len(calls) for calls in groups.values()], 0.5)
-    total = sum(len(calls) for calls in groups.values())
+    counts = {session: sum(map(_whole, calls)) for (session,), calls in groups.items()}
+    median = percentile([*counts.values()], 0.5)
+    total = sum(counts.values())
     result = []
     for (session,), calls in groups.items():
         services = sorted(call["service_name"] for call in calls if call.get("service_name") is not None)
@@ -152,15 +158,16 @@ def sessions(rows: list[Row], min_calls: int = 20, times_median: float = 5, min_
         first = min(call["start_unix_nano"] for call in calls)
         end = max(call["start_unix_nano"] + (call.get("duration_ns") or 0) for call in calls)
         sure = [s for s in ("low", "medium", "high") if any(call.get("session_confidence") == s for call in calls)]
-        heavy = len(calls) >= min_calls and len(calls) >= times_median * median
+        count = counts[session]
+        heavy = count >= min_calls and count >= times_median * median
         result.append(
             {
                 "session_id": session,
                 "service_name": services[0] if services else None,
                 "confidence": sure[0] if sure else None,
-                "calls": len(calls),
-                "share_ratio": len(calls) / total,
-                "times_median": len(calls) / median,
+                "calls": count,
+                "share_ratio": count / total if total else None,
+                "times_median": count / median if median else None,
                 "disproportionate": heavy if len(groups) >= min_sessions else None,
                 "tools": len({call["tool"] for call in calls if call.get("tool") is not None}),
                 "failed": sum(map(failed, calls)),
