@@ -32,6 +32,7 @@ Ending = Literal["complete", "client_disconnect", "server_disconnect", "unreacha
 
 SESSION_HEADER = "mcp-session-id"
 VERSION_HEADER = "mcp-protocol-version"
+RESUME_HEADER = "last-event-id"
 MAX_NAME = 128
 MAX_PATH = 256
 _MODERN = "2026-07-28"
@@ -175,10 +176,13 @@ class Exchange:
             return []
         events = self._body.feed(chunk) if self._body is not None else []
         for event in events:
-            self._talk.resumable = self._talk.resumable or event.id is not None
+            is_new = True
+            if event.id is not None:
+                self._talk.resumable = True
+                is_new = self._talk.is_new(event) or RESUME_HEADER not in self._request.headers
             if event.name == "endpoint":
                 self._endpoint(event.data)
-            elif event.data:
+            elif event.data and is_new:
                 self._server_said(event.data, now)
         return events
 

@@ -13,8 +13,10 @@ from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.known import Known
 from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.sse import Event
 
 MAX_TALKS = 65_536
+MAX_EVENTS = 1_024  # of one conversation
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +29,18 @@ class Talk:
     minted: bool = False
     caller: Caller | None = None  # who last had an operation in it
     resumable: bool = False  # its event streams have ids, so what one stream leaves open another may answer
+    _events: dict[int, None] = field(default_factory=dict)  # the last that came
+
+    def is_new(self, event: Event) -> bool:
+        """Whether an event with an id has not come before. A stream that is resumed brings again what the client
+        may not have got. The id alone does not tell: servers number the events of each stream from the start."""
+        key = hash((event.id, event.data))
+        if key in self._events:
+            return False
+        if len(self._events) >= MAX_EVENTS:
+            del self._events[next(iter(self._events))]
+        self._events[key] = None
+        return True
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,40 @@ def test_what_another_stream_can_still_answer_is_not_given_up(tmp_path: Path) ->
             async with w.client.get(w.url + "/mcp", headers=headers) as response:
                 assert b"found" in await response.read()
             assert [row["outcome"] for row in w.operations()] == ["ok"]
+
+    asyncio.run(run())
+
+
+def test_what_a_resumed_stream_brings_again_is_recorded_once(tmp_path: Path) -> None:
+    asked = {"jsonrpc": "2.0", "id": 7, "method": "sampling/createMessage", "params": {}}
+    progress = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}
+    again = [event(progress, "e-1"), event(asked, "e-2")]
+
+    async def server(request: web.BaseRequest) -> web.StreamResponse:
+        if await request.read() and "result" in await request.json():
+            return web.Response(status=202)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for sent in again:
+            await response.write(sent)
+        if request.method == "GET":
+            await response.write(event(progress, "e-3"))  # the same once more, but another event
+            await response.write(event(result(), "e-4"))
+        return response
+
+    async def run() -> None:
+        async with world(tmp_path, server) as w:
+            await _post(w, call("search", modern=False), Mcp_Session_Id="s")
+            await _post(w, {"jsonrpc": "2.0", "id": 7, "result": {}}, Mcp_Session_Id="s")
+            headers = {"Mcp-Session-Id": "s", "Last-Event-ID": "e-0"}
+            async with w.client.get(w.url + "/mcp", headers=headers) as response:
+                assert (await response.read()).startswith(b"".join(again))
+            counted = Counter((row["method"], row["outcome"]) for row in w.operations())
+            assert counted == {
+                ("notifications/progress", "ok"): 2,
+                ("sampling/createMessage", "ok"): 1,
+                ("tools/call", "ok"): 1,
+            }
 
     asyncio.run(run())
 
