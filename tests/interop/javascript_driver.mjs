@@ -60,9 +60,18 @@ function version2() {
     request: (client, method) => client.request({ method }, empty),
     call: (client, params, options) => client.callTool(params, options),
     version: (client) => client.getNegotiatedProtocolVersion(),
-    codeOf: (error) => (error instanceof ProtocolError ? error.code : undefined),
+    codeOf: (error) => (error instanceof ProtocolError ? error.code : codeIn(error.data?.text)),
     timedOut: (error) => error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout,
   };
+}
+
+// Since 2026-07-28 an unknown method is answered with HTTP 404, of which the client tells the body.
+function codeIn(text) {
+  try {
+    return JSON.parse(text).error.code;
+  } catch {
+    return undefined;
+  }
 }
 
 // Not AbortSignal.timeout(): that one tells the server that the call timed out.
@@ -81,17 +90,31 @@ function note(kind, transport, message) {
   write({ kind, ...wires.get(transport), method: message.method, id: message.id ?? null, token: message.params?.progressToken ?? null });
 }
 
+// A client may put another handler in place of the first, which may call the one before it; and a stream that is
+// resumed brings messages a second time. Either way a message is told once; where it has no id and no token, so that
+// two may well be equal, it is told once for each object.
+function tellMessages(transport) {
+  const told = new Set();
+  const telling = (handler) =>
+    handler &&
+    function (message, ...more) {
+      const named = message.id !== undefined || message.params?.progressToken !== undefined;
+      const key = named ? JSON.stringify(message) : message;
+      if (!told.has(key)) note("got", transport, message);
+      told.add(key);
+      return handler.call(transport, message, ...more);
+    };
+  let current = telling(transport.onmessage);
+  Object.defineProperty(transport, "onmessage", { get: () => current, set: (given) => (current = telling(given)) });
+}
+
 // Patched on the class, so that every process that a client starts is seen.
 function watch(Transport) {
   const { start, send } = Transport.prototype;
   Transport.prototype.start = async function () {
     wires.set(this, { wire: lastWire++, client: this._serverParams?.client ?? this.client });
     if (overHttp) {
-      const receive = this.onmessage;
-      this.onmessage = (message, ...more) => {
-        note("got", this, message);
-        return receive?.call(this, message, ...more);
-      };
+      tellMessages(this);
       return start.call(this);
     }
     await start.call(this);

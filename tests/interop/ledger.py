@@ -70,7 +70,7 @@ def read_ledger(path: Path) -> list[Wire]:
             case "connected":
                 wire.version = entry["version"]
             case "call":
-                wire.calls.append(entry)
+                wire.calls.append({**entry, "progress": wire.progress[_text(entry["id"])]})
             case way:
                 (wire.sent if way == "sent" else wire.got).append((entry["method"], _text(entry["id"])))
                 if entry["method"] == "notifications/progress" and way == "got":
@@ -203,7 +203,7 @@ def _compare_call(call: dict[str, Any], row: Row, wire: Wire, place: _Place, fig
         figures.wrong_status += 1
         problem(f"{what}: {row['outcome']} where the client saw {call['status']} {call['code']}")
         good = False
-    told = wire.progress[_text(call["id"])]
+    told = call["progress"]
     if found != facts or (outcome == "ok" and progress != told):
         figures.wrong_facts += 1
         problem(f"{what}: {found} with progress {progress} instead of {facts} with {told}")
