@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -62,6 +63,7 @@ def _actions(front: Front) -> dict[str, Callable[[ModuleType], None]]:
         # By what is there, not by a version: 1.x has one method through which every request goes.
         patch = mcp_v1.patch_server if hasattr(module.Server, "_handle_request") else mcp_v2.patch_server
         patch(front, module)
+        import_module("mcpobs.instrument.recording")  # now, and not while the first call waits
 
     return {
         "mcp.server.lowlevel.server": server,
