@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.ledger import Figures, Row, compare, read_ledger
+from tests.interop.ledger import Figures, Over, Row, compare, read_ledger
 
 
 def _row(sequence: int, method: str, request_id: str | None, **other) -> Row:
@@ -38,20 +38,32 @@ def _rows() -> list[Row]:
     ]
 
 
-def _compared(folder: Path, rows: list[Row]) -> Figures:
+def _compared(folder: Path, rows: list[Row], over: Over = "stdio") -> Figures:
     who = {"wire": 0, "client": "one"}
-    told = {"conversation": None, "code": None, "settled_ns": 600, "at_least_ms": 0, "method": "tools/call"}
+    told = {
+        "conversation": None,
+        "code": None,
+        "began_ns": 0,
+        "settled_ns": 600,
+        "at_least_ms": 0,
+        "method": "tools/call",
+    }
     entries = [
         {"kind": "connected", "version": "2025-11-25"},
         {"kind": "sent", "method": "initialize", "id": 1},
         {"kind": "sent", "method": "tools/call", "id": 2},
         {"kind": "sent", "method": "tools/call", "id": 3},
         {"kind": "call", "id": 2, "tool": "a", "status": "ok", **told},
-        {"kind": "call", "id": 3, "tool": "b", "status": "is_error", **told},
+        {"kind": "call", "id": 3, "tool": "b", "status": "is_error", **told, "began_ns": 1_000},
     ]
     path = folder / "ledger.jsonl"
     path.write_text("".join(json.dumps(who | entry) + "\n" for entry in entries))
-    return compare(read_ledger(path), rows)
+    return compare(read_ledger(path), rows, over)
+
+
+def _over_http() -> list[Row]:
+    session = {"session_source": "protocol_session", "enforcement_key": "connection:127.0.0.1/p1"}
+    return [row | session for row in _rows()]
 
 
 def test_a_lake_that_agrees_has_no_problem(tmp_path: Path) -> None:
@@ -79,6 +91,32 @@ def test_a_lake_that_agrees_has_no_problem(tmp_path: Path) -> None:
 )
 def test_a_disagreement_is_counted_as_what_it_is(tmp_path: Path, counted: str, change) -> None:
     figures = _compared(tmp_path, change(_rows()))
+
+    assert getattr(figures, counted) == 1
+    assert figures.problems
+
+
+def test_over_http_a_lake_that_agrees_has_no_problem_whatever_the_order_of_what_is_sent_at_once(tmp_path: Path) -> None:
+    rows = _over_http()
+
+    assert _compared(tmp_path, rows, "http").problems == []
+    assert _compared(tmp_path, [rows[1], rows[0], rows[2]], "http").problems == []
+
+
+@pytest.mark.parametrize(
+    ("counted", "change"),
+    [
+        ("lost", lambda rows: rows[:2]),
+        ("doubled", lambda rows: [*rows, rows[2]]),
+        ("doubled", lambda rows: [*rows, rows[2] | {"client_name": "another"}]),
+        ("wrong_order", lambda rows: [rows[0], rows[2], rows[1]]),
+        ("wrong_session", lambda rows: [*rows[:2], rows[2] | {"session_id": "p2"}]),
+        ("wrong_session", lambda rows: [*rows[:2], rows[2] | {"session_source": "connection"}]),
+        ("wrong_facts", lambda rows: [*rows[:2], rows[2] | {"enforcement_key": "connection:127.0.0.1"}]),
+    ],
+)
+def test_over_http_a_disagreement_is_counted_as_what_it_is(tmp_path: Path, counted: str, change) -> None:
+    figures = _compared(tmp_path, change(_over_http()), "http")
 
     assert getattr(figures, counted) == 1
     assert figures.problems
