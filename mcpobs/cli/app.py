@@ -18,6 +18,7 @@ from mcpobs.cli.instrument import instrument
 from mcpobs.cli.lake import app as lake
 from mcpobs.cli.query import query
 from mcpobs.cli.report import report
+from mcpobs.cli.serve import serve
 from mcpobs.errors import EXIT_USAGE
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.command(
 app.command(short_help="Run your MCP clients' servers through mcpobs.")(init)
 app.command()(report)
 app.command(short_help="Run your own read-only SQL.")(query)
+app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mcpobs.lake.engine import Connection, EngineError, identifier, quoted
+from mcpobs.lake.engine import Connection, EngineError, Interrupted, identifier, quoted
 from mcpobs.lake.schema import PARTITION, TYPES, suffix
 from mcpobs.lake.snapshot import DataFile
 
@@ -81,6 +81,8 @@ def hidden_damage(connection: Connection, table: Path, file: DataFile) -> str | 
         select = relation(connection, table, [file])
         used = ", ".join(f"bit_xor(hash({name}))" for name in TYPES)  # count() does without the values
         connection.execute(f"select {used} from ({select})").fetchall()
+    except Interrupted:
+        raise  # somebody ended the reading: that says nothing about the file
     except EngineError as error:
         return str(error).splitlines()[0]
     return None

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Connection
     from duckdb import Error as EngineError
+    from duckdb import InterruptException as Interrupted
     from duckdb import connect as _connect
 else:
     try:
         from _duckdb import DuckDBPyConnection as Connection
         from _duckdb import Error as EngineError
+        from _duckdb import InterruptException as Interrupted
         from _duckdb import connect as _connect
     except ImportError:
         from duckdb import DuckDBPyConnection as Connection
         from duckdb import Error as EngineError
+        from duckdb import InterruptException as Interrupted
         from duckdb import connect as _connect
 
-__all__ = ["Connection", "EngineError", "connect", "identifier", "quoted"]
+__all__ = ["Connection", "EngineError", "Interrupted", "connect", "identifier", "quoted"]
 
 
 def connect(*, spill: Path | None = None, threads: int | None = None, memory_bytes: int | None = None) -> Connection:

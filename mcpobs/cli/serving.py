@@ -1,0 +1,75 @@
+"""`mcpobs serve`, behind its options: takes stdin and stdout for the protocol, and answers until the client leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Lock
+
+from mcpobs import __version__
+from mcpobs.cli.asking import Found, ask, ask_overview, ask_p95
+from mcpobs.cli.printing import commit_first, say
+from mcpobs.errors import EXIT_OK, LakeError
+from mcpobs.lake.engine import Connection
+from mcpobs.lake.place import require_lake
+from mcpobs.queries import catalog, window
+from mcpobs.queries.filters import Filters
+from mcpobs.queries.window import Window
+from mcpobs.serve import stdio
+from mcpobs.serve.pool import Pool
+from mcpobs.serve.protocol import Conversation
+from mcpobs.serve.tools import INSTRUCTIONS, Sources, all_tools
+from mcpobs.settings import lake_folder
+
+
+def run_serve(lake: str | None = None) -> int:
+    """Serves until stdin ends; returns the exit code."""
+    folder = lake_folder(lake)
+    try:
+        require_lake(folder)
+    except LakeError as error:  # there may be one before the first question
+        say(f"{error.message} yet", error.hint)
+    reader, writer = _taken()
+    tools, wake, lock = all_tools(), stdio.Wake(), Lock()
+
+    def prepare(path: Path) -> None:
+        with lock:  # a commit is done once, and the others find it done
+            commit_first(path)
+
+    pool = Pool(tools, Sources(folder, answered, prepare), wake, say)
+    server = {"name": "mcpobs", "title": "mcpobs", "version": __version__}
+    conversation = Conversation([tool.shown() for tool in tools], server, INSTRUCTIONS)
+    connection = stdio.Connection(conversation, pool, wake, reader, writer)
+    signal.signal(signal.SIGTERM, lambda *_: connection.end())
+    try:
+        connection.serve()
+    finally:
+        if not pool.close():
+            # A thread is in the middle of the engine, where no interrupt reaches it, and Python would wait for it.
+            os._exit(EXIT_OK)
+    return EXIT_OK
+
+
+def answered(connection: Connection, name: str, wanted: Filters, chosen: Window, now: int) -> Found:
+    """The report of a name, as the command line answers it."""
+    newest = None if chosen == window.EVERYTHING else chosen
+    match name:
+        case "overview":
+            return ask_overview(connection, wanted, chosen, now, None)
+        case "p95":
+            return ask_p95(connection, wanted, newest, now, None)
+        case _:
+            return ask(connection, catalog.report(name), wanted, chosen)
+
+
+def _taken() -> tuple[int, int]:
+    """stdin and stdout for the protocol alone: what anything else prints goes to stderr, and nobody else reads."""
+    sys.stdout.flush()
+    reader, writer = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return reader, writer
