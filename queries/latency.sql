@@ -18,7 +18,7 @@
 --   max_ms        double   longest duration
 --   failed        bigint   calls among them that failed
 --   failed_ratio  double   their share
--- chart:    bar tool p95_ms
+-- chart:    range tool p50_ms p95_ms p99_ms
 
 -- Only calls that took the time the tool takes: answered (ok, tool_error, server_error), or waited for until
 -- somebody gave up (timeout: the true duration is longer still). A refused, malformed or cancelled call, a call

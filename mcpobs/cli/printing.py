@@ -11,6 +11,7 @@ from typing import Literal, cast, get_args
 from mcpobs.errors import UsageError, nearest
 from mcpobs.lake import backlog
 from mcpobs.lake.reader import Reading
+from mcpobs.output.chart import Chart
 from mcpobs.output.table import Rows
 from mcpobs.output.table import render as render_table
 from mcpobs.output.text import printable
@@ -49,14 +50,25 @@ def emit(text: str) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[Column], rows: Rows) -> str:
-    """A table as wide as the terminal; as wide as it needs, and without colour, where stdout is none."""
+def table(columns: Sequence[Column], rows: Rows, chart: Chart | None = None, *, bars: bool = False) -> str:
+    """A table as wide as the terminal; as wide as it needs, and without colour, where stdout is none.
+
+    The chart's bars are drawn on a terminal that knows their characters; elsewhere only with `bars`.
+    """
     terminal = sys.stdout.isatty()
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return render_table(columns, rows, cells_wide=_terminal_cells() if terminal else None, colour=colour)
+    drawn = chart if bars or draws_blocks() else None
+    cells_wide = terminal_cells() if terminal else None
+    return render_table(columns, rows, cells_wide=cells_wide, colour=colour, chart=drawn)
 
 
-def _terminal_cells() -> int:
+def draws_blocks() -> bool:
+    """Whether stdout is a terminal that shows block characters."""
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "")
+    return sys.stdout.isatty() and encoding == "utf8" and os.environ.get("TERM") != "dumb"
+
+
+def terminal_cells() -> int:
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given) > 0:
         return int(given)

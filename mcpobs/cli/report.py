@@ -8,9 +8,7 @@ import typer
 
 
 def report(
-    name: Annotated[
-        str | None, typer.Argument(help="latency, errors, sessions, failures, loops or shapes.", show_default=False)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="One of the reports below, or all.", show_default=False)] = None,
     p95: Annotated[bool, typer.Option("--p95", help="Which tool has the highest p95 right now?")] = False,
     since: Annotated[str | None, typer.Option(help="Calls from then on: 15m, 2h, 7d, or an ISO date or time.")] = None,
     until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
@@ -25,6 +23,9 @@ def report(
         str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    bars: Annotated[
+        bool, typer.Option("--bars", help="Draw bars in a table even where stdout is no terminal.")
+    ] = False,
     lake: Annotated[
         str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
@@ -39,6 +40,9 @@ def report(
       failures   which calls failed, in which session, and what came before?
       loops      is an agent calling the same tools again and again?
       shapes     do any tools see unusual arguments?
+      http       how do requests reach the servers over HTTP, and which do not get in?
+      coverage   who reports the calls of each server, and what is not seen?
+      all        every one of them, the answers first: the page for the morning
 
     \b
     Examples:
@@ -46,6 +50,7 @@ def report(
       mcpobs report loops --since 7d
       mcpobs report failures --session 9f2c --format json
       mcpobs report latency --server git --format markdown
+      mcpobs report all --since 24h
 
     Times are UTC. --p95 looks at the last hour where a tool has enough calls in it, else at the newest window that
     has, and says which; tools with too few calls are set apart, so that one slow call never wins.
@@ -65,6 +70,7 @@ def report(
             min_calls=min_calls,
             format=format,
             json=json,
+            bars=bars,
             lake=lake,
         )
     )

@@ -21,7 +21,7 @@ def highest_p95(found: Ranking) -> str:
     if winner:
         several = len({record["service_name"] for record in records}) > 1
         p95 = milliseconds(winner["p95_ms"])
-        return f"{_tool(winner, several)}: p95 {p95} ms over {_count(winner['calls'], 'call')} {found.window.when}"
+        return f"{tool(winner, several)}: p95 {p95} ms over {count(winner['calls'], 'call')} {found.window.when}"
     if records:
         most = max(record["calls"] for record in records)
         return f"no tool has {found.min_calls:,} answered calls {found.window.when}; the most is {most:,}"
@@ -37,8 +37,8 @@ def loops(result: Result) -> str:
     sessions = len({record["session_id"] for record in records})
     wasted = sum(record["wasted"] for record in records)
     return (
-        f"{_count(len(records), 'loop')} in {_count(sessions, 'session')}, {_count(wasted, 'call')} wasted; "
-        f"the largest: {printable(first['pattern'])}, {_count(first['calls'], 'call')} ({first['kind']}) "
+        f"{count(len(records), 'loop')} in {count(sessions, 'session')}, {count(wasted, 'call')} wasted; "
+        f"the largest: {printable(first['pattern'])}, {count(first['calls'], 'call')} ({first['kind']}) "
         f"in session {_short(first['session_id'])}"
     )
 
@@ -51,11 +51,11 @@ def sessions(result: Result) -> str:
     heavy = [record for record in records if record["disproportionate"]]
     if not heavy:
         few = "too few sessions to compare" if records[0]["disproportionate"] is None else "none stands out"
-        return f"{few}; the largest of {len(records):,} has {_count(records[0]['calls'], 'call')}"
+        return f"{few}; the largest of {len(records):,} has {count(records[0]['calls'], 'call')}"
     first = heavy[0]
     return (
-        f"{len(heavy):,} of {_count(len(records), 'session')}; the largest: {_short(first['session_id'])} with "
-        f"{_count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all, "
+        f"{len(heavy):,} of {count(len(records), 'session')}; the largest: {_short(first['session_id'])} with "
+        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all, "
         f"{first['times_median']:.0f} times the median"
     )
 
@@ -65,20 +65,20 @@ def session_rules(result: Result) -> str:
     rules = Counter((str(r["session_source"] or "?"), str(r["confidence"] or "?")) for r in result.records())
     listed = sorted(rules.items(), key=lambda rule: (-rule[1], rule[0]))
     told = ", ".join(f"{count:,} by {printable(source)} ({printable(sure)})" for (source, sure), count in listed)
-    return f"{_count(len(result.rows), 'session')}: {told}"
+    return f"{count(len(result.rows), 'session')}: {told}"
 
 
 def failures(result: Result, calls: int) -> str:
     """How many calls failed, and the newest with what came before it."""
     records = result.records()
     if not records:
-        return f"none of {_count(calls, 'call')} failed"
+        return f"none of {count(calls, 'call')} failed"
     last = records[0]
     before = [last[f"before_{place}"] for place in (3, 2, 1) if last[f"before_{place}"] is not None]
     after = f" after {printable(' → '.join(before))}" if before else ""
     return (
-        f"{result.total:,} of {_count(calls, 'call')} failed ({result.total * 100 / max(calls, 1):.1f} %); the last: "
-        f"{_tool(last)} ({last['outcome']}) in session {_short(last['session_id'])}{after}"
+        f"{result.total:,} of {count(calls, 'call')} failed ({result.total * 100 / max(calls, 1):.1f} %); the last: "
+        f"{tool(last)} ({last['outcome']}) in session {_short(last['session_id'])}{after}"
     )
 
 
@@ -89,20 +89,21 @@ def shapes(result: Result) -> str:
         return "nothing unusual"
     first = records[0]
     more = f"; and {len(records) - 1:,} more" if len(records) > 1 else ""
-    return f"{_tool(first)}: {first['odd']} (session {_short(first['odd_session_id'])}){more}"
+    return f"{tool(first)}: {first['odd']} (session {_short(first['odd_session_id'])}){more}"
 
 
 def extent(record: Record) -> str:
     """How much was recorded, and from when to when."""
     return (
-        f"{_count(record['calls'], 'tool call')} in {_count(record['sessions'], 'session')}, "
+        f"{count(record['calls'], 'tool call')} in {count(record['sessions'], 'session')}, "
         f"{moment(record['first_unix_nano'])} to {moment(record['last_unix_nano'])} UTC"
     )
 
 
-def _tool(record: Record, with_server: bool = False) -> str:
-    tool = "(no tool name)" if record["tool"] is None else printable(str(record["tool"]))
-    return f"{tool} of {printable(str(record['service_name']))}" if with_server else tool
+def tool(record: Record, with_server: bool = False) -> str:
+    """A row's tool for a sentence."""
+    name = "(no tool name)" if record["tool"] is None else printable(str(record["tool"]))
+    return f"{name} of {printable(str(record['service_name']))}" if with_server else name
 
 
 def _short(session: str | None) -> str:
@@ -112,5 +113,6 @@ def _short(session: str | None) -> str:
     return printable(session) if len(session) <= 16 else printable(session[:12]) + "…"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number with its noun in the right form."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

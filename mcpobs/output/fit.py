@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mcpobs.output import bars
 from mcpobs.output.text import shortened, taken, width
 
-Kind = Literal["whole", "id", "prose"]
-"""`whole` is never cut (numbers, times); an `id` may lose its middle; `prose` goes on in the next line."""
+Kind = Literal["whole", "id", "prose", "bar"]
+"""`whole` is never cut (numbers, times); an `id` may lose its middle; `prose` goes on in the next line; a `bar` is
+drawn in what room there is."""
 
 ID_CELLS = 16  # both ends of an id can still be told from those of its neighbours
 PROSE_CELLS = 36
@@ -26,7 +28,7 @@ class Fit:
 
 def fit(natural: Sequence[int], headings: Sequence[int], kinds: Sequence[Kind], cells: int, gap: int) -> Fit:
     """Gives every column what it needs to be read and drops those on the right that are left without, then shares
-    out what is over: ids first, then prose. The first column stays in any case."""
+    out what is over: ids first, then prose, then bars. The first column stays in any case."""
     least = [max(h, _least(n, kind, cells)) for n, h, kind in zip(natural, headings, kinds, strict=True)]
     shown = len(least)
     while shown > 1 and _line(least[:shown], gap) + (0 if shown == len(least) else gap + 1) > cells:
@@ -34,7 +36,7 @@ def fit(natural: Sequence[int], headings: Sequence[int], kinds: Sequence[Kind], 
     all_shown = shown == len(least)
     widths = least[:shown]
     spare = cells - _line(widths, gap) - (0 if all_shown else gap + 1)
-    for kind in ("id", "prose"):
+    for kind in ("id", "prose", "bar"):
         for index in range(shown):
             if kinds[index] == kind and spare > 0:
                 more = min(spare, natural[index] - widths[index])
@@ -70,6 +72,8 @@ def lines_of(text: str, cells: int, kind: Kind) -> list[str]:
 def _least(natural: int, kind: Kind, cells: int) -> int:
     if kind == "whole":
         return natural
+    if kind == "bar":
+        return bars.LEAST
     return min(natural, ID_CELLS if kind == "id" else max(ID_CELLS, min(PROSE_CELLS, cells // 3)))
 
 

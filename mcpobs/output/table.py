@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from mcpobs.output import units
+from mcpobs.output import bars, units
+from mcpobs.output.chart import Chart, shares
 from mcpobs.output.fit import PROSE_CELLS, Kind, fit, lines_of
 from mcpobs.output.text import shortened, width
 from mcpobs.queries.header import Column
@@ -14,6 +15,9 @@ from mcpobs.queries.header import Column
 GAP = "  "
 CUT = "…"
 """Heading that stands for the columns which a terminal has no room for."""
+
+NARROW = 72
+"""Under so many cells a bar would take the room of what can be read."""
 
 _NUMBERED = re.compile(r"(.+)_[0-9]+")
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -44,14 +48,28 @@ def cells(columns: Sequence[Column], rows: Rows) -> tuple[list[str], list[bool],
     return headings, right, body
 
 
-def render(columns: Sequence[Column], rows: Rows, *, cells_wide: int | None = None, colour: bool = False) -> str:
+def render(
+    columns: Sequence[Column],
+    rows: Rows,
+    *,
+    cells_wide: int | None = None,
+    colour: bool = False,
+    chart: Chart | None = None,
+) -> str:
     """The table, at most `cells_wide` wide where that can be had: a long id loses its middle, a long text goes on in
-    the next line, and where columns have no room a last `…` says so."""
+    the next line, and where columns have no room a last `…` says so. With a chart, a bar stands behind its value."""
     headings, right, body = cells(columns, rows)
     if not headings:
         return ""
     widths = [max(width(text) for text in column) for column in zip(headings, *body, strict=True)]
     kinds = [_kind(*column) for column in zip(headings, right, zip(*body, strict=True), strict=True)] if body else []
+    drawn = _bar_place(columns, headings, body, chart, cells_wide)
+    if drawn is not None:
+        headings.insert(drawn, "")
+        right.insert(drawn, False)
+        widths.insert(drawn, bars.MOST)
+        kinds.insert(drawn, "bar")
+        body = [[*row[:drawn], "", *row[drawn:]] for row in body]
     if cells_wide is not None and body:
         fitted = fit(widths, [width(heading) for heading in headings], kinds, cells_wide, len(GAP))
         widths = fitted.widths
@@ -61,12 +79,27 @@ def render(columns: Sequence[Column], rows: Rows, *, cells_wide: int | None = No
         if not fitted.all_shown:
             headings, widths, right, kinds = [*headings, CUT], [*widths, 1], [*right, False], [*kinds, "whole"]
             body = [[*row, ""] for row in body]
+    if chart is not None and drawn is not None and drawn < len(widths) and kinds[drawn] == "bar":
+        place = [column.name for column in columns].index(chart.value)
+        for line, share in zip(body, shares([row[place] for row in rows]), strict=True):
+            line[drawn] = bars.bar(share, widths[drawn])
     top = _line([shortened(text, room) for text, room in zip(headings, widths, strict=True)], widths, right)
     lines = [f"{_BOLD}{top}{_PLAIN}" if colour else top]
     for row in body:
         high = [lines_of(text, room, kind) for text, room, kind in zip(row, widths, kinds, strict=True)]
         lines += [_line(list(part), widths, right) for part in zip_longest(*high, fillvalue="")]
     return "\n".join(lines) + "\n"
+
+
+def _bar_place(
+    columns: Sequence[Column], headings: Sequence[str], body: Rows, chart: Chart | None, cells_wide: int | None
+) -> int | None:
+    """Where the bar stands: behind the chart's value. Nowhere where there is nothing to compare, or no room."""
+    if chart is None or len(body) < 2 or (cells_wide is not None and cells_wide < NARROW):
+        return None
+    heading = units.title(chart.value)
+    known = any(column.name == chart.value for column in columns)
+    return headings.index(heading) + 1 if known and heading in headings else None
 
 
 def _kind(heading: str, right: bool, texts: Sequence[str]) -> Kind:

@@ -21,6 +21,7 @@ from mcpobs import keys
 from mcpobs.cli.reporting import ReportOptions, run_report
 from mcpobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LakeError, UsageError
 from mcpobs.lake import writer
+from mcpobs.queries import catalog
 from tests.golden import check
 from tests.queries.http_oracle import http_rows
 from tests.queries.recorded import SECOND, START, Row, call, spool
@@ -110,6 +111,43 @@ def test_the_overview_answers_the_five_questions(report: Report) -> None:
         assert any(planted in answer for answer in answers.values()), planted
 
 
+@pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
+def test_the_morning_page_in_every_format(form: str, report: Report) -> None:
+    out, err = report(name="all", format=form, limit=2)
+    check(GOLDEN / f"all.{form}", out)
+    assert err == ""
+
+
+def test_the_morning_page_answers_every_report_and_has_its_rows(report: Report) -> None:
+    page = json.loads(report(name="all", json=True)[0])
+    assert {part["report"] for part in page["reports"]} == {query.name for query in catalog.reports()}
+    for part in page["reports"]:
+        alone = json.loads(report(name=part["report"], json=True)[0])
+        assert (part["columns"], part["rows"], part["total"]) == (alone["columns"], alone["rows"], alone["total"])
+        assert part["answer"]
+    assert sum(page["activity"]["calls"]) == 375
+    assert sum(page["activity"]["failed"]) == 5
+
+
+def test_the_morning_page_keeps_to_its_filters(report: Report) -> None:
+    page = json.loads(report(name="all", json=True, session="failing")[0])
+    rows = {part["report"]: part["rows"] for part in page["reports"]}
+    assert [row["tool"] for row in rows["latency"]] == ["fetch"]
+    assert {row["session_id"] for row in rows["failures"]} == {"failing"}
+    assert sum(page["activity"]["calls"]) == 5
+
+
+def test_the_morning_page_of_an_answer_that_is_cut_says_where_the_rest_is(report: Report) -> None:
+    assert "(5 of 17: mcpobs report sessions)" in report(name="all")[0]
+
+
+def test_bars_are_drawn_where_they_are_asked_for(report: Report) -> None:
+    assert "█" in report(name="latency", bars=True)[0]
+    assert "█" not in report(name="latency")[0]
+    for form in ("json", "csv", "markdown"):
+        assert report(name="latency", format=form, bars=True) == report(name="latency", format=form)
+
+
 def test_a_table_has_twenty_rows_and_says_how_many_are_left_out(report: Report, tmp_path: Path) -> None:
     lake = tmp_path / "wide"
     spool(lake, [call(n, tool=f"t{n}") for n in range(30)])
@@ -179,7 +217,7 @@ def test_without_a_lake_it_says_how_to_record_one(report: Report, tmp_path: Path
     assert "mcpobs instrument --" in caught.value.hint
 
 
-@pytest.mark.parametrize("options", [{}, {"name": "latency"}, {"name": "loops"}, {"p95": True}])
+@pytest.mark.parametrize("options", [{}, {"name": "latency"}, {"name": "loops"}, {"name": "all"}, {"p95": True}])
 def test_an_empty_lake_gives_no_rows_and_a_hint(options: dict[str, Any], report: Report, tmp_path: Path) -> None:
     keys.open_folder(tmp_path / "new")
     _, err = report(lake=str(tmp_path / "new"), **options)
@@ -230,7 +268,7 @@ def test_hostile_names_cannot_move_the_cursor(report: Report, tmp_path: Path) ->
     for options in (
         {},
         {"p95": True},
-        *({"name": name} for name in ("latency", "errors", "sessions", "failures", "loops", "coverage")),
+        *({"name": name} for name in ("latency", "errors", "sessions", "failures", "loops", "coverage", "all")),
     ):
         for form in ("table", "markdown", "json"):
             out, err = report(lake=str(tmp_path / "evil"), format=form, **options)

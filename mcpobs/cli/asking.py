@@ -1,0 +1,123 @@
+"""Asks an open lake what a report wants to know. Writes nothing and opens nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mcpobs.lake.engine import Connection
+from mcpobs.output import answers, morning
+from mcpobs.output.chart import Chart, read_chart
+from mcpobs.output.series import Series, bucket_ns, series
+from mcpobs.queries import catalog, ranking, window
+from mcpobs.queries.filters import Filters
+from mcpobs.queries.header import Column, Query, Value
+from mcpobs.queries.run import Result, run
+from mcpobs.queries.window import Window
+
+OVERVIEW = (
+    Column("question", "varchar", "what an operator wants to know"),
+    Column("answer", "varchar", "the answer in a sentence"),
+    Column("more", "varchar", "the command that tells more"),
+)
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A report's answer before it is written down. `answer` is its sentence, where it has one.
+
+    That of `all` has its reports as `parts`, and the calls over time.
+    """
+
+    report: str
+    question: str
+    answer: str | None
+    window: Window
+    result: Result
+    min_calls: int | None = None
+    chart: Chart | None = None
+    parts: tuple[Found, ...] = ()
+    activity: Series | None = field(default=None)
+
+
+def ask(connection: Connection, query: Query, wanted: Filters, chosen: Window, min_calls: int | None = None) -> Found:
+    """One report."""
+    given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
+    if min_calls is not None:
+        given["min_calls"] = min_calls
+    result = run(connection, query, given)
+    answer = answers.session_rules(result) if query.name == "sessions" and result.rows else None
+    return Found(query.name, query.question, answer, chosen, result, chart=read_chart(query))
+
+
+def ask_p95(connection: Connection, wanted: Filters, chosen: Window | None, now: int, min_calls: int | None) -> Found:
+    """Which tool is the slowest; in the newest window that has enough, where none is chosen."""
+    least = ranking.MIN_CALLS if min_calls is None else min_calls
+    found = ranking.rank(connection, wanted, chosen, now, least)
+    question = "Which tool has the highest p95 right now?"
+    chart = read_chart(catalog.load("latency"))
+    return Found("p95", question, answers.highest_p95(found), found.window, found.result, least, chart)
+
+
+def ask_overview(connection: Connection, wanted: Filters, chosen: Window, now: int, min_calls: int | None) -> Found:
+    """The operator's five questions, a sentence each."""
+
+    def answered(name: str) -> Result:
+        return ask(connection, catalog.load(name), wanted, chosen).result
+
+    extent = answered("extent").records()[0]
+    rows: list[tuple[object, ...]] = []
+    if extent["calls"]:
+        slow = ask_p95(connection, wanted, _newest(chosen), now, min_calls)
+        rows = [
+            ("Which tool is slow?", slow.answer, "mcpobs report --p95"),
+            ("Is an agent in a loop?", answers.loops(answered("loops")), "mcpobs report loops"),
+            ("Which sessions call too much?", answers.sessions(answered("sessions")), "mcpobs report sessions"),
+            (
+                "What fails, after what?",
+                answers.failures(answered("failures"), extent["calls"]),
+                "mcpobs report failures",
+            ),
+            ("Is any input unusual?", answers.shapes(answered("shapes")), "mcpobs report shapes"),
+        ]
+    result = Result(OVERVIEW, rows, len(rows))
+    return Found("overview", "What is going on?", answers.extent(extent) if rows else None, chosen, result)
+
+
+def ask_all(connection: Connection, wanted: Filters, chosen: Window, now: int, min_calls: int | None) -> Found:
+    """Every report, each with its sentence first: the page for the morning."""
+    extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
+    rows: list[tuple[object, ...]] = []
+    parts: list[Found] = []
+    if extent["calls"]:
+        slow = ask_p95(connection, wanted, _newest(chosen), now, min_calls)
+        for topic in morning.topics(catalog.reports()):
+            part = ask(connection, topic.query, wanted, chosen)
+            told = slow.answer if part.report == "latency" else topic.sentence(part.result, extent["calls"])
+            rows.append((topic.question, told, topic.more))
+            parts.append(part)
+    return Found(
+        ALL,
+        "What is going on?",
+        answers.extent(extent) if rows else None,
+        chosen,
+        Result(OVERVIEW, rows, len(rows)),
+        parts=tuple(parts),
+        activity=ask_activity(connection, wanted, chosen),
+    )
+
+
+def ask_activity(connection: Connection, wanted: Filters, chosen: Window) -> Series | None:
+    """Calls over time, from the first to the last of the window; None where there are none."""
+    extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
+    if not extent["calls"]:
+        return None
+    first, last = extent["first_unix_nano"], extent["last_unix_nano"]
+    given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
+    given["bucket"] = bucket_ns(first, last)
+    found = run(connection, catalog.load("activity"), given)
+    return series(found, first, last, bucket_ns(first, last))
+
+
+def _newest(chosen: Window) -> Window | None:
+    return None if chosen == window.EVERYTHING else chosen

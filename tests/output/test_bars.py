@@ -1,0 +1,111 @@
+"""Bars, sparklines, and which rows they stand for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpobs.output import table
+from mcpobs.output.bars import bar
+from mcpobs.output.chart import Chart, labelled, marks, read_chart, shares
+from mcpobs.output.series import MOST, bucket_ns, series, sparkline, step_words
+from mcpobs.output.text import width
+from mcpobs.queries import catalog
+from mcpobs.queries.header import Column
+from mcpobs.queries.run import Result
+
+SECOND = 1_000_000_000
+COLUMNS = (
+    Column("service_name", "varchar"),
+    Column("tool", "varchar"),
+    Column("outcome", "varchar"),
+    Column("calls", "bigint"),
+)
+BY_CALLS = Chart("bar", "tool", ("calls",))
+
+
+@pytest.mark.parametrize(
+    ("share", "drawn"),
+    [(None, ""), (0.0, ""), (1.0, "████"), (0.5, "██"), (0.25, "█"), (1 / 32, "▏"), (1e-9, "▏"), (0.72, "██▉")],
+)
+def test_a_bar_is_as_long_as_its_share_and_never_nothing_for_something(share: float | None, drawn: str) -> None:
+    assert bar(share, 4) == drawn
+
+
+@given(st.floats(0, 1), st.integers(1, 40))
+def test_a_bar_keeps_to_its_room(share: float, cells: int) -> None:
+    assert width(bar(share, cells)) <= cells
+
+
+def test_shares_are_of_the_largest_and_what_is_no_number_has_none() -> None:
+    assert shares([5, 10, None, True, float("nan"), -1, float("inf")]) == [0.5, 1.0, None, None, None, None, None]
+    assert shares([0, 0]) == [0.0, 0.0]
+    assert shares([]) == []
+
+
+def test_every_chart_of_a_header_can_be_drawn() -> None:
+    charted = [query for query in catalog.reports() if query.chart]
+    assert len(charted) >= 6
+    for query in charted:
+        chart = read_chart(query)
+        assert chart is not None, query.name
+        assert all({c.name: c.type for c in query.columns}[value] in ("bigint", "double") for value in chart.values)
+
+
+def test_rows_that_share_a_label_are_told_apart_by_their_next_text() -> None:
+    rows = [("a", "fetch", "ok", 1), ("a", "fetch", "timeout", 2), ("b", "fetch", "ok", 3)]
+    assert labelled(BY_CALLS, COLUMNS, rows) == ["fetch · a · ok", "fetch · a · timeout", "fetch · b · ok"]
+    assert labelled(BY_CALLS, COLUMNS, rows[1:2]) == ["fetch"]
+    assert [mark.values for mark in marks(BY_CALLS, COLUMNS, [*rows, ("c", "x", "ok", None)], 9)] == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("cells", [160, 100, 80, 72])
+def test_a_table_with_bars_keeps_to_the_terminal(cells: int) -> None:
+    rows = [("a", f"tool-{n}" * n, "ok", 10**n) for n in range(1, 7)]
+    text = table.render(COLUMNS, rows, cells_wide=cells, chart=BY_CALLS)
+    assert all(width(line) <= cells for line in text.splitlines())
+    assert "█" in text
+
+
+def test_where_a_bar_would_take_the_room_of_what_can_be_read_there_is_none() -> None:
+    rows = [("a", "x", "ok", 1), ("a", "y", "ok", 2)]
+    assert "█" not in table.render(COLUMNS, rows, cells_wide=60, chart=BY_CALLS)
+    assert "█" not in table.render(COLUMNS, rows[:1], chart=BY_CALLS)
+    assert table.render(COLUMNS, [], chart=BY_CALLS) == table.render(COLUMNS, [])
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
+def test_the_steps_between_any_two_times_are_few(one: int, other: int) -> None:
+    first, last = sorted((one, other))
+    step = bucket_ns(first, last)
+    assert last // step - first // step < MOST
+
+
+def test_steps_without_calls_are_there_and_empty() -> None:
+    columns = tuple(Column(name, "bigint") for name in ("from_unix_nano", "calls", "failed"))
+    found = Result(columns, [(10 * SECOND, 4, 1), (30 * SECOND, 2, 0), (99 * SECOND, 7, 7)], 3)
+    made = series(found, 12 * SECOND, 39 * SECOND, 10 * SECOND)
+    assert (made.start_unix_nano, made.calls, made.failed) == (10 * SECOND, (4, 0, 2), (1, 0, 0))
+    assert made.end_unix_nano == 40 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("values", "cells", "drawn"),
+    [
+        ([], 8, ""),
+        ([0, 0], 8, "  "),
+        ([1, 0, 1000], 8, "▁ █"),
+        ([1, 2, 3, 4, 5, 6, 7, 8], 8, "▁▂▃▄▅▆▇█"),
+        ([1, 1, 2, 2], 2, "▄█"),
+    ],
+)
+def test_a_sparkline_is_blank_only_where_there_is_nothing(values: list[int], cells: int, drawn: str) -> None:
+    assert sparkline(values, cells) == drawn
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(1, "second"), (30, "30 seconds"), (60, "minute"), (7200, "2 hours"), (86_400, "day")]
+)
+def test_the_length_of_a_step_in_words(seconds: int, words: str) -> None:
+    assert step_words(seconds * SECOND) == words
