@@ -11,18 +11,32 @@
 -- other's ancestor with no MCP client between them, for what a client sends is a call of its own. An agent's trace can
 -- hold thousands of calls of one tool, so no pairs are made of spans that merely lie in one trace.
 with shared as (
-    select trace_id
+    select
+        trace_id,
+        -- Within one service the places below say nothing that the service does not, but of two proxies of ours.
+        case
+            when min(coalesce(service_name, '')) < max(coalesce(service_name, ''))
+                or min(case when rank = 1 then layer end) < max(case when rank = 1 then layer end) then 1
+            else 0
+        end as crossing
     from reported
     group by trace_id
     having min(layer) < max(layer)
 ),
 told as (
     select
-        trace_id, span_id, parent_span_id, layer, rank, method, request_id, start_unix_nano, duration_ns,
+        trace_id, span_id, rank, method, request_id,
         coalesce(service_name, '') as service_key,
         coalesce(tool, '') as tool_key
     from reported
     where trace_id in (select trace_id from shared)
+),
+crossing as (
+    select
+        trace_id, span_id, parent_span_id, layer, rank, method, request_id, start_unix_nano, duration_ns,
+        coalesce(tool, '') as tool_key
+    from reported
+    where trace_id in (select trace_id from shared where crossing = 1)
 ),
 best as (
     select
@@ -60,29 +74,29 @@ of_service as (
 -- apart by their times too, and not at all where they are very many, for that takes pairs.
 crowds as (
     select trace_id, parent_span_id, method, tool_key
-    from told
+    from crossing
     where parent_span_id is not null
     group by trace_id, parent_span_id, method, tool_key
     having count(*) between 2 and 64 and min(layer) < max(layer)
 ),
 siblings as (
     select
-        told.trace_id as trace_id,
-        told.span_id as span_id,
-        told.parent_span_id as parent_span_id,
-        told.layer as layer,
-        told.rank as rank,
-        told.method as method,
-        told.tool_key as tool_key,
-        told.request_id as request_id,
-        told.start_unix_nano as start_unix_nano,
-        told.start_unix_nano + coalesce(told.duration_ns, 0) as end_unix_nano
-    from told
+        crossing.trace_id as trace_id,
+        crossing.span_id as span_id,
+        crossing.parent_span_id as parent_span_id,
+        crossing.layer as layer,
+        crossing.rank as rank,
+        crossing.method as method,
+        crossing.tool_key as tool_key,
+        crossing.request_id as request_id,
+        crossing.start_unix_nano as start_unix_nano,
+        crossing.start_unix_nano + coalesce(crossing.duration_ns, 0) as end_unix_nano
+    from crossing
     inner join crowds
-        on crowds.trace_id = told.trace_id
-        and crowds.parent_span_id = told.parent_span_id
-        and crowds.method = told.method
-        and crowds.tool_key = told.tool_key
+        on crowds.trace_id = crossing.trace_id
+        and crowds.parent_span_id = crossing.parent_span_id
+        and crowds.method = crossing.method
+        and crowds.tool_key = crossing.tool_key
 ),
 -- Of two proxies of ours, which pass the request id on, the outer one counts.
 of_parent as (
@@ -114,28 +128,28 @@ steps as (
     select trace_id, span_id, parent_span_id
     from spans
     where parent_span_id is not null
-        and trace_id in (select trace_id from shared)
+        and trace_id in (select trace_id from shared where crossing = 1)
         and not (coalesce(kind, '') = 'client' and method is not null)
 ),
 above as (
     select trace_id, span_id, parent_span_id as above_id
-    from told
+    from crossing
     where parent_span_id is not null
     union all
-    select told.trace_id, told.span_id, step_1.parent_span_id as above_id
-    from told
-    inner join steps as step_1 on step_1.trace_id = told.trace_id and step_1.span_id = told.parent_span_id
+    select crossing.trace_id, crossing.span_id, step_1.parent_span_id as above_id
+    from crossing
+    inner join steps as step_1 on step_1.trace_id = crossing.trace_id and step_1.span_id = crossing.parent_span_id
     union all
-    select told.trace_id, told.span_id, step_2.parent_span_id as above_id
-    from told
-    inner join steps as step_1 on step_1.trace_id = told.trace_id and step_1.span_id = told.parent_span_id
-    inner join steps as step_2 on step_2.trace_id = told.trace_id and step_2.span_id = step_1.parent_span_id
+    select crossing.trace_id, crossing.span_id, step_2.parent_span_id as above_id
+    from crossing
+    inner join steps as step_1 on step_1.trace_id = crossing.trace_id and step_1.span_id = crossing.parent_span_id
+    inner join steps as step_2 on step_2.trace_id = crossing.trace_id and step_2.span_id = step_1.parent_span_id
     union all
-    select told.trace_id, told.span_id, step_3.parent_span_id as above_id
-    from told
-    inner join steps as step_1 on step_1.trace_id = told.trace_id and step_1.span_id = told.parent_span_id
-    inner join steps as step_2 on step_2.trace_id = told.trace_id and step_2.span_id = step_1.parent_span_id
-    inner join steps as step_3 on step_3.trace_id = told.trace_id and step_3.span_id = step_2.parent_span_id
+    select crossing.trace_id, crossing.span_id, step_3.parent_span_id as above_id
+    from crossing
+    inner join steps as step_1 on step_1.trace_id = crossing.trace_id and step_1.span_id = crossing.parent_span_id
+    inner join steps as step_2 on step_2.trace_id = crossing.trace_id and step_2.span_id = step_1.parent_span_id
+    inner join steps as step_3 on step_3.trace_id = crossing.trace_id and step_3.span_id = step_2.parent_span_id
 ),
 nested as (
     select
@@ -145,8 +159,8 @@ nested as (
         outer_span.span_id as outer_id,
         outer_span.rank as outer_rank
     from above
-    inner join told as inner_span on inner_span.trace_id = above.trace_id and inner_span.span_id = above.span_id
-    inner join told as outer_span on outer_span.trace_id = above.trace_id and outer_span.span_id = above.above_id
+    inner join crossing as inner_span on inner_span.trace_id = above.trace_id and inner_span.span_id = above.span_id
+    inner join crossing as outer_span on outer_span.trace_id = above.trace_id and outer_span.span_id = above.above_id
     where outer_span.method = inner_span.method
         and outer_span.tool_key = inner_span.tool_key
         and outer_span.layer <> inner_span.layer

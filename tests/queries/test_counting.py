@@ -200,6 +200,11 @@ def _random(world: World, chance: random.Random) -> None:
     services = {f"s{n}": chance.choice(stacks) for n in range(chance.randrange(1, 6))}
     propagating = {name for name in services if chance.random() < 0.5}
     traces = [f"{chance.getrandbits(128):032x}" for _ in range(3)]
+    for number in range(chance.randrange(0, 20)):  # behind a gateway, which is a service of its own
+        place = chance.randrange(3)
+        stack = [(GATEWAY, PROXY, SDK), (GATEWAY, FASTMCP), (HTTP, PROXY, FASTMCP)][place]
+        outer = {stack[0]: f"gateway-{place}", **dict.fromkeys(stack[1:], f"behind-{place}")}
+        world.call(stack, client_trace=f"{chance.getrandbits(128):032x}", propagate=number % 2 == 0, services=outer)
     for _ in range(chance.randrange(1, 120)):
         name = chance.choice(list(services))
         world.call(
