@@ -63,8 +63,8 @@ class Call:
         self._opened = opened = tracing.open(operation, message.meta)
         if opened is not None:
             operation.span = opened.context
-            if operation.parent is None:
-                operation.parent = opened.parent
+            if opened.context is not None or operation.parent is None:
+                operation.parent = opened.parent  # as the process's own propagators read it
         self._token: Token[bool] | None = watched.set(True)
         under_way.add(self)
 
@@ -125,7 +125,8 @@ class Call:
         operation.duration_ns = max(0, stop_ns - operation.start.mono_ns)
         operation.outcome, operation.error_type, operation.status_code = verdict
         exported = opened is not None and opened.span is not None
-        shared, own = self._recording.record(operation, caller, exported)
+        link = None if opened is None else opened.link
+        shared, own = self._recording.record(operation, caller, exported, link)
         if opened is not None and exported:
             legacy = (operation.protocol_version or "") < MODERN  # since then an id that is sent means nothing
             session_id = caller.protocol_session if caller is not None and legacy else None

@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import orjson
+
 from mcpobs import semconv
 from mcpobs.instrument import tracing
 from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.operation import Operation
+from mcpobs.protocol.operation import Operation, TraceContext
 from mcpobs.protocol.remote import Caller, RemoteSessions
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.recording import Recording
@@ -64,16 +66,20 @@ class ProcessRecording:
         recording = Recording.open(recorder, stdio.process_session, lake=lake, warn=warn, env=quiet)
         return cls(recording, recorder, stdio, _exporter(recorder, env, warn))
 
-    def record(self, operation: Operation, caller: Caller | None, exported: bool) -> tuple[Shared, Row]:
+    def record(
+        self, operation: Operation, caller: Caller | None, exported: bool, link: TraceContext | None = None
+    ) -> tuple[Shared, Row]:
         """Records a finished operation, and exports it where the process's own provider does not."""
         extra: Extra | None = None
-        columns: Row | None = None
+        columns: Row = {}
+        if link is not None:
+            columns["links"] = orjson.dumps([{"trace_id": link.trace_id, "span_id": link.span_id}]).decode()
         if caller is None:
             session = self._stdio.of(operation, (operation.protocol_version or _MODERN) < _MODERN)
         else:
             session = self._remote.of(operation, caller)
             if caller.user_agent is not None:
-                columns = {"user_agent": caller.user_agent}
+                columns["user_agent"] = caller.user_agent
         network = _network("stdio" if caller is None else caller.transport)
         if network != self._recorder.network_transport:
             extra = {semconv.NETWORK_TRANSPORT: network}

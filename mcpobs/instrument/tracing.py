@@ -26,13 +26,21 @@ _ATTRIBUTE_OF: dict[str, str] = {
 class Opened:
     """A span under way, current in this context until it is closed."""
 
-    __slots__ = ("context", "parent", "span", "token")
+    __slots__ = ("context", "link", "parent", "span", "token")
 
-    def __init__(self, span: Any, token: Any, context: TraceContext | None, parent: TraceContext | None) -> None:
+    def __init__(
+        self,
+        span: Any,
+        token: Any,
+        context: TraceContext | None = None,
+        parent: TraceContext | None = None,
+        link: TraceContext | None = None,
+    ) -> None:
         self.span = span
         self.token = token
         self.context = context  # the span's own ids; None where it has none of its own
         self.parent = parent
+        self.link = link  # the span around it, where that is not the parent
 
 
 class Tracing:
@@ -63,25 +71,24 @@ class Tracing:
         around = trace.get_current_span(here).get_span_context()
         above = here if meta is None or self._carries_nothing(meta) else _extracted(meta, here)
         parent = around if above is here else trace.get_current_span(above).get_span_context()
+        linked = around.is_valid and parent.span_id != around.span_id
         target = operation.target
         span = self._tracer.start_span(
             f"{operation.method} {target}" if target else operation.method,
             context=above,
             kind=self._server_kind,
             attributes=_telling(operation),  # at the start: a sampler may ask for them
-            links=(trace.Link(around),) if around.is_valid and parent.span_id != around.span_id else None,
+            links=(trace.Link(around),) if linked else None,
             start_time=operation.start.unix_nano,
         )
         own = span.get_span_context()
         token = contexts.attach(trace.set_span_in_context(span, above))
-        has_ids = own.is_valid and own.span_id != parent.span_id
         return Opened(
             span,
             token,
-            TraceContext(f"{own.trace_id:032x}", f"{own.span_id:016x}", int(own.trace_flags)) if has_ids else None,
-            TraceContext(f"{parent.trace_id:032x}", f"{parent.span_id:016x}", int(parent.trace_flags))
-            if parent.is_valid
-            else None,
+            _plain(own) if own.is_valid and own.span_id != parent.span_id else None,
+            _plain(parent) if parent.is_valid else None,
+            _plain(around) if linked else None,
         )
 
     def close(self, opened: Opened, operation: Operation, shared: Shared, own: Row, session_id: str | None) -> None:
@@ -122,7 +129,7 @@ class Tracing:
         """Without a provider the caller's context is handed on all the same, for the requests of the tool's own."""
         from opentelemetry import context as contexts
 
-        return Opened(None, contexts.attach(_extracted(meta, contexts.get_current())), None, None)
+        return Opened(None, contexts.attach(_extracted(meta, contexts.get_current())))
 
     def _attributes(self, shared: Shared, own: Row, session_id: str | None) -> dict[str, Any]:
         known = self._shared.get(id(shared))
@@ -156,6 +163,10 @@ def _extracted(meta: Mapping[str, object], here: Any) -> Any:
     from opentelemetry import propagate
 
     return propagate.extract(carried, context=here)
+
+
+def _plain(context: Any) -> TraceContext:
+    return TraceContext(f"{context.trace_id:032x}", f"{context.span_id:016x}", int(context.trace_flags))
 
 
 def _telling(operation: Operation) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,12 @@ async def test_the_parent_is_the_caller_s_span_and_the_span_around_it_a_link(
     assert (f"{span.parent.trace_id:032x}", f"{span.parent.span_id:016x}") == (TRACE, SPAN)
     assert [link.context for link in span.links] == [around.get_span_context()]
     assert (row["trace_id"], row["parent_span_id"]) == (TRACE, SPAN)
+    assert json.loads(row["links"]) == [
+        {
+            "trace_id": f"{around.get_span_context().trace_id:032x}",
+            "span_id": f"{around.get_span_context().span_id:016x}",
+        }
+    ]
 
 
 @pytest.mark.anyio
