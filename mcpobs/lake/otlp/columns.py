@@ -1,4 +1,4 @@
-"""The columns that a decoded OTLP span has. Knows no dialect: `lake/dialects.py` makes the lake's columns of these.
+"""The columns that a decoded OTLP span has. Knows no dialect: `lake/dialects/` makes the lake's columns of these.
 
 JSON columns hold attribute values in this form, which keeps the kind of each AnyValue:
 
