@@ -214,14 +214,16 @@ def long_run(spans: int) -> str:
     lines = ["| million spans in the lake | spans/s a core | resident MiB | peak MiB |", "|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as folder:
         server = mcpobs(f"{folder}/lake")
-        for number in range(spans // 1_000_000):
-            way = Way("")
-            measure(way, server, ("http", "grpc")[number % 2], step, stored=True)
-            lines.append(
-                f"| {number + 1} | {way.rates[0]:,.0f} | {server.resident_mib():.0f} | {server.peak_mib():.0f} |"
-            )
-            print(lines[-1], file=sys.stderr, flush=True)
-        server.stop()
+        try:
+            for number in range(spans // 1_000_000):
+                way = Way("")
+                measure(way, server, ("http", "grpc")[number % 2], step, stored=True)
+                lines.append(
+                    f"| {number + 1} | {way.rates[0]:,.0f} | {server.resident_mib():.0f} | {server.peak_mib():.0f} |"
+                )
+                print(lines[-1], file=sys.stderr, flush=True)
+        finally:  # also where it did not come so far in time
+            server.stop()
     return "\n".join(lines)
 
 
