@@ -12,7 +12,7 @@ import pytest
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import open_reading
 from mcpobs.queries import catalog
-from tests.queries import http_oracle, oracles
+from tests.queries import http_oracle, oracles, precursors_oracle
 from tests.queries.recorded import Row, ask, in_memory, scatter
 from tests.queries.traffic import random_rows
 
@@ -25,6 +25,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "shapes": oracles.shapes,
     "coverage": oracles.coverage,
     "http": http_oracle.http,
+    "precursors": precursors_oracle.precursors,
 }
 
 

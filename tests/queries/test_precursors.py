@@ -1,0 +1,50 @@
+"""What comes before failures: planted sequences are found, chance is not, and filters choose among the rows only."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.queries.precursors_oracle import PLANTED, patterned, precursors, unpatterned
+from tests.queries.recorded import Row, ask, in_memory
+from tests.queries.traffic import random_rows
+
+LOOSE = {"min_calls": 2, "support": 2, "spread": 1, "by_chance": 1e9}
+"""Thresholds that let nearly everything through, so that there is much to compare."""
+
+
+def _same(found: list[Row], expected: list[Row]) -> None:
+    assert found == [
+        {k: pytest.approx(v, rel=1e-9) if isinstance(v, float) else v for k, v in r.items()} for r in expected
+    ]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("given", [{}, LOOSE])
+def test_what_is_told_equals_the_plain_answer(seed: int, given: dict[str, Any]) -> None:
+    chance = random.Random(seed)
+    rows = patterned(chance, [10, 30, 120][seed % 3])
+    if seed > 2:  # ties in time, gaps in every column
+        rows += [row | {"trace_id": f"f{row['trace_id'][1:]}"} for row in random_rows(chance, 400)]
+    expected = precursors(rows, **given)
+    assert expected or not given
+    _same(
+        ask(in_memory(chance.sample(rows, len(rows)), threads=chance.choice([1, 2, 8])), "precursors", **given),
+        expected,
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_planted_sequence_is_found_and_no_other_failure(seed: int) -> None:
+    found = ask(in_memory(patterned(random.Random(seed), 600)), "precursors")
+    told = {(row["before"], row["tool"], row["fault"]) for row in found}
+    planted = {(" → ".join(before), tool, fault) for before, tool, fault in PLANTED}
+    shadow = {("lock", "write", "denied")}  # the last of two tells something too
+    assert planted <= told <= planted | shadow
+
+
+def test_by_chance_hardly_a_lake_of_many_has_a_row() -> None:
+    told = [len(ask(in_memory(unpatterned(random.Random(seed), 120)), "precursors")) for seed in range(20)]
+    assert sum(map(bool, told)) <= 1  # 5 % of 20
