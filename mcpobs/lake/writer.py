@@ -110,21 +110,22 @@ def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None
                 kept = kept or _receiving(connection, work)
                 stored = _store_requests(kept, table, state, batch)
             done = _commit(table, state, batch, stored, left, done)
-        if _join_small(connection, table, state, TOO_MANY_FILES if busy else MANY_FILES):
+        if _join_small(connection, table, state, busy):
             state = snapshot.load(table, lambda: connection)
         vacuum(table, state)
     return done
 
 
-def _join_small(connection: Connection, table: Path, state: Snapshot, many: int) -> bool:
+def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool) -> bool:
     """Joins the small files of each partition that has many: 1,000 of them read 40 times slower than one. True where
-    it did."""
+    it did. One that is `busy` makes one file of JOINED_BYTES at a time, for the next batch is waiting."""
+    many = TOO_MANY_FILES if busy else MANY_FILES
     small: dict[str, list[DataFile]] = {}
     for file in state.files.values():
         if file.size_bytes < SMALL_BYTES and cold.visible_damage(table, file) is None:
             small.setdefault(file.date or "", []).append(file)
     parts = [part for files in small.values() if len(files) > many for part in _parts(files)]
-    for part in parts:
+    for part in parts[:1] if busy else parts:
         join(connection, table, snapshot.load(table, lambda: connection), part)
     return bool(parts)
 
