@@ -42,6 +42,7 @@ class Running:
 
     def result(self) -> tuple[Call, Mapping[str, Any]]:
         """The next result, with the interrupts that are due on the way to it."""
+        self.taken += self.pool.take()
         while not self.taken:
             self.woken.wait(self.pool.tick())
             self.woken.clear()
@@ -108,7 +109,7 @@ def test_a_report_is_narrowed_and_says_how_much_is_left_out(ask: Ask) -> None:
     told = ask("report", name="sessions", limit=2)
     assert (len(told["rows"]), told["rows_total"]) == (2, 5)
     assert told["cut"][0].startswith("2 of 5 rows shown: raise limit")
-    told = ask("report", name="errors", session="look")
+    told = ask("report", name="errors", session="loop")
     assert (told["rows"], told["answer"]) == ([], "nothing of the kind in all time")
 
 
