@@ -97,7 +97,7 @@ class Tracing:
         if span is None:
             return
         if span.is_recording():
-            span.set_attributes(self._attributes(shared, own, session_id))
+            _set(span, self._attributes(shared, own, session_id))
             if operation.error_type is not None:
                 from opentelemetry.trace.status import Status, StatusCode
 
@@ -141,6 +141,25 @@ class Tracing:
         if session_id is not None:
             found[semconv.MCP_SESSION_ID] = session_id
         return found
+
+
+def _set(span: Any, found: dict[str, Any]) -> None:
+    """As `span.set_attributes`, which cleans every value by itself: 30 of them take 40 µs of a native span's 70. Ours are
+    texts, integers and booleans already. An SDK that is built otherwise, or has a limit that they meet, does it itself.
+    """
+    kept = getattr(span, "_attributes", None)
+    inside, lock = getattr(kept, "_dict", None), getattr(kept, "_lock", None)
+    room = getattr(kept, "maxlen", 0)
+    if (
+        not isinstance(inside, dict)
+        or lock is None
+        or getattr(kept, "max_value_len", 0) is not None
+        or (room is not None and len(inside) + len(found) > room)
+    ):
+        span.set_attributes(found)
+        return
+    with lock:
+        inside.update(found)
 
 
 def provider_of(trace: ModuleType | None) -> Any:
