@@ -144,9 +144,9 @@ class Tracing:
 
 
 def _set(span: Any, found: dict[str, Any]) -> None:
-    """As `span.set_attributes`, which cleans every value by itself: 30 of them take 40 µs of a native span's 70. Ours are
-    texts, integers and booleans already. An SDK that is built otherwise, or has a limit that they meet, does it itself.
-    """
+    """As `span.set_attributes`, which cleans every value by itself: 30 of them take 40 µs, and a native span 70 in all.
+    Ours are texts, integers and booleans already. An SDK that is built otherwise, or has a limit which they meet, does
+    it itself."""
     kept = getattr(span, "_attributes", None)
     inside, lock = getattr(kept, "_dict", None), getattr(kept, "_lock", None)
     room = getattr(kept, "maxlen", 0)
