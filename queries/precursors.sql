@@ -41,10 +41,12 @@ with calls as (
         session_id, start_unix_nano, sequence, span_id, trace_id,
         coalesce(service_name, '') as service_key,
         coalesce(tool, '') as tool_key,
-        -- The casts keep lag() null before the first call where an engine tells texts from nullable texts (ClickHouse).
-        cast(coalesce(tool, '?') as varchar) as label,
-        cast(coalesce(service_name, '?') || '/' || coalesce(tool, '?') as varchar) as full_label,
-        cast(coalesce(service_name, '') as varchar) as place,
+        -- The length keeps names apart that would otherwise run into each other. The cast keeps lag() null before the
+        -- first call where an engine tells texts from nullable texts (ClickHouse).
+        cast(
+            cast(length(coalesce(service_name, '')) as varchar) || ':' || coalesce(service_name, '') || '/'
+            || coalesce(tool, '?') as varchar
+        ) as code,
         case
             when outcome = 'ok' and coalesce(result_empty, false) then 'empty'
             when outcome = 'tool_error' then 'tool'
@@ -61,17 +63,15 @@ with calls as (
 chained as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_key, tool_key, fault,
-        case when lag(place, 1) over in_session = place then lag(label, 1) over in_session
-            else lag(full_label, 1) over in_session end as before_1,
-        case when lag(place, 2) over in_session = place then lag(label, 2) over in_session
-            else lag(full_label, 2) over in_session end as before_2
+        lag(code, 1) over in_session as code_1,
+        lag(code, 2) over in_session as code_2
     from calls
     window in_session as (partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id)
 ),
 -- Calls that did not fail are only counted; one that failed keeps a row of its own.
 counted as (
     select
-        service_key, tool_key, before_2, before_1, fault,
+        service_key, tool_key, code_2, code_1, fault,
         case when fault is not null then session_id end as session_id,
         case when fault is not null then start_unix_nano end as start_unix_nano,
         case when fault is not null then sequence end as sequence,
@@ -79,26 +79,48 @@ counted as (
         case when fault is not null then trace_id end as trace_id,
         count(*) as calls
     from chained
-    where before_1 is not null
+    where code_1 is not null
         and start_unix_nano >= $since
     group by
-        service_key, tool_key, before_2, before_1, fault,
+        service_key, tool_key, code_2, code_1, fault,
         case when fault is not null then session_id end,
         case when fault is not null then start_unix_nano end,
         case when fault is not null then sequence end,
         case when fault is not null then span_id end,
         case when fault is not null then trace_id end
 ),
+prefixed as (
+    select
+        service_key, tool_key, code_2, code_1, fault, session_id, start_unix_nano, sequence, span_id, trace_id, calls,
+        cast(length(service_key) as varchar) || ':' || service_key || '/' as own
+    from counted
+),
+-- A tool of the same server by its name alone, one of another server behind the server's.
+named as (
+    select
+        service_key, tool_key, fault, session_id, start_unix_nano, sequence, span_id, trace_id, calls,
+        case
+            when substr(code_1, 1, length(own)) = own then substr(code_1, length(own) + 1)
+            when substr(code_1, 1, 2) = '0:' then '?' || substr(code_1, 3)
+            else substr(code_1, strpos(code_1, ':') + 1)
+        end as before_1,
+        case
+            when substr(code_2, 1, length(own)) = own then substr(code_2, length(own) + 1)
+            when substr(code_2, 1, 2) = '0:' then '?' || substr(code_2, 3)
+            else substr(code_2, strpos(code_2, ':') + 1)
+        end as before_2
+    from prefixed
+),
 steps as (
     select
         service_key, tool_key, 1 as length, before_1 as last_before, before_1 as before, fault, session_id,
         start_unix_nano, sequence, span_id, trace_id, calls
-    from counted
+    from named
     union all
     select
         service_key, tool_key, 2 as length, before_1 as last_before, before_2 || ' → ' || before_1 as before, fault,
         session_id, start_unix_nano, sequence, span_id, trace_id, calls
-    from counted
+    from named
     where before_2 is not null
 ),
 sequences as (
