@@ -32,6 +32,7 @@ def _run(argv: list[str]) -> int:
     if argv and argv[0] in ("instrument", "report") and "_MCPOBS_COMPLETE" not in os.environ:
         from mcpobs.cli import door
 
+        argv = [argv[0], *door.with_values(argv[0], argv[1:])]
         options = door.parse(argv[0], argv[1:])
         if options is not None:
             return door.enter(argv[0], options)

@@ -20,9 +20,43 @@ VALUES = {
         "--session": "session",
         "--server": "server",
         "--format": "format",
+        "--html": "html",
+        "--watch": "watch",
     },
 }
 NUMBERS = {"instrument": {}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}
+
+
+MAY_BE_ALONE = {"--html", "--watch"}
+"""Options of `report` whose value may be left out."""
+
+
+def with_values(command: str, argv: list[str]) -> list[str]:
+    """The command line with `--html FILE` and `--watch SECONDS` in one word each, and `--html=` where it is alone.
+
+    No parser has options whose value may be left out. A word after one is its value where it looks like one: a file
+    has a dot or a slash in its name or is `-`, seconds are a number; any other is said with `=`.
+    """
+    if command != "report":
+        return argv
+    words: list[str] = []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word in MAY_BE_ALONE:
+            following = rest[0] if rest else ""
+            takes = _looks_like_a_file(following) if word == "--html" else _looks_like_seconds(following)
+            word = f"{word}={rest.pop(0) if takes else ''}"
+        words.append(word)
+    return words
+
+
+def _looks_like_a_file(word: str) -> bool:
+    return word == "-" or (not word.startswith("-") and ("." in word or "/" in word))
+
+
+def _looks_like_seconds(word: str) -> bool:
+    return word.isascii() and word.replace(".", "", 1).isdecimal()
 
 
 class Parsed:
@@ -52,7 +86,10 @@ def parse(command: str, argv: list[str]) -> Parsed | None:
         elif name in values or name in numbers:
             if not has_value:
                 value = next(rest, "")
-            if not value or value.startswith("-"):
+            if name in MAY_BE_ALONE:
+                if not has_value:
+                    return None
+            elif not value or value.startswith("-"):
                 return None
             if name in values:
                 parsed.options[values[name]] = value

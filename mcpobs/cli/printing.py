@@ -50,15 +50,17 @@ def emit(text: str) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[Column], rows: Rows, chart: Chart | None = None, *, bars: bool = False) -> str:
-    """A table as wide as the terminal; as wide as it needs, and without colour, where stdout is none.
+def table(
+    columns: Sequence[Column], rows: Rows, chart: Chart | None = None, *, bars: bool = False, margin: int = 0
+) -> str:
+    """A table as wide as the terminal but for a margin; as wide as it needs, and without colour, where stdout is none.
 
     The chart's bars are drawn on a terminal that knows their characters; elsewhere only with `bars`.
     """
     terminal = sys.stdout.isatty()
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     drawn = chart if bars or draws_blocks() else None
-    cells_wide = terminal_cells() if terminal else None
+    cells_wide = terminal_cells() - margin if terminal else None
     return render_table(columns, rows, cells_wide=cells_wide, colour=colour, chart=drawn)
 
 
@@ -98,16 +100,21 @@ def more(left_out: int, total: int) -> None:
         say(f"{left_out:,} more {rows} not shown", f"--limit {total} shows all")
 
 
-def warn_of_damage(reading: Reading) -> list[str]:
-    """One line on stderr for what the lake could not give; the same lines, for a report's JSON."""
+def warn_of_damage(reading: Reading, *, aloud: bool = True) -> list[str]:
+    """One line on stderr for what the lake could not give, unless not `aloud`; the same lines, for a report's JSON."""
     warnings = []
+    tell = say if aloud else _nothing
     if reading.damaged_lines:
         lines = "line is" if reading.damaged_lines == 1 else "lines are"
         warnings.append(f"{reading.damaged_lines:,} damaged {lines} left out of the spool")
-        say(
+        tell(
             f"warning: {warnings[-1]}", "calls that were being written during a crash or on a full disk are not counted"
         )
     for path, why in reading.damaged_files:
         warnings.append(f"{path} cannot be read and is left out: {why}")
-        say(f"warning: {warnings[-1]}", "restore the file from a backup; `mcpobs lake info` tells what is missing")
+        tell(f"warning: {warnings[-1]}", "restore the file from a backup; `mcpobs lake info` tells what is missing")
     return [printable(warning) for warning in warnings]
+
+
+def _nothing(message: str, hint: str | None = None) -> None:
+    """Says nothing."""

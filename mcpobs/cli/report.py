@@ -26,6 +26,13 @@ def report(
     bars: Annotated[
         bool, typer.Option("--bars", help="Draw bars in a table even where stdout is no terminal.")
     ] = False,
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="[FILE]", help="Write a page with charts, one file that needs no network; - is stdout."),
+    ] = None,
+    watch: Annotated[
+        str | None, typer.Option(metavar="[SECONDS]", help="Ask again and again, and show it in place.  [default: 2]")
+    ] = None,
     lake: Annotated[
         str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
@@ -50,7 +57,8 @@ def report(
       mcpobs report loops --since 7d
       mcpobs report failures --session 9f2c --format json
       mcpobs report latency --server git --format markdown
-      mcpobs report all --since 24h
+      mcpobs report all --since 24h --html morning.html
+      mcpobs report latency --since 1h --watch
 
     Times are UTC. --p95 looks at the last hour where a tool has enough calls in it, else at the newest window that
     has, and says which; tools with too few calls are set apart, so that one slow call never wins.
@@ -71,6 +79,8 @@ def report(
             format=format,
             json=json,
             bars=bars,
+            html=html,
+            watch=watch,
             lake=lake,
         )
     )

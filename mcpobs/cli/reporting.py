@@ -6,11 +6,11 @@ Imports no typer (100 ms), for the fast door comes here directly. stdout gets th
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from mcpobs.cli.asking import ALL, Found, ask, ask_all, ask_overview, ask_p95
+from mcpobs.cli.asking import ALL, Found, ask, ask_activity, ask_all, ask_overview, ask_p95
 from mcpobs.cli.printing import (
-    DEFAULT_ROWS,
     Format,
     check_limit,
     chosen_format,
@@ -20,7 +20,7 @@ from mcpobs.cli.printing import (
     say,
     warn_of_damage,
 )
-from mcpobs.cli.writing import TOP_ROWS, written
+from mcpobs.cli.writing import rows_shown, written
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import Reading, open_reading
@@ -36,7 +36,10 @@ RECORD = "record calls with `mcpobs instrument -- <server command>`"
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
-    """The options of `mcpobs report`, named as they are on the command line."""
+    """The options of `mcpobs report`, named as they are on the command line.
+
+    `html` and `watch` are None where they are not given and empty where they are without a value.
+    """
 
     name: str | None = None
     p95: bool = False
@@ -50,26 +53,49 @@ class ReportOptions:
     format: str | None = None
     json: bool = False
     bars: bool = False
+    html: str | None = None
+    watch: str | None = None
     lake: str | None = None
 
 
 def run_report(options: ReportOptions, now: int | None = None) -> int:
     """Runs a report and prints it; returns the exit code. `now` is the present in unix nanoseconds."""
-    now = time.time_ns() if now is None else now
     form = chosen_format(options.format, options.json)
     check_limit(options.limit)
+    _check_forms(options)
+    if options.html is not None and options.name is None and not options.p95:
+        options = replace(options, name=ALL)  # a page of five sentences would be none
+    if options.watch is not None:
+        from mcpobs.cli.watching import watch
+
+        return watch(options)
+    now = time.time_ns() if now is None else now
+    found, warnings = look(options, now, empty=_tell_empty)
+    if options.html is not None:
+        from mcpobs.cli.paging import write_page
+
+        write_page(found, wanted(options), options.limit, options.html, warnings, now)
+    else:
+        _print(found, form, options.limit, warnings, options.bars)
+    return EXIT_OK
+
+
+def look(
+    options: ReportOptions, now: int, empty: Callable[[Reading, Filters, Window], None] | None = None
+) -> tuple[Found, list[str]]:
+    """Opens the lake and asks; the answer, and warnings that were told. `empty` is called where there are no rows."""
     query = _query(options)
     chosen = None
     if not options.p95 or options.since is not None or options.until is not None:
         chosen = window.given(options.since, options.until, now)
-    wanted = Filters(options.tool, options.session, options.server)
-    since, until = _bounds(query, chosen, wanted)
+    given = wanted(options)
+    since, until = _bounds(query, chosen, given)
     lake = lake_folder(options.lake)
     commit_first(lake)
     with open_reading(lake, since_unix_nano=since, until_unix_nano=until) as reading:
 
         def work(connection: Connection) -> Found:
-            resolved = filters.resolve(connection, wanted)
+            resolved = filters.resolve(connection, given)
             if query is not None and chosen is not None:
                 return ask(connection, query, resolved, chosen, options.min_calls)
             if options.name == ALL:
@@ -78,12 +104,29 @@ def run_report(options: ReportOptions, now: int | None = None) -> int:
                 return ask_p95(connection, resolved, chosen, now, options.min_calls)
             return ask_overview(connection, resolved, chosen or window.EVERYTHING, now, options.min_calls)
 
-        found = on_sound_files(reading, work)
-        warnings = warn_of_damage(reading)
-        if not found.result.rows:
-            _tell_empty(reading, wanted, found.window)
-    _print(found, form, options.limit, warnings, options.bars)
-    return EXIT_OK
+        def with_activity(connection: Connection) -> Found:
+            found = work(connection)
+            resolved = filters.resolve(connection, given)
+            return replace(found, activity=found.activity or ask_activity(connection, resolved, found.window))
+
+        found = on_sound_files(reading, with_activity if options.watch is not None else work)
+        warnings = warn_of_damage(reading, aloud=options.watch is None)
+        if not found.result.rows and empty is not None:
+            empty(reading, given, found.window)
+    return found, warnings
+
+
+def wanted(options: ReportOptions) -> Filters:
+    return Filters(options.tool, options.session, options.server)
+
+
+def _check_forms(options: ReportOptions) -> None:
+    """An answer has one form."""
+    named = {"--html": options.html is not None, "--watch": options.watch is not None, "--json": options.json}
+    named |= {f"--format {options.format}": options.format is not None and not options.json}
+    chosen = [name for name, is_given in named.items() if is_given]
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[0]} and {chosen[1]} exclude each other", "leave one of them out")
 
 
 def _query(options: ReportOptions) -> Query | None:
@@ -107,15 +150,11 @@ def _bounds(query: Query | None, chosen: Window | None, wanted: Filters) -> tupl
 
 
 def _print(found: Found, form: Format, limit: int | None, warnings: list[str], bars: bool) -> None:
-    if found.report == ALL:  # each of its tables says how many rows it leaves out
-        cut = TOP_ROWS if limit is None and form in ("table", "markdown") else limit
-        emit(written(found, form, cut, warnings, bars=bars))
-        return
-    if limit is None and form == "table":
-        limit = DEFAULT_ROWS
-    emit(written(found, form, limit, warnings, bars=bars))
-    total = found.result.total
-    more(total - len(found.result.rows[:limit]), total)
+    shown = rows_shown(found, form, limit)
+    emit(written(found, form, shown, warnings, bars=bars))
+    if found.report != ALL:  # each of its tables says itself how many rows it leaves out
+        total = found.result.total
+        more(total - len(found.result.rows[:shown]), total)
 
 
 def _tell_empty(reading: Reading, wanted: Filters, chosen: Window) -> None:

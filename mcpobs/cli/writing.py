@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcpobs.cli.asking import ALL, Found
-from mcpobs.cli.printing import Format, draws_blocks, table
+from mcpobs.cli.printing import DEFAULT_ROWS, Format, draws_blocks, table
 from mcpobs.output import csv_text, json_text, markdown, series
 from mcpobs.output.units import moment
 from mcpobs.queries import window
@@ -18,8 +18,10 @@ _LONG = tuple(Column(name, "varchar") for name in ("report", "row", "column", "v
 """`all` as CSV: one file cannot hold several tables, so each value has a line."""
 
 
-def written(found: Found, form: Format, limit: int | None, warnings: list[str], *, bars: bool = False) -> str:
-    """The answer, of each table at most `limit` rows."""
+def written(
+    found: Found, form: Format, limit: int | None, warnings: list[str], *, bars: bool = False, margin: int = 0
+) -> str:
+    """The answer, of each table at most `limit` rows; a table for a terminal leaves a margin."""
     columns, rows = found.result.columns, found.result.rows[:limit]
     match form:
         case "json":
@@ -34,28 +36,39 @@ def written(found: Found, form: Format, limit: int | None, warnings: list[str], 
             lead = f"{markdown.escaped(found.answer)}\n\n" if found.answer else ""
             return lead + markdown.render(columns, rows)
         case "table":
-            return _table(found, rows, limit, bars)
+            return _table(found, rows, limit, bars, margin)
 
 
-def _table(found: Found, rows: list[Row], limit: int | None, bars: bool) -> str:
+def rows_shown(found: Found, form: Format, limit: int | None) -> int | None:
+    """How many rows of a table are written where --limit does not say: of a table few, of other formats all."""
+    if limit is not None:
+        return limit
+    if found.report == ALL:
+        return TOP_ROWS if form in ("table", "markdown") else None
+    return DEFAULT_ROWS if form == "table" else None
+
+
+def _table(found: Found, rows: list[Row], limit: int | None, bars: bool, margin: int) -> str:
     lead = f"{found.answer}\n" if found.answer else ""
     columns = found.result.columns
     if found.report == "overview":
         return lead + "".join(f"\n{question}\n  {answer}\n  more: {more}\n" for question, answer, more in rows)
     if found.report == ALL:
-        return lead + _sections(found, limit, bars)
+        return lead + _sections(found, limit, bars, margin)
     if found.report != "p95":
-        return (f"{lead}\n" if lead else "") + table(columns, rows, found.chart, bars=bars) if rows else ""
+        return (
+            (f"{lead}\n" if lead else "") + table(columns, rows, found.chart, bars=bars, margin=margin) if rows else ""
+        )
     ranked = [row[:-1] for row in rows if row[-1]]
     too_few = [row[:-1] for row in rows if not row[-1]]
     if ranked:
-        lead += "\n" + table(columns[:-1], ranked, found.chart, bars=bars)
+        lead += "\n" + table(columns[:-1], ranked, found.chart, bars=bars, margin=margin)
     if too_few:
-        lead += f"\ntoo few calls to rank (under {found.min_calls:,}):\n" + table(columns[:-1], too_few)
+        lead += f"\ntoo few calls to rank (under {found.min_calls:,}):\n" + table(columns[:-1], too_few, margin=margin)
     return lead
 
 
-def _sections(found: Found, limit: int | None, bars: bool) -> str:
+def _sections(found: Found, limit: int | None, bars: bool, margin: int) -> str:
     """The sentences, then each report's table, cut to its top."""
     text = ""
     if found.activity is not None and (bars or draws_blocks()):
@@ -65,7 +78,7 @@ def _sections(found: Found, limit: int | None, bars: bool) -> str:
     for part, (_, _, more) in zip(found.parts, found.result.rows, strict=True):
         if part.result.rows:
             text += f"\n{_headed(part, limit, str(more))}\n"
-            text += table(part.result.columns, part.result.rows[:limit], part.chart, bars=bars)
+            text += table(part.result.columns, part.result.rows[:limit], part.chart, bars=bars, margin=margin)
     return text
 
 

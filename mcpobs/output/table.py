@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from mcpobs.output import bars, units
@@ -25,27 +26,36 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 Rows = Sequence[Sequence[object]]
 
 
-def cells(columns: Sequence[Column], rows: Rows) -> tuple[list[str], list[bool], list[list[str]]]:
-    """Headings, which columns are flush right, and the cells of each row.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Columns that share a cell; mostly one."""
 
-    The server is left out where there is but one, and numbered columns (`before_5 … before_1`) share one cell.
-    """
-    headings: list[str] = []
-    right: list[bool] = []
-    parts: list[list[int]] = []
+    heading: str
+    right: bool
+    indexes: list[int]
+
+
+def groups(columns: Sequence[Column], rows: Rows) -> list[Group]:
+    """What stands in a cell of its own: the server is left out where there is but one, and numbered columns
+    (`before_5 … before_1`) share one cell."""
+    found: list[Group] = []
     for index, column in enumerate(columns):
         if column.name == "service_name" and len({row[index] for row in rows}) < 2:
             continue
-        group = _NUMBERED.fullmatch(column.name)
-        heading = units.title(group[1] if group else column.name)
-        if group and headings and headings[-1] == heading:
-            parts[-1].append(index)
+        numbered = _NUMBERED.fullmatch(column.name)
+        heading = units.title(numbered[1] if numbered else column.name)
+        if numbered and found and found[-1].heading == heading:
+            found[-1].indexes.append(index)
             continue
-        headings.append(heading)
-        right.append(not group and units.is_number(column.name, column.type))
-        parts.append([index])
-    body = [[_cell(columns, row, indexes) for indexes in parts] for row in rows]
-    return headings, right, body
+        found.append(Group(heading, not numbered and units.is_number(column.name, column.type), [index]))
+    return found
+
+
+def cells(columns: Sequence[Column], rows: Rows) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Headings, which columns are flush right, and the cells of each row."""
+    found = groups(columns, rows)
+    body = [[_cell(columns, row, group.indexes) for group in found] for row in rows]
+    return [group.heading for group in found], [group.right for group in found], body
 
 
 def render(

@@ -77,3 +77,26 @@ def test_a_report_with_its_options_goes_through_the_fast_door() -> None:
     assert parsed is not None
     assert parsed.words == ["loops"]
     assert parsed.options == {"since": "2h", "limit": 5, "json": True}
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["all", "--html"], ["all", "--html="]),
+        (["--html", "page.html", "all"], ["--html=page.html", "all"]),
+        (["--html", "latency"], ["--html=", "latency"]),
+        (["--html", "-"], ["--html=-"]),
+        (["--html", "--since", "2h"], ["--html=", "--since", "2h"]),
+        (["--html=page"], ["--html=page"]),
+        (["--watch", "5", "latency"], ["--watch=5", "latency"]),
+        (["latency", "--watch"], ["latency", "--watch="]),
+        (["--watch", "0.5"], ["--watch=0.5"]),
+    ],
+)
+def test_a_value_that_may_be_left_out_is_one_word_with_its_option(argv: list[str], words: list[str]) -> None:
+    assert door.with_values("report", argv) == words
+    assert door.parse("report", words) is not None
+
+
+def test_a_servers_own_options_are_left_as_they_are() -> None:
+    assert door.with_values("instrument", ["--", "x", "--html", "y"]) == ["--", "x", "--html", "y"]

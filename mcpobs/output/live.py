@@ -1,0 +1,41 @@
+"""The picture of a live view: what fits on the screen, and which lines are new. Pure; knows no terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+MARGIN = 2
+"""Cells left of a line, for the mark of one that is new."""
+
+MARK = "•"
+_DRAWN = re.compile("[▁▂▃▄▅▆▇█▏▎▍▌▋▊▉]|\x1b\\[[0-9]*m")
+
+
+def picture(head: Sequence[str], body: Sequence[str], before: Sequence[str] | None, lines: int) -> list[str]:
+    """The lines of a screen of so many: the head, and below it what there is room for of the body, with a mark at each
+    line that was not there `before`. Nothing is marked in the first picture."""
+    known = None if before is None else {_said(line) for line in before}
+    shown = [_marked(line, known) for line in body]
+    room = max(0, lines - len(head))
+    if len(shown) > room:
+        left_out = len(shown) - room + 1
+        shown = [*shown[: max(0, room - 1)], f"{' ' * MARGIN}… {left_out:,} more lines"][:room]
+    return [*head, *shown][:lines]
+
+
+def change(now: int, before: int | None, noun: str) -> str:
+    """A number, and by how much it is another than before: `1,204 calls (+12)`."""
+    told = f"{now:,} {noun}"
+    return told if before is None or now == before else f"{told} ({now - before:+,})"
+
+
+def _marked(line: str, known: set[str] | None) -> str:
+    said = _said(line)
+    mark = MARK if known is not None and said and said not in known else " "
+    return f"{mark:<{MARGIN}}{line}"
+
+
+def _said(line: str) -> str:
+    """What a line says, however wide its columns and long its bars are: those change with their neighbours."""
+    return " ".join(_DRAWN.sub("", line).split())

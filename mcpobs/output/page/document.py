@@ -1,0 +1,100 @@
+"""The whole page: what it holds, and its HTML. It opens from disk, and its own policy forbids it to load anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcpobs.output.chart import Chart
+from mcpobs.output.page.charts import drawn, over_time
+from mcpobs.output.page.grid import grid
+from mcpobs.output.page.markup import element, opening, safe
+from mcpobs.output.page.style import STYLE
+from mcpobs.output.series import Series
+from mcpobs.queries.run import Result
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One report. `short` is its question as the list of answers asks it; `more` is the command that shows all rows."""
+
+    name: str
+    short: str
+    question: str
+    answer: str | None
+    result: Result
+    chart: Chart | None
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`facts` tell below the title what was looked at; `made` tells at the foot by what and when."""
+
+    title: str
+    answer: str | None
+    facts: tuple[str, ...]
+    sections: tuple[Section, ...]
+    made: str
+    activity: Series | None = None
+    warnings: Sequence[str] = ()
+
+
+def render(page: Page, limit: int | None) -> str:
+    """The file, with at most `limit` rows of each table."""
+    alone = len(page.sections) == 1
+    title = element("title", safe(f"mcpobs: {page.title}"))
+    head = element(
+        "head",
+        opening("meta", charset="utf-8")
+        + opening("meta", http_equiv="Content-Security-Policy", content=POLICY)
+        + opening("meta", name="viewport", content="width=device-width, initial-scale=1")
+        + opening("meta", name="referrer", content="no-referrer")
+        + title
+        + element("style", STYLE),
+    )
+    body = _header(page)
+    if not alone:
+        body += _answers(page.sections)
+    if page.activity is not None:
+        body += over_time(page.activity)
+    body += "".join(_section(section, limit, alone) for section in page.sections)
+    body += element("footer", element("p", safe(page.made)))
+    return f"<!doctype html>\n{element('html', head + element('body', body), lang='en')}\n"
+
+
+def _header(page: Page) -> str:
+    parts = element("h1", safe(page.title))
+    if page.answer:
+        parts += element("p", safe(page.answer), class_="answer")
+    parts += "".join(element("p", safe(fact), class_="soft") for fact in page.facts)
+    parts += "".join(element("p", safe(f"warning: {warning}"), role="alert") for warning in page.warnings)
+    return element("header", parts)
+
+
+def _answers(sections: Sequence[Section]) -> str:
+    return element(
+        "dl",
+        "".join(
+            element("dt", element("a", safe(section.short), href=f"#{section.name}"))
+            + element("dd", safe(section.answer or ""))
+            for section in sections
+        ),
+    )
+
+
+def _section(section: Section, limit: int | None, alone: bool) -> str:
+    rows = section.result.rows[:limit]
+    parts = "" if alone else element("h2", safe(section.question)) + element("p", safe(section.answer or ""))
+    if section.chart is not None:
+        parts += drawn(section.chart, section.result.columns, section.result.rows)
+    if rows:
+        parts += grid(section.result.columns, rows, section.name)
+    elif alone:
+        parts += element("p", "Nothing of the kind.")
+    if len(rows) < section.result.total:
+        told = f"{len(rows):,} of {section.result.total:,} rows; more: "
+        parts += element("p", safe(told) + element("code", safe(section.more)), class_="soft")
+    return element("section", parts, id=section.name)

@@ -1,0 +1,37 @@
+"""A result as an HTML table. The meaning of a column is the tooltip of its heading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mcpobs.output.page.markup import element, safe
+from mcpobs.output.table import Rows, cells, groups
+from mcpobs.output.units import TIME
+from mcpobs.queries.header import Column
+
+_PROSE = 40
+"""A text of more characters is wrapped; shorter ones stay on one line, and the table scrolls sideways."""
+
+
+def grid(columns: Sequence[Column], rows: Rows, name: str) -> str:
+    headings, right, body = cells(columns, rows)
+    meanings = [_meaning(columns, group.indexes) for group in groups(columns, rows)]
+    head = "".join(
+        element("th", safe(heading), scope="col", title=meaning or None, class_="number" if flush_right else None)
+        for heading, meaning, flush_right in zip(headings, meanings, right, strict=True)
+    )
+    lines = "".join(
+        element("tr", "".join(_cell(*told) for told in zip(headings, right, row, strict=True))) for row in body
+    )
+    table = element("table", element("thead", element("tr", head)) + element("tbody", lines))
+    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=f"table of {name}")
+
+
+def _cell(heading: str, flush_right: bool, text: str) -> str:
+    kind = "number" if flush_right else "prose" if len(text) > _PROSE and not heading.endswith(TIME) else None
+    return element("td", safe(text), class_=kind)
+
+
+def _meaning(columns: Sequence[Column], indexes: Sequence[int]) -> str:
+    told = [columns[index].meaning for index in indexes if columns[index].meaning]
+    return " → ".join(dict.fromkeys([told[0], told[-1]])) if told else ""

@@ -1,0 +1,54 @@
+"""Opens a page from disk in headless Chromium and tells as JSON what it asked for, complained about and looks like.
+
+Runs in an environment with playwright: `page_driver.py BROWSER PAGE FOLDER`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+VIEWS = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 900}},
+    "narrow": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}},
+}
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+LOOK = """() => ({
+    wide: document.documentElement.scrollWidth, room: document.documentElement.clientWidth,
+    back: getComputedStyle(document.body).backgroundColor, text: document.body.innerText,
+    charts: document.querySelectorAll("figure").length, tables: document.querySelectorAll("table").length,
+    scripts: document.scripts.length, resources: performance.getEntriesByType("resource").length,
+    outside: [...document.querySelectorAll("svg rect, svg line, svg circle, svg text")].filter((part) => {
+        const box = part.getBoundingClientRect();
+        return box.right > document.documentElement.clientWidth + 1 || box.left < -1;
+    }).length,
+})"""
+
+
+def main(browser: str, page: Path, folder: Path) -> None:
+    told = {}
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=QUIET)
+        for name, options in VIEWS.items():
+            context = chromium.new_context(**options)
+            requests: list[str] = []
+            complaints: list[str] = []
+            opened = context.new_page()
+            opened.on("request", lambda request, to=requests: to.append(request.url))
+            opened.on("console", lambda message, to=complaints: to.append(message.text))
+            opened.on("pageerror", lambda error, to=complaints: to.append(str(error)))
+            opened.goto(page.as_uri())
+            opened.screenshot(path=folder / f"{page.stem}-{name}.png", full_page=True)
+            told[name] = {"requests": requests, "complaints": complaints, **opened.evaluate(LOOK)}
+            context.close()
+        chromium.close()
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,154 @@
+"""The HTML page: whatever peers named their tools and sessions, it stays text, and nothing is loaded."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcpobs.output import units
+from mcpobs.output.chart import Chart
+from mcpobs.output.page.document import POLICY, Page, Section, render
+from mcpobs.output.page.markup import element
+from mcpobs.output.page.style import STYLE
+from mcpobs.output.series import Series
+from mcpobs.output.text import printable
+from mcpobs.queries.header import Column
+from mcpobs.queries.run import Result
+
+COLUMNS = (
+    Column("tool", "varchar", "the tool's <name>"),
+    Column("session_id", "varchar", "the session"),
+    Column("calls", "bigint", "calls"),
+    Column("p50_ms", "double"),
+    Column("p95_ms", "double"),
+    Column("p99_ms", "double"),
+)
+BAR = Chart("bar", "tool", ("calls",))
+RANGE = Chart("range", "tool", ("p50_ms", "p95_ms", "p99_ms"))
+VOID = {"meta"}
+KNOWN = {
+    *("html", "head", "meta", "title", "style", "body", "header", "footer", "section", "h1", "h2", "p", "dl", "dt"),
+    *("dd", "a", "figure", "figcaption", "div", "span", "svg", "g", "rect", "line", "circle", "text", "code"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+KNOWN_ATTRIBUTES = {
+    *("lang", "charset", "http-equiv", "content", "name", "id", "class", "href", "title", "scope", "role", "tabindex"),
+    *("aria-label", "aria-hidden", "x", "y", "width", "height", "rx", "x1", "x2", "y1", "y2", "cx", "cy", "r"),
+    "text-anchor",
+}
+
+
+class _Read(HTMLParser):
+    """What a parser makes of the page; it complains of a tag that is not closed where it should be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.texts: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        assert len({name for name, _ in attrs}) == len(attrs)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    def handle_comment(self, data: str) -> None:
+        raise AssertionError("a comment")
+
+    def handle_pi(self, data: str) -> None:
+        raise AssertionError("a processing instruction")
+
+
+def _read(page: str) -> _Read:
+    reader = _Read()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def _page(texts: list[str], *, chart: Chart = BAR, sections: int = 2, numbers: tuple[float, ...] = (1, 2, 3)) -> Page:
+    rows = [(text, text, n + 1, *numbers) for n, text in enumerate(texts)]
+    said = texts[0] if texts else ""
+    made = tuple(
+        Section(f"r{n}", said, said, said, Result(COLUMNS, rows, len(rows) + 1), chart, said) for n in range(sections)
+    )
+    return Page(said, said, (said,), made, said, Series(0, 10**9, (1, 0, 3), (1, 0, 0)), [said])
+
+
+HOSTILE = st.one_of(
+    st.text(st.characters(exclude_categories=[]), max_size=60),
+    st.sampled_from([
+        "</style></title><script>alert(1)</script>", '"><img src=http://evil/x onerror=alert(1)>', "' onload='x",
+        "<!-- ", "-->", "]]>", "<svg/onload=alert(1)>", "url(http://evil)", "javascript:alert(1)", "&lt;b&gt;",
+        "&#x3c;", "\x00<", "\u202e<b>", "\ud800", "<a href=//evil>",
+    ]),
+)  # fmt: skip
+
+
+@given(st.lists(HOSTILE, min_size=1, max_size=4), st.sampled_from([BAR, RANGE]), st.integers(1, 2))
+def test_whatever_peers_say_stays_text_and_nothing_is_loaded(texts: list[str], chart: Chart, sections: int) -> None:
+    page = render(_page(texts, chart=chart, sections=sections), None)
+    page.encode()
+    found = _read(page)
+    assert found.tags <= KNOWN
+    assert {name for name, _ in found.attributes} <= KNOWN_ATTRIBUTES
+    assert all(re.fullmatch(r"#r\d", value) for name, value in found.attributes if name == "href")
+    assert next(value for name, value in found.attributes if name == "content") == POLICY
+    assert [text for tag, text in found.texts if tag == "style"] == [STYLE]
+    cells = [text for tag, text in found.texts if tag == "td"]
+    shown = [units.shown("tool", text) for text in texts]
+    assert set(shown) <= set(cells)
+    assert all(text == printable(text) for tag, text in found.texts if tag not in ("style", ""))
+
+
+def test_the_page_refers_to_nothing_outside() -> None:
+    page = render(_page(["a", "b"]), None)
+    assert not re.search(r"https?:|src=|url\(|@import|<script|<link|//", page)
+
+
+@pytest.mark.parametrize("numbers", [(0, 0, 0), (0, 5, 1e9), (1e-9, 1e-9, 1e-9), (3, 2, 1), (None, 1, 2)])
+@pytest.mark.parametrize("chart", [BAR, RANGE])
+def test_every_part_of_a_chart_lies_within_it(numbers: tuple[float, ...], chart: Chart) -> None:
+    found = _read(render(_page(["a", "b", "c"], chart=chart, numbers=numbers), None))
+    shares = [float(value[:-1]) for _, value in found.attributes if re.fullmatch(r"-?[0-9.]+%", value)]
+    assert all(0 <= share <= 100 for share in shares)
+
+
+def test_a_page_of_one_report_has_no_list_of_answers() -> None:
+    found = _read(render(_page(["a"], sections=1), None))
+    assert "dl" not in found.tags
+    assert "table" in found.tags
+
+
+def test_the_meaning_of_a_column_is_the_tooltip_of_its_heading() -> None:
+    found = _read(render(_page(["a"]), None))
+    assert ("title", "the tool's <name>") in found.attributes
+
+
+def test_rows_that_are_not_shown_are_told_with_the_command_that_shows_them() -> None:
+    page = _page(["mcpobs report x"] * 5)
+    texts = [text for _, text in _read(render(page, 2)).texts]
+    assert "2 of 6 rows; more: " in texts
+
+
+def test_a_report_without_rows_says_so() -> None:
+    texts = [text for _, text in _read(render(_page([], sections=1), None)).texts]
+    assert "Nothing of the kind." in texts
+
+
+def test_an_attribute_is_escaped() -> None:
+    assert element("p", "x", title='a"b<', class_="y", hidden=None) == '<p title="a&quot;b&lt;" class="y">x</p>'
