@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 from threading import Lock
 
 from mcpobs import __version__
 from mcpobs.cli.asking import Found, ask, ask_overview, ask_p95
 from mcpobs.cli.printing import commit_first, say
-from mcpobs.errors import EXIT_OK, LakeError
+from mcpobs.errors import EXIT_OK, LakeError, UsageError
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.place import require_lake
 from mcpobs.queries import catalog, window
@@ -23,6 +22,8 @@ from mcpobs.serve.protocol import Conversation
 from mcpobs.serve.tools import INSTRUCTIONS, Sources, all_tools
 from mcpobs.settings import lake_folder
 
+_CONFIGURE = 'put {"command": "mcpobs", "args": ["serve"]} into the configuration of an MCP client'
+
 
 def run_serve(lake: str | None = None) -> int:
     """Serves until stdin ends; returns the exit code."""
@@ -31,12 +32,17 @@ def run_serve(lake: str | None = None) -> int:
         require_lake(folder)
     except LakeError as error:  # there may be one before the first question
         say(f"{error.message} yet", error.hint)
+    if os.isatty(0):
+        say("this is an MCP server and waits for a client on stdin; Ctrl-C ends it", _CONFIGURE)
     reader, writer = _taken()
     tools, wake, lock = all_tools(), stdio.Wake(), Lock()
 
     def prepare(path: Path) -> None:
-        with lock:  # a commit is done once, and the others find it done
-            commit_first(path)
+        if lock.acquire(blocking=False):  # one commits, and the others need not wait: a reader needs no commit
+            try:
+                commit_first(path)
+            finally:
+                lock.release()
 
     pool = Pool(tools, Sources(folder, answered, prepare), wake, say)
     server = {"name": "mcpobs", "title": "mcpobs", "version": __version__}
@@ -66,10 +72,20 @@ def answered(connection: Connection, name: str, wanted: Filters, chosen: Window,
 
 def _taken() -> tuple[int, int]:
     """stdin and stdout for the protocol alone: what anything else prints goes to stderr, and nobody else reads."""
-    sys.stdout.flush()
-    reader, writer = os.dup(0), os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDONLY)
+    try:
+        reader, writer = os.dup(0), os.dup(1)
+    except OSError:
+        raise UsageError("serve talks over stdin and stdout, and one of them is closed", _CONFIGURE) from None
+    nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
+    os.dup2(2 if _is_open(2) else nothing, 1)
     os.close(nothing)
-    os.dup2(2, 1)
     return reader, writer
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True

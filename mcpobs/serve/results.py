@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import orjson
@@ -10,6 +11,8 @@ from mcpobs.errors import McpobsError
 from mcpobs.serve.bounded import NOTE, safe
 
 Object = dict[str, object]
+
+_OPTION = re.compile(r"(?<![\w-])--(?=[a-z])")
 
 
 def found(content: Mapping[str, object]) -> Object:
@@ -29,4 +32,4 @@ def failed(message: str, hint: str | None = None) -> Object:
 
 def refused(error: McpobsError) -> Object:
     """An error of ours, in the words of a tool: `--since` is the argument since."""
-    return failed(error.message.replace("--", ""), error.hint.replace("--", "") if error.hint else None)
+    return failed(_OPTION.sub("", error.message), _OPTION.sub("", error.hint) if error.hint else None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -19,6 +20,7 @@ from mcpobs.serve.protocol import Call, Conversation, Say, Step, Stop
 MAX_LINE: Final = 1 << 20
 _WRITE = 4096  # POSIX: a pipe that poll calls writable takes that much
 _MAX_UNREAD = 16 << 20  # a client that reads nothing is not listened to either
+_LAST_S = 1.0  # for the last answers, once the input has ended
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
@@ -65,6 +67,7 @@ class Connection:
             self._wait()
             for call, result in self._pool.take():
                 self._do(self._conversation.answered(call, result))
+        self._finish()
 
     def _wait(self) -> None:
         listening = len(self._unread) < _MAX_UNREAD
@@ -84,6 +87,18 @@ class Connection:
         if events.get(self._reader, 0):
             self._read(listening)
 
+    def _finish(self) -> None:
+        """Writes what was answered already, to a client that still reads: no line ends in its middle."""
+        poll = select.poll()
+        poll.register(self._writer, select.POLLOUT)
+        until_s = time.monotonic() + _LAST_S
+        while self._unread and (left_s := until_s - time.monotonic()) > 0:
+            events = dict(poll.poll(left_s * 1000))
+            if events.get(self._writer, 0) & _GONE:
+                return
+            if events:
+                self._write()
+
     def _write(self) -> None:
         try:
             written = os.write(self._writer, memoryview(self._unread)[:_WRITE])
@@ -91,6 +106,7 @@ class Connection:
             return
         except OSError:
             self._ended = True
+            self._unread.clear()
             return
         del self._unread[:written]
 

@@ -27,7 +27,7 @@ from mcpobs.serve.running import Running
 Arguments = Mapping[str, Argument]
 Object = dict[str, object]
 
-REPORT_LIMIT_S: Final = 60
+REPORT_LIMIT_S: Final = 50  # less than the 60 s after which many clients give up and learn nothing
 SQL_LIMIT_S: Final = 10
 MAX_SQL_S: Final = 30
 MAX_SQL: Final = 20_000

@@ -134,7 +134,7 @@ def test_a_wrong_question_is_answered_with_what_helps(
     told = ask(tool, **arguments)
     assert error in told["error"]
     assert hint in told["hint"]
-    assert "--" not in told["error"] + told["hint"]
+    assert "--since" not in told["error"] + told["hint"]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_lake_that_is_not_there_is_told_with_what_helps(tmp_path: Path) -> Non
     running.start("overview")
     _, result = running.result()
     assert result["isError"]
-    assert "mcpobs instrument" in json.loads(result["content"][0]["text"])["hint"]
+    assert "mcpobs instrument -- " in json.loads(result["content"][0]["text"])["hint"]
     assert running.pool.close(30)
 
 

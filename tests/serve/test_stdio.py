@@ -47,9 +47,9 @@ class Server:
         assert received["id"] == frame["id"]
         return received
 
-    def end(self) -> tuple[int, bytes, bytes]:
+    def end(self, last: bytes = b"") -> tuple[int, bytes, bytes]:
         """Closes its stdin; what was left on stdout, and stderr."""
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(last, timeout=60)
         return self.process.returncode, out, err
 
 
@@ -135,6 +135,15 @@ def test_the_end_of_its_input_ends_it_in_the_middle_of_a_query(start: Start) -> 
     assert server.end() == (0, b"", b"")
 
 
+def test_what_was_answered_before_the_end_of_the_input_is_written_whole(start: Start) -> None:
+    server = start()
+    assert server.process.stdin is not None
+    frames = [initialize(0), *(request(number, "tools/list") for number in range(1, 6))]
+    code, out, err = server.end(b"".join(line(frame) + b"\n" for frame in frames))
+    assert (code, err) == (0, b"")
+    assert [json.loads(answer)["id"] for answer in out.splitlines()] == list(range(6))
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_ends_it(number: signal.Signals, code: int, start: Start) -> None:
     server = start()
@@ -162,6 +171,13 @@ def test_a_client_that_does_not_read_gets_everything_later(start: Start) -> None
     received = [server.receive() for _ in range(30)]
     assert {frame["id"] for frame in received} == set(range(1, 31))
     assert sum(len(json.dumps(frame)) for frame in received) > 1 << 18  # more than a pipe holds
+
+
+def test_without_stdin_or_stdout_it_says_so(lake: Path) -> None:
+    command = ["sh", "-c", f"{sys.executable} -m mcpobs serve --lake {lake} <&-"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mcpobs: error: serve talks over stdin and stdout")
 
 
 def test_it_starts_without_a_lake_and_finds_one_that_comes_later(start: Start, lake: Path, tmp_path: Path) -> None:
