@@ -28,9 +28,10 @@ from mcpobs.listening import Endpoint
 from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.sse import Event
 from mcpobs.proxy.http.body import MAX_COPY_BYTES
-from mcpobs.proxy.http.exchange import Books, Ending, Exchange, Request
+from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
 from mcpobs.proxy.http.forwarding import Upstream, for_client, for_server, is_own_name, own_url
 from mcpobs.proxy.http.identity import Verify
+from mcpobs.proxy.http.turns import Turns
 
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the server is closing is not used again
@@ -92,6 +93,7 @@ class Front:
         self._runner: web.ServerRunner | None = None
         self._client: aiohttp.ClientSession | None = None
         self._loopback = False
+        self.turns = Turns()
 
     async def start(self, sockets: list[socket.socket]) -> None:
         _allow_open_files()
@@ -102,6 +104,7 @@ class Front:
         trace = aiohttp.TraceConfig()
         trace.on_connection_create_start.append(_connecting)
         trace.on_connection_create_end.append(_connected)
+        trace.on_request_headers_sent.append(_sent)
         self._client = aiohttp.ClientSession(
             connector=connector,
             auto_decompress=False,
@@ -216,10 +219,8 @@ class Passage:
         if request.content_length is not None and not isinstance(body, bytes) and body is not None:
             headers["Content-Length"] = str(request.content_length)
         try:
-            async with client.request(
-                request.method, url, headers=headers, data=body, allow_redirects=False, trace_request_ctx=self._connect
-            ) as response:
-                return await self._pass_back(response)
+            async with self._front.turns.take(request.headers.get(SESSION_HEADER)) as self._connect.sent:
+                return await self._exchange_with(client, url, headers, body)
         except aiohttp.ClientConnectionResetError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -227,6 +228,23 @@ class Passage:
                 raise
             self.ending = "unreachable"
             return self._refusal(502, f"the server does not answer: {type(error).__name__}")
+
+    async def _exchange_with(
+        self,
+        client: aiohttp.ClientSession,
+        url: URL,
+        headers: CIMultiDict[str],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> web.StreamResponse:
+        async with client.request(
+            self._request.method,
+            url,
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            trace_request_ctx=self._connect,
+        ) as response:
+            return await self._pass_back(response)
 
     async def _body(self) -> bytes | AsyncIterator[bytes] | None:
         """The body to pass on: whole where it is small, else as it comes."""
@@ -343,10 +361,19 @@ def _plain(answer: aiohttp.ClientResponse, headers: CIMultiDict[str], body: byte
     return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body or None)
 
 
+async def _sent(_session: object, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.sent()
+
+
+def _unheard() -> None:
+    pass
+
+
 class _Connect:
-    """How long it took to connect to the server; None where a connection was there."""
+    """How long it took to connect to the server; None where a connection was there. `sent` is told of the request."""
 
     def __init__(self) -> None:
+        self.sent: Callable[[], None] = _unheard
         self.began_ns = 0
         self.took_ns: int | None = None
 
