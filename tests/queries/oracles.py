@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 Row = dict[str, Any]
-ANSWERED = ("ok", "tool_error", "server_error", "timeout")
 FAULTS = {
     "tool_error": "tool",
     "server_error": "server",
@@ -68,40 +67,9 @@ def percentile(values: Sequence[float], p: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
-def _asked(row: Row) -> bool:
-    """Whether an answer was wanted. Our own rows without an id are notifications; others may just not tell the id."""
-    return row.get("request_id") is not None or row.get("scope_name") != "mcpobs"
-
-
 def _whole(row: Row) -> bool:
     """False for a call that asks for input first: its retry is the call."""
     return row.get("outcome") != "input_required"
-
-
-def latency(rows: list[Row]) -> list[Row]:
-    answered = [
-        row
-        for row in tool_calls(rows)
-        if row.get("outcome") in ANSWERED and _asked(row) and row.get("duration_ns") is not None
-    ]
-    result = []
-    for (service, tool), calls in grouped(answered, "service_name", "tool").items():
-        took = [call["duration_ns"] / 1e6 for call in calls]
-        fails = sum(map(failed, calls))
-        result.append(
-            {
-                "service_name": service,
-                "tool": tool,
-                "calls": len(calls),
-                "p50_ms": percentile(took, 0.5),
-                "p95_ms": percentile(took, 0.95),
-                "p99_ms": percentile(took, 0.99),
-                "max_ms": max(took),
-                "failed": fails,
-                "failed_ratio": fails / len(calls),
-            }
-        )
-    return sorted(result, key=lambda r: (-r["p95_ms"], nulls_last(r["service_name"]), nulls_last(r["tool"])))
 
 
 def errors(rows: list[Row]) -> list[Row]:

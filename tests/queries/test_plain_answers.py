@@ -12,12 +12,12 @@ import pytest
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import open_reading
 from mcpobs.queries import catalog
-from tests.queries import http_oracle, oracles, precursors_oracle
+from tests.queries import http_oracle, latency_oracle, oracles, precursors_oracle
 from tests.queries.recorded import Row, ask, in_memory, scatter
 from tests.queries.traffic import random_rows
 
 ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
-    "latency": oracles.latency,
+    "latency": latency_oracle.latency,
     "errors": oracles.errors,
     "sessions": oracles.sessions,
     "failures": oracles.failures,
@@ -53,6 +53,17 @@ def test_a_report_equals_the_plain_answer_whatever_the_order_and_threads(seed: i
     rows += http_oracle.http_rows(chance, len(rows) // 4)
     shuffled = chance.sample(rows, len(rows))
     _agree(in_memory(shuffled, threads=chance.choice([1, 2, 8])), rows)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_trend_is_against_the_window_before(seed: int) -> None:
+    rows = random_rows(random.Random(seed), 400)
+    starts = sorted(row["start_unix_nano"] for row in rows)
+    given = {"since": starts[200], "until": starts[390], "before": starts[20]}
+    expected = latency_oracle.latency(rows, **given)
+    assert any(row["p95_trend"] is not None for row in expected)
+    found = ask(in_memory(rows), "latency", **given)
+    assert found == [{key: _near(value) for key, value in row.items()} for row in expected]
 
 
 @pytest.mark.parametrize("seed", range(3))
