@@ -69,6 +69,11 @@ class Query:
     chart: str | None = None
     whole_history: bool = False
 
+    @property
+    def compares(self) -> bool:
+        """Whether it holds the window against the one before."""
+        return any(param.name == "before" for param in self.params)
+
 
 def parse(name: str, text: str) -> Query:
     """The query of a file. Raises UsageError, with the line, where the header breaks its form."""

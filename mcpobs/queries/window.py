@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mcpobs.errors import UsageError
@@ -29,11 +29,15 @@ _HINT = "write e.g. 15m, 2h, 7d, 2026-11-22 or 2026-11-22T13:05+01:00 (without a
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From `since` up to, not including, `until`, in unix nanoseconds; `words` name it for people."""
+    """From `since` up to, not including, `until`, in unix nanoseconds; `words` name it for people.
+
+    `before` is where the window of equal length before it begins; None where it has no start, or none is known.
+    """
 
     since: int
     until: int
     words: str
+    before: int | None = field(default=None, compare=False)
 
     @property
     def when(self) -> str:
@@ -68,7 +72,9 @@ def given(since: str | None, until: str | None, now: int) -> Window:
     end = FOREVER if until is None else parse_time(until, now, "--until")
     if start >= end:
         raise UsageError(f"--since {since} is not before --until {until}", _HINT)
-    return Window(start, end, _words(since, until, start, end))
+    before = start - (min(end, now) - start) if since is not None else None
+    known = before if before is not None and 0 <= before < start else None
+    return Window(start, end, _words(since, until, start, end), known)
 
 
 def utc(unix_nano: int) -> str:

@@ -140,3 +140,19 @@ def test_a_filter_narrows_what_the_window_must_hold() -> None:
 
 def test_a_call_that_begins_this_very_moment_is_in_the_last_hour() -> None:
     assert _rank(_calls(20, 0)).window.words == "the last hour"
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "before"),
+    [
+        ("1h", None, NOW - 2 * HOUR),
+        ("3h", "2h", NOW - 4 * HOUR),
+        ("2h", "2100-01-01", NOW - 4 * HOUR),  # what lies ahead is not part of the length
+        (None, None, None),
+        (None, "1h", None),
+        ("999999w", None, None),  # nothing lies before the beginning of time
+        ("2100-01-01", None, None),
+    ],
+)
+def test_a_window_knows_the_one_before_it(since: str | None, until: str | None, before: int | None) -> None:
+    assert window.given(since, until, NOW).before == before
