@@ -101,7 +101,7 @@ class Connection:
 
     def _write(self) -> None:
         try:
-            written = os.write(self._writer, memoryview(self._unread)[:_WRITE])
+            written = os.write(self._writer, bytes(self._unread[:_WRITE]))
         except BlockingIOError:
             return
         except OSError:
