@@ -118,7 +118,8 @@ def _shop() -> Server:
                 "together": [
                     wait(0.6, 2, progress=True, at_least_ms=500),
                     wait(0.2, 1, progress=True, at_least_ms=150),
-                    wait(30, 1, cancel_ms=200),
+                    # Late enough to be on its way by then: over SSE a client posts one message after the other.
+                    wait(30, 1, cancel_ms=2_000),
                     *({"call": "search", "arguments": {"query": f"meanwhile {place}"}} for place in range(6)),
                 ]
             },
