@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mcpobs.lake.engine import Connection
@@ -45,6 +46,8 @@ def ask(connection: Connection, query: Query, wanted: Filters, chosen: Window, m
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
     if min_calls is not None:
         given["min_calls"] = min_calls
+    if query.compares:
+        given["before"] = chosen.before
     result = run(connection, query, given)
     answer = answers.session_rules(result) if query.name == "sessions" and result.rows else None
     return Found(query.name, query.question, answer, chosen, result, chart=read_chart(query))
@@ -84,14 +87,23 @@ def ask_overview(connection: Connection, wanted: Filters, chosen: Window, now: i
     return Found("overview", "What is going on?", answers.extent(extent) if rows else None, chosen, result)
 
 
-def ask_all(connection: Connection, wanted: Filters, chosen: Window, now: int, min_calls: int | None) -> Found:
-    """Every report, each with its sentence first: the page for the morning."""
+def ask_all(
+    connection: Connection,
+    wanted: Filters,
+    chosen: Window,
+    now: int,
+    min_calls: int | None,
+    step: Callable[[str], None] = lambda doing: None,
+) -> Found:
+    """Every report, each with its sentence first: the page for the morning. `step` hears what is asked next."""
     extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
     rows: list[tuple[object, ...]] = []
     parts: list[Found] = []
     if extent["calls"]:
         slow = ask_p95(connection, wanted, _newest(chosen), now, min_calls)
-        for topic in morning.topics(catalog.reports()):
+        asked = morning.topics(catalog.reports())
+        for number, topic in enumerate(asked, start=1):
+            step(f"reading: {topic.query.name} ({number} of {len(asked)})")
             part = ask(connection, topic.query, wanted, chosen)
             told = slow.answer if part.report == "latency" else topic.sentence(part.result, extent["calls"])
             rows.append((topic.question, told, topic.more))

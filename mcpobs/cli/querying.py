@@ -15,6 +15,7 @@ from mcpobs.cli.printing import (
     table,
     warn_of_damage,
 )
+from mcpobs.cli.progress import progress
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import csv_text, json_text, markdown
@@ -34,11 +35,15 @@ def run_query(
     if limit is None and chosen == "table":
         limit = DEFAULT_ROWS
     folder = lake_folder(lake)
-    commit_first(folder)
-    with open_reading(folder) as reading:
+    with progress():
+        commit_first(folder)
+        reading = open_reading(folder)
+    with reading:
         warnings = warn_of_damage(reading)
         damaged = len(reading.damaged_files)
-        result = run_own(reading, text, limit)
+        with progress() as telling:
+            telling.follow(reading.connection)
+            result = run_own(reading, text, limit)
         if len(reading.damaged_files) > damaged:
             warnings = warn_of_damage(reading)
     match chosen:

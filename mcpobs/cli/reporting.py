@@ -20,6 +20,7 @@ from mcpobs.cli.printing import (
     say,
     warn_of_damage,
 )
+from mcpobs.cli.progress import progress
 from mcpobs.cli.writing import rows_shown, written
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.engine import Connection
@@ -91,29 +92,42 @@ def look(
     given = wanted(options)
     since, until = _bounds(query, chosen, given)
     lake = lake_folder(options.lake)
-    commit_first(lake)
-    with open_reading(lake, since_unix_nano=since, until_unix_nano=until) as reading:
-
-        def work(connection: Connection) -> Found:
-            resolved = filters.resolve(connection, given)
-            if query is not None and chosen is not None:
-                return ask(connection, query, resolved, chosen, options.min_calls)
-            if options.name == ALL:
-                return ask_all(connection, resolved, chosen or window.EVERYTHING, now, options.min_calls)
-            if options.p95:
-                return ask_p95(connection, resolved, chosen, now, options.min_calls)
-            return ask_overview(connection, resolved, chosen or window.EVERYTHING, now, options.min_calls)
-
-        def with_activity(connection: Connection) -> Found:
-            found = work(connection)
-            resolved = filters.resolve(connection, given)
-            return replace(found, activity=found.activity or ask_activity(connection, resolved, found.window))
-
-        found = on_sound_files(reading, with_activity if options.watch is not None else work)
-        warnings = warn_of_damage(reading, aloud=options.watch is None)
-        if not found.result.rows and empty is not None:
-            empty(reading, given, found.window)
+    with progress(wanted=options.watch is None) as telling:
+        commit_first(lake)
+        with open_reading(lake, since_unix_nano=since, until_unix_nano=until) as reading:
+            telling.follow(reading.connection)
+            found = on_sound_files(
+                reading, lambda connection: _ask(connection, options, query, chosen, now, telling.step)
+            )
+            telling.end()
+            warnings = warn_of_damage(reading, aloud=options.watch is None)
+            if not found.result.rows and empty is not None:
+                empty(reading, given, found.window)
     return found, warnings
+
+
+def _ask(
+    connection: Connection,
+    options: ReportOptions,
+    query: Query | None,
+    chosen: Window | None,
+    now: int,
+    step: Callable[[str], None],
+) -> Found:
+    """The answer to what the options ask. A live view shows calls over time beside each."""
+    resolved = filters.resolve(connection, wanted(options))
+    ever = chosen or window.EVERYTHING
+    if query is not None:
+        found = ask(connection, query, resolved, ever, options.min_calls)
+    elif options.name == ALL:
+        found = ask_all(connection, resolved, ever, now, options.min_calls, step)
+    elif options.p95:
+        found = ask_p95(connection, resolved, chosen, now, options.min_calls)
+    else:
+        found = ask_overview(connection, resolved, ever, now, options.min_calls)
+    if options.watch is None or found.activity is not None:
+        return found
+    return replace(found, activity=ask_activity(connection, resolved, found.window))
 
 
 def wanted(options: ReportOptions) -> Filters:
@@ -146,6 +160,8 @@ def _bounds(query: Query | None, chosen: Window | None, wanted: Filters) -> tupl
         return None, None
     whole = query is None or query.whole_history  # the overview holds reports of that kind
     since = None if whole or chosen.since == 0 else chosen.since
+    if query is not None and query.compares and chosen.before is not None:
+        since = chosen.before
     return since, None if chosen.until == window.FOREVER else chosen.until
 
 
