@@ -85,11 +85,25 @@ def _coverage(result: Result, calls: int) -> str:
     )
 
 
+def _precursors(result: Result, calls: int) -> str:
+    """What most often comes before a failure."""
+    records = result.records()
+    if not records:
+        return "nothing more often than chance"
+    first = records[0]
+    more = f"; and {len(records) - 1:,} more" if len(records) > 1 else ""
+    return (
+        f"{answers.tool(first)} fails {first['lift']:.1f} times as often after {printable(str(first['before']))}: "
+        f"{first['support']:,} of {answers.count(first['calls'], 'call')}{more}"
+    )
+
+
 _TOPICS: dict[str, tuple[str, Sentence]] = {
     "latency": ("Which tool is slow?", _rows),  # answered by the ranking, which looks for a window with enough calls
     "loops": ("Is an agent in a loop?", lambda result, _: answers.loops(result)),
     "sessions": ("Which sessions call too much?", lambda result, _: answers.sessions(result)),
     "failures": ("What fails, after what?", answers.failures),
+    "precursors": ("What comes before a failure?", _precursors),
     "errors": ("Whose fault is it?", _errors),
     "shapes": ("Is any input unusual?", lambda result, _: answers.shapes(result)),
     "cost": ("What does it cost?", _rows),

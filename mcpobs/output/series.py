@@ -73,4 +73,4 @@ def step_words(width: int) -> str:
             break
     else:
         unit = "second"
-    return unit if seconds == 1 else f"{seconds:,} {unit}s"
+    return f"1 {unit}" if seconds == 1 else f"{seconds:,} {unit}s"

@@ -105,7 +105,7 @@ def test_a_sparkline_is_blank_only_where_there_is_nothing(values: list[int], cel
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(1, "second"), (30, "30 seconds"), (60, "minute"), (7200, "2 hours"), (86_400, "day")]
+    ("seconds", "words"), [(1, "1 second"), (30, "30 seconds"), (60, "1 minute"), (7200, "2 hours"), (86_400, "1 day")]
 )
 def test_the_length_of_a_step_in_words(seconds: int, words: str) -> None:
     assert step_words(seconds * SECOND) == words

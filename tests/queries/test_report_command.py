@@ -111,19 +111,14 @@ def test_the_overview_answers_the_five_questions(report: Report) -> None:
         assert any(planted in answer for answer in answers.values()), planted
 
 
-@pytest.mark.parametrize("form", ["table", "markdown"])
-def test_the_morning_page_begins_with_the_answers(form: str, report: Report) -> None:
-    out, err = report(name="all", format=form, limit=2)
-    check(GOLDEN / f"all.{form}", out)
+def test_the_morning_page_begins_with_the_answers(report: Report) -> None:
+    out, err = report(name="all")
+    head, *tables = out.split("\n\n")[1:]
+    assert len(head.splitlines()) == len(catalog.reports())
+    for planted in ("looping", "failing", "attacker", "heavy"):
+        assert planted in head
+    assert tables[0].startswith("How long do tools take")
     assert err == ""
-
-
-def test_the_morning_page_as_csv_has_a_line_for_each_value(report: Report) -> None:
-    lines = list(csv.DictReader(io.StringIO(report(name="all", format="csv", limit=1)[0])))
-    found = {(line["report"], line["row"], line["column"]): line["value"] for line in lines}
-    assert len(found) == len(lines)
-    assert found["loops", "0", "answer"].startswith("1 loop in 1 session")
-    assert (found["latency", "1", "tool"], found["sessions", "1", "calls"]) == ("seldom", "120")
 
 
 def test_the_morning_page_answers_every_report_and_has_its_rows(report: Report) -> None:
