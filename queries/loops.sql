@@ -8,13 +8,13 @@
 --   tool     varchar = null                loops that call this tool
 --   session  varchar = null                this session only
 --   server   varchar = null                loops that call this server
---   repeats  bigint = 4                    calls that make a repeat
+--   repeats  bigint = 3                    calls that make a repeat
 --   empties  bigint = 8                    calls that make an empty run
 --   rounds   bigint = 3                    rounds that make a cycle
 -- columns:
 --   session_id       varchar  the session, reconstructed
 --   service_name     varchar  the MCP server of the first call
---   kind             varchar  repeat: same call, same result · empty: changing arguments, nothing found · cycle: a few calls in turn, same results
+--   kind             varchar  repeat: same call, same result · empty: changing arguments, nothing found · cycle: 2 to 8 calls in turn, same results
 --   pattern          varchar  tools of one round
 --   calls            bigint   calls that the loop took
 --   wasted           bigint   calls among them that brought nothing new
@@ -141,6 +141,30 @@ placed as (
                     >= coalesce(lag(duration_ns, 4) over in_session, 0) * 9 then 1
             else 0
         end as same_4,
+        case
+            when deed = lag(deed, 5) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 5) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 5) over in_session, 0) * 9 then 1
+            else 0
+        end as same_5,
+        case
+            when deed = lag(deed, 6) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 6) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 6) over in_session, 0) * 9 then 1
+            else 0
+        end as same_6,
+        case
+            when deed = lag(deed, 7) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 7) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 7) over in_session, 0) * 9 then 1
+            else 0
+        end as same_7,
+        case
+            when deed = lag(deed, 8) over in_session
+                and (start_unix_nano - lag(start_unix_nano, 8) over in_session) * 10
+                    >= coalesce(lag(duration_ns, 8) over in_session, 0) * 9 then 1
+            else 0
+        end as same_8,
         -- A new answer to an old question: what went before was polling.
         case
             when act = lag(act, 1) over in_session and deed <> lag(deed, 1) over in_session
@@ -161,7 +185,27 @@ placed as (
             when act = lag(act, 4) over in_session and deed <> lag(deed, 4) over in_session
                 and outcome = 'ok' and lag(outcome, 4) over in_session = 'ok' then 1
             else 0
-        end as moved_4
+        end as moved_4,
+        case
+            when act = lag(act, 5) over in_session and deed <> lag(deed, 5) over in_session
+                and outcome = 'ok' and lag(outcome, 5) over in_session = 'ok' then 1
+            else 0
+        end as moved_5,
+        case
+            when act = lag(act, 6) over in_session and deed <> lag(deed, 6) over in_session
+                and outcome = 'ok' and lag(outcome, 6) over in_session = 'ok' then 1
+            else 0
+        end as moved_6,
+        case
+            when act = lag(act, 7) over in_session and deed <> lag(deed, 7) over in_session
+                and outcome = 'ok' and lag(outcome, 7) over in_session = 'ok' then 1
+            else 0
+        end as moved_7,
+        case
+            when act = lag(act, 8) over in_session and deed <> lag(deed, 8) over in_session
+                and outcome = 'ok' and lag(outcome, 8) over in_session = 'ok' then 1
+            else 0
+        end as moved_8
     from signed
     where coalesce(outcome, '') not in ('input_required', 'task')
         and coalesce(same_before, '') <> 'input_required'
@@ -175,16 +219,25 @@ placed as (
 -- Calls that are the same as the one `period` places before them stand in one run until one is not.
 runs as (
     select
-        session_id, place, same_act, same_nothing, same_1, same_2, same_3, same_4,
+        session_id, place, same_act, same_nothing, same_1, same_2, same_3, same_4, same_5, same_6, same_7,
+        same_8,
         sum(1 - same_nothing) over so_far as run_nothing,
         sum(1 - same_1) over so_far as run_1,
         sum(1 - same_2) over so_far as run_2,
         sum(1 - same_3) over so_far as run_3,
         sum(1 - same_4) over so_far as run_4,
+        sum(1 - same_5) over so_far as run_5,
+        sum(1 - same_6) over so_far as run_6,
+        sum(1 - same_7) over so_far as run_7,
+        sum(1 - same_8) over so_far as run_8,
         coalesce(lead(moved_1) over in_session, 0) as moves_1,
         coalesce(lead(moved_2) over in_session, 0) as moves_2,
         coalesce(lead(moved_3) over in_session, 0) as moves_3,
-        coalesce(lead(moved_4) over in_session, 0) as moves_4
+        coalesce(lead(moved_4) over in_session, 0) as moves_4,
+        coalesce(lead(moved_5) over in_session, 0) as moves_5,
+        coalesce(lead(moved_6) over in_session, 0) as moves_6,
+        coalesce(lead(moved_7) over in_session, 0) as moves_7,
+        coalesce(lead(moved_8) over in_session, 0) as moves_8
     from placed
     window
         in_session as (partition by session_id order by place),
@@ -216,54 +269,120 @@ found as (
     group by session_id, run_4
     having count(*) + 4 >= 4 * $rounds and max(place * 2 + moves_4) % 2 = 0 and sum(1 - same_1) > 0
     union all
-    select session_id, 'empty' as kind, 5 as rank, 1 as period, min(place) - 1 as from_place, max(place) as to_place
+    select session_id, 'cycle' as kind, 5 as rank, 5 as period, min(place) - 5 as from_place, max(place) as to_place
+    from runs
+    where same_5 = 1
+    group by session_id, run_5
+    having count(*) + 5 >= 5 * $rounds and max(place * 2 + moves_5) % 2 = 0 and sum(1 - same_1) > 0
+    union all
+    select session_id, 'cycle' as kind, 6 as rank, 6 as period, min(place) - 6 as from_place, max(place) as to_place
+    from runs
+    where same_6 = 1
+    group by session_id, run_6
+    having count(*) + 6 >= 6 * $rounds and max(place * 2 + moves_6) % 2 = 0 and sum(1 - same_1) > 0
+    union all
+    select session_id, 'cycle' as kind, 7 as rank, 7 as period, min(place) - 7 as from_place, max(place) as to_place
+    from runs
+    where same_7 = 1
+    group by session_id, run_7
+    having count(*) + 7 >= 7 * $rounds and max(place * 2 + moves_7) % 2 = 0 and sum(1 - same_1) > 0
+    union all
+    select session_id, 'cycle' as kind, 8 as rank, 8 as period, min(place) - 8 as from_place, max(place) as to_place
+    from runs
+    where same_8 = 1
+    group by session_id, run_8
+    having count(*) + 8 >= 8 * $rounds and max(place * 2 + moves_8) % 2 = 0 and sum(1 - same_1) > 0
+    union all
+    select session_id, 'empty' as kind, 9 as rank, 1 as period, min(place) - 1 as from_place, max(place) as to_place
     from runs
     where same_nothing = 1
     group by session_id, run_nothing
     having count(*) + 1 >= $empties and sum(1 - same_act) > 0
 ),
--- One stretch of calls is one loop. A repeat or cycle gives way to a longer one around it (or to a shorter period
--- in the same place), and to an empty run that is at least twice as long; otherwise the empty run gives way.
+-- One stretch of calls is one loop. An empty run gives way to a repeat or cycle that is more than half of it; then a
+-- repeat or cycle gives way to a longer one around it (or to a shorter period in the same place), and to an empty run
+-- that is left and is at least twice as long.
+beaten_empties as (
+    select weak.session_id as session_id, weak.from_place as from_place
+    from found as weak
+    inner join found as strong on strong.session_id = weak.session_id
+    where weak.kind = 'empty'
+        and strong.kind <> 'empty'
+        and 2 * (
+            case when strong.to_place < weak.to_place then strong.to_place else weak.to_place end
+            - case when strong.from_place > weak.from_place then strong.from_place else weak.from_place end
+            + 1
+        ) > weak.to_place - weak.from_place + 1
+    group by weak.session_id, weak.from_place
+),
+standing as (
+    select
+        found.session_id as session_id,
+        found.kind as kind,
+        found.rank as rank,
+        found.period as period,
+        found.from_place as from_place,
+        found.to_place as to_place
+    from found
+    left join beaten_empties
+        on found.kind = 'empty'
+        and beaten_empties.session_id = found.session_id
+        and beaten_empties.from_place = found.from_place
+    where beaten_empties.session_id is null
+),
 beaten as (
     select
         weak.session_id as session_id,
         weak.rank as rank,
         weak.from_place as from_place
-    from found as weak
-    inner join found as strong on strong.session_id = weak.session_id
-    where strong.from_place <= weak.to_place
-        and strong.to_place >= weak.from_place
+    from standing as weak
+    inner join standing as strong on strong.session_id = weak.session_id
+    where weak.kind <> 'empty'
+        and strong.from_place <= weak.from_place
+        and strong.to_place >= weak.to_place
         and (strong.rank <> weak.rank or strong.from_place <> weak.from_place)
         and case
-            when weak.kind = 'empty' and strong.kind <> 'empty'
-                then 2 * (
-                    case when strong.to_place < weak.to_place then strong.to_place else weak.to_place end
-                    - case when strong.from_place > weak.from_place then strong.from_place else weak.from_place end
-                    + 1
-                ) > weak.to_place - weak.from_place + 1
             when strong.kind = 'empty'
-                then strong.from_place <= weak.from_place and strong.to_place >= weak.to_place
-                and 2 * (weak.to_place - weak.from_place + 1) <= strong.to_place - strong.from_place + 1
-            else strong.from_place <= weak.from_place and strong.to_place >= weak.to_place
-                and (
-                    strong.to_place - strong.from_place > weak.to_place - weak.from_place or strong.rank < weak.rank
-                )
+                then 2 * (weak.to_place - weak.from_place + 1) <= strong.to_place - strong.from_place + 1
+            else strong.to_place - strong.from_place > weak.to_place - weak.from_place or strong.rank < weak.rank
         end
     group by weak.session_id, weak.rank, weak.from_place
 ),
 loops as (
     select
-        found.session_id as session_id,
-        found.kind as kind,
-        found.period as period,
-        found.from_place as from_place,
-        found.to_place as to_place
-    from found
+        standing.session_id as session_id,
+        standing.kind as kind,
+        standing.period as period,
+        standing.from_place as from_place,
+        standing.to_place as to_place
+    from standing
     left join beaten
-        on beaten.session_id = found.session_id
-        and beaten.rank = found.rank
-        and beaten.from_place = found.from_place
+        on beaten.session_id = standing.session_id
+        and beaten.rank = standing.rank
+        and beaten.from_place = standing.from_place
     where beaten.session_id is null
+),
+rounds as (
+    select
+        loops.session_id as session_id,
+        loops.kind as kind,
+        loops.period as period,
+        loops.from_place as from_place,
+        max(case when placed.place = loops.from_place then coalesce(placed.tool, '?') end) as tool_1,
+        max(case when placed.place = loops.from_place + 1 then coalesce(placed.tool, '?') end) as tool_2,
+        max(case when placed.place = loops.from_place + 2 then coalesce(placed.tool, '?') end) as tool_3,
+        max(case when placed.place = loops.from_place + 3 then coalesce(placed.tool, '?') end) as tool_4,
+        max(case when placed.place = loops.from_place + 4 then coalesce(placed.tool, '?') end) as tool_5,
+        max(case when placed.place = loops.from_place + 5 then coalesce(placed.tool, '?') end) as tool_6,
+        max(case when placed.place = loops.from_place + 6 then coalesce(placed.tool, '?') end) as tool_7,
+        max(case when placed.place = loops.from_place + 7 then coalesce(placed.tool, '?') end) as tool_8,
+        max(case when placed.tool = $tool then 1 else 0 end) as calls_tool,
+        max(case when placed.service_name = $server then 1 else 0 end) as calls_server
+    from loops
+    inner join placed on placed.session_id = loops.session_id
+    where placed.place >= loops.from_place
+        and placed.place < loops.from_place + loops.period
+    group by loops.session_id, loops.kind, loops.period, loops.from_place
 ),
 told as (
     select
@@ -284,34 +403,32 @@ told as (
             when last_call.priced_so_far > first_call.priced_so_far or first_call.cost_microusd is not null
                 then last_call.cost_so_far - first_call.cost_so_far + coalesce(first_call.cost_microusd, 0)
         end as cost_microusd,
-        first_call.tool as tool_1,
-        case when loops.period >= 2 then second_call.tool end as tool_2,
-        case when loops.period >= 3 then third_call.tool end as tool_3,
-        case when loops.period >= 4 then fourth_call.tool end as tool_4,
-        second_call.service_name as service_2,
-        third_call.service_name as service_3,
-        fourth_call.service_name as service_4
+        rounds.calls_tool as calls_tool,
+        rounds.calls_server as calls_server,
+        rounds.tool_1
+            || coalesce(' → ' || rounds.tool_2, '')
+            || coalesce(' → ' || rounds.tool_3, '')
+            || coalesce(' → ' || rounds.tool_4, '')
+            || coalesce(' → ' || rounds.tool_5, '')
+            || coalesce(' → ' || rounds.tool_6, '')
+            || coalesce(' → ' || rounds.tool_7, '')
+            || coalesce(' → ' || rounds.tool_8, '') as pattern
     from loops
     inner join placed as first_call
         on first_call.session_id = loops.session_id and first_call.place = loops.from_place
     inner join placed as last_call
         on last_call.session_id = loops.session_id and last_call.place = loops.to_place
-    -- The shortest loop has as many calls as two rounds, so that there are always four, or the period is shorter.
-    left join placed as second_call
-        on second_call.session_id = loops.session_id and second_call.place = loops.from_place + 1
-    left join placed as third_call
-        on third_call.session_id = loops.session_id and third_call.place = loops.from_place + 2
-    left join placed as fourth_call
-        on fourth_call.session_id = loops.session_id and fourth_call.place = loops.from_place + 3
+    inner join rounds
+        on rounds.session_id = loops.session_id
+        and rounds.kind = loops.kind
+        and rounds.period = loops.period
+        and rounds.from_place = loops.from_place
 )
 select
     told.session_id as session_id,
     told.service_name as service_name,
     told.kind as kind,
-    coalesce(told.tool_1, '?')
-        || case when told.period >= 2 then ' → ' || coalesce(told.tool_2, '?') else '' end
-        || case when told.period >= 3 then ' → ' || coalesce(told.tool_3, '?') else '' end
-        || case when told.period >= 4 then ' → ' || coalesce(told.tool_4, '?') else '' end as pattern,
+    told.pattern as pattern,
     told.calls as calls,
     told.calls - told.period as wasted,
     told.from_place as from_call,
@@ -333,12 +450,6 @@ where told.last_unix_nano >= $since
         and tools.answered_sessions - case when tool_sessions.oks > 0 then 1 else 0 end >= 5
         and (tools.empty_oks - tool_sessions.empty_oks) * 100 >= (tools.oks - tool_sessions.oks) * 95
     )
-    and ($tool is null or $tool in (told.tool_1, told.tool_2, told.tool_3, told.tool_4))
-    and (
-        $server is null
-        or told.service_name = $server
-        or (told.period >= 2 and told.service_2 = $server)
-        or (told.period >= 3 and told.service_3 = $server)
-        or (told.period >= 4 and told.service_4 = $server)
-    )
+    and ($tool is null or told.calls_tool = 1)
+    and ($server is null or told.calls_server = 1)
 order by wasted desc, told.last_unix_nano desc, told.session_id, told.from_place, told.kind, told.period

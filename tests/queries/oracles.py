@@ -186,7 +186,7 @@ def _label(ordered: list[Row], index: int) -> str | None:
     return tool if outcome == "ok" else f"{tool} ({outcome or '?'})"
 
 
-def loops(rows: list[Row], repeats: int = 4, empties: int = 8, rounds: int = 3) -> list[Row]:
+def loops(rows: list[Row], repeats: int = 3, empties: int = 8, rounds: int = 3) -> list[Row]:
     calls = [row for row in tool_calls(rows) if row.get("session_id") is not None]
     writes = _tools_that_say_nothing(calls)
     result: list[Row] = []
@@ -274,7 +274,7 @@ def _stretches(steps: list[Row], repeats: int, empties: int, rounds: int) -> lis
             index += 1
 
     found = []
-    for period in (1, 2, 3, 4):
+    for period in range(1, 9):
 
         def same(i: int, period: int = period) -> bool:
             return deeds[i] is not None and deeds[i] == deeds[i - period] and after_the_end(i, period)
@@ -311,7 +311,7 @@ def _stretches(steps: list[Row], repeats: int, empties: int, rounds: int) -> lis
 
 
 def _without_beaten(found: list[tuple[str, int, int, int]]) -> list[tuple[str, int, int, int]]:
-    rank = {"repeat": 1, "empty": 5}
+    rank = {"repeat": 1, "empty": 9}
 
     def beats(strong: tuple[str, int, int, int], weak: tuple[str, int, int, int]) -> bool:
         overlap = min(strong[3], weak[3]) - max(strong[2], weak[2]) + 1
@@ -325,7 +325,8 @@ def _without_beaten(found: list[tuple[str, int, int, int]]) -> list[tuple[str, i
             return inside and 2 * short <= long
         return inside and (long > short or rank.get(strong[0], strong[1]) < rank.get(weak[0], weak[1]))
 
-    return [weak for weak in found if not any(beats(strong, weak) for strong in found)]
+    standing = [one for one in found if one[0] != "empty" or not any(beats(strong, one) for strong in found)]
+    return [weak for weak in standing if not any(beats(strong, weak) for strong in standing)]
 
 
 def _tools_that_say_nothing(calls: list[Row]) -> set[tuple[str, str, str]]:

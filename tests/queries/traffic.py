@@ -63,7 +63,7 @@ def _tick(chance: random.Random, number: int) -> int:
 
 def _stretch(chance: random.Random, session: str, number: int) -> list[Row]:
     """A run, cycle, poll or fruitless search, whole and in order."""
-    period, rounds = chance.choice([1, 1, 2, 3, 4]), chance.randrange(2, 7)
+    period, rounds = chance.choice([1, 1, 2, 3, 4, 5, 8]), chance.randrange(2, 7)
     kind = chance.choice(["same", "same", "failing", "polled", "empty"])
     rows = []
     for index in range(period * rounds if kind != "empty" else chance.randrange(6, 12)):
@@ -73,7 +73,7 @@ def _stretch(chance: random.Random, session: str, number: int) -> list[Row]:
             call(
                 number + index,
                 session_id=session,
-                tool=["search", "fetch", "write", "search"][place],
+                tool=["search", "fetch", "write", "search"][place % 4],
                 args_digest=f"e{index}" if kind == "empty" else f"p{place}",
                 outcome="tool_error" if kind == "failing" else "ok",
                 result_digest="done" if last else f"q{place}",
