@@ -69,6 +69,8 @@ Step = Say | Call | Stop
 class _Batch:
     waiting: set[Id] = field(default_factory=set)
     replies: list[object] = field(default_factory=list)
+    read: bool = False
+    """All of its messages were looked at: one of them may cancel another."""
 
 
 class Conversation:
@@ -126,6 +128,7 @@ class Conversation:
                     batch.waiting.add(step.id)
                     self._batched[step.id] = batch
                 steps.append(step)
+        batch.read = True
         return steps + _ended(batch)
 
     def _one(self, message: object) -> list[Step]:
@@ -259,7 +262,7 @@ def _unfit(id: Id, meta: Object) -> Say | None:
 
 def _ended(batch: _Batch) -> list[Step]:
     """The replies of a batch, where all are there. A batch of notifications has none, and nothing is said."""
-    if batch.waiting or not batch.replies:
+    if not batch.read or batch.waiting or not batch.replies:
         return []
     replies, batch.replies = batch.replies, []
     return [Say(replies)]

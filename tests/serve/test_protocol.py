@@ -260,6 +260,16 @@ def test_a_batch_is_answered_as_one_where_the_version_has_batches() -> None:
     assert talk.feed(line([notification("x"), notification("y")])) == []
 
 
+def test_a_call_may_be_cancelled_in_the_batch_that_it_came_in() -> None:
+    talk = agreed("2025-03-26")
+    cancelled = notification("notifications/cancelled", requestId=1)
+    call, stop, said = talk.feed(line([request(1, "tools/call", name="sql"), cancelled, request(2, "ping")]))
+    assert isinstance(call, Call)
+    assert stop == Stop(call)
+    assert said == Say([{"jsonrpc": "2.0", "id": 2, "result": {}}])
+    assert talk.answered(call, RESULT) == []
+
+
 _WORDS = ["2.0", "id", "name", "sql", "report", "arguments", *MODERN, *LEGACY]
 _METHODS = [
     *("initialize", "ping", "server/discover", "tools/list", "tools/call"),
@@ -318,9 +328,11 @@ def _is_reply(message: Any) -> bool:
     return fits and (id is None or isinstance(id, str | int)) and not isinstance(id, bool)
 
 
-@given(st.lists(st.tuples(_LINES, st.booleans()), max_size=12))
-def test_whatever_comes_in_is_answered_in_json_rpc_or_not_at_all(lines: list[tuple[bytes, bool]]) -> None:
-    talk = conversation()
+@given(st.sampled_from([None, *LEGACY]), st.lists(st.tuples(_LINES, st.booleans()), max_size=12))
+def test_whatever_comes_in_is_answered_in_json_rpc_or_not_at_all(
+    version: str | None, lines: list[tuple[bytes, bool]]
+) -> None:
+    talk = conversation() if version is None else agreed(version)
     waiting: list[Call] = []
     for text, answer_now in lines:
         steps = talk.feed(text)
