@@ -74,7 +74,9 @@ def instrument(
         instrument_http(HttpOptions(listen or "localhost", upstream, lake, name, propagate))
         return
     if not command:
-        raise UsageError("no server: COMMAND is missing", "write it after --, or name an HTTP server with --upstream URL")
+        raise UsageError(
+            "no server: COMMAND is missing", "write it after --, or name an HTTP server with --upstream URL"
+        )
     if in_process:
         from mcpobs.instrument.launcher import launch
 
