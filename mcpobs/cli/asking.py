@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcpobs.lake.engine import Connection
-from mcpobs.output import answers, morning
+from mcpobs.output import answers
 from mcpobs.output.chart import Chart, read_chart
-from mcpobs.output.series import Series, bucket_ns, series
 from mcpobs.queries import catalog, ranking, window
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Query, Value
 from mcpobs.queries.run import Result, run
 from mcpobs.queries.window import Window
+
+if TYPE_CHECKING:
+    from mcpobs.output.series import Series
 
 OVERVIEW = (
     Column("question", "varchar", "what an operator wants to know"),
@@ -38,7 +41,7 @@ class Found:
     min_calls: int | None = None
     chart: Chart | None = None
     parts: tuple[Found, ...] = ()
-    activity: Series | None = field(default=None)
+    activity: Series | None = None
 
 
 def ask(connection: Connection, query: Query, wanted: Filters, chosen: Window, min_calls: int | None = None) -> Found:
@@ -96,6 +99,8 @@ def ask_all(
     step: Callable[[str], None] = lambda doing: None,
 ) -> Found:
     """Every report, each with its sentence first: the page for the morning. `step` hears what is asked next."""
+    from mcpobs.output import morning  # a cold report of another kind does without
+
     extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
     rows: list[tuple[object, ...]] = []
     parts: list[Found] = []
@@ -121,6 +126,8 @@ def ask_all(
 
 def ask_activity(connection: Connection, wanted: Filters, chosen: Window) -> Series | None:
     """Calls over time, from the first to the last of the window; None where there are none."""
+    from mcpobs.output.series import bucket_ns, series
+
     extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
     if not extent["calls"]:
         return None

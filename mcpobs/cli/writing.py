@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mcpobs.cli.asking import ALL, Found
 from mcpobs.cli.printing import DEFAULT_ROWS, Format, draws_blocks, table
-from mcpobs.output import csv_text, json_text, markdown, series
+from mcpobs.output import csv_text, json_text, markdown
 from mcpobs.output.units import moment
 from mcpobs.queries import window
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Row
+
+if TYPE_CHECKING:
+    from mcpobs.output.series import Series
 
 TOP_ROWS = 5
 """Rows of each report in `all` where --limit does not say."""
@@ -82,10 +87,12 @@ def _sections(found: Found, limit: int | None, bars: bool, margin: int) -> str:
     return text
 
 
-def over_time(activity: series.Series, cells: int) -> str:
+def over_time(activity: Series, cells: int) -> str:
     """Calls over time on one line, with what a block stands for."""
-    sparks = series.sparkline(activity.calls, cells)
-    each = series.step_words(activity.step_ns * -(-len(activity.calls) // cells))
+    from mcpobs.output.series import sparkline, step_words
+
+    sparks = sparkline(activity.calls, cells)
+    each = step_words(activity.step_ns * -(-len(activity.calls) // cells))
     return f"{moment(activity.start_unix_nano)} {sparks} {moment(activity.end_unix_nano)}  a block is {each}\n"
 
 
@@ -148,7 +155,7 @@ def _document(found: Found, rows: list[Row], warnings: list[str], limit: int | N
     return document
 
 
-def _activity(activity: series.Series) -> dict[str, object]:
+def _activity(activity: Series) -> dict[str, object]:
     return {
         "start_unix_nano": activity.start_unix_nano,
         "step_ns": activity.step_ns,

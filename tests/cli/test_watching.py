@@ -14,6 +14,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,17 +98,18 @@ def _as_it_was(terminal: Terminal) -> bool:
     )
 
 
-def test_it_shows_the_report_and_what_changed_and_q_ends_it(watching: Terminal, lake: Path) -> None:
-    first = watching.read_until(rb"mcpobs report latency .*30 calls, 0 failed in all time.*fetch.*search")
-    assert "•".encode() not in watching.output
-    spool(lake, [call(100 + n, tool="write", ms=10, outcome="tool_error") for n in range(4)])
-    changed = rb"34 calls \(\+4\), 4 failed \(\+4\).*\xe2\x80\xa2 write +4 "
-    shown = watching.read_until(changed, first)
-    picture = watching.output[watching.output.rindex(b"\x1b[H", 0, shown) : shown].decode()
-    assert not re.search("• (search|fetch)", picture)
-    os.write(watching.fd, b"q")
-    assert watching.end() == 0
-    assert _as_it_was(watching)
+def test_it_shows_the_report_and_what_changed_and_q_ends_it(lake: Path) -> None:
+    with closing(Terminal("report", "shapes", "--watch", "0.2", "--lake", str(lake))) as watching:
+        first = watching.read_until(rb"mcpobs report shapes .*30 calls, 0 failed in all time.*fetch.*search")
+        assert "•".encode() not in watching.output
+        spool(lake, [call(100 + n, tool="write", ms=10, outcome="tool_error") for n in range(4)])
+        changed = rb"34 calls \(\+4\), 4 failed \(\+4\).*\xe2\x80\xa2 write "
+        shown = watching.read_until(changed, first)
+        picture = watching.output[watching.output.rindex(b"\x1b[H", 0, shown) : shown].decode()
+        assert not re.search("• (search|fetch)", picture)
+        os.write(watching.fd, b"q")
+        assert watching.end() == 0
+        assert _as_it_was(watching)
 
 
 @pytest.mark.parametrize(
