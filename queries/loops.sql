@@ -103,6 +103,7 @@ signed as (
 placed as (
     select
         session_id, start_unix_nano, duration_ns, service_name, tool, service_key, tool_key, cost_microusd, fruitless,
+        act, deed, outcome,
         row_number() over in_session as place,
         sum(coalesce(cost_microusd, 0)) over so_far as cost_so_far,
         sum(case when cost_microusd is null then 0 else 1 end) over so_far as priced_so_far,
@@ -352,6 +353,7 @@ loops as (
     select
         standing.session_id as session_id,
         standing.kind as kind,
+        standing.rank as rank,
         standing.period as period,
         standing.from_place as from_place,
         standing.to_place as to_place
@@ -361,6 +363,78 @@ loops as (
         and beaten.rank = standing.rank
         and beaten.from_place = standing.from_place
     where beaten.session_id is null
+),
+-- Polling that still waits when it is last seen: the same question got new answers twice before, each time at once,
+-- and this answer has not yet stayed for longer than one of those before.
+questions as (
+    select
+        loops.session_id as session_id,
+        loops.rank as rank,
+        loops.period as period,
+        loops.from_place as from_place,
+        loops.to_place as to_place,
+        placed.act as act
+    from loops
+    inner join placed on placed.session_id = loops.session_id
+    where loops.kind <> 'empty'
+        and placed.place >= loops.from_place
+        and placed.place < loops.from_place + loops.period
+    group by loops.session_id, loops.rank, loops.period, loops.from_place, loops.to_place, placed.act
+),
+asked as (
+    select
+        questions.session_id as session_id,
+        questions.rank as rank,
+        questions.from_place as from_place,
+        questions.act as act,
+        placed.place as place,
+        case
+            when placed.place - lag(placed.place) over by_question <= questions.period then 0
+            else 1
+        end as begins,
+        case
+            when placed.deed <> lag(placed.deed) over by_question
+                and placed.outcome = 'ok' and lag(placed.outcome) over by_question = 'ok' then 1
+            else 0
+        end as moved
+    from questions
+    inner join placed on placed.session_id = questions.session_id and placed.act = questions.act
+    where placed.place <= questions.to_place
+    window by_question as (
+        partition by questions.session_id, questions.rank, questions.from_place, questions.act order by placed.place
+    )
+),
+staged as (
+    select
+        session_id, rank, from_place, act,
+        sum(begins) over so_far as poll,
+        sum(moved) over so_far as stage
+    from asked
+    window so_far as (
+        partition by session_id, rank, from_place, act order by place rows between unbounded preceding and current row
+    )
+),
+stages as (
+    select
+        session_id, rank, from_place, act, poll, stage,
+        count(*) as calls,
+        row_number() over (partition by session_id, rank, from_place, act order by poll desc, stage desc) as newest
+    from staged
+    group by session_id, rank, from_place, act, poll, stage
+),
+waiting as (
+    select latest.session_id as session_id, latest.rank as rank, latest.from_place as from_place
+    from stages as latest
+    inner join stages as earlier
+        on earlier.session_id = latest.session_id
+        and earlier.rank = latest.rank
+        and earlier.from_place = latest.from_place
+        and earlier.act = latest.act
+        and earlier.poll = latest.poll
+    where latest.newest = 1
+        and earlier.newest > 1
+    group by latest.session_id, latest.rank, latest.from_place, latest.act
+    having count(*) >= 2 and max(latest.calls) <= max(earlier.calls)
 ),
 rounds as (
     select
@@ -423,6 +497,11 @@ told as (
         and rounds.kind = loops.kind
         and rounds.period = loops.period
         and rounds.from_place = loops.from_place
+    left join (select distinct session_id, rank, from_place from waiting) as still
+        on still.session_id = loops.session_id
+        and still.rank = loops.rank
+        and still.from_place = loops.from_place
+    where still.session_id is null
 )
 select
     told.session_id as session_id,

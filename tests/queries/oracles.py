@@ -194,6 +194,8 @@ def loops(rows: list[Row], repeats: int = 3, empties: int = 8, rounds: int = 3) 
         steps = _without_retries(sorted(group, key=in_order))
         for kind, period, low, high in _without_beaten(_stretches(steps, repeats, empties, rounds)):
             part = steps[low : high + 1]
+            if kind != "empty" and any(_waits(steps[: high + 1], act, period) for act in {*map(_act, part)}):
+                continue
             silent_tool = (session, part[0].get("service_name") or "", part[0].get("tool") or "") in writes
             if kind == "empty" and silent_tool and not any(map(_fruitless, part)):
                 continue
@@ -308,6 +310,23 @@ def _stretches(steps: list[Row], repeats: int, empties: int, rounds: int) -> lis
         if high - low + 1 >= empties and changes:
             found.append(("empty", 1, low, high))
     return found
+
+
+def _waits(steps: list[Row], act: tuple[str, str, str] | None, period: int) -> bool:
+    """Whether the question got new answers twice, and the last has not yet stayed for longer than one of those."""
+    stages: list[int] = []
+    last: int | None = None
+    for place, step in enumerate(steps):
+        if act is None or _act(step) != act:
+            continue
+        if last is None or place - last > period:
+            stages = [0]
+        elif steps[last].get("outcome") == step.get("outcome") == "ok":
+            here, there = _deed(step), _deed(steps[last])
+            stages += [0] * (None not in (here, there) and here != there)
+        stages[-1] += 1
+        last = place
+    return len(stages) > 2 and stages[-1] <= max(stages[:-1])
 
 
 def _without_beaten(found: list[tuple[str, int, int, int]]) -> list[tuple[str, int, int, int]]:

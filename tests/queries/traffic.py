@@ -63,12 +63,13 @@ def _tick(chance: random.Random, number: int) -> int:
 
 def _stretch(chance: random.Random, session: str, number: int) -> list[Row]:
     """A run, cycle, poll or fruitless search, whole and in order."""
-    period, rounds = chance.choice([1, 1, 2, 3, 4, 5, 8]), chance.randrange(2, 7)
-    kind = chance.choice(["same", "same", "failing", "polled", "empty"])
+    period, rounds = chance.choice([1, 1, 2, 3, 4, 5, 8]), chance.randrange(2, 9)
+    kind = chance.choice(["same", "same", "failing", "polled", "waiting", "empty"])
     rows = []
     for index in range(period * rounds if kind != "empty" else chance.randrange(6, 12)):
         place = index % period
         last = kind == "polled" and index >= period * (rounds - 1)
+        answer = f"w{index // (period * 2)}" if kind == "waiting" and place == 0 else f"q{place}"
         rows.append(
             call(
                 number + index,
@@ -76,7 +77,7 @@ def _stretch(chance: random.Random, session: str, number: int) -> list[Row]:
                 tool=["search", "fetch", "write", "search"][place % 4],
                 args_digest=f"e{index}" if kind == "empty" else f"p{place}",
                 outcome="tool_error" if kind == "failing" else "ok",
-                result_digest="done" if last else f"q{place}",
+                result_digest="done" if last else answer,
                 result_empty=kind == "empty",
                 **_input(chance),
             )
