@@ -45,6 +45,7 @@ def report(
       errors     what goes wrong, how often, and whose fault is it?
       sessions   which sessions make disproportionately many calls?
       failures   which calls failed, in which session, and what came before?
+      precursors which calls come before a failure more often than chance?
       loops      is an agent calling the same tools again and again?
       shapes     do any tools see unusual arguments?
       http       how do requests reach the servers over HTTP, and which do not get in?

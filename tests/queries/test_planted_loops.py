@@ -42,7 +42,7 @@ def _no_progress(chance: random.Random) -> Steps:
     """The same call with the same answer, or one call after another that finds nothing."""
     if chance.random() < 0.5:
         return [_same(chance)] * chance.randrange(3, 30)
-    nothing = [{"result_empty": True, "result_digest": "none"}, {"outcome": "tool_error"}]
+    nothing: list[Row] = [{"result_empty": True, "result_digest": "none"}, {"outcome": "tool_error"}]
     return [
         {"tool": "search", "args_digest": _new(chance)} | chance.choice(nothing) for _ in range(chance.randrange(8, 40))
     ]

@@ -101,6 +101,28 @@ def test_every_report_in_every_format(name: str, form: str, report: Report) -> N
     check(GOLDEN / f"{name}.{form}", out)
 
 
+def test_the_trend_is_against_the_time_before_the_window_wherever_that_lies(report: Report, tmp_path: Path) -> None:
+    lake = tmp_path / "slower"
+    for first, ms in ((0, 1), (20, 10), (40, 20)):
+        spool(lake, [call(first + n, ms=ms) for n in range(20)])
+        writer.commit(lake, wait=True)
+    out, _ = report(name="latency", lake=str(lake), json=True, since="20s", now=START + 60 * SECOND)
+    (row,) = json.loads(out)["rows"]
+    assert (row["calls"], row["p95_ms"], row["p95_trend"]) == (20, 20.0, 2.0)
+    (row,) = json.loads(report(name="latency", lake=str(lake), json=True)[0])["rows"]
+    assert (row["calls"], row["p95_trend"]) == (60, None)
+
+
+def test_what_comes_before_failures_is_told_with_an_example(report: Report, tmp_path: Path) -> None:
+    steps = [{"tool": "login"}, {"tool": "refund", "outcome": "tool_error"}, {"tool": "search"}, {"tool": "refund"}]
+    rows = [call(n, session_id=f"s{n // 40}", **steps[n % 4]) for n in range(160)]
+    spool(tmp_path / "refunds", rows)
+    out, err = report(name="precursors", lake=str(tmp_path / "refunds"))
+    assert [line.split()[:4] for line in out.splitlines()[1:]] == [["refund", "tool", "login", "40"]]
+    assert rows[157]["trace_id"] in out
+    assert err == ""
+
+
 def test_the_overview_answers_the_five_questions(report: Report) -> None:
     out, err = report()
     check(GOLDEN / "overview.table", out)
