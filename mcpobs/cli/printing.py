@@ -70,6 +70,11 @@ def draws_blocks() -> bool:
     return sys.stdout.isatty() and encoding == "utf8" and os.environ.get("TERM") != "dumb"
 
 
+def room_for_text(taken: int) -> int | None:
+    """How many cells of a line are left for a text that goes on in the next; None where stdout is no terminal."""
+    return max(24, terminal_cells() - taken) if sys.stdout.isatty() else None
+
+
 def terminal_cells() -> int:
     given = os.environ.get("COLUMNS", "")
     if given.isdecimal() and int(given) > 0:

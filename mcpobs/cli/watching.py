@@ -92,8 +92,7 @@ def _redraw(shown: _Shown, options: ReportOptions, seconds: float) -> None:
 
 
 def _draw(shown: _Shown, options: ReportOptions, seconds: float) -> None:
-    _, lines = screen.size()
-    screen.draw(picture(_head(shown, options, seconds), shown.body, shown.before, lines))
+    screen.draw(picture(_head(shown, options, seconds), shown.body, shown.before, *screen.size()))
 
 
 def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:

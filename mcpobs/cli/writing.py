@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcpobs.cli.asking import ALL, Found
-from mcpobs.cli.printing import DEFAULT_ROWS, Format, draws_blocks, table
+from mcpobs.cli.printing import DEFAULT_ROWS, Format, draws_blocks, room_for_text, table
 from mcpobs.output import csv_text, json_text, markdown
+from mcpobs.output.fit import lines_of
 from mcpobs.output.units import moment
 from mcpobs.queries import window
 from mcpobs.queries.header import Column
@@ -78,8 +79,12 @@ def _sections(found: Found, limit: int | None, bars: bool, margin: int) -> str:
     text = ""
     if found.activity is not None and (bars or draws_blocks()):
         text += over_time(found.activity, _SPARKS)
+    text += "\n"
     asked = max((len(str(question)) for question, _, _ in found.result.rows), default=0)
-    text += "\n" + "".join(f"{question:<{asked}}  {answer}\n" for question, answer, _ in found.result.rows)
+    room = room_for_text(margin + asked + 2)
+    for question, answer, _ in found.result.rows:
+        told = lines_of(str(answer), room, "prose") if room else [str(answer)]
+        text += "".join(f"{'' if n else question:<{asked}}  {line}\n" for n, line in enumerate(told))
     for part, (_, _, more) in zip(found.parts, found.result.rows, strict=True):
         if part.result.rows:
             text += f"\n{_headed(part, limit, str(more))}\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mcpobs.output.text import taken, width
+
 MARGIN = 2
 """Cells left of a line, for the mark of one that is new."""
 
@@ -12,16 +14,18 @@ MARK = "•"
 _DRAWN = re.compile("[▁▂▃▄▅▆▇█▏▎▍▌▋▊▉]|\x1b\\[[0-9]*m")
 
 
-def picture(head: Sequence[str], body: Sequence[str], before: Sequence[str] | None, lines: int) -> list[str]:
-    """The lines of a screen of so many: the head, and below it what there is room for of the body, with a mark at each
-    line that was not there `before`. Nothing is marked in the first picture."""
+def picture(
+    head: Sequence[str], body: Sequence[str], before: Sequence[str] | None, columns: int, lines: int
+) -> list[str]:
+    """The lines of a screen of so many cells: the head, and below it what there is room for of the body, with a mark
+    at each line that was not there `before`. Nothing is marked in the first picture."""
     known = None if before is None else {_said(line) for line in before}
     shown = [_marked(line, known) for line in body]
     room = max(0, lines - len(head))
     if len(shown) > room:
         left_out = len(shown) - room + 1
         shown = [*shown[: max(0, room - 1)], f"{' ' * MARGIN}… {left_out:,} more lines"][:room]
-    return [*head, *shown][:lines]
+    return [_cut(line, columns) for line in [*head, *shown][:lines]]
 
 
 def change(now: int, before: int | None, noun: str) -> str:
@@ -34,6 +38,13 @@ def _marked(line: str, known: set[str] | None) -> str:
     said = _said(line)
     mark = MARK if known is not None and said and said not in known else " "
     return f"{mark:<{MARGIN}}{line}"
+
+
+def _cut(line: str, columns: int) -> str:
+    """The line in at most so many cells. One in bold is a table's heading, which fits."""
+    if "\x1b" in line or width(line) <= columns:
+        return line
+    return taken(line, max(0, columns - 1)) + "…"
 
 
 def _said(line: str) -> str:
