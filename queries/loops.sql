@@ -418,23 +418,21 @@ stages as (
     select
         session_id, rank, from_place, act, poll, stage,
         count(*) as calls,
+        count(*) over (partition by session_id, rank, from_place, act, poll) as answers,
+        max(count(*)) over (
+            partition by session_id, rank, from_place, act, poll order by stage
+            rows between unbounded preceding and 1 preceding
+        ) as longest_before,
         row_number() over (partition by session_id, rank, from_place, act order by poll desc, stage desc) as newest
     from staged
     group by session_id, rank, from_place, act, poll, stage
 ),
 waiting as (
-    select latest.session_id as session_id, latest.rank as rank, latest.from_place as from_place
-    from stages as latest
-    inner join stages as earlier
-        on earlier.session_id = latest.session_id
-        and earlier.rank = latest.rank
-        and earlier.from_place = latest.from_place
-        and earlier.act = latest.act
-        and earlier.poll = latest.poll
-    where latest.newest = 1
-        and earlier.newest > 1
-    group by latest.session_id, latest.rank, latest.from_place, latest.act
-    having count(*) >= 2 and max(latest.calls) <= max(earlier.calls)
+    select distinct session_id, rank, from_place
+    from stages
+    where newest = 1
+        and answers >= 3
+        and calls <= longest_before
 ),
 rounds as (
     select
@@ -497,11 +495,11 @@ told as (
         and rounds.kind = loops.kind
         and rounds.period = loops.period
         and rounds.from_place = loops.from_place
-    left join (select distinct session_id, rank, from_place from waiting) as still
-        on still.session_id = loops.session_id
-        and still.rank = loops.rank
-        and still.from_place = loops.from_place
-    where still.session_id is null
+    left join waiting
+        on waiting.session_id = loops.session_id
+        and waiting.rank = loops.rank
+        and waiting.from_place = loops.from_place
+    where waiting.session_id is null
 )
 select
     told.session_id as session_id,
