@@ -75,7 +75,8 @@ def instrument(
         return
     if not command:
         raise UsageError(
-            "no server: COMMAND is missing", "write it after --, or name an HTTP server with --upstream URL"
+            "no server: COMMAND is missing",
+            "write it after --, or name an HTTP server with --upstream URL; mcpobs instrument --help has examples",
         )
     if in_process:
         from mcpobs.instrument.launcher import launch
