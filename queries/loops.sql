@@ -244,61 +244,96 @@ runs as (
         in_session as (partition by session_id order by place),
         so_far as (partition by session_id order by place rows between unbounded preceding and current row)
 ),
+-- Rank 1 is a repeat, 2 to 8 are cycles of that period, 9 is an empty run.
+kinds as (
+    select 1 as rank
+    union all
+    select 2 as rank
+    union all
+    select 3 as rank
+    union all
+    select 4 as rank
+    union all
+    select 5 as rank
+    union all
+    select 6 as rank
+    union all
+    select 7 as rank
+    union all
+    select 8 as rank
+    union all
+    select 9 as rank
+),
+ranked as (
+    select
+        runs.session_id as session_id,
+        runs.place as place,
+        kinds.rank as rank,
+        runs.same_act as same_act,
+        runs.same_1 as same_1,
+        case kinds.rank
+            when 1 then runs.same_1
+            when 2 then runs.same_2
+            when 3 then runs.same_3
+            when 4 then runs.same_4
+            when 5 then runs.same_5
+            when 6 then runs.same_6
+            when 7 then runs.same_7
+            when 8 then runs.same_8
+            else runs.same_nothing
+        end as same,
+        case kinds.rank
+            when 1 then runs.run_1
+            when 2 then runs.run_2
+            when 3 then runs.run_3
+            when 4 then runs.run_4
+            when 5 then runs.run_5
+            when 6 then runs.run_6
+            when 7 then runs.run_7
+            when 8 then runs.run_8
+            else runs.run_nothing
+        end as run,
+        case kinds.rank
+            when 1 then runs.moves_1
+            when 2 then runs.moves_2
+            when 3 then runs.moves_3
+            when 4 then runs.moves_4
+            when 5 then runs.moves_5
+            when 6 then runs.moves_6
+            when 7 then runs.moves_7
+            when 8 then runs.moves_8
+            else 0
+        end as moves
+    from runs
+    cross join kinds
+),
 -- place * 2 + moves: the greatest is that of the run's last call, and its last bit tells what followed.
+stretches as (
+    select
+        session_id, rank, run,
+        case when rank = 9 then 1 else rank end as period,
+        count(*) as calls,
+        min(place) as least_place,
+        max(place) as to_place,
+        max(place * 2 + moves) % 2 as polled,
+        sum(1 - same_1) as changes,
+        sum(1 - same_act) as act_changes
+    from ranked
+    where same = 1
+    group by session_id, rank, run, case when rank = 9 then 1 else rank end
+),
 found as (
-    select session_id, 'repeat' as kind, 1 as rank, 1 as period, min(place) - 1 as from_place, max(place) as to_place
-    from runs
-    where same_1 = 1
-    group by session_id, run_1
-    having count(*) + 1 >= $repeats and max(place * 2 + moves_1) % 2 = 0
-    union all
-    select session_id, 'cycle' as kind, 2 as rank, 2 as period, min(place) - 2 as from_place, max(place) as to_place
-    from runs
-    where same_2 = 1
-    group by session_id, run_2
-    having count(*) + 2 >= 2 * $rounds and max(place * 2 + moves_2) % 2 = 0 and sum(1 - same_1) > 0
-    union all
-    select session_id, 'cycle' as kind, 3 as rank, 3 as period, min(place) - 3 as from_place, max(place) as to_place
-    from runs
-    where same_3 = 1
-    group by session_id, run_3
-    having count(*) + 3 >= 3 * $rounds and max(place * 2 + moves_3) % 2 = 0 and sum(1 - same_1) > 0
-    union all
-    select session_id, 'cycle' as kind, 4 as rank, 4 as period, min(place) - 4 as from_place, max(place) as to_place
-    from runs
-    where same_4 = 1
-    group by session_id, run_4
-    having count(*) + 4 >= 4 * $rounds and max(place * 2 + moves_4) % 2 = 0 and sum(1 - same_1) > 0
-    union all
-    select session_id, 'cycle' as kind, 5 as rank, 5 as period, min(place) - 5 as from_place, max(place) as to_place
-    from runs
-    where same_5 = 1
-    group by session_id, run_5
-    having count(*) + 5 >= 5 * $rounds and max(place * 2 + moves_5) % 2 = 0 and sum(1 - same_1) > 0
-    union all
-    select session_id, 'cycle' as kind, 6 as rank, 6 as period, min(place) - 6 as from_place, max(place) as to_place
-    from runs
-    where same_6 = 1
-    group by session_id, run_6
-    having count(*) + 6 >= 6 * $rounds and max(place * 2 + moves_6) % 2 = 0 and sum(1 - same_1) > 0
-    union all
-    select session_id, 'cycle' as kind, 7 as rank, 7 as period, min(place) - 7 as from_place, max(place) as to_place
-    from runs
-    where same_7 = 1
-    group by session_id, run_7
-    having count(*) + 7 >= 7 * $rounds and max(place * 2 + moves_7) % 2 = 0 and sum(1 - same_1) > 0
-    union all
-    select session_id, 'cycle' as kind, 8 as rank, 8 as period, min(place) - 8 as from_place, max(place) as to_place
-    from runs
-    where same_8 = 1
-    group by session_id, run_8
-    having count(*) + 8 >= 8 * $rounds and max(place * 2 + moves_8) % 2 = 0 and sum(1 - same_1) > 0
-    union all
-    select session_id, 'empty' as kind, 9 as rank, 1 as period, min(place) - 1 as from_place, max(place) as to_place
-    from runs
-    where same_nothing = 1
-    group by session_id, run_nothing
-    having count(*) + 1 >= $empties and sum(1 - same_act) > 0
+    select
+        session_id, rank, period, to_place,
+        case rank when 1 then 'repeat' when 9 then 'empty' else 'cycle' end as kind,
+        least_place - period as from_place
+    from stretches
+    where polled = 0
+        and case rank
+            when 1 then calls + 1 >= $repeats
+            when 9 then calls + 1 >= $empties and act_changes > 0
+            else calls + rank >= rank * $rounds and changes > 0
+        end
 ),
 -- One stretch of calls is one loop. An empty run gives way to a repeat or cycle that is more than half of it; then a
 -- repeat or cycle gives way to a longer one around it (or to a shorter period in the same place), and to an empty run
