@@ -31,7 +31,7 @@ def main() -> None:
         "A recorded span, in its caller": _output("bench.span_cost"),
         "A call, observed in its own process": _output("bench.inprocess"),
         "The HTTP front": _output("bench.http_front"),
-        "Sessions of modern clients, by the rule": _output("bench.sessions"),
+        "Sessions of modern HTTP clients, by the rule": _output("bench.sessions"),
         "Sessions of received calls": _output("bench.stored_sessions"),
         "OTLP to queryable Parquet": collector.run(300_000, 5, given.otelcol),
         "Receiving OTLP, nothing kept": _output("bench.receiving"),
