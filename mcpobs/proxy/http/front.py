@@ -31,7 +31,7 @@ from mcpobs.proxy.http.body import MAX_COPY_BYTES
 from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
 from mcpobs.proxy.http.forwarding import Upstream, for_client, for_server, is_own_name, own_url
 from mcpobs.proxy.http.identity import Verify
-from mcpobs.proxy.http.turns import Turns
+from mcpobs.proxy.http.turns import MAX_STREAM_WAIT_S, Turns
 
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the server is closing is not used again
@@ -200,6 +200,7 @@ class Passage:
         self._request = request
         self._exchange = exchange
         self._connect = _Connect()
+        self._was_answered: Callable[[], None] = _unheard
         self.ending: Ending = "complete"
 
     async def run(self) -> web.StreamResponse:
@@ -219,8 +220,7 @@ class Passage:
         if request.content_length is not None and not isinstance(body, bytes) and body is not None:
             headers["Content-Length"] = str(request.content_length)
         try:
-            async with self._front.turns.take(request.headers.get(SESSION_HEADER)) as self._connect.sent:
-                return await self._exchange_with(client, url, headers, body)
+            return await self._in_turn(client, url, headers, body)
         except aiohttp.ClientConnectionResetError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -228,6 +228,24 @@ class Passage:
                 raise
             self.ending = "unreachable"
             return self._refusal(502, f"the server does not answer: {type(error).__name__}")
+
+    async def _in_turn(
+        self,
+        client: aiohttp.ClientSession,
+        url: URL,
+        headers: CIMultiDict[str],
+        body: bytes | AsyncIterator[bytes] | None,
+    ) -> web.StreamResponse:
+        """A GET opens the stream on which the server asks what a later call makes it ask: it has to be there first.
+        All else may be answered late, and the next goes once it was sent."""
+        session = self._request.headers.get(SESSION_HEADER)
+        opens_stream = self._request.method == "GET"
+        async with self._front.turns.take(session, MAX_STREAM_WAIT_S if opens_stream else None) as over:
+            if opens_stream:
+                self._was_answered = over
+            else:
+                self._connect.sent = over
+            return await self._exchange_with(client, url, headers, body)
 
     async def _exchange_with(
         self,
@@ -244,6 +262,7 @@ class Passage:
             allow_redirects=False,
             trace_request_ctx=self._connect,
         ) as response:
+            self._was_answered()
             return await self._pass_back(response)
 
     async def _body(self) -> bytes | AsyncIterator[bytes] | None:

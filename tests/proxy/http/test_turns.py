@@ -1,17 +1,25 @@
-"""The order in which the requests of a session go out to the server."""
+"""The order in which the requests of a session reach the server."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from mcpobs.proxy.http import front as front_module
 from mcpobs.proxy.http import turns as turns_module
 from mcpobs.proxy.http.turns import Turns
+from tests.proxy.http.world import World, call, result, world
+
+LONG_S = 60
 
 
 def test_a_request_waits_until_the_one_before_it_was_sent_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "MAX_WAIT_S", 60)
+    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
 
     async def run() -> None:
         turns, said = Turns(), list[str]()
@@ -45,16 +53,54 @@ def test_a_request_waits_until_the_one_before_it_was_sent_and_no_longer(monkeypa
 
 
 def test_a_request_that_cannot_be_sent_holds_up_the_next_for_a_moment_only() -> None:
-    async def run() -> None:
-        turns = Turns()
-        async with turns.take("s"), asyncio.timeout(30), turns.take("s") as sent:
-            sent()
+    async def run() -> list[str]:
+        turns, said = Turns(), list[str]()
+        stuck = asyncio.Event()
 
-    asyncio.run(run())
+        async def never_sent() -> None:
+            async with turns.take("s"):
+                said.append("stuck")
+                await stuck.wait()
+
+        held_up = asyncio.create_task(never_sent())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(LONG_S), turns.take("s"):
+            said.append("next")
+            assert not held_up.done()
+        stuck.set()
+        await held_up
+        assert turns._last == {}
+        return said
+
+    assert asyncio.run(run()) == ["stuck", "next"]
+
+
+def test_the_limit_of_one_request_is_that_of_all_that_wait_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "MAX_WAIT_S", 0)
+
+    async def run() -> list[str]:
+        turns, said = Turns(), list[str]()
+
+        async def wait(name: str) -> None:
+            async with turns.take("s"):
+                said.append(name)
+
+        async with turns.take("s", LONG_S) as over, asyncio.TaskGroup() as group:
+            for name in ("second", "third", "fourth"):
+                group.create_task(wait(name))
+            for _ in range(20):  # more turns of the loop than it takes to give up
+                await asyncio.sleep(0)
+            said.append("first")
+            over()
+        return said
+
+    assert asyncio.run(run()) == ["first", "second", "third", "fourth"]
 
 
 @pytest.mark.parametrize("how", ["it fails", "it is cancelled", "it is cancelled while it waits"])
-def test_a_request_that_is_never_sent_holds_up_no_other(how: str) -> None:
+def test_a_request_that_is_never_sent_holds_up_no_other(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
+
     async def run() -> None:
         turns, connected = Turns(), asyncio.Event()
 
@@ -77,6 +123,139 @@ def test_a_request_that_is_never_sent_holds_up_no_other(how: str) -> None:
         waiting.cancel()
         first.cancel()
         await asyncio.gather(first, waiting, return_exceptions=True)
-        assert await asyncio.wait_for(last, 10)
+        assert await asyncio.wait_for(last, 10) is True
+        assert turns._last == {}
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("when", ["before it is cancelled", "after it is cancelled"])
+def test_who_comes_behind_a_request_that_gave_up_waiting_waits_for_the_one_before_that(
+    when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
+
+    async def run() -> list[str]:
+        turns, said = Turns(), list[str]()
+
+        async def wait(name: str) -> None:
+            async with turns.take("s"):
+                said.append(name)
+
+        async with turns.take("s") as over, asyncio.TaskGroup() as group:
+            gone = group.create_task(wait("gone"))
+            await asyncio.sleep(0)
+            if when == "before it is cancelled":
+                group.create_task(wait("last"))
+                await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.sleep(0)
+            if when == "after it is cancelled":
+                group.create_task(wait("last"))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            said.append("first")
+            over()
+        assert turns._last == {}
+        return said
+
+    assert asyncio.run(run()) == ["first", "last"]
+
+
+# -- through the front -----------------------------------------------------------------------------------------
+
+
+class _Server:
+    """Keeps the head of the answer to a GET back, and answers POSTs at once."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+        self.has_get, self.answer_get = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "POST":
+            tool = json.loads(await request.read())["params"]["name"]
+            self.read.append(tool)
+            return web.json_response(result())
+        self.has_get.set()
+        await self.answer_get.wait()
+        self.read.append("stream")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        return response
+
+
+async def _stream(w: World, session: str) -> None:
+    async with w.client.get(w.url + "/mcp", headers={"Mcp-Session-Id": session}) as response:
+        await response.read()
+
+
+async def _call(w: World, session: str, tool: str) -> None:
+    headers = {"Mcp-Session-Id": session}
+    async with w.client.post(w.url + "/mcp", json=call(tool, modern=False), headers=headers) as response:
+        assert response.status == 200
+
+
+def _under_way(w: World, requests: int) -> Callable[[], bool]:
+    return lambda: len(w.front._in_flight) == requests
+
+
+def test_a_call_waits_until_the_stream_of_its_session_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server reads its connections in an order of its own: only that it answers proves that it read the GET."""
+    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", LONG_S)
+
+    async def run() -> None:
+        server = _Server()
+        async with world(tmp_path, server) as w, asyncio.TaskGroup() as group:
+            group.create_task(_stream(w, "s"))
+            await server.has_get.wait()
+            group.create_task(_call(w, "s", "ask the client"))
+            await w.until(_under_way(w, 2))
+            await _call(w, "t", "of another session")  # came later, and went all the way
+            assert server.read == ["of another session"]
+            server.answer_get.set()
+        assert server.read == ["of another session", "stream", "ask the client"]
+
+    asyncio.run(run())
+
+
+def test_a_server_may_answer_the_get_with_the_first_event_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", 0.01)
+
+    async def run() -> None:
+        server = _Server()
+        async with world(tmp_path, server) as w, asyncio.TaskGroup() as group:
+            group.create_task(_stream(w, "s"))
+            await server.has_get.wait()
+            await _call(w, "s", "ask the client")
+            assert server.read == ["ask the client"]
+            server.answer_get.set()
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_is_there_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", LONG_S)
+    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
+
+    async def run() -> None:
+        ended = asyncio.Event()
+
+        async def server(request: web.BaseRequest) -> web.StreamResponse:
+            if request.method == "POST":
+                return web.json_response(result())
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            await ended.wait()
+            return response
+
+        async with world(tmp_path, server) as w:
+            async with w.client.get(w.url + "/mcp", headers={"Mcp-Session-Id": "s"}) as stream:
+                for tool in ("one", "two"):
+                    await asyncio.wait_for(_call(w, "s", tool), 10)
+                ended.set()
+                await stream.read()
+            assert [row["tool"] for row in w.operations()] == ["one", "two"]
+            assert w.front.turns._last == {}
 
     asyncio.run(run())
