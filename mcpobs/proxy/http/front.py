@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 import aiohttp
-import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
@@ -26,6 +25,7 @@ from yarl import URL
 from mcpobs import listening
 from mcpobs.listening import Endpoint
 from mcpobs.protocol.operation import Stamp
+from mcpobs.protocol.refusal import refusal
 from mcpobs.protocol.sse import Event
 from mcpobs.proxy.http.body import MAX_COPY_BYTES
 from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
@@ -36,7 +36,7 @@ from mcpobs.proxy.http.turns import MAX_STREAM_WAIT_S, Turns
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the server is closing is not used again
 READ_BYTES = 1 << 16
-WHOLE_BYTES = 1 << 20  # a body up to this is passed on in one piece
+WHOLE_BYTES = 1 << 20  # a body below this is passed on in one piece: more aiohttp would refuse to read so
 GRACE_S = 5.0
 _NO_BODY = (204, 304)
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
@@ -201,6 +201,7 @@ class Passage:
         self._exchange = exchange
         self._connect = _Connect()
         self._was_answered: Callable[[], None] = _unheard
+        self._body_read: bytes | None = None
         self.ending: Ending = "complete"
 
     async def run(self) -> web.StreamResponse:
@@ -270,7 +271,7 @@ class Passage:
         request = self._request
         if not request.can_read_body:
             return None
-        if (request.content_length or WHOLE_BYTES + 1) <= WHOLE_BYTES:
+        if (request.content_length or WHOLE_BYTES) < WHOLE_BYTES:
             body = await request.read()
             return self._observed(body, len(body)) or body
         return self._large_body()
@@ -294,6 +295,8 @@ class Passage:
             self._observed(b"".join(parts) if size <= MAX_COPY_BYTES else None, size)
 
     def _observed(self, body: bytes | None, size: int) -> bytes | None:
+        if size < WHOLE_BYTES:
+            self._body_read = body
         if self._exchange is None:
             return None
         rewritten = self._front._safely(self._exchange.body_of_request, body, size)
@@ -363,14 +366,13 @@ class Passage:
         return f"{self._request.scheme}://{self._request.host}"
 
     def _refusal(self, status: int, why: str) -> web.StreamResponse:
-        """An answer of our own: a JSON-RPC error, as a client of MCP can read it."""
+        """An answer of our own: a JSON-RPC error, as a client of MCP can read it. It has the request's id where all of
+        the body was read; a large one is not kept for that."""
         if self._exchange is not None and self.ending != "server_disconnect":
             self._front._safely(self._exchange.answered, status, {}, None, now())
-        error = {"code": -32603 if status >= 500 else -32600, "message": f"mcpobs: {why}"}
+        code = -32603 if status >= 500 else -32600
         return web.Response(
-            status=status,
-            body=orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error}),
-            content_type="application/json",
+            status=status, body=refusal(self._body_read, code, f"mcpobs: {why}"), content_type="application/json"
         )
 
 
