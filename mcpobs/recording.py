@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING
 from mcpobs import keys
 from mcpobs.errors import McpobsError
 from mcpobs.observer import Observer
+from mcpobs.prices import models
+from mcpobs.prices.book import Book
+from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.session import Session
 from mcpobs.row import Recorder, Rows
-from mcpobs.settings import Config, lake_folder, load_config
+from mcpobs.settings import config_folder, lake_folder, load_config
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 from mcpobs.telemetry.spool import LossRow, Spool
 
@@ -28,15 +32,21 @@ _RESUMES = "recording resumes by itself, and counts what it lost"
 
 
 class Recording:
-    """One recording process: `observer` takes its operations, `key` is for their digests, `close` ends it.
+    """One recording process: `observer` takes its operations, `facts` what they keep of content, `close` ends it.
 
     It fails open, piece by piece: what is wrong is said once by `warn`, and the calls go on.
     """
 
     def __init__(
-        self, lake: Path, key: bytes, rows: Rows, spool: Spool | None, exporter: Exporter | None, warn: Warn
+        self,
+        lake: Path,
+        facts: Facts,
+        rows: Rows,
+        spool: Spool | None,
+        exporter: Exporter | None,
+        warn: Warn,
     ) -> None:
-        self.key = key
+        self.facts = facts
         self.observer = Observer(rows, spool, exporter)
         self._lake = lake
         self._spool = spool
@@ -57,14 +67,16 @@ class Recording:
     ) -> Recording:
         """`nobody` is the session of what belongs to no operation."""
         folder = lake_folder(lake, env)
-        rows = Rows(recorder, _config(warn))
+        book = _book(warn)
+        rows = Rows(recorder, book)
         key, spool = _open_lake(
             folder,
             lambda count, reason: rows.loss(nobody, count, reason),
             lambda: _commit_after_roll(folder),
             warn,
         )
-        return cls(folder, key, rows, spool, _exporter(env, recorder, warn), warn)
+        facts = Facts(key, partial(book.of, recorder.service_name))
+        return cls(folder, facts, rows, spool, _exporter(env, recorder, warn), warn)
 
     def close(self) -> None:
         """Flushes, and lets the committer run if there is work for it."""
@@ -102,12 +114,13 @@ def _exporter(env: Mapping[str, str], recorder: Recorder, warn: Warn) -> Exporte
         return None
 
 
-def _config(warn: Warn) -> Config:
+def _book(warn: Warn) -> Book:
+    """The prices; without those of models that cannot be found, which is said once."""
     try:
-        return load_config()
+        return models.resolved(load_config().prices, config_folder(), warn)
     except McpobsError as error:
         warn(f"no prices: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
-        return Config()
+        return Book()
 
 
 def _unwritable(folder: Path, error: OSError) -> str:

@@ -15,6 +15,7 @@ from typing import Protocol
 import orjson
 
 from mcpobs import semconv
+from mcpobs.prices.rule import ANSWERED, Measured, Rule
 from mcpobs.protocol.operation import Operation, Peer, Sender
 from mcpobs.protocol.session import Session
 from mcpobs.segment import Opening, opening_of
@@ -29,10 +30,10 @@ _Key = tuple[str, Sender, str, str | None, bool]
 
 
 class Prices(Protocol):
-    """What a call of a tool costs."""
+    """What calls of tools cost."""
 
-    def price(self, tool: str) -> float | None:
-        """US dollars a call; None where no price is known."""
+    def of(self, server: str, tool: str) -> Rule | None:
+        """The rule of a tool; None where it has no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Rows:
         if operation.request_id is not None:
             row["request_id"] = operation.request_id
         if operation.tool is not None and self._prices is not None:
-            self._charge(row, operation.tool, operation.outcome)
+            self._charge(row, operation, operation.tool)
         if operation.error_type is not None:
             row["error_type"] = operation.error_type
         if operation.status_code is not None:
@@ -198,12 +199,19 @@ class Rows:
                 columns[column] = value
         return columns
 
-    def _charge(self, row: Row, tool: str, outcome: semconv.Outcome | None) -> None:
-        if self._prices is not None and outcome in _CHARGED:
-            price = self._prices.price(tool)
-            if price is not None:
-                row["cost_microusd"] = round(price * 1e6)
-                row["cost_source"] = "price"
+    def _charge(self, row: Row, operation: Operation, tool: str) -> None:
+        rule = None if self._prices is None else self._prices.of(self._recorder.service_name, tool)
+        if rule is None:
+            return
+        size = None if operation.result is None else operation.result.size_bytes
+        charge = rule.charge(operation.outcome, size, operation.measured)
+        if charge is None:
+            return
+        if charge.microusd is not None:
+            row["cost_microusd"] = charge.microusd
+        row["cost_source"] = charge.source
+        if not rule.is_fixed and operation.outcome in ANSWERED:
+            _describe_cost(row, rule, size, operation.measured)
 
     def _attributes(self, method: str) -> dict[str, str | int]:
         """The attributes without a column of their own that all operations of a method have."""
@@ -225,10 +233,6 @@ class Rows:
             rest[semconv.CONVERSATION_ID] = operation.conversation_id
         rest.update(extra or {})
         return orjson.dumps(rest).decode()
-
-
-_CHARGED = frozenset({"ok", "tool_error", "server_error", "timeout", "unfinished", "cancelled", "task"})
-"""Outcomes for which the tool ran, as far as can be known: it is paid whether or not it succeeded."""
 
 
 _drawn: list[str] = []
@@ -256,6 +260,20 @@ def _place(row: Row, operation: Operation, session: Session) -> None:
         row["session_candidates"] = orjson.dumps({**known, "trace": parent.trace_id}).decode()
     if span is not None:
         row["trace_id"], row["span_id"] = span.trace_id, span.span_id
+
+
+def _describe_cost(row: Row, rule: Rule, size: int | None, measured: Measured | None) -> None:
+    """The facts that a cost was made of, so that history can be priced anew."""
+    if rule.paths is not None:
+        row["cost_paths"] = rule.paths
+    if rule.counts_tokens and (tokens := rule.tokens_of(size, measured)) is not None:
+        row["tokens"] = tokens
+    if measured is None:
+        return
+    if measured.units_milli is not None:
+        row["cost_units_milli"] = measured.units_milli
+    if measured.reported_microusd is not None:
+        row["cost_reported_microusd"] = measured.reported_microusd
 
 
 def _describe_values(row: Row, operation: Operation) -> None:

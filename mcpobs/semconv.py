@@ -100,6 +100,10 @@ RESULT_ITEMS = "mcpobs.result.items"
 RESULT_EMPTY = "mcpobs.result.empty"
 COST = "mcpobs.cost.microusd"
 COST_SOURCE = "mcpobs.cost.source"
+COST_UNITS = "mcpobs.cost.units_milli"
+COST_REPORTED = "mcpobs.cost.reported_microusd"
+COST_PATHS = "mcpobs.cost.paths"
+TOKENS = "mcpobs.tokens"
 PROGRESS = "mcpobs.progress.notifications"
 CANCELLED_BY = "mcpobs.cancelled.by"
 SERVER_EXIT_CODE = "mcpobs.server.exit_code"
@@ -256,8 +260,14 @@ NAMES: tuple[Name, ...] = (
     Name(RESULT_EMPTY, "result_empty", "boolean", "true where the result says nothing: [], {}, blank text", "ours"),
     # cost
     Name(COST, "cost_microusd", "bigint", "cost of the call in millionths of a US dollar", "ours"),
-    Name(COST_SOURCE, "cost_source", "text", "where that cost comes from: price", "ours"),
-    Name("mcpobs.tokens", "tokens", "bigint", "tokens that the call used", "ours", "reserved"),
+    Name(
+        COST_SOURCE,
+        "cost_source",
+        "text",
+        "parts of that cost: price, units, reported, tokens, joined by +; a ? where the result did not tell",
+        "ours",
+    ),
+    Name(TOKENS, "tokens", "bigint", "tokens of the result, told or estimated, where its price counts them", "ours"),
     # policy
     Name("mcpobs.policy.decision", "decision", "text", "allow, warn or deny", "ours", "reserved"),
     Name("mcpobs.policy.rule", "rule", "text", "rule that decided", "ours", "reserved"),
@@ -299,6 +309,15 @@ NAMES: tuple[Name, ...] = (
     Name(
         FRONT, "front", "text", "what saw it: proxy/stdio, proxy/http or in_process; null for spans of others", "ours"
     ),
+    Name(
+        COST_UNITS,
+        "cost_units_milli",
+        "bigint",
+        "thousandths of the units that the result told, before any cap",
+        "ours",
+    ),
+    Name(COST_REPORTED, "cost_reported_microusd", "bigint", "cost that the result told, before any cap", "ours"),
+    Name(COST_PATHS, "cost_paths", "json", "where in the result the book of prices looked for those", "ours"),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcpobs.errors import UsageError
+from mcpobs.prices.book import Book
 
 LAKE_VARIABLE = "MCPOBS_LAKE"
 CONFIG_VARIABLE = "MCPOBS_CONFIG"
@@ -65,17 +66,15 @@ class IdentityConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """config.toml. `prices` is US dollars a call, by tool; `*` stands for every tool that is not named."""
+    """config.toml."""
 
-    prices: Mapping[str, float] = field(default_factory=dict)
+    prices: Book = field(default_factory=Book)
+    """[prices] and [servers.NAME.prices]: what calls cost."""
     idle_gap_s: float = IDLE_GAP_S
     """[sessions] idle_gap_s: after how long a pause a caller without a session id begins another."""
     headers: tuple[str, ...] = HEADERS
     """[http] headers: which headers of requests are recorded."""
     identity: IdentityConfig | None = None
-
-    def price(self, tool: str) -> float | None:
-        return self.prices.get(tool, self.prices.get("*"))
 
 
 def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
@@ -91,14 +90,17 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     import tomllib  # 30 ms that a user without a config.toml does not pay
+    from decimal import Decimal
+
+    from mcpobs.prices.reading import read_book
 
     try:
-        data = tomllib.loads(raw.decode())
+        data = tomllib.loads(raw.decode(), parse_float=Decimal)  # a price is what was written
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
-    _known(data, ("prices", "sessions", "http", "identity"), f"{path}")
+    _known(data, ("prices", "servers", "sessions", "http", "identity"), f"{path}")
     return Config(
-        prices=_prices(_table(data, "prices", path), path),
+        prices=read_book(_table(data, "prices", path), _table(data, "servers", path), f"{path}"),
         idle_gap_s=_idle_gap(_table(data, "sessions", path), path, env),
         headers=_headers(_table(data, "http", path), path),
         identity=_identity(_table(data, "identity", path), path) if "identity" in data else None,
@@ -116,17 +118,6 @@ def _known(table: Mapping[str, object], keys: tuple[str, ...], where: str) -> No
     unknown = sorted(set(table) - set(keys))
     if unknown:
         raise UsageError(f"{where}: unknown key {unknown[0]!r}", f"known here: {', '.join(keys)}")
-
-
-def _prices(table: Mapping[str, object], path: Path) -> dict[str, float]:
-    prices = {}
-    for tool, price in table.items():
-        if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < 1e6:
-            raise UsageError(
-                f"{path}: the price of {tool!r} is not US dollars a call: {price!r}", "write e.g. search = 0.002"
-            )
-        prices[tool] = float(price)
-    return prices
 
 
 def _idle_gap(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -> float:

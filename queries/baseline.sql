@@ -13,8 +13,8 @@
 --   tool             varchar  gen_ai.tool.name
 --   calls            bigint   calls that reached the server
 --   taken            bigint   calls among them that the server took: not protocol_error
---   priced           bigint   calls among them whose cost was recorded
---   cost_microusd    bigint   that cost
+--   unpriced         bigint   calls among them that the tool ran for, without a recorded cost
+--   cost_microusd    bigint   recorded cost of the others
 --   args_bytes       bigint   largest arguments
 --   result_bytes     bigint   largest result
 --   first_unix_nano  bigint   start of the first call
@@ -30,7 +30,8 @@ with used as (
         tool,
         count(*) as calls,
         sum(case when outcome = 'protocol_error' then 0 else 1 end) as taken,
-        count(cost_microusd) as priced,
+        sum(case when cost_microusd is null and coalesce(outcome, '?') not in ('protocol_error', 'input_required') then 1 else 0 end)
+            as unpriced,
         sum(cost_microusd) as cost_microusd,
         max(args_bytes) as args_bytes,
         max(result_bytes) as result_bytes,
@@ -45,7 +46,7 @@ with used as (
 ),
 placed as (
     select
-        session_id, enforcement_key, service_name, tool, calls, taken, priced, cost_microusd, args_bytes, result_bytes,
+        session_id, enforcement_key, service_name, tool, calls, taken, unpriced, cost_microusd, args_bytes, result_bytes,
         first_unix_nano, last_unix_nano,
         max(last_unix_nano) over (partition by session_id, enforcement_key) as session_last_unix_nano
     from used
@@ -57,7 +58,7 @@ select
     tool,
     calls,
     cast(taken as bigint) as taken,
-    priced,
+    cast(unpriced as bigint) as unpriced,
     cast(cost_microusd as bigint) as cost_microusd,
     args_bytes,
     result_bytes,

@@ -22,6 +22,12 @@ ROOT = Path(__file__).parent.parent
 COLUMNS_PAGE = ROOT / "docs" / "columns.md"
 SERVER = [sys.executable, str(Path(__file__).parent / "proxy" / "scripted.py")]
 
+PRICES = """
+[prices]
+"*" = 0.001
+echo = {per_unit = 0.01, units = "pages", max_units = 9, reported = "usd", max_reported = 1, per_million_tokens = 3}
+"""
+
 
 def test_every_attribute_and_every_column_is_registered_once() -> None:
     attributes = [n.attribute for n in NAMES if n.attribute]
@@ -55,7 +61,7 @@ def test_all_that_is_emitted_is_registered_and_all_that_is_registered_as_emitted
 def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
     lake, config = folder / "lake", folder / "config"
     config.mkdir()
-    (config / "config.toml").write_text("[prices]\n'*' = 0.001\n")
+    (config / "config.toml").write_text(PRICES)
     script = [
         {
             "method": "initialize",
@@ -83,6 +89,7 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
         {"method": "nonsense", "id": 6},
         {"method": "tools/call", "id": 7, "params": {"name": "never"}},
         {"method": "notifications/cancelled", "params": {"requestId": 7, "reason": "no longer needed"}},
+        {"method": "tools/call", "id": 10, "params": {"name": "echo", "arguments": {"pages": 2, "usd": 0.5}}},
         {"method": "tools/call", "id": 8, "params": {"name": "die"}},
     ]
     _play(script, lake, config, [])

@@ -45,7 +45,7 @@ def unpriced(learned: Learned) -> list[str]:
             use.tool
             for session in learned.sessions
             for use in session.uses
-            if use.tool is not None and use.taken and use.priced < use.calls and use.tool not in learned.price
+            if use.tool is not None and use.unpriced and (use.service, use.tool) not in learned.price
         }
     )
 

@@ -17,8 +17,8 @@ from mcpobs.queries.run import run
 from mcpobs.queries.window import Window
 from mcpobs.settings import Config
 
-Price = Mapping[str | None, int]
-"""What a call of a tool costs in millionths of a US dollar, where its cost was not recorded."""
+Price = Mapping[tuple[str | None, str | None], int]
+"""What a call costs by server and tool, in millionths of a US dollar, where its cost was not recorded."""
 
 
 class Pair(NamedTuple):
@@ -35,7 +35,7 @@ class Use(NamedTuple):
     tool: str | None
     calls: int
     taken: int  # calls that were not refused as wrong
-    priced: int  # calls with a recorded cost
+    unpriced: int  # calls that the tool ran for, without a recorded cost
     cost_microusd: int | None
     args_bytes: int | None
     result_bytes: int | None
@@ -60,7 +60,7 @@ class Session:
 
     def cost_microusd(self, price: Price) -> int:
         """What its calls cost: as recorded, else the price of a call of the tool, else nothing."""
-        return sum((use.cost_microusd or 0) + (use.calls - use.priced) * price.get(use.tool, 0) for use in self.uses)
+        return sum((use.cost_microusd or 0) + use.unpriced * price.get((use.service, use.tool), 0) for use in self.uses)
 
 
 class Shape(NamedTuple):
@@ -162,7 +162,11 @@ def _given(window: Window, server: str | None) -> dict[str, Value]:
 
 
 def prices(sessions: Iterable[Session], config: Config) -> Price:
-    """The configured prices of the tools that were called."""
-    tools = {use.tool for session in sessions for use in session.uses if use.tool is not None}
-    known = {tool: config.price(tool) for tool in tools}
-    return {tool: round(price * 1_000_000) for tool, price in known.items() if price is not None}
+    """The configured prices of the tools that were called: those of a call, for what its result told is not known."""
+    tools = {(use.service, use.tool) for session in sessions for use in session.uses}
+    rules = {(server, tool): config.prices.of(server, tool) for server, tool in tools if tool is not None}
+    return {
+        whose: rule.call_microusd
+        for whose, rule in rules.items()
+        if rule is not None and rule.call_microusd is not None
+    }

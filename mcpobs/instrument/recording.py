@@ -13,7 +13,6 @@ import orjson
 
 from mcpobs import semconv
 from mcpobs.instrument import tracing
-from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation, TraceContext
 from mcpobs.protocol.remote import Caller, RemoteSessions
 from mcpobs.protocol.session import StdioSessions
@@ -32,7 +31,7 @@ class ProcessRecording:
     def __init__(
         self, recording: Recording, recorder: Recorder, stdio: StdioSessions, exporter: Exporter | None
     ) -> None:
-        self.facts = Facts(recording.key)
+        self.facts = recording.facts
         self.sequence = itertools.count()
         self._recording = recording
         self._recorder = recorder

@@ -248,6 +248,7 @@ class Conversation:
         operation.result, items, empty = self._facts.result(result, size_bytes)
         if verdict.outcome in ("ok", "tool_error"):
             operation.result_items, operation.result_empty = items, empty
+            operation.measured = self._facts.measured(operation.tool, result)
         if isinstance(result, dict) and operation.sender == "client":
             if "_meta" in result:
                 self._learn_name(result["_meta"])

@@ -6,13 +6,16 @@ cannot be tried out against a guess.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
 
+from mcpobs.prices.rule import Measured, Rule
 from mcpobs.protocol.canonical import canonical
 from mcpobs.protocol.declared import Declared
 from mcpobs.protocol.decode import Opaque
 from mcpobs.protocol.features import features_of, features_of_flat
 from mcpobs.protocol.layout import Layouts
+from mcpobs.protocol.measures import measure
 from mcpobs.protocol.operation import ValueFacts
 from mcpobs.protocol.result import read_result
 from mcpobs.protocol.shape import shape_of, shortened
@@ -23,9 +26,13 @@ MAX_KNOWN_KEY = 64
 
 
 class Facts:
-    """Takes the facts of arguments and results under one key. Holds nothing of them but names of members."""
+    """Takes the facts of arguments and results under one key. Holds nothing of them but names of members.
 
-    def __init__(self, key: bytes) -> None:
+    `price` tells a tool's rule, which may ask for more of a result.
+    """
+
+    def __init__(self, key: bytes, price: Callable[[str], Rule | None] | None = None) -> None:
+        self._price = price
         fit = key if len(key) <= 64 else blake2b(key).digest()
         self._value = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"value")
         self._text = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"text")
@@ -66,6 +73,13 @@ class Facts:
             self._digest(text), shortened(shape, self.text_digest), size if size_bytes is None else size_bytes
         )
         return facts, items, empty
+
+    def measured(self, tool: str | None, result: object) -> Measured | None:
+        """What a result tells of its cost; None where the tool's price does not ask."""
+        if self._price is None or tool is None:
+            return None
+        rule = self._price(tool)
+        return measure(rule, result) if rule is not None and rule.looks else None
 
     def error(self, error: object, size_bytes: int | None = None) -> ValueFacts:
         """Facts of a JSON-RPC error: equal code and message have equal digests, whatever its data says."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from mcpobs.prices.rule import Measured
 from mcpobs.semconv import Outcome
 
 Sender = Literal["client", "server"]
@@ -80,6 +81,7 @@ class Operation:
     result: ValueFacts | None = None
     result_items: int | None = None
     result_empty: bool | None = None
+    measured: Measured | None = None  # what the result tells of its cost
     progress: int = 0
     cancelled_by: Sender | None = None
 

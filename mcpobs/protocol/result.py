@@ -77,6 +77,20 @@ def read_result(result: object, hash_key: Callable[[str], str]) -> Reading:
     return Reading(",".join(kinds), items, _blank(structured) and None not in texts)
 
 
+def answer_of(result: dict[str, object]) -> object:
+    """What a tool answers with: its structured content, else the JSON that its only text block is; None where
+    neither is there."""
+    structured = result.get("structuredContent")
+    if structured is not None:
+        return structured
+    blocks = _blocks(result)
+    text = _text(blocks[0]) if len(blocks) == 1 else None
+    if text is None:
+        return None
+    value = _json(text)
+    return None if value is text else value
+
+
 def _member_names(result: dict[str, object], hash_key: Callable[[str], str]) -> str:
     if len(result) > MAX_NAMES:
         return "{…}"

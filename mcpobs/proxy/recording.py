@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mcpobs import semconv
 from mcpobs.protocol.conversation import Conversation
-from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
@@ -48,7 +47,7 @@ class StdioRecording:
         )
         sessions = StdioSessions(process_id, time.time_ns())
         recording = Recording.open(recorder, sessions.process_session, lake=lake, warn=warn, env=env)
-        tap = Tap(Conversation(Facts(recording.key)), sessions, recording.observer, warn)
+        tap = Tap(Conversation(recording.facts), sessions, recording.observer, warn)
         return cls(recording, tap, propagate)
 
     def close(self, ended: Exit, sent: Collection[int], client_left: bool) -> None:

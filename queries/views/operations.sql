@@ -51,8 +51,8 @@
 --   result_items             bigint       length of the list that the result holds, else its content blocks
 --   result_empty             boolean      true where the result says nothing: [], {}, blank text
 --   cost_microusd            bigint       cost of the call in millionths of a US dollar
---   cost_source              varchar      where that cost comes from: price
---   tokens                   bigint       tokens that the call used
+--   cost_source              varchar      parts of that cost: price, units, reported, tokens, joined by +; a ? where the result did not tell
+--   tokens                   bigint       tokens of the result, told or estimated, where its price counts them
 --   decision                 varchar      allow, warn or deny
 --   rule                     varchar      rule that decided
 --   limits_version           varchar      SHA-256 of the limits file in force
@@ -72,6 +72,9 @@
 --   scope                    varchar      version, attributes and schema URL of the scope
 --   dropped                  varchar      attributes, events and links that the sender dropped
 --   front                    varchar      what saw it: proxy/stdio, proxy/http or in_process; null for spans of others
+--   cost_units_milli         bigint       thousandths of the units that the result told, before any cap
+--   cost_reported_microusd   bigint       cost that the result told, before any cap
+--   cost_paths               varchar      where in the result the book of prices looked for those
 --   start_time               timestamptz  start_unix_nano as a time, to the microsecond
 --   duration_ms              double       duration_ns in milliseconds
 --   failed                   boolean      tool_error, server_error, timeout, or left unanswered by a server that exited
@@ -146,6 +149,9 @@ select
     scope,
     dropped,
     front,
+    cost_units_milli,
+    cost_reported_microusd,
+    cost_paths,
     make_timestamptz(start_unix_nano // 1000) as start_time,
     duration_ns / 1000000.0 as duration_ms,
     coalesce(

@@ -11,6 +11,7 @@ from mcpobs.baseline.breaches import COLUMNS, Breach, Checked, check
 from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import learn
 from mcpobs.limits.file import read_text, write
+from mcpobs.prices.book import Book
 from mcpobs.queries.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
@@ -44,7 +45,7 @@ def test_a_limit_is_the_largest_value_that_is_allowed():
 def test_a_session_over_its_cost_is_a_breach_by_recorded_cost_and_by_price():
     plays = [Play("a", [Call("get", cost_microusd=300_000), Call("put")]), Play("b", [Call("put")])]
     assert _facts(_check("session: {cost_usd: 0.3}", plays)) == []
-    found = _check("session: {cost_usd: 0.3}", plays, Config({"put": 0.1}))
+    found = _check("session: {cost_usd: 0.3}", plays, Config(Book.a_call({"put": 100_000})))
     assert _facts(found) == [("session.cost_usd", None, "a", 0.4, 0.3)]
 
 
@@ -126,7 +127,7 @@ def test_another_server_is_not_checked():
 def test_the_traffic_that_a_file_was_made_from_breaches_it_only_where_it_was_left_out(count: int):
     plays = ordinary(count) + ODD
     connection = in_memory(rows(plays))
-    config = Config({"*": 0.001})
+    config = Config(Book.a_call({"*": 1000}))
     lesson = learn(connection, EVERYTHING, None, config, replace(Rules(), min_sessions=20))
     assert lesson.limits.baseline is not None
     limits = read_text(write(lesson.limits, lesson.comments))

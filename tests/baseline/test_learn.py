@@ -15,6 +15,7 @@ from mcpobs.baseline.traffic import Pair, Session, Use
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.limits.file import read_text, write
 from mcpobs.limits.model import ANY_TOOL, ArgumentLimits, Evidence, Excluded, Limit, ToolLimits
+from mcpobs.prices.book import Book
 from mcpobs.queries.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
@@ -22,6 +23,7 @@ from tests.golden import check
 from tests.queries.recorded import in_memory
 
 GOLDEN = Path(__file__).parent / "golden" / "limits.yaml"
+PRICES = Book.a_call({"search": 2000, "get": 500})
 
 ODD = [
     Play("looping", [Call("search", args="same", result="same")] * 24),
@@ -42,12 +44,12 @@ def _learn(
 
 
 def test_a_fixed_lake_gives_this_very_file():
-    lesson = _learn(ordinary(80) + ODD, config=Config({"search": 0.002, "get": 0.0005}))
+    lesson = _learn(ordinary(80) + ODD, config=Config(PRICES))
     check(GOLDEN, write(lesson.limits, lesson.comments))
 
 
 def test_the_golden_file_is_read_back_as_the_limits_that_were_derived():
-    lesson = _learn(ordinary(80) + ODD, config=Config({"search": 0.002, "get": 0.0005}))
+    lesson = _learn(ordinary(80) + ODD, config=Config(PRICES))
     assert read_text(GOLDEN.read_bytes()) == lesson.limits
 
 
@@ -190,14 +192,14 @@ def test_the_cost_cap_is_four_times_the_mean_of_recorded_cost():
 
 def test_a_call_without_recorded_cost_has_the_configured_price():
     plays = [Play(f"s{n}", [Call("get", cost_microusd=100_000), Call("get"), Call("put")]) for n in range(40)]
-    lesson = _learn(plays, config=Config({"get": 0.05}))
+    lesson = _learn(plays, config=Config(Book.a_call({"get": 50_000})))
     assert lesson.limits.session.cost_usd is not None
     assert lesson.limits.session.cost_usd.evidence.mean == 0.15
     assert lesson.comments.session[0].startswith("cost_usd: without put, which no price is known of")
 
 
 def test_free_calls_give_no_cost_cap():
-    lesson = _learn(ordinary(40), config=Config({"*": 0.0}))
+    lesson = _learn(ordinary(40), config=Config(Book.a_call({"*": 0})))
     assert lesson.limits.session.cost_usd is None
     assert lesson.comments.session == ("cost_usd: left out, for no call costs anything",)
 
@@ -210,7 +212,7 @@ def test_a_tool_that_the_server_always_refuses_is_not_listed():
 def test_a_tool_name_cannot_write_into_the_file():
     evil = 'x\nversion: 9\ntools: {"*": {calls_per_session: 0}}\n# '
     plays = ordinary(40) + [Play(f"e{n}", [Call(evil), Call(ANY_TOOL)]) for n in range(3)]
-    lesson = _learn(plays, config=Config({"search": 1}))
+    lesson = _learn(plays, config=Config(PRICES))
     assert read_text(write(lesson.limits, lesson.comments)) == lesson.limits
     assert lesson.limits.tools[evil] == ToolLimits()
 

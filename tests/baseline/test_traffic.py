@@ -57,7 +57,10 @@ def _counted(rows: list[Row], since: int, until: int, server: str | None) -> lis
             "tool": key[3],
             "calls": len(found),
             "taken": sum(row.get("outcome") != "protocol_error" for row in found),
-            "priced": sum(row.get("cost_microusd") is not None for row in found),
+            "unpriced": sum(
+                row.get("cost_microusd") is None and row.get("outcome") not in ("protocol_error", "input_required")
+                for row in found
+            ),
             "cost_microusd": sum(c for row in found if (c := row.get("cost_microusd")) is not None)
             if any(row.get("cost_microusd") is not None for row in found)
             else None,

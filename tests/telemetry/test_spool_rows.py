@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from mcpobs.observer import Observer
+from mcpobs.prices.book import Book
 from mcpobs.protocol.operation import Operation, Peer, Stamp, TraceContext, ValueFacts
 from mcpobs.protocol.session import Session, StdioSessions
 from mcpobs.row import Recorder, Row, Rows
 from mcpobs.segment import opening_of, scan, seal
-from mcpobs.settings import Config
 from mcpobs.telemetry.spool import Spool
 from tests.telemetry.faults import in_a_fork, loss, result, scanned
 
@@ -74,7 +74,7 @@ OPERATIONS = {
 
 def test_a_spooled_row_is_the_exported_row(tmp_path: Path) -> None:
     spool, exported = Spool(tmp_path, loss), Exported()
-    observer = Observer(Rows(RECORDER, Config(prices={"search": 0.002})), spool, exported)
+    observer = Observer(Rows(RECORDER, Book.a_call({"search": 2000})), spool, exported)
     for _ in range(2):
         for operation in OPERATIONS.values():
             observer.end(operation, SESSIONS.of(operation, True))

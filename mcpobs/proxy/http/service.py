@@ -13,7 +13,6 @@ from typing import NamedTuple
 from mcpobs import semconv
 from mcpobs.errors import UsageError
 from mcpobs.listening import parse_endpoint
-from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import Session
 from mcpobs.proxy.http.forwarding import Upstream, parse_upstream
@@ -64,7 +63,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     def forget(talk: Talk) -> None:
         Exchange.close_forgotten(books, talk, now())
 
-    talks = Talks(Facts(recording.key), forget)
+    talks = Talks(recording.facts, forget)
     books = Books(
         recording, RemoteSessions(process_id, config.idle_gap_s), talks, frozenset(config.headers), options.propagate
     )

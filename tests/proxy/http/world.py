@@ -15,7 +15,6 @@ from aiohttp import web
 
 from mcpobs import listening
 from mcpobs.listening import Endpoint
-from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.http.exchange import Books
@@ -83,7 +82,7 @@ async def world(
     nobody = StdioSessions("0123456789abcdef", 1).process_session
     recorder = Recorder("shop", "0123456789abcdef", "http", "tcp", "proxy/http")
     recording = Recording.open(recorder, nobody, lake=lake, warn=told.append, env={})
-    talks = Talks(Facts(recording.key), lambda talk: None)
+    talks = Talks(recording.facts, lambda talk: None)
     books = Books(recording, RemoteSessions("0123456789abcdef"), talks, frozenset(HEADERS), propagate)
     options = FrontOptions(Endpoint("127.0.0.1", 0), parse_upstream(server + path), identify(identity, told.append))
     front = Front(options, books, told.append)

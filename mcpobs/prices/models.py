@@ -1,0 +1,156 @@
+"""What models take for their tokens, by genai-prices (the extra `prices`). Never imported into a process that is
+observed: with pydantic and an HTTP client behind it that takes 250 ms. It is asked in a process of its own, and what it
+says is kept in the configuration folder, until another version of it is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from mcpobs.prices.book import Book
+
+PACKAGE: Final = "genai-prices"
+HINT: Final = (
+    "write per_million_tokens = 3.00 in place of model, or install mcpobs[prices] and name a model that it knows"
+)
+_CACHE: Final = "model-prices.json"
+_TIMEOUT_S: Final = 20
+_MOST: Final = 10**9
+
+
+class Tier(NamedTuple):
+    """Prices of a model in micro-dollars a million tokens, for requests with more than `above` tokens of input."""
+
+    above: int
+    input: int
+    cache_read: int
+    cache_write: int
+    output: int
+
+
+def resolved(book: Book, folder: Path, warn: Callable[[str], None]) -> Book:
+    """The book with the prices of its models. Where one is not to be had its tokens stay unpriced, which is said."""
+    wanted = book.models
+    if not wanted:
+        return book
+    found = _kept(folder, wanted)
+    missing = [model for model in wanted if model not in found]
+    if missing:
+        why = "genai-prices does not know it"
+        try:
+            found |= _asked(missing)
+            _keep(folder, found)
+        except LookupError as error:
+            why = str(error)
+        for model in missing:
+            if found.get(model) is None:
+                warn(f"no price of the model {model!r}: {why}\nhint: {HINT}")
+    return book.with_models(found.get)
+
+
+def tiers(model: str, provider: str | None) -> list[Tier]:
+    """The prices of a model, the lowest tier first; none where it is not known. Imports genai-prices."""
+    from genai_prices import Usage, calc_price
+
+    for known in dict.fromkeys((provider, None)):
+        with suppress(LookupError, ValueError):
+            return _tiers(calc_price(Usage(input_tokens=0), model, provider_id=known).model_price)
+    return []
+
+
+def installed() -> bool:
+    """Whether genai-prices is there; does not import it."""
+    from importlib.util import find_spec
+
+    return find_spec("genai_prices") is not None
+
+
+def _tiers(price: object) -> list[Tier]:
+    """`price` is a ModelPrice: each of its fields is absent, a Decimal of dollars, or one with tiers above it."""
+    input_, output = getattr(price, "input_mtok", None), getattr(price, "output_mtok", None)
+    read, write = getattr(price, "cache_read_mtok", None), getattr(price, "cache_write_mtok", None)
+    # What has no price of its own is part of the input.
+    fields = (input_, read if read is not None else input_, write if write is not None else input_, output)
+    starts = {0} | {tier.start for field in fields for tier in getattr(field, "tiers", ())}
+    return [Tier(above, *(_microusd(field, above) for field in fields)) for above in sorted(starts)]
+
+
+def _microusd(field: object, above: int) -> int:
+    if field is None:
+        return 0
+    dollars: Any = getattr(field, "base", field)
+    for tier in getattr(field, "tiers", ()):
+        if tier.start <= above and above > 0:
+            dollars = tier.price
+    micro: int = round(dollars * 1_000_000)
+    return min(_MOST, max(0, micro))
+
+
+def _kept(folder: Path, wanted: Iterable[str]) -> dict[str, int | None]:
+    """What is known from before, of the version that is installed."""
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        kept = json.loads((folder / _CACHE).read_text())
+        if kept["version"] == _version():
+            known = kept["microusd_per_mtok"]
+            return {
+                model: known[model] for model in wanted if type(known.get(model)) is int and 0 <= known[model] <= _MOST
+            }
+    return {}
+
+
+def _keep(folder: Path, found: Mapping[str, int | None]) -> None:
+    known = {model: price for model, price in found.items() if price is not None}
+    text = json.dumps({"version": _version(), "microusd_per_mtok": known}, indent=1, sort_keys=True) + "\n"
+    with suppress(OSError):  # then it is asked again the next time
+        beside = folder / f"{_CACHE}.{os.getpid()}"
+        beside.write_text(text)
+        beside.replace(folder / _CACHE)
+
+
+def _version() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return None
+
+
+def _asked(models: Sequence[str]) -> dict[str, int | None]:
+    """The input prices of models, asked in a process of its own. Raises LookupError with the reason."""
+    if not installed():
+        raise LookupError(f"{PACKAGE} is not installed")
+    import subprocess
+
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-P", "-m", "mcpobs.prices.models", *models],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd="/",
+            timeout=_TIMEOUT_S,
+            check=True,
+        )
+        told = json.loads(answer.stdout)
+        return {model: told[model] for model in models}
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+        raise LookupError(f"{PACKAGE} fails: {type(error).__name__}") from None
+
+
+def _input_price(model: str) -> int | None:
+    """Of a model, or of provider/model."""
+    found = tiers(model, None)
+    if not found and "/" in model:
+        provider, _, name = model.partition("/")
+        found = tiers(name, provider)
+    return found[0].input if found else None
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps({model: _input_price(model) for model in sys.argv[1:]}))

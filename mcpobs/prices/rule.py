@@ -1,0 +1,157 @@
+"""What one tool's calls cost: the parts of a price, and what they make of a call. Reads no result and does no I/O.
+
+The same arithmetic is in `queries/repriced.py` as SQL, where history is priced anew; a test holds both together.
+Integers throughout, halves rounded up, no product above 10**18.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import orjson
+
+from mcpobs.semconv import Outcome
+
+Path = tuple[str | int, ...]
+"""Where a value lies in a result: names of members and places in lists. Without `_meta` in front it begins in what the
+tool answers with (structured content, else its only text where that is JSON)."""
+
+Part = str
+"""A part of a price as `cost_source` names it: price, units, reported, tokens."""
+
+MICRO: Final = 1_000_000
+MOST_MICROUSD: Final = 10**12  # a million dollars: no price and no maximum is higher
+MOST_UNITS_MILLI: Final = 10**12
+MOST_TOKENS: Final = 10**9
+MOST_MICROUSD_PER_MTOK: Final = 10**9  # a thousand dollars; the dearest model of 2026 takes 600 for its output
+BYTES_A_TOKEN: Final = 4  # the usual estimate; no tokenizer runs in the call path
+
+CHARGED: Final[frozenset[Outcome | None]] = frozenset(
+    {"ok", "tool_error", "server_error", "timeout", "unfinished", "cancelled", "task"}
+)
+"""Outcomes for which the tool ran, as far as can be known: the price of a call is due whether or not it succeeded."""
+
+ANSWERED: Final[frozenset[Outcome | None]] = frozenset({"ok", "tool_error"})
+"""Outcomes with a result, which may tell a cost and which the model reads."""
+
+
+class Measured(NamedTuple):
+    """What a result told where the book said to look; None where it told nothing that counts."""
+
+    units_milli: int | None = None
+    reported_microusd: int | None = None
+    tokens: int | None = None
+
+
+NOTHING: Final = Measured()
+
+
+class Charge(NamedTuple):
+    """What a call costs. `source` names the parts that were counted; a `?` behind one that its value was missing."""
+
+    microusd: int | None
+    source: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The price of a tool: the sum of its parts. None where a part is not in it.
+
+    `model` is a model whose input price is still to be found; `microusd_per_mtok` is that price.
+    """
+
+    call_microusd: int | None = None
+    unit_nanousd: int | None = None  # billionths, for a unit may cost less than a millionth
+    units: Path = ()
+    max_units_milli: int = MOST_UNITS_MILLI
+    reported: Path | None = None
+    reported_in: str = "usd"
+    max_reported_microusd: int = 0
+    microusd_per_mtok: int | None = None
+    model: str | None = None
+    tokens: Path | None = None
+    max_tokens: int = MOST_TOKENS
+    _fixed: dict[Outcome | None, Charge] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        plain = CHARGED if self.is_fixed else CHARGED - ANSWERED
+        self._fixed.update(dict.fromkeys(plain, Charge(self.call_microusd or 0, "price")))
+
+    @cached_property
+    def is_fixed(self) -> bool:
+        return self.unit_nanousd is None and self.reported is None and not self.counts_tokens
+
+    @property
+    def counts_tokens(self) -> bool:
+        return self.microusd_per_mtok is not None or self.model is not None
+
+    @cached_property
+    def looks(self) -> bool:
+        """Whether it looks for anything in a result."""
+        return self.unit_nanousd is not None or self.reported is not None or self.tokens is not None
+
+    @cached_property
+    def paths(self) -> str | None:
+        """Where it looks, as `cost_paths` has it; None where nowhere."""
+        found = {name: list(path) for name, path in self.places().items()}
+        return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else None
+
+    def places(self) -> dict[str, Path]:
+        """Where it looks for what, by the names that `cost_paths` has for it."""
+        found: dict[str, Path] = {}
+        if self.unit_nanousd is not None:
+            found["units"] = self.units
+        if self.reported is not None:
+            found[f"reported_{self.reported_in}"] = self.reported
+        if self.tokens is not None:
+            found["tokens"] = self.tokens
+        return found
+
+    def charge(self, outcome: Outcome | None, result_bytes: int | None, measured: Measured | None) -> Charge | None:
+        """What a call costs that ended so; None where it costs nothing, for the tool never ran."""
+        fixed = self._fixed.get(outcome)
+        if fixed is not None or outcome not in CHARGED:
+            return fixed
+        return self._sum(outcome, result_bytes, measured or NOTHING)
+
+    def tokens_of(self, result_bytes: int | None, measured: Measured | None) -> int | None:
+        """Tokens of a result: as it tells them, else by its size."""
+        if measured is not None and measured.tokens is not None:
+            return measured.tokens
+        return None if result_bytes is None else min(-(-result_bytes // BYTES_A_TOKEN), MOST_TOKENS)
+
+    def _sum(self, outcome: Outcome | None, result_bytes: int | None, measured: Measured) -> Charge:
+        total, sources, known = self.call_microusd or 0, [], self.call_microusd is not None
+        if known:
+            sources.append("price")
+        for part, microusd in self._parts(outcome, result_bytes, measured):
+            if microusd is not None:
+                total, known = total + microusd, True
+            sources.append(part if microusd is not None else f"{part}?")
+        if not sources:
+            return Charge(0, "price")
+        return Charge(total if known else None, "+".join(sources))
+
+    def _parts(
+        self, outcome: Outcome | None, result_bytes: int | None, measured: Measured
+    ) -> list[tuple[Part, int | None]]:
+        parts: list[tuple[Part, int | None]] = []
+        if self.unit_nanousd is not None and outcome == "ok":
+            units = measured.units_milli
+            parts.append(
+                ("units", None if units is None else _micro(min(units, self.max_units_milli) * self.unit_nanousd))
+            )
+        if self.reported is not None:
+            told = measured.reported_microusd
+            parts.append(("reported", None if told is None else min(told, self.max_reported_microusd)))
+        if self.counts_tokens:
+            tokens, price = self.tokens_of(result_bytes, measured), self.microusd_per_mtok
+            known = tokens is not None and price is not None
+            parts.append(("tokens", _micro(min(tokens, self.max_tokens) * price) if known else None))  # type: ignore[operator, type-var]  # not None
+        return parts
+
+
+def _micro(millionths: int) -> int:
+    return (millionths + MICRO // 2) // MICRO
