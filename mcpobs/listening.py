@@ -30,25 +30,32 @@ class Endpoint:
 
 def parse_endpoint(text: str, option: str, default_port: int) -> Endpoint:
     """`HOST:PORT`, `[V6]:PORT`, `HOST` or `PORT`. Raises UsageError."""
-    wrong = UsageError(f"{option} {text!r} is no HOST:PORT", f"write e.g. {option} 127.0.0.1:{default_port}")
+
+    def wrong(why: str, at: Endpoint = Endpoint("127.0.0.1", default_port)) -> UsageError:
+        return UsageError(f"{option} {text!r} is no HOST:PORT: {why}", f"write e.g. {option} {at}")
+
+    if "://" in text:
+        raise wrong("it is a URL")
     if text.isascii() and text.isdigit():
         host, port = "localhost", text
     elif text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise wrong
+            raise wrong("only [ADDRESS]:PORT begins with a bracket", Endpoint("::1", default_port))
         port = rest[1:] if rest else str(default_port)
-    elif text.count(":") > 1 and "/" not in text:
+    elif text.count(":") > 1:
         host, port = text, str(default_port)
     else:
         host, colon, port = text.partition(":")
         port = port if colon else str(default_port)
+    if (":" in host or text.startswith("[")) and not _is_v6(host):
+        raise wrong(f"{host!r} is no IPv6 address", Endpoint("::1", default_port))
     if not host:
         raise UsageError(
             f"{option} {text!r} names no host", f"{option} 0.0.0.0{text} listens on every interface of this machine"
         )
-    if not (port.isascii() and port.isdigit() and int(port) <= 65535):
-        raise wrong
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+        raise wrong(f"{port!r} is no port, which are numbers up to 65535")
     return Endpoint(host, int(port))
 
 
@@ -91,15 +98,28 @@ def is_loopback(bound: socket.socket) -> bool:
     return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
 
 
+def _is_v6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _addresses(endpoint: Endpoint, option: str) -> list[str]:
     try:
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise UsageError(
-            f"{option}: no address is known for the host {endpoint.host!r}: {error}",
+            f"{option}: no address is known for the host {endpoint.host!r}: {_reason(error)}",
             f"name an address of this machine, e.g. {option} 127.0.0.1:{endpoint.port}",
         ) from None
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+def _reason(error: Exception) -> str:
+    """Without its number, which tells nobody anything."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _bind(address: str, port: int) -> socket.socket:

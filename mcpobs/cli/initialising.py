@@ -58,7 +58,7 @@ def run_init(options: InitOptions) -> int:
     changing = [w for w in works if w.plan is not None and w.plan.changes]
     if not options.json:
         for work in works:
-            _show(work, options)
+            _show(work, options, is_last=work is works[-1])
         _caution(changing, options)
     code = EXIT_OK
     if changing and options.dry_run:
@@ -174,13 +174,13 @@ def _write(work: Work, options: InitOptions, backups: Backups) -> None:
 # -- what is shown ----------------------------------------------------------------------------------------
 
 
-def _show(work: Work, options: InitOptions) -> None:
+def _show(work: Work, options: InitOptions, is_last: bool) -> None:
     path = printable(str(work.place.path))
     emit(f"{work.place.client.title}: {path}\n")
     if work.error is not None:
-        emit("  cannot be used\n\n")
-        sys.stdout.flush()
+        emit("  cannot be used\n")
         sys.stderr.write(f"{printable_lines(str(work.error))}\n")
+        emit("" if is_last else "\n")
         return
     assert work.plan is not None
     servers = [s for s in work.plan.servers if not (options.revert and s.state == "left" and s.why is None)]

@@ -71,7 +71,7 @@ def instrument(
             )
         from mcpobs.proxy.http.service import HttpOptions, instrument_http
 
-        instrument_http(HttpOptions(listen or "localhost", upstream, lake, name, propagate))
+        instrument_http(HttpOptions("localhost" if listen is None else listen, upstream, lake, name, propagate))
         return
     if not command:
         raise UsageError(

@@ -12,7 +12,7 @@ import pytest
 from mcpobs.collector.options import Options
 from mcpobs.collector.serving import _greeting, receiving
 from mcpobs.errors import UsageError
-from mcpobs.listening import Endpoint, parse_endpoint
+from mcpobs.listening import Endpoint, bind, parse_endpoint
 from tests.collector.dropping import dropping
 from tests.collector.receiving import KeepingIntake, collecting
 from tests.collector.test_grpc import call
@@ -173,9 +173,38 @@ def test_an_endpoint_is_host_and_port(text: str, endpoint: Endpoint) -> None:
     assert parse_endpoint(text, "--http", 4318) == endpoint
 
 
-@pytest.mark.parametrize("text", ["", ":4318", "x:", "x:y", "x:65536", "x:-1", "[::1", "[::1]x", "[]:1", "http://x:1"])
-def test_what_is_no_endpoint_is_told(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "why", "example"),
+    [
+        ("", "names no host", "0.0.0.0"),
+        (":4318", "names no host", "0.0.0.0:4318"),
+        ("x:", "'' is no port", "127.0.0.1:4318"),
+        ("x:y", "'y' is no port", "127.0.0.1:4318"),
+        ("x:65536", "'65536' is no port", "127.0.0.1:4318"),
+        ("x:-1", "'-1' is no port", "127.0.0.1:4318"),
+        ("x:80/mcp", "'80/mcp' is no port", "127.0.0.1:4318"),
+        ("99999", "'99999' is no port", "127.0.0.1:4318"),
+        ("9" * 5000, "is no port", "127.0.0.1:4318"),
+        ("1:2:3:4x", "'1:2:3:4x' is no IPv6 address", "[::1]:4318"),
+        ("[1:2]:3", "'1:2' is no IPv6 address", "[::1]:4318"),
+        ("[::1", "begins with a bracket", "[::1]:4318"),
+        ("[::1]x", "begins with a bracket", "[::1]:4318"),
+        ("[]:1", "'' is no IPv6 address", "[::1]:4318"),
+        ("http://x:1", "it is a URL", "127.0.0.1:4318"),
+    ],
+)
+def test_what_is_no_endpoint_is_told_with_what_is_wrong_and_an_example(text: str, why: str, example: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_endpoint(text, "--http", 4318)
-    assert "--http" in caught.value.message
-    assert "--http" in str(caught.value.hint)
+    assert caught.value.message.startswith(f"--http {text!r} ")
+    assert why in caught.value.message
+    assert f"--http {example}" in str(caught.value.hint)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_host_that_is_not_known_is_named_without_a_number() -> None:
+    with pytest.raises(UsageError) as caught:
+        bind(Endpoint("no.such.host.invalid", 80), "--http")
+    assert "'no.such.host.invalid'" in caught.value.message
+    assert "Errno" not in caught.value.message
+    assert "--http 127.0.0.1:80" in str(caught.value.hint)

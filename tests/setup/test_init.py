@@ -151,6 +151,24 @@ def test_a_broken_configuration_stays_and_the_others_are_done(
     assert "line 1, column 22" in capsys.readouterr().err
 
 
+def test_a_configuration_that_is_not_there_is_told_without_an_empty_line(tmp_path: Path) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "mcpobs", "init", "nope.json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert shown.returncode == 2
+    title, cannot, error, hint = shown.stdout.splitlines()
+    assert (title, cannot) == ("JSON: nope.json", "  cannot be used")
+    assert error.startswith("mcpobs: error: cannot read nope.json")
+    assert hint.startswith("hint: ")
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     real, link = tmp_path / "dotfiles/mcp.json", tmp_path / "mcp.json"
     before = _written(real)
