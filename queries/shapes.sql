@@ -43,14 +43,7 @@ with calls as (
             when args_features is null or args_features like '%"flags":[]%' then ''
             else regexp_extract(args_features, '"flags":.([^]]*)', 1)
         end || case when args_shape like '%#%' then '"undeclared"' else '' end as flags,
-        -- The text ends with "longest":120 and a brace.
-        try_cast(
-            substr(
-                args_features,
-                strpos(args_features, '"longest":') + 10,
-                length(args_features) - strpos(args_features, '"longest":') - 10
-            ) as bigint
-        ) as longest
+        try_cast(regexp_extract(args_features, '"longest":([0-9]+)', 1) as bigint) as longest
     from tool_calls
     where start_unix_nano >= $since
         and start_unix_nano < $until

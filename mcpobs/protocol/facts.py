@@ -6,6 +6,7 @@ cannot be tried out against a guess.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from hashlib import blake2b
 
@@ -23,6 +24,7 @@ from mcpobs.protocol.shape import shape_of, shortened
 DIGEST_BYTES = 8
 MAX_KNOWN_KEYS = 4_096
 MAX_KNOWN_KEY = 64
+_QUOTING = re.compile(r"[\"\\]")  # such a name would have to be escaped in JSON
 
 
 class Facts:
@@ -37,7 +39,7 @@ class Facts:
         self._value = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"value")
         self._text = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"text")
         self._known_keys: dict[str, str] = {}
-        self._layouts = Layouts(self._shape)
+        self._layouts = Layouts(self._shape, self._shown)
 
     def arguments(self, value: object, schema: Declared | None) -> tuple[ValueFacts, str | None]:
         """Facts and features (JSON) of a request's arguments; `size_bytes` is that of compact JSON.
@@ -48,9 +50,9 @@ class Facts:
             return ValueFacts(None, None, len(value.raw)), None
         text, size = canonical(value)
         if isinstance(value, dict) and (layout := self._layouts.of(value, schema)) is not None:
-            shape, features = layout.shape, features_of_flat(layout.names, value.values())
+            shape, features = layout.shape, features_of_flat(layout.names, value)
         else:
-            shape, features = self._shape(value, schema), features_of(value)
+            shape, features = self._shape(value, schema), features_of(value, self._shown(schema))
         return ValueFacts(self._digest(text), shape, size), features
 
     def result(self, result: object, size_bytes: int | None = None) -> tuple[ValueFacts, int | None, bool | None]:
@@ -97,6 +99,15 @@ class Facts:
 
     def _shape(self, value: object, schema: Declared | None) -> str:
         return shortened(shape_of(value, schema, self._hash_key), self.text_digest)
+
+    def _shown(self, schema: Declared | None) -> Callable[[str], str]:
+        """How a member's name is told: as it is where it is declared, else as its hash."""
+        declared = schema.members if schema else {}
+
+        def shown(name: str) -> str:
+            return name if name in declared and not _QUOTING.search(name) else self._hash_key(name)
+
+        return shown
 
     def _digest(self, text: bytes) -> str:
         digest = self._value.copy()

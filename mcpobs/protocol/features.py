@@ -1,172 +1,204 @@
-"""What kind of thing a value is, without what it says: depth, number of keys, longest string, flags.
+"""What kind of thing a value is, without what it says: as compact JSON with sorted keys.
 
-The flags are a closed set; each says that some string of the value, a key or a text, holds
+    {"depth":1,"flags":["url"],"keys":2,"longest":31,"values":{"limit":"n1+","query":"s5-acpwU"}}
 
-    control    a C0 control character other than tab, newline and carriage return
-    invisible  zero-width or bidirectional controls, tag characters, several variation selectors in a row
-    long_run   256 or more characters of base64 or hex without a break
-    markup     the tokens of a chat template (`<|im_start|>`, `[INST]`) or a `<script` tag
-    null_byte  U+0000
-    shell      a known command after `;`, `|`, `&&`, a backtick or `$(`
-    sql        after a quote or a semicolon: union select, drop table, or 1=1, and their like
-    template   `${` or `{{`
-    traversal  `../` or `..\\`
-    url        `://`
+    cut      true where there was more than is looked at; else left out
+    depth    levels of arrays and objects
+    flags    kinds of text that some string of the value, a key or a text, is of: `mcpobs/protocol/flags.py`
+    keys     members of all objects
+    longest  characters of the longest string, keys among them
+    values   of an object: the first 16 of its members by name, what kind of value each has, as a word:
+             `mcpobs/protocol/codeword.py`. A member that the schema does not declare stands under the hash of its name
 
-They are hints for a report, not verdicts. They err towards silence in prose and code, and look at the first
-64 KiB and the last 4 KiB of a string, at the first 1,000 strings, and at 10,000 values; `"cut":true` says that
-there was more.
+Looked at are the first 64 KiB and the last 4 KiB of a string, the first 1,000 strings and 10,000 values.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import NamedTuple
 
+from mcpobs.protocol.codeword import of_nested, of_scalar, of_text
+from mcpobs.protocol.flags import ALL, CUT, names_of
+from mcpobs.protocol.phrases import MIN_LENGTH
+
 MAX_STRINGS = 1_000
 MAX_VALUES = 10_000
-HEAD, TAIL = 65_536, 4_096
-LONG_RUN = 256
+MAX_ARGUMENTS = 16
 
-# None of these can backtrack far: every repeat is short and bounded.
-_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
-_INVISIBLE = re.compile(
-    r"[\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
-    r"|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2}"
-)
-_MARKUP = re.compile(r"<\|[a-z_]{1,32}\|>|\[/?INST\]|<</?SYS>>|<script\b", re.IGNORECASE)
-_COMMAND = (
-    r"(?:[./a-z]{0,16}/)?(?:(?:rm|cat|ls|sh|bash|zsh|curl|wget|nc|ncat|python3?|perl|whoami|uname|chmod|chown|sudo|eval"
-    r"|printenv|base64|nslookup|mkfifo|scp|powershell|certutil)(?![\w.:=-])"
-    r"|(?:id|env)(?=[ \t]{0,4}(?:[;|&)`]|\Z))|(?:sleep|ping)[ \t]{1,4}[-0-9])"
-)
-_SHELL = re.compile(
-    rf"(?:;|&&|\|\||\$\()[ \t]{{0,4}}{_COMMAND}"
-    rf"|(?<=[\w;|&=/.$-])`{_COMMAND}"  # glued to what is before it, unlike the code spans of Markdown
-    # a cell of a Markdown table ends with another bar
-    r"|\|[ \t]{0,4}(?:sh|bash|zsh|nc|ncat|xargs|base64|sudo|curl|wget)(?![\w.:=-])(?![ \t]{0,64}\|)"
-)
-_SQL = re.compile(
-    r"['\";]\s{0,8}\)?\s{0,8}(?:union\s{1,8}(?:all\s{1,8})?select\b|drop\s{1,8}(?:table|database)\b"
-    r"|(?:delete\s{1,8}from|insert\s{1,8}into|alter\s{1,8}table|truncate\s{1,8}table)\b"
-    r"|(?:or|and)\s{1,8}['\"]?(\w{1,16})['\"]?\s{0,8}=\s{0,8}['\"]?\1\b)",
-    re.IGNORECASE,
-)
-_RUN_CHARACTERS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
-_RUNS = bytes(0x61 if byte in _RUN_CHARACTERS else 0x20 for byte in range(256))
-_A_LONG_RUN = b"a" * LONG_RUN
+Shown = Callable[[str], str]
+"""A member's name as it may be told: without a sign that JSON would escape."""
 
 
-def features_of(value: object) -> str:
-    """The features as compact JSON with sorted keys. Walks level by level: any depth, without recursion."""
-    depth = keys = longest = 0
-    texts_left, left, cut = MAX_STRINGS, MAX_VALUES, False
-    flags: set[str] = set()
-    level: Iterable[object] = (value,)
-    while True:
+class Names(NamedTuple):
+    """What the names of an object's members add to its features, and the text around their code words."""
+
+    keys: int
+    longest: int
+    flags: int
+    told: tuple[str, ...]  # the members that are told of, in the order of their shown names
+    text: str  # with %s for each that is told
+
+
+def names_in(value: dict[str, object], shown: Shown) -> Names:
+    """Of an object that is within the bounds."""
+    flags, longest = _flags_in(value)
+    names = _by_shown_name(value, shown)
+    told = [f'"{name.replace("%", "%%")}":"%s"' for name in names]
+    return Names(len(value), longest, flags, tuple(names.values()), "{" + ",".join(told) + "}")
+
+
+def _by_shown_name(value: Iterable[str], shown: Shown) -> dict[str, str]:
+    """The members that are told of, by the names that are shown."""
+    names = {shown(name): name for name in value}
+    return {name: names[name] for name in sorted(names)[:MAX_ARGUMENTS]}
+
+
+def features_of_flat(names: Names, value: dict[str, object]) -> str:
+    """The same as `features_of` an object of these names, all of them told of; no member is an object or an array."""
+    keys, longest, flags, told, text = names
+    words = []
+    for name in told:
+        item = value[name]
+        if isinstance(item, str):
+            word, raised = of_text(item)
+            words.append(word)
+            if raised:
+                flags |= raised
+            size = len(item)
+            if size > longest:
+                longest = size
+        else:
+            words.append(of_scalar(item))
+    return _told(1, flags, keys, longest, text % tuple(words))
+
+
+def features_of(value: object, shown: Shown) -> str:
+    """The features of any value, its members under the names that are shown. Of any depth, without recursion.
+
+    Goes through all members level by level, so that none takes what another is bounded by.
+    """
+    walk = _Walk()
+    if not isinstance(value, dict):
+        walk.through([_Branch([value])])
+        return _told(walk.depth, walk.flags, walk.keys, walk.longest, None)
+    walk.depth = 1
+    names, members = walk.members(value)
+    walk.texts(names)
+    words: dict[str, str | _Branch] = {}
+    for name, item in zip(names, members, strict=True):
+        if isinstance(item, dict):
+            words[name] = _Branch([item], "o", len(item))
+        elif isinstance(item, list):
+            words[name] = _Branch([item], "l", len(item))
+        else:
+            words[name] = walk.word(item)
+    walk.through([branch for branch in words.values() if isinstance(branch, _Branch)])
+    told = _by_shown_name(names, shown)
+    parts = ",".join(f'"{name}":"{words[told[name]]}"' for name in told)
+    return _told(walk.depth, walk.flags, walk.keys, walk.longest, "{" + parts + "}")
+
+
+class _Branch:
+    """An array or object: what is left of it, and what was found in it."""
+
+    __slots__ = ("flags", "kind", "level", "longest", "members")
+
+    def __init__(self, level: list[object], kind: str = "", members: int = 0) -> None:
+        self.level = level
+        self.kind = kind
+        self.members = members
+        self.longest = self.flags = 0
+
+    def __str__(self) -> str:
+        return of_nested(self.kind, self.members, self.longest, self.flags)
+
+
+class _Walk:
+    """What was found in all of a value, and how much more may be looked at."""
+
+    def __init__(self) -> None:
+        self.depth = self.keys = self.longest = self.flags = 0
+        self._texts_left, self._left = MAX_STRINGS, MAX_VALUES
+
+    def through(self, branches: list[_Branch]) -> None:
+        below = [branch for branch in branches if self._level(branch)]
+        while below:
+            self.depth += 1
+            below = [branch for branch in below if self._level(branch)]
+
+    def members(self, item: dict[str, object]) -> tuple[list[str], list[object]]:
+        """The members of an object that are looked at."""
+        self.keys += len(item)
+        if len(item) > self._left:
+            self.flags |= CUT
+            item = dict(islice(item.items(), max(self._left, 0)))
+        self._left -= len(item)
+        return list(item), list(item.values())
+
+    def word(self, item: object) -> str:
+        """Of what is neither an array nor an object."""
+        if not isinstance(item, str):
+            return of_scalar(item)
+        word, flags = of_text(item)
+        self.flags |= flags
+        self.longest = max(self.longest, len(item))
+        self._texts_left -= 1
+        return word
+
+    def texts(self, texts: list[str]) -> tuple[int, int]:
+        """Their flags, and the length of the longest."""
+        if len(texts) > self._texts_left:
+            self.flags |= CUT
+            self.longest = max(self.longest, *map(len, texts))
+            texts = texts[: max(self._texts_left, 0)]
+        self._texts_left -= len(texts)
+        flags, longest = _flags_in(texts)
+        self.flags |= flags
+        self.longest = max(self.longest, longest)
+        return flags, longest
+
+    def _level(self, branch: _Branch) -> bool:
+        """Goes one level down; whether there is one."""
         texts: list[str] = []
         below: list[object] = []
         nested = False
-        for item in level:
+        for item in branch.level:
             if isinstance(item, str):
                 texts.append(item)
             elif isinstance(item, dict):
                 nested = True
-                keys += len(item)
-                if len(item) > left:
-                    cut = True
-                    item = dict(islice(item.items(), max(left, 0)))
-                left -= len(item)
-                texts += item
-                below += item.values()
+                names, members = self.members(item)
+                texts += names
+                below += members
             elif isinstance(item, list):
                 nested = True
-                if len(item) > left:
-                    cut = True
-                left -= len(item)
-                below += item[: max(left + len(item), 0)]
-        if len(texts) > texts_left:
-            cut = True
-            longest = max(longest, *map(len, texts))
-            del texts[texts_left:]
-        texts_left -= len(texts)
-        longest_here, cut_here = _look_through(texts, flags)
-        longest, cut = max(longest, longest_here), cut or cut_here
-        if not nested:
-            return _told(depth, flags, keys, longest, cut)
-        depth += 1
-        level = below
+                if len(item) > self._left:
+                    self.flags |= CUT
+                self._left -= len(item)
+                below += item[: max(self._left + len(item), 0)]
+        flags, longest = self.texts(texts)
+        branch.flags |= flags
+        branch.longest = max(branch.longest, longest)
+        branch.level = below
+        return nested
 
 
-class Names(NamedTuple):
-    """What the names of an object's members add to its features."""
-
-    keys: int
-    longest: int
-    flags: frozenset[str]
-
-
-def names_of(value: dict[str, object]) -> Names:
-    """Of an object that is within the bounds."""
-    flags: set[str] = set()
-    longest, _ = _look_through(value, flags)
-    return Names(len(value), longest, frozenset(flags))
-
-
-def features_of_flat(names: Names, values: Iterable[object]) -> str:
-    """The same as `features_of` an object with these names and values, none of which is an object or an array."""
-    keys, longest_name, known = names
-    flags = set(known)
-    longest, cut = _look_through(values, flags)
-    return _told(1, flags, keys, longest if longest > longest_name else longest_name, cut)
-
-
-def _told(depth: int, flags: set[str], keys: int, longest: int, cut: bool) -> str:
-    listed = '"' + '","'.join(sorted(flags)) + '"' if flags else ""
-    told = '"cut":true,' if cut else ""
-    return f'{{{told}"depth":{depth},"flags":[{listed}],"keys":{keys},"longest":{longest}}}'
-
-
-def _look_through(values: Iterable[object], flags: set[str]) -> tuple[int, bool]:
-    """Adds the flags of the strings among the values: the longest one's length, and whether one was too long."""
-    longest, cut = 0, False
-    for text in values:
-        if not isinstance(text, str):
-            continue
+def _flags_in(texts: Iterable[str]) -> tuple[int, int]:
+    """The flags of texts, and the length of the longest."""
+    flags = longest = 0
+    for text in texts:
         size = len(text)
         if size > longest:
             longest = size
-        if size > HEAD + TAIL:
-            cut = True
-            _look(text[:HEAD], flags)
-            _look(text[-TAIL:], flags)
-        elif size >= LONG_RUN or not (text.isascii() and text.replace(" ", "").isalnum()):
-            _look(text, flags)
-    return longest, cut
+        if size >= MIN_LENGTH or not (text.isalnum() and text.isascii()):
+            flags |= of_text(text)[1]
+    return flags, longest
 
 
-def _look(text: str, flags: set[str]) -> None:
-    """The tests by `in` cost 30 ns each and spare nearly every string the regexes."""
-    if not text.isprintable():
-        if "\0" in text:
-            flags.add("null_byte")
-        if _CONTROL.search(text):
-            flags.add("control")
-    if not text.isascii() and _INVISIBLE.search(text):
-        flags.add("invisible")
-    if ".." in text and ("../" in text or "..\\" in text):
-        flags.add("traversal")
-    if "://" in text:
-        flags.add("url")
-    if "${" in text or "{{" in text:
-        flags.add("template")
-    if ("<" in text or "[" in text) and _MARKUP.search(text):
-        flags.add("markup")
-    if (";" in text or "|" in text or "`" in text or "&&" in text or "$(" in text) and _SHELL.search(text):
-        flags.add("shell")
-    if ("'" in text or '"' in text or ";" in text) and _SQL.search(text):
-        flags.add("sql")
-    if len(text) >= LONG_RUN and _A_LONG_RUN in text.encode("utf-8", "replace").translate(_RUNS):
-        flags.add("long_run")
+def _told(depth: int, flags: int, keys: int, longest: int, values: str | None) -> str:
+    listed = '"' + '","'.join(names_of(flags & ALL)) + '"' if flags & ALL else ""
+    told = '"cut":true,' if flags & CUT else ""
+    words = f',"values":{values}' if values is not None else ""
+    return f'{{{told}"depth":{depth},"flags":[{listed}],"keys":{keys},"longest":{longest}{words}}}'

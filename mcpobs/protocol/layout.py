@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mcpobs.protocol.declared import Declared
-from mcpobs.protocol.features import Names, names_of
+from mcpobs.protocol.features import Names, Shown, names_in
 from mcpobs.protocol.shape import SCALARS
 
 MAX_LAYOUTS = 64  # few, for each keeps what its tool declares
@@ -25,10 +25,16 @@ class Layout(NamedTuple):
 
 
 class Layouts:
-    """The layouts of objects that hold neither objects nor arrays. `shape_of` is asked once for each of them."""
+    """The layouts of objects that hold neither objects nor arrays. `shape_of` is asked once for each of them.
 
-    def __init__(self, shape_of: Callable[[object, Declared | None], str]) -> None:
+    `shown` makes the names that may be told, of what is declared.
+    """
+
+    def __init__(
+        self, shape_of: Callable[[object, Declared | None], str], shown: Callable[[Declared | None], Shown]
+    ) -> None:
         self._shape_of = shape_of
+        self._shown = shown
         self._known: dict[tuple[object, ...], Layout] = {}
 
     def of(self, value: dict[str, object], declared: Declared | None) -> Layout | None:
@@ -43,5 +49,8 @@ class Layouts:
             return None
         if len(self._known) >= MAX_LAYOUTS:
             self._known.clear()
-        found = self._known[members] = Layout(declared, self._shape_of(value, declared), names_of(value))
+        names = names_in(value, self._shown(declared))
+        if len(names.told) < len(value):  # two hashes are equal
+            return None
+        found = self._known[members] = Layout(declared, self._shape_of(value, declared), names)
         return found

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpobs.protocol.codeword import HEAD, TAIL
 from mcpobs.protocol.declared import NOTHING, Declared, declared_by_schema
 from mcpobs.protocol.decode import RawNumber
 from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.features import HEAD, TAIL, features_of, features_of_flat, names_of
+from mcpobs.protocol.features import features_of, features_of_flat, names_in
 from mcpobs.protocol.layout import MAX_LAYOUTS, MAX_MEMBERS, MAX_NAMES, Layouts
 
 from .json_values import objects
@@ -20,7 +21,11 @@ flat = st.dictionaries(names, texts | st.integers() | st.floats() | st.booleans(
 
 @given(flat)
 def test_the_features_of_a_flat_object_are_those_of_any_object(value):
-    assert features_of_flat(names_of(value), value.values()) == features_of(value)
+    assert features_of_flat(names_in(value, _shown), value) == features_of(value, _shown)
+
+
+def _shown(name: str) -> str:
+    return {"path": "path", "a b": "50 %s"}.get(name, f"#{sum(name.encode())}")
 
 
 @given(st.lists(st.tuples(flat | objects, st.sampled_from([None, "path", "limit"])), max_size=8))
@@ -51,7 +56,7 @@ def layouts(asked: list[object]) -> Layouts:
         asked.append(value)
         return f"shape {len(asked)}"
 
-    return Layouts(shape_of)
+    return Layouts(shape_of, lambda declared: lambda name: name[:8])
 
 
 def test_a_shape_is_made_once_for_equal_names_and_types(layouts, asked):
@@ -88,3 +93,8 @@ def test_no_more_than_so_many_are_remembered(layouts, asked):
     assert _asked(layouts, asked, *kinds, *kinds) == MAX_LAYOUTS
     assert _asked(layouts, asked, {"another": 1}) == 1
     assert _asked(layouts, asked, kinds[0]) == 1
+
+
+def test_names_that_look_alike_when_shown_are_not_remembered(layouts, asked):
+    assert layouts.of({"members1": 1, "members12": 2}, None) is None
+    assert asked == []
