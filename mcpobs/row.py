@@ -61,6 +61,7 @@ class Shared:
     protocol_version: str | None
     columns: Row
     opening: Opening  # the columns, as lines of the spool begin with them
+    candidates: str  # of the session, as JSON that a trace is still to be added to
 
 
 class Rows:
@@ -79,11 +80,19 @@ class Rows:
 
         `extra` is attributes without a column, e.g. the server's exit. `columns` is what a front knows besides, e.g.
         the status of the HTTP response."""
-        rest = self._rest(operation, extra)
-        ids = _new_ids()
+        rest = None
+        if extra or operation.conversation_id or operation.progress or operation.cancelled_by:
+            rest = self._rest(operation, extra)
+        shared = self._shared_by(operation, session, rest is None)
+        parent, span = operation.parent, operation.span
+        if span is not None:
+            trace_id, span_id, _ = span
+        else:
+            ids = _new_ids()
+            trace_id, span_id = ids[:32], ids[32:]
         row: Row = {
-            "trace_id": ids[:32],
-            "span_id": ids[32:],
+            "trace_id": trace_id,
+            "span_id": span_id,
             "trace_flags": 1,
             "sequence": operation.sequence,
             "start_unix_nano": operation.start.unix_nano,
@@ -92,10 +101,14 @@ class Rows:
         }
         if rest is not None:
             row["attributes"] = rest
-        if session.candidates is not None:
+        if parent is not None:
+            if span is None:
+                row["trace_id"] = parent.trace_id
+            row["parent_span_id"] = parent.span_id
+            row["trace_flags"] = parent.flags
+            row["session_candidates"] = f'{shared.candidates}"trace":"{parent.trace_id}"}}'
+        elif session.candidates is not None:
             row["session_candidates"] = session.candidates
-        if operation.parent is not None or operation.span is not None:
-            _place(row, operation, session)
         if operation.request_id is not None:
             row["request_id"] = operation.request_id
         if operation.tool is not None and self._prices is not None:
@@ -107,7 +120,7 @@ class Rows:
         _describe_values(row, operation)
         if columns is not None:
             row.update(columns)
-        return self._shared_by(operation, session, rest is None), row
+        return shared, row
 
     def note(self, session: Session, columns: Row) -> tuple[Shared, Row]:
         """A row that is no operation, e.g. the HTTP request which carried one: its columns beside the session's."""
@@ -115,7 +128,7 @@ class Rows:
         known = self._shared.get(key)
         if known is None or known.session is not session:
             shared = {**self._session(session), "transport": session.transport or self._recorder.transport}
-            known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)))
+            known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)), "")
             self._shared[key] = known
         if session.candidates is not None:
             columns["session_candidates"] = session.candidates
@@ -178,7 +191,9 @@ class Rows:
             if value is not None:
                 columns[column] = value
         opening = opening_of(orjson.dumps(columns))
-        return Shared(session, client, server, operation.protocol_version, columns, opening)
+        return Shared(
+            session, client, server, operation.protocol_version, columns, opening, _candidates_before_a_trace(session)
+        )
 
     def _session(self, session: Session) -> Row:
         who = session.identity
@@ -220,10 +235,8 @@ class Rows:
             found[semconv.GEN_AI_OPERATION] = semconv.EXECUTE_TOOL
         return found
 
-    def _rest(self, operation: Operation, extra: Extra | None) -> str | None:
-        """The attributes without a column of their own, as JSON; None where they are those of the method."""
-        if not (operation.progress or operation.cancelled_by or operation.conversation_id or extra):
-            return None
+    def _rest(self, operation: Operation, extra: Extra | None) -> str:
+        """The attributes without a column of their own, as JSON, where they are not just those of the method."""
         rest = self._attributes(operation.method)
         if operation.progress:
             rest[semconv.PROGRESS] = operation.progress
@@ -249,17 +262,10 @@ def _new_ids() -> str:
         return drawn[:48]
 
 
-def _place(row: Row, operation: Operation, session: Session) -> None:
-    """Ids that were settled beforehand, and the caller's trace."""
-    parent, span = operation.parent, operation.span
-    if parent is not None:
-        row["trace_id"] = parent.trace_id
-        row["parent_span_id"] = parent.span_id
-        row["trace_flags"] = parent.flags
-        known = orjson.loads(session.candidates) if session.candidates else {session.source: session.id}
-        row["session_candidates"] = orjson.dumps({**known, "trace": parent.trace_id}).decode()
-    if span is not None:
-        row["trace_id"], row["span_id"] = span.trace_id, span.span_id
+def _candidates_before_a_trace(session: Session) -> str:
+    known = orjson.loads(session.candidates) if session.candidates else {session.source: session.id}
+    known.pop("trace", None)
+    return orjson.dumps({**known, "": 0}).decode().removesuffix('"":0}')
 
 
 def _describe_cost(row: Row, rule: Rule, size: int | None, measured: Measured | None) -> None:

@@ -8,7 +8,7 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING
 
 from mcpobs.instrument import inbound
-from mcpobs.instrument.inbound import Declared, Inbound
+from mcpobs.instrument.inbound import Aims, Declared, Inbound
 from mcpobs.protocol.outcome import OK, Verdict
 from mcpobs.protocol.remote import Caller
 from mcpobs.protocol.text import bounded
@@ -47,6 +47,7 @@ class Call:
         message: Inbound,
         caller: Caller | None,
         declared: Declared,
+        aims: Aims,
         recording: ProcessRecording,
         tracing: Tracing,
         report: Report,
@@ -59,7 +60,7 @@ class Call:
         self._report = report
         self._under_way = under_way
         self._ended = False
-        self.operation = operation = inbound.begin(message, next(recording.sequence), recording.facts, declared)
+        self.operation = operation = inbound.begin(message, next(recording.sequence), recording.facts, aims, declared)
         self._opened = opened = tracing.open(operation, message.meta)
         if opened is not None:
             operation.span = opened.context

@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 from mcpobs.instrument.call import Call
 from mcpobs.instrument.ends import EXITED
-from mcpobs.instrument.inbound import Declared, Inbound, Peers
+from mcpobs.instrument.inbound import Aims, Declared, Inbound, Peers
 from mcpobs.instrument.patches import Patches
 from mcpobs.instrument.tracing import Tracing
 from mcpobs.protocol.remote import Caller
@@ -31,6 +31,7 @@ class Front:
         self.on = True
         self.patches = Patches()
         self.peers = Peers()
+        self._aims = Aims()
         self.watched_servers: WeakSet[Any] = WeakSet()
         self._lake = lake
         self._name = name
@@ -44,7 +45,7 @@ class Front:
 
     def call(self, message: Inbound, caller: Caller | None, declared: Declared) -> Call:
         recording = self._recording or self._open(caller)
-        return Call(message, caller, declared, recording, self._tracing, self.report, self._under_way)
+        return Call(message, caller, declared, self._aims, recording, self._tracing, self.report, self._under_way)
 
     def try_to(self, act: Callable[[], Result]) -> Result | None:
         """What an act of ours gives; None where it failed, which is told once."""

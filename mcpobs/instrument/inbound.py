@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from mcpobs.protocol.declared import MAX_TOOLS, Declarations, declared_by_arguments, declared_by_schema
 from mcpobs.protocol.facts import Facts
@@ -20,6 +21,11 @@ from mcpobs.protocol.trace import parse_traceparent
 
 MAX_METHOD = 128
 MAX_PEERS = 1_024
+MAX_AIMS = 1_024
+MAX_AIM = 512  # characters
+_NAMING = frozenset({"tools/call", "prompts/get"})
+_NOT_YET = Stamp(0, 0)
+_OF_RESOURCES = ("resources/", "notifications/resources/")
 
 
 @dataclass(slots=True)
@@ -58,6 +64,38 @@ class Peers:
         return found
 
 
+class Aim(NamedTuple):
+    """What messages that ask for the same have in common, made fit for a record."""
+
+    method: str
+    tool: str | None
+    prompt: str | None
+    protocol_version: str | None
+
+
+class Aims:
+    """Remembers aims: a server is asked for the same few things. Bounded, for the caller chooses the names."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, object, object], Aim] = {}
+
+    def of(self, message: Inbound) -> Aim:
+        method, version = message.method, message.protocol_version
+        name = message.params.get("name") if method in _NAMING else None
+        if not isinstance(name, str):
+            name = None
+        asked = (method, name, version)
+        found = self._known.get(asked)
+        if found is None:
+            tool, prompt, _ = target_of(method, {"name": name})
+            found = Aim(bounded(method, MAX_METHOD), tool, prompt, version_of(version))
+            if len(method) + len(name or "") + len(version or "") <= MAX_AIM:
+                if len(self._known) >= MAX_AIMS:
+                    self._known.clear()
+                self._known[asked] = found
+        return found
+
+
 class Declared:
     """What one server declares of its tools and prompts."""
 
@@ -80,21 +118,31 @@ class Declared:
         self.tools.learn(name, partial(declared_by_schema, schema))
 
 
-def begin(message: Inbound, sequence: int, facts: Facts, declared: Declared) -> Operation:
+def begin(message: Inbound, sequence: int, facts: Facts, aims: Aims, declared: Declared) -> Operation:
     """The operation of a message that has come in. Its clock starts last: what is done here is not the server's."""
-    method, params = message.method, message.params
-    operation = Operation(sequence, "client", bounded(method, MAX_METHOD), Stamp(0, 0))
-    operation.tool, operation.prompt, operation.resource_scheme = target_of(method, params)
-    if message.request_id is not None:
-        operation.request_id = id_text(message.request_id)
-    operation.client, operation.server = message.client, message.server
-    operation.protocol_version = version_of(message.protocol_version)
+    method, tool, prompt, version = aims.of(message)
+    params, request_id = message.params, message.request_id
+    operation = Operation(
+        sequence,
+        "client",
+        method,
+        _NOT_YET,
+        None if request_id is None else id_text(request_id),
+        tool,
+        prompt,
+        None,
+        version,
+        message.client,
+        message.server,
+    )
+    if method.startswith(_OF_RESOURCES):
+        operation.resource_scheme = target_of(message.method, params)[2]
     meta = message.meta
     if meta is not None:
         if "traceparent" in meta:
             operation.parent = parse_traceparent(meta["traceparent"])
         operation.conversation_id = conversation_of(meta, facts.text_digest)
-    if method in ("tools/call", "prompts/get"):
+    if method in _NAMING:
         name = params.get("name")
         known = declared.tools if method == "tools/call" else declared.prompts
         schema = known.of(name) if isinstance(name, str) else None

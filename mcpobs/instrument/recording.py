@@ -37,6 +37,9 @@ class ProcessRecording:
         self._recorder = recorder
         self._stdio = stdio
         self._remote = RemoteSessions(recorder.instance_id)
+        self._observer = recording.observer
+        self._on_a_pipe = self._unlike(_network("stdio"))
+        self._on_a_network = self._unlike(_network("http"))
         self._exporter = exporter
         self._started_s = time.monotonic()
 
@@ -69,23 +72,26 @@ class ProcessRecording:
         self, operation: Operation, caller: Caller | None, exported: bool, link: TraceContext | None = None
     ) -> tuple[Shared, Row]:
         """Records a finished operation, and exports it where the process's own provider does not."""
-        extra: Extra | None = None
-        columns: Row = {}
-        if link is not None:
-            columns["links"] = orjson.dumps([{"trace_id": link.trace_id, "span_id": link.span_id}]).decode()
+        columns: Row | None = None
         if caller is None:
             session = self._stdio.of(operation, (operation.protocol_version or _MODERN) < _MODERN)
+            extra = self._on_a_pipe
         else:
             session = self._remote.of(operation, caller)
+            extra = self._on_a_pipe if caller.transport == "stdio" else self._on_a_network
             if caller.user_agent is not None:
-                columns["user_agent"] = caller.user_agent
-        network = _network("stdio" if caller is None else caller.transport)
-        if network != self._recorder.network_transport:
-            extra = {semconv.NETWORK_TRANSPORT: network}
-        shared, own = self._recording.observer.end(operation, session, extra, columns)
+                columns = {"user_agent": caller.user_agent}
+        if link is not None:
+            columns = columns or {}
+            columns["links"] = orjson.dumps([{"trace_id": link.trace_id, "span_id": link.span_id}]).decode()
+        shared, own = self._observer.end(operation, session, extra, columns)
         if self._exporter is not None and not exported:
             self._exporter.export({**shared.columns, **own})
         return shared, own
+
+    def _unlike(self, network: str) -> Extra | None:
+        """What tells a transport that is not that of the first call."""
+        return None if network == self._recorder.network_transport else {semconv.NETWORK_TRANSPORT: network}
 
     def close(self) -> None:
         self._recording.close()

@@ -60,7 +60,10 @@ def read_result(result: object, hash_key: Callable[[str], str]) -> Reading:
         return Reading(_member_names(result, hash_key), _listed(result), _blank(result))
     blocks = _blocks(result)
     structured = result.get("structuredContent")
-    if structured is None and len(blocks) == 1 and (text := _text(blocks[0])) is not None:  # most results by far
+    if len(blocks) == 1 and (text := _text(blocks[0])) is not None:  # most results by far
+        if structured is not None:
+            held = _listed(structured)
+            return Reading("text,structured" + _kind(structured), 1 if held is None else held, _blank(structured))
         value = _json(text)
         if value is text:
             return _BLANK_TEXT if _is_blank(text) else _ONE_TEXT
@@ -144,10 +147,13 @@ def _listed(value: object) -> int | None:
         return None
     if len(value) > MAX_NAMES:
         return None
-    lists = [name for name, below in value.items() if isinstance(below, list)]
-    if len(lists) != 1 or (len(value) > 1 and lists[0] not in _LISTS):
-        return None
-    return len(value[lists[0]])
+    found: list[object] | None = None
+    for name, below in value.items():
+        if isinstance(below, list):
+            if found is not None or (len(value) > 1 and name not in _LISTS):
+                return None
+            found = below
+    return None if found is None else len(found)
 
 
 def _blank_text(text: str) -> bool:
@@ -167,10 +173,15 @@ def _blank(value: object) -> bool:
     if isinstance(value, dict):
         if len(value) > MAX_NAMES:
             return False
-        told = [below for name, below in value.items() if name not in _PROTOCOL_MEMBERS]
-        if not all(map(_nothing, told)):
-            return False
-        return not told or any(below is None or isinstance(below, str | list | dict) for below in told)
+        told = silent = False
+        for name, below in value.items():
+            if name in _PROTOCOL_MEMBERS:
+                continue
+            if not _nothing(below):
+                return False
+            told = True
+            silent = silent or below is None or isinstance(below, str | list | dict)
+        return silent or not told
     return value is None or value == []
 
 

@@ -75,7 +75,9 @@ class Spool:
             rolled = False
             try:
                 line = seal(orjson.dumps(row), opening)
-                rolled = self._ready(len(line))
+                size = self._size + len(line)
+                if self._fd < 0 or size > self._segment_bytes or time.monotonic_ns() >= self._look_at_ns:
+                    rolled = self._ready(len(line))
                 self._append(line)
             except (OSError, TypeError) as error:  # TypeError: a value that JSON cannot hold
                 self._lose(error)

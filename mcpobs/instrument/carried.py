@@ -1,0 +1,61 @@
+"""The context that a message's `_meta` carries, as the process's own propagators read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mcpobs.protocol.operation import TraceContext
+
+_COMPOSITE = ("opentelemetry.propagators.composite", "CompositePropagator")
+_TRACE_CONTEXT = ("opentelemetry.trace.propagation.tracecontext", "TraceContextTextMapPropagator")
+_BAGGAGE = ("opentelemetry.baggage.propagation", "W3CBaggagePropagator")
+
+
+class Carried:
+    """Reads `_meta` by the propagators that the process has set. It is given opentelemetry's trace and propagate."""
+
+    def __init__(self, trace: Any, propagate: Any) -> None:
+        self._trace = trace
+        self._propagate = propagate
+        self._propagator: object = None
+        self._fields: frozenset[str] = frozenset()
+        self._standard = False
+
+    def is_nothing(self, meta: Mapping[str, object]) -> bool:
+        """Whether `_meta` has no field that the propagators read: nearly always, and then 8 µs are saved."""
+        propagator = self._propagate.get_global_textmap()
+        if propagator is not self._propagator:
+            self._propagator, self._fields = propagator, frozenset(propagator.fields)
+            self._standard = _is_standard(propagator)
+        return self._fields.isdisjoint(meta)
+
+    def over(self, here: Any, meta: Mapping[str, object], parent: TraceContext | None) -> Any:
+        """The carried context over the present one. `parent` is what `traceparent` says, where it is well formed:
+        where nothing else is carried the standard propagators' own way to it takes 9 µs more."""
+        if parent is None or not self._standard or "tracestate" in meta or "baggage" in meta:
+            return extracted(self._propagate, meta, here)
+        trace = self._trace
+        caller = trace.SpanContext(
+            int(parent.trace_id, 16), int(parent.span_id, 16), True, trace.TraceFlags(parent.flags)
+        )
+        return trace.set_span_in_context(trace.NonRecordingSpan(caller), here)
+
+
+def extracted(propagate: Any, meta: Mapping[str, object], here: Any) -> Any:
+    """What `_meta` carries over the present context, by the propagators themselves."""
+    carried = {name: value for name, value in meta.items() if isinstance(value, str) and "/" not in name}
+    return propagate.extract(carried, context=here) if carried else here
+
+
+def _is_standard(propagator: Any) -> bool:
+    """Whether they are W3C's trace context and baggage, by the API's own classes. Others read what they like."""
+    parts = getattr(propagator, "_propagators", None) if _named(propagator) == _COMPOSITE else [propagator]
+    if not isinstance(parts, list | tuple):  # an API that is built otherwise
+        return False
+    names = set(map(_named, parts))
+    return _TRACE_CONTEXT in names and names <= {_TRACE_CONTEXT, _BAGGAGE}
+
+
+def _named(one: object) -> tuple[str, str]:
+    return type(one).__module__, type(one).__qualname__
