@@ -39,6 +39,8 @@ _MODERN = "2026-07-28"
 _EVENTS = "text/event-stream"
 _SESSION_PARAMETERS = ("session_id", "sessionid")
 
+STOPPED = Verdict("unfinished", "shutdown")  # by us: neither the server failed nor the client gave up
+_GONE = {"server_disconnect": "server_exit", "shutdown": "shutdown"}
 _REJECTIONS = {
     -32700: "parse_error",
     -32600: "invalid_request",
@@ -229,6 +231,11 @@ class Exchange:
         name = next((parameters[key] for key in _SESSION_PARAMETERS if parameters.get(key)), path)
         self._books.talks.name_endpoint(self._talk, path, self._name(name))
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether calls are open in the conversation."""
+        return self._talk.conversation.in_flight > 0
+
     # -- the end ----------------------------------------------------------------------------------------
 
     def ended(self, how: Ending, now: Stamp) -> None:
@@ -241,7 +248,9 @@ class Exchange:
 
     def _end_operations(self, how: Ending, now: Stamp) -> None:
         status, talk = self._status, self._talk
-        if how == "unreachable":
+        if how == "shutdown":
+            self._end_those(STOPPED, now)
+        elif how == "unreachable":
             self._end_those(Verdict("server_error", "unreachable"), now)
         elif status is not None and status >= 500:
             self._end_those(Verdict("server_error", str(status)), now)
@@ -256,7 +265,7 @@ class Exchange:
             lost = Verdict("unfinished", "server_exit")
             self._end_those(left if how == "client_disconnect" else lost, now)
         if talk.sse_endpoint is not None and self._request.method == "GET":
-            self.close_talk("server_exit" if how == "server_disconnect" else "client_disconnect", now)
+            self.close_talk(_GONE.get(how, "client_disconnect"), now)
         gone = status == 404 and not talk.minted  # an id that the server does not know
         if gone or (self._request.method == "DELETE" and status is not None and status < 300):
             self.close_talk("client_disconnect", now)
@@ -274,10 +283,10 @@ class Exchange:
             self._record(operation)
 
     @staticmethod
-    def close_forgotten(books: Books, talk: Talk, now: Stamp) -> None:
+    def close_forgotten(books: Books, talk: Talk, now: Stamp, error_type: str = "client_disconnect") -> None:
         """Ends what a conversation left open that is no longer kept."""
         if talk.caller is not None:
-            for operation in talk.conversation.close(now, "client_disconnect"):
+            for operation in talk.conversation.close(now, error_type):
                 books.recording.observer.end(operation, books.sessions.of(operation, talk.caller))
 
     # -- records ----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -37,7 +37,9 @@ CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the server is closing is not used again
 READ_BYTES = 1 << 16
 WHOLE_BYTES = 1 << 20  # a body below this is passed on in one piece: more aiohttp would refuse to read so
-GRACE_S = 5.0
+GRACE_S = 5.0  # what is under way when the front is stopped may take
+LAST_S = 1.0  # and a client, to read how it ended
+_LOOK_S = 0.02
 _NO_BODY = (204, 304)
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _OPEN_FILES = 1 << 20
@@ -89,7 +91,7 @@ class Front:
         self._books = books
         self._tell = tell
         self._told: set[str] = set()
-        self._in_flight: set[Exchange] = set()
+        self._under_way: dict[Passage, asyncio.Task[object]] = {}
         self._runner: web.ServerRunner | None = None
         self._client: aiohttp.ClientSession | None = None
         self._loopback = False
@@ -124,36 +126,60 @@ class Front:
             max_line_size=1 << 16,
             max_field_size=1 << 16,
         )
-        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=GRACE_S)
+        self._runner = _Runner(server, self._let_end)
         await self._runner.setup()
         for bound in sockets:
             await web.SockSite(self._runner, bound, backlog=listening.BACKLOG).start()
 
     async def stop(self) -> None:
-        """Accepts no more, lets requests end for GRACE_S, and records what is open then as cut off by us."""
+        """Accepts no more, lets requests end for GRACE_S, and tells the clients of those that are left."""
         if self._runner is not None:
             await self._runner.cleanup()
-        for exchange in list(self._in_flight):
-            self._safely(exchange.ended, "shutdown", now())
+        for passage in list(self._under_way):
+            self._ended(passage, "shutdown")
         if self._client is not None:
             await self._client.close()
 
+    async def _let_end(self) -> None:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + GRACE_S
+        while loop.time() < until_s and any(passage.is_at_work for passage in self._under_way):
+            await asyncio.sleep(_LOOK_S)
+        left = dict(self._under_way)
+        for passage, task in left.items():
+            passage.is_stopped = True
+            task.cancel()
+        if left:
+            await asyncio.wait(left.values(), timeout=LAST_S)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        exchange = self._open(request)
-        if exchange is not None:
-            self._in_flight.add(exchange)
-        passage = Passage(self, request, exchange)
+        passage = Passage(self, request, self._open(request))
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way[passage] = task
         ending: Ending = "client_disconnect"  # what a cancellation means
         try:
-            response = await passage.run()
+            response = await self._passed(passage, task)
             ending = passage.ending
             return response
         except ConnectionError:  # the client's: the server's are dealt with below
             raise asyncio.CancelledError from None
         finally:
-            if exchange is not None:
-                self._in_flight.discard(exchange)
-                self._safely(exchange.ended, ending, now())
+            del self._under_way[passage]
+            self._ended(passage, "shutdown" if passage.is_stopped else ending)
+
+    async def _passed(self, passage: Passage, task: asyncio.Task[object]) -> web.StreamResponse:
+        try:
+            return await passage.run()
+        except asyncio.CancelledError:
+            if not passage.is_stopped:
+                raise
+            task.uncancel()
+            return await passage.cut_short()
+
+    def _ended(self, passage: Passage, how: Ending) -> None:
+        if passage.exchange is not None:
+            self._safely(passage.exchange.ended, how, now())
 
     def _open(self, request: web.BaseRequest) -> Exchange | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None
@@ -198,11 +224,34 @@ class Passage:
         self._front = front
         self._options = front._options
         self._request = request
-        self._exchange = exchange
+        self.exchange = exchange
         self._connect = _Connect()
         self._was_answered: Callable[[], None] = _unheard
         self._body_read: bytes | None = None
+        self._stream: web.StreamResponse | None = None
         self.ending: Ending = "complete"
+        self.is_stopped = False
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether somebody waits for an answer; on a standing stream only where calls are open."""
+        accepted = self._request.headers.get("Accept", "")
+        if self._request.method != "GET" or "text/event-stream" not in accepted:
+            return True
+        return self.exchange is not None and self.exchange.is_awaited
+
+    async def cut_short(self) -> web.StreamResponse:
+        """The end for a client whose request did not: a stream of events may stop after any, an answer that has begun
+        must not look whole."""
+        if self._stream is None:
+            refused = self._refusal(503, "the proxy is being stopped")
+            refused.force_close()
+            return refused
+        if self._stream.headers.get("Content-Type", "").startswith("text/event-stream"):
+            await self._stream.write_eof()
+        elif self._request.transport is not None:
+            self._request.transport.abort()
+        return self._stream
 
     async def run(self) -> web.StreamResponse:
         request, client = self._request, self._front._client
@@ -297,17 +346,17 @@ class Passage:
     def _observed(self, body: bytes | None, size: int) -> bytes | None:
         if size < WHOLE_BYTES:
             self._body_read = body
-        if self._exchange is None:
+        if self.exchange is None:
             return None
-        rewritten = self._front._safely(self._exchange.body_of_request, body, size)
+        rewritten = self._front._safely(self.exchange.body_of_request, body, size)
         return rewritten if isinstance(rewritten, bytes) else None
 
     # -- back -------------------------------------------------------------------------------------------
 
     async def _pass_back(self, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-        if self._exchange is not None:
+        if self.exchange is not None:
             head = {name.lower(): value for name, value in answer.headers.items()}
-            self._front._safely(self._exchange.answered, answer.status, head, self._connect.took_ns, now())
+            self._front._safely(self.exchange.answered, answer.status, head, self._connect.took_ns, now())
         headers = CIMultiDict(for_client(answer.headers.items(), self._options.upstream, self._own_origin()))
         whole = answer.content_length is not None and answer.content_length <= WHOLE_BYTES
         if self._request.method == "HEAD" or answer.status in _NO_BODY:
@@ -331,6 +380,7 @@ class Passage:
         if "Content-Length" not in headers and self._request.version >= aiohttp.HttpVersion11:
             response.enable_chunked_encoding()
         await response.prepare(self._request)
+        self._stream = response
         try:
             async for chunk in answer.content.iter_any():
                 await response.write(self._rewritten(chunk, self._seen(chunk)))
@@ -344,14 +394,14 @@ class Passage:
         return response
 
     def _seen(self, chunk: bytes) -> list[Event]:
-        if self._exchange is None:
+        if self.exchange is None:
             return []
-        found = self._front._safely(self._exchange.chunk, chunk, now())
+        found = self._front._safely(self.exchange.chunk, chunk, now())
         return found if isinstance(found, list) else []
 
     def _complete(self) -> None:
-        if self._exchange is not None:
-            self._front._safely(self._exchange.complete, now())
+        if self.exchange is not None:
+            self._front._safely(self.exchange.complete, now())
 
     def _rewritten(self, chunk: bytes, events: list[Event]) -> bytes:
         """HTTP+SSE: a server may name its endpoint by a whole URL, which has to lead here."""
@@ -368,12 +418,23 @@ class Passage:
     def _refusal(self, status: int, why: str) -> web.StreamResponse:
         """An answer of our own: a JSON-RPC error, as a client of MCP can read it. It has the request's id where all of
         the body was read; a large one is not kept for that."""
-        if self._exchange is not None and self.ending != "server_disconnect":
-            self._front._safely(self._exchange.answered, status, {}, None, now())
+        if self.exchange is not None and self.ending != "server_disconnect":
+            self._front._safely(self.exchange.answered, status, {}, None, now())
         code = -32603 if status >= 500 else -32600
         return web.Response(
             status=status, body=refusal(self._body_read, code, f"mcpobs: {why}"), content_type="application/json"
         )
+
+
+class _Runner(web.ServerRunner):
+    """Of aiohttp's, which would let each connection go on for a time, and then drop it."""
+
+    def __init__(self, server: web.Server, let_end: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(server, handle_signals=False, shutdown_timeout=_LOOK_S)
+        self._let_end = let_end
+
+    async def shutdown(self) -> None:
+        await self._let_end()
 
 
 def _plain(answer: aiohttp.ClientResponse, headers: CIMultiDict[str], body: bytes) -> web.Response:

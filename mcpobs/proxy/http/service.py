@@ -70,7 +70,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     try:
         asyncio.run(serve(FrontOptions(listen, upstream, verify), books, tell))
         for talk in talks.all():
-            forget(talk)
+            Exchange.close_forgotten(books, talk, now(), "shutdown")
     finally:
         recording.close()
 

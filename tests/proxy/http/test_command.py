@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from mcpobs.segment import scan
 from tests.ports import free_port
 from tests.proxy.http.test_identity import serving
+from tests.proxy.http.world import call
 
 
 def _front(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -44,6 +49,30 @@ def test_it_says_where_it_listens_and_ends_on_a_signal_with_what_is_open_recorde
     (file,) = (tmp_path / "lake" / "spool").iterdir()
     (row,) = (json.loads(line) for line in scan(file.read_bytes()).rows)
     assert (row["service_name"], row["http_status"], row["front"]) == ("shop", 200, "proxy/http")
+
+
+def test_a_call_that_a_signal_finds_under_way_is_answered_and_recorded_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        upstream = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        front = _front(tmp_path, "--listen", f"127.0.0.1:{free_port()}", "--upstream", upstream)
+        assert front.stderr is not None
+        place = urlsplit(front.stderr.readline().split()[2])
+        client = HTTPConnection(str(place.hostname), place.port, timeout=60)
+        client.request("POST", "/mcp", json.dumps(call("search", request_id=7)), {"Content-Type": "application/json"})
+        asked, _ = silent.accept()
+        with asked, closing(client):
+            assert asked.recv(4)
+            front.send_signal(signal.SIGTERM)
+            answer = client.getresponse()
+            assert (answer.status, json.loads(answer.read())["id"]) == (503, 7)
+            assert front.wait(timeout=20) == 0
+        assert front.stderr.read() == ""
+        front.stderr.close()
+    (file,) = (tmp_path / "lake" / "spool").iterdir()
+    rows = [json.loads(line) for line in scan(file.read_bytes()).rows]
+    (row,) = (row for row in rows if row.get("method"))
+    assert (row["tool"], row["outcome"], row["error_type"]) == ("search", "unfinished", "shutdown")
+    assert len(rows) == 2  # with the request's own span
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,7 @@ async def _call(w: World, session: str, tool: str) -> None:
 
 
 def _under_way(w: World, requests: int) -> Callable[[], bool]:
-    return lambda: len(w.front._in_flight) == requests
+    return lambda: len(w.front._under_way) == requests
 
 
 def test_a_call_waits_until_the_stream_of_its_session_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
