@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import Reading
-from mcpobs.queries import catalog, counting
+from mcpobs.queries import catalog, counting, pricing
 from mcpobs.queries.header import Column, Query, Value
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def create_views(connection: Connection, reads: tuple[str, ...]) -> None:
         counting.empty_where_unneeded(connection, views)
     if counting.COUNTED in views:
         counting.count_once(connection, only_calls=set(reads) <= {"tool_calls"})
+    pricing.put(connection, views)
 
 
 def run(

@@ -12,7 +12,7 @@ import pytest
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import open_reading
 from mcpobs.queries import catalog
-from tests.queries import http_oracle, latency_oracle, oracles, precursors_oracle
+from tests.queries import cost_oracle, http_oracle, latency_oracle, oracles, precursors_oracle
 from tests.queries.recorded import Row, ask, in_memory, scatter
 from tests.queries.traffic import random_rows
 
@@ -24,6 +24,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "loops": oracles.loops,
     "shapes": oracles.shapes,
     "coverage": oracles.coverage,
+    "cost": cost_oracle.cost,
     "http": http_oracle.http,
     "precursors": precursors_oracle.precursors,
 }
@@ -50,6 +51,7 @@ def test_every_report_has_a_plain_answer_to_be_held_against() -> None:
 def test_a_report_equals_the_plain_answer_whatever_the_order_and_threads(seed: int) -> None:
     chance = random.Random(seed)
     rows = random_rows(chance, [0, 1, 5, 40, 200, 600][seed % 6])
+    rows += cost_oracle.llm_rows(chance, len(rows) // 4, rows)
     rows += http_oracle.http_rows(chance, len(rows) // 4)
     shuffled = chance.sample(rows, len(rows))
     _agree(in_memory(shuffled, threads=chance.choice([1, 2, 8])), rows)
@@ -69,7 +71,8 @@ def test_the_trend_is_against_the_window_before(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_report_equals_the_plain_answer_however_the_rows_are_split_over_files(seed: int, tmp_path: Path) -> None:
     chance = random.Random(1000 + seed)
-    rows = random_rows(chance, 300) + http_oracle.http_rows(chance, 60)
+    rows = random_rows(chance, 300)
+    rows += http_oracle.http_rows(chance, 60) + cost_oracle.llm_rows(chance, 60, rows)
     again = chance.sample(rows, 20)  # delivered twice
     scatter(tmp_path / "lake", rows + again, chance)
     for threads in (1, 2, 8):
@@ -77,3 +80,18 @@ def test_a_report_equals_the_plain_answer_however_the_rows_are_split_over_files(
             assert reading.damaged_lines == 0
             reading.connection.execute(f"set threads = {threads}")
             _agree(reading.connection, rows)
+
+
+@pytest.mark.parametrize("by", ["tool", "session", "tenant"])
+@pytest.mark.parametrize("narrowed", [{}, {"tool": "search"}, {"session": "s1"}])
+def test_costs_are_the_same_by_whatever_they_are_told(by: str, narrowed: Row) -> None:
+    chance = random.Random(f"{by}{narrowed}")
+    rows = random_rows(chance, 300)
+    rows += cost_oracle.llm_rows(chance, 60, rows)
+    for row in rows:
+        row["tenant"] = chance.choice(["acme", "other", None])
+        row["cost_source"] = chance.choice(["price", "price+units?", "unrecorded", None])
+    found = ask(in_memory(rows), "cost", by=by, **narrowed)
+    assert found == [
+        {key: _near(value) for key, value in row.items()} for row in cost_oracle.cost(rows, by=by, **narrowed)
+    ]

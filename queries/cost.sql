@@ -1,0 +1,122 @@
+-- question: What do calls cost, and who spends it?
+-- kind:     report
+-- reads:    tool_calls, llm_calls
+-- params:
+--   since    bigint = 0                    start of the window, unix ns
+--   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
+--   tool     varchar = null                this tool only
+--   session  varchar = null                this session only
+--   server   varchar = null                this server only
+--   by       varchar = 'tool'              what a row is of: tool, session or tenant
+-- columns:
+--   item           varchar  the tool, session or tenant
+--   service_name   varchar  the MCP server, where rows are of tools
+--   model          varchar  the model, where rows are of tools and this one is of model calls
+--   calls          bigint   tool calls; one that asks for input first is one with its retry
+--   priced         bigint   calls whose cost is known
+--   unpriced       bigint   calls that the tool ran for, and whose cost is not known
+--   incomplete     bigint   calls whose result did not tell what their price asks for: they cost more than is known
+--   unrecorded     bigint   calls that cannot be priced anew, for what the price asks for was not recorded
+--   cost_microusd  bigint   cost of the calls; null where none is known
+--   share_ratio    double   its share of the cost of all calls
+--   mean_microusd  double   cost of a call, the mean of those whose cost is known
+--   most_microusd  bigint   cost of the dearest call
+--   llm_calls      bigint   model calls of agents that reached the lake; of their sessions, where rows are of those
+--   llm_tokens     bigint   tokens that those used, input and output
+--   llm_microusd   bigint   what those cost by today's prices of the models; null where none is known
+-- chart:    bar item cost_microusd
+with used as (
+    -- Sums that can be added up further: by session, server, tool and tenant.
+    select
+        session_id, service_name, tool, tenant,
+        sum(case when outcome = 'input_required' then 0 else 1 end) as calls,
+        count(cost_microusd) as priced,
+        sum(case
+            when cost_microusd is null
+                and coalesce(outcome, '?') not in ('denied', 'protocol_error', 'input_required') then 1
+            else 0
+        end) as unpriced,
+        sum(case when cost_source like '%?%' then 1 else 0 end) as incomplete,
+        sum(case when cost_source = 'unrecorded' then 1 else 0 end) as unrecorded,
+        sum(cost_microusd) as cost_microusd,
+        max(cost_microusd) as most_microusd
+    from tool_calls
+    where start_unix_nano >= $since
+        and start_unix_nano < $until
+        and ($tool is null or tool = $tool)
+        and ($session is null or session_id = $session)
+        and ($server is null or service_name = $server)
+    group by session_id, service_name, tool, tenant
+),
+called as (
+    select
+        session_id, tenant, model,
+        count(*) as llm_calls,
+        sum(input_tokens + output_tokens) as llm_tokens,
+        sum(cost_microusd) as llm_microusd
+    from llm_calls
+    where start_unix_nano >= $since
+        and start_unix_nano < $until
+        and $tool is null
+        and ($session is null or session_id = $session)
+        and $server is null
+    group by session_id, tenant, model
+),
+placed as (
+    select
+        case $by when 'session' then session_id when 'tenant' then tenant else tool end as item,
+        case when $by = 'tool' then service_name end as service_name,
+        cast(null as varchar) as model,
+        calls, priced, unpriced, incomplete, unrecorded, cost_microusd, most_microusd,
+        cast(null as bigint) as llm_calls, cast(null as bigint) as llm_tokens, cast(null as bigint) as llm_microusd
+    from used
+    union all
+    select
+        case $by when 'session' then session_id when 'tenant' then tenant end as item,
+        cast(null as varchar) as service_name,
+        case when $by = 'tool' then coalesce(model, '?') end as model,
+        0 as calls, 0 as priced, 0 as unpriced, 0 as incomplete, 0 as unrecorded,
+        cast(null as bigint) as cost_microusd, cast(null as bigint) as most_microusd,
+        llm_calls, llm_tokens, llm_microusd
+    from called
+),
+spent as (
+    select
+        item, service_name, model,
+        cast(sum(calls) as bigint) as calls,
+        cast(sum(priced) as bigint) as priced,
+        cast(sum(unpriced) as bigint) as unpriced,
+        cast(sum(incomplete) as bigint) as incomplete,
+        cast(sum(unrecorded) as bigint) as unrecorded,
+        cast(sum(cost_microusd) as bigint) as cost_microusd,
+        max(most_microusd) as most_microusd,
+        cast(sum(llm_calls) as bigint) as llm_calls,
+        cast(sum(llm_tokens) as bigint) as llm_tokens,
+        cast(sum(llm_microusd) as bigint) as llm_microusd
+    from placed
+    group by item, service_name, model
+),
+overall as (
+    select cast(sum(cost_microusd) as double) as all_microusd
+    from spent
+)
+select
+    spent.item as item,
+    spent.service_name as service_name,
+    spent.model as model,
+    spent.calls as calls,
+    spent.priced as priced,
+    spent.unpriced as unpriced,
+    spent.incomplete as incomplete,
+    spent.unrecorded as unrecorded,
+    spent.cost_microusd as cost_microusd,
+    spent.cost_microusd / nullif(overall.all_microusd, 0) as share_ratio,
+    spent.cost_microusd / nullif(cast(spent.priced as double), 0) as mean_microusd,
+    spent.most_microusd as most_microusd,
+    spent.llm_calls as llm_calls,
+    spent.llm_tokens as llm_tokens,
+    spent.llm_microusd as llm_microusd
+from spent cross join overall
+order by
+    spent.cost_microusd desc nulls last, spent.llm_microusd desc nulls last, spent.calls desc, spent.item nulls last,
+    spent.service_name nulls last, spent.model nulls last
