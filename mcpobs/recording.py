@@ -75,7 +75,7 @@ class Recording:
             lambda: _commit_after_roll(folder),
             warn,
         )
-        facts = Facts(key, partial(book.of, recorder.service_name))
+        facts = Facts(key, partial(book.of, recorder.service_name) if book else None)
         return cls(folder, facts, rows, spool, _exporter(env, recorder, warn), warn)
 
     def close(self) -> None:

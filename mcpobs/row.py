@@ -61,7 +61,8 @@ class Shared:
     protocol_version: str | None
     columns: Row
     opening: Opening  # the columns, as lines of the spool begin with them
-    candidates: str  # of the session, as JSON that a trace is still to be added to
+    candidates: str = ""  # of the session, as JSON that a trace is still to be added to
+    rule: Rule | None = None  # what a call of the tool costs
 
 
 class Rows:
@@ -111,8 +112,8 @@ class Rows:
             row["session_candidates"] = session.candidates
         if operation.request_id is not None:
             row["request_id"] = operation.request_id
-        if operation.tool is not None and self._prices is not None:
-            self._charge(row, operation, operation.tool)
+        if shared.rule is not None:
+            _charge(row, operation, shared.rule)
         if operation.error_type is not None:
             row["error_type"] = operation.error_type
         if operation.status_code is not None:
@@ -128,7 +129,7 @@ class Rows:
         known = self._shared.get(key)
         if known is None or known.session is not session:
             shared = {**self._session(session), "transport": session.transport or self._recorder.transport}
-            known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)), "")
+            known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)))
             self._shared[key] = known
         if session.candidates is not None:
             columns["session_candidates"] = session.candidates
@@ -191,9 +192,11 @@ class Rows:
             if value is not None:
                 columns[column] = value
         opening = opening_of(orjson.dumps(columns))
-        return Shared(
-            session, client, server, operation.protocol_version, columns, opening, _candidates_before_a_trace(session)
-        )
+        rule = None
+        if self._prices is not None and operation.tool is not None:
+            rule = self._prices.of(self._recorder.service_name, operation.tool)
+        before_a_trace = _candidates_before_a_trace(session)
+        return Shared(session, client, server, operation.protocol_version, columns, opening, before_a_trace, rule)
 
     def _session(self, session: Session) -> Row:
         who = session.identity
@@ -213,20 +216,6 @@ class Rows:
             if value is not None:
                 columns[column] = value
         return columns
-
-    def _charge(self, row: Row, operation: Operation, tool: str) -> None:
-        rule = None if self._prices is None else self._prices.of(self._recorder.service_name, tool)
-        if rule is None:
-            return
-        size = None if operation.result is None else operation.result.size_bytes
-        charge = rule.charge(operation.outcome, size, operation.measured)
-        if charge is None:
-            return
-        if charge.microusd is not None:
-            row["cost_microusd"] = charge.microusd
-        row["cost_source"] = charge.source
-        if not rule.is_fixed and operation.outcome in ANSWERED:
-            _describe_cost(row, rule, size, operation.measured)
 
     def _attributes(self, method: str) -> dict[str, str | int]:
         """The attributes without a column of their own that all operations of a method have."""
@@ -266,6 +255,18 @@ def _candidates_before_a_trace(session: Session) -> str:
     known = orjson.loads(session.candidates) if session.candidates else {session.source: session.id}
     known.pop("trace", None)
     return orjson.dumps({**known, "": 0}).decode().removesuffix('"":0}')
+
+
+def _charge(row: Row, operation: Operation, rule: Rule) -> None:
+    size = None if operation.result is None else operation.result.size_bytes
+    charge = rule.charge(operation.outcome, size, operation.measured)
+    if charge is None:
+        return
+    if charge.microusd is not None:
+        row["cost_microusd"] = charge.microusd
+    row["cost_source"] = charge.source
+    if not rule.is_fixed and operation.outcome in ANSWERED:
+        _describe_cost(row, rule, size, operation.measured)
 
 
 def _describe_cost(row: Row, rule: Rule, size: int | None, measured: Measured | None) -> None:

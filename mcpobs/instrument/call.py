@@ -60,8 +60,10 @@ class Call:
         self._report = report
         self._under_way = under_way
         self._ended = False
-        self.operation = operation = inbound.begin(message, next(recording.sequence), recording.facts, aims, declared)
-        self._opened = opened = tracing.open(operation, message.meta)
+        meta = message.meta
+        sequence = next(recording.sequence)
+        self.operation = operation = inbound.begin(message, meta, sequence, recording.facts, aims, declared)
+        self._opened = opened = tracing.open(operation, meta)
         if opened is not None:
             operation.span = opened.context
             if opened.context is not None or operation.parent is None:

@@ -118,8 +118,11 @@ class Declared:
         self.tools.learn(name, partial(declared_by_schema, schema))
 
 
-def begin(message: Inbound, sequence: int, facts: Facts, aims: Aims, declared: Declared) -> Operation:
-    """The operation of a message that has come in. Its clock starts last: what is done here is not the server's."""
+def begin(
+    message: Inbound, meta: dict[str, object] | None, sequence: int, facts: Facts, aims: Aims, declared: Declared
+) -> Operation:
+    """The operation of a message that has come in, with its `_meta`. Its clock starts last: what is done here is not
+    the server's."""
     method, tool, prompt, version = aims.of(message)
     params, request_id = message.params, message.request_id
     operation = Operation(
@@ -137,7 +140,6 @@ def begin(message: Inbound, sequence: int, facts: Facts, aims: Aims, declared: D
     )
     if method.startswith(_OF_RESOURCES):
         operation.resource_scheme = target_of(message.method, params)[2]
-    meta = message.meta
     if meta is not None:
         if "traceparent" in meta:
             operation.parent = parse_traceparent(meta["traceparent"])

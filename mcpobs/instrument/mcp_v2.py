@@ -196,5 +196,7 @@ def _is_validation_error(error: Exception) -> bool:
 
 
 def _on_the_wire(result: Any) -> object:
+    if type(result) is dict:  # as its handler or the SDK dumped it
+        return result
     dump = getattr(result, "model_dump", None)
     return dump(by_alias=True, mode="json", exclude_none=True) if dump is not None else result

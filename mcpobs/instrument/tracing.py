@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -17,6 +17,9 @@ from mcpobs.instrument.carried import Carried, extracted
 from mcpobs.instrument.onlookers import Onlookers
 from mcpobs.protocol.operation import Operation, TraceContext
 from mcpobs.row import Row, Shared
+
+if TYPE_CHECKING:
+    from mcpobs.instrument.light import LightSpans
 
 _API = "opentelemetry.trace"
 _MOST_SHARED = 256
@@ -53,6 +56,7 @@ class Tracing:
         self._provider: object = None
         self._start_span: Callable[..., Any]
         self._onlookers: Onlookers
+        self._light: LightSpans | None = None
         self._contexts: Any = None  # opentelemetry.context
         self._server_kind: Any = None
         self._carried: Carried
@@ -78,17 +82,19 @@ class Tracing:
             parent = _span_in(trace, above)
         linked = around is not None and (parent is None or parent.span_id != around.span_id)
         name, telling = self._name(operation)
-        watched = bool(self._onlookers)
-        span = self._start_span(
-            name,
-            context=above,
-            kind=self._server_kind,
-            attributes=telling if watched else None,
-            links=(trace.Link(around),) if linked else None,
-            start_time=operation.start.unix_nano,
-        )
-        if not watched and span.is_recording():
-            _set(span, telling)
+        start_ns = operation.start.unix_nano
+        span = None
+        if self._light is not None and not linked and not self._onlookers:
+            span = self._light.start(name, above, parent, telling, start_ns)
+        if span is None:
+            span = self._start_span(
+                name,
+                context=above,
+                kind=self._server_kind,
+                attributes=telling,  # at the start: a sampler may ask for them
+                links=(trace.Link(around),) if linked else None,
+                start_time=start_ns,
+            )
         own = span.get_span_context()
         return Opened(
             span,
@@ -103,16 +109,21 @@ class Tracing:
         span = opened.span
         if span is None:
             return
+        end_ns = operation.start.unix_nano + operation.duration_ns
+        failed = operation.error_type is not None
+        found = _by_attribute(own)
+        if session_id is not None:
+            found[semconv.MCP_SESSION_ID] = session_id
+        light = self._light
+        if light is not None and type(span) is light.kind and light.end(span, self._of(shared) | found, failed, end_ns):
+            return
         if span.is_recording():
-            found = _by_attribute(own)
-            if session_id is not None:
-                found[semconv.MCP_SESSION_ID] = session_id
             _set(span, self._of(shared), found)
-            if operation.error_type is not None:
+            if failed:
                 from opentelemetry.trace.status import Status, StatusCode
 
                 span.set_status(Status(StatusCode.ERROR))  # without a description: that is content
-        span.end(operation.start.unix_nano + operation.duration_ns)
+        span.end(end_ns)
 
     def leave(self, opened: Opened) -> None:
         """What was current before is current again."""
@@ -128,6 +139,7 @@ class Tracing:
 
             tracer = provider.get_tracer(semconv.SCOPE_NAME, __version__)
             self._start_span, self._onlookers = tracer.start_span, Onlookers(provider, tracer)
+            self._light = _light(provider, tracer)
             self._contexts, self._server_kind = context, trace.SpanKind.SERVER
             self._carried = Carried(trace, propagate)
 
@@ -179,6 +191,15 @@ def _set(span: Any, found: dict[str, Any], more: dict[str, Any] | None = None) -
     with lock:
         inside.update(found)
         inside.update(more)
+
+
+def _light(provider: object, tracer: object) -> LightSpans | None:
+    """Spans that cost less, where the provider is the SDK's own."""
+    if type(provider).__module__ != "opentelemetry.sdk.trace":
+        return None
+    from mcpobs.instrument.light import LightSpans
+
+    return LightSpans.of(provider, tracer)
 
 
 def provider_of(trace: ModuleType | None) -> Any:

@@ -1,0 +1,168 @@
+"""A span of the OpenTelemetry SDK that is made whole only when somebody looks at it.
+
+Nearly always nobody does: its ids are asked for, and at its end the processors are given what was recorded of the call.
+The SDK's own way takes 25 µs more, for locks, bounded lists and attributes that are cleaned one by one. Who looks at
+such a span, or changes it, has a whole one of the SDK's own class. Imports the SDK: for where that is in use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, Tracer, TracerProvider
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace.status import Status, StatusCode
+
+MAX_ATTRIBUTES = 64  # that a span of ours has
+_UNSET, _ERROR = Status(StatusCode.UNSET), Status(StatusCode.ERROR)  # without a description: that is content
+_RANDOM = getattr(TraceFlags, "RANDOM_TRACE_ID", 0)
+_FLAGS = [TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED)]
+_RANDOM_FLAGS = [TraceFlags(flags | _RANDOM) for flags in _FLAGS]
+
+
+@dataclass(slots=True)
+class Unmade:
+    """What a span becomes whole from."""
+
+    tracer: Any
+    name: str
+    parent: SpanContext | None
+    telling: dict[str, str]
+    start_ns: int
+    made: bool = False
+    ended: ReadableSpan | None = None
+
+
+class LightSpan(Span):
+    """A span that has its ids, and all else as soon as any of it is asked for."""
+
+    _context: SpanContext
+    _unmade: Unmade
+
+    def __init__(self, context: SpanContext, unmade: Unmade) -> None:
+        self._context = context
+        self._unmade = unmade
+
+    def __getattr__(self, name: str) -> Any:
+        inside = vars(self)
+        unmade = inside.get("_unmade")
+        if unmade is not None and not unmade.made:
+            for member, value in _whole(self._context, unmade).items():
+                inside.setdefault(member, value)  # of two threads that look at once, the first one's
+            unmade.made = True
+        if name not in inside:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return inside[name]
+
+
+class LightSpans:
+    """Starts and ends the spans of one tracer. For samplers and processors that do not look at what starts."""
+
+    kind = LightSpan
+
+    def __init__(self, provider: TracerProvider, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._sampler = tracer.sampler
+        self._ids = tracer.id_generator
+        self._chain = tracer.span_processor
+        self._is_enabled = getattr(tracer, "_is_enabled", None)
+        is_random = getattr(self._ids, "is_trace_id_random", None)
+        self._keeps_random = is_random is not None
+        self._is_random = is_random is not None and bool(is_random())
+
+    @classmethod
+    def of(cls, provider: object, tracer: object) -> LightSpans | None:
+        """None where the SDK is built otherwise than those that are known, or asked for what is not done here."""
+        if type(provider) is not TracerProvider or type(tracer) is not Tracer:
+            return None
+        try:
+            limits: Any = tracer._span_limits
+            most = limits.max_span_attributes
+            if limits.max_span_attribute_length is not None or (most is not None and most < MAX_ATTRIBUTES):
+                return None
+            if type(getattr(tracer, "_tracer_metrics", None)).__name__ not in ("NoneType", "NoOpTracerMetrics"):
+                return None
+            _try(tracer)
+            return cls(provider, tracer)
+        except (AttributeError, TypeError):
+            return None
+
+    def start(
+        self, name: str, context: Context, parent: SpanContext | None, telling: dict[str, str], start_ns: int
+    ) -> LightSpan | NonRecordingSpan | None:
+        """A span of the server's; None where the tracer is switched off."""
+        if self._is_enabled is not None and not self._is_enabled():
+            return None
+        ids = self._ids
+        trace_id = ids.generate_trace_id() if parent is None else parent.trace_id
+        result: Any = self._sampler.should_sample(context, trace_id, name, SpanKind.SERVER, telling, ())
+        random = self._is_random
+        if parent is not None:
+            random = self._keeps_random and parent.trace_flags.random_trace_id
+        flags = (_RANDOM_FLAGS if random else _FLAGS)[result.decision.is_sampled()]
+        own = SpanContext(trace_id, ids.generate_span_id(), False, flags, result.trace_state)
+        if not result.decision.is_recording():
+            return NonRecordingSpan(own)
+        return LightSpan(own, Unmade(self._tracer, name, parent, telling, start_ns))
+
+    def end(self, span: LightSpan, attributes: dict[str, Any], failed: bool, end_ns: int) -> bool:
+        """Hands what was recorded to the processors. False where the span was made whole, which is not ended."""
+        unmade = span._unmade
+        if unmade.made:
+            return False
+        tracer = self._tracer
+        unmade.ended = ended = ReadableSpan(
+            unmade.name,
+            span._context,
+            unmade.parent,
+            tracer.resource,
+            attributes,
+            (),
+            (),
+            SpanKind.SERVER,
+            tracer.instrumentation_info,
+            _ERROR if failed else _UNSET,
+            unmade.start_ns,
+            end_ns,
+            tracer._instrumentation_scope,
+        )
+        self._chain.on_end(ended)
+        return True
+
+
+def _whole(context: SpanContext, unmade: Unmade) -> dict[str, Any]:
+    """All that a span of the SDK has."""
+    tracer, ended = unmade.tracer, unmade.ended
+    made: Any = _MadeSpan(
+        name=unmade.name,
+        context=context,
+        parent=unmade.parent,
+        sampler=tracer.sampler,
+        resource=tracer.resource,
+        attributes=unmade.telling if ended is None else ended.attributes,
+        kind=SpanKind.SERVER,
+        span_processor=tracer.span_processor,
+        instrumentation_info=tracer.instrumentation_info,
+        limits=tracer._span_limits,
+        instrumentation_scope=tracer._instrumentation_scope,
+    )
+    made.start(unmade.start_ns)
+    if ended is not None:
+        made._status, made._end_time = ended.status, ended.end_time
+    whole: dict[str, Any] = vars(made)
+    return whole
+
+
+class _MadeSpan(Span):
+    """The SDK lets nobody but its tracers make a Span, yet anybody a subclass's."""
+
+
+def _try(tracer: Any) -> None:
+    """Raises where a span cannot be made whole. Nothing is exported, for it does not end."""
+    context = SpanContext(1, 1, False)
+    tried = LightSpan(context, Unmade(tracer, "", None, {"a": "b"}, 1))
+    tried.set_attribute("c", "d")
+    if not tried.is_recording() or dict(tried.attributes or {}) != {"a": "b", "c": "d"} or tried.context is not context:
+        raise TypeError("a span of another kind")
