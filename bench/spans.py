@@ -5,6 +5,7 @@ Fills a spool with them, in the order of time, as fast as lines can be sealed. D
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Iterator
@@ -19,8 +20,27 @@ TOOLS = [f"{verb}_{noun}" for verb in ("get", "list", "search", "create", "updat
          ("issue", "file", "commit", "branch", "user", "page", "event", "message")]  # fmt: skip
 DAY_NS = 86_400 * 10**9
 _SHAPES = ["{query:string}", "{id:integer}", "{path:string,recursive:boolean}", "{a:string,b:{c:[number]}}"]
+_PROSE = sorted({"".join(sorted({"a", "w"} | set(more))) for more in itertools.product("ltcd", "tqib", "wdnp")})
+_PROSE_WEIGHTS = [1 / place for place in range(1, len(_PROSE) + 1)]
+_PATHS = ["apt", "aipt", "adpt", "alpt", "adipt", "adlpt", "adilpt"]
 _OUTCOMES = ["ok"] * 96 + ["tool_error", "tool_error", "protocol_error", "server_error"]
 _STATUS = {"protocol_error": "-32602", "server_error": "-32603"}
+
+
+def _features(rng: random.Random, shape: str) -> str:
+    """Arguments of texts, ids, paths and objects, as different from each other as those of agents at work are."""
+    longest = int(rng.lognormvariate(3.6, 0.7)) + 1
+    size = "0123456789abcdef"[min(longest.bit_length(), 15)]
+    letters = rng.choices(_PROSE, _PROSE_WEIGHTS)[0]
+    words = {
+        _SHAPES[0]: f'"query":"s{size}-{letters}"',
+        _SHAPES[1]: f'"id":"n{rng.randrange(4)}+"',
+        _SHAPES[2]: f'"path":"s{size}{rng.randrange(6, 10)}{rng.choice(_PATHS)}","recursive":"b"',
+        _SHAPES[3]: f'"a":"s{size}-{letters}","b":"o1{rng.randrange(3)}"',
+    }[shape]
+    if shape == _SHAPES[1]:
+        longest = 2
+    return f'{{"depth":1,"flags":[],"keys":2,"longest":{longest},"values":{{{words}}}}}'
 
 
 def rows(
@@ -72,8 +92,8 @@ def rows(
             "outcome": outcome,
             "attributes": '{"network.transport":"pipe","gen_ai.operation.name":"execute_tool"}',
             "args_digest": rng.choice(args) if rng.random() < 0.6 else f"{rng.getrandbits(64):016x}",
-            "args_shape": rng.choice(_SHAPES),
-            "args_features": orjson.dumps({"depth": 1, "keys": 2, "longest": rng.randrange(8, 120)}).decode(),
+            "args_shape": (shape := rng.choice(_SHAPES)),
+            "args_features": _features(rng, shape),
             "args_bytes": rng.randrange(20, 400),
             "result_digest": f"{rng.getrandbits(64):016x}",
             "result_shape": "text",

@@ -26,7 +26,8 @@ Row = dict[str, Any]
 def call(number: int, **columns: Any) -> Row:
     """An answered tools/call, the `number`th of its session: one a second, 10 ms each.
 
-    `at_s` and `ms` are short for start_unix_nano (seconds after START) and duration_ns; `flags` makes args_features.
+    `at_s` and `ms` are short for start_unix_nano (seconds after START) and duration_ns; `flags`,
+    `longest` or `words` (what kind of value each argument has) make args_features.
     """
     row: Row = {
         "trace_id": f"{number:032x}",
@@ -59,6 +60,10 @@ def call(number: int, **columns: Any) -> Row:
         row["duration_ns"] = int(row.pop("ms") * 1_000_000)
     if "flags" in row or "longest" in row:
         features = {"depth": 1, "flags": row.pop("flags", []), "keys": 1, "longest": row.pop("longest", 5)}
+        row["args_features"] = json.dumps(features, separators=(",", ":"))
+    if "words" in row:
+        words = dict(sorted(row.pop("words").items()))
+        features = {"depth": 1, "flags": [], "keys": len(words), "longest": 5, "values": words}
         row["args_features"] = json.dumps(features, separators=(",", ":"))
     return row
 

@@ -12,7 +12,7 @@ import pytest
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import open_reading
 from mcpobs.queries import catalog
-from tests.queries import cost_oracle, http_oracle, latency_oracle, oracles, precursors_oracle
+from tests.queries import cost_oracle, http_oracle, latency_oracle, oracles, precursors_oracle, shapes_oracle
 from tests.queries.recorded import Row, ask, in_memory, scatter
 from tests.queries.traffic import random_rows
 
@@ -22,7 +22,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "sessions": oracles.sessions,
     "failures": oracles.failures,
     "loops": oracles.loops,
-    "shapes": oracles.shapes,
+    "shapes": shapes_oracle.shapes,
     "coverage": oracles.coverage,
     "cost": cost_oracle.cost,
     "http": http_oracle.http,

@@ -103,4 +103,24 @@ def _input(chance: random.Random) -> dict[str, Any]:
     if chance.random() < 0.02:
         return columns | {"args_features": None}
     flags = sorted(chance.sample(_FLAGS, chance.choice([1, 1, 2]))) if chance.random() < 0.03 else []
+    if chance.random() < 0.7:
+        return columns | {"args_features": _worded(chance)}
     return columns | {"flags": flags, "longest": chance.randrange(100) if chance.random() < 0.99 else 9_000}
+
+
+def _worded(chance: random.Random) -> str:
+    """Features with a word for each argument; now and then one of another kind, size or type."""
+    size = chance.choice("345") if chance.random() < 0.97 else chance.choice("0189cz")
+    letters = "".join(
+        sorted(chance.choice(["aw", "alw", "awt"]) + (chance.choice("bdgq+CDOUS") if chance.random() < 0.05 else ""))
+    )
+    words = {"q": f"s{size}{chance.choice('-89')}{letters}"}
+    if chance.random() < 0.8:
+        words["n"] = chance.choice(["n0+"] * 40 + ["n1+", "n7+", "n0-", "n0+t", "z", "s3-d"])
+    if chance.random() < 0.1:
+        words["list"] = chance.choice(["l23", "l23", "l79D", "o11"])
+    if chance.random() < 0.01:
+        words["#a1b2c3"] = "b"
+    longest = chance.randrange(30)
+    told = ",".join(f'"{name}":"{word}"' for name, word in sorted(words.items()))
+    return f'{{"depth":1,"flags":[],"keys":{len(words)},"longest":{longest},"values":{{{told}}}}}'
