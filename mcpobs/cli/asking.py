@@ -44,13 +44,24 @@ class Found:
     activity: Series | None = None
 
 
-def ask(connection: Connection, query: Query, wanted: Filters, chosen: Window, min_calls: int | None = None) -> Found:
+def ask(
+    connection: Connection,
+    query: Query,
+    wanted: Filters,
+    chosen: Window,
+    min_calls: int | None = None,
+    by: str | None = None,
+) -> Found:
     """One report."""
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
     if min_calls is not None:
         given["min_calls"] = min_calls
     if query.compares:
         given["before"] = chosen.before
+    if query.name == "cost":
+        from mcpobs.cli.costing import ask_cost  # a cold report of another kind does without
+
+        return ask_cost(connection, query, given, chosen, by or "tool")
     result = run(connection, query, given)
     answer = answers.session_rules(result) if query.name == "sessions" and result.rows else None
     return Found(query.name, query.question, answer, chosen, result, chart=read_chart(query))

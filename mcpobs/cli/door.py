@@ -8,7 +8,7 @@ from __future__ import annotations
 
 FLAGS = {
     "instrument": {"--propagate": "propagate", "--in-process": "in_process"},
-    "report": {"--p95": "p95", "--json": "json", "--bars": "bars"},
+    "report": {"--p95": "p95", "--json": "json", "--bars": "bars", "--reprice": "reprice"},
 }
 VALUES = {
     "instrument": {"--lake": "lake", "--name": "name", "--listen": "listen", "--upstream": "upstream"},
@@ -22,6 +22,7 @@ VALUES = {
         "--format": "format",
         "--html": "html",
         "--watch": "watch",
+        "--by": "by",
     },
 }
 NUMBERS = {"instrument": {}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}

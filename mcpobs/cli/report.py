@@ -33,6 +33,10 @@ def report(
     watch: Annotated[
         str | None, typer.Option(metavar="[SECONDS]", help="Ask again and again, and show it in place.  [default: 2]")
     ] = None,
+    by: Annotated[str | None, typer.Option(help="Of report cost: by tool, session or tenant.  [default: tool]")] = None,
+    reprice: Annotated[
+        bool, typer.Option("--reprice", help="Costs by today's prices of config.toml, not by those of their time.")
+    ] = False,
     lake: Annotated[
         str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
@@ -48,6 +52,7 @@ def report(
       precursors which calls come before a failure more often than chance?
       loops      is an agent calling the same tools again and again?
       shapes     do any tools see unusual arguments?
+      cost       what do calls cost, and who spends it?
       http       how do requests reach the servers over HTTP, and which do not get in?
       coverage   who reports the calls of each server, and what is not seen?
       all        every one of them, the answers first: the page for the morning
@@ -60,6 +65,7 @@ def report(
       mcpobs report latency --server git --format markdown
       mcpobs report all --since 24h --html morning.html
       mcpobs report latency --since 1h --watch
+      mcpobs report cost --by session --since 7d
 
     Times are UTC. --p95 looks at the last hour where a tool has enough calls in it, else at the newest window that
     has, and says which; tools with too few calls are set apart, so that one slow call never wins.
@@ -82,6 +88,8 @@ def report(
             bars=bars,
             html=html,
             watch=watch,
+            by=by,
+            reprice=reprice,
             lake=lake,
         )
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from mcpobs.cli import costing
 from mcpobs.cli.asking import ALL, Found, ask, ask_activity, ask_all, ask_overview, ask_p95
 from mcpobs.cli.printing import (
     Format,
@@ -56,6 +57,8 @@ class ReportOptions:
     bars: bool = False
     html: str | None = None
     watch: str | None = None
+    by: str | None = None
+    reprice: bool = False
     lake: str | None = None
 
 
@@ -86,6 +89,7 @@ def look(
 ) -> tuple[Found, list[str]]:
     """Opens the lake and asks; the answer, and warnings that were told. `empty` is called where there are no rows."""
     query = _query(options)
+    costing.check(query, options.by, options.reprice, options.name == ALL)
     chosen = None
     if not options.p95 or options.since is not None or options.until is not None:
         chosen = window.given(options.since, options.until, now)
@@ -117,8 +121,10 @@ def _ask(
     """The answer to what the options ask. A live view shows calls over time beside each."""
     resolved = filters.resolve(connection, wanted(options))
     ever = chosen or window.EVERYTHING
+    if options.reprice:
+        costing.reprice(connection, say)
     if query is not None:
-        found = ask(connection, query, resolved, ever, options.min_calls)
+        found = ask(connection, query, resolved, ever, options.min_calls, by=options.by)
     elif options.name == ALL:
         found = ask_all(connection, resolved, ever, now, options.min_calls, step)
     elif options.p95:

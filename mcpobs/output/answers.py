@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcpobs.output.text import printable
-from mcpobs.output.units import milliseconds, moment
+from mcpobs.output.units import dollars, milliseconds, moment
 from mcpobs.queries.ranking import Ranking
 from mcpobs.queries.run import Result
 
@@ -90,6 +90,35 @@ def shapes(result: Result) -> str:
     first = records[0]
     more = f"; and {len(records) - 1:,} more" if len(records) > 1 else ""
     return f"{tool(first)}: {first['odd']} (session {_short(first['odd_session_id'])}){more}"
+
+
+def cost(result: Result, by: str = "tool") -> str:
+    """What the calls cost, who spends the most of it, and what is not known of it."""
+    records = result.records()
+    calls, priced, unpriced, incomplete, unrecorded = (
+        sum(record[name] for record in records) for name in ("calls", "priced", "unpriced", "incomplete", "unrecorded")
+    )
+    told = "no call has a price"
+    if priced:
+        first = records[0]  # by cost
+        name = first[{"tool": "tool", "session": "session_id", "tenant": "tenant"}[by]]
+        whose = f"{by} {_short(name)}" if name is not None else f"(no {by})"
+        share = "" if first["share_ratio"] is None else f" ({first['share_ratio'] * 100:.0f} %)"
+        total = dollars(sum(record["cost_microusd"] or 0 for record in records))
+        most = f"{whose}, {dollars(first['cost_microusd'])}{share}"
+        told = f"{total} for {priced:,} of {count(calls, 'call')}; the most: {most}"
+    if unpriced:
+        told += f"; {unpriced:,} without a known cost"
+    if incomplete:
+        told += f"; {incomplete:,} whose result did not tell what their price asks for"
+    if unrecorded:
+        told += f"; {unrecorded:,} cannot be priced anew, for what their price asks for was not recorded"
+    models = [record for record in records if record["llm_calls"]]
+    if models:
+        known = [record["llm_microusd"] for record in models if record["llm_microusd"] is not None]
+        spent = dollars(sum(known)) if known else "no known price"
+        told += f"; beside them {count(sum(record['llm_calls'] for record in models), 'model call')}: {spent}"
+    return told
 
 
 def extent(record: Record) -> str:

@@ -106,7 +106,7 @@ _TOPICS: dict[str, tuple[str, Sentence]] = {
     "precursors": ("What comes before a failure?", _precursors),
     "errors": ("Whose fault is it?", _errors),
     "shapes": ("Is any input unusual?", lambda result, _: answers.shapes(result)),
-    "cost": ("What does it cost?", _rows),
+    "cost": ("What does it cost?", lambda result, _: answers.cost(result)),
     "http": ("What does not get in by HTTP?", _http),
     "coverage": ("What is not seen?", _coverage),
 }

@@ -20,6 +20,9 @@ CUT = "…"
 NARROW = 72
 """Under so many cells a bar would take the room of what can be read."""
 
+_SELDOM = frozenset({"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd"})
+"""Columns that a table for people does without where they say nothing."""
+
 _NUMBERED = re.compile(r"(.+)_[0-9]+")
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
@@ -41,6 +44,8 @@ def groups(columns: Sequence[Column], rows: Rows) -> list[Group]:
     found: list[Group] = []
     for index, column in enumerate(columns):
         if column.name == "service_name" and len({row[index] for row in rows}) < 2:
+            continue
+        if column.name in _SELDOM and not any(row[index] for row in rows):
             continue
         numbered = _NUMBERED.fullmatch(column.name)
         heading = units.title(numbered[1] if numbered else column.name)

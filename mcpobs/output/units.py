@@ -43,6 +43,14 @@ def shown(name: str, value: object) -> str:
     return printable(str(value)) or "''"
 
 
+def dollars(microusd: float) -> str:
+    """A sum of money for a sentence; what is under a cent to the last digit."""
+    if abs(microusd) >= 1_000_000:
+        return f"${microusd / 1_000_000:,.2f}"
+    text = f"{microusd / 1_000_000:.{4 if abs(microusd) >= 10_000 else 6}f}"
+    return "$" + text.rstrip("0").rstrip(".")
+
+
 def milliseconds(value: float) -> str:
     """At least three significant digits, and whole milliseconds from 100 on."""
     if value < 0:
@@ -74,7 +82,7 @@ def _number(name: str, value: int | float) -> str:
     if name.endswith("_ratio"):
         return f"{value * 100:.1f}"
     if name.endswith("_microusd"):
-        return f"{value / 1_000_000:,.4f}"
+        return f"{value / 1_000_000:,.{6 if 0 < abs(value) < 100 else 4}f}"
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"

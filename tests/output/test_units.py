@@ -7,7 +7,7 @@ import decimal
 
 import pytest
 
-from mcpobs.output.units import milliseconds, shown, title
+from mcpobs.output.units import dollars, milliseconds, shown, title
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,22 @@ def test_a_value_is_shown_by_the_unit_of_its_column(name: str, value: object, te
 )
 def test_a_heading_names_the_unit(name: str, heading: str) -> None:
     assert title(name) == heading
+
+
+@pytest.mark.parametrize(
+    ("microusd", "text"),
+    [
+        (0, "$0"),
+        (5, "$0.000005"),
+        (2000, "$0.002"),
+        (12_345, "$0.0123"),
+        (1_500_000, "$1.50"),
+        (12_345_678_900, "$12,345.68"),
+    ],
+)
+def test_a_sum_of_money_is_told_to_what_matters_of_it(microusd: int, text: str) -> None:
+    assert dollars(microusd) == text
+
+
+def test_a_cost_under_a_tenth_of_a_thousandth_is_not_shown_as_0() -> None:
+    assert [shown("cost_microusd", value) for value in (0, 5, 2000, None)] == ["0.0000", "0.000005", "0.0020", "-"]

@@ -1,0 +1,64 @@
+"""`mcpobs report cost`: by what its rows are told, its sentence, and history priced by today's book. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from mcpobs.cli.asking import Found
+from mcpobs.errors import UsageError, nearest
+from mcpobs.lake.engine import Connection
+from mcpobs.output import answers
+from mcpobs.output.chart import read_chart
+from mcpobs.prices import models
+from mcpobs.queries import pricing
+from mcpobs.queries.header import Query, Value
+from mcpobs.queries.run import Result, run
+from mcpobs.queries.window import Window
+from mcpobs.settings import config_folder, load_config
+
+NAMES: Final = {"tool": "tool", "session": "session_id", "tenant": "tenant"}
+"""What `--by` can be, and the name that the column `item` has then."""
+
+_OF_TOOLS: Final = ("service_name", "model")
+
+
+def check(query: Query | None, by: str | None, reprice: bool, everything: bool) -> None:
+    """Raises UsageError where the options do not go with the report; `everything` is for the page of all reports."""
+    if by is not None and (query is None or query.name != "cost"):
+        raise UsageError("--by is for the report cost", "mcpobs report cost --by " + (by if by in NAMES else "session"))
+    if by is not None and by not in NAMES:
+        close = nearest(by, NAMES)
+        meant = f"did you mean {close}? " if close else ""
+        raise UsageError(f"--by {by!r} is nothing that costs are told by", f"{meant}it is one of {', '.join(NAMES)}")
+    told = query is not None and any(column.name == "cost_microusd" for column in query.columns)
+    if reprice and not told and not everything:
+        raise UsageError("--reprice is for a report that tells costs", "mcpobs report cost --reprice")
+
+
+def reprice(connection: Connection, warn: Callable[[str], None]) -> None:
+    """From now on the connection's calls cost what they would by the book that is in force now."""
+    folder = config_folder()
+    pricing.reprice(connection, models.resolved(load_config(folder).prices, folder, warn))
+
+
+def ask_cost(connection: Connection, query: Query, given: dict[str, Value], chosen: Window, by: str) -> Found:
+    """The report, its column `item` named after what it is."""
+    result = run(connection, query, {**given, "by": by})
+    kept = [place for place, column in enumerate(result.columns) if by == "tool" or column.name not in _OF_TOOLS]
+    columns = tuple(
+        replace(column, name=NAMES[by], meaning=f"the {by}") if column.name == "item" else column
+        for column in (result.columns[place] for place in kept)
+    )
+    rows = result.rows if by == "tool" else [tuple(row[place] for place in kept) for row in result.rows]
+    named = Result(columns, rows, result.total)
+    chart = read_chart(query)
+    return Found(
+        query.name,
+        query.question,
+        answers.cost(named, by) if rows else None,
+        chosen,
+        named,
+        chart=chart and replace(chart, label=NAMES[by]),
+    )
