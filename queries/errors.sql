@@ -1,6 +1,6 @@
 -- question: What goes wrong, how often, and whose fault is it?
 -- kind:     report
--- reads:    tool_calls
+-- reads:    endings
 -- params:
 --   since    bigint = 0                    start of the window, unix ns
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -22,21 +22,12 @@
 --   last_unix_nano   bigint   start of the last such call
 --   last_session_id  varchar  session of that last call
 -- chart:    bar tool calls
-with calls as (
+with chosen as (
     select
-        service_name, tool, outcome, error_type, status_code, session_id, start_unix_nano, sequence, span_id,
-        case outcome
-            when 'tool_error' then 'tool'
-            when 'server_error' then 'server'
-            when 'timeout' then 'server'
-            when 'protocol_error' then 'caller'
-            when 'unfinished' then 'gone'
-        end as fault
-    from tool_calls
-    where start_unix_nano >= $since
-        and start_unix_nano < $until
-        and ($tool is null or tool = $tool)
-        and ($session is null or session_id = $session)
+        service_name, tool, fault, outcome, error_type, status_code, calls, counted, sessions, first_unix_nano,
+        last_unix_nano, last_sequence, last_span_id, last_session_id
+    from endings
+    where ($tool is null or tool = $tool)
         and ($server is null or service_name = $server)
 ),
 -- A missing name compares as unknown, and such rows would drop out of the join.
@@ -44,28 +35,29 @@ totals as (
     select
         coalesce(service_name, '') as service_key,
         coalesce(tool, '') as tool_key,
-        cast(sum(case when outcome = 'input_required' then 0 else 1 end) as bigint) as of_calls
-    from calls
+        cast(sum(counted) as bigint) as of_calls
+    from chosen
     group by coalesce(service_name, ''), coalesce(tool, '')
 ),
 placed as (
     select
-        service_name, tool, fault, outcome, error_type, status_code, session_id, start_unix_nano,
+        service_name, tool, fault, outcome, error_type, status_code, calls, sessions, first_unix_nano, last_unix_nano,
+        last_session_id,
         row_number() over (
             partition by service_name, tool, fault, outcome, error_type, status_code
-            order by start_unix_nano desc, sequence desc nulls last, span_id desc
+            order by last_unix_nano desc, last_sequence desc nulls last, last_span_id desc
         ) as newest
-    from calls
+    from chosen
     where fault is not null
 ),
 grouped as (
     select
         service_name, tool, fault, outcome, error_type, status_code,
-        count(*) as calls,
-        count(distinct session_id) as sessions,
-        min(start_unix_nano) as first_unix_nano,
-        max(start_unix_nano) as last_unix_nano,
-        max(case when newest = 1 then session_id end) as last_session_id
+        cast(sum(calls) as bigint) as calls,
+        cast(sum(sessions) as bigint) as sessions,
+        min(first_unix_nano) as first_unix_nano,
+        max(last_unix_nano) as last_unix_nano,
+        max(case when newest = 1 then last_session_id end) as last_session_id
     from placed
     group by service_name, tool, fault, outcome, error_type, status_code
 )

@@ -1,6 +1,6 @@
 -- question: How much was recorded in the window?
 -- kind:     step
--- reads:    tool_calls
+-- reads:    usage
 -- params:
 --   since    bigint = 0                    start of the window, unix ns
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -16,17 +16,15 @@
 --   first_unix_nano  bigint  start of the first call
 --   last_unix_nano   bigint  start of the last call
 select
-    cast(coalesce(sum(case when outcome = 'input_required' then 0 else 1 end), 0) as bigint) as calls,
-    cast(coalesce(sum(case when failed then 1 else 0 end), 0) as bigint) as failed,
+    cast(coalesce(sum(calls), 0) as bigint) as calls,
+    cast(coalesce(sum(failed), 0) as bigint) as failed,
     count(distinct session_id) as sessions,
     count(distinct service_name) as services,
     count(distinct tool) as tools,
-    min(start_unix_nano) as first_unix_nano,
-    max(start_unix_nano) as last_unix_nano
-from tool_calls
-where start_unix_nano >= $since
-    and start_unix_nano < $until
-    and ($tool is null or tool = $tool)
+    min(first_unix_nano) as first_unix_nano,
+    max(last_unix_nano) as last_unix_nano
+from usage
+where ($tool is null or tool = $tool)
     and ($session is null or session_id = $session)
     and ($server is null or service_name = $server)
 order by calls

@@ -1,6 +1,6 @@
 -- question: Which calls failed, in which session, and what came before?
 -- kind:     report
--- reads:    tool_calls
+-- reads:    failed_calls
 -- history:  whole
 -- params:
 --   since    bigint = 0                    start of the window, unix ns; the calls before may lie earlier
@@ -25,55 +25,8 @@
 --   nth_call         bigint   its place among the session's tool calls, from 1
 --   trace_id         varchar  trace of the failed call
 --   span_id          varchar  its span
-with hit as (
-    select distinct session_id
-    from tool_calls
-    where failed
-        and start_unix_nano >= $since
-        and start_unix_nano < $until
-        and ($tool is null or tool = $tool)
-        and ($session is null or session_id = $session)
-        and ($server is null or service_name = $server)
-),
-calls as (
-    select
-        session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed,
-        -- The cast keeps lag() null before the first call where an engine tells texts from nullable texts (ClickHouse).
-        cast(
-            coalesce(tool, '?') || case when outcome = 'ok' then '' else ' (' || coalesce(outcome, '?') || ')' end
-            as varchar
-        ) as label
-    from tool_calls
-    where start_unix_nano < $until
-        and session_id in (select session_id from hit)
-),
--- A failure without a session has nothing that is known to come before it.
-alone as (
-    select
-        session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed
-    from tool_calls
-    where session_id is null and failed and start_unix_nano < $until
-),
-chained as (
-    select
-        session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed,
-        row_number() over in_session as nth_call,
-        lag(label, 5) over in_session as before_5,
-        lag(label, 4) over in_session as before_4,
-        lag(label, 3) over in_session as before_3,
-        lag(label, 2) over in_session as before_2,
-        lag(label, 1) over in_session as before_1
-    from calls
-    window in_session as (partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id)
-    union all
-    select
-        session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed, null, null, null, null, null, null
-    from alone
-)
+-- summary:
+--   sessions  count(distinct session_id)
 select
     start_unix_nano,
     session_id,
@@ -91,9 +44,9 @@ select
     nth_call,
     trace_id,
     span_id
-from chained
-where failed
-    and start_unix_nano >= $since
+from failed_calls
+where start_unix_nano >= $since
+    and start_unix_nano < $until
     and ($tool is null or tool = $tool)
     and ($session is null or session_id = $session)
     and ($server is null or service_name = $server)

@@ -1,6 +1,6 @@
 -- question: Which calls come before a failure more often than chance?
 -- kind:     report
--- reads:    tool_calls
+-- reads:    preceded
 -- history:  whole
 -- params:
 --   since     bigint = 0                    start of the window, unix ns; the calls before may lie earlier
@@ -36,98 +36,11 @@
 -- sequence is told where that is under by_chance / tests (Bonferroni), so that of lakes without any pattern no more
 -- than by_chance have a row, and where the lower end of its interval is above the rate. Filters choose among the rows
 -- and change none. Failures that come in bursts are not independent: hence `spread`.
-with calls as (
-    select
-        session_id, start_unix_nano, sequence, span_id, trace_id,
-        coalesce(service_name, '') as service_key,
-        coalesce(tool, '') as tool_key,
-        -- The length keeps names apart that would otherwise run into each other. The cast keeps lag() null before the
-        -- first call where an engine tells texts from nullable texts (ClickHouse).
-        cast(
-            cast(length(coalesce(service_name, '')) as varchar) || ':' || coalesce(service_name, '') || '/'
-            || coalesce(tool, '?') as varchar
-        ) as code,
-        case
-            when outcome = 'ok' and coalesce(result_empty, false) then 'empty'
-            when outcome = 'tool_error' then 'tool'
-            when outcome in ('server_error', 'timeout') then 'server'
-            when outcome = 'protocol_error' then 'caller'
-            when outcome = 'unfinished' then 'gone'
-            when outcome in ('denied', 'cancelled') then outcome
-        end as fault
-    from tool_calls
-    where session_id is not null
-        and start_unix_nano < $until
-        and coalesce(outcome, '') <> 'input_required'  -- its retry is the call
-),
-chained as (
-    select
-        session_id, start_unix_nano, sequence, span_id, trace_id, service_key, tool_key, fault,
-        lag(code, 1) over in_session as code_1,
-        lag(code, 2) over in_session as code_2
-    from calls
-    window in_session as (partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id)
-),
--- Calls that did not fail are only counted; one that failed keeps a row of its own.
-counted as (
-    select
-        service_key, tool_key, code_2, code_1, fault,
-        case when fault is not null then session_id end as session_id,
-        case when fault is not null then start_unix_nano end as start_unix_nano,
-        case when fault is not null then sequence end as sequence,
-        case when fault is not null then span_id end as span_id,
-        case when fault is not null then trace_id end as trace_id,
-        count(*) as calls
-    from chained
-    where code_1 is not null
-        and start_unix_nano >= $since
-    group by
-        service_key, tool_key, code_2, code_1, fault,
-        case when fault is not null then session_id end,
-        case when fault is not null then start_unix_nano end,
-        case when fault is not null then sequence end,
-        case when fault is not null then span_id end,
-        case when fault is not null then trace_id end
-),
-prefixed as (
-    select
-        service_key, tool_key, code_2, code_1, fault, session_id, start_unix_nano, sequence, span_id, trace_id, calls,
-        cast(length(service_key) as varchar) || ':' || service_key || '/' as own
-    from counted
-),
--- A tool of the same server by its name alone, one of another server behind the server's.
-named as (
-    select
-        service_key, tool_key, fault, session_id, start_unix_nano, sequence, span_id, trace_id, calls,
-        case
-            when substr(code_1, 1, length(own)) = own then substr(code_1, length(own) + 1)
-            when substr(code_1, 1, 2) = '0:' then '?' || substr(code_1, 3)
-            else substr(code_1, strpos(code_1, ':') + 1)
-        end as before_1,
-        case
-            when substr(code_2, 1, length(own)) = own then substr(code_2, length(own) + 1)
-            when substr(code_2, 1, 2) = '0:' then '?' || substr(code_2, 3)
-            else substr(code_2, strpos(code_2, ':') + 1)
-        end as before_2
-    from prefixed
-),
-steps as (
-    select
-        service_key, tool_key, 1 as length, before_1 as last_before, before_1 as before, fault, session_id,
-        start_unix_nano, sequence, span_id, trace_id, calls
-    from named
-    union all
-    select
-        service_key, tool_key, 2 as length, before_1 as last_before, before_2 || ' → ' || before_1 as before, fault,
-        session_id, start_unix_nano, sequence, span_id, trace_id, calls
-    from named
-    where before_2 is not null
-),
-sequences as (
+with sequences as (
     select
         service_key, tool_key, length, last_before, before,
         cast(sum(calls) as bigint) as calls
-    from steps
+    from preceded
     group by service_key, tool_key, length, last_before, before
 ),
 tools as (
@@ -139,25 +52,25 @@ tools as (
 ),
 placed as (
     select
-        service_key, tool_key, length, last_before, before, fault, session_id, start_unix_nano, trace_id,
+        service_key, tool_key, length, last_before, before, fault, calls, sessions, last_unix_nano, last_trace_id,
+        last_session_id, in_session,
         row_number() over (
             partition by service_key, tool_key, length, last_before, before, fault
-            order by
-                case when session_id = $session then 0 else 1 end, start_unix_nano desc, sequence desc nulls last,
-                span_id desc, trace_id desc
+            order by in_session desc, last_unix_nano desc, last_sequence desc nulls last, last_span_id desc,
+                last_trace_id desc
         ) as newest
-    from steps
+    from preceded
     where fault is not null
 ),
 supports as (
     select
         service_key, tool_key, length, last_before, before, fault,
-        count(*) as support,
-        count(distinct session_id) as sessions,
-        max(start_unix_nano) as last_unix_nano,
-        max(case when newest = 1 then session_id end) as last_session_id,
-        max(case when newest = 1 then trace_id end) as last_trace_id,
-        max(case when session_id = $session then 1 else 0 end) as in_session
+        cast(sum(calls) as bigint) as support,
+        cast(sum(sessions) as bigint) as sessions,
+        max(last_unix_nano) as last_unix_nano,
+        max(case when newest = 1 then last_session_id end) as last_session_id,
+        max(case when newest = 1 then last_trace_id end) as last_trace_id,
+        max(in_session) as in_session
     from placed
     group by service_key, tool_key, length, last_before, before, fault
 ),

@@ -12,7 +12,7 @@ from mcpobs.output.chart import Chart, read_chart
 from mcpobs.queries import catalog, ranking, window
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Query, Value
-from mcpobs.queries.run import Result, run
+from mcpobs.queries.run import Result, counted, run
 from mcpobs.queries.window import Window
 
 if TYPE_CHECKING:
@@ -50,9 +50,10 @@ def ask(
     wanted: Filters,
     chosen: Window,
     min_calls: int | None = None,
+    limit: int | None = None,
     by: str | None = None,
 ) -> Found:
-    """One report."""
+    """One report; at most `limit` rows of one that may be long."""
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
     if min_calls is not None:
         given["min_calls"] = min_calls
@@ -62,8 +63,10 @@ def ask(
         from mcpobs.cli.costing import ask_cost  # a cold report of another kind does without
 
         return ask_cost(connection, query, given, chosen, by or "tool")
-    result = run(connection, query, given)
-    answer = answers.session_rules(result) if query.name == "sessions" and result.rows else None
+    result = run(connection, query, given, limit)
+    answer = None
+    if query.name == "sessions" and result.rows:
+        answer = answers.session_rules(counted(connection, "session_source", "confidence"), result.total)
     return Found(query.name, query.question, answer, chosen, result, chart=read_chart(query))
 
 
@@ -80,7 +83,7 @@ def ask_overview(connection: Connection, wanted: Filters, chosen: Window, now: i
     """The operator's five questions, a sentence each."""
 
     def answered(name: str) -> Result:
-        return ask(connection, catalog.load(name), wanted, chosen).result
+        return ask(connection, catalog.load(name), wanted, chosen, limit=1).result
 
     extent = answered("extent").records()[0]
     rows: list[tuple[object, ...]] = []
@@ -108,8 +111,10 @@ def ask_all(
     now: int,
     min_calls: int | None,
     step: Callable[[str], None] = lambda doing: None,
+    limit: int | None = None,
 ) -> Found:
-    """Every report, each with its sentence first: the page for the morning. `step` hears what is asked next."""
+    """Every report, each with its sentence first: the page for the morning. `step` hears what is asked next; of a
+    report that may be long there are at most `limit` rows."""
     from mcpobs.output import morning  # a cold report of another kind does without
 
     extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
@@ -120,7 +125,7 @@ def ask_all(
         asked = morning.topics(catalog.reports())
         for number, topic in enumerate(asked, start=1):
             step(f"reading: {topic.query.name} ({number} of {len(asked)})")
-            part = ask(connection, topic.query, wanted, chosen)
+            part = ask(connection, topic.query, wanted, chosen, limit=limit)
             told = slow.answer if part.report == "latency" else topic.sentence(part.result, extent["calls"])
             rows.append((topic.question, told, topic.more))
             parts.append(part)
@@ -144,7 +149,7 @@ def ask_activity(connection: Connection, wanted: Filters, chosen: Window) -> Ser
         return None
     first, last = extent["first_unix_nano"], extent["last_unix_nano"]
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
-    given["bucket"] = bucket_ns(first, last)
+    given["step"] = bucket_ns(first, last)
     found = run(connection, catalog.load("activity"), given)
     return series(found, first, last, bucket_ns(first, last))
 

@@ -13,6 +13,7 @@ from mcpobs.lake import maintain
 from mcpobs.lake.inspection import Inspection, inspect
 from mcpobs.lake.vacuum import GRACE_S
 from mcpobs.output.text import printable
+from mcpobs.queries import rollups
 from mcpobs.queries.window import parse_time, utc
 from mcpobs.settings import lake_folder
 
@@ -55,7 +56,7 @@ def info(lake: str | None, as_json: bool) -> None:
 
 
 def compact(lake: str | None, as_json: bool) -> None:
-    done = maintain.compact(lake_folder(lake), step=_step)
+    done = maintain.compact(lake_folder(lake), step=_step, roll_up=rollups.take)
     if as_json:
         _object(
             {
@@ -67,6 +68,7 @@ def compact(lake: str | None, as_json: bool) -> None:
                 "merged_bytes": done.merged_bytes,
                 "written_files": done.written_files,
                 "written_bytes": done.written_bytes,
+                "rolled_up_files": done.rolled_up,
                 "deleted_files": done.vacuumed.files,
                 "deleted_bytes": done.vacuumed.size_bytes,
                 "waiting_files": done.vacuumed.waiting_files,
@@ -85,6 +87,7 @@ def compact(lake: str | None, as_json: bool) -> None:
         [
             ("moved", moved),
             ("merged", f"{merged} to {_of(done.written_files, 'file')} ({_n(done.written_bytes)} bytes)"),
+            ("rolled up", _of(done.rolled_up, "file")),
             ("deleted", f"{_of(done.vacuumed.files, 'file')} ({_n(done.vacuumed.size_bytes)} bytes)"),
             ("waiting", f"{_of(done.vacuumed.waiting_files, 'file')} ({_n(done.vacuumed.waiting_bytes)} bytes)"),
         ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from mcpobs.cli import costing
 from mcpobs.cli.asking import ALL, Found, ask, ask_activity, ask_all, ask_overview, ask_p95
 from mcpobs.cli.printing import (
+    DEFAULT_ROWS,
     Format,
     check_limit,
     chosen_format,
@@ -95,13 +96,14 @@ def look(
         chosen = window.given(options.since, options.until, now)
     given = wanted(options)
     since, until = _bounds(query, chosen, given)
+    rows = _most_rows(options)
     lake = lake_folder(options.lake)
     with progress(wanted=options.watch is None) as telling:
         commit_first(lake)
         with open_reading(lake, since_unix_nano=since, until_unix_nano=until) as reading:
             telling.follow(reading.connection)
             found = on_sound_files(
-                reading, lambda connection: _ask(connection, options, query, chosen, now, telling.step)
+                reading, lambda connection: _ask(connection, options, query, chosen, now, telling.step, rows)
             )
             telling.end()
             warnings = warn_of_damage(reading, aloud=options.watch is None)
@@ -117,16 +119,18 @@ def _ask(
     chosen: Window | None,
     now: int,
     step: Callable[[str], None],
+    rows: int | None,
 ) -> Found:
-    """The answer to what the options ask. A live view shows calls over time beside each."""
+    """The answer to what the options ask, of a long one the rows that can be shown. A live view shows calls over time
+    beside each."""
     resolved = filters.resolve(connection, wanted(options))
     ever = chosen or window.EVERYTHING
     if options.reprice:
         costing.reprice(connection, say)
     if query is not None:
-        found = ask(connection, query, resolved, ever, options.min_calls, by=options.by)
+        found = ask(connection, query, resolved, ever, options.min_calls, rows, options.by)
     elif options.name == ALL:
-        found = ask_all(connection, resolved, ever, now, options.min_calls, step)
+        found = ask_all(connection, resolved, ever, now, options.min_calls, step, rows)
     elif options.p95:
         found = ask_p95(connection, resolved, chosen, now, options.min_calls)
     else:
@@ -134,6 +138,16 @@ def _ask(
     if options.watch is None or found.activity is not None:
         return found
     return replace(found, activity=ask_activity(connection, resolved, found.window))
+
+
+def _most_rows(options: ReportOptions) -> int | None:
+    """How many rows of a long report are shown at all: a hundred million calls have more failures than memory."""
+    if options.html is not None:
+        from mcpobs.cli.paging import ALL_ROWS
+
+        return max(ALL_ROWS, options.limit or 0)
+    whole = options.limit is None and chosen_format(options.format, options.json) in ("json", "csv", "markdown")
+    return None if whole else max(DEFAULT_ROWS, options.limit or 0)
 
 
 def wanted(options: ReportOptions) -> Filters:

@@ -58,8 +58,8 @@ def run_serve(lake: str | None = None) -> int:
     return EXIT_OK
 
 
-def answered(connection: Connection, name: str, wanted: Filters, chosen: Window, now: int) -> Found:
-    """The report of a name, as the command line answers it."""
+def answered(connection: Connection, name: str, wanted: Filters, chosen: Window, now: int, limit: int) -> Found:
+    """The report of a name, as the command line answers it; of a long one at most `limit` rows."""
     newest = None if chosen == window.EVERYTHING else chosen
     match name:
         case "overview":
@@ -67,7 +67,7 @@ def answered(connection: Connection, name: str, wanted: Filters, chosen: Window,
         case "p95":
             return ask_p95(connection, wanted, newest, now, None)
         case _:
-            return ask(connection, catalog.report(name), wanted, chosen)
+            return ask(connection, catalog.report(name), wanted, chosen, limit=limit)
 
 
 def _taken() -> tuple[int, int]:

@@ -20,6 +20,10 @@ from mcpobs.lake.writer import Commit
 Step = Callable[[str], None]
 """Told what is done next, for a user who waits."""
 
+RollUp = Callable[[Connection, Path, list[DataFile], float, Step], int]
+"""Takes of each file what reports can be answered from, on a connection to the lake at a path; deletes what has not
+been needed for a grace, in seconds. Returns of how many files it took something."""
+
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
@@ -32,6 +36,7 @@ class Compaction:
     written_bytes: int
     partitions: int
     damaged_files: list[tuple[Path, str]]
+    rolled_up: int
     vacuumed: Vacuumed
 
 
@@ -49,8 +54,11 @@ class Prune:
     dry_run: bool
 
 
-def compact(lake: Path, *, step: Step | None = None, grace_s: float = GRACE_S) -> Compaction:
-    """Moves the spool, then merges each partition so that a session lies in one file, in order.
+def compact(
+    lake: Path, *, step: Step | None = None, grace_s: float = GRACE_S, roll_up: RollUp | None = None
+) -> Compaction:
+    """Moves the spool, then merges each partition so that a session lies in one file, in order. Last, `roll_up` takes
+    what it takes of each file.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
@@ -69,15 +77,16 @@ def compact(lake: Path, *, step: Step | None = None, grace_s: float = GRACE_S) -
             good, bad = _readable(connection, table, files)
             damaged += bad
             chosen = _to_merge(connection, table, good)
-            if len(chosen) < 2:
+            if not chosen:
                 continue
-            tell(f"merging {len(chosen)} files of {date}")
+            tell(f"sorting {_files(len(chosen))} of {date}")
             done = merge(connection, table, snapshot.load(table, lambda: connection), chosen, whole=not bad)
             merged += done.replaced
             written += done.written
             damaged += done.damaged
             partitions += 1
         state = snapshot.load(table, lambda: connection)
+        rolled = 0 if roll_up is None else roll_up(connection, lake, list(state.files.values()), grace_s, tell)
         cleaned = vacuum(table, state, grace_s=grace_s)
     return Compaction(
         committed=committed,
@@ -87,6 +96,7 @@ def compact(lake: Path, *, step: Step | None = None, grace_s: float = GRACE_S) -
         written_bytes=_bytes(written),
         partitions=partitions,
         damaged_files=[(table / file.path, why) for file, why in damaged],
+        rolled_up=rolled,
         vacuumed=cleaned,
     )
 
@@ -173,14 +183,13 @@ def _rewrite(connection: Connection, table: Path, file: DataFile, cutoff: int) -
     """A new file with what is left of one; None where nothing is."""
     columns = cold.columns_of(connection, table, [file])
     select = f"select * from ({cold.relation(connection, table, [file], columns)}) where {TIME} >= {cutoff}"
-    whole = Path(file.path).name.startswith(parquet.WHOLE)
-    return parquet.write(connection, select, columns, table, file.date or "", whole=whole)
+    return parquet.write(connection, select, columns, table, file.date or "", whole=file.whole)
 
 
 def _to_merge(connection: Connection, table: Path, files: list[DataFile]) -> list[DataFile]:
     """The files of a partition that keep some session from lying in one file."""
-    parts = [file for file in files if not Path(file.path).name.startswith(parquet.WHOLE)]
-    wholes = [file for file in files if file not in parts]
+    parts = [file for file in files if not file.whole]
+    wholes = [file for file in files if file.whole]
     if not parts or not wholes:
         return parts
     return [*parts, *sharing_sessions(connection, table, parts, wholes)]
@@ -217,6 +226,10 @@ def _count(connection: Connection, name: str, cutoff: int) -> int:
 
 def _bytes(files: Iterable[DataFile]) -> int:
     return sum(file.size_bytes for file in files)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def _silent(_: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from mcpobs.lake.delta import sync
 from mcpobs.lake.engine import Connection, identifier, quoted
 from mcpobs.lake.schema import ORDER, PARTITION, REPORTED, TIME, suffix
-from mcpobs.lake.snapshot import DataFile, Reporter
+from mcpobs.lake.snapshot import PART, WHOLE, DataFile, Reporter
 
 # Measured on 341k rows with random ids, bytes a span: version 1 76.3 · version 2 with zstd 1 70.7, 2 67.7, 3 69.2,
 # 5 70.8 (delta-encoded times; hex digits suit level 2) · unsorted 83.0 · snappy 134. Row groups of 61k to 246k and
@@ -18,7 +18,6 @@ from mcpobs.lake.snapshot import DataFile, Reporter
 _OPTIONS = "format parquet, parquet_version v2, compression zstd, compression_level 2"
 _ROW_GROUP = 122_880
 _SMALL_ROW_GROUP = 30_720  # 4 % more bytes; a row group is held in memory, and one of the others is 150 MB of OTLP
-PART, WHOLE = "part-", "whole-"
 DRAFT_SUFFIX = ".draft"
 _MOST_REPORTERS = 64
 

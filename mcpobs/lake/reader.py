@@ -23,6 +23,11 @@ from mcpobs.lake.snapshot import DataFile
 REPORTERS = "reporters"
 """The relation of who reported operations of MCP servers: service, scope and front; of all files that are read."""
 
+DATA_FILES = "data_files"
+"""The relation of the Parquet files that are read: lake and path, rows, start of the first and last span, whether each
+of its sessions is in no other file, and the bounds of the reading, which may leave out some of its rows."""
+
+FOREVER = 2**63 - 1
 _REPORTING = "select distinct service_name, scope_name, front"
 _TRIES = 20
 
@@ -44,6 +49,7 @@ class Reading:
     hot_bytes: int
     _data: list[DataFile] = field(repr=False)
     _filter: str = field(repr=False)
+    _bounds: tuple[int, int] | None = field(repr=False)
     _private: Path | None = field(repr=False)
 
     def exclude_damaged(self) -> bool:
@@ -57,6 +63,15 @@ class Reading:
         self._data = [file for file in self._data if file.path not in bad]
         _define_spans(self)
         return bool(bad)
+
+    def read_all(self) -> bool:
+        """Answers nothing from roll-ups any more; true where something could have been.
+
+        For a query that failed though no file of the table is damaged: an answer that was taken of one may be.
+        """
+        had, self._bounds = self._bounds is not None and bool(self._data), None
+        _define_data_files(self)
+        return had
 
     def close(self) -> None:
         _discard(self.connection, self._private)
@@ -137,6 +152,7 @@ def _open(
         hot_bytes=sum(f.size_bytes for f in fresh),
         _data=data,
         _filter=_filter(since, until, service),
+        _bounds=None if service is not None else (since or 0, FOREVER if until is None else until),
         _private=private,
     )
     repeated.drop_known(connection, "_hot", table, data)
@@ -182,7 +198,27 @@ def _define_spans(reading: Reading) -> None:
         parts.append(f"select {', '.join(TYPES)} from _hot{reading._filter}")
     reading.connection.execute(f"create or replace view spans as {' union all '.join(parts)}")
     reading.connection.execute(f"create or replace view {REPORTERS} as {_reporters(reading, table, rows > 0)}")
+    _define_data_files(reading)
     reading.files = [table / file.path for file in reading._data]
+
+
+def _define_data_files(reading: Reading) -> None:
+    """Empty where rows are left out by anything but their time: then no answer of a whole file can stand for it."""
+    bounds = reading._bounds
+    rows = [
+        f"({quoted(reading.lake)}, {quoted(file.path)}, {_literal(file.rows)}, {_literal(file.first_unix_nano)}, "
+        f"{_literal(file.last_unix_nano)}, {file.whole}, {bounds[0]}, {bounds[1]})"
+        for file in reading._data
+        if bounds is not None
+    ]
+    columns = "lake, path, rows, first_unix_nano, last_unix_nano, whole, since_unix_nano, until_unix_nano"
+    none = "select null, null, null, null, null, null, null, null where false"
+    source = f"values {', '.join(rows)}" if rows else none
+    reading.connection.execute(f"create or replace view {DATA_FILES} as select * from ({source}) as told ({columns})")
+
+
+def _literal(number: int | None) -> str:
+    return "null" if number is None else str(number)
 
 
 def _reporters(reading: Reading, table: Path, hot_rows: bool) -> str:

@@ -20,6 +20,7 @@ from mcpobs.lake.engine import Connection, EngineError, quoted
 from mcpobs.lake.schema import PARTITION, TIME
 
 LOG_FOLDER = "_delta_log"
+PART, WHOLE = "part-", "whole-"  # how names of files begin: a whole one has all that the table had of its sessions
 REPORTERS = "mcpobs.reporters"  # in the statistics of a file, which Delta keeps as they are
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet")
@@ -43,6 +44,11 @@ class DataFile:
     first_unix_nano: int | None
     last_unix_nano: int | None
     reporters: tuple[Reporter, ...] | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it held all that the table had of each of its sessions when it was written."""
+        return self.path.rpartition("/")[2].startswith(WHOLE)
 
     def overlaps(self, since: int | None, until: int | None) -> bool:
         """False where no operation of the file began in [since, until)."""

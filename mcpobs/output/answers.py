@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcpobs.output.text import printable
@@ -30,50 +29,46 @@ def highest_p95(found: Ranking) -> str:
 
 def loops(result: Result) -> str:
     """How many loops, how much they wasted, and the largest."""
-    records = result.records()
-    if not records:
+    if not result.rows:
         return "no loops"
-    first = records[0]
-    sessions = len({record["session_id"] for record in records})
-    wasted = sum(record["wasted"] for record in records)
+    first = result.records()[0]
+    sessions, wasted = result.summary["sessions"], result.summary["wasted"]
     return (
-        f"{count(len(records), 'loop')} in {count(sessions, 'session')}, {count(wasted, 'call')} wasted; "
+        f"{count(result.total, 'loop')} in {count(sessions, 'session')}, {count(wasted, 'call')} wasted; "
         f"the largest: {printable(first['pattern'])}, {count(first['calls'], 'call')} ({first['kind']}) "
         f"in session {_short(first['session_id'])}"
     )
 
 
 def sessions(result: Result) -> str:
-    """Which sessions stand out by volume."""
-    records = result.records()
-    if not records:
+    """Which sessions stand out, and by what."""
+    if not result.rows:
         return "no sessions"
-    heavy = [record for record in records if record["disproportionate"]]
+    first, heavy = result.records()[0], result.summary["heavy"]
     if not heavy:
-        few = "too few sessions to compare" if records[0]["disproportionate"] is None else "none stands out"
-        return f"{few}; the largest of {len(records):,} has {count(records[0]['calls'], 'call')}"
-    first = heavy[0]
+        few = "too few sessions to compare" if first["disproportionate"] is None else "none stands out"
+        return f"{few}; the largest of {result.total:,} has {count(first['calls'], 'call')}"
     return (
-        f"{len(heavy):,} of {count(len(records), 'session')}; the largest: {_short(first['session_id'])} with "
-        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all, "
-        f"{first['times_median']:.0f} times the median"
+        f"{heavy:,} of {count(result.total, 'session')}; the largest: {_short(first['session_id'])} with "
+        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all ({first['why']})"
     )
 
 
-def session_rules(result: Result) -> str:
-    """By which rule the sessions were found, and how sure that is."""
-    rules = Counter((str(r["session_source"] or "?"), str(r["confidence"] or "?")) for r in result.records())
-    listed = sorted(rules.items(), key=lambda rule: (-rule[1], rule[0]))
-    told = ", ".join(f"{count:,} by {printable(source)} ({printable(sure)})" for (source, sure), count in listed)
-    return f"{count(len(result.rows), 'session')}: {told}"
+def session_rules(rules: Sequence[tuple[str | None, str | None, int]], total: int) -> str:
+    """By which rule the sessions were found, and how sure that is: `rules` has the sessions of each."""
+    listed = sorted(
+        ((str(source or "?"), str(sure or "?"), number) for source, sure, number in rules),
+        key=lambda rule: (-rule[2], rule[:2]),
+    )
+    told = ", ".join(f"{number:,} by {printable(source)} ({printable(sure)})" for source, sure, number in listed)
+    return f"{count(total, 'session')}: {told}"
 
 
 def failures(result: Result, calls: int) -> str:
     """How many calls failed, and the newest with what came before it."""
-    records = result.records()
-    if not records:
+    if not result.rows:
         return f"none of {count(calls, 'call')} failed"
-    last = records[0]
+    last = result.records()[0]
     before = [last[f"before_{place}"] for place in (3, 2, 1) if last[f"before_{place}"] is not None]
     after = f" after {printable(' → '.join(before))}" if before else ""
     return (

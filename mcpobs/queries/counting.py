@@ -25,8 +25,9 @@ LOOKING = frozenset(_FOUND)
 """The views that look for spans to be set aside."""
 
 
-def count_once(connection: Connection, *, only_calls: bool) -> None:
-    """Takes spans that are set aside out of the connection's view `operations`, which is there already.
+def count_once(connection: Connection, *, only_calls: bool) -> bool:
+    """Takes spans that are set aside out of the connection's view `operations`, which is there already; whether there
+    are any.
 
     `only_calls` says that no more than tool calls are asked for: a phantom is none, and to find them takes a sort.
     """
@@ -37,6 +38,7 @@ def count_once(connection: Connection, *, only_calls: bool) -> None:
         connection.execute(
             f"create or replace temp view {COUNTED} as select * from (\n{catalog.view(COUNTED).sql}) as told {joins}"
         )
+    return bool(found)
 
 
 def empty_where_unneeded(connection: Connection, views: Iterable[str]) -> None:

@@ -10,8 +10,18 @@
     --   tool   varchar  gen_ai.tool.name
     -- chart:    bar tool p95_ms
 
+`summary` has what is told of all rows of a report that may be too long to be shown, an aggregate in a line:
+
+    -- summary:
+    --   wasted  sum(wasted)
+
 `history: whole` says that the query looks at calls before its window too (those before a failure); `chart` is a
-hint for a page. Both may be left out, and so may `params`. The text ends with the first line that is no comment.
+hint for a page. Both may be left out, and so may `params`. A view may have `rollup`: then its rows for several files
+are those for each of them, so they can be taken once and kept (`rollups.py`):
+
+    calls     whatever the files
+    sessions  where no session has calls in two of them
+    rows      the same, and who reads the view leaves out the rows that are not in its window
 """
 
 from __future__ import annotations
@@ -25,15 +35,21 @@ from mcpobs.errors import UsageError
 Kind = Literal["report", "view", "step"]
 """`report`: has a name on the command line · `view`: a relation that other queries read · `step`: a command's work."""
 
+Rollup = Literal["calls", "sessions", "rows"]
+"""Which files' rows of a view make up those of all: see above."""
+
 Value = str | int | float | bool | None
 """What a parameter can be."""
 
-TYPES = frozenset({"varchar", "bigint", "smallint", "double", "boolean", "timestamptz"})
+TYPES = frozenset({"varchar", "bigint", "integer", "smallint", "double", "boolean", "timestamptz"})
 
 _FIELD = re.compile(r"-- ([a-z]+):\s*(.*)")
 _PARAM = re.compile(r"--   ([a-z][a-z0-9_]*)\s+([a-z]+) = (null|'[^']*'|-?[0-9]+(?:\.[0-9]+)?)(?:\s{2,}(.+))?")
 _COLUMN = re.compile(r"--   ([a-z][a-z0-9_]*)\s+([a-z]+)\s{2,}(.+)")
-_FIELDS = ("question", "kind", "reads", "history", "params", "columns", "chart")
+_USED = re.compile(r"\$([a-z][a-z0-9_]*)")
+_COMMENT = re.compile(r"--[^\n]*")
+_SUMMARY = re.compile(r"--   ([a-z][a-z0-9_]*)\s{2,}(.+)")
+_FIELDS = ("question", "kind", "reads", "history", "rollup", "params", "columns", "summary", "chart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,14 @@ class Query:
     sql: str
     chart: str | None = None
     whole_history: bool = False
+    rollup: Rollup | None = None
+    summary: tuple[tuple[str, str], ...] = ()
+    """Names of aggregates over the rows of the answer, with their SQL. Without any, an answer is never cut."""
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The parameters that its own text has; the others are those of the views that it reads."""
+        return frozenset(_USED.findall(_COMMENT.sub("", self.sql)))
 
     @property
     def compares(self) -> bool:
@@ -80,6 +104,7 @@ def parse(name: str, text: str) -> Query:
     fields: dict[str, str] = {}
     params: list[Param] = []
     columns: list[Column] = []
+    summary: list[tuple[str, str]] = []
     part = ""
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.startswith("--"):
@@ -93,13 +118,20 @@ def parse(name: str, text: str) -> Query:
             params.append(Param(match[1], match[2], _value(match[3]), match[4] or ""))
         elif part == "columns" and (match := _COLUMN.fullmatch(line)):
             columns.append(Column(match[1], match[2], match[3]))
+        elif part == "summary" and (match := _SUMMARY.fullmatch(line)):
+            summary.append((match[1], match[2]))
         else:
             raise _broken(name, number, f"cannot read {line!r}")
-    return _checked(name, text, fields, tuple(params), tuple(columns))
+    return _checked(name, text, fields, tuple(params), tuple(columns), tuple(summary))
 
 
 def _checked(
-    name: str, text: str, fields: dict[str, str], params: tuple[Param, ...], columns: tuple[Column, ...]
+    name: str,
+    text: str,
+    fields: dict[str, str],
+    params: tuple[Param, ...],
+    columns: tuple[Column, ...],
+    summary: tuple[tuple[str, str], ...],
 ) -> Query:
     for field in ("question", "kind", "reads"):
         if not fields.get(field):
@@ -111,6 +143,9 @@ def _checked(
         raise _broken(name, 1, "the header has no columns")
     if fields.get("history", "window") not in ("window", "whole"):
         raise _broken(name, 1, "history is window or whole")
+    rollup = fields.get("rollup")
+    if rollup is not None and (kind != "view" or rollup not in get_args(Rollup)):
+        raise _broken(name, 1, f"rollup is one of {', '.join(get_args(Rollup))}, and of a view")
     for listed in (params, columns):
         names = [entry.name for entry in listed]
         if len(set(names)) != len(names):
@@ -127,6 +162,8 @@ def _checked(
         sql=text,
         chart=fields.get("chart") or None,
         whole_history=fields.get("history") == "whole",
+        rollup=rollup,  # type: ignore[arg-type]  # checked above
+        summary=summary,
     )
 
 

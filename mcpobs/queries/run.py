@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import Reading
-from mcpobs.queries import catalog, counting, pricing
+from mcpobs.queries import catalog, counting, pricing, rollups
 from mcpobs.queries.header import Column, Query, Value
 
 if TYPE_CHECKING:
@@ -23,11 +23,13 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer of a query. `total` counts the rows that there are, `rows` holds those that were asked for."""
+    """The answer of a query. `total` counts the rows that there are, `rows` holds those that were asked for; `summary`
+    is of all of them."""
 
     columns: tuple[Column, ...]
     rows: list[Row]
     total: int
+    summary: Mapping[str, Any] = field(default_factory=dict)
 
     def records(self) -> list[dict[str, Any]]:
         names = [column.name for column in self.columns]
@@ -46,16 +48,38 @@ class Result:
 _POLARS = {"varchar": "String", "bigint": "Int64", "smallint": "Int16", "double": "Float64", "boolean": "Boolean"}
 
 
-def create_views(connection: Connection, reads: tuple[str, ...]) -> None:
-    """Makes the named views, and those below them, over the connection's relation `spans`. They count a call once."""
+def create_views(
+    connection: Connection,
+    reads: tuple[str, ...],
+    given: Mapping[str, Value] | None = None,
+    *,
+    whole_history: bool = False,
+) -> None:
+    """Makes the named views, and those below them, over the connection's relation `spans`. They count a call once.
+
+    A view has the parameters that are `given`, and else its own. For a query of the whole history a view of a window
+    has no beginning: such a query chooses among its rows itself.
+    """
+    given = given or {}
+    endless = {name: value for name, value in given.items() if name != "since"} if whole_history else given
     views = {view.name: view for view in catalog.views_below(reads)}
     for view in views.values():
-        connection.execute(f"create or replace temp view {view.name} as\n{view.sql}")
+        if view.rollup is None:
+            connection.execute(f"create or replace temp view {view.name} as\n{rollups.text_of(view, given)}")
     if not counting.LOOKING.isdisjoint(views):
         counting.empty_where_unneeded(connection, views)
+    all_counted = True
     if counting.COUNTED in views:
-        counting.count_once(connection, only_calls=set(reads) <= {"tool_calls"})
-    pricing.put(connection, views)
+        only_calls = (
+            all(name == "tool_calls" or counting.COUNTED not in view.reads for name, view in views.items())
+            and counting.COUNTED not in reads
+        )
+        all_counted = not counting.count_once(connection, only_calls=only_calls)
+    if pricing.put(connection, views):
+        all_counted = False
+    for view in views.values():
+        if view.rollup is not None:
+            rollups.define(connection, view, given if view.whole_history else endless, all_counted=all_counted)
 
 
 def run(
@@ -63,7 +87,8 @@ def run(
 ) -> Result:
     """Runs a query on a connection that has the relation `spans`.
 
-    Parameters that are not given have the default of the header; one that the header does not know is an error.
+    Parameters that are not given have the default of the header; one that the header does not know is an error. Only
+    the answer of a query with a summary can be long, and at most `limit` of its rows leave the engine.
     """
     given = given or {}
     known = {param.name: param.default for param in query.params}
@@ -71,11 +96,28 @@ def run(
         if name not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             raise UsageError(f"{query.name} takes no parameter {name!r}", takes)
-    create_views(connection, query.reads)
-    connection.execute(query.sql, {**known, **given})
-    rows = connection.fetchall()
-    total = len(rows)
-    return Result(query.columns, rows if limit is None else rows[:limit], total)
+    values = {**known, **given}
+    create_views(connection, query.reads, values, whole_history=query.whole_history)
+    used = {name: value for name, value in values.items() if name in query.used}
+    if not query.summary:
+        rows = connection.execute(query.sql, used).fetchall()
+        return Result(query.columns, rows if limit is None else rows[:limit], len(rows))
+    connection.execute(f"create or replace temp table {_ANSWER} as\n{query.sql}", used)
+    told = ", ".join(f"{sql} as {name}" for name, sql in query.summary)
+    total, *facts = connection.execute(f"select count(*), {told} from {_ANSWER}").fetchall()[0]
+    cut = "" if limit is None else f" limit {limit}"
+    rows = connection.execute(f"select * from {_ANSWER}{cut}").fetchall()
+    names = [name for name, _ in query.summary]
+    return Result(query.columns, rows, total, dict(zip(names, facts, strict=True)))
+
+
+def counted(connection: Connection, *columns: str) -> list[Row]:
+    """How many rows of the newest answer of a query with a summary have each combination of columns."""
+    names = ", ".join(columns)
+    return connection.execute(f"select {names}, count(*) from {_ANSWER} group by {names}").fetchall()
+
+
+_ANSWER = "answer"
 
 
 def interruptible(connection: Connection, work: Callable[[Connection], Answer]) -> Answer:
@@ -117,16 +159,18 @@ def _interrupt(connection: Connection, done: Event) -> None:
 
 
 def on_sound_files(reading: Reading, work: Callable[[Connection], Answer]) -> Answer:
-    """Does the work on the reading; where a Parquet file turns out to be damaged, once more without it.
+    """Does the work on the reading; where a Parquet file turns out to be damaged, once more without it. Where none of
+    the table is, once more without roll-ups.
 
     What the reading left out is in its `damaged_files` afterwards. Raises LakeError where the engine fails otherwise.
     """
     try:
         return interruptible(reading.connection, work)
     except EngineError as error:
-        if not interruptible(reading.connection, lambda _: reading.exclude_damaged()):
+        if interruptible(reading.connection, lambda _: reading.exclude_damaged()):
+            counting.forget(reading.connection)
+        elif not reading.read_all():
             raise _failed(reading, error) from None
-        counting.forget(reading.connection)
     try:
         return interruptible(reading.connection, work)
     except EngineError as error:

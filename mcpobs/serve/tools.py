@@ -56,8 +56,9 @@ class Answer(Protocol):
     def result(self) -> Result: ...
 
 
-Ask = Callable[[Connection, str, Filters, Window, int], Answer]
-"""Answers the report of a name on an open connection, at a time: how the command line answers it too."""
+Ask = Callable[[Connection, str, Filters, Window, int, int], Answer]
+"""Answers the report of a name on an open connection, at a time, with at most so many rows: how the command line
+answers it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ def _answered(sources: Sources, running: Running, arguments: Arguments, name: st
     with running.reading(sources.lake, since, until) as reading:
 
         def work(connection: Connection) -> Answer:
-            return sources.ask(connection, name, filters.resolve(connection, wanted), chosen, now)
+            return sources.ask(connection, name, filters.resolve(connection, wanted), chosen, now, limit)
 
         found = on_sound_files(reading, work)
         warnings = _warnings(reading)

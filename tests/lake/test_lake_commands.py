@@ -89,7 +89,7 @@ def test_what_cannot_be_done_is_one_clear_line_with_a_hint(tmp_path: Path) -> No
 def test_a_damaged_file_is_named_on_stderr(tmp_path: Path) -> None:
     spooled(tmp_path, [row(1)])
     mcpobs("compact", "--lake", str(tmp_path))
-    (path,) = (tmp_path / "spans").glob("date=*/*.parquet")
+    (path,) = (tmp_path / "spans").glob("date=*/whole-*.parquet")
     path.write_bytes(os.urandom(100))
     told = mcpobs("info", "--lake", str(tmp_path))
     assert told.returncode == 0

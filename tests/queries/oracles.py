@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,21 +14,6 @@ FAULTS = {
     "timeout": "server",
     "protocol_error": "caller",
     "unfinished": "gone",
-}
-TELLING = {
-    "undeclared": "a key that the tool does not declare",
-    "control": "control characters",
-    "invisible": "invisible characters",
-    "markup": "chat or script markup",
-    "null_byte": "a null byte",
-    "sql": "a piece of SQL",
-    "traversal": "a path that climbs (../)",
-}
-ORDINARY = {
-    "long_run": "a long encoded run",
-    "shell": "a shell command",
-    "template": "a template expression",
-    "url": "a URL",
 }
 
 
@@ -112,41 +97,70 @@ def errors(rows: list[Row]) -> list[Row]:
     )
 
 
-def sessions(rows: list[Row], min_calls: int = 20, times_median: float = 5, min_sessions: int = 5) -> list[Row]:
+STANDS_OUT = {"calls": ("calls", 20), "failures": ("failed", 5), "time": ("ns", 60 * 10**9), "cost": ("cost", 10_000)}
+"""What a session can stand out by: the word, the amount, and what it takes at least."""
+
+
+def sessions(rows: list[Row]) -> list[Row]:
     groups = grouped((row for row in tool_calls(rows) if row.get("session_id") is not None), "session_id")
     if not groups:
         return []
-    counts = {session: sum(map(_whole, calls)) for (session,), calls in groups.items()}
-    median = percentile([*counts.values()], 0.5)
-    total = sum(counts.values())
+    amounts = {session: _amounts(calls) for (session,), calls in groups.items()}
+    total = sum(amount["calls"] for amount in amounts.values())
+    median = percentile([amount["calls"] for amount in amounts.values()], 0.5)
     result = []
     for (session,), calls in groups.items():
         services = sorted(call["service_name"] for call in calls if call.get("service_name") is not None)
-        costs = [call["cost_microusd"] for call in calls if call.get("cost_microusd") is not None]
         first = min(call["start_unix_nano"] for call in calls)
         end = max(call["start_unix_nano"] + (call.get("duration_ns") or 0) for call in calls)
         sure = [s for s in ("low", "medium", "high") if any(call.get("session_confidence") == s for call in calls)]
-        count = counts[session]
-        heavy = count >= min_calls and count >= times_median * median
+        amount = amounts[session]
+        why = [told for word in STANDS_OUT if (told := _stands_out(word, amount, list(amounts.values())))]
+        compared = len(groups) >= 5
         result.append(
             {
                 "session_id": session,
                 "service_name": services[0] if services else None,
                 "confidence": sure[0] if sure else None,
-                "calls": count,
-                "share_ratio": count / total if total else None,
-                "times_median": count / median if median else None,
-                "disproportionate": heavy if len(groups) >= min_sessions else None,
+                "calls": amount["calls"],
+                "share_ratio": amount["calls"] / total if total else None,
+                "times_median": amount["calls"] / median if median else None,
+                "disproportionate": bool(why) if compared else None,
+                "why": "; ".join(why) or None if compared else None,
                 "tools": len({call["tool"] for call in calls if call.get("tool") is not None}),
-                "failed": sum(map(failed, calls)),
+                "failed": amount["failed"],
                 "first_unix_nano": first,
                 "last_unix_nano": max(call["start_unix_nano"] for call in calls),
                 "duration_ms": (end - first) / 1e6,
+                "busy_ms": amount["ns"] / 1e6,
                 "result_bytes": sum(call.get("result_bytes") or 0 for call in calls),
-                "cost_microusd": sum(costs) if costs else None,
+                "cost_microusd": amount["cost"],
             }
         )
-    return sorted(result, key=lambda r: (-r["calls"], r["session_id"]))
+    return sorted(result, key=lambda r: (not r["disproportionate"], -r["calls"], r["session_id"]))
+
+
+def _amounts(calls: list[Row]) -> dict[str, Any]:
+    costs = [call["cost_microusd"] for call in calls if call.get("cost_microusd") is not None]
+    return {
+        "calls": sum(map(_whole, calls)),
+        "failed": sum(map(failed, calls)),
+        "ns": sum(call.get("duration_ns") or 0 for call in calls),
+        "cost": sum(costs) if costs else None,
+    }
+
+
+def _stands_out(word: str, amount: dict[str, Any], all_amounts: list[dict[str, Any]]) -> str | None:
+    """Far above the median by the median absolute deviation of logarithms, and a multiple of it."""
+    name, least = STANDS_OUT[word]
+    value, values = amount[name], [each[name] for each in all_amounts if each[name] is not None]
+    if value is None or value < least:
+        return None
+    median, middle = percentile(values, 0.5), percentile([math.log(1 + each) for each in values], 0.5)
+    mad = percentile([abs(math.log(1 + each) - middle) for each in values], 0.5)
+    if value < 3 * median or math.log(1 + value) - middle <= 3.5 * 1.4826 * mad:
+        return None
+    return f"{word} {math.floor(value / median + 0.5)} ×" if median else word
 
 
 def failures(rows: list[Row]) -> list[Row]:
@@ -361,108 +375,6 @@ def _tools_that_say_nothing(calls: list[Row]) -> set[tuple[str, str, str]]:
             if len({row["session_id"] for row in others}) >= 5 and sum(map(_empty, others)) >= 0.95 * len(others):
                 silent.add((session, service, tool))
     return silent
-
-
-def shapes(rows: list[Row], min_calls: int = 20, few: int = 3, ratio: float = 0.01) -> list[Row]:
-    result: list[Row] = []
-    by_tool: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in tool_calls(rows):
-        by_tool[row.get("service_name") or "", row.get("tool") or ""].append(row)
-    for tool_key, calls in by_tool.items():
-        judge = _judge(calls, few, ratio) if len(calls) >= min_calls else None
-        by_shape: dict[str, list[Row]] = defaultdict(list)
-        for row in calls:
-            by_shape[row.get("args_shape") or ""].append(row)
-        for shape, group in by_shape.items():
-            reasons, odd = judge(shape, group) if judge else ([], [])
-            sizes = [row["args_bytes"] for row in group if row.get("args_bytes") is not None]
-            texts = [length for length in map(_longest, group) if length is not None]
-            newest = max(odd, key=lambda r: (r["start_unix_nano"], r["sequence"], r["span_id"])) if odd else {}
-            result.append(
-                {
-                    "service_name": group[0].get("service_name"),
-                    "tool": group[0].get("tool"),
-                    "odd": "; ".join(reasons) or None,
-                    "odd_calls": len(odd),
-                    "odd_session_id": newest.get("session_id"),
-                    "args_shape": group[0].get("args_shape"),
-                    "calls": len(group),
-                    "call_ratio": len(group) / len(calls),
-                    "sessions": len({row["session_id"] for row in group if row.get("session_id") is not None}),
-                    "max_args_bytes": max(sizes, default=None),
-                    "max_longest": max(texts, default=None),
-                    "first_unix_nano": min(row["start_unix_nano"] for row in group),
-                    "last_unix_nano": max(row["start_unix_nano"] for row in group),
-                    "key": (*tool_key, shape),
-                }
-            )
-    result.sort(
-        key=lambda r: (not r["odd_calls"], -r["last_unix_nano"] if r["odd_calls"] else 0, -r["calls"], r["key"])
-    )
-    return [{name: value for name, value in row.items() if name != "key"} for row in result]
-
-
-def _features(row: Row) -> dict[str, Any]:
-    return json.loads(row["args_features"]) if row.get("args_features") is not None else {}
-
-
-def _longest(row: Row) -> int | None:
-    return _features(row).get("longest")
-
-
-def _flags(row: Row) -> set[str]:
-    undeclared = {"undeclared"} if "#" in (row.get("args_shape") or "") else set()
-    return undeclared | set(_features(row).get("flags", []))
-
-
-def _usual(values: list[int], few: int) -> int | None:
-    """The 99th percentile of all but the few largest; exact in whole numbers."""
-    ordered = sorted(values)
-    return next((v for i, v in enumerate(ordered, start=1) if i * 100 >= 99 * (len(ordered) - few)), None)
-
-
-def _judge(calls: list[Row], few: int, ratio: float) -> Callable[[str, list[Row]], tuple[list[str], list[Row]]]:
-    total = len(calls)
-    shapes_seen = Counter(row.get("args_shape") or "" for row in calls)
-    regular = sum(count for count in shapes_seen.values() if count <= few) < 0.03 * total
-    held = Counter(flag for row in calls for flag in _flags(row))
-    texts = sorted(length for length in map(_longest, calls) if length is not None)
-    median = next((v for i, v in enumerate(texts, start=1) if 2 * i >= len(texts)), 0)
-    odd_flags = {
-        flag: f"{(TELLING | ORDINARY)[flag]} in {held[flag]} of {total} calls"
-        for flag in (*TELLING, *ORDINARY)
-        if held[flag]
-        and (
-            (held[flag] <= ratio * total or (held[flag] <= few and held[flag] <= 0.05 * total))
-            if flag in TELLING
-            else (held[flag] <= ratio * total and held[flag] <= few and median < 64)
-        )
-    }
-    usual_bytes = _usual([row["args_bytes"] for row in calls if row.get("args_bytes") is not None], few)
-    usual_text = _usual(texts, few)
-    most_bytes, most_text = max(4 * (usual_bytes or 0), 1024), max(4 * (usual_text or 0), 1024)
-
-    def judge(shape: str, group: list[Row]) -> tuple[list[str], list[Row]]:
-        seldom = regular and len(group) <= few and len(group) <= ratio * total
-        reasons = [f"a shape seen in {len(group)} of {total} calls"] if seldom else []
-        reasons += [words for flag, words in odd_flags.items() if any(flag in _flags(row) for row in group)]
-        largest = max((row["args_bytes"] for row in group if row.get("args_bytes") is not None), default=0)
-        longest = max((length for length in map(_longest, group) if length is not None), default=0)
-        if largest > most_bytes:
-            reasons.append(f"{largest} bytes where others have up to {usual_bytes}")
-        if longest > most_text:
-            reasons.append(f"a text of {longest} characters where others have up to {usual_text}")
-        odd = [
-            row
-            for row in group
-            if seldom
-            or _flags(row) & odd_flags.keys()
-            or (row.get("args_bytes") or 0) > most_bytes
-            or (_longest(row) or 0) > most_text
-        ]
-        return reasons, odd
-
-    return judge
 
 
 RANKS = {"in_process": 2, "fastmcp": 3, "mcp-python-sdk": 4, "logfire.mcp": 6, "agentgateway": 8, "mcp-gateway": 9}

@@ -1,0 +1,52 @@
+"""Writes and deletes the answers of `rollup.py`. Only ever under the lake's lock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from mcpobs.lake.delta import sync
+from mcpobs.lake.engine import Connection, quoted
+from mcpobs.lake.parquet import DRAFT_SUFFIX
+from mcpobs.lake.rollup import FOLDER, path_of
+from mcpobs.lake.snapshot import DataFile
+
+_OPTIONS = "format parquet, parquet_version v2, compression zstd, compression_level 2"
+
+
+def store(connection: Connection, at: Path, file: str, select: str) -> None:
+    """Writes the answer of a file of the table: the rows of a select. Durable when this returns."""
+    if not at.is_dir():
+        at.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.chmod(at.parent, 0o700)
+    draft = at / f".{Path(file).name}{DRAFT_SUFFIX}"
+    try:
+        connection.execute(f"copy ({select}) to {quoted(draft)} ({_OPTIONS})")
+        sync(draft)
+        os.rename(draft, path_of(at, file))
+        sync(at)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def vacuum(lake: Path, files: Iterable[DataFile], kept: Iterable[Path], grace_s: float) -> int:
+    """Deletes answers to what is asked no more, and those of files that are no longer in the table, once they have
+    been there for a grace; how many. The caller holds the lake's lock."""
+    names = {Path(file.path).name for file in files}
+    alive = set(kept)
+    gone = 0
+    for at in sorted((lake / FOLDER).glob("*")):
+        if at not in alive:
+            gone += sum(1 for _ in at.glob("*.parquet"))
+            shutil.rmtree(at, ignore_errors=True)
+            continue
+        for path in at.iterdir():
+            with suppress(OSError):
+                if path.name not in names and time.time() - path.stat().st_mtime >= grace_s:
+                    path.unlink()
+                    gone += 1
+    return gone
