@@ -44,7 +44,6 @@ class Way:
 
     name: str
     call: Call
-    flush: bool = True
     quiet: bool = False  # without a span of FastMCP's own
     cpu_us: list[float] = field(default_factory=list)
     wall_us: list[float] = field(default_factory=list)
@@ -54,8 +53,7 @@ class Way:
         wall, cpu = time.perf_counter_ns(), time.process_time_ns()
         for _ in range(calls):
             await call()
-        if self.flush:
-            provider.force_flush()
+        provider.force_flush()
         self.cpu_us.append((time.process_time_ns() - cpu) / calls / 1000)
         self.wall_us.append((time.perf_counter_ns() - wall) / calls / 1000)
 
@@ -94,7 +92,7 @@ def unwatched(server: Any) -> Any:
 async def sdk_ways(stack: AsyncExitStack, mode: str) -> list[Way]:
     async def way(name: str, server: MCPServer) -> Way:
         client = await stack.enter_async_context(Client(server, mode=mode))
-        return Way(name, lambda: client.call_tool("add", {"a": 1, "b": 2}), flush="uninstr" not in name)
+        return Way(name, lambda: client.call_tool("add", {"a": 1, "b": 2}))
 
     return [
         await way(BASE, unwatched(sdk_server(native=False))),
@@ -112,7 +110,7 @@ async def fastmcp_ways(stack: AsyncExitStack) -> list[Way]:
 
     async def way(name: str, server: Any, quiet: bool = False) -> Way:
         client = await stack.enter_async_context(fastmcp.Client(server))
-        return Way(name, lambda: client.call_tool("add", {"a": 1, "b": 2}), flush=not quiet, quiet=quiet)
+        return Way(name, lambda: client.call_tool("add", {"a": 1, "b": 2}), quiet=quiet)
 
     return [
         await way(BASE, unwatched(fastmcp_server()), quiet=True),

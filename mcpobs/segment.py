@@ -11,6 +11,7 @@ plain JSON for any tool, and one that was torn by a full disk or a crash is told
 from __future__ import annotations
 
 import re
+from binascii import hexlify
 from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
@@ -60,7 +61,8 @@ def seal(row: bytes, opening: Opening = BARE) -> bytes:
     """A JSON object (at least one member, none of the opening's) as a line with its check and its newline."""
     text, crc = opening
     body = row[1:-1]
-    return text + body + b',"check":"%08x"}\n' % crc32(body, crc)  # 0.8 µs; with one format for all 1.7
+    check = hexlify(crc32(body, crc).to_bytes(4, "big"))
+    return b"".join((text, body, b',"check":"', check, b'"}\n'))  # 0.6 µs; with one format for all 1.7
 
 
 def intact(line: bytes) -> bool:

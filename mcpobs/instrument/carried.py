@@ -18,13 +18,14 @@ class Carried:
     def __init__(self, trace: Any, propagate: Any) -> None:
         self._trace = trace
         self._propagate = propagate
+        self._current = propagate.get_global_textmap
         self._propagator: object = None
         self._fields: frozenset[str] = frozenset()
         self._standard = False
 
     def is_nothing(self, meta: Mapping[str, object]) -> bool:
         """Whether `_meta` has no field that the propagators read: nearly always, and then 8 µs are saved."""
-        propagator = self._propagate.get_global_textmap()
+        propagator = self._current()
         if propagator is not self._propagator:
             self._propagator, self._fields = propagator, frozenset(propagator.fields)
             self._standard = _is_standard(propagator)

@@ -7,11 +7,11 @@ such a span, or changes it, has a whole one of the SDK's own class. Imports the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, Tracer, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -22,36 +22,28 @@ _FLAGS = [TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED)]
 _RANDOM_FLAGS = [TraceFlags(flags | _RANDOM) for flags in _FLAGS]
 
 
-@dataclass(slots=True)
-class Unmade:
-    """What a span becomes whole from."""
-
-    tracer: Any
-    name: str
-    parent: SpanContext | None
-    telling: dict[str, str]
-    start_ns: int
-    made: bool = False
-    ended: ReadableSpan | None = None
+Unmade = tuple[Any, str, SpanContext | None, dict[str, str], int]
+"""What a span becomes whole from: its tracer, name, parent, first attributes and start."""
 
 
 class LightSpan(Span):
     """A span that has its ids, and all else as soon as any of it is asked for."""
 
     _context: SpanContext
-    _unmade: Unmade
+    unmade: Unmade
+    whole = False
+    ended: ReadableSpan | None = None
 
     def __init__(self, context: SpanContext, unmade: Unmade) -> None:
         self._context = context
-        self._unmade = unmade
+        self.unmade = unmade
 
     def __getattr__(self, name: str) -> Any:
         inside = vars(self)
-        unmade = inside.get("_unmade")
-        if unmade is not None and not unmade.made:
-            for member, value in _whole(self._context, unmade).items():
+        if not self.whole and "unmade" in inside:
+            for member, value in _whole(self._context, self.unmade, self.ended).items():
                 inside.setdefault(member, value)  # of two threads that look at once, the first one's
-            unmade.made = True
+            self.whole = True
         if name not in inside:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return inside[name]
@@ -71,6 +63,8 @@ class LightSpans:
         is_random = getattr(self._ids, "is_trace_id_random", None)
         self._keeps_random = is_random is not None
         self._is_random = is_random is not None and bool(is_random())
+        # Without a parent such a sampler decides always the same; asking it takes 4 µs.
+        self._root = ALWAYS_ON.should_sample(None, 1, "") if _is_always_on(self._sampler) else None
 
     @classmethod
     def of(cls, provider: object, tracer: object) -> LightSpans | None:
@@ -96,27 +90,28 @@ class LightSpans:
         if self._is_enabled is not None and not self._is_enabled():
             return None
         ids = self._ids
-        trace_id = ids.generate_trace_id() if parent is None else parent.trace_id
-        result: Any = self._sampler.should_sample(context, trace_id, name, SpanKind.SERVER, telling, ())
-        random = self._is_random
-        if parent is not None:
+        if parent is None:
+            trace_id, random, decided = ids.generate_trace_id(), self._is_random, self._root
+        else:
             random = self._keeps_random and parent.trace_flags.random_trace_id
-        flags = (_RANDOM_FLAGS if random else _FLAGS)[result.decision.is_sampled()]
-        own = SpanContext(trace_id, ids.generate_span_id(), False, flags, result.trace_state)
-        if not result.decision.is_recording():
+            trace_id, decided = parent.trace_id, None
+        if decided is None:
+            decided = self._sampler.should_sample(context, trace_id, name, SpanKind.SERVER, telling, ())
+        flags = (_RANDOM_FLAGS if random else _FLAGS)[decided.decision.is_sampled()]
+        own = SpanContext(trace_id, ids.generate_span_id(), False, flags, decided.trace_state)
+        if not decided.decision.is_recording():
             return NonRecordingSpan(own)
-        return LightSpan(own, Unmade(self._tracer, name, parent, telling, start_ns))
+        return LightSpan(own, (self._tracer, name, parent, telling, start_ns))
 
     def end(self, span: LightSpan, attributes: dict[str, Any], failed: bool, end_ns: int) -> bool:
         """Hands what was recorded to the processors. False where the span was made whole, which is not ended."""
-        unmade = span._unmade
-        if unmade.made:
+        if span.whole:
             return False
-        tracer = self._tracer
-        unmade.ended = ended = ReadableSpan(
-            unmade.name,
+        tracer, name, parent, _, start_ns = span.unmade
+        span.ended = ended = ReadableSpan(
+            name,
             span._context,
-            unmade.parent,
+            parent,
             tracer.resource,
             attributes,
             (),
@@ -124,7 +119,7 @@ class LightSpans:
             SpanKind.SERVER,
             tracer.instrumentation_info,
             _ERROR if failed else _UNSET,
-            unmade.start_ns,
+            start_ns,
             end_ns,
             tracer._instrumentation_scope,
         )
@@ -132,27 +127,33 @@ class LightSpans:
         return True
 
 
-def _whole(context: SpanContext, unmade: Unmade) -> dict[str, Any]:
+def _whole(context: SpanContext, unmade: Unmade, ended: ReadableSpan | None) -> dict[str, Any]:
     """All that a span of the SDK has."""
-    tracer, ended = unmade.tracer, unmade.ended
+    tracer, name, parent, telling, start_ns = unmade
     made: Any = _MadeSpan(
-        name=unmade.name,
+        name=name,
         context=context,
-        parent=unmade.parent,
+        parent=parent,
         sampler=tracer.sampler,
         resource=tracer.resource,
-        attributes=unmade.telling if ended is None else ended.attributes,
+        attributes=telling if ended is None else ended.attributes,
         kind=SpanKind.SERVER,
         span_processor=tracer.span_processor,
         instrumentation_info=tracer.instrumentation_info,
         limits=tracer._span_limits,
         instrumentation_scope=tracer._instrumentation_scope,
     )
-    made.start(unmade.start_ns)
+    made.start(start_ns)
     if ended is not None:
         made._status, made._end_time = ended.status, ended.end_time
     whole: dict[str, Any] = vars(made)
     return whole
+
+
+def _is_always_on(sampler: Any) -> bool:
+    """Whether all that has no parent is sampled."""
+    root = getattr(sampler, "_root", None) if type(sampler) is ParentBased else sampler
+    return root is ALWAYS_ON
 
 
 class _MadeSpan(Span):
@@ -162,7 +163,7 @@ class _MadeSpan(Span):
 def _try(tracer: Any) -> None:
     """Raises where a span cannot be made whole. Nothing is exported, for it does not end."""
     context = SpanContext(1, 1, False)
-    tried = LightSpan(context, Unmade(tracer, "", None, {"a": "b"}, 1))
+    tried = LightSpan(context, (tracer, "", None, {"a": "b"}, 1))
     tried.set_attribute("c", "d")
     if not tried.is_recording() or dict(tried.attributes or {}) != {"a": "b", "c": "d"} or tried.context is not context:
         raise TypeError("a span of another kind")

@@ -66,7 +66,8 @@ class Facts:
             if Opaque in map(type, result.values()):
                 return ValueFacts(None, None, size_bytes or 0), None, None
             if "_meta" in result:
-                result = {name: member for name, member in result.items() if name != "_meta"}
+                result = result.copy()
+                del result["_meta"]
         text, size = canonical(result)
         shape, items, empty = read_result(result, self._hash_key)
         if isinstance(result, dict) and result.get("isError") is True:
