@@ -68,7 +68,7 @@ class Recording:
         """`nobody` is the session of what belongs to no operation."""
         folder = lake_folder(lake, env)
         book = _book(warn)
-        rows = Rows(recorder, book)
+        rows = Rows(recorder, book or None)
         key, spool = _open_lake(
             folder,
             lambda count, reason: rows.loss(nobody, count, reason),

@@ -29,16 +29,16 @@ with used as (
     -- Sums that can be added up further: by session, server, tool and tenant.
     select
         session_id, service_name, tool, tenant,
-        sum(case when outcome = 'input_required' then 0 else 1 end) as calls,
-        count(cost_microusd) as priced,
-        sum(case
+        cast(sum(case when outcome = 'input_required' then 0 else 1 end) as bigint) as calls,
+        cast(count(cost_microusd) as bigint) as priced,
+        cast(sum(case
             when cost_microusd is null
                 and coalesce(outcome, '?') not in ('denied', 'protocol_error', 'input_required') then 1
             else 0
-        end) as unpriced,
-        sum(case when cost_source like '%?%' then 1 else 0 end) as incomplete,
-        sum(case when cost_source = 'unrecorded' then 1 else 0 end) as unrecorded,
-        sum(cost_microusd) as cost_microusd,
+        end) as bigint) as unpriced,
+        cast(sum(case when cost_source like '%?%' then 1 else 0 end) as bigint) as incomplete,
+        cast(sum(case when cost_source = 'unrecorded' then 1 else 0 end) as bigint) as unrecorded,
+        cast(sum(cost_microusd) as bigint) as cost_microusd,
         max(cost_microusd) as most_microusd
     from tool_calls
     where start_unix_nano >= $since
@@ -51,9 +51,9 @@ with used as (
 called as (
     select
         session_id, tenant, model,
-        count(*) as llm_calls,
-        sum(input_tokens + output_tokens) as llm_tokens,
-        sum(cost_microusd) as llm_microusd
+        cast(count(*) as bigint) as llm_calls,
+        cast(sum(input_tokens + output_tokens) as bigint) as llm_tokens,
+        cast(sum(cost_microusd) as bigint) as llm_microusd
     from llm_calls
     where start_unix_nano >= $since
         and start_unix_nano < $until
@@ -75,7 +75,8 @@ placed as (
         case $by when 'session' then session_id when 'tenant' then tenant end as item,
         cast(null as varchar) as service_name,
         case when $by = 'tool' then coalesce(model, '?') end as model,
-        0 as calls, 0 as priced, 0 as unpriced, 0 as incomplete, 0 as unrecorded,
+        cast(0 as bigint) as calls, cast(0 as bigint) as priced, cast(0 as bigint) as unpriced,
+        cast(0 as bigint) as incomplete, cast(0 as bigint) as unrecorded,
         cast(null as bigint) as cost_microusd, cast(null as bigint) as most_microusd,
         llm_calls, llm_tokens, llm_microusd
     from called

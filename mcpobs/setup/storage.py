@@ -14,6 +14,7 @@ from mcpobs.errors import McpobsError
 from mcpobs.lake import backlog
 from mcpobs.lake.place import require_lake
 from mcpobs.lake.reader import open_reading
+from mcpobs.prices import models
 from mcpobs.segment import scan
 from mcpobs.settings import load_config
 from mcpobs.setup.check import Check
@@ -37,6 +38,11 @@ def check_configuration(config: Path) -> Iterator[Check]:
         prices = "1 price" if len(loaded.prices) == 1 else f"{len(loaded.prices)} prices"
         line = f"{path}: {prices}" if path.exists() else f"no {path}: calls have no cost, and all else works"
         yield Check(CONFIGURATION, "ok", line)
+        said: list[str] = []
+        models.resolved(loaded.prices, config, said.append)
+        for message in said:
+            problem, _, hint = message.partition("\nhint: ")
+            yield Check(CONFIGURATION, "warn", problem, hint)
     loose = _loose([config / "keys", *sorted((config / "keys").glob("*.key"))])
     if loose:
         yield Check(CONFIGURATION, "fail", f"others may read the digest keys: {loose[0]}", f"chmod go= {loose[0]}")

@@ -16,6 +16,7 @@ from mcpobs.errors import LakeError, UsageError
 from mcpobs.limits.file import read_text, write
 from mcpobs.limits.model import ANY_TOOL, ArgumentLimits, Evidence, Excluded, Limit, ToolLimits
 from mcpobs.prices.book import Book
+from mcpobs.prices.rule import Rule
 from mcpobs.queries.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
@@ -196,6 +197,24 @@ def test_a_call_without_recorded_cost_has_the_configured_price():
     assert lesson.limits.session.cost_usd is not None
     assert lesson.limits.session.cost_usd.evidence.mean == 0.15
     assert lesson.comments.session[0].startswith("cost_usd: without put, which no price is known of")
+
+
+def test_a_server_with_prices_of_its_own_has_those():
+    server = next(iter(rows(ordinary(1))))["service_name"]
+    own = Book({"*": Rule(call_microusd=1)}, {server: {"*": Rule(call_microusd=1000)}})
+    told, plain = (
+        _learn(ordinary(40), config=Config(own)),
+        _learn(ordinary(40), config=Config(Book.a_call({"*": 1000}))),
+    )
+    assert told.limits.session.cost_usd == plain.limits.session.cost_usd
+    assert told.limits.session.cost_usd is not None
+
+
+def test_a_call_that_the_tool_never_ran_for_costs_nothing():
+    calls = [Call("get"), Call("get", outcome="protocol_error"), Call("get", outcome="input_required")]
+    lesson = _learn([Play(f"s{n}", calls) for n in range(40)], config=Config(Book.a_call({"get": 100_000})))
+    assert lesson.limits.session.cost_usd is not None
+    assert lesson.limits.session.cost_usd.evidence.mean == 0.1
 
 
 def test_free_calls_give_no_cost_cap():

@@ -19,6 +19,7 @@ from sqlglot import exp
 from mcpobs.lake.schema import TYPES
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Query
+from tests.queries.cost_oracle import llm_rows
 from tests.queries.recorded import Row, ask, in_memory
 from tests.queries.traffic import random_rows
 
@@ -79,6 +80,7 @@ def _ask_clickhouse(folder: Path, rows: list[Row], query: Query) -> list[Row]:
 def test_clickhouse_gives_the_same_answer(name: str, seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
     rows = random_rows(chance, 300)
+    rows += llm_rows(chance, 60, rows)
     expected = ask(in_memory(rows), name)
     found = _ask_clickhouse(tmp_path, chance.sample(rows, len(rows)), catalog.load(name))
     assert len(found) == len(expected)

@@ -159,6 +159,8 @@ def test_a_spool_that_nobody_commits_is_told(tmp_path: Path) -> None:
 def test_a_wrong_configuration_fails_with_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[price]\n")
     assert "'price'" in _only("fail", storage.check_configuration(tmp_path)).line
+    (tmp_path / "config.toml").write_text("[prices]\nread = {model = 'no-such-model'}\n")
+    assert "no price of the model 'no-such-model'" in _only("warn", storage.check_configuration(tmp_path)).line
     (tmp_path / "config.toml").write_text("[prices]\nsearch = 0.1\n")
     assert [s for s, _ in _states(storage.check_configuration(tmp_path))] == ["ok"]
 
