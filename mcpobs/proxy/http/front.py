@@ -430,7 +430,7 @@ class _Runner(web.ServerRunner):
     """Of aiohttp's, which would let each connection go on for a time, and then drop it."""
 
     def __init__(self, server: web.Server, let_end: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(server, handle_signals=False, shutdown_timeout=_LOOK_S)
+        super().__init__(server, handle_signals=False, shutdown_timeout=LAST_S)  # to write what is written
         self._let_end = let_end
 
     async def shutdown(self) -> None:
