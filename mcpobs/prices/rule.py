@@ -18,9 +18,7 @@ Path = tuple[str | int, ...]
 """Where a value lies in a result: names of members and places in lists. Without `_meta` in front it begins in what the
 tool answers with (structured content, else its only text where that is JSON)."""
 
-Part = str
-"""A part of a price as `cost_source` names it: price, units, reported, tokens."""
-
+META: Final = "_meta"
 MICRO: Final = 1_000_000
 MOST_MICROUSD: Final = 10**12  # a million dollars: no price and no maximum is higher
 MOST_UNITS_MILLI: Final = 10**12
@@ -95,9 +93,15 @@ class Rule:
     @cached_property
     def paths(self) -> str | None:
         """Where it looks, as `cost_paths` has it; None where nowhere."""
-        found = {name: list(path) for name, path in self.places().items()}
+        found = {name: list(path) for name, path in self.places.items()}
         return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else None
 
+    @cached_property
+    def looks_in_answer(self) -> bool:
+        """Whether it looks for anything beside `_meta`."""
+        return any(path[:1] != (META,) for path in self.places.values())
+
+    @cached_property
     def places(self) -> dict[str, Path]:
         """Where it looks for what, by the names that `cost_paths` has for it."""
         found: dict[str, Path] = {}
@@ -123,34 +127,33 @@ class Rule:
         return None if result_bytes is None else min(-(-result_bytes // BYTES_A_TOKEN), MOST_TOKENS)
 
     def _sum(self, outcome: Outcome | None, result_bytes: int | None, measured: Measured) -> Charge:
-        total, sources, known = self.call_microusd or 0, [], self.call_microusd is not None
-        if known:
-            sources.append("price")
-        for part, microusd in self._parts(outcome, result_bytes, measured):
-            if microusd is not None:
-                total, known = total + microusd, True
-            sources.append(part if microusd is not None else f"{part}?")
-        if not sources:
-            return Charge(0, "price")
-        return Charge(total if known else None, "+".join(sources))
-
-    def _parts(
-        self, outcome: Outcome | None, result_bytes: int | None, measured: Measured
-    ) -> list[tuple[Part, int | None]]:
-        parts: list[tuple[Part, int | None]] = []
+        total, known, source = self.call_microusd or 0, False, ""
+        if self.call_microusd is not None:
+            known, source = True, "+price"
         if self.unit_nanousd is not None and outcome == "ok":
             units = measured.units_milli
-            parts.append(
-                ("units", None if units is None else _micro(min(units, self.max_units_milli) * self.unit_nanousd))
-            )
+            if units is None:
+                source += "+units?"
+            else:
+                total += _micro(min(units, self.max_units_milli) * self.unit_nanousd)
+                known, source = True, source + "+units"
         if self.reported is not None:
             told = measured.reported_microusd
-            parts.append(("reported", None if told is None else min(told, self.max_reported_microusd)))
-        if self.counts_tokens:
-            tokens, price = self.tokens_of(result_bytes, measured), self.microusd_per_mtok
-            known = tokens is not None and price is not None
-            parts.append(("tokens", _micro(min(tokens, self.max_tokens) * price) if known else None))  # type: ignore[operator, type-var]  # not None
-        return parts
+            if told is None:
+                source += "+reported?"
+            else:
+                total += min(told, self.max_reported_microusd)
+                known, source = True, source + "+reported"
+        if self.microusd_per_mtok is not None or self.model is not None:
+            tokens = self.tokens_of(result_bytes, measured)
+            if tokens is None or self.microusd_per_mtok is None:
+                source += "+tokens?"
+            else:
+                total += _micro(min(tokens, self.max_tokens) * self.microusd_per_mtok)
+                known, source = True, source + "+tokens"
+        if not source:
+            return Charge(0, "price")
+        return Charge(total if known else None, source[1:])
 
 
 def _micro(millionths: int) -> int:

@@ -8,34 +8,40 @@ from __future__ import annotations
 
 import math
 
-from mcpobs.prices.rule import MICRO, MOST_MICROUSD, MOST_TOKENS, MOST_UNITS_MILLI, Measured, Path, Rule
+from mcpobs.prices.rule import (
+    META,
+    MICRO,
+    MOST_MICROUSD,
+    MOST_TOKENS,
+    MOST_UNITS_MILLI,
+    NOTHING,
+    Measured,
+    Path,
+    Rule,
+)
 from mcpobs.protocol.decode import RawNumber
 from mcpobs.protocol.result import answer_of
-
-_META = "_meta"
 
 
 def measure(rule: Rule, result: object) -> Measured:
     """The measures that a rule asks for."""
     if not isinstance(result, dict):
-        return Measured()
-    places = rule.places()
-    below = answer_of(result) if any(path[:1] != (_META,) for path in places.values()) else None
-
-    def told(path: Path | None) -> object:
-        if path is None:
-            return None
-        return _at(result if path[:1] == (_META,) else below, path)
-
-    units = told(rule.units) if rule.unit_nanousd is not None else None
-    return Measured(
-        _scaled(len(units) if isinstance(units, list) else units, 1000, MOST_UNITS_MILLI),
-        _scaled(told(rule.reported), MICRO if rule.reported_in == "usd" else 1, MOST_MICROUSD),
-        _scaled(told(rule.tokens), 1, MOST_TOKENS),
-    )
+        return NOTHING
+    answer = answer_of(result) if rule.looks_in_answer else None
+    units = reported = tokens = None
+    if rule.unit_nanousd is not None:
+        told = _at(result, answer, rule.units)
+        units = _scaled(len(told) if isinstance(told, list) else told, 1000, MOST_UNITS_MILLI)
+    if rule.reported is not None:
+        told = _at(result, answer, rule.reported)
+        reported = _scaled(told, MICRO if rule.reported_in == "usd" else 1, MOST_MICROUSD)
+    if rule.tokens is not None:
+        tokens = _scaled(_at(result, answer, rule.tokens), 1, MOST_TOKENS)
+    return Measured(units, reported, tokens)
 
 
-def _at(value: object, path: Path) -> object:
+def _at(result: dict[str, object], answer: object, path: Path) -> object:
+    value = result if path[:1] == (META,) else answer
     for step in path:
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, dict) else None

@@ -57,7 +57,7 @@ def reprice(connection: Connection, book: Book) -> None:
 
 
 def _entry(rule: Rule) -> list[object]:
-    places = rule.places()
+    places = rule.places
     return [
         rule.call_microusd,
         rule.unit_nanousd,

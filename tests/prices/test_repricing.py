@@ -132,8 +132,8 @@ def test_history_priced_by_a_book_is_what_the_book_would_have_recorded(
             old, new = before.of("files", one["tool"]), now.of("files", one["tool"])
             assert anew[0] is None
             assert new is not None
-            stored = {} if old is None else old.places()
-            asked = {name: path for name, path in new.places().items() if name != "units" or one["outcome"] == "ok"}
+            stored = {} if old is None else old.places
+            asked = {name: path for name, path in new.places.items() if name != "units" or one["outcome"] == "ok"}
             assert not asked.items() <= stored.items()
         else:
             assert anew == recorded
