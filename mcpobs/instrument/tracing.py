@@ -56,6 +56,7 @@ class Tracing:
         self._provider: object = None
         self._start_span: Callable[..., Any]
         self._onlookers: Onlookers
+        self._with_span: Callable[[Any, Any], Any]
         self._light: LightSpans | None = None
         self._contexts: Any = None  # opentelemetry.context
         self._server_kind: Any = None
@@ -98,7 +99,7 @@ class Tracing:
         own = span.get_span_context()
         return Opened(
             span,
-            contexts.attach(trace.set_span_in_context(span, above)),
+            contexts.attach(self._with_span(above, span)),
             _plain(own) if own.is_valid and (parent is None or own.span_id != parent.span_id) else None,
             None if parent is None else _plain(parent),
             _plain(around) if linked else None,
@@ -142,6 +143,7 @@ class Tracing:
             self._light = _light(provider, tracer)
             self._contexts, self._server_kind = context, trace.SpanKind.SERVER
             self._carried = Carried(trace, propagate)
+            self._with_span = _placing(trace, context.Context)
 
     def _carry(self, meta: Mapping[str, object]) -> Opened:
         """Without a provider the caller's context is handed on all the same, for the requests of the tool's own."""
@@ -220,6 +222,17 @@ def _span_in(trace: Any, context: Any) -> Any:
         return None
     found = trace.get_current_span(context).get_span_context()
     return found if found.is_valid else None
+
+
+def _placing(trace: Any, context: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """Puts a span into a context, as `set_span_in_context` with its arguments the other way round: that goes through
+    three functions and two dicts."""
+    places = list(trace.set_span_in_context(trace.INVALID_SPAN, context()).items())
+    if len(places) != 1 or places[0][1] is not trace.INVALID_SPAN:  # an API that does more than that
+        return lambda above, span: trace.set_span_in_context(span, above)
+    ((place, _),) = places
+
+    return lambda above, span: context({**above, place: span})
 
 
 def _plain(context: Any) -> TraceContext:

@@ -25,7 +25,15 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+    set_span_in_context,
+)
 
 from mcpobs import semconv
 from mcpobs.instrument.light import LightSpan, LightSpans
@@ -38,8 +46,19 @@ PARENTS = {
     "sampled": SpanContext(7 << 64, 9, True, TraceFlags(1)),
     "sampled at random": SpanContext(7 << 64, 9, True, TraceFlags(3)),
     "not sampled": SpanContext(7 << 64, 9, True, TraceFlags(0)),
+    "with a state": SpanContext(7 << 64, 9, True, TraceFlags(1), TraceState([("vendor", "1")])),
+    "of the process": SpanContext(7 << 64, 9, False, TraceFlags(1)),
+    "of the process, not sampled": SpanContext(7 << 64, 9, False, TraceFlags(0)),
 }
-SAMPLERS = [DEFAULT_ON, ALWAYS_ON, ALWAYS_OFF, ParentBased(ALWAYS_ON, remote_parent_sampled=ALWAYS_OFF)]
+SAMPLERS = [
+    DEFAULT_ON,
+    ALWAYS_ON,
+    ALWAYS_OFF,
+    ParentBased(ALWAYS_OFF),
+    ParentBased(ALWAYS_ON, remote_parent_sampled=ALWAYS_OFF, local_parent_not_sampled=ALWAYS_ON),
+    ParentBased(ALWAYS_ON, remote_parent_sampled=TraceIdRatioBased(1.0)),
+    TraceIdRatioBased(1.0),
+]
 TOLD = {semconv.METHOD: "tools/call", semconv.TOOL: "add"}
 
 

@@ -10,13 +10,14 @@ from mcp import Client
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 import mcpobs
 from mcpobs import semconv
-from mcpobs.instrument.tracing import _set
+from mcpobs.instrument.tracing import _placing, _set
 from tests.instrument.recorded import calls_of, rows_of
 from tests.instrument.shop import new_shop
 
@@ -180,3 +181,23 @@ def test_attributes_are_set_as_the_sdk_would_set_them(limits: SpanLimits) -> Non
     theirs.set_attributes(found)
     assert dict(ours.attributes) == dict(theirs.attributes)
     assert ours.dropped_attributes == theirs.dropped_attributes
+
+
+def test_a_span_is_put_into_a_context_as_the_api_does_it() -> None:
+    span, above = trace.NonRecordingSpan(trace.SpanContext(1, 2, False)), Context({"theirs": 1})
+    put = _placing(trace, Context)(above, span)
+    assert put == trace.set_span_in_context(span, above)
+    assert type(put) is Context
+    assert trace.get_current_span(put) is span
+
+
+def test_an_api_that_puts_more_into_a_context_does_it_itself() -> None:
+    class Api:
+        INVALID_SPAN = trace.INVALID_SPAN
+
+        @staticmethod
+        def set_span_in_context(span: trace.Span, context: Context) -> Context:
+            return Context({**trace.set_span_in_context(span, context), "more": span})
+
+    span = trace.NonRecordingSpan(trace.SpanContext(1, 2, False))
+    assert _placing(Api, Context)(Context(), span)["more"] is span
