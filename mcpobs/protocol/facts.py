@@ -6,25 +6,25 @@ cannot be tried out against a guess.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from mcpobs.prices.rule import Measured, Rule
 from mcpobs.protocol.canonical import canonical
 from mcpobs.protocol.declared import Declared
 from mcpobs.protocol.decode import Opaque
 from mcpobs.protocol.features import features_of, features_of_flat
 from mcpobs.protocol.layout import Layouts
-from mcpobs.protocol.measures import measure
 from mcpobs.protocol.operation import ValueFacts
 from mcpobs.protocol.result import read_result
 from mcpobs.protocol.shape import shape_of, shortened
 
+if TYPE_CHECKING:
+    from mcpobs.prices.rule import Measured, Rule
+
 DIGEST_BYTES = 8
 MAX_KNOWN_KEYS = 4_096
 MAX_KNOWN_KEY = 64
-_QUOTING = re.compile(r"[\"\\]")  # such a name would have to be escaped in JSON
 
 
 class Facts:
@@ -82,7 +82,11 @@ class Facts:
         if self._price is None or tool is None:
             return None
         rule = self._price(tool)
-        return measure(rule, result) if rule is not None and rule.looks else None
+        if rule is None or not rule.looks:
+            return None
+        from mcpobs.protocol.measures import measure  # with the prices, which most do without
+
+        return measure(rule, result)
 
     def error(self, error: object, size_bytes: int | None = None) -> ValueFacts:
         """Facts of a JSON-RPC error: equal code and message have equal digests, whatever its data says."""
@@ -106,7 +110,8 @@ class Facts:
         declared = schema.members if schema else {}
 
         def shown(name: str) -> str:
-            return name if name in declared and not _QUOTING.search(name) else self._hash_key(name)
+            # A name with one of these would have to be escaped in JSON.
+            return name if name in declared and '"' not in name and "\\" not in name else self._hash_key(name)
 
         return shown
 

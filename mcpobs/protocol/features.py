@@ -156,7 +156,8 @@ class _Walk:
         self._texts_left -= len(texts)
         flags, longest = _flags_in(texts)
         self.flags |= flags
-        self.longest = max(self.longest, longest)
+        if longest > self.longest:
+            self.longest = longest
         return flags, longest
 
     def _level(self, branch: _Branch) -> bool:
@@ -178,9 +179,11 @@ class _Walk:
                     self.flags |= CUT
                 self._left -= len(item)
                 below += item[: max(self._left + len(item), 0)]
-        flags, longest = self.texts(texts)
-        branch.flags |= flags
-        branch.longest = max(branch.longest, longest)
+        if texts:
+            flags, longest = self.texts(texts)
+            branch.flags |= flags
+            if longest > branch.longest:
+                branch.longest = longest
         branch.level = below
         return nested
 

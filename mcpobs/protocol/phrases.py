@@ -113,6 +113,8 @@ def gives_orders(text: str) -> bool:
         low = text.lower()
         if any(word in low for word in _IDEOGRAPHS) and any(word in low for word in _IDEOGRAPHS_OF_ORDERS):
             return True
+        if len(text) < MIN_LENGTH or len(low.split(None, 1)) < 2:
+            return False
         words = _WORD.findall(low)
         if _TRIGGERS.isdisjoint(words):
             return False
