@@ -10,15 +10,17 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
 from mcpobs import semconv
-from mcpobs.prices.rule import ANSWERED, Measured, Rule
 from mcpobs.protocol.operation import Operation, Peer, Sender
 from mcpobs.protocol.session import Session
 from mcpobs.segment import Opening, opening_of
+
+if TYPE_CHECKING:
+    from mcpobs.prices.rule import Measured, Rule
 
 Row = dict[str, str | int | bool]
 Extra = Mapping[str, str | int]
@@ -265,7 +267,7 @@ def _charge(row: Row, operation: Operation, rule: Rule) -> None:
     if charge.microusd is not None:
         row["cost_microusd"] = charge.microusd
     row["cost_source"] = charge.source
-    if not rule.is_fixed and operation.outcome in ANSWERED:
+    if rule.has_facts(operation.outcome):
         _describe_cost(row, rule, size, operation.measured)
 
 

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcpobs.errors import UsageError
-from mcpobs.prices.book import Book
+
+if TYPE_CHECKING:
+    from mcpobs.prices.book import Book
 
 LAKE_VARIABLE = "MCPOBS_LAKE"
 CONFIG_VARIABLE = "MCPOBS_CONFIG"
@@ -64,11 +67,17 @@ class IdentityConfig:
     static: bool = False
 
 
+def _no_prices() -> Book:
+    from mcpobs.prices.book import Book  # 3 ms that a report does not pay, nor a user without a config.toml
+
+    return Book()
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """config.toml."""
 
-    prices: Book = field(default_factory=Book)
+    prices: Book = field(default_factory=_no_prices)
     """[prices] and [servers.NAME.prices]: what calls cost."""
     idle_gap_s: float = IDLE_GAP_S
     """[sessions] idle_gap_s: after how long a pause a caller without a session id begins another."""

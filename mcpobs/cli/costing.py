@@ -12,7 +12,7 @@ from mcpobs.lake.engine import Connection
 from mcpobs.output import answers
 from mcpobs.output.chart import read_chart
 from mcpobs.prices import models
-from mcpobs.queries import pricing
+from mcpobs.queries import repricing
 from mcpobs.queries.header import Query, Value
 from mcpobs.queries.run import Result, run
 from mcpobs.queries.window import Window
@@ -40,7 +40,7 @@ def check(query: Query | None, by: str | None, reprice: bool, everything: bool) 
 def reprice(connection: Connection, warn: Callable[[str], None]) -> None:
     """From now on the connection's calls cost what they would by the book that is in force now."""
     folder = config_folder()
-    pricing.reprice(connection, models.resolved(load_config(folder).prices, folder, warn))
+    repricing.reprice(connection, models.resolved(load_config(folder).prices, folder, warn))
 
 
 def ask_cost(connection: Connection, query: Query, given: dict[str, Value], chosen: Window, by: str) -> Found:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mcpobs.cli import costing
 from mcpobs.cli.asking import ALL, Found, ask, ask_activity, ask_all, ask_overview, ask_p95
 from mcpobs.cli.printing import (
     DEFAULT_ROWS,
@@ -90,7 +89,10 @@ def look(
 ) -> tuple[Found, list[str]]:
     """Opens the lake and asks; the answer, and warnings that were told. `empty` is called where there are no rows."""
     query = _query(options)
-    costing.check(query, options.by, options.reprice, options.name == ALL)
+    if options.by is not None or options.reprice:
+        from mcpobs.cli import costing
+
+        costing.check(query, options.by, options.reprice, options.name == ALL)
     chosen = None
     if not options.p95 or options.since is not None or options.until is not None:
         chosen = window.given(options.since, options.until, now)
@@ -126,6 +128,8 @@ def _ask(
     resolved = filters.resolve(connection, wanted(options))
     ever = chosen or window.EVERYTHING
     if options.reprice:
+        from mcpobs.cli import costing
+
         costing.reprice(connection, say)
     if query is not None:
         found = ask(connection, query, resolved, ever, options.min_calls, rows, options.by)

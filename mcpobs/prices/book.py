@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from mcpobs.prices.rule import Rule
+if TYPE_CHECKING:
+    from mcpobs.prices.rule import Rule
 
 ANY_TOOL = "*"
 
@@ -23,6 +25,8 @@ class Book:
     @classmethod
     def a_call(cls, microusd: Mapping[str, int]) -> Book:
         """Fixed prices by tool."""
+        from mcpobs.prices.rule import Rule  # an empty book does without
+
         return cls({tool: Rule(call_microusd=price) for tool, price in microusd.items()})
 
     def __len__(self) -> int:

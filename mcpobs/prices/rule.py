@@ -1,6 +1,6 @@
 """What one tool's calls cost: the parts of a price, and what they make of a call. Reads no result and does no I/O.
 
-The same arithmetic is in `queries/repriced.py` as SQL, where history is priced anew; a test holds both together.
+The same arithmetic is in `queries/repricing.py` as SQL, where history is priced anew; a test holds both together.
 Integers throughout, halves rounded up, no product above 10**18.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
-
-import orjson
 
 from mcpobs.semconv import Outcome
 
@@ -81,6 +79,10 @@ class Rule:
     def is_fixed(self) -> bool:
         return self.unit_nanousd is None and self.reported is None and not self.counts_tokens
 
+    def has_facts(self, outcome: Outcome | None) -> bool:
+        """Whether a cost is made of more than the outcome of the call."""
+        return not self.is_fixed and outcome in ANSWERED
+
     @property
     def counts_tokens(self) -> bool:
         return self.microusd_per_mtok is not None or self.model is not None
@@ -93,6 +95,8 @@ class Rule:
     @cached_property
     def paths(self) -> str | None:
         """Where it looks, as `cost_paths` has it; None where nowhere."""
+        import orjson  # a report reads prices and no paths
+
         found = {name: list(path) for name, path in self.places.items()}
         return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else None
 

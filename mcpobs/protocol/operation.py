@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from mcpobs.prices.rule import Measured
 from mcpobs.semconv import Outcome
+
+if TYPE_CHECKING:
+    from mcpobs.prices.rule import Measured
 
 Sender = Literal["client", "server"]
 """Which side of the connection sent a frame."""

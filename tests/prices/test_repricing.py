@@ -15,7 +15,7 @@ from mcpobs.prices.rule import MOST_MICROUSD, MOST_TOKENS, MOST_UNITS_MILLI, Mea
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation, Stamp, ValueFacts
 from mcpobs.protocol.session import StdioSessions
-from mcpobs.queries import pricing
+from mcpobs.queries import repricing
 from mcpobs.queries.run import create_views
 from mcpobs.row import Recorder, Rows
 from tests.queries.recorded import Row, ask, call, in_memory
@@ -116,7 +116,7 @@ def _recorded(calls: list[dict[str, Any]], book: Book) -> list[Row]:
 def _costs(rows: list[Row], book: Book | None) -> list[tuple[Any, ...]]:
     connection = in_memory(rows)
     if book is not None:
-        pricing.reprice(connection, book)
+        repricing.reprice(connection, book)
     create_views(connection, ("tool_calls",))
     return connection.execute("select cost_microusd, cost_source from tool_calls order by span_id").fetchall()
 
@@ -176,7 +176,7 @@ def test_a_report_tells_how_many_calls_cannot_be_priced_anew() -> None:
         call(4, cost_paths='{"units":["pages"]}', cost_units_milli=2000),
     ]
     connection = in_memory(rows)
-    pricing.reprice(connection, Book({"*": Rule(unit_nanousd=1_000_000, units=("pages",))}))
+    repricing.reprice(connection, Book({"*": Rule(unit_nanousd=1_000_000, units=("pages",))}))
     (found,) = ask(connection, "cost")
     told = {name: found[name] for name in ("calls", "priced", "unpriced", "unrecorded", "cost_microusd")}
     assert told == {"calls": 4, "priced": 1, "unpriced": 2, "unrecorded": 2, "cost_microusd": 2000}
@@ -185,7 +185,7 @@ def test_a_report_tells_how_many_calls_cannot_be_priced_anew() -> None:
 
 def test_calls_of_a_tool_without_a_price_in_the_book_have_no_cost_by_it() -> None:
     connection = in_memory([call(1, cost_microusd=5, cost_source="price"), call(2, tool="fetch", service_name=None)])
-    pricing.reprice(connection, Book({"fetch": Rule(call_microusd=7)}))
+    repricing.reprice(connection, Book({"fetch": Rule(call_microusd=7)}))
     assert {row["item"]: row["cost_microusd"] for row in ask(connection, "cost")} == {"search": None, "fetch": 7}
 
 
