@@ -31,16 +31,21 @@ class Carried:
             self._standard = _is_standard(propagator)
         return self._fields.isdisjoint(meta)
 
-    def over(self, here: Any, meta: Mapping[str, object], parent: TraceContext | None) -> Any:
-        """The carried context over the present one. `parent` is what `traceparent` says, where it is well formed:
-        where nothing else is carried the standard propagators' own way to it takes 9 µs more."""
+    def caller(self, meta: Mapping[str, object], parent: TraceContext | None) -> Any:
+        """The caller's span, where that is all that is carried; None where the propagators are to be asked.
+
+        `parent` is what `traceparent` says, where it is well formed: the standard propagators' own way takes 9 µs.
+        """
         if parent is None or not self._standard or "tracestate" in meta or "baggage" in meta:
-            return extracted(self._propagate, meta, here)
+            return None
         trace = self._trace
-        caller = trace.SpanContext(
+        return trace.SpanContext(
             int(parent.trace_id, 16), int(parent.span_id, 16), True, trace.TraceFlags(parent.flags)
         )
-        return trace.set_span_in_context(trace.NonRecordingSpan(caller), here)
+
+    def over(self, here: Any, meta: Mapping[str, object]) -> Any:
+        """What is carried over the present context, by the propagators themselves."""
+        return extracted(self._propagate, meta, here)
 
 
 def extracted(propagate: Any, meta: Mapping[str, object], here: Any) -> Any:

@@ -77,10 +77,14 @@ class Tracing:
         contexts = self._contexts
         here = contexts.get_current()
         around = _span_in(trace, here)
-        above, parent = here, around
+        above, parent, told = here, around, None
         if meta is not None and not self._carried.is_nothing(meta):
-            above = self._carried.over(here, meta, operation.parent)
-            parent = _span_in(trace, above)
+            caller = self._carried.caller(meta, operation.parent)
+            if caller is not None:
+                above, parent, told = self._with_span(here, trace.NonRecordingSpan(caller)), caller, operation.parent
+            else:
+                above = self._carried.over(here, meta)
+                parent = _span_in(trace, above)
         linked = around is not None and (parent is None or parent.span_id != around.span_id)
         name, telling = self._name(operation)
         start_ns = operation.start.unix_nano
@@ -101,7 +105,7 @@ class Tracing:
             span,
             contexts.attach(self._with_span(above, span)),
             _plain(own) if own.is_valid and (parent is None or own.span_id != parent.span_id) else None,
-            None if parent is None else _plain(parent),
+            told if told is not None or parent is None else _plain(parent),
             _plain(around) if linked else None,
         )
 
