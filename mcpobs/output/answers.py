@@ -93,7 +93,7 @@ def cost(result: Result, by: str = "tool") -> str:
     calls, priced, unpriced, incomplete, unrecorded = (
         sum(record[name] for record in records) for name in ("calls", "priced", "unpriced", "incomplete", "unrecorded")
     )
-    told = "no call has a price"
+    told = "no cost is known of any call: prices stand below [prices] in config.toml"
     if priced:
         first = records[0]  # by cost
         name = first[{"tool": "tool", "session": "session_id", "tenant": "tenant"}[by]]
@@ -102,7 +102,7 @@ def cost(result: Result, by: str = "tool") -> str:
         total = dollars(sum(record["cost_microusd"] or 0 for record in records))
         most = f"{whose}, {dollars(first['cost_microusd'])}{share}"
         told = f"{total} for {priced:,} of {count(calls, 'call')}; the most: {most}"
-    if unpriced:
+    if unpriced and priced:
         told += f"; {unpriced:,} without a known cost"
     if incomplete:
         told += f"; {incomplete:,} whose result did not tell what their price asks for"

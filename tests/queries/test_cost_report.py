@@ -65,7 +65,9 @@ def test_history_by_todays_prices(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 def test_without_any_cost_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _asked(tmp_path, [call(1)], capsys).startswith("no call has a price; 1 without a known cost\n")
+    assert _asked(tmp_path, [call(1)], capsys).startswith(
+        "no cost is known of any call: prices stand below [prices] in config.toml\n"
+    )
 
 
 @pytest.mark.parametrize(

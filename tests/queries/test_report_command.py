@@ -94,7 +94,9 @@ def test_a_chosen_window_is_taken_as_it_is(report: Report) -> None:
     assert out.splitlines()[0] == "no tool has 20 answered calls since 2026-09-21 14:23:00 UTC; the most is 1"
 
 
-@pytest.mark.parametrize("name", ["latency", "errors", "sessions", "failures", "loops", "shapes", "coverage", "http"])
+@pytest.mark.parametrize(
+    "name", ["latency", "errors", "sessions", "failures", "loops", "shapes", "coverage", "http", "cost"]
+)
 @pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
 def test_every_report_in_every_format(name: str, form: str, report: Report) -> None:
     out, _ = report(name=name, format=form, limit=3)
