@@ -181,7 +181,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--blocks", type=int, default=20)
     parser.add_argument("--calls", type=int, default=100)
     options = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # its committer may still be at work
         print("\n\n".join(anyio.run(run, options.blocks, options.calls, Path(folder) / "lake")))
 
 

@@ -17,6 +17,7 @@ from opentelemetry.trace.status import Status, StatusCode
 
 MAX_ATTRIBUTES = 64  # that a span of ours has
 _UNSET, _ERROR = Status(StatusCode.UNSET), Status(StatusCode.ERROR)  # without a description: that is content
+_new = object.__new__
 _RANDOM = getattr(TraceFlags, "RANDOM_TRACE_ID", 0)
 _FLAGS = [TraceFlags(TraceFlags.DEFAULT), TraceFlags(TraceFlags.SAMPLED)]
 _RANDOM_FLAGS = [TraceFlags(flags | _RANDOM) for flags in _FLAGS]
@@ -40,10 +41,6 @@ class LightSpan(Span):
     unmade: Unmade
     whole = False
     ended: ReadableSpan | None = None
-
-    def __init__(self, context: SpanContext, unmade: Unmade) -> None:
-        self._context = context
-        self.unmade = unmade
 
     def __getattr__(self, name: str) -> Any:
         inside = vars(self)
@@ -113,7 +110,10 @@ class LightSpans:
         )
         if not decision.recorded:
             return NonRecordingSpan(own)
-        return LightSpan(own, (self._tracer, name, parent, telling, start_ns))
+        span = _new(LightSpan)  # 3 µs less than by the SDK's own way, which only sees to it that nobody makes a Span
+        span._context = own
+        span.unmade = (self._tracer, name, parent, telling, start_ns)
+        return span
 
     def end(self, span: LightSpan, attributes: dict[str, Any], failed: bool, end_ns: int) -> bool:
         """Hands what was recorded to the processors. False where the span was made whole, which is not ended."""
@@ -188,7 +188,8 @@ class _MadeSpan(Span):
 def _try(tracer: Any) -> None:
     """Raises where a span cannot be made whole. Nothing is exported, for it does not end."""
     context = SpanContext(1, 1, False)
-    tried = LightSpan(context, (tracer, "", None, {"a": "b"}, 1))
+    tried = _new(LightSpan)
+    tried._context, tried.unmade = context, (tracer, "", None, {"a": "b"}, 1)
     tried.set_attribute("c", "d")
     if not tried.is_recording() or dict(tried.attributes or {}) != {"a": "b", "c": "d"} or tried.context is not context:
         raise TypeError("a span of another kind")

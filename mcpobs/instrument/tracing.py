@@ -116,14 +116,15 @@ class Tracing:
             return
         end_ns = operation.start.unix_nano + operation.duration_ns
         failed = operation.error_type is not None
-        found = _by_attribute(own)
-        if session_id is not None:
-            found[semconv.MCP_SESSION_ID] = session_id
         light = self._light
-        if light is not None and type(span) is light.kind and light.end(span, self._of(shared) | found, failed, end_ns):
+        if (
+            light is not None
+            and type(span) is light.kind
+            and light.end(span, self._attributes(shared, own, session_id), failed, end_ns)
+        ):
             return
         if span.is_recording():
-            _set(span, self._of(shared), found)
+            _set(span, self._attributes(shared, own, session_id))
             if failed:
                 from opentelemetry.trace.status import Status, StatusCode
 
@@ -166,21 +167,22 @@ class Tracing:
             known = self._names[asked] = (f"{method} {target}" if target else method, _telling(operation))
         return known
 
-    def _of(self, shared: Shared) -> dict[str, Any]:
-        """The attributes of what rows share."""
+    def _attributes(self, shared: Shared, own: Row, session_id: str | None) -> dict[str, Any]:
         known = self._shared.get(id(shared))
         if known is None or known[0] is not shared:
             if len(self._shared) >= _MOST_SHARED:
                 self._shared.clear()
-            known = self._shared[id(shared)] = (shared, _by_attribute(shared.columns))
-        return known[1]
+            known = self._shared[id(shared)] = (shared, _by_attribute(shared.columns, {}))
+        found = _by_attribute(own, known[1].copy())
+        if session_id is not None:
+            found[semconv.MCP_SESSION_ID] = session_id
+        return found
 
 
-def _set(span: Any, found: dict[str, Any], more: dict[str, Any] | None = None) -> None:
+def _set(span: Any, found: dict[str, Any]) -> None:
     """As `span.set_attributes`, which cleans every value by itself: 30 of them take 40 µs, and a native span 70 in all.
     Ours are texts, integers and booleans already. An SDK that is built otherwise, or has a limit which they meet, does
     it itself."""
-    more = more or {}
     try:
         kept = span._attributes
         inside, lock, room, longest = kept._dict, kept._lock, kept.maxlen, kept.max_value_len
@@ -190,13 +192,12 @@ def _set(span: Any, found: dict[str, Any], more: dict[str, Any] | None = None) -
         lock is None
         or longest is not None
         or not isinstance(inside, dict)
-        or (room is not None and len(inside) + len(found) + len(more) > room)
+        or (room is not None and len(inside) + len(found) > room)
     ):
-        span.set_attributes({**found, **more})
+        span.set_attributes(found)
         return
     with lock:
         inside.update(found)
-        inside.update(more)
 
 
 def _light(provider: object, tracer: object) -> LightSpans | None:
@@ -255,9 +256,12 @@ def _telling(operation: Operation) -> dict[str, str]:
     return told
 
 
-def _by_attribute(columns: Row) -> dict[str, Any]:
+def _by_attribute(columns: Row, found: dict[str, Any]) -> dict[str, Any]:
+    """Adds the columns to what was found, under the names of their attributes."""
     names = _ATTRIBUTE_OF
-    found: dict[str, Any] = {names[column]: value for column, value in columns.items() if column in names}
+    for column, value in columns.items():
+        if column in names:
+            found[names[column]] = value
     rest = columns.get("attributes")
     if isinstance(rest, str):
         found.update(orjson.loads(rest))

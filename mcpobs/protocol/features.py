@@ -39,6 +39,7 @@ class Names(NamedTuple):
     flags: int
     told: tuple[str, ...]  # the members that are told of, in the order of their shown names
     text: str  # with %s for each that is told
+    plain: str  # the features, with the same, where the values have no flag and none is longer
 
 
 def names_in(value: dict[str, object], shown: Shown) -> Names:
@@ -46,7 +47,9 @@ def names_in(value: dict[str, object], shown: Shown) -> Names:
     flags, longest = _flags_in(value)
     names = _by_shown_name(value, shown)
     told = [f'"{name.replace("%", "%%")}":"%s"' for name in names]
-    return Names(len(value), longest, flags, tuple(names.values()), "{" + ",".join(told) + "}")
+    text = "{" + ",".join(told) + "}"
+    plain = _told(1, flags, len(value), longest, text)
+    return Names(len(value), longest, flags, tuple(names.values()), text, plain)
 
 
 def _by_shown_name(value: Iterable[str], shown: Shown) -> dict[str, str]:
@@ -57,7 +60,7 @@ def _by_shown_name(value: Iterable[str], shown: Shown) -> dict[str, str]:
 
 def features_of_flat(names: Names, value: dict[str, object]) -> str:
     """The same as `features_of` an object of these names, all of them told of; no member is an object or an array."""
-    keys, longest, flags, told, text = names
+    keys, longest, flags, told, text, plain = names
     words = []
     for name in told:
         item = value[name]
@@ -71,6 +74,8 @@ def features_of_flat(names: Names, value: dict[str, object]) -> str:
                 longest = size
         else:
             words.append(of_scalar(item))
+    if longest == names.longest and flags == names.flags:
+        return plain % tuple(words)
     return _told(1, flags, keys, longest, text % tuple(words))
 
 
