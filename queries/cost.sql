@@ -1,6 +1,6 @@
 -- question: What do calls cost, and who spends it?
 -- kind:     report
--- reads:    tool_calls, llm_calls
+-- reads:    usage, llm_calls
 -- params:
 --   since    bigint = 0                    start of the window, unix ns
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -26,27 +26,13 @@
 --   llm_microusd   bigint   what those cost by today's prices of the models; null where none is known
 -- chart:    bar item cost_microusd
 with used as (
-    -- Sums that can be added up further: by session, server, tool and tenant.
     select
-        session_id, service_name, tool, tenant,
-        cast(sum(case when outcome = 'input_required' then 0 else 1 end) as bigint) as calls,
-        cast(count(cost_microusd) as bigint) as priced,
-        cast(sum(case
-            when cost_microusd is null
-                and coalesce(outcome, '?') not in ('denied', 'protocol_error', 'input_required') then 1
-            else 0
-        end) as bigint) as unpriced,
-        cast(sum(case when cost_source like '%?%' then 1 else 0 end) as bigint) as incomplete,
-        cast(sum(case when cost_source = 'unrecorded' then 1 else 0 end) as bigint) as unrecorded,
-        cast(sum(cost_microusd) as bigint) as cost_microusd,
-        max(cost_microusd) as most_microusd
-    from tool_calls
-    where start_unix_nano >= $since
-        and start_unix_nano < $until
-        and ($tool is null or tool = $tool)
+        session_id, service_name, tool, tenant, calls, priced, unpriced, incomplete, unrecorded, cost_microusd,
+        most_microusd
+    from usage
+    where ($tool is null or tool = $tool)
         and ($session is null or session_id = $session)
         and ($server is null or service_name = $server)
-    group by session_id, service_name, tool, tenant
 ),
 called as (
     select

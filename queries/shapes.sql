@@ -1,6 +1,6 @@
 -- question: Do any tools see unusual arguments, which might be an injection attempt?
 -- kind:     report
--- reads:    tool_calls
+-- reads:    inputs, input_sessions
 -- history:  whole
 -- params:
 --   since       bigint = 0                    start of the window, unix ns
@@ -46,23 +46,16 @@
 with groups as (
     select
         service_name, tool, args_shape, args_features,
-        cast(sum(case when start_unix_nano >= $since then 1 else 0 end) as bigint) as calls,
-        cast(sum(case when start_unix_nano < $since then 1 else 0 end) as bigint) as calls_before,
-        max(args_bytes) as max_bytes,
-        max(case when start_unix_nano >= $since then args_bytes end) as max_args_bytes,
-        min(case when start_unix_nano >= $since then start_unix_nano end) as first_unix_nano,
-        max(case when start_unix_nano >= $since then start_unix_nano end) as last_unix_nano,
-        -- The newest call's session in one pass: the time has 19 digits from 2001 to 2286.
-        max(
-            case
-                when start_unix_nano >= $since
-                    then cast(start_unix_nano as varchar) || coalesce(session_id, '')
-            end
-        ) as newest,
-        max(case when session_id = $session and start_unix_nano >= $since then 1 else 0 end) as of_session
-    from tool_calls
-    where start_unix_nano < $until
-        and ($tool is null or tool = $tool)
+        cast(sum(case when last_unix_nano >= $since then calls else 0 end) as bigint) as calls,
+        cast(sum(case when last_unix_nano < $since then calls else 0 end) as bigint) as calls_before,
+        max(max_bytes) as max_bytes,
+        max(case when last_unix_nano >= $since then max_bytes end) as max_args_bytes,
+        min(case when last_unix_nano >= $since then first_unix_nano end) as first_unix_nano,
+        max(case when last_unix_nano >= $since then last_unix_nano end) as last_unix_nano,
+        max(case when last_unix_nano >= $since then newest end) as newest,
+        max(case when last_unix_nano >= $since then of_session else 0 end) as of_session
+    from inputs
+    where ($tool is null or tool = $tool)
         and ($server is null or service_name = $server)
     group by service_name, tool, args_shape, args_features
 ),
@@ -71,11 +64,9 @@ shape_sessions as (
         coalesce(service_name, '') as service_key,
         coalesce(tool, '') as tool_key,
         coalesce(args_shape, '') as shape_key,
-        count(distinct session_id) as sessions
-    from tool_calls
-    where start_unix_nano >= $since
-        and start_unix_nano < $until
-        and ($tool is null or tool = $tool)
+        cast(sum(sessions) as bigint) as sessions
+    from input_sessions
+    where ($tool is null or tool = $tool)
         and ($server is null or service_name = $server)
     group by coalesce(service_name, ''), coalesce(tool, ''), coalesce(args_shape, '')
 ),

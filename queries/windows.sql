@@ -2,6 +2,7 @@
 -- kind:     step
 -- reads:    tool_calls
 -- params:
+--   since    bigint = 0                    calls before are not looked at, unix ns
 --   until    bigint = 9223372036854775807  calls from here on are not there yet, unix ns
 --   tool     varchar = null                this tool only
 --   session  varchar = null                this session only
@@ -15,11 +16,12 @@
 --   day               bigint   calls in the last 24 hours before it
 --   days_7            bigint   calls in the last 7 days before it
 --   days_30           bigint   calls in the last 30 days before it
---   ever              bigint   calls at all
+--   ever              bigint   calls since then
 with answered as (
     select service_name, tool, start_unix_nano
     from tool_calls
-    where start_unix_nano < $until
+    where start_unix_nano >= $since
+        and start_unix_nano < $until
         and outcome in ('ok', 'tool_error', 'server_error', 'timeout')
         -- ours have none where nothing is answered; some senders never say it
         and (request_id is not null or coalesce(scope_name, '') <> 'mcpobs')

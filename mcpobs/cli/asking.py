@@ -12,6 +12,7 @@ from mcpobs.output.chart import Chart, read_chart
 from mcpobs.queries import catalog, ranking, window
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Query, Value
+from mcpobs.queries.latencies import latencies
 from mcpobs.queries.run import Result, counted, run
 from mcpobs.queries.window import Window
 
@@ -52,8 +53,10 @@ def ask(
     min_calls: int | None = None,
     limit: int | None = None,
     by: str | None = None,
+    *,
+    exact: bool = False,
 ) -> Found:
-    """One report; at most `limit` rows of one that may be long."""
+    """One report; at most `limit` rows of one that may be long, and `exact` where roll-ups would be rounded."""
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
     if min_calls is not None:
         given["min_calls"] = min_calls
@@ -63,6 +66,16 @@ def ask(
         from mcpobs.cli.costing import ask_cost  # a cold report of another kind does without
 
         return ask_cost(connection, query, given, chosen, by or "tool")
+    if query.name == "latency":
+        told = latencies(connection, given, exact=exact)
+        return Found(
+            query.name,
+            query.question,
+            answers.ROUNDED if told.rounded else None,
+            chosen,
+            told.result,
+            chart=read_chart(query),
+        )
     result = run(connection, query, given, limit)
     answer = None
     if query.name == "sessions" and result.rows:
@@ -70,10 +83,18 @@ def ask(
     return Found(query.name, query.question, answer, chosen, result, chart=read_chart(query))
 
 
-def ask_p95(connection: Connection, wanted: Filters, chosen: Window | None, now: int, min_calls: int | None) -> Found:
+def ask_p95(
+    connection: Connection,
+    wanted: Filters,
+    chosen: Window | None,
+    now: int,
+    min_calls: int | None,
+    *,
+    exact: bool = False,
+) -> Found:
     """Which tool is the slowest; in the newest window that has enough, where none is chosen."""
     least = ranking.MIN_CALLS if min_calls is None else min_calls
-    found = ranking.rank(connection, wanted, chosen, now, least)
+    found = ranking.rank(connection, wanted, chosen, now, least, exact=exact)
     question = "Which tool has the highest p95 right now?"
     chart = read_chart(catalog.load("latency"))
     return Found("p95", question, answers.highest_p95(found), found.window, found.result, least, chart)

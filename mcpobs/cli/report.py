@@ -37,6 +37,10 @@ def report(
     reprice: Annotated[
         bool, typer.Option("--reprice", help="Costs by today's prices of config.toml, not by those of their time.")
     ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Read every call for percentiles, also where roll-ups would do within 1.1 %."),
+    ] = False,
     lake: Annotated[
         str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
@@ -90,6 +94,7 @@ def report(
             watch=watch,
             by=by,
             reprice=reprice,
+            exact=exact,
             lake=lake,
         )
     )

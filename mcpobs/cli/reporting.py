@@ -59,6 +59,7 @@ class ReportOptions:
     watch: str | None = None
     by: str | None = None
     reprice: bool = False
+    exact: bool = False
     lake: str | None = None
 
 
@@ -132,11 +133,11 @@ def _ask(
 
         costing.reprice(connection, say)
     if query is not None:
-        found = ask(connection, query, resolved, ever, options.min_calls, rows, options.by)
+        found = ask(connection, query, resolved, ever, options.min_calls, rows, options.by, exact=options.exact)
     elif options.name == ALL:
         found = ask_all(connection, resolved, ever, now, options.min_calls, step, rows)
     elif options.p95:
-        found = ask_p95(connection, resolved, chosen, now, options.min_calls)
+        found = ask_p95(connection, resolved, chosen, now, options.min_calls, exact=options.exact)
     else:
         found = ask_overview(connection, resolved, ever, now, options.min_calls)
     if options.watch is None or found.activity is not None:

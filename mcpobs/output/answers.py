@@ -7,10 +7,13 @@ from typing import Any
 
 from mcpobs.output.text import printable
 from mcpobs.output.units import dollars, milliseconds, moment
+from mcpobs.queries.latencies import BOUND
 from mcpobs.queries.ranking import Ranking
 from mcpobs.queries.run import Result
 
 Record = Mapping[str, Any]
+
+ROUNDED = f"percentiles are from roll-ups, off by at most {BOUND}; --exact reads every call"
 
 
 def highest_p95(found: Ranking) -> str:
@@ -20,7 +23,8 @@ def highest_p95(found: Ranking) -> str:
     if winner:
         several = len({record["service_name"] for record in records}) > 1
         p95 = milliseconds(winner["p95_ms"])
-        return f"{tool(winner, several)}: p95 {p95} ms over {count(winner['calls'], 'call')} {found.window.when}"
+        about = "about " if found.rounded else ""
+        return f"{tool(winner, several)}: p95 {about}{p95} ms over {count(winner['calls'], 'call')} {found.window.when}"
     if records:
         most = max(record["calls"] for record in records)
         return f"no tool has {found.min_calls:,} answered calls {found.window.when}; the most is {most:,}"

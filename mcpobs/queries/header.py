@@ -22,6 +22,7 @@ are those for each of them, so they can be taken once and kept (`rollups.py`):
     calls     whatever the files
     sessions  where no session has calls in two of them
     rows      the same, and who reads the view leaves out the rows that are not in its window
+    sides     the same as sessions, and rows of calls before the window are told by their last call
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from mcpobs.errors import UsageError
 Kind = Literal["report", "view", "step"]
 """`report`: has a name on the command line · `view`: a relation that other queries read · `step`: a command's work."""
 
-Rollup = Literal["calls", "sessions", "rows"]
+Rollup = Literal["calls", "sessions", "rows", "sides"]
 """Which files' rows of a view make up those of all: see above."""
 
 Value = str | int | float | bool | None

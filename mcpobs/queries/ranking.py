@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mcpobs.lake.engine import Connection
+from mcpobs.lake.engine import Connection, EngineError
+from mcpobs.lake.reader import DATA_FILES
 from mcpobs.queries import catalog, window
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Value
+from mcpobs.queries.latencies import latencies
 from mcpobs.queries.run import Result, run
 from mcpobs.queries.window import Window
 
@@ -20,11 +22,13 @@ RANKED = Column("ranked", "boolean", "the tool has enough calls to be ranked")
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The tools of a window by p95, those with too few calls (`ranked` is false) after all others."""
+    """The tools of a window by p95, those with too few calls (`ranked` is false) after all others. `rounded`: by
+    roll-ups."""
 
     window: Window
     min_calls: int
     result: Result
+    rounded: bool
 
     @property
     def winner(self) -> dict[str, Any] | None:
@@ -32,32 +36,60 @@ class Ranking:
         return records[0] if records and records[0][RANKED.name] else None
 
 
-def rank(connection: Connection, filters: Filters, chosen: Window | None, now: int, min_calls: int) -> Ranking:
+def rank(
+    connection: Connection, filters: Filters, chosen: Window | None, now: int, min_calls: int, *, exact: bool = False
+) -> Ranking:
     """The ranking in the chosen window; where none is chosen, in the last hour, else in the newest that has a tool
     with `min_calls` answered calls, else of all time."""
     if chosen is not None:
-        return _ranking(connection, filters, chosen, min_calls)
-    found = _ranking(connection, filters, window.last_hour(now), min_calls)
+        return _ranking(connection, filters, chosen, min_calls, exact)
+    found = _ranking(connection, filters, window.last_hour(now), min_calls, exact)
     if found.winner:
         return found
-    return _ranking(connection, filters, _newest_with_enough(connection, filters, min_calls), min_calls)
+    return _ranking(connection, filters, _newest_with_enough(connection, filters, min_calls), min_calls, exact)
 
 
-def _ranking(connection: Connection, filters: Filters, chosen: Window, min_calls: int) -> Ranking:
+def _ranking(connection: Connection, filters: Filters, chosen: Window, min_calls: int, exact: bool) -> Ranking:
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **filters.params()}
-    result = run(connection, catalog.load("latency"), given)
+    told = latencies(connection, given, exact=exact)
+    result = told.result
     calls = [column.name for column in result.columns].index("calls")
     rows = [(*row, row[calls] >= min_calls) for row in result.rows]
     rows.sort(key=lambda row: not row[-1])  # stable: by p95 in either part
-    return Ranking(chosen, min_calls, Result((*result.columns, RANKED), rows, result.total))
+    return Ranking(chosen, min_calls, Result((*result.columns, RANKED), rows, result.total), told.rounded)
 
 
 def _newest_with_enough(connection: Connection, filters: Filters, min_calls: int) -> Window:
+    """Looks back twice as far as each window is long, for it ends with the newest answered call: all of a large lake
+    is read only where its newest part does not do."""
+    end = _end(connection)
+    for place, (_, length, _) in enumerate(window.STEPS if end is not None else ()):
+        since = max(0, (end or 0) - 2 * length)
+        tools = run(connection, catalog.load("windows"), {**filters.params(), "since": since}).records()
+        if tools and int(tools[0]["newest_unix_nano"]) - length >= since:
+            found = _shortest(tools, min_calls, place + 1)
+            if found is not None:
+                return found
     tools = run(connection, catalog.load("windows"), {**filters.params()}).records()
-    if not tools:
-        return window.EVERYTHING
+    return (_shortest(tools, min_calls, len(window.STEPS)) if tools else None) or window.EVERYTHING
+
+
+def _shortest(tools: list[dict[str, Any]], min_calls: int, steps: int) -> Window | None:
+    """The shortest of the first steps in which a tool has enough calls."""
     newest = int(tools[0]["newest_unix_nano"])
-    for column, length, words in window.STEPS:
+    for column, length, words in window.STEPS[:steps]:
         if max(tool[column] for tool in tools) >= min_calls:
             return window.before(newest, length, words)
-    return window.EVERYTHING
+    return None
+
+
+def _end(connection: Connection) -> int | None:
+    """A time at or after the start of the newest span; None where nothing tells but all of them."""
+    try:
+        rows = connection.execute(
+            f"select last_unix_nano from {DATA_FILES} union all select max(start_unix_nano) from _hot"
+        ).fetchall()
+    except EngineError:
+        return None  # a connection that no reader of the lake opened
+    known = [int(last) for (last,) in rows if last is not None]
+    return max(known) if known and len(known) >= len(rows) - 1 else None

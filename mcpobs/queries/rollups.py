@@ -22,7 +22,7 @@ from mcpobs.lake.reader import DATA_FILES
 from mcpobs.lake.schema import TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
 from mcpobs.queries import catalog
-from mcpobs.queries.header import Param, Query, Value
+from mcpobs.queries.header import Param, Query, Rollup, Value
 from mcpobs.queries.window import FOREVER
 
 MEMBERS = "members"
@@ -134,8 +134,7 @@ def _parts(connection: Connection, view: Query, given: Mapping[str, Value]) -> _
     looks_back = view.whole_history
     near = [file for file in files if file.first < until and (looks_back or file.last >= since)]
     answers = rollup.stored(rollup.folder(files[0].lake, view.name, _mark(view)), (file.path for file in near))
-    earliest = 0 if view.rollup == "rows" else since
-    kept = {file.path: file for file in near if file.path in answers and file.inside(earliest, until)}
+    kept = {file.path: file for file in near if file.path in answers and _of_window(view.rollup, file, since, until)}
     past = {
         file.path: file for file in near if file.path in answers and file.path not in kept and file.inside(0, since)
     }
@@ -145,6 +144,13 @@ def _parts(connection: Connection, view: Query, given: Mapping[str, Value]) -> _
             past.pop(path, None)
     read = tuple(file.path for file in near if file.path not in kept and file.path not in past)
     return _Parts(tuple(answers[path] for path in kept), sum(file.rows for file in kept.values()), read)
+
+
+def _of_window(kind: Rollup | None, file: _File, since: int, until: int) -> bool:
+    """Whether all of the file's answer is what the window asks for."""
+    if kind == "rows":
+        return file.inside(0, until)
+    return file.inside(since, until) or (kind == "sides" and file.inside(0, min(since, until)))
 
 
 def _files(connection: Connection) -> list[_File]:

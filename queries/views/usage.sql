@@ -22,8 +22,12 @@
 --   end_unix_nano    bigint   end of the call that ended last
 --   duration_ns      bigint   how long the calls took, all together
 --   result_bytes     bigint   size of all results
---   priced           bigint   calls whose cost was recorded
---   cost_microusd    bigint   that cost; null where none was
+--   priced           bigint   calls whose cost is known
+--   unpriced         bigint   calls that the tool ran for, and whose cost is not known
+--   incomplete       bigint   calls whose result did not tell what their price asks for: they cost more than is known
+--   unrecorded       bigint   calls that cannot be priced anew, for what the price asks for was not recorded
+--   cost_microusd    bigint   cost of the calls; null where none is known
+--   most_microusd    bigint   cost of the dearest call
 select
     session_id,
     service_name,
@@ -42,7 +46,15 @@ select
     cast(sum(coalesce(duration_ns, 0)) as bigint) as duration_ns,
     cast(sum(coalesce(result_bytes, 0)) as bigint) as result_bytes,
     count(cost_microusd) as priced,
-    cast(sum(cost_microusd) as bigint) as cost_microusd
+    cast(sum(case
+        when cost_microusd is null
+            and coalesce(outcome, '?') not in ('denied', 'protocol_error', 'input_required') then 1
+        else 0
+    end) as bigint) as unpriced,
+    cast(sum(case when cost_source like '%?%' then 1 else 0 end) as bigint) as incomplete,
+    cast(sum(case when cost_source = 'unrecorded' then 1 else 0 end) as bigint) as unrecorded,
+    cast(sum(cost_microusd) as bigint) as cost_microusd,
+    max(cost_microusd) as most_microusd
 from tool_calls
 where start_unix_nano >= $since
     and start_unix_nano < $until

@@ -1,0 +1,59 @@
+"""How long tools take: from every call, or from roll-ups where there are so many that reading them takes too long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mcpobs.lake.engine import Connection
+from mcpobs.queries import catalog, rollups
+from mcpobs.queries.header import Value
+from mcpobs.queries.run import Result, run
+
+ROLLED_FROM = 2_000_000
+"""Calls that need not be read from which on they are not: exact percentiles of two million take half a second."""
+
+BOUND = "1.1 %"
+"""How far a percentile from roll-ups may be off; `queries/latency_rolled.sql` says why."""
+
+ENOUGH = 20  # calls that either window needs for a trend, as in queries/latency.sql
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """The answer of the report latency; `rounded` where its percentiles are, by at most BOUND."""
+
+    result: Result
+    rounded: bool
+
+
+def latencies(connection: Connection, given: Mapping[str, Value], *, exact: bool = False) -> Latencies:
+    """The report latency with its parameters."""
+    values = dict(given)
+    before = values.pop("before", None)
+    view = catalog.view("durations")
+    window: dict[str, Value] = {name: values[name] for name in ("since", "until", "session") if name in values}
+    if exact or rollups.kept_rows(connection, view, window) < ROLLED_FROM:
+        return Latencies(run(connection, catalog.load("latency"), dict(given)), rounded=False)
+    rolled = catalog.load("latency_rolled")
+    found = run(connection, rolled, values)
+    if before is not None:
+        earlier = run(connection, rolled, {**values, "since": before, "until": values.get("since"), "min_calls": 1})
+        found = _with_trend(found, earlier)
+    return Latencies(found, rounded=True)
+
+
+def _with_trend(found: Result, earlier: Result) -> Result:
+    names = [column.name for column in found.columns]
+    place = names.index("p95_trend")
+    past = {
+        (record["service_name"], record["tool"]): record["p95_ms"]
+        for record in earlier.records()
+        if record["calls"] >= ENOUGH
+    }
+    rows = []
+    for row, record in zip(found.rows, found.records(), strict=True):
+        then = past.get((record["service_name"], record["tool"]))
+        trend = record["p95_ms"] / then if then and record["calls"] >= ENOUGH else None
+        rows.append((*row[:place], trend, *row[place + 1 :]))
+    return Result(found.columns, rows, found.total)
