@@ -47,8 +47,8 @@ def dollars(microusd: float) -> str:
     """A sum of money for a sentence; what is under a cent to the last digit."""
     if abs(microusd) >= 1_000_000:
         return f"${microusd / 1_000_000:,.2f}"
-    text = f"{microusd / 1_000_000:.{4 if abs(microusd) >= 10_000 else 6}f}"
-    return "$" + text.rstrip("0").rstrip(".")
+    whole, _, digits = f"{microusd / 1_000_000:.{4 if abs(microusd) >= 10_000 else 6}f}".partition(".")
+    return f"${whole}.{digits.rstrip('0'):0<2}"
 
 
 def milliseconds(value: float) -> str:

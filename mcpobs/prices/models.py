@@ -74,6 +74,8 @@ def installed() -> bool:
 def _tiers(price: object) -> list[Tier]:
     """`price` is a ModelPrice: each of its fields is absent, a Decimal of dollars, or one with tiers above it."""
     input_, output = getattr(price, "input_mtok", None), getattr(price, "output_mtok", None)
+    if input_ is None:  # not by tokens, or by names that we do not know: better no price than a wrong one
+        return []
     read, write = getattr(price, "cache_read_mtok", None), getattr(price, "cache_write_mtok", None)
     # What has no price of its own is part of the input.
     fields = (input_, read if read is not None else input_, write if write is not None else input_, output)

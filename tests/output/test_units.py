@@ -77,9 +77,10 @@ def test_a_heading_names_the_unit(name: str, heading: str) -> None:
 @pytest.mark.parametrize(
     ("microusd", "text"),
     [
-        (0, "$0"),
+        (0, "$0.00"),
         (5, "$0.000005"),
         (2000, "$0.002"),
+        (500_000, "$0.50"),
         (12_345, "$0.0123"),
         (1_500_000, "$1.50"),
         (12_345_678_900, "$12,345.68"),
