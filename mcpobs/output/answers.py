@@ -54,7 +54,7 @@ def sessions(result: Result) -> str:
         return f"{few}; the largest of {result.total:,} has {count(first['calls'], 'call')}"
     return (
         f"{heavy:,} of {count(result.total, 'session')}; the largest: {_short(first['session_id'])} with "
-        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all ({first['why']})"
+        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all ({first['why']}, against the median session)"
     )
 
 
