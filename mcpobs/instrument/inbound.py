@@ -163,7 +163,8 @@ def take_result(operation: Operation, result: object, facts: Facts) -> Verdict:
         return verdict
     if verdict.outcome in ("ok", "tool_error"):
         operation.result_items, operation.result_empty = items, empty
-        operation.measured = facts.measured(operation.tool, result)
+        if facts.asks_for_prices:
+            operation.measured = facts.measured(operation.tool, result)
     return verdict
 
 

@@ -133,10 +133,11 @@ class Tracing:
 
     def leave(self, opened: Opened) -> None:
         """What was current before is current again."""
-        contexts = self._contexts
-        if contexts is None:  # no provider, and the caller's context was handed on
-            from opentelemetry import context as contexts
-        contexts.detach(opened.token)
+        if self._contexts is None:  # no provider, and the caller's context was handed on
+            from opentelemetry import context
+
+            self._contexts = context
+        self._contexts.detach(opened.token)
 
     def _find_provider(self, trace: Any) -> None:
         self._provider = provider = provider_of(trace)

@@ -35,6 +35,7 @@ class Facts:
 
     def __init__(self, key: bytes, price: Callable[[str], Rule | None] | None = None) -> None:
         self._price = price
+        self.asks_for_prices = price is not None
         fit = key if len(key) <= 64 else blake2b(key).digest()
         self._value = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"value")
         self._text = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"text")
