@@ -27,8 +27,9 @@
 -- chart:    bar item cost_microusd
 with used as (
     select
-        session_id, service_name, tool, tenant, calls, priced, unpriced, incomplete, unrecorded, cost_microusd,
-        most_microusd
+        session_id, service_name, tool, tenant, calls, unpriced, incomplete, unrecorded, cost_microusd,
+        most_microusd,
+        cast(priced as bigint) as priced  -- a count, which some engines have without a sign
     from usage
     where ($tool is null or tool = $tool)
         and ($session is null or session_id = $session)

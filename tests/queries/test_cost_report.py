@@ -10,6 +10,8 @@ import pytest
 
 from mcpobs.cli.reporting import ReportOptions, run_report
 from mcpobs.errors import UsageError
+from mcpobs.lake import maintain, writer
+from mcpobs.queries import rollups
 from tests.queries.recorded import START, Row, call, spool
 
 PAGES = {"cost_paths": '{"units":["pages"]}', "cost_units_milli": 3000, "cost_source": "price+units"}
@@ -86,3 +88,17 @@ def test_an_option_that_does_not_fit_is_refused(
         run_report(ReportOptions(**{"name": "cost", "lake": str(tmp_path / "lake"), **options}), START)
     assert caught.value.message == message
     assert (caught.value.hint or "").startswith(hint)
+
+
+def test_history_by_todays_prices_is_not_answered_from_what_was_taken_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spool(tmp_path / "lake", ROWS)
+    writer.commit(tmp_path / "lake", wait=True)
+    maintain.compact(tmp_path / "lake", roll_up=rollups.take)
+    (tmp_path / "config.toml").write_text("[prices]\nsearch = 0.5\n")
+    for name in ("cost", "sessions"):
+        recorded = json.loads(_asked(tmp_path, [], capsys, name=name, format="json"))["rows"]
+        anew = json.loads(_asked(tmp_path, [], capsys, name=name, reprice=True, format="json"))["rows"]
+        assert sum(row["cost_microusd"] or 0 for row in recorded) == 2_000_000
+        assert sum(row["cost_microusd"] or 0 for row in anew) == 1_000_000
