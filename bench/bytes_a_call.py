@@ -1,8 +1,8 @@
 """What a call takes up on disk, beside OTLP of the same spans: `python -m bench.bytes_a_call LAKE [--spans 100000]`.
 
 Takes the largest file of a lake and writes its first spans as OTLP as well, in requests of 512 as a Collector batches
-them, with the attributes that mcpobs exports: as JSON under gzip (level 6) and as protobuf under gzip and zstd (level 3,
-where the package zstandard is there). All requests of a kind are compressed as one file.
+them, with the attributes that mcpobs exports: as JSON under gzip (level 6) and as protobuf under gzip and zstd (level
+3, where the package zstandard is there). All requests of a kind are compressed as one file.
 """
 
 from __future__ import annotations
