@@ -24,6 +24,15 @@
 --   llm_calls      bigint   model calls of agents that reached the lake; of their sessions, where rows are of those
 --   llm_tokens     bigint   tokens that those used, input and output
 --   llm_microusd   bigint   what those cost by today's prices of the models; null where none is known
+-- summary:
+--   calls             sum(calls)
+--   priced            sum(priced)
+--   unpriced          sum(unpriced)
+--   incomplete        sum(incomplete)
+--   unrecorded        sum(unrecorded)
+--   cost_microusd     sum(cost_microusd)
+--   llm_calls         sum(llm_calls)
+--   llm_microusd      sum(llm_microusd)
 -- chart:    bar item cost_microusd
 with used as (
     select

@@ -27,4 +27,4 @@ from usage
 where ($tool is null or tool = $tool)
     and ($session is null or session_id = $session)
     and ($server is null or service_name = $server)
-order by calls
+order by sessions

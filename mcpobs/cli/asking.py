@@ -65,7 +65,7 @@ def ask(
     if query.name == "cost":
         from mcpobs.cli.costing import ask_cost  # a cold report of another kind does without
 
-        return ask_cost(connection, query, given, chosen, by or "tool")
+        return ask_cost(connection, query, given, chosen, by or "tool", limit)
     if query.name == "latency":
         told = latencies(connection, given, exact=exact)
         return Found(

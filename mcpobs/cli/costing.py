@@ -43,16 +43,18 @@ def reprice(connection: Connection, warn: Callable[[str], None]) -> None:
     repricing.reprice(connection, models.resolved(load_config(folder).prices, folder, warn))
 
 
-def ask_cost(connection: Connection, query: Query, given: dict[str, Value], chosen: Window, by: str) -> Found:
-    """The report, its column `item` named after what it is."""
-    result = run(connection, query, {**given, "by": by})
+def ask_cost(
+    connection: Connection, query: Query, given: dict[str, Value], chosen: Window, by: str, limit: int | None
+) -> Found:
+    """The report, at most `limit` rows of it, its column `item` named after what it is."""
+    result = run(connection, query, {**given, "by": by}, limit)
     kept = [place for place, column in enumerate(result.columns) if by == "tool" or column.name not in _OF_TOOLS]
     columns = tuple(
         replace(column, name=NAMES[by], meaning=f"the {by}") if column.name == "item" else column
         for column in (result.columns[place] for place in kept)
     )
     rows = result.rows if by == "tool" else [tuple(row[place] for place in kept) for row in result.rows]
-    named = Result(columns, rows, result.total)
+    named = Result(columns, rows, result.total, result.summary)
     chart = read_chart(query)
     return Found(
         query.name,

@@ -54,7 +54,8 @@ def sessions(result: Result) -> str:
         return f"{few}; the largest of {result.total:,} has {count(first['calls'], 'call')}"
     return (
         f"{heavy:,} of {count(result.total, 'session')}; the largest: {_short(first['session_id'])} with "
-        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all ({first['why']}, against the median session)"
+        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all "
+        f"({first['why']}, against the median session)"
     )
 
 
@@ -93,17 +94,16 @@ def shapes(result: Result) -> str:
 
 def cost(result: Result, by: str = "tool") -> str:
     """What the calls cost, who spends the most of it, and what is not known of it."""
-    records = result.records()
     calls, priced, unpriced, incomplete, unrecorded = (
-        sum(record[name] for record in records) for name in ("calls", "priced", "unpriced", "incomplete", "unrecorded")
+        int(result.summary[name]) for name in ("calls", "priced", "unpriced", "incomplete", "unrecorded")
     )
     told = "no cost is known of any call: prices stand below [prices] in config.toml"
     if priced:
-        first = records[0]  # by cost
+        first = result.records()[0]  # by cost
         name = first[{"tool": "tool", "session": "session_id", "tenant": "tenant"}[by]]
         whose = f"{by} {_short(name)}" if name is not None else f"(no {by})"
         share = "" if first["share_ratio"] is None else f" ({first['share_ratio'] * 100:.0f} %)"
-        total = dollars(sum(record["cost_microusd"] or 0 for record in records))
+        total = dollars(int(result.summary["cost_microusd"]))
         most = f"{whose}, {dollars(first['cost_microusd'])}{share}"
         told = f"{total} for {priced:,} of {count(calls, 'call')}; the most: {most}"
     if unpriced and priced:
@@ -112,11 +112,10 @@ def cost(result: Result, by: str = "tool") -> str:
         told += f"; {incomplete:,} whose result did not tell what their price asks for"
     if unrecorded:
         told += f"; {unrecorded:,} cannot be priced anew, for what their price asks for was not recorded"
-    models = [record for record in records if record["llm_calls"]]
-    if models:
-        known = [record["llm_microusd"] for record in models if record["llm_microusd"] is not None]
-        spent = dollars(sum(known)) if known else "no known price"
-        told += f"; beside them {count(sum(record['llm_calls'] for record in models), 'model call')}: {spent}"
+    if models := result.summary["llm_calls"]:
+        known = result.summary["llm_microusd"]
+        spent = "no known price" if known is None else dollars(int(known))
+        told += f"; beside them {count(int(models), 'model call')}: {spent}"
     return told
 
 

@@ -21,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 _DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_RUN = b"0" * 19  # 2**63 has 19 digits
 _SAMPLED_RUN = b"000"  # what every sixth byte shows of such a run, wherever it begins
-_LONG_NUMBER = re.compile(rb"[:\[,\s-][0-9]{19}")
+_LONG_NUMBER = re.compile(rb"(?:\A|[:\[,\s-])[0-9]{19}")
 _MAX_INT_DIGITS = 4000  # int() refuses 4300 by default, and takes time that grows with the square
 
 

@@ -19,7 +19,7 @@ select
     tool,
     failed,
     cast(floor(log2(case when duration_ns < 1 then 1 else duration_ns end) * 32) as bigint) as bucket,
-    count(*) as calls,
+    cast(count(*) as bigint) as calls,
     cast(sum(duration_ns) as bigint) as total_ns,
     max(duration_ns) as max_ns
 from tool_calls

@@ -15,7 +15,7 @@ select
     service_name,
     tool,
     args_shape,
-    count(distinct session_id) as sessions
+    cast(count(distinct session_id) as bigint) as sessions
 from tool_calls
 where start_unix_nano >= $since
     and start_unix_nano < $until

@@ -23,7 +23,7 @@ select
     tool,
     args_shape,
     args_features,
-    count(*) as calls,
+    cast(count(*) as bigint) as calls,
     max(args_bytes) as max_bytes,
     min(start_unix_nano) as first_unix_nano,
     max(start_unix_nano) as last_unix_nano,

@@ -124,8 +124,8 @@ placed as (
 )
 select
     service_key, tool_key, length, last_before, before, fault,
-    count(*) as calls,
-    count(distinct session_id) as sessions,
+    cast(count(*) as bigint) as calls,
+    cast(count(distinct session_id) as bigint) as sessions,
     max(start_unix_nano) as last_unix_nano,
     max(case when newest = 1 then sequence end) as last_sequence,
     max(case when newest = 1 then span_id end) as last_span_id,

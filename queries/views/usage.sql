@@ -45,7 +45,7 @@ select
     max(start_unix_nano + coalesce(duration_ns, 0)) as end_unix_nano,
     cast(sum(coalesce(duration_ns, 0)) as bigint) as duration_ns,
     cast(sum(coalesce(result_bytes, 0)) as bigint) as result_bytes,
-    count(cost_microusd) as priced,
+    cast(count(cost_microusd) as bigint) as priced,
     cast(sum(case
         when cost_microusd is null
             and coalesce(outcome, '?') not in ('denied', 'protocol_error', 'input_required') then 1
