@@ -54,9 +54,13 @@ def sessions(result: Result) -> str:
         return f"{few}; the largest of {result.total:,} has {count(first['calls'], 'call')}"
     return (
         f"{heavy:,} of {count(result.total, 'session')}; the largest: {_short(first['session_id'])} with "
-        f"{count(first['calls'], 'call')}, {first['share_ratio'] * 100:.0f} % of all "
+        f"{count(first['calls'], 'call')}, {_percent(first['share_ratio'])} of all "
         f"({first['why']}, against the median session)"
     )
+
+
+def _percent(ratio: float) -> str:
+    return f"{ratio * 100:.0f} %" if ratio >= 0.1 else f"{ratio * 100:.1f} %"
 
 
 def session_rules(rules: Sequence[tuple[str | None, str | None, int]], total: int) -> str:
