@@ -1,6 +1,6 @@
 -- question: Is an agent calling the same tools again and again without getting further?
 -- kind:     report
--- reads:    found_loops, usage
+-- reads:    found_loops, tool_answers
 -- history:  whole
 -- params:
 --   since    bigint = 0                    loops whose last call began from here on, unix ns; they may have begun earlier
@@ -25,26 +25,15 @@
 --   wasted  sum(wasted)
 -- chart:    bar session_id wasted
 
--- `usage` has the same window as `found_loops` here but for its beginning: what a tool is like is told by all calls.
-with tool_sessions as (
+with tools as (
     select
-        session_id,
         coalesce(service_name, '') as service_key,
         coalesce(tool, '') as tool_key,
         sum(oks) as oks,
-        sum(empty_oks) as empty_oks
-    from usage
-    where session_id is not null
-    group by session_id, coalesce(service_name, ''), coalesce(tool, '')
-),
-tools as (
-    select
-        service_key, tool_key,
-        sum(oks) as oks,
         sum(empty_oks) as empty_oks,
-        sum(case when oks > 0 then 1 else 0 end) as answered_sessions
-    from tool_sessions
-    group by service_key, tool_key
+        sum(answered_sessions) as answered_sessions
+    from tool_answers
+    group by coalesce(service_name, ''), coalesce(tool, '')
 )
 select
     found_loops.session_id as session_id,
