@@ -227,7 +227,9 @@ def test_a_processor_that_looks_at_what_starts_is_found_also_when_it_comes_later
 
 
 @pytest.mark.parametrize(
-    "sampler", [Asking(), ParentBased(Asking()), ParentBased(ALWAYS_ON, local_parent_sampled=Asking())], ids=str
+    "sampler",
+    [Asking(), ParentBased(Asking()), ParentBased(ALWAYS_ON, local_parent_sampled=Asking())],
+    ids=["itself", "at the root", "below a sampled parent"],
 )
 def test_a_sampler_that_asks_for_attributes_is_found(sampler: Sampler) -> None:
     provider, _ = _provider(sampler=sampler)
