@@ -1,6 +1,6 @@
 -- question: Which sessions make disproportionately many calls?
 -- kind:     report
--- reads:    usage
+-- reads:    session_usage
 -- params:
 --   since              bigint = 0                    start of the window, unix ns
 --   until              bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -43,25 +43,9 @@
 -- 1993). Where most sessions are alike the MAD is nothing, and the multiple of the median alone decides.
 with each as (
     select
-        session_id,
-        min(service_name) as service_name,
-        max(client_name) as client_name,
-        max(session_source) as session_source,
-        min(surety) as surety,
-        cast(sum(calls) as bigint) as calls,
-        count(distinct tool) as tools,
-        cast(sum(failed) as bigint) as failed,
-        min(first_unix_nano) as first_unix_nano,
-        max(last_unix_nano) as last_unix_nano,
-        max(end_unix_nano) as end_unix_nano,
-        cast(sum(duration_ns) as bigint) as duration_ns,
-        cast(sum(result_bytes) as bigint) as result_bytes,
-        cast(sum(cost_microusd) as bigint) as cost_microusd
-    from usage
-    where session_id is not null
-        and ($tool is null or tool = $tool)
-        and ($server is null or service_name = $server)
-    group by session_id
+        session_id, service_name, client_name, session_source, surety, calls, tools, failed, first_unix_nano,
+        last_unix_nano, end_unix_nano, duration_ns, result_bytes, cost_microusd
+    from session_usage
 ),
 overall as (
     select

@@ -83,7 +83,7 @@ def define(connection: Connection, view: Query, given: Mapping[str, Value], *, a
         columns = ", ".join(identifier(column.name) for column in view.columns)
         selects = [f"select {columns} from read_parquet([{', '.join(map(quoted, parts.kept))}])"]
         if (rest := _relation(connection, parts.read)) is not None:
-            selects.append(f"select {columns} from (\n{_over(rest, view, text)}\n)")
+            selects.append(f"select {columns} from (\n{_over(rest, view, given)}\n)")
         text = " union all ".join(selects)
     connection.execute(f"create or replace temp view {view.name} as\n{text}")
 
@@ -114,7 +114,7 @@ def take(
         try:
             relation = cold.relation(connection, table_of(lake), [_named(path)])
             for view in lacking:
-                rolling.store(connection, places[view.name], path, _over(relation, view, text_of(view, {})))
+                rolling.store(connection, places[view.name], path, _over(relation, view, {}))
         except EngineError:
             continue  # one that cannot be read has no answer; whoever reads the lake is told of it
         taken += 1
@@ -182,7 +182,7 @@ def _sharing(connection: Connection, candidates: Sequence[_File], all_paths: Seq
     rest = _relation(connection, [path for path in all_paths if path not in lists])
     if rest is not None:
         members = catalog.view(MEMBERS)
-        selects.append(f"select session_id, '' as place from (\n{_over(rest, members, members.sql)}\n)")
+        selects.append(f"select session_id, '' as place from (\n{_over(rest, members, {})}\n)")
     listed = " union all ".join(selects)
     found = connection.execute(
         f"with listed as materialized ({listed}) select distinct place from listed where session_id in "
@@ -210,12 +210,12 @@ def _told(connection: Connection) -> tuple[str, int, int]:
     return lake, since, until
 
 
-def _over(relation: str, view: Query, text: str) -> str:
+def _over(relation: str, view: Query, given: Mapping[str, Value]) -> str:
     """The view's text over other spans than those of the reading."""
     below = "".join(
-        f", {query.name} as not materialized (\n{text_of(query, {})}\n)" for query in catalog.views_below(view.reads)
+        f", {query.name} as not materialized (\n{text_of(query, given)}\n)" for query in catalog.views_below(view.reads)
     )
-    return f"with {catalog.SOURCE} as not materialized ({relation}){below} select * from (\n{text}\n)"
+    return f"with {catalog.SOURCE} as not materialized ({relation}){below} select * from (\n{text_of(view, given)}\n)"
 
 
 @cache
