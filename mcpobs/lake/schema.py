@@ -16,7 +16,7 @@ PARTITION: Final = "date"
 KEY: Final = ("trace_id", "span_id")
 TIME: Final = "start_unix_nano"
 ORDER: Final = ("session_start_unix_nano", "session_id", "start_unix_nano", "sequence", "span_id", "trace_id")
-"""How a file is sorted: sessions as they began, so that a row group holds a short time, and each session in its order."""
+"""How a file is sorted: sessions as they began, so that a row group has a short time, and each session in its order."""
 
 _DUCKDB: Final[dict[ColumnType, str]] = {
     "text": "VARCHAR",
