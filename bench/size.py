@@ -176,10 +176,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rivals", action="store_true")
     parser.add_argument("--limit-s", type=float, default=120.0)
+    parser.add_argument("--only", help="reports whose name holds this, e.g. sessions")
     given = parser.parse_args()
     env = {**os.environ, "MCPOBS_LAKE": str(given.lake)}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     ways = {f"mcpobs report {name}".rstrip(): [MCPOBS, "report", *name.split()] for name in REPORTS}
+    ways = {name: command for name, command in ways.items() if given.only is None or given.only in name}
     with tempfile.TemporaryDirectory(dir=given.lake.parent) as folder:
         if given.rivals:
             file = Path(folder) / "calls.parquet"
