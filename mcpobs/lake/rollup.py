@@ -45,8 +45,3 @@ def sound(path: Path) -> bool:
             return opened.read() == _MAGIC
     except OSError:
         return False
-
-
-def size_bytes(lake: Path) -> int:
-    """What all answers take up on disk."""
-    return sum(path.stat().st_size for path in (lake / FOLDER).glob("*/*.parquet"))
