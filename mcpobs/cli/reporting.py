@@ -169,6 +169,10 @@ def _check_forms(options: ReportOptions) -> None:
 
 
 def _query(options: ReportOptions) -> Query | None:
+    if options.exact and not options.p95 and options.name != "latency":
+        raise UsageError(
+            "--exact is for percentiles: all else is exact", "mcpobs report latency --exact, or --p95 --exact"
+        )
     if options.p95 and options.name is not None:
         raise UsageError(f"--p95 is a report of its own and does not go with {options.name!r}", "leave one of them out")
     if options.name is None or options.name == ALL:

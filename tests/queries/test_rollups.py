@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.errors import UsageError
 from mcpobs.lake import maintain, rollup, writer
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import catalog, rollups
@@ -143,6 +145,13 @@ def test_percentiles_of_many_calls_come_from_rollups_unless_they_are_to_be_exact
     with open_reading(tmp_path) as reading:
         wide = latencies(reading.connection, {**given, "since": START, "before": START - DAY}).result.records()
     assert [(row["calls"], row["p95_trend"]) for row in wide] == [(20, None)]
+
+
+def test_only_percentiles_can_be_asked_to_be_exact(tmp_path: Path) -> None:
+    spool(tmp_path, [call(0)])
+    with pytest.raises(UsageError, match="--exact is for percentiles"):
+        run_report(ReportOptions(name="loops", exact=True, lake=str(tmp_path)))
+    assert run_report(ReportOptions(name="latency", exact=True, lake=str(tmp_path))) == 0
 
 
 def test_a_file_whose_session_has_calls_elsewhere_is_read(tmp_path: Path) -> None:
