@@ -147,10 +147,11 @@ def _commit_after_roll(lake: Path) -> None:
 
 
 def _commit_in_background(lake: Path) -> Popen[bytes] | None:
-    """Lets a committer of its own turn the spool into Parquet, once there is enough to make it worth while."""
-    from mcpobs.lake.backlog import worth_committing
+    """Starts a process that turns the spool into Parquet if enough of it waits and no such process runs or has just
+    ended."""
+    from mcpobs.lake.backlog import committer_due
 
-    if not worth_committing(lake):
+    if not committer_due(lake):
         return None
     import subprocess  # 20 ms that most wrappers never pay
     import sys

@@ -1,4 +1,5 @@
-"""Which segments wait for the committer, and whether it is worth a commit. Cheap: imports neither DuckDB nor deltalake.
+"""Lists the segments that wait for the committer and decides when one is due. Cheap: imports neither DuckDB nor
+deltalake.
 
 The wrapper asks it at its end and when it rolls a segment. It never waits for a lock.
 """
@@ -7,7 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +20,9 @@ from mcpobs.segment import SPOOL_FOLDER, SUFFIX, Segment, parse_name
 
 WORTH_BYTES = 4 << 20
 WORTH_SEGMENTS = 64
+TURN_FILE = "background.lock"
+PAUSE_S = 5.0  # between two background committers; starting one takes 0.5 s of a processor
+LONG_PAUSE_S = 60.0  # after one that failed or had nothing to do
 
 
 class Store(NamedTuple):
@@ -129,3 +135,68 @@ def worth_committing(lake: Path) -> bool:
         return False
     waiting = [f for f in found if sealed(f)]
     return sum(f.size_bytes for f in waiting) > WORTH_BYTES or len(waiting) > WORTH_SEGMENTS
+
+
+class Turn:
+    """The right to be the only background committer of a lake. Held as the lock of a file; that file's time and
+    content say until when the next one has to wait, so that a wrapper needs one look to see that none is due."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def rest(self, pause_s: float = PAUSE_S) -> None:
+        """Keeps the next background committer from being started for so long. Call it while working, too: a wrapper
+        that ends then does not even list the spool. Raises OSError."""
+        os.pwrite(self._descriptor, b"%06.1f\n" % pause_s, 0)
+        now_ns = time.time_ns()
+        os.utime(self._descriptor, ns=(now_ns, now_ns))
+
+    def resting(self) -> bool:
+        """Whether the last pause is not over yet. A clock that steps by more than the pause ends it."""
+        try:
+            pause_s = min(float(os.pread(self._descriptor, 16, 0) or b"0"), LONG_PAUSE_S)
+        except ValueError:
+            pause_s = PAUSE_S  # damaged
+        return abs(time.time() - os.fstat(self._descriptor).st_mtime) < pause_s
+
+
+@contextmanager
+def turn(lake: Path) -> Iterator[Turn | None]:
+    """The turn of the background committer; None while another process has it. Raises OSError."""
+    with _opened(lake, os.O_RDWR | os.O_CREAT) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            yield Turn(descriptor)
+
+
+def committer_due(lake: Path) -> bool:
+    """True if the caller is to start a background committer: enough waits, none runs, and the last one's pause is
+    over. Then the next pause has begun, so that of several callers one is answered True. Never raises."""
+    try:
+        try:
+            with _opened(lake, os.O_RDONLY) as descriptor:
+                if Turn(descriptor).resting():
+                    return False
+        except FileNotFoundError:
+            pass  # the lake's first one
+        if not worth_committing(lake):
+            return False
+        with turn(lake) as mine:
+            if mine is None or mine.resting():
+                return False
+            mine.rest()
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def _opened(lake: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(lake / TURN_FILE, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
