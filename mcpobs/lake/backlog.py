@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.segment import SPOOL_FOLDER, SUFFIX, Segment, parse_name
 
@@ -62,7 +64,8 @@ def segments(lake: Path, store: Store = SPOOL) -> list[Found]:
                 if segment is None:
                     continue
                 try:
-                    listed.append((segment, Path(entry.path), entry.stat(follow_symlinks=False).st_size))
+                    if entry.is_file(follow_symlinks=False):  # a link, a FIFO or a device is none of ours
+                        listed.append((segment, Path(entry.path), entry.stat(follow_symlinks=False).st_size))
                 except FileNotFoundError:
                     continue  # taken away by a committer
     except (FileNotFoundError, NotADirectoryError):
@@ -96,7 +99,10 @@ def _missed(lake: Path, store: Store, listed: set[Segment]) -> Iterator[tuple[Se
                 continue
             path = store.path(lake, segment)
             try:
-                size = path.stat().st_size
+                status = path.lstat()
+                if not stat.S_ISREG(status.st_mode):
+                    raise FileNotFoundError(path)
+                size = status.st_size
             except OSError:
                 if seq < oldest[writer]:
                     break  # in the table and unlinked, and so are those before it
@@ -112,7 +118,7 @@ def sealed(found: Found) -> bool:
 def unlocked(path: Path) -> bool:
     """True where no process holds the segment's lock, which its writer holds as long as it lives."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = safefile.open_own(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -195,7 +201,7 @@ def committer_due(lake: Path) -> bool:
 
 @contextmanager
 def _opened(lake: Path, flags: int) -> Iterator[int]:
-    descriptor = os.open(lake / TURN_FILE, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    descriptor = safefile.open_own(lake / TURN_FILE, flags)
     try:
         yield descriptor
     finally:
