@@ -1,16 +1,36 @@
-"""The entry point: owns the exit code and what an error looks like. stdout carries data only."""
+"""The entry point: owns the exit code and what an error looks like. stdout carries data only.
 
-from __future__ import annotations
+Imports nothing from the current folder, which may be anybody's: `python -m` and elements of PYTHONPATH put it in front
+of the standard library. A `./mcpobs` beside `python -m mcpobs` is Python's to find, before any of this runs.
+"""
 
 import os
 import sys
 
-from mcpobs.errors import EXIT_INTERRUPTED, McpobsError
+
+def _leave_current_folder(*, by_module: bool) -> None:
+    """Takes the current folder, and what PYTHONPATH names relative to it, out of `sys.path`.
+
+    `by_module` is whether `python -m` may have put it first. A server that is started here has its own rules.
+    """
+    named = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if not os.path.isabs(entry)]
+    relative = {os.path.abspath(entry) for entry in named} if "PYTHONPATH" in os.environ else set()
+    if by_module and not sys.flags.safe_path and sys.path and os.path.abspath(sys.path[0]) == os.getcwd():
+        del sys.path[0]
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and (entry == ours or entry not in relative)]
+
+
+if __name__ == "__main__":
+    _leave_current_folder(by_module=True)
+
+from mcpobs.errors import EXIT_INTERRUPTED, McpobsError  # noqa: E402 - not from the current folder
 
 
 def main() -> None:
     """Runs one command and exits with its code."""
     try:
+        _leave_current_folder(by_module=False)
         code = _run(sys.argv[1:])
         if sys.stdout is not None:  # started without one
             sys.stdout.flush()

@@ -9,14 +9,19 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.errors import LakeError
+from mcpobs.segment import SPOOL_FOLDER
 from mcpobs.settings import config_folder
 
 LAKE_FILE = "lake.json"
+LAKE_FILE_BYTES = 1 << 16
 FORMAT = 1
 KEY_BYTES = 32
+Warn = Callable[[str], None]
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -30,8 +35,8 @@ def open_folder(lake: Path) -> str:
     Raises UnwritableError where the folder cannot be made, LakeError where it holds a lake of another format.
     """
     try:
-        lake.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (lake / "spool").mkdir(mode=0o700, exist_ok=True)
+        safefile.make_folder(lake)
+        safefile.make_own_folder(lake / SPOOL_FOLDER)
         return _identity(lake)
     except OSError as error:
         raise UnwritableError(
@@ -43,7 +48,7 @@ def open_folder(lake: Path) -> str:
 def read_identity(lake: Path) -> str | None:
     """The lake's id; None where the folder holds no lake."""
     try:
-        content = (lake / LAKE_FILE).read_bytes()
+        content = safefile.read(lake / LAKE_FILE, LAKE_FILE_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
@@ -63,41 +68,42 @@ def _identity(lake: Path) -> str:
     found = read_identity(lake)
     if found is None:
         content = json.dumps({"id": os.urandom(8).hex(), "format": FORMAT}) + "\n"
-        _create_whole(lake / LAKE_FILE, content.encode())
+        safefile.create(lake / LAKE_FILE, content.encode(), replace=False)
         found = read_identity(lake)
     if found is None:
         raise OSError(f"{lake / LAKE_FILE} vanished while it was made")
     return found
 
 
-def digest_key(lake_id: str, folder: Path | None = None) -> bytes:
+def digest_key(lake_id: str, folder: Path | None = None, warn: Warn | None = None) -> bytes:
     """The key of the lake's digests, made on first use.
 
-    Where the configuration folder cannot be written a key of this process alone is returned: digests are then
-    comparable within the process, which is what loop detection needs, and not across processes.
+    If the configuration folder cannot be written, or others can change the key, a key of this process alone is
+    returned: digests are then comparable within the process, which is what loop detection needs, and not across
+    processes. `warn` is given what to do about a key that others can change or read.
     """
     path = (folder or config_folder()) / "keys" / f"{lake_id}.key"
     try:
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _create_whole(path, os.urandom(KEY_BYTES).hex().encode() + b"\n")
-        key = bytes.fromhex(path.read_text().strip())
+            safefile.make_folder(path.parent)
+            safefile.create(path, os.urandom(KEY_BYTES).hex().encode() + b"\n", replace=False)
+        key, exposed = read_key(path)
+        if exposed is not None and warn is not None:
+            warn(f"the digest key {path} {exposed}\nhint: chmod 600 {path}")
+        return key
+    except safefile.ExposedError as error:
+        if warn is not None:
+            warn(f"the digest key {path} is not used: {error.strerror}\nhint: {error.remedy}")
     except (OSError, ValueError):
-        return os.urandom(KEY_BYTES)
-    return key if len(key) == KEY_BYTES else os.urandom(KEY_BYTES)
-
-
-def _create_whole(path: Path, content: bytes) -> None:
-    """Creates a file (0600) with its whole content; where another process was first, its file stays."""
-    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else a power failure can leave the name with nothing behind it, for good
-        os.link(draft, path)  # link, not rename: it fails where the name is taken
-    except FileExistsError:
         pass
-    finally:
-        draft.unlink(missing_ok=True)
+    return os.urandom(KEY_BYTES)
+
+
+def read_key(path: Path) -> tuple[bytes, str | None]:
+    """The key in a file, with a warning if others can read it. Raises OSError, ExposedError if others can change it,
+    or ValueError if it holds no key."""
+    content, exposed = safefile.read_secret(path, 16 * KEY_BYTES)
+    key = bytes.fromhex(content.decode().strip())
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a key has {KEY_BYTES} bytes")
+    return key, exposed

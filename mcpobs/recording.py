@@ -93,7 +93,7 @@ def _open_lake(folder: Path, loss_row: LossRow, rolled: Callable[[], None], warn
     """The key of the digests, and where rows go. Where the lake cannot be made the key is one of this process, so
     that the call path is the same; what is no lake of ours is left alone."""
     try:
-        key = keys.digest_key(keys.open_folder(folder))
+        key = keys.digest_key(keys.open_folder(folder), warn=warn)
     except keys.UnwritableError as error:
         warn(f"nothing is recorded: {error.message}; the server goes on\nhint: {error.hint}; {_RESUMES}")
         return os.urandom(keys.KEY_BYTES), Spool(folder, loss_row, rolled=rolled)
@@ -147,17 +147,20 @@ def _commit_after_roll(lake: Path) -> None:
 
 
 def _commit_in_background(lake: Path) -> Popen[bytes] | None:
-    """Lets a committer of its own turn the spool into Parquet, once there is enough to make it worth while."""
-    from mcpobs.lake.backlog import worth_committing
+    """Starts a process that turns the spool into Parquet if enough of it waits and no such process runs or has just
+    ended."""
+    from mcpobs.lake.backlog import committer_due
 
-    if not worth_committing(lake):
+    if not committer_due(lake):
         return None
     import subprocess  # 20 ms that most wrappers never pay
-    import sys
+
+    from mcpobs import interpreter
 
     with suppress(OSError):  # the next wrapper or report does it
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "mcpobs.lake.commit", str(lake)],
+            interpreter.command("mcpobs.lake.commit", str(lake)),
+            env=interpreter.environment(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcpobs import safefile
 from mcpobs.errors import UsageError
 
 if TYPE_CHECKING:
     from mcpobs.prices.book import Book
 
+CONFIG_BYTES = 4 << 20
 LAKE_VARIABLE = "MCPOBS_LAKE"
 CONFIG_VARIABLE = "MCPOBS_CONFIG"
 
@@ -93,9 +95,11 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
     """
     path = (folder or config_folder(env)) / "config.toml"
     try:
-        raw = path.read_bytes()
+        raw = safefile.read_trusted(path, CONFIG_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return Config(idle_gap_s=_idle_gap({}, path, env))
+    except safefile.ExposedError as error:
+        raise UsageError(f"cannot use {path}: {error.strerror}", error.remedy) from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     import tomllib  # 30 ms that a user without a config.toml does not pay

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.cli.printing import say
 from mcpobs.collector.limits import Limits
 from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
@@ -17,6 +18,8 @@ from mcpobs.errors import UsageError
 from mcpobs.listening import parse_endpoint
 from mcpobs.settings import lake_folder
 
+TOKEN_FILE_BYTES = 1 << 20
+KEY_BYTES = 4 << 20
 TOKEN_VARIABLE = "MCPOBS_COLLECT_TOKEN"
 _SIZE = re.compile(r"(\d{1,12}) ?(|[KMG]i?)B?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -103,14 +106,20 @@ def _tokens(file: str | None) -> tuple[str, ...]:
         if token is None:
             return ()
         return (_token(token.strip(), TOKEN_VARIABLE),)
+    path = Path(file).expanduser()
     try:
-        lines = Path(file).expanduser().read_text().splitlines()
+        content, exposed = safefile.read_secret(path, TOKEN_FILE_BYTES)
+        lines = content.decode().splitlines()
+    except safefile.ExposedError as error:
+        raise UsageError(f"--token-file {file} is not used: {error.strerror}", error.remedy) from None
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise UsageError(f"--token-file {file} cannot be read: {why}", "write one token a line into it") from None
     tokens = tuple(_token(line.strip(), f"--token-file {file}") for line in lines if line.strip())
     if not tokens:
         raise UsageError(f"--token-file {file} holds no token", "write one token a line into it")
+    if exposed:
+        say(f"warning: --token-file {file} {exposed}", f"chmod 600 {path}")
     return tokens
 
 
@@ -131,5 +140,13 @@ def _certificates(given: CollectOptions) -> Certificates | None:
     if given.tls_cert is None or given.tls_key is None:
         missing = "--tls-cert" if given.tls_cert is None else "--tls-key"
         raise UsageError(f"{missing} is missing", "TLS needs both --tls-cert and --tls-key")
+    _warn_of_readable_key(Path(given.tls_key).expanduser())
     authority = Path(given.tls_client_ca).expanduser() if given.tls_client_ca is not None else None
     return Certificates(Path(given.tls_cert).expanduser(), Path(given.tls_key).expanduser(), authority)
+
+
+def _warn_of_readable_key(path: Path) -> None:
+    with suppress(OSError):  # reported when the key is loaded
+        _, exposed = safefile.read_secret(path, KEY_BYTES)
+        if exposed:
+            say(f"warning: --tls-key {path} {exposed}", f"chmod 600 {path}")

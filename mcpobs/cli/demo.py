@@ -29,6 +29,7 @@ def demo(
     import os
     import tempfile
 
+    from mcpobs import safefile
     from mcpobs.errors import UsageError
     from mcpobs.settings import CONFIG_VARIABLE
 
@@ -44,8 +45,12 @@ def demo(
     lake, config = root / "lake", root / "config"
     if (lake / "lake.json").exists():
         raise UsageError(f"{lake} holds a lake already", "name an empty folder")
-    config.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (config / "config.toml").write_text(PRICES)
+    try:
+        safefile.make_folder(root)
+        safefile.make_own_folder(config)
+        safefile.create(config / "config.toml", PRICES.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write to {root}: {error.strerror}", "name another folder: --keep FOLDER") from None
     os.environ[CONFIG_VARIABLE] = str(config)  # the demo's own prices and digest key
     calls = play(lake, {CONFIG_VARIABLE: str(config)}, _progress)
     print(f"\r{calls} calls recorded in {lake}\n", file=sys.stderr)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from pathlib import Path
 
 import orjson
 
+from mcpobs import interpreter
 from mcpobs.collector.committing import Report
 
 RESTART_S = 1.0
@@ -60,8 +60,8 @@ class Committer:
             self._process.stdin.close()
 
     async def _spawn(self) -> Process:
-        command = [sys.executable, "-P", "-m", "mcpobs.collector.committing", str(self._lake)]
-        env = {**_MALLOC, **os.environ}
+        command = interpreter.command("mcpobs.collector.committing", str(self._lake))
+        env = {**_MALLOC, **interpreter.environment(os.environ)}
         return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True, env=env)
 
     async def _follow(self) -> None:

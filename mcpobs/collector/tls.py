@@ -8,8 +8,12 @@ from typing import NoReturn
 
 import grpc
 
+from mcpobs import safefile
 from mcpobs.collector.options import Certificates
 from mcpobs.errors import UsageError
+
+KEY = "--tls-key"
+PEM_BYTES = 4 << 20  # a bundle of all public authorities is 250 KB
 
 
 def for_http(files: Certificates) -> ssl.SSLContext:
@@ -17,7 +21,7 @@ def for_http(files: Certificates) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    certificate, key = _read(files.certificate, "--tls-cert"), _read(files.key, "--tls-key")
+    certificate, key = _read(files.certificate, "--tls-cert"), _read(files.key, KEY)
     if b"-----BEGIN CERTIFICATE-----" not in certificate:
         raise UsageError(f"--tls-cert {files.certificate} holds no certificate in PEM", "give the server's chain")
     if b"PRIVATE KEY-----" not in key:
@@ -47,7 +51,7 @@ def for_grpc(files: Certificates) -> grpc.ServerCredentials:
     for_http(files)  # gRPC tells of a wrong file only that something failed
     authority = _read(files.client_ca, "--tls-client-ca") if files.client_ca is not None else None
     credentials: grpc.ServerCredentials = grpc.ssl_server_credentials(  # type: ignore[no-untyped-call]
-        [(_read(files.key, "--tls-key"), _read(files.certificate, "--tls-cert"))],
+        [(_read(files.key, KEY), _read(files.certificate, "--tls-cert"))],
         root_certificates=authority,
         require_client_auth=authority is not None,
     )
@@ -55,8 +59,13 @@ def for_grpc(files: Certificates) -> grpc.ServerCredentials:
 
 
 def _read(file: Path, option: str) -> bytes:
+    """A certificate that everybody can change, or a key that others can, is refused: they decide whom we trust."""
     try:
-        return file.read_bytes()
+        if option == KEY:
+            return safefile.read_secret(file, PEM_BYTES)[0]
+        return safefile.read_trusted(file, PEM_BYTES)
+    except safefile.ExposedError as error:
+        raise UsageError(f"{option} {file} is not used: {error.strerror}", error.remedy) from None
     except OSError as error:
         raise UsageError(
             f"{option} {file} cannot be read: {error.strerror}", "name a PEM file that this user may read"

@@ -1,4 +1,5 @@
-"""Which segments wait for the committer, and whether it is worth a commit. Cheap: imports neither DuckDB nor deltalake.
+"""Lists the segments that wait for the committer and decides when one is due. Cheap: imports neither DuckDB nor
+deltalake.
 
 The wrapper asks it at its end and when it rolls a segment. It never waits for a lock.
 """
@@ -7,16 +8,23 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.segment import SPOOL_FOLDER, SUFFIX, Segment, parse_name
 
 WORTH_BYTES = 4 << 20
 WORTH_SEGMENTS = 64
+TURN_FILE = "background.lock"
+PAUSE_S = 5.0  # between two background committers; starting one takes 0.5 s of a processor
+LONG_PAUSE_S = 60.0  # after one that failed or had nothing to do
 
 
 class Store(NamedTuple):
@@ -56,7 +64,8 @@ def segments(lake: Path, store: Store = SPOOL) -> list[Found]:
                 if segment is None:
                     continue
                 try:
-                    listed.append((segment, Path(entry.path), entry.stat(follow_symlinks=False).st_size))
+                    if entry.is_file(follow_symlinks=False):  # a link, a FIFO or a device is none of ours
+                        listed.append((segment, Path(entry.path), entry.stat(follow_symlinks=False).st_size))
                 except FileNotFoundError:
                     continue  # taken away by a committer
     except (FileNotFoundError, NotADirectoryError):
@@ -90,7 +99,10 @@ def _missed(lake: Path, store: Store, listed: set[Segment]) -> Iterator[tuple[Se
                 continue
             path = store.path(lake, segment)
             try:
-                size = path.stat().st_size
+                status = path.lstat()
+                if not stat.S_ISREG(status.st_mode):
+                    raise FileNotFoundError(path)
+                size = status.st_size
             except OSError:
                 if seq < oldest[writer]:
                     break  # in the table and unlinked, and so are those before it
@@ -106,7 +118,7 @@ def sealed(found: Found) -> bool:
 def unlocked(path: Path) -> bool:
     """True where no process holds the segment's lock, which its writer holds as long as it lives."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = safefile.open_own(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -129,3 +141,68 @@ def worth_committing(lake: Path) -> bool:
         return False
     waiting = [f for f in found if sealed(f)]
     return sum(f.size_bytes for f in waiting) > WORTH_BYTES or len(waiting) > WORTH_SEGMENTS
+
+
+class Turn:
+    """The right to be the only background committer of a lake. Held as the lock of a file; that file's time and
+    content say until when the next one has to wait, so that a wrapper needs one look to see that none is due."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def rest(self, pause_s: float = PAUSE_S) -> None:
+        """Keeps the next background committer from being started for so long. Call it while working, too: a wrapper
+        that ends then does not even list the spool. Raises OSError."""
+        os.pwrite(self._descriptor, b"%06.1f\n" % pause_s, 0)
+        now_ns = time.time_ns()
+        os.utime(self._descriptor, ns=(now_ns, now_ns))
+
+    def resting(self) -> bool:
+        """Whether the last pause is not over yet. A clock that steps by more than the pause ends it."""
+        try:
+            pause_s = min(float(os.pread(self._descriptor, 16, 0) or b"0"), LONG_PAUSE_S)
+        except ValueError:
+            pause_s = PAUSE_S  # damaged
+        return abs(time.time() - os.fstat(self._descriptor).st_mtime) < pause_s
+
+
+@contextmanager
+def turn(lake: Path) -> Iterator[Turn | None]:
+    """The turn of the background committer; None while another process has it. Raises OSError."""
+    with _opened(lake, os.O_RDWR | os.O_CREAT) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+        else:
+            yield Turn(descriptor)
+
+
+def committer_due(lake: Path) -> bool:
+    """True if the caller is to start a background committer: enough waits, none runs, and the last one's pause is
+    over. Then the next pause has begun, so that of several callers one is answered True. Never raises."""
+    try:
+        try:
+            with _opened(lake, os.O_RDONLY) as descriptor:
+                if Turn(descriptor).resting():
+                    return False
+        except FileNotFoundError:
+            pass  # the lake's first one
+        if not worth_committing(lake):
+            return False
+        with turn(lake) as mine:
+            if mine is None or mine.resting():
+                return False
+            mine.rest()
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def _opened(lake: Path, flags: int) -> Iterator[int]:
+    descriptor = safefile.open_own(lake / TURN_FILE, flags)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.lake.engine import Connection, EngineError, Interrupted, identifier, quoted
 from mcpobs.lake.schema import PARTITION, TYPES, suffix
 from mcpobs.lake.snapshot import DataFile
@@ -61,7 +63,7 @@ def visible_damage(table: Path, file: DataFile) -> str | None:
     if not file.path.startswith(f"{PARTITION}={file.date}/"):
         return "it does not lie in the folder of its partition"
     try:
-        with path.open("rb") as opened:
+        with os.fdopen(safefile.open_regular(path), "rb") as opened:
             size = opened.seek(0, 2)
             if size != file.size_bytes:
                 return f"it has {size:,} bytes and should have {file.size_bytes:,}"

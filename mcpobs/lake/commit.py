@@ -1,7 +1,10 @@
-"""`python -m mcpobs.lake.commit <lake>`: a commit in a process of its own, as the wrapper starts it. Says nothing.
+"""`python -m mcpobs.lake.commit <lake>`: the background committer, a process of its own that a wrapper starts. Prints
+nothing.
 
-It yields the processor to everybody else and ends by itself: it waits for no lock, and a hard limit of time stands
-behind that. Exit code: 0 done or another process is at it · 2 wrong usage · 3 the lake cannot be read or written.
+One runs at a time. It commits, waits for the grace of what it committed, unlinks that, and goes on while enough has
+come in meanwhile, for GOES_ON_S at most. It yields the processor to everybody else and waits for no lock; an alarm
+ends it whatever happens. Exit code: 0 done or another process is at it · 2 wrong usage · 3 the lake cannot be read or
+written.
 """
 
 from __future__ import annotations
@@ -14,8 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from mcpobs.errors import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, McpobsError
+from mcpobs.lake.backlog import LONG_PAUSE_S, PAUSE_S, Turn, sealed, segments, turn, worth_committing
+from mcpobs.lake.place import require_lake
 
 LIMIT_S = 900
+GOES_ON_S = 300.0
 
 
 def main(arguments: list[str]) -> int:
@@ -25,16 +31,37 @@ def main(arguments: list[str]) -> int:
     signal.alarm(LIMIT_S)  # its default action ends the process, which a committer survives anywhere
     with suppress(OSError):  # being polite is not worth failing for
         os.nice(10)
-    from mcpobs.lake.writer import UNLINK_GRACE_S, commit, unlink_covered
-
     lake = Path(arguments[0])
     try:
-        if commit(lake).segments:
-            time.sleep(UNLINK_GRACE_S)  # without the lock: others may commit meanwhile
-            unlink_covered(lake)
-    except McpobsError:
-        return EXIT_UNAVAILABLE  # the spool keeps the rows, and a command that the user runs will say why
+        require_lake(lake)
+        with turn(lake) as mine:
+            if mine is None:
+                return EXIT_OK
+            mine.rest(LONG_PAUSE_S)  # if it fails or is killed
+            mine.rest(_commit_rounds(lake, mine))
+    except (McpobsError, OSError):
+        return EXIT_UNAVAILABLE  # the spool keeps the rows, and a command that the user runs reports the reason
     return EXIT_OK
+
+
+def _commit_rounds(lake: Path, mine: Turn) -> float:
+    """Commits until too little is left to go on; returns the pause that the next background committer has to make."""
+    from mcpobs.lake.writer import UNLINK_GRACE_S, commit, unlink_covered  # with DuckDB behind it
+
+    end_s = time.monotonic() + GOES_ON_S
+    moved = 0
+    while True:
+        done = commit(lake)
+        if not done.segments and not done.busy and not any(map(sealed, segments(lake))):
+            break
+        mine.rest(LONG_PAUSE_S)
+        time.sleep(UNLINK_GRACE_S)  # without the lake's lock: others may commit meanwhile
+        progress = done.segments + done.unlinked + unlink_covered(lake)
+        moved += progress
+        if not progress or time.monotonic() > end_s or not worth_committing(lake):
+            break
+        mine.rest(LONG_PAUSE_S)
+    return PAUSE_S if moved else LONG_PAUSE_S
 
 
 if __name__ == "__main__":

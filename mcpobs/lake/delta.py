@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.lake.schema import DELTA_TYPES, PARTITION, TIME, delta_schema
 from mcpobs.lake.snapshot import LOG_FOLDER, REPORTERS, DataFile, Snapshot
@@ -110,7 +111,7 @@ def _open(table: Path, state: Snapshot) -> DeltaTable:
         )
     uri = table.absolute().as_uri()
     if state.version < 0:
-        table.mkdir(mode=0o700, parents=True, exist_ok=True)
+        safefile.make_own_folder(table)
         return DeltaTable.create(
             uri, Schema.from_json(delta_schema()), partition_by=[PARTITION], configuration=PROPERTIES
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.lake.engine import Connection, quoted
 from mcpobs.lake.schema import DERIVED, KEY, REQUIRED, SPOOLED, TYPES
 from mcpobs.segment import scan
@@ -77,7 +79,7 @@ def load(connection: Connection, table: str, contents: Sequence[Content], copy: 
 
 
 def _write(path: Path, parts: Iterable[list[bytes]]) -> None:
-    with path.open("wb") as file:
+    with os.fdopen(safefile.open_own(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
         for rows in parts:
             file.write(b"\n".join(rows))
             file.write(b"\n")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.lake.engine import Connection, EngineError, connect
 
@@ -29,7 +30,7 @@ def exclusive(lake: Path, *, wait: bool) -> Iterator[bool]:
     """
     path = lake / LOCK_FILE
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = safefile.open_own(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise unwritable(lake, error) from None
     try:
@@ -77,7 +78,7 @@ def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Conn
     connection is used and not closed.
     """
     work = lake / WORK_FOLDER
-    work.mkdir(mode=0o700, exist_ok=True)
+    safefile.make_own_folder(work)  # not a link: what lies in it is deleted
     for path in work.iterdir():
         if not path.is_dir():
             path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.lake.delta import sync
 from mcpobs.lake.engine import Connection, identifier, quoted
 from mcpobs.lake.schema import ORDER, PARTITION, REPORTED, TIME, suffix
@@ -95,7 +96,8 @@ def reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | Non
 def _partition(table: Path, date: str) -> Path:
     folder = table / f"{PARTITION}={date}"
     if not folder.is_dir():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        safefile.make_own_folder(table)
+        safefile.make_own_folder(folder)
         sync(table)
     return folder
 

@@ -7,11 +7,11 @@ the log that was loaded; one that is written in between was not there when the r
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+from mcpobs import temporary
 from mcpobs.errors import LakeError
 from mcpobs.lake import backlog, cold, hot, repeated, snapshot
 from mcpobs.lake.backlog import Found
@@ -99,7 +99,7 @@ def open_reading(
     read are left out and listed in `damaged_files`. Raises LakeError where there is no lake or it cannot be read.
     """
     require_lake(lake)
-    private = _private_folder()
+    private = temporary.make()
     connection = connect(spill=private)
     try:
         for _ in range(_TRIES):
@@ -246,30 +246,7 @@ def _filter(since: int | None, until: int | None, service: str | None) -> str:
     return f" where {' and '.join(terms)}" if terms else ""
 
 
-def _private_folder() -> Path | None:
-    """A new folder (0700) for what does not fit into memory. `tempfile` and `secrets` cost 10 ms at import."""
-    for root in (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"):
-        if not root:
-            continue
-        folder = Path(root) / f"mcpobs-{os.getpid()}-{os.urandom(6).hex()}"
-        try:
-            folder.mkdir(mode=0o700)
-        except OSError:
-            continue
-        return folder
-    return None
-
-
 def _discard(connection: Connection, private: Path | None) -> None:
     connection.close()
     if private is not None:
-        _remove_folder(private)
-
-
-def _remove_folder(folder: Path) -> None:
-    try:
-        for path in folder.iterdir():
-            path.unlink(missing_ok=True)
-        folder.rmdir()
-    except OSError:
-        pass  # another's leftovers in a temporary folder are no reason to fail
+        temporary.remove(private)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.lake.delta import sync
 from mcpobs.lake.engine import Connection, quoted
 from mcpobs.lake.parquet import DRAFT_SUFFIX
@@ -21,9 +22,10 @@ _OPTIONS = "format parquet, parquet_version v2, compression zstd, compression_le
 def store(connection: Connection, at: Path, file: str, select: str) -> None:
     """Writes the answer of a file of the table: the rows of a select. Durable when this returns."""
     if not at.is_dir():
-        at.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.chmod(at.parent, 0o700)
+        safefile.make_own_folder(at.parent)
+        safefile.make_own_folder(at)
     draft = at / f".{Path(file).name}{DRAFT_SUFFIX}"
+    draft.unlink(missing_ok=True)  # its name can be known before, and a link there would be followed
     try:
         connection.execute(f"copy ({select}) to {quoted(draft)} ({_OPTIONS})")
         sync(draft)

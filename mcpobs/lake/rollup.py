@@ -14,6 +14,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from mcpobs import safefile
+
 FOLDER = "rollup"
 _MAGIC = b"PAR1"
 
@@ -40,7 +42,7 @@ def stored(at: Path, files: Iterable[str]) -> dict[str, Path]:
 def sound(path: Path) -> bool:
     """Whether a file ends as Parquet does: one that a full disk or a loss of power cut short does not."""
     try:
-        with path.open("rb") as opened:
+        with os.fdopen(safefile.open_regular(path), "rb") as opened:
             opened.seek(-len(_MAGIC), os.SEEK_END)
             return opened.read() == _MAGIC
     except OSError:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.lake.engine import Connection, EngineError, quoted
 from mcpobs.lake.schema import PARTITION, TIME
@@ -22,6 +23,7 @@ from mcpobs.lake.schema import PARTITION, TIME
 LOG_FOLDER = "_delta_log"
 PART, WHOLE = "part-", "whole-"  # how names of files begin: a whole one has all that the table had of its sessions
 REPORTERS = "mcpobs.reporters"  # in the statistics of a file, which Delta keeps as they are
+COMMIT_BYTES = 1 << 30
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet")
 
@@ -144,7 +146,7 @@ def _listing(log: Path) -> tuple[set[int], dict[int, list[Path]]]:
 
 def _commit_actions(path: Path) -> Iterator[Mapping[str, Any]]:
     try:
-        content = path.read_bytes()
+        content = safefile.read(path, COMMIT_BYTES)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
+from mcpobs import safefile
 from mcpobs.lake.backlog import WAL
 from mcpobs.lake.delta import sync
 from mcpobs.segment import Segment
@@ -35,7 +36,7 @@ class Wal:
 
     def __init__(self, lake: Path) -> None:
         folder = lake / WAL.folder
-        folder.mkdir(mode=0o700, exist_ok=True)
+        safefile.make_own_folder(folder)
         sync(lake)
         self._lake = lake
         self._segment = Segment(f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}", 0)
@@ -85,7 +86,7 @@ class Wal:
     def _open_next(self) -> None:
         segment = Segment(self._segment.writer, self._segment.seq + 1)
         path = WAL.path(self._lake, segment)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = safefile.open_own(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             sync(path.parent)

@@ -7,13 +7,15 @@ nobody reads, after it the segments are leftovers that everybody ignores. Segmen
 a reader that listed them may still want to read them.
 
 The table forgets a writer's transaction after a day, or else it would grow with each process that ever ran. That
-is safe because it happens in the checkpoint of a commit alone, and each commit either unlinks the writer's covered
-segments first or, where it cannot, writes the transaction anew: one that expires has no segment left.
+is safe because only the checkpoint of a commit forgets one. A commit first unlinks the covered segments whose grace is
+over; a transaction of RENEW_S whose segment could not be unlinked is written anew. So one that expires has no segment
+left. A younger one is not written again: that would restart its grace and let commits grow with what they leave.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +40,9 @@ UNLINK_GRACE_S = 5.0  # of the spool; nobody reads the log but the committer
 LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
 BATCH_BYTES = {SPOOL: 128 << 20, WAL: 16 << 20}
 """How much is moved at a time: bounds memory, to some 500 MB for the spool; the collector's is to stay below 300."""
+BATCH_SEGMENTS = 1024
+"""How many segments are moved at a time: bounds the transactions of a commit. One of 1,000 lines is 100 KB."""
+RENEW_S = 18 * 3600
 SMALL_BYTES = 16 << 20
 MANY_FILES = 16  # small ones in a partition before a commit joins them
 TOO_MANY_FILES = 256  # … where it has no time for that: a report reads each in a third of a millisecond
@@ -87,7 +92,7 @@ def unlink_covered(lake: Path) -> int:
         if not held:
             return 0
         table = table_of(lake)
-        return _unlink_covered(lake, table, snapshot.load(table, connect))[0]
+        return _unlink_covered(lake, table, snapshot.load(table, connect)).unlinked
 
 
 def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None) -> Commit:
@@ -96,20 +101,26 @@ def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None
         return Commit()
     table = table_of(lake)
     done = Commit()
+    moved: set[Store] = set()  # what is sealed meanwhile is for the next commit, or this one might never end
     with committer(lake, None if kept is None else kept.connection) as (connection, work):
         while True:
             state = snapshot.load(table, lambda: connection)
-            unlinked, left = _unlink_covered(lake, table, state)
-            done = replace(done, unlinked=done.unlinked + unlinked)
-            store, batch = _sealed_batch(lake, state)
+            covered = _unlink_covered(lake, table, state)
+            done = replace(done, unlinked=done.unlinked + covered.unlinked)
+            store, batch, cut = _sealed_batch(lake, state, moved, covered.waiting if busy else frozenset())
             if not batch:
+                if covered.renewed:
+                    delta.append(table, state, adds=[], progress=covered.renewed)
+                    state = snapshot.load(table, lambda: connection)
                 break
             if store is SPOOL:
                 stored = _store_rows(connection, work, table, state, batch)
             else:
                 kept = kept or _receiving(connection, work)
                 stored = _store_requests(kept, table, state, batch)
-            done = _commit(table, state, batch, stored, left, done)
+            done = _commit(table, state, batch, stored, covered.renewed, done)
+            if not cut:
+                moved.add(store)
         if _join_small(connection, table, state, busy):
             state = snapshot.load(table, lambda: connection)
         vacuum(table, state)
@@ -188,10 +199,10 @@ def _store_table(connection: Connection, loaded: Loaded, table: Path, state: Sna
 
 
 def _commit(
-    table: Path, state: Snapshot, batch: list[Found], stored: _Stored, left: list[Progress], done: Commit
+    table: Path, state: Snapshot, batch: list[Found], stored: _Stored, renewed: list[Progress], done: Commit
 ) -> Commit:
     reached = {f.segment.writer: f.segment.seq for f in batch}
-    progress = [p for p in left if p.writer not in reached]
+    progress = [p for p in renewed if p.writer not in reached]
     progress += [Progress(writer, seq) for writer, seq in reached.items()]
     progress += totals.added(state, {totals.DAMAGED_LINES: stored.damaged, totals.DUPLICATES: stored.duplicates})
     delta.append(table, state, adds=stored.files, progress=progress)
@@ -205,21 +216,30 @@ def _commit(
     )
 
 
-def _sealed_batch(lake: Path, state: Snapshot) -> tuple[Store, list[Found]]:
-    """Sealed segments of one store that the table does not have, each writer's without a gap, up to BATCH_BYTES."""
+def _sealed_batch(
+    lake: Path, state: Snapshot, moved: Collection[Store], waiting: Collection[str]
+) -> tuple[Store, list[Found], bool]:
+    """Sealed segments of one store that the table does not have, each writer's without a gap, up to BATCH_BYTES and
+    BATCH_SEGMENTS; and whether that cut off more of them.
+
+    Leaves out stores that are `moved`, and writers that are `waiting`: a transaction has one time, so a writer that
+    is committed more often than its grace lasts would keep all its segments.
+    """
     for store, most in BATCH_BYTES.items():
         batch: list[Found] = []
         size = 0
-        for found in backlog.segments(lake, store):
+        for found in backlog.segments(lake, store) if store not in moved else ():
             if found.segment.seq <= state.covered(found.segment.writer) or not backlog.sealed(found):
                 continue  # a writer's unsealed segment is its last: nothing of it follows
-            if batch and size + found.size_bytes > most:
-                break
+            if found.segment.writer in waiting:
+                continue
+            if batch and (size + found.size_bytes > most or len(batch) == BATCH_SEGMENTS):
+                return store, batch, True
             batch.append(found)
             size += found.size_bytes
         if batch:
-            return store, batch
-    return SPOOL, []
+            return store, batch, False
+    return SPOOL, [], False
 
 
 def _write(connection: Connection, table: Path, sort: bool) -> list[DataFile]:
@@ -233,8 +253,22 @@ def _write(connection: Connection, table: Path, sort: bool) -> list[DataFile]:
     return files
 
 
-def _unlink_covered(lake: Path, table: Path, state: Snapshot) -> tuple[int, list[Progress]]:
-    """Removes segments that have been in the table for a grace. Returns how many, and the writers that keep one."""
+@dataclass(frozen=True, slots=True)
+class _Covered:
+    """What became of the segments that are in the table: how many were unlinked, the writers of the spool that have
+    some in their grace, and the transactions to write anew."""
+
+    unlinked: int
+    waiting: frozenset[str]
+    renewed: list[Progress]
+
+
+def _unlink_covered(lake: Path, table: Path, state: Snapshot) -> _Covered:
+    """Removes segments that have been in the table for a grace.
+
+    A transaction from the future (the clock was set back) says nothing about its segment's age. It is written anew,
+    and the segment is unlinked a grace after that.
+    """
     now_ms = time.time_ns() // 1_000_000
     covered = [
         (f, UNLINK_GRACE_S if store is SPOOL else 0.0)
@@ -244,16 +278,22 @@ def _unlink_covered(lake: Path, table: Path, state: Snapshot) -> tuple[int, list
     ]
     if covered:
         delta.sync_log(table)  # whoever made that commit may have died before it was durable
-    unlinked, left = 0, {}
+    unlinked = 0
+    waiting: set[str] = set()
+    renewed: dict[str, Progress] = {}
     for found, grace_s in covered:
-        transaction = state.transactions[found.segment.writer]
-        # A clock that was set back must not keep segments for ever, hence the lower bound.
-        if not 0 <= now_ms - transaction.updated_ms < grace_s * 1000:
+        writer = found.segment.writer
+        transaction = state.transactions[writer]
+        age_ms = now_ms - transaction.updated_ms
+        if grace_s and age_ms < grace_s * 1000:
+            waiting.add(writer)
+        else:
             try:
                 found.path.unlink(missing_ok=True)
                 unlinked += 1
                 continue
             except OSError:
                 pass  # kept, and so is its transaction
-        left[found.segment.writer] = Progress(found.segment.writer, transaction.version)
-    return unlinked, list(left.values())
+        if not 0 <= age_ms < RENEW_S * 1000:
+            renewed[writer] = Progress(writer, transaction.version)
+    return _Covered(unlinked, frozenset(waiting), list(renewed.values()))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.errors import UsageError
 from mcpobs.limits.document import MAX_BYTES, Place, parse
 from mcpobs.limits.layout import Comments, lay_out
@@ -32,8 +32,7 @@ EVIDENCE = ("factor", "rule", "observed_max", "mean", "p50", "p95", "n", "would_
 def read(path: str | os.PathLike[str]) -> Limits:
     """The limits of a file. Raises UsageError with file, line, path in the file and value."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = safefile.read(path, MAX_BYTES)
     except OSError as error:
         raise UsageError(
             f"cannot read {path}: {error.strerror}", "make one with `mcpobs baseline -o limits.yaml`"

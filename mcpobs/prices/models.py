@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from mcpobs import interpreter, safefile
 from mcpobs.prices.book import Book
 
 PACKAGE: Final = "genai-prices"
@@ -20,6 +21,7 @@ HINT: Final = (
     "write per_million_tokens = 3.00 in place of model, or install mcpobs[prices] and name a model that it knows"
 )
 _CACHE: Final = "model-prices.json"
+_CACHE_BYTES: Final = 1 << 20
 _TIMEOUT_S: Final = 20
 _MOST: Final = 10**9
 
@@ -97,7 +99,7 @@ def _microusd(field: object, above: int) -> int:
 def _kept(folder: Path, wanted: Iterable[str]) -> dict[str, int | None]:
     """What is known from before, of the version that is installed."""
     with suppress(OSError, ValueError, TypeError, AttributeError):
-        kept = json.loads((folder / _CACHE).read_text())
+        kept = json.loads(safefile.read_trusted(folder / _CACHE, _CACHE_BYTES))
         if kept["version"] == _version():
             known = kept["microusd_per_mtok"]
             return {
@@ -110,9 +112,7 @@ def _keep(folder: Path, found: Mapping[str, int | None]) -> None:
     known = {model: price for model, price in found.items() if price is not None}
     text = json.dumps({"version": _version(), "microusd_per_mtok": known}, indent=1, sort_keys=True) + "\n"
     with suppress(OSError):  # then it is asked again the next time
-        beside = folder / f"{_CACHE}.{os.getpid()}"
-        beside.write_text(text)
-        beside.replace(folder / _CACHE)
+        safefile.create(folder / _CACHE, text.encode())
 
 
 def _version() -> str | None:
@@ -132,7 +132,8 @@ def _asked(models: Sequence[str]) -> dict[str, int | None]:
 
     try:
         answer = subprocess.run(
-            [sys.executable, "-P", "-m", "mcpobs.prices.models", *models],
+            interpreter.command("mcpobs.prices.models", *models),
+            env=interpreter.environment(os.environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd="/",

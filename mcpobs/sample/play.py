@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 import anyio
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+
+from mcpobs import interpreter
 
 ORDINARY = 64
 PROCESSES = 2
@@ -114,7 +115,9 @@ async def _play(lake: Path, env: dict[str, str], told: Callable[[int, int], None
                 told(done, total)
 
     async def process(part: list[Script]) -> None:
-        server = StdioServerParameters(command=sys.executable, args=_wrapped(lake), env={**os.environ, **env})
+        program, *arguments = _wrapped(lake)
+        own = interpreter.environment(os.environ) | env
+        server = StdioServerParameters(command=program, args=arguments, env=own)
         gate = anyio.Semaphore(AT_ONCE)
         async with Client(stdio_client(server)) as client:
             await client.list_tools()
@@ -130,5 +133,5 @@ async def _play(lake: Path, env: dict[str, str], told: Callable[[int, int], None
 
 def _wrapped(lake: Path) -> list[str]:
     """The server's command with mcpobs in front of it, as a client's configuration has it."""
-    front = ["-m", "mcpobs", "instrument", "--lake", str(lake), "--name", "shop", "--"]
-    return [*front, sys.executable, "-m", "mcpobs.sample.server"]
+    front = interpreter.command("mcpobs", "instrument", "--lake", str(lake), "--name", "shop", "--")
+    return [*front, *interpreter.command("mcpobs.sample.server")]

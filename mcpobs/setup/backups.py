@@ -11,8 +11,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.errors import UsageError
 from mcpobs.setup import files
+
+NOTE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Backups:
     def load(self, target: Path) -> Backup | None:
         path = self.path(target)
         try:
-            content, note = path.read_bytes(), json.loads(path.with_suffix(".json").read_bytes())
+            content = safefile.read(path, files.MOST_BYTES)
+            note = json.loads(safefile.read(path.with_suffix(".json"), NOTE_BYTES))
             return Backup(content, str(note["written_sha256"]))
         except FileNotFoundError:
             return None

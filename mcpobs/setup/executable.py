@@ -31,7 +31,7 @@ def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
     if script is None:
         beside = Path(python).parent / "mcpobs"
         script = str(beside) if _runs(beside) else None
-    words = (script,) if script is not None else (os.path.abspath(python), "-m", "mcpobs")
+    words = (script,) if script is not None else (os.path.abspath(python), "-P", "-m", "mcpobs")
     if passing(words[0]):
         raise UsageError(f"this mcpobs runs from a cache that may be emptied any time: {words[0]}", INSTALL)
     return words

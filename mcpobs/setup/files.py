@@ -9,7 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcpobs import safefile
 from mcpobs.errors import UsageError
+
+MOST_BYTES = 256 << 20  # ~/.claude.json grows with each project; some are tens of megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,10 @@ class Source:
 def read(path: Path) -> Source:
     try:
         target = path.resolve(strict=True)
-        with target.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{path} is not a file", "name the configuration file itself")
-            content = file.read()
+        content = safefile.read(target, MOST_BYTES)
+        status = target.stat()
+    except IsADirectoryError:
+        raise UsageError(f"{path} is not a file", "name the configuration file itself") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, in Python 3.11 and 3.12
         why = (error.strerror or str(error)) if isinstance(error, OSError) else "a loop of symbolic links"
         raise UsageError(f"cannot read {path}: {why}", "name a configuration that is there") from None
@@ -49,7 +51,7 @@ def replace(source: Source, content: bytes) -> None:
     draft = source.target.with_name(f".{source.target.name}.{os.urandom(6).hex()}")
     try:
         _write(draft, content, source)
-        if source.target.read_bytes() != source.content:
+        if safefile.read(source.target, MOST_BYTES) != source.content:
             raise UsageError(
                 f"{source.path} has changed since it was read, and is left as it is",
                 "close the client that writes it, and run this again",
@@ -77,17 +79,10 @@ def _write(draft: Path, content: bytes, source: Source) -> None:
 
 def create(path: Path, content: bytes) -> None:
     """Makes or replaces a file of ours (0600), with its folder (0700)."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    safefile.make_folder(path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
+        safefile.create(path, content)
     except OSError as error:
-        draft.unlink(missing_ok=True)
         if error.errno == errno.ENOSPC:
             raise UsageError(f"no space left for {path}", "free some") from None
         raise

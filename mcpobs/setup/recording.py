@@ -6,10 +6,8 @@ All of it happens in processes and a folder of its own: neither the user's lake 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
+from mcpobs import interpreter, temporary
 from mcpobs.settings import CONFIG_VARIABLE, LAKE_VARIABLE
 from mcpobs.setup.check import Check
 
@@ -34,8 +33,8 @@ class Server:
     tool: str
 
 
-SAMPLE: Final = Server((sys.executable, "-m", "mcpobs.sample.server"), "list_products")
-ECHO: Final = Server((sys.executable, "-m", "mcpobs.setup.echo"), "echo")
+SAMPLE: Final = Server(tuple(interpreter.command("mcpobs.sample.server")), "list_products")
+ECHO: Final = Server(tuple(interpreter.command("mcpobs.setup.echo")), "echo")
 
 
 def server() -> Server:
@@ -45,19 +44,24 @@ def server() -> Server:
 
 def check(env: Mapping[str, str], server: Server, deadline_s: float = DEADLINE_S) -> Check:
     hint = f"run it by hand: mcpobs instrument -- {' '.join(server.words)}"
-    with tempfile.TemporaryDirectory(prefix="mcpobs-doctor-") as folder:
-        own = {k: v for k, v in env.items() if not k.startswith("OTEL_") and k != LAKE_VARIABLE}
-        own[CONFIG_VARIABLE] = os.path.join(folder, "config")
-        lake = os.path.join(folder, "lake")
-        try:
-            why = _call(server, lake, own, deadline_s)
-            if why is not None:
-                return Check(ABOUT, "fail", f"a call through mcpobs got no answer: {why}", hint)
-            told = _report(lake, own)
-        except subprocess.TimeoutExpired:
-            return Check(ABOUT, "fail", f"the report of a call did not end within {DEADLINE_S:.0f} s", hint)
-        except OSError as error:
-            return Check(ABOUT, "fail", f"mcpobs could not be started: {error}", hint)
+    folder = temporary.make(env)
+    if folder is None:
+        return Check(ABOUT, "fail", "no folder for temporary files can be written", "set TMPDIR to a writable folder")
+    env = interpreter.environment(env)
+    own = {k: v for k, v in env.items() if not k.startswith("OTEL_") and k != LAKE_VARIABLE}
+    own[CONFIG_VARIABLE] = str(folder / "config")
+    lake = str(folder / "lake")
+    try:
+        why = _call(server, lake, own, deadline_s)
+        if why is not None:
+            return Check(ABOUT, "fail", f"a call through mcpobs got no answer: {why}", hint)
+        told = _report(lake, own)
+    except subprocess.TimeoutExpired:
+        return Check(ABOUT, "fail", f"the report of a call did not end within {DEADLINE_S:.0f} s", hint)
+    except OSError as error:
+        return Check(ABOUT, "fail", f"mcpobs could not be started: {error}", hint)
+    finally:
+        temporary.remove(folder)
     calls = _calls(told.stdout, server.tool)
     if calls != 1:
         why = _last(told.stderr) or f"{calls} calls in it"
@@ -71,7 +75,7 @@ def _call(server: Server, lake: str, env: Mapping[str, str], deadline_s: float) 
     A server may drop what it has not answered when its client leaves, so the client stays until the answer is there.
     Stderr goes to a file, which nobody has to read meanwhile.
     """
-    front = [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--name", "doctor", "--", *server.words]
+    front = interpreter.command("mcpobs", "instrument", "--lake", lake, "--name", "doctor", "--", *server.words)
     pipe = subprocess.PIPE
     with (
         tempfile.TemporaryFile() as said,
@@ -100,7 +104,7 @@ def _call(server: Server, lake: str, env: Mapping[str, str], deadline_s: float) 
 
 
 def _report(lake: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "mcpobs", "report", "latency", "--json", "--lake", lake]
+    command = interpreter.command("mcpobs", "report", "latency", "--json", "--lake", lake)
     return subprocess.run(command, capture_output=True, env=env, timeout=DEADLINE_S, check=False)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from mcpobs import keys
+from mcpobs import keys, safefile
 from mcpobs.errors import McpobsError
 from mcpobs.lake import backlog
 from mcpobs.lake.place import require_lake
@@ -79,13 +79,13 @@ def _key(lake_id: str | None, lake: Path, config: Path) -> Check:
         return Check(LAKE, "warn", f"{lake} has no lake.json", "it is made by the next recording")
     path = config / "keys" / f"{lake_id}.key"
     try:
-        whole = len(bytes.fromhex(path.read_text().strip())) == keys.KEY_BYTES
+        keys.read_key(path)
+    except safefile.ExposedError as error:
+        return Check(LAKE, "fail", f"the digest key {path} is not used: {error.strerror}", error.remedy)
     except FileNotFoundError:
         hint = "a lake that was copied here needs none to be read; recording makes a new key"
         return Check(LAKE, "warn", f"{lake}: its digest key is not on this machine", hint)
     except (OSError, ValueError):
-        whole = False
-    if not whole:
         hint = "restore it, or remove it: new digests are then not comparable with those of before"
         return Check(LAKE, "fail", f"the digest key {path} cannot be read", hint)
     return Check(LAKE, "ok", f"{lake}, with its digest key in {path.parent}")
@@ -133,8 +133,8 @@ def _spool(lake: Path, now_s: float) -> Iterator[Check]:
         if read > READ_BYTES:
             break
         try:
-            damaged += scan(found.path.read_bytes()).damaged
-        except FileNotFoundError:
+            damaged += scan(safefile.read(found.path, READ_BYTES)).damaged
+        except OSError:
             continue  # committed while we looked
     if damaged:
         lines = "line is" if damaged == 1 else "lines are"

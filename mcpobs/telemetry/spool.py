@@ -18,6 +18,7 @@ from threading import Lock
 
 import orjson
 
+from mcpobs import safefile
 from mcpobs.segment import BARE, SPOOL_FOLDER, Opening, Segment, seal
 
 Row = Mapping[str, str | int | bool | None]
@@ -125,8 +126,8 @@ class Spool:
         return False
 
     def _open_first(self) -> None:
-        self._lake.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self._lake / SPOOL_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        safefile.make_folder(self._lake)
+        safefile.make_own_folder(self._lake / SPOOL_FOLDER)
         # Sorts by time; the random part keeps two processes of one nanosecond apart.
         self._open(Segment(f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}", 1))
 
@@ -144,7 +145,7 @@ class Spool:
         any segment that it finds unlocked."""
         path = self._lake / SPOOL_FOLDER / segment.name
         draft = path.with_name(f".{segment.name}")
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = safefile.open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.rename(draft, path)

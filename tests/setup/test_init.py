@@ -309,7 +309,7 @@ def test_by_its_name_it_is_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_run_as_a_module_it_is_the_script_beside_the_interpreter_else_the_interpreter(tmp_path: Path) -> None:
     python = _program(tmp_path / "bin/python")
     argv0 = "/site-packages/mcpobs/__main__.py"
-    assert executable.command(None, argv0, python) == (python, "-m", "mcpobs")
+    assert executable.command(None, argv0, python) == (python, "-P", "-m", "mcpobs")
     script = _program(tmp_path / "bin/mcpobs")
     assert executable.command(None, argv0, python) == (script,)
 

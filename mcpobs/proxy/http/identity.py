@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcpobs import safefile
 from mcpobs.errors import UsageError
 from mcpobs.protocol.session import NOBODY, Identity
 from mcpobs.protocol.text import bounded
@@ -18,6 +19,7 @@ from mcpobs.settings import IdentityConfig
 if TYPE_CHECKING:
     import jwt
 
+MAX_JWKS_BYTES = 1 << 20
 MAX_TOKEN = 16_384
 MAX_VERIFIED = 4_096
 MAX_NAME = 128
@@ -61,7 +63,9 @@ class _Tokens:
             return client.get_signing_key_from_jwt
         path = Path(place).expanduser()
         try:
-            keys = self._jwt.PyJWKSet.from_dict(json.loads(path.read_bytes()))
+            keys = self._jwt.PyJWKSet.from_dict(json.loads(safefile.read_trusted(path, MAX_JWKS_BYTES)))
+        except safefile.ExposedError as error:
+            raise UsageError(f"[identity] jwks {path} is not used: {error.strerror}", error.remedy) from None
         except (OSError, ValueError, AttributeError, self._jwt.PyJWTError) as error:
             raise UsageError(f"[identity] jwks {path} holds no keys: {error}", "name a JWK set, by RFC 7517") from None
         by_id = {key.key_id: key for key in keys.keys}

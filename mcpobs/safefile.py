@@ -1,0 +1,198 @@
+"""Reads small regular files and makes private files and folders. Never waits for a FIFO or a device, never reads
+without a bound, and never writes through a symbolic link.
+
+What cannot be done raises OSError whose `strerror` ends a sentence: "cannot read PATH: it is a FIFO, and not a file".
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+DRAFT_MODE = 0o600
+FOLDER_MODE = 0o700
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class ExposedError(OSError):
+    """A file that others can change. `remedy` is the command that mends it."""
+
+    remedy = ""
+
+
+def read(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """The content of a regular file of at most so many bytes; of the null device, nothing. Follows symbolic links.
+    Raises OSError."""
+    return _read(path, most_bytes)[0]
+
+
+def read_trusted(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """As `read`, for a file that decides whom or what mcpobs trusts. Raises ExposedError if everybody can change it."""
+    return _read(path, most_bytes, lambda status: _refuse_exposed(path, status, stat.S_IWOTH, "everybody", "o-w"))[0]
+
+
+def read_secret(path: str | os.PathLike[str], most_bytes: int) -> tuple[bytes, str | None]:
+    """As `read`, for a secret; and a warning without its subject if others can read it ("can be read by others").
+
+    Raises ExposedError if others can change it.
+    """
+    content, mode = _read(
+        path, most_bytes, lambda status: _refuse_exposed(path, status, _OTHERS_WRITE, "others", "600")
+    )
+    return content, "can be read by others" if mode & _OTHERS_READ else None
+
+
+def open_regular(path: str | os.PathLike[str]) -> int:
+    """A descriptor to read a regular file. Follows symbolic links. Raises OSError."""
+    return _opened(path)[0]
+
+
+def create(path: Path, content: bytes, *, replace: bool = True) -> bool:
+    """Makes a file (0600) with its whole content, durable; the folder is there already. A symbolic link at its place
+    is replaced. Without `replace` a file that is there stays, and the answer is False. Raises OSError."""
+    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, DRAFT_MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, DRAFT_MODE)  # a umask may have taken the owner's rights
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)  # else a power failure can leave the name with nothing behind it, for good
+        if replace:
+            os.replace(draft, path)
+        else:
+            os.link(draft, path)  # link, not rename: it fails if the name is taken
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+    return True
+
+
+def open_own(path: str | os.PathLike[str], flags: int) -> int:
+    """Opens or makes (0600) a regular file of ours. A symbolic link at its place is an OSError."""
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, DRAFT_MODE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise OSError(error.errno, "it is a symbolic link", os.fspath(path)) from None
+        if error.errno == errno.ENXIO:  # to write to a FIFO that nobody reads
+            raise OSError(errno.EINVAL, "it is a FIFO, and not a file", os.fspath(path)) from None
+        raise
+    try:
+        mode = os.fstat(descriptor).st_mode
+        _refuse_special(path, mode)
+        if flags & os.O_CREAT and mode & DRAFT_MODE != DRAFT_MODE:  # a umask has taken the owner's rights
+            os.fchmod(descriptor, stat.S_IMODE(mode) | DRAFT_MODE)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it that are missing, each 0700 whatever the umask is. One that is there stays as
+    it is; it may be a symbolic link. Raises OSError."""
+    try:
+        os.mkdir(path, FOLDER_MODE)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        make_folder(path.parent)
+        make_folder(path)
+    else:
+        os.chmod(path, FOLDER_MODE)
+
+
+def make_own_folder(path: Path) -> None:
+    """Makes a folder (0700) in one of ours. A symbolic link at its place is an OSError."""
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
+    make_folder(path)
+
+
+def _read(
+    path: str | os.PathLike[str], most_bytes: int, check: Callable[[os.stat_result], None] | None = None
+) -> tuple[bytes, int]:
+    """The content and the mode."""
+    if os.path.realpath(path) == os.devnull:
+        return b"", DRAFT_MODE
+    descriptor, status = _opened(path)
+    try:
+        if check is not None:
+            check(status)
+        return _content(path, descriptor, status, most_bytes), status.st_mode
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
+    _refuse_special(path, os.stat(path).st_mode)  # opening alone can wake who writes to a FIFO, or move a tape
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        _refuse_special(path, status.st_mode)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor, status
+
+
+def _refuse_special(path: str | os.PathLike[str], mode: int) -> None:
+    if stat.S_ISREG(mode):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    kind = next((name for test, name in _KINDS if test(mode)), "something else")
+    raise OSError(errno.EINVAL, f"it is {kind}, and not a file", os.fspath(path))
+
+
+def _content(path: str | os.PathLike[str], descriptor: int, status: os.stat_result, most_bytes: int) -> bytes:
+    if status.st_size <= most_bytes:
+        parts: list[bytes] = []
+        left = most_bytes + 1  # it may grow meanwhile, and files of /proc say that they are empty
+        while left and (part := os.read(descriptor, min(left, max(status.st_size, 1 << 16) + 1))):
+            parts.append(part)
+            left -= len(part)
+        if left:
+            return b"".join(parts)
+    raise OSError(errno.EFBIG, f"it is larger than {_size(most_bytes)}", os.fspath(path))
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
+
+
+def _refuse_exposed(path: str | os.PathLike[str], status: os.stat_result, bits: int, whom: str, remedy: str) -> None:
+    """Raises ExposedError if a file's mode, its owner or the folder that it lies in lets others change it.
+
+    Root reads files of any owner: those of a container's volume belong to somebody outside.
+    """
+    us = os.geteuid()
+    if status.st_mode & bits:
+        raise _exposed(path, f"it can be changed by {whom}", f"chmod {remedy} {os.fspath(path)}")
+    if us != 0 and status.st_uid not in (us, 0):
+        raise _exposed(path, "it belongs to another user", f"chown {us} {os.fspath(path)}")
+    folder = os.path.dirname(os.path.realpath(path))
+    above = os.stat(folder).st_mode
+    if above & stat.S_IWOTH and not above & stat.S_ISVTX:
+        raise _exposed(path, "everybody can replace it in its folder", f"chmod o-w {folder}")
+
+
+def _exposed(path: str | os.PathLike[str], why: str, remedy: str) -> ExposedError:
+    error = ExposedError(errno.EPERM, why, os.fspath(path))
+    error.remedy = remedy
+    return error
