@@ -28,7 +28,7 @@ from uvicorn.server import ServerState
 from mcpobs.collector import answers
 from mcpobs.collector.admission import Admission
 from mcpobs.collector.handshake import Handshake, drop_handshakes, peer_of
-from mcpobs.collector.http import encoding_of
+from mcpobs.collector.http import REFUSED, encoding_of
 from mcpobs.collector.limits import Limits
 from mcpobs.listening import BACKLOG
 
@@ -348,6 +348,7 @@ class _Connection(HttpToolsProtocol):
             ]
             self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
         if unanswered:
+            cycle.scope[REFUSED] = True  # type: ignore[typeddict-unknown-key]  # a key of ours
             cycle.disconnected = True
             cycle.message_event.set()
         self._close()

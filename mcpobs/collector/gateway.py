@@ -29,13 +29,16 @@ _NOT_HTTP2 = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 37\r\nconnection: close\r\n\r\n"
     b"this port takes gRPC over HTTP/2 only"
 )
+NO_MESSAGE: Final = "the call has no message"
 _REFUSALS: Final = (
-    (b"larger than max", "too_large"),
-    (b"metadata size exceeds", "head_too_large"),
-    (b"ecompression failed", "malformed"),
-    (b"grpc-encoding", "wrong_coding"),
+    (b"larger than max", "too_large", "RESOURCE_EXHAUSTED"),
+    (b"metadata size exceeds", "head_too_large", "RESOURCE_EXHAUSTED"),
+    (b"ecompression failed", "malformed", "INTERNAL"),
+    (b"grpc-encoding", "wrong_coding", "INTERNAL"),
+    (NO_MESSAGE.encode(), "malformed", "INVALID_ARGUMENT"),
 )
-"""What grpc itself answers, by words of its message, which it never compresses."""
+"""Words of the messages that grpc itself answers, which it never compresses, with the reason and the status. The last
+one is ours; only here is it known whether it was sent, or whether grpc had refused the message before."""
 
 
 class Gateway:
@@ -229,9 +232,10 @@ class _Client(asyncio.Protocol):
                     self._owner.counters["grpc.refused.protocol_error"] += 1
                 self._end(frame.stream)
             elif frame.kind == HEADERS and frame.flags & END_STREAM:
-                for words, reason in _REFUSALS:
+                for words, reason, status in _REFUSALS:
                     if words in frame.payload:
                         self._owner.counters[f"grpc.refused.{reason}"] += 1
+                        self._owner.counters[f"grpc.answered.{status}"] += 1
                         break
                 self.answered = True
                 self._end(frame.stream)

@@ -20,7 +20,7 @@ import grpc
 from mcpobs.collector import answers, faults
 from mcpobs.collector.auth import Tokens
 from mcpobs.collector.callers import Callers
-from mcpobs.collector.gateway import Gateway
+from mcpobs.collector.gateway import NO_MESSAGE, Gateway
 from mcpobs.collector.intake import Accepted, Intake, RefusedError, Signal, Why
 from mcpobs.collector.limits import BUSY_RETRY_S, Limits, Room, again_s
 from mcpobs.errors import UsageError
@@ -56,9 +56,11 @@ _LONGEST_BYTES = 104 - 32
 
 
 class _EndError(Exception):
-    """Ends a call with this status. `reason` names its counter, `grpc.refused.<reason>`."""
+    """Ends a call with this status. `reason` names its counter, `grpc.refused.<reason>`; None if the gateway counts."""
 
-    def __init__(self, reason: str, code: grpc.StatusCode, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str | None, code: grpc.StatusCode, message: str, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.code = code
@@ -142,8 +144,9 @@ class GrpcReceiver:
             else:
                 self._counters["grpc.answered.OK"] += 1
                 return answers.accepted(signal, "protobuf", taken)
-            self._counters[f"grpc.answered.{ended.code.name}"] += 1
-            self._counters[f"grpc.refused.{ended.reason}"] += 1
+            if ended.reason is not None:
+                self._counters[f"grpc.answered.{ended.code.name}"] += 1
+                self._counters[f"grpc.refused.{ended.reason}"] += 1
             return await _abort(context, ended)
 
         return export
@@ -197,7 +200,8 @@ class _Reading:
         except TimeoutError:
             raise _EndError("slow", grpc.StatusCode.UNAVAILABLE, "the message comes too slowly", BUSY_RETRY_S) from None
         if not isinstance(content, bytes):
-            raise _EndError("malformed", grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
+            # or grpc has refused the message, and this is not sent
+            raise _EndError(None, grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE)
         return content
 
     def _make_room(self) -> None:

@@ -25,6 +25,8 @@ Headers = dict[bytes, bytes]
 
 SIGNALS: Final[dict[str, Signal]] = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
 HEALTH = "/healthz"
+REFUSED: Final = "mcpobs.refused"
+"""Key of the scope of a request that the connection has refused already."""
 _ENCODINGS: Final[dict[bytes, Encoding]] = {
     b"application/x-protobuf": "protobuf",
     b"application/protobuf": "protobuf",
@@ -95,7 +97,8 @@ class HttpReceiver:
         except _AnswerError as error:
             refusal = error.refusal
         except _GoneError:
-            self._counters["http.gone"] += 1
+            if REFUSED not in scope:
+                self._counters["http.gone"] += 1
             return
         except asyncio.CancelledError:  # the collector ends, and has closed the connection
             return  # uvicorn would log it as a fault
