@@ -6,8 +6,6 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mcpobs.errors import UsageError
@@ -83,19 +81,40 @@ def bind(endpoint: Endpoint, option: str) -> list[socket.socket]:
     return sockets
 
 
-@contextmanager
-def probed(endpoint: Endpoint, option: str) -> Iterator[list[socket.socket]]:
-    """As `bind`, for somebody who makes the sockets after this block: finds a port, and what is in the way."""
-    sockets = bind(endpoint, option)
-    try:
-        yield sockets
-    finally:
-        for bound in sockets:
-            bound.close()
-
-
 def is_loopback(bound: socket.socket) -> bool:
     return ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def is_own_name(host: str, listens_on: str) -> bool:
+    """Whether a Host header names a server that listens on loopback: `localhost`, a loopback address, or the name
+    that it was given to listen on; with any port, case and trailing dot.
+
+    A page of any site can make a browser send requests here under the site's name (DNS rebinding). It cannot do so
+    under an address, which is not resolved.
+    """
+    name, port = _split_host(host)
+    if name is None or not (port == "" or (port.isascii() and port.isdigit())):
+        return False
+    name = name.lower().removesuffix(".")
+    if name and name in ("localhost", listens_on.lower().removesuffix(".")):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _split_host(host: str) -> tuple[str | None, str]:
+    """Host and port of a Host header, without the brackets of an IPv6 address; None for the host if it is no host."""
+    if host.startswith("["):
+        name, bracket, rest = host[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")) or not _is_v6(name):
+            return None, ""
+        return name, rest[1:]
+    if host.count(":") > 1:  # an address without its brackets
+        return (host, "") if _is_v6(host) else (None, "")
+    name, _, port = host.partition(":")
+    return name, port
 
 
 def _is_v6(host: str) -> bool:

@@ -37,11 +37,19 @@ def collect(
     ] = None,
     max_body: Annotated[
         str, typer.Option(metavar="SIZE", help="The largest request, as it is sent and when it is unpacked.")
-    ] = "16MiB",
+    ] = "20MiB",
     max_in_flight: Annotated[
         str,
         typer.Option(metavar="SIZE", help="The most that all requests together may hold; more are told to come again."),
     ] = "64MiB",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name of this collector that a Host header may have; repeatable."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="The origin of a web page that may send by HTTP; repeatable."),
+    ] = None,
 ) -> None:
     """Receive OTLP and store it in the lake, until it is stopped.
 
@@ -50,6 +58,9 @@ def collect(
     are on disk; one that is sent again is stored once. Metrics and logs are acknowledged and dropped.
 
     Only this machine is served unless you name another host. /healthz tells how it is.
+
+    On this machine and without a token, requests must name this collector in their Host header and may not come from
+    a web page; --allow-host and --allow-origin make exceptions.
 
     \b
     Examples:
@@ -78,5 +89,7 @@ def collect(
             tls_client_ca=tls_client_ca,
             max_body=max_body,
             max_in_flight=max_in_flight,
+            allow_host=tuple(allow_host or ()),
+            allow_origin=tuple(allow_origin or ()),
         )
     )

@@ -7,11 +7,12 @@ import os
 import re
 import resource
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcpobs import safefile
 from mcpobs.cli.printing import say
+from mcpobs.collector.callers import parse_origin
 from mcpobs.collector.limits import Limits
 from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
@@ -22,6 +23,8 @@ TOKEN_FILE_BYTES = 1 << 20
 KEY_BYTES = 4 << 20
 TOKEN_VARIABLE = "MCPOBS_COLLECT_TOKEN"
 _SIZE = re.compile(r"(\d{1,12}) ?(|[KMG]i?)B?", re.IGNORECASE)
+_FILES_A_CONNECTION = 4
+_OTHER_FILES = 256
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
@@ -38,6 +41,8 @@ class CollectOptions:
     tls_client_ca: str | None
     max_body: str
     max_in_flight: str
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
 
 
 def collect(given: CollectOptions) -> None:
@@ -54,25 +59,36 @@ def collect(given: CollectOptions) -> None:
     from mcpobs.collector.service import open_intake
 
     keep_freed_memory()
-    _allow_open_files(options.limits.connections)
+    fitting = _allow_open_files(options.limits.connections)
+    if fitting < options.limits.connections:
+        say(
+            f"warning: this process may open so few files that each protocol takes {fitting:,} connections at a time",
+            "raise the limit, e.g. `ulimit -n 8192`",
+        )
+        options = replace(options, limits=replace(options.limits, connections=fitting))
 
     async def run() -> None:
         async with open_intake(lake_folder(given.lake)) as intake:
-            await serving.serve(options, intake)
-            counters = intake.counters()
+            received = await serving.serve(options, intake)
+            counters = {**received, **intake.counters()}
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
 
     asyncio.run(run())
 
 
-def _allow_open_files(connections: int) -> None:
-    """Two protocols' connections; a process is often begun with 1,024 files, and may raise that itself."""
-    needed = 2 * connections + 256
+def _allow_open_files(connections: int) -> int:
+    """Raises the limit on open files to what so many connections of each protocol need: one file for HTTP, three for
+    gRPC. A process is often started with 1,024 and may raise that itself. Returns how many connections fit."""
+    needed = _FILES_A_CONNECTION * connections + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return connections
+    return max(16, (soft - _OTHER_FILES) // _FILES_A_CONNECTION)
 
 
 def read_options(given: CollectOptions) -> Options:
@@ -89,8 +105,16 @@ def read_options(given: CollectOptions) -> Options:
         grpc=parse_endpoint(given.grpc, "--grpc", GRPC_PORT) if given.grpc is not None else None,
         tokens=_tokens(given.token_file),
         tls=_certificates(given),
+        allowed_hosts=tuple(_host(host) for host in given.allow_host),
+        allowed_origins=tuple(parse_origin(origin, "--allow-origin") for origin in given.allow_origin),
         limits=Limits(body_bytes=body_bytes, held_bytes=held_bytes),
     )
+
+
+def _host(name: str) -> str:
+    if not name or any(char in "/:@ " for char in name):
+        raise UsageError(f"--allow-host {name!r} is no host name", "write it without a port, e.g. host.docker.internal")
+    return name
 
 
 def _size(text: str, option: str) -> int:

@@ -12,10 +12,13 @@ import contextlib
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from email.utils import formatdate
 from enum import Enum, auto
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import httptools
 from uvicorn.config import Config
@@ -23,20 +26,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from mcpobs.collector import answers
-from mcpobs.collector.http import encoding_of
+from mcpobs.collector.admission import Admission
+from mcpobs.collector.handshake import Handshake, drop_handshakes, peer_of
+from mcpobs.collector.http import REFUSED, encoding_of
 from mcpobs.collector.limits import Limits
 from mcpobs.listening import BACKLOG
 
 if TYPE_CHECKING:
     from mcpobs.collector.http import HttpReceiver
 
-TURN_OUT_S = {False: 1.0, True: 10.0}
-"""A client that keeps us waiting for less is not turned out for a new one. By whether it ever got an answer: exporters
-come back every five seconds."""
 _PIPELINED = 16
 """Requests that may wait behind one. No OTLP client sends a second one before the answer to the first."""
-_LOOK_AGAIN_S = 0.1
-"""To look through a thousand connections takes milliseconds, and in a flood every new one asks for it."""
 _AHEAD_BYTES = 1 << 17
 """Of a body, before the application takes it. asyncio reads 256 KiB at a time."""
 _CODES: Final[dict[int, int]] = {
@@ -79,56 +79,30 @@ class Connections:
         )
         self._config.load()
         self._servers: list[asyncio.Server] = []
-        self._slow: list[_Connection] = []  # the next to be turned out comes last
-        self._looked_for_slow = -_LOOK_AGAIN_S
+        self.admission = Admission(limits.connections, self._loop.time)
         self._look()
 
     async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> Connections:
         """Serves until `stop`. Takes the sockets over."""
-        handshake_s = self.limits.head_s if tls else None
-        goodbye_s = self.limits.linger_s if tls else None
+        accept: Callable[[], asyncio.Protocol] = self._connect
+        if tls is not None:
+            accept = partial(Handshake, tls, self.admission, self.limits, self.counters, "http", self._connect)
         for bound in sockets:
-            server = await self._loop.create_server(
-                self._connect,
-                sock=bound,
-                ssl=tls,
-                ssl_handshake_timeout=handshake_s,
-                ssl_shutdown_timeout=goodbye_s,
-                backlog=BACKLOG,
-            )
-            self._servers.append(server)
+            self._servers.append(await self._loop.create_server(accept, sock=bound, backlog=BACKLOG))
         return self
 
-    def _connect(self) -> asyncio.Protocol:
+    def _connect(self) -> _Connection:
         return _Connection(self, self._config, self._state, self._loop)
 
     @property
     def open(self) -> set[_Connection]:
         return self._state.connections  # type: ignore[return-value]  # `_connect` makes no others
 
-    def make_room(self) -> bool:
-        """Turns out the client that has kept us waiting longest, if there are too many; first one that never got an
-        answer. False where all of them are at work."""
-        if len(self.open) < self.limits.connections:
-            return True
-        now = self._loop.time()
-        if not self._slow and now - self._looked_for_slow >= _LOOK_AGAIN_S:
-            self._looked_for_slow = now
-            self._slow = sorted(
-                (one for one in self.open if one.may_be_turned_out(now)),
-                key=lambda one: (not one.answered, one.waited_s(now)),
-            )
-        while self._slow:
-            one = self._slow.pop()
-            if one in self.open and one.may_be_turned_out(now):
-                one.drop("turned_out")
-                return True
-        return False
-
     async def stop(self, grace_s: float) -> None:
         """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
         for server in self._servers:
             server.close()
+        drop_handshakes(self.admission)
         for connection in list(self.open):
             connection.shutdown()
         if self._state.tasks:
@@ -158,6 +132,7 @@ class _Connection(HttpToolsProtocol):
         self._owner = owner
         self._limits = owner.limits
         self.answered = False
+        self.peer = ""
         self._phase = Phase.HEAD
         self._since = loop.time()
         self._blocked_since: float | None = None
@@ -177,8 +152,8 @@ class _Connection(HttpToolsProtocol):
         credit_s = self._body_bytes / self._limits.body_bytes_per_s if self._phase is Phase.BODY else 0.0
         return now - self._since - credit_s
 
-    def may_be_turned_out(self, now: float) -> bool:
-        return self.waited_s(now) >= TURN_OUT_S[self.answered]
+    def evict(self) -> None:
+        self.drop("turned_out")
 
     def look(self, now: float) -> None:
         """Ends the connection if its client is too slow."""
@@ -188,9 +163,9 @@ class _Connection(HttpToolsProtocol):
             return
         match self._phase:
             case Phase.HEAD if spent_s > limits.head_s:
-                self._refuse(408, "the headers come too slowly")
+                self._refuse("slow", 408, "the headers come too slowly")
             case Phase.BODY if spent_s > limits.body_s or waited_s > limits.head_s:
-                self._refuse(408, "the body comes too slowly")
+                self._refuse("slow", 408, "the body comes too slowly")
             case Phase.IDLE if spent_s > limits.idle_s:
                 self._close()
             case Phase.END if spent_s > limits.linger_s:
@@ -205,10 +180,15 @@ class _Connection(HttpToolsProtocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        admitted = self._owner.make_room()
+        self.peer = peer_of(transport)
+        admitted = self._owner.admission.enter(self)
         super().connection_made(transport)
         if not admitted:
-            self._refuse(503, "too many connections")
+            self._refuse("too_many_connections", 503, "too many connections")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.admission.leave(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._phase is Phase.END:
@@ -222,7 +202,7 @@ class _Connection(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as offer:
                 data = self._without_offer() + data[offer.args[0] :]
             except httptools.HttpParserError:
-                self._refuse(400, "this is not a request in HTTP/1.1")
+                self._refuse("not_http", 400, "this is not a request in HTTP/1.1")
                 return
             else:
                 data = b""
@@ -251,14 +231,15 @@ class _Connection(HttpToolsProtocol):
         if self._phase is Phase.END:
             return
         if self._head_bytes + len(self.url) > self._limits.head_bytes:
-            self._refuse(431, f"the headers are longer than {self._limits.head_bytes} bytes")
+            self._refuse("head_too_large", 431, f"the headers are longer than {self._limits.head_bytes} bytes")
         elif self.parser.get_http_version() not in ("1.0", "1.1"):
-            self._refuse(400, "this is not a request in HTTP/1.1")
+            self._refuse("not_http", 400, "this is not a request in HTTP/1.1")
         elif len(self.pipeline) >= _PIPELINED:
-            self._refuse(503, "too many requests wait on this connection")
+            self._refuse("busy", 503, "too many requests wait on this connection")
         elif self.parser.should_upgrade():
             self._offered = True
         else:
+            self._name_the_host()
             if self._phase is Phase.HEAD:  # else it waits behind another one
                 self._enter(Phase.BODY)
             super().on_headers_complete()
@@ -313,7 +294,7 @@ class _Connection(HttpToolsProtocol):
         Java's HttpClient makes one with its first request, and would be told that a body is stored which nobody read.
         """
         if self.parser.get_method() == b"CONNECT":
-            self._refuse(400, "this is no proxy")
+            self._refuse("not_http", 400, "this is no proxy")
             return b""
         head = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
         for name, value in self.headers:
@@ -326,17 +307,33 @@ class _Connection(HttpToolsProtocol):
         self.parser = _parser(self)
         return b"\r\n".join([*head, b"", b""])
 
+    def _name_the_host(self) -> None:
+        """Makes the host of an absolute request target, which counts instead of the Host header (RFC 9112, 3.2.2),
+        the Host header that the application sees."""
+        if self.url.startswith(b"/") or self.url == b"*":
+            return
+        authority = b""
+        with contextlib.suppress(ValueError):
+            authority = urlsplit(self.url).netloc
+        self.headers[:] = [header for header in self.headers if header[0] != b"host"]
+        self.headers.append((b"host", authority.rpartition(b"@")[2]))
+
     def _check_framing(self) -> None:
         """Bounds what comes beside the body: headers without an end, trailers, chunks of one byte."""
         allowed_bytes = 2 * self._limits.head_bytes + self._body_bytes // 2
         if self._wire_bytes - self._body_bytes > allowed_bytes:
-            self._refuse(431, "there is more framing than body" if self._body_bytes else "the headers are too long")
+            self._refuse(
+                "head_too_large",
+                431,
+                "there is more framing than body" if self._body_bytes else "the headers are too long",
+            )
 
-    def _refuse(self, status: int, message: str) -> None:
+    def _refuse(self, reason: str, status: int, message: str) -> None:
         """Answers in place of the application, which learns that the client is gone, and ends the connection."""
         if self._phase is Phase.END:
             return
         self._owner.counters[f"http.answered.{status}"] += 1
+        self._owner.counters[f"http.refused.{reason}"] += 1
         cycle = self.cycle
         unanswered = cycle is not None and not cycle.response_complete
         if not (unanswered and cycle.response_started):
@@ -351,6 +348,7 @@ class _Connection(HttpToolsProtocol):
             ]
             self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
         if unanswered:
+            cycle.scope[REFUSED] = True  # type: ignore[typeddict-unknown-key]  # a key of ours
             cycle.disconnected = True
             cycle.message_event.set()
         self._close()

@@ -1,21 +1,29 @@
-"""OTLP over gRPC: a grpc.aio server of raw bytes. Answers for what the intake says of a request."""
+"""OTLP over gRPC: a grpc.aio server of raw bytes behind the gateway. Answers for what the intake says of a request."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import socket
+import ssl
+import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
 from mcpobs.collector import answers, faults
 from mcpobs.collector.auth import Tokens
+from mcpobs.collector.callers import Callers
+from mcpobs.collector.gateway import NO_MESSAGE, Gateway
 from mcpobs.collector.intake import Accepted, Intake, RefusedError, Signal, Why
 from mcpobs.collector.limits import BUSY_RETRY_S, Limits, Room, again_s
 from mcpobs.errors import UsageError
-from mcpobs.listening import Endpoint
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Handler = Callable[[Any, Context], Awaitable[bytes]]
@@ -41,11 +49,20 @@ _IDLE_S = 30.0
 """Short: a client without a call finds its connection closed in order, and makes another for the next call."""
 
 
-class _EndError(Exception):
-    """Ends a call with this status."""
+_FOLDER, _SOCKET = "mcpobs-grpc-", "grpc"
+"""The private socket, and its folder among the temporary ones."""
+_LONGEST_BYTES = 104 - 32
+"""Of the folder that those are made in: macOS takes 104 bytes as a socket's path, Linux 108."""
 
-    def __init__(self, code: grpc.StatusCode, message: str, retry_after_s: float | None = None) -> None:
+
+class _EndError(Exception):
+    """Ends a call with this status. `reason` names its counter, `grpc.refused.<reason>`; None if the gateway counts."""
+
+    def __init__(
+        self, reason: str | None, code: grpc.StatusCode, message: str, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(message)
+        self.reason = reason
         self.code = code
         self.message = message
         self.retry_after_s = retry_after_s
@@ -60,7 +77,7 @@ class GrpcReceiver:
         room: Room,
         tokens: Tokens,
         counters: Counter[str],
-        credentials: grpc.ServerCredentials | None,
+        callers: Callers | None = None,
     ) -> None:
         installed = version("grpcio")
         if tuple(int(part) for part in installed.split(".")[:3] if part.isdigit()) < _BOUNDED:
@@ -72,7 +89,9 @@ class GrpcReceiver:
         self._room = room
         self._tokens = tokens
         self._counters = counters
-        self._credentials = credentials
+        self._callers = callers or Callers()
+        self._folder: str | None = None
+        self._gateway: Gateway | None = None
         self._reading = _Reading(room.limits)
         self._storing: set[asyncio.Task[Accepted]] = set()
         self._server: grpc.aio.Server = grpc.aio.server(options=_channel_options(room.limits))
@@ -81,25 +100,29 @@ class GrpcReceiver:
             export = grpc.stream_unary_rpc_method_handler(self._handler(signal))  # type: ignore[no-untyped-call]
             handler = grpc.method_handlers_generic_handler(service, {"Export": export})  # type: ignore[no-untyped-call]
             self._server.add_generic_rpc_handlers((handler,))
+        self._server.add_generic_rpc_handlers((_Unknown(counters),))
 
-    async def start(self, places: Sequence[Endpoint]) -> None:
-        """Listens, and serves until `stop`. Raises UsageError."""
-        for place in places:
-            try:
-                if self._credentials is None:
-                    self._server.add_insecure_port(str(place))
-                else:
-                    self._server.add_secure_port(str(place), self._credentials)
-            except RuntimeError as error:
-                raise UsageError(
-                    f"--grpc: cannot listen on {place}: {error}", "name another place with --grpc"
-                ) from None
+    async def start(self, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> None:
+        """Serves on these sockets until `stop`, and takes them over."""
+        parent = _short_folder()
+        _remove_leftovers(parent)
+        self._folder = tempfile.mkdtemp(prefix=_FOLDER, dir=parent)  # for this user alone
+        path = str(Path(self._folder, _SOCKET))
+        self._server.add_insecure_port(f"unix:{path}")
         await self._server.start()
+        self._gateway = Gateway(path, self._room.limits, self._counters)
+        await self._gateway.listen(sockets, tls)
 
     async def stop(self, grace_s: float) -> None:
         """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
         begun = asyncio.get_running_loop().time()
+        if self._gateway is not None:
+            self._gateway.accept_no_more()
         await self._server.stop(grace_s)
+        if self._gateway is not None:
+            await self._gateway.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
         storing = list(self._storing)  # of calls whose clients are gone
         if storing:
             await asyncio.wait(storing, timeout=grace_s - (asyncio.get_running_loop().time() - begun))
@@ -112,23 +135,29 @@ class GrpcReceiver:
             try:
                 taken = await self._take(signal, context)
             except RefusedError as error:
-                ended = _EndError(_REFUSALS[error.why], error.message, again_s(error))
+                ended = _EndError(error.why, _REFUSALS[error.why], error.message, again_s(error))
             except _EndError as error:
                 ended = error
             except Exception as error:  # the intake's: this client is told, and the next one is served
                 faults.tell(error)
-                ended = _EndError(grpc.StatusCode.INTERNAL, "the collector failed; its log tells more")
+                ended = _EndError("failed", grpc.StatusCode.INTERNAL, "the collector failed; its log tells more")
             else:
                 self._counters["grpc.answered.OK"] += 1
                 return answers.accepted(signal, "protobuf", taken)
-            self._counters[f"grpc.answered.{ended.code.name}"] += 1
+            if ended.reason is not None:
+                self._counters[f"grpc.answered.{ended.code.name}"] += 1
+                self._counters[f"grpc.refused.{ended.reason}"] += 1
             return await _abort(context, ended)
 
         return export
 
     async def _take(self, signal: Signal, context: Context) -> Accepted:
-        if not self._tokens.admit(_authorization(context)):
-            raise _EndError(grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed")
+        metadata = dict(context.invocation_metadata() or ())
+        origin = metadata.get("origin")
+        if self._callers.names is not None and origin is not None and not self._callers.allows(_as_bytes(origin)):
+            raise _EndError("foreign_origin", grpc.StatusCode.PERMISSION_DENIED, "web pages may not send")
+        if not self._tokens.admit(metadata.get("authorization")):
+            raise _EndError("unauthenticated", grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed")
         self._room.check()
         content = await self._reading.read(context)
         # gRPC cancels us when the client's time is up. What the intake has begun it shall end, and it counts meanwhile.
@@ -169,9 +198,10 @@ class _Reading:
                 finally:
                     del self._since[limit]
         except TimeoutError:
-            raise _EndError(grpc.StatusCode.UNAVAILABLE, "the message comes too slowly", BUSY_RETRY_S) from None
-        if not isinstance(content, bytes):  # where it was too large gRPC has said so, and this goes nowhere
-            raise _EndError(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
+            raise _EndError("slow", grpc.StatusCode.UNAVAILABLE, "the message comes too slowly", BUSY_RETRY_S) from None
+        if not isinstance(content, bytes):
+            # or grpc has refused the message, and this is not sent
+            raise _EndError(None, grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE)
         return content
 
     def _make_room(self) -> None:
@@ -187,12 +217,11 @@ class _Reading:
 def _channel_options(limits: Limits) -> Sequence[tuple[str, int]]:
     idle_ms, head_ms = int(min(_IDLE_S, limits.idle_s) * 1000), int(limits.head_s * 1000)
     return [
-        ("grpc.so_reuseport", 0),  # or a second collector would share the port, without a word
         ("grpc.max_receive_message_length", limits.body_bytes),  # of what it unpacks to, as well
         ("grpc.max_metadata_size", limits.head_bytes),
         ("grpc.absolute_max_metadata_size", 2 * limits.head_bytes),
         ("grpc.max_concurrent_streams", 100),
-        ("grpc.max_allowed_incoming_connections", limits.connections),
+        ("grpc.max_allowed_incoming_connections", 2 * limits.connections),  # the gateway bounds them, and evicts
         ("grpc.server_handshake_timeout_ms", head_ms),
         ("grpc.max_connection_idle_ms", idle_ms),
         ("grpc.keepalive_time_ms", int(limits.idle_s * 1000)),  # finds clients that went away without a word
@@ -202,8 +231,46 @@ def _channel_options(limits: Limits) -> Sequence[tuple[str, int]]:
     ]
 
 
-def _authorization(context: Context) -> str | bytes | None:
-    return next((value for key, value in context.invocation_metadata() or () if key == "authorization"), None)
+def _as_bytes(value: str | bytes) -> bytes:
+    return value.encode("latin-1", "replace") if isinstance(value, str) else value
+
+
+class _Unknown(grpc.GenericRpcHandler):
+    """Answers calls of services and methods that are not here, and counts them."""
+
+    def __init__(self, counters: Counter[str]) -> None:
+        self._counters = counters
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        async def refuse(_: object, context: Context) -> bytes:
+            self._counters["grpc.answered.UNIMPLEMENTED"] += 1
+            self._counters["grpc.refused.unknown_path"] += 1
+            known = ", ".join(f"/{service}/Export" for service in SERVICES)
+            return await _abort(
+                context, _EndError("unknown_path", grpc.StatusCode.UNIMPLEMENTED, f"OTLP is exported to {known}")
+            )
+
+        handler: grpc.RpcMethodHandler = grpc.stream_unary_rpc_method_handler(refuse)  # type: ignore[no-untyped-call]
+        return handler
+
+
+def _short_folder() -> str:
+    """The folder for temporary files, or /tmp where a socket's path would be too long for the system there."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= _LONGEST_BYTES else "/tmp"
+
+
+def _remove_leftovers(parent: str) -> None:
+    """Removes the folders of collectors that were killed: their sockets take no connections any more."""
+    for folder in Path(parent).glob(f"{_FOLDER}*"):
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if folder.lstat().st_uid != os.getuid():
+                continue
+            probe.settimeout(1)
+            try:
+                probe.connect(str(folder / _SOCKET))
+            except (ConnectionRefusedError, FileNotFoundError):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _abort(context: Context, ended: _EndError) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from mcpobs.collector import answers, faults
 from mcpobs.collector.auth import CHALLENGE, Tokens
+from mcpobs.collector.callers import Callers, ForeignError
 from mcpobs.collector.inflate import Inflater, Packing, TooLargeError
 from mcpobs.collector.intake import Encoding, Intake, RefusedError, Signal, Why
 from mcpobs.collector.limits import Place, Room, again_s
@@ -24,6 +25,8 @@ Headers = dict[bytes, bytes]
 
 SIGNALS: Final[dict[str, Signal]] = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
 HEALTH = "/healthz"
+REFUSED: Final = "mcpobs.refused"
+"""Key of the scope of a request that the connection has refused already."""
 _ENCODINGS: Final[dict[bytes, Encoding]] = {
     b"application/x-protobuf": "protobuf",
     b"application/protobuf": "protobuf",
@@ -47,6 +50,7 @@ _REFUSALS: Final[dict[Why, tuple[int, int]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
+    reason: str
     status: int
     code: int
     message: str
@@ -55,11 +59,11 @@ class _Refusal:
 
 
 class _AnswerError(Exception):
-    """Ends a request with a refusal."""
+    """Ends a request with a refusal. `reason` names its counter, `http.refused.<reason>`."""
 
-    def __init__(self, status: int, code: int, message: str, *headers: tuple[bytes, bytes]) -> None:
+    def __init__(self, reason: str, status: int, code: int, message: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(message)
-        self.refusal = _Refusal(status, code, message, headers)
+        self.refusal = _Refusal(reason, status, code, message, headers)
 
 
 class _GoneError(Exception):
@@ -69,37 +73,60 @@ class _GoneError(Exception):
 class HttpReceiver:
     """The application. `counters` are shared with whatever else counts."""
 
-    def __init__(self, intake: Intake, room: Room, tokens: Tokens, counters: Counter[str]) -> None:
+    def __init__(
+        self, intake: Intake, room: Room, tokens: Tokens, counters: Counter[str], callers: Callers | None = None
+    ) -> None:
         self._intake = intake
         self._room = room
         self._tokens = tokens
         self._counters = counters
+        self._callers = callers or Callers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = dict(reversed(scope["headers"]))  # the first of several counts
         body = _Body(receive)
+        cors = self._callers.cors(scope["headers"])
         try:
+            self._check_caller(scope["headers"])
+            preflight = self._callers.preflight(scope["method"], scope["headers"])
+            if preflight is not None:
+                self._counters["http.answered.204"] += 1
+                await _send(send, 204, None, b"", *preflight)
+                return
             content_type, content = await self._answer(scope["method"], scope["path"], headers, body)
         except _AnswerError as error:
             refusal = error.refusal
         except _GoneError:
-            self._counters["http.gone"] += 1
+            if REFUSED not in scope:
+                self._counters["http.gone"] += 1
             return
         except asyncio.CancelledError:  # the collector ends, and has closed the connection
             return  # uvicorn would log it as a fault
         else:
             self._counters["http.answered.200"] += 1
-            await _send(send, 200, content_type, content)
+            await _send(send, 200, content_type, content, *cors)
             return
         # Out of the handler: an error holds, by its traceback, all that was read of the body.
         self._counters[f"http.answered.{refusal.status}"] += 1
-        await self._refuse(refusal, headers, body, send)
+        self._counters[f"http.refused.{refusal.reason}"] += 1
+        await self._refuse(replace(refusal, headers=(*refusal.headers, *cors)), headers, body, send)
+
+    def _check_caller(self, headers: list[tuple[bytes, bytes]]) -> None:
+        try:
+            self._callers.check(headers)
+        except ForeignError as error:
+            status, code = (
+                (400, answers.INVALID_ARGUMENT) if error.reason == "malformed" else (403, answers.PERMISSION_DENIED)
+            )
+            raise _AnswerError(error.reason, status, code, str(error)) from None
 
     async def _answer(self, method: str, path: str, headers: Headers, body: _Body) -> tuple[bytes, bytes]:
         if path in SIGNALS:
             return await self._export(method, SIGNALS[path], headers, body)
         if path != HEALTH:
-            raise _AnswerError(404, answers.NOT_FOUND, f"nothing is here; OTLP goes to {', '.join(SIGNALS)}")
+            raise _AnswerError(
+                "unknown_path", 404, answers.NOT_FOUND, f"nothing is here; OTLP goes to {', '.join(SIGNALS)}"
+            )
         if method not in ("GET", "HEAD"):
             raise _not_allowed(b"GET, HEAD")
         trouble = self._intake.trouble
@@ -115,7 +142,9 @@ class HttpReceiver:
             raise _not_allowed(b"POST")
         if not self._admits(headers):
             challenge = (b"www-authenticate", CHALLENGE)
-            raise _AnswerError(401, answers.UNAUTHENTICATED, "a valid bearer token is needed", challenge)
+            raise _AnswerError(
+                "unauthenticated", 401, answers.UNAUTHENTICATED, "a valid bearer token is needed", challenge
+            )
         encoding, packing = _encoding(headers), _packing(headers)
         limit_bytes = self._room.limits.body_bytes
         try:
@@ -127,12 +156,14 @@ class HttpReceiver:
         except RefusedError as error:
             raise _as_answer(error) from None
         except TooLargeError as error:
-            raise _AnswerError(413, answers.RESOURCE_EXHAUSTED, str(error)) from None
+            raise _AnswerError(
+                "too_large", 413, answers.RESOURCE_EXHAUSTED, f"{error}, the limit of --max-body"
+            ) from None
         except (_AnswerError, _GoneError):
             raise
         except Exception as error:  # the intake's: this client is told, and the next one is served
             faults.tell(error)
-            raise _AnswerError(500, answers.INTERNAL, "the collector failed; its log tells more") from None
+            raise _AnswerError("failed", 500, answers.INTERNAL, "the collector failed; its log tells more") from None
         return answers.CONTENT_TYPE[encoding], answers.accepted(signal, encoding, taken)
 
     def _admits(self, headers: Headers) -> bool:
@@ -204,7 +235,10 @@ def _encoding(headers: Headers) -> Encoding:
     encoding = _ENCODINGS.get(_media_type(headers))
     if encoding is None:
         raise _AnswerError(
-            415, answers.INVALID_ARGUMENT, "content-type is neither application/x-protobuf nor application/json"
+            "wrong_type",
+            415,
+            answers.INVALID_ARGUMENT,
+            "content-type is neither application/x-protobuf nor application/json",
         )
     return encoding
 
@@ -218,7 +252,11 @@ def _packing(headers: Headers) -> Packing | None:
     if coding not in _PACKINGS:
         accepted = (b"accept-encoding", b"gzip, deflate")
         raise _AnswerError(
-            415, answers.INVALID_ARGUMENT, "content-encoding is none of gzip, deflate and identity", accepted
+            "wrong_coding",
+            415,
+            answers.INVALID_ARGUMENT,
+            "content-encoding is none of gzip, deflate and identity",
+            accepted,
         )
     return _PACKINGS[coding]
 
@@ -228,11 +266,13 @@ def _announced_bytes(headers: Headers, limit_bytes: int) -> int:
     coding = headers.get(b"transfer-encoding")
     if coding is not None:
         if coding.strip().lower() != b"chunked":
-            raise _AnswerError(501, answers.UNIMPLEMENTED, "transfer-encoding is not chunked")
+            raise _AnswerError("wrong_coding", 501, answers.UNIMPLEMENTED, "transfer-encoding is not chunked")
         return 0
     length = headers.get(b"content-length")
     if length is None:
-        raise _AnswerError(411, answers.INVALID_ARGUMENT, "neither content-length nor chunked transfer-encoding")
+        raise _AnswerError(
+            "no_length", 411, answers.INVALID_ARGUMENT, "neither content-length nor chunked transfer-encoding"
+        )
     if int(length) > limit_bytes:  # the parser has seen to it that it is a number
         raise TooLargeError(f"the body is longer than {limit_bytes} bytes")
     return int(length)
@@ -240,18 +280,27 @@ def _announced_bytes(headers: Headers, limit_bytes: int) -> int:
 
 def _as_answer(error: RefusedError) -> _AnswerError:
     status, code = _REFUSALS[error.why]
-    answer = _AnswerError(status, code, error.message)
+    answer = _AnswerError(error.why, status, code, error.message)
     answer.refusal = replace(answer.refusal, retry_after_s=again_s(error))
     return answer
 
 
 def _not_allowed(methods: bytes) -> _AnswerError:
-    return _AnswerError(405, answers.UNIMPLEMENTED, f"the method here is {methods.decode()}", (b"allow", methods))
+    return _AnswerError(
+        "wrong_method", 405, answers.UNIMPLEMENTED, f"the method here is {methods.decode()}", (b"allow", methods)
+    )
 
 
 async def _send(
-    send: Send, status: int, content_type: bytes, content: bytes, *headers: tuple[bytes, bytes], more: bool = False
+    send: Send,
+    status: int,
+    content_type: bytes | None,
+    content: bytes,
+    *headers: tuple[bytes, bytes],
+    more: bool = False,
 ) -> None:
-    start = [(b"content-type", content_type), (b"content-length", str(len(content)).encode()), *headers]
+    start = [*headers]
+    if content_type is not None:
+        start += [(b"content-type", content_type), (b"content-length", str(len(content)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": content, "more_body": more})

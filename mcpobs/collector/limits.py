@@ -18,13 +18,14 @@ RETRY_S = 5.0
 class Limits:
     """Bounds on bodies, on what is held at once, and on how slow a client may be."""
 
-    body_bytes: int = 16 * MIB
-    """Of one request, as it is sent and when it is unpacked."""
+    body_bytes: int = 20 * MIB
+    """Of one request, as it is sent and when it is unpacked. An OpenTelemetry Collector takes as much by default."""
     held_bytes: int = 64 * MIB
     """Of all requests that are being read or stored."""
     requests: int = 256
     """That may be with the intake when the next one is read."""
     connections: int = 1000
+    """Of each protocol."""
     head_bytes: int = 32 * 1024
     """Of a request's line and headers; its trailers and the framing of its chunks come on top."""
     head_s: float = 10.0

@@ -31,6 +31,10 @@ class Options:
     grpc: Endpoint | None = _GRPC
     tokens: tuple[str, ...] = ()
     tls: Certificates | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    """Names besides its own that a Host header may have."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of web pages that may send, as an Origin header writes them."""
     limits: Limits = field(default_factory=Limits)
     grace_s: float = 10.0
     """For requests in flight, after a signal to stop."""

@@ -7,14 +7,15 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from mcpobs import listening
 from mcpobs.collector import tls
 from mcpobs.collector.auth import Tokens
+from mcpobs.collector.callers import Callers
 from mcpobs.collector.connection import Connections
 from mcpobs.collector.grpc import GrpcReceiver
 from mcpobs.collector.http import HttpReceiver
@@ -45,15 +46,17 @@ class Receiving:
     exposed: list[Endpoint] = field(default_factory=list)
     """Those that other machines can reach."""
     receivers: list[Stoppable] = field(default_factory=list)
+    counters: Counter[str] = field(default_factory=Counter)
+    """What the receivers answered, refused and evicted."""
 
     async def stop(self, grace_s: float) -> None:
         await asyncio.gather(*(receiver.stop(grace_s) for receiver in self.receivers))
 
 
-async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> None:
+async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> dict[str, int]:
     """Receives until SIGTERM or SIGINT, then lets requests in flight end; a second signal ends them.
 
-    Raises UsageError where it cannot listen, or not with these certificates.
+    Returns the receivers' counters. Raises UsageError where it cannot listen, or not with these certificates.
     """
     tell = tell or _to_stderr
     loop = asyncio.get_running_loop()
@@ -73,6 +76,7 @@ async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> N
                 await at.stop(0)
             hurry.cancel()
             await ending
+        return dict(sorted(at.counters.items()))
     finally:
         for number in _STOPPING:  # a further one ends the process: what was acknowledged is on disk
             loop.remove_signal_handler(number)
@@ -84,26 +88,36 @@ async def receiving(options: Options, intake: Intake) -> AsyncIterator[Receiving
     if options.http is None and options.grpc is None:
         raise UsageError("nothing is left to listen on", "leave out --no-http or --no-grpc")
     room, tokens, counters = Room(options.limits), Tokens(options.tokens), Counter[str]()
-    at = Receiving()
+    at = Receiving(counters=counters)
     try:
         if options.http is not None:
-            context = tls.for_http(options.tls) if options.tls else None
-            receiver = HttpReceiver(intake, room, tokens, counters)
-            sockets = listening.bind(options.http, "--http")
-            at.http = _note(at, options.http, sockets)
-            at.receivers.append(await Connections(receiver, options.limits, counters).listen(sockets, context))
+            context = tls.context_of(options.tls, "http/1.1") if options.tls else None
+            with _bound(options.http, "--http") as sockets:
+                at.http = _note(at, options.http, sockets)
+                receiver = HttpReceiver(intake, room, tokens, counters, _callers(options, options.http, sockets))
+                at.receivers.append(await Connections(receiver, options.limits, counters).listen(sockets, context))
         if options.grpc is not None:
-            credentials = tls.for_grpc(options.tls) if options.tls else None
-            # gRPC makes its own sockets, and says little where it cannot. These are closed before.
-            with listening.probed(options.grpc, "--grpc") as sockets:
+            context = tls.context_of(options.tls, "h2") if options.tls else None
+            with _bound(options.grpc, "--grpc") as sockets:
                 at.grpc = _note(at, options.grpc, sockets)
-                places = [Endpoint(*bound.getsockname()[:2]) for bound in sockets]
-            grpc = GrpcReceiver(intake, room, tokens, counters, credentials)
-            at.receivers.append(grpc)
-            await grpc.start(places)
+                grpc = GrpcReceiver(intake, room, tokens, counters, _callers(options, options.grpc, sockets))
+                at.receivers.append(grpc)
+                await grpc.start(sockets, context)
         yield at
     finally:
         await at.stop(options.grace_s)
+
+
+@contextmanager
+def _bound(endpoint: Endpoint, option: str) -> Iterator[list[socket.socket]]:
+    """Sockets for a receiver that takes them over; closes them if the block fails."""
+    sockets = listening.bind(endpoint, option)
+    try:
+        yield sockets
+    except BaseException:
+        for bound in sockets:
+            bound.close()
+        raise
 
 
 def _note(at: Receiving, asked: Endpoint, sockets: list[socket.socket]) -> Endpoint:
@@ -111,6 +125,13 @@ def _note(at: Receiving, asked: Endpoint, sockets: list[socket.socket]) -> Endpo
     if not all(listening.is_loopback(bound) for bound in sockets):
         at.exposed.append(endpoint)
     return endpoint
+
+
+def _callers(options: Options, asked: Endpoint, sockets: list[socket.socket]) -> Callers:
+    """On loopback without a token, whatever this machine's browser sends could arrive: only own names are taken."""
+    guarded = not options.tokens and all(listening.is_loopback(bound) for bound in sockets)
+    names = tuple(dict.fromkeys((asked.host, "localhost", *options.allowed_hosts)))
+    return Callers(names if guarded else None, frozenset(options.allowed_origins))
 
 
 def _greeting(options: Options, at: Receiving) -> list[str]:

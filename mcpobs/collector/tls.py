@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import NoReturn
-
-import grpc
+from typing import Literal, NoReturn
 
 from mcpobs import safefile
 from mcpobs.collector.options import Certificates
@@ -16,11 +14,12 @@ KEY = "--tls-key"
 PEM_BYTES = 4 << 20  # a bundle of all public authorities is 250 KB
 
 
-def for_http(files: Certificates) -> ssl.SSLContext:
-    """Raises UsageError for files that are missing, unreadable or do not belong together."""
+def context_of(files: Certificates, protocol: Literal["http/1.1", "h2"]) -> ssl.SSLContext:
+    """The context for one protocol. Raises UsageError for files that are missing, unreadable or do not belong
+    together."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([protocol])
     certificate, key = _read(files.certificate, "--tls-cert"), _read(files.key, KEY)
     if b"-----BEGIN CERTIFICATE-----" not in certificate:
         raise UsageError(f"--tls-cert {files.certificate} holds no certificate in PEM", "give the server's chain")
@@ -44,18 +43,6 @@ def for_http(files: Certificates) -> ssl.SSLContext:
             ) from None
         context.verify_mode = ssl.CERT_REQUIRED
     return context
-
-
-def for_grpc(files: Certificates) -> grpc.ServerCredentials:
-    """As `for_http`."""
-    for_http(files)  # gRPC tells of a wrong file only that something failed
-    authority = _read(files.client_ca, "--tls-client-ca") if files.client_ca is not None else None
-    credentials: grpc.ServerCredentials = grpc.ssl_server_credentials(  # type: ignore[no-untyped-call]
-        [(_read(files.key, KEY), _read(files.certificate, "--tls-cert"))],
-        root_certificates=authority,
-        require_client_auth=authority is not None,
-    )
-    return credentials
 
 
 def _read(file: Path, option: str) -> bytes:

@@ -57,7 +57,7 @@ def test_what_is_acknowledged_is_in_the_lake(tmp_path: Path) -> None:
         assert ask(http, post(one_span(1))).status == 200
         assert call(grpc, one_span(2)) == b""
         assert ask(http, post(one_span(1))).status == 200
-        counters = ask(http, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", "GET").json()["counters"]
+        counters = ask(http, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", "GET").json()["counters"]
         popen.send_signal(signal.SIGTERM)
         out, err = popen.communicate(timeout=60)
     assert (popen.returncode, out) == (0, "")

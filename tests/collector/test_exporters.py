@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from mcpobs.collector.intake import Accepted, RefusedError, Why
+from mcpobs.collector.limits import Limits
 from tests.collector.receiving import KeepingIntake, Running, collecting
 
 Exporter = Callable[[Running], SpanExporter]
@@ -102,3 +103,21 @@ def test_an_exporter_is_let_in_with_its_token_alone(exporter: str, monkeypatch: 
         assert friend.export(spans(2)) is SpanExportResult.SUCCESS
         friend.shutdown()
     assert [len(names(body)) for *_, body in at.intake.taken] == [2]
+
+
+@pytest.mark.parametrize("made", EXPORTERS.values(), ids=EXPORTERS)
+def test_a_default_batch_of_large_spans_is_taken_by_default(made: Exporter) -> None:
+    """512 spans, as OpenTelemetry's Python sends at a time by default, of 40 kB each."""
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("tests")
+    batch = []
+    for n in range(512):
+        span = tracer.start_span("tools/call search", attributes={"result": f"{n:08}" * 5000})
+        span.end()
+        assert isinstance(span, ReadableSpan)
+        batch.append(span)
+    with collecting() as at:
+        exporter = made(at)
+        assert exporter.export(batch) is SpanExportResult.SUCCESS
+        exporter.shutdown()
+    [(_, _, body)] = at.intake.taken
+    assert 20_480_000 < len(body) <= Limits().body_bytes == 20 << 20

@@ -221,7 +221,7 @@ def silent_calls(port: int, count: int) -> Iterator[list[Any]]:
 
 @pytest.mark.parametrize(
     "sent",
-    [b"", b"\x00" * 1000, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
+    [b"", b"\x00" * 1000, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"],
     ids=["nothing", "zeros", "http/1.1", "no settings"],
 )
 def test_a_connection_that_is_no_http_2_is_ended_and_the_next_one_is_served(sent: bytes) -> None:

@@ -31,7 +31,7 @@ def served(at: Running | Process) -> bool:
         b"",
         b"P",
         b"POST /v1/traces HTTP/1.1\r\n",
-        b"POST /v1/traces HTTP/1.1\r\nhost: x\r\nx-slow: a",
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\nx-slow: a",
         b"\r\n",
         post(b"done") + b"POST /v1/tra",
     ],
@@ -99,7 +99,9 @@ def test_a_connection_without_requests_is_closed_in_order() -> None:
 def test_a_client_that_reads_no_answers_is_dropped() -> None:
     with collecting(grpc=None, limits=HASTY) as at, connected(at.http_port) as wire:
         wire.sock.settimeout(60)
-        wire.send_for_ever(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" * 1000, 1 << 40)  # ends when it is dropped
+        wire.send_for_ever(
+            b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n" * 1000, 1 << 40
+        )  # ends when it is dropped
         assert served(at)
 
 
@@ -112,7 +114,7 @@ def test_slow_connections_give_way_to_new_ones() -> None:
         for _ in range(10):
             while ask(at.http_port, post(b"good")).status == 503:
                 pass  # until the slow ones have been slow for long enough
-        counters = ask(at.http_port, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", "GET").json()["counters"]
+        counters = ask(at.http_port, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", "GET").json()["counters"]
     assert counters["http.connections.turned_out"] >= 1
 
 
@@ -177,7 +179,7 @@ def test_a_gigabyte_in_chunks_is_refused_at_the_limit(bounded: Process, chunk_by
 def test_who_sends_too_much_can_read_why(bounded: Process) -> None:
     for request in (post(bytes(MIB + 1)), chunked(bytes(MIB), bytes(MIB // 2))):
         assert ask(bounded.http_port, request).status == 413
-        closing = request.replace(b"host: x", b"host: x\r\nconnection: close", 1)
+        closing = request.replace(b"host: localhost", b"host: localhost\r\nconnection: close", 1)
         assert ask(bounded.http_port, closing).status == 413
 
 
@@ -282,14 +284,14 @@ def test_very_many_requests_at_once_are_not_kept_in_store(bounded: Process) -> N
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /v1/traces\r\n\r\n",
         b"POST /v1/traces HTTP/9.9\r\n\r\n",
-        b"GET http:///// HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"GET \xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET http:///// HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        b"GET \xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"POST /v1/traces HTTP/1.1\r\nhost x\r\n\r\n",
-        b"POST /v1/traces HTTP/1.1\r\nhost: x\r\n folded: y\r\n\r\n",
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n folded: y\r\n\r\n",
         post(b"x", content_length="-1"),
         post(b"x", content_length="1e3"),
         post(b"x", content_length="1, 2"),
-        post(b"x").replace(b"host: x", b"host: x\r\ncontent-length: 2"),
+        post(b"x").replace(b"host: localhost", b"host: localhost\r\ncontent-length: 2"),
         post(b"0\r\n\r\n", transfer_encoding="chunked"),  # with a length as well: two readers, two requests
         post(content_length=None, transfer_encoding="chunked") + b"zz\r\n",
         post(content_length=None, transfer_encoding="chunked") + b"-1\r\n",
@@ -362,7 +364,7 @@ def test_more_than_there_is_room_for_is_told_to_come_again_and_then_served(
         late.send(request_bytes)
         refused = late.answer()
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-        health = ask(at.http_port, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", "GET")
+        health = ask(at.http_port, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", "GET")
         assert health.json()["counters"]["http.answered.503"] == 1
         intake.open.set()
         assert [wire.answer().status for wire in first] == [200, 200]

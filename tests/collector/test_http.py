@@ -145,8 +145,8 @@ def test_a_fault_of_the_intake_is_a_500_and_the_next_request_is_served(caplog: p
         (post(path="/"), 404, None),
         (post(path="/v1/traces/"), 404, None),
         (post(path="/v1/profiles"), 404, None),
-        (b"GET /v1/traces HTTP/1.1\r\nhost: x\r\n\r\n", 405, ("allow", "POST")),
-        (b"OPTIONS /v1/traces HTTP/1.1\r\nhost: x\r\n\r\n", 405, ("allow", "POST")),
+        (b"GET /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n", 405, ("allow", "POST")),
+        (b"OPTIONS /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n", 405, ("allow", "POST")),
         (post(path="/healthz"), 405, ("allow", "GET, HEAD")),
         (post(b"x", content_type="text/plain"), 415, None),
         (post(b"x", content_type="application/grpc"), 415, None),
@@ -187,8 +187,8 @@ def test_health_is_told_with_the_counters() -> None:
     with collecting(grpc=None) as at:
         ask(at.http_port, post(b"x"))
         ask(at.http_port, post(b"x", content_type="text/plain"))
-        health = ask(at.http_port, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", "GET")
-        head = ask(at.http_port, b"HEAD /healthz HTTP/1.1\r\nhost: x\r\n\r\n", "HEAD")
+        health = ask(at.http_port, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", "GET")
+        head = ask(at.http_port, b"HEAD /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", "HEAD")
     assert (health.status, health.json()["status"]) == (200, "ok")
     counted = health.json()["counters"]
     assert (counted["http.answered.200"], counted["http.answered.415"], counted["traces.requests"]) == (1, 1, 1)
@@ -196,7 +196,7 @@ def test_health_is_told_with_the_counters() -> None:
 
 
 def test_only_a_valid_token_may_send_or_see_the_counters() -> None:
-    get = b"GET /healthz HTTP/1.1\r\nhost: x\r\n%s\r\n"
+    get = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n%s\r\n"
     with collecting(grpc=None, tokens=("first", "second")) as at:
         for wrong in (None, "", "Bearer", "Bearer ", "Bearer firs", "Bearer first2", "Basic first", "first"):
             refused = ask(at.http_port, post(b"x", authorization=wrong))
@@ -253,7 +253,7 @@ def test_an_offer_to_upgrade_is_declined_and_the_connection_serves_on() -> None:
             assert wire.answer().status == 200
         wire.send(post(b"4", **offers), chunked(b"5", **offers), post(b"6"))
         assert [wire.answer().status for _ in range(3)] == [200] * 3
-        wire.send(b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n", post(b"7"))
+        wire.send(b"CONNECT x:1 HTTP/1.1\r\nhost: localhost\r\n\r\n", post(b"7"))
         assert wire.answer().status == 400
     assert [body for *_, body in at.intake.taken] == [b"1", b"2", b"3", b"4", b"5", b"6"]
 

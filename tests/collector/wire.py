@@ -102,7 +102,11 @@ def post(
     body: bytes = b"", path: str = "/v1/traces", content_type: str = "application/x-protobuf", **headers: str | None
 ) -> bytes:
     """A request; `headers` with _ for -, None leaves one out."""
-    chosen: dict[str, str | None] = {"host": "x", "content-type": content_type, "content-length": str(len(body))}
+    chosen: dict[str, str | None] = {
+        "host": "localhost",
+        "content-type": content_type,
+        "content-length": str(len(body)),
+    }
     chosen |= {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"{name}: {value}\r\n" for name, value in chosen.items() if value is not None]
     return f"POST {path} HTTP/1.1\r\n{''.join(lines)}\r\n".encode() + body

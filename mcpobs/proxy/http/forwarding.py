@@ -14,7 +14,6 @@ Headers = list[tuple[str, str]]
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )  # RFC 9110, 7.6.1
-_LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +82,6 @@ def own_url(url: str, upstream: Upstream, own_origin: str) -> str:
     if url == upstream.origin or url.startswith((upstream.origin + "/", upstream.origin + "?")):
         return own_origin + url[len(upstream.origin) :]
     return url
-
-
-def is_own_name(host: str, listens_on: str) -> bool:
-    """Whether a Host header names a proxy that listens on loopback. A page of any site can make a browser send
-    requests here under the site's name (DNS rebinding); the server behind cannot see that any more."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    name = name.strip("[]").lower()
-    return name in _LOOPBACK_NAMES or name == listens_on.lower()
 
 
 def _named_by_connection(headers: Headers) -> set[str]:

@@ -29,7 +29,7 @@ from mcpobs.protocol.refusal import refusal
 from mcpobs.protocol.sse import Event
 from mcpobs.proxy.http.body import MAX_COPY_BYTES
 from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
-from mcpobs.proxy.http.forwarding import Upstream, for_client, for_server, is_own_name, own_url
+from mcpobs.proxy.http.forwarding import Upstream, for_client, for_server, own_url
 from mcpobs.proxy.http.identity import Verify
 from mcpobs.proxy.http.turns import MAX_STREAM_WAIT_S, Turns
 
@@ -256,7 +256,9 @@ class Passage:
     async def run(self) -> web.StreamResponse:
         request, client = self._request, self._front._client
         assert client is not None
-        if self._front._loopback and not is_own_name(request.headers.get("Host", ""), self._options.listen.host):
+        if self._front._loopback and not listening.is_own_name(
+            request.headers.get("Host", ""), self._options.listen.host
+        ):
             return self._refusal(421, "the Host header does not name this proxy")
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
