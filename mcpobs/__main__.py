@@ -47,9 +47,9 @@ def main() -> None:
 
 
 def _run(argv: list[str]) -> int:
-    """`instrument` and `report` go through the fast door, which does without typer (100 ms); typer takes all
+    """`instrument`, `query` and `report` go through the fast door, which does without typer (100 ms); typer takes all
     other commands, and whatever the fast door does not understand: --help, completion, a wrong option."""
-    if argv and argv[0] in ("instrument", "report") and "_MCPOBS_COMPLETE" not in os.environ:
+    if argv and argv[0] in ("instrument", "query", "report") and "_MCPOBS_COMPLETE" not in os.environ:
         from mcpobs.cli import door
 
         argv = [argv[0], *door.with_values(argv[0], argv[1:])]

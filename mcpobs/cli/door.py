@@ -1,4 +1,4 @@
-"""The fast door: reads the options of `instrument` and `report` without typer, whose import takes 100 ms.
+"""The fast door: reads the options of `instrument`, `query` and `report` without typer, whose import takes 100 ms.
 
 It takes only what it is sure of. For anything else (--help, an unknown option, a missing value, a wrong number)
 it steps aside, and typer, which knows the same options, answers. A test holds both tables of options together.
@@ -8,10 +8,12 @@ from __future__ import annotations
 
 FLAGS = {
     "instrument": {"--propagate": "propagate", "--in-process": "in_process"},
+    "query": {"--json": "json"},
     "report": {"--p95": "p95", "--json": "json", "--bars": "bars", "--reprice": "reprice", "--exact": "exact"},
 }
 VALUES = {
     "instrument": {"--lake": "lake", "--name": "name", "--listen": "listen", "--upstream": "upstream"},
+    "query": {"--format": "format", "--lake": "lake", "--memory": "memory", "--timeout": "timeout"},
     "report": {
         "--lake": "lake",
         "--since": "since",
@@ -25,7 +27,7 @@ VALUES = {
         "--by": "by",
     },
 }
-NUMBERS = {"instrument": {}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}
+NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}
 
 
 MAY_BE_ALONE = {"--html", "--watch"}
@@ -108,7 +110,7 @@ def parse(command: str, argv: list[str]) -> Parsed | None:
 def _complete(command: str, parsed: Parsed) -> bool:
     if command == "instrument":  # the stdio wrapper alone is in a hurry
         return bool(parsed.words) and not parsed.options.keys() & {"listen", "upstream", "in_process"}
-    return len(parsed.words) <= 1
+    return len(parsed.words) == 1 if command == "query" else len(parsed.words) <= 1
 
 
 def enter(command: str, parsed: Parsed) -> int:
@@ -117,6 +119,10 @@ def enter(command: str, parsed: Parsed) -> int:
         from mcpobs.proxy.stdio import InstrumentOptions, instrument
 
         instrument(InstrumentOptions(command=tuple(parsed.words), **parsed.options))  # type: ignore[arg-type]
+    if command == "query":
+        from mcpobs.cli.querying import run_query
+
+        return run_query(parsed.words[0], **parsed.options)  # type: ignore[arg-type]
     from mcpobs.cli.reporting import ReportOptions, run_report
 
     return run_report(ReportOptions(name=parsed.words[0] if parsed.words else None, **parsed.options))  # type: ignore[arg-type]

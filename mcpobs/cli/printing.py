@@ -6,11 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, Protocol, cast, get_args
 
 from mcpobs.errors import UsageError, nearest
 from mcpobs.lake import backlog
-from mcpobs.lake.reader import Reading
 from mcpobs.output.chart import Chart
 from mcpobs.output.table import Rows
 from mcpobs.output.table import render as render_table
@@ -105,7 +104,16 @@ def more(left_out: int, total: int) -> None:
         say(f"{left_out:,} more {rows} not shown", f"--limit {total} shows all")
 
 
-def warn_of_damage(reading: Reading, *, aloud: bool = True) -> list[str]:
+class Damaged(Protocol):
+    """What of a lake cannot be read."""
+
+    @property
+    def damaged_files(self) -> list[tuple[Path, str]]: ...
+    @property
+    def damaged_lines(self) -> int: ...
+
+
+def warn_of_damage(reading: Damaged, *, aloud: bool = True) -> list[str]:
     """One line on stderr for what the lake could not give, unless not `aloud`; the same lines, for a report's JSON."""
     warnings = []
     tell = say if aloud else _nothing

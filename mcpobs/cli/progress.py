@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from mcpobs.lake.engine import Connection, EngineError
+if TYPE_CHECKING:
+    from mcpobs.lake.engine import Connection
 
 AFTER_S = 1.0
 _EVERY_S = 0.25
@@ -25,6 +26,7 @@ class Progress:
         self._after_s = after_s
         self._doing = "reading"
         self._connection: Connection | None = None
+        self._percent = -1.0
         self._started = time.monotonic()
         self._done = Event()
         self._lock = Lock()  # a line is never written after the last erasure
@@ -38,10 +40,16 @@ class Progress:
 
     def follow(self, connection: Connection) -> None:
         """Tells how far the connection's query is."""
+        from mcpobs.lake.engine import EngineError  # who follows one has loaded it
+
         with suppress(EngineError):
             connection.execute("set enable_progress_bar_print = false")  # or DuckDB draws one on stdout
             connection.execute("set enable_progress_bar = true")
             self._connection = connection
+
+    def reached(self, percent: float) -> None:
+        """How far a query is that runs in a process of its own."""
+        self._percent = percent
 
     def end(self) -> None:
         """Erases the line. May be called more than once."""
@@ -63,8 +71,10 @@ class Progress:
 
     def _line(self) -> str:
         line = f"{self._doing} … {time.monotonic() - self._started:.0f} s"
-        share = -1.0
+        share = self._percent
         if self._connection is not None:
+            from mcpobs.lake.engine import EngineError
+
             with suppress(EngineError):
                 share = self._connection.query_progress()
         return f"{line}, {share:.0f} %" if 0 < share < 100 else line
@@ -81,6 +91,8 @@ class Silent:
     def step(self, doing: str) -> None: ...
 
     def follow(self, connection: Connection) -> None: ...
+
+    def reached(self, percent: float) -> None: ...
 
     def end(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""`mcpobs query`: its options and its help. The work is in `queries/own.py`, behind the fence."""
+"""`mcpobs query`: its options and its help. The work is in `cli/querying.py`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ def query(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
+    timeout: Annotated[str, typer.Option(help="Seconds that the query may take, or e.g. 10m; 0 is no limit.")] = "60",
+    memory: Annotated[str, typer.Option(help="Memory that the query may take.")] = "2GB",
     lake: Annotated[
         str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
@@ -34,7 +36,8 @@ def query(
       mcpobs query - < mine.sql
 
     Nothing but the lake can be read, and nothing can be written: one select and no other statement.
+    The query runs in a process of its own, which is ended at its limits and by Ctrl-C.
     """
     from mcpobs.cli.querying import run_query
 
-    return run_query(sql, form=format, json=json, limit=limit, lake=lake)
+    return run_query(sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake)

@@ -1,66 +1,162 @@
-"""`mcpobs query`, behind its options: reads the SQL, runs it behind the fence, prints the answer."""
+"""`mcpobs query`, behind its options: lets a process of its own run the SQL, and prints the answer.
+
+That process starts first, so that it loads the engine while this one loads what it prints with.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from mcpobs.cli.printing import (
-    DEFAULT_ROWS,
-    check_limit,
-    chosen_format,
-    commit_first,
-    emit,
-    more,
-    say,
-    table,
-    warn_of_damage,
+from mcpobs.errors import EXIT_OK, LakeError, UsageError
+from mcpobs.queries.limits import MAX_SQL, Limits, seconds, size
+from mcpobs.queries.process import (
+    Began,
+    Done,
+    Event,
+    Opened,
+    OverMemory,
+    OverTime,
+    Process,
+    Progress,
+    Question,
+    Row,
+    Rows,
 )
-from mcpobs.cli.progress import progress
-from mcpobs.errors import EXIT_OK, UsageError
-from mcpobs.lake.reader import open_reading
-from mcpobs.output import csv_text, json_text, markdown
-from mcpobs.queries.own import run_own
 from mcpobs.settings import lake_folder
 
-MAX_SQL = 1_000_000
+if TYPE_CHECKING:
+    from mcpobs.cli.printing import Format
+    from mcpobs.queries.header import Column
+
+HELD_BYTES = 512 << 20
+"""Of an answer that must be held as a whole, about: only CSV is written while it comes."""
+
+STREAMED_BYTES = 32 << 20
+"""From so many on, CSV is written while it comes."""
 
 
 def run_query(
-    sql: str, *, form: str | None = None, json: bool = False, limit: int | None = None, lake: str | None = None
+    sql: str,
+    *,
+    format: str | None = None,
+    json: bool = False,
+    limit: int | None = None,
+    timeout: str = "60",
+    memory: str = "2GB",
+    lake: str | None = None,
 ) -> int:
     """Runs one SELECT and prints its answer; returns the exit code."""
-    chosen = chosen_format(form, json)
-    check_limit(limit)
-    text = _text(sql)
-    if limit is None and chosen == "table":
-        limit = DEFAULT_ROWS
-    folder = lake_folder(lake)
-    with progress():
+    limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
+    with Process() as process:
+        from mcpobs.cli.printing import DEFAULT_ROWS, check_limit, chosen_format, commit_first
+
+        chosen = chosen_format(format, json)
+        check_limit(limit)
+        text = _text(sql)
+        if limit is None and chosen == "table":
+            limit = DEFAULT_ROWS
+        folder = lake_folder(lake)
         commit_first(folder)
-        reading = open_reading(folder)
-    with reading:
-        warnings = warn_of_damage(reading)
-        damaged = len(reading.damaged_files)
-        with progress() as telling:
-            telling.follow(reading.connection)
-            result = run_own(reading, text, limit)
-        if len(reading.damaged_files) > damaged:
-            warnings = warn_of_damage(reading)
+        question = Question(folder, text, limit, progress=sys.stderr is not None and sys.stderr.isatty())
+        try:
+            answer = _received(process.ask(question, limits), chosen)
+        except OverTime as error:
+            raise UsageError(error.message, f"{error.hint}; or raise --timeout (0 is no limit)") from None
+        except OverMemory as error:
+            raise UsageError(error.message, f"{error.hint}; or raise --memory") from None
+    _print(answer, chosen)
+    return EXIT_OK
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What came, and what of it is not written yet."""
+
+    columns: tuple[Column, ...] = ()
+    rows: list[Row] = field(default_factory=list)
+    held_bytes: int = 0
+    written: int = 0
+    total: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+def _received(events: Iterator[Event], chosen: Format) -> _Answer:
+    from mcpobs.cli.printing import warn_of_damage
+    from mcpobs.cli.progress import progress
+
+    answer = _Answer()
+    damage = Opened([], 0)
+    with progress() as telling:
+        for event in events:
+            match event:
+                case Progress():
+                    telling.reached(event.percent)
+                case Opened():
+                    damage = event
+                    if damage.damaged_files or damage.damaged_lines:
+                        telling.end()
+                        answer.warnings = warn_of_damage(damage)
+                case Began():
+                    if answer.written:
+                        raise LakeError(
+                            "a file of the lake turned out to be damaged after a part of the answer was written",
+                            "`mcpobs lake info` names what is damaged; --format json writes nothing before the end",
+                        )
+                    answer.columns, answer.rows, answer.held_bytes = event.columns, [], 0
+                case Rows():
+                    answer.rows += event.rows
+                    answer.held_bytes += event.cost_bytes
+                    if chosen == "csv" and answer.held_bytes > STREAMED_BYTES:
+                        telling.end()
+                        _write_csv(answer)
+                    elif answer.held_bytes > HELD_BYTES:
+                        raise UsageError(
+                            f"the answer takes more than {HELD_BYTES >> 20} MB",
+                            "write it with --format csv, or narrow it with --limit",
+                        )
+                case Done():
+                    answer.total = event.total
+                    if len(event.damaged_files) > len(damage.damaged_files):
+                        telling.end()
+                        answer.warnings = warn_of_damage(Opened(event.damaged_files, damage.damaged_lines))
+    return answer
+
+
+def _print(answer: _Answer, chosen: Format) -> None:
+    from mcpobs.cli.printing import emit, more, say, table
+    from mcpobs.output import json_text, markdown
+
+    shown = answer.written + len(answer.rows)
     match chosen:
         case "json":
-            content = json_text.document(result.columns, result.rows)
-            emit(json_text.render({**content, "total": result.total, "warnings": warnings}))
+            content = json_text.document(answer.columns, answer.rows)
+            emit(json_text.render({**content, "total": answer.total, "warnings": answer.warnings}))
         case "csv":
-            emit(csv_text.render(result.columns, result.rows))
+            _write_csv(answer)
         case "markdown":
-            emit(markdown.render(result.columns, result.rows))
+            emit(markdown.render(answer.columns, answer.rows))
         case "table":
-            if result.rows:
-                emit(table(result.columns, result.rows))
+            if answer.rows:
+                emit(table(answer.columns, answer.rows))
             else:
                 say("no rows")
-    more(result.total - len(result.rows), result.total)
-    return EXIT_OK
+    more(answer.total - shown, answer.total)
+
+
+def _write_csv(answer: _Answer) -> None:
+    """Writes the rows that are held, behind the header where they are the first."""
+    from mcpobs.cli.printing import emit
+    from mcpobs.output import csv_text
+
+    content = csv_text.render(answer.columns, answer.rows)
+    if answer.written:
+        content = content[len(csv_text.render(answer.columns, [])) :]
+    emit(content)
+    answer.written += len(answer.rows)
+    answer.rows, answer.held_bytes = [], 0
 
 
 def _text(sql: str) -> str:

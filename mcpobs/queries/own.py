@@ -1,19 +1,25 @@
-"""Runs SQL that a user brought, on an open reading of the lake, behind the fence."""
+"""Runs SQL that a user brought, on an open reading of the lake, behind the fence.
+
+It may hold for as long as it likes and take what memory there is: `process.py` runs it in a process that can be killed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from mcpobs.errors import UsageError
-from mcpobs.lake.engine import EngineError, identifier
+from mcpobs.lake.engine import Connection, EngineError, identifier
 from mcpobs.lake.reader import Reading
 from mcpobs.queries import counting, fence
 from mcpobs.queries.header import Column
-from mcpobs.queries.run import Result, Row, create_views, interruptible
+from mcpobs.queries.run import Row, create_views
 
 _ANSWER = "mcpobs_answer"
 _ZONED = "timestamp with time zone"
-_BATCH = 10_000
+_FIRST_ROWS = 64
+_MOST_ROWS = 10_000
+_SMALL_BYTES, _LARGE_BYTES = 128 << 10, 2 << 20
 _SMALL = frozenset(
     {
         *("boolean", "tinyint", "smallint", "integer", "bigint", "hugeint", "float", "double"),
@@ -23,35 +29,57 @@ _SMALL = frozenset(
 """Types whose values have a size that they cannot exceed. All others are text in a bounded answer."""
 
 
-def run_own(reading: Reading, sql: str, limit: int | None = None) -> Result:
-    """The answer of one SELECT. Times with a zone come as ISO 8601 text in UTC.
+class Enough(Exception):
+    """No more rows are wanted."""
 
-    Raises UsageError where the SQL is not allowed or does not work.
+
+class Sink(Protocol):
+    """Takes an answer."""
+
+    def begin(self, columns: Sequence[Column]) -> None:
+        """The answer has these columns. Called again where it begins anew: what came before is void."""
+
+    def add(self, rows: Sequence[Row]) -> int:
+        """Takes rows; returns about how many bytes they have. Raises Enough when no more are wanted."""
+
+
+def run_own(
+    reading: Reading,
+    sql: str,
+    sink: Sink,
+    *,
+    limit: int | None = None,
+    characters: int | None = None,
+    room: fence.Room = fence.ROOM,
+) -> int:
+    """Gives the answer of one SELECT to the sink, at most `limit` rows; returns how many rows there are.
+
+    Times with a zone come as ISO 8601 text in UTC. With `characters` the answer is bounded: of each text or nested
+    value the beginning comes, as a text (one that was cut has a character more), and no more than `limit` + 1 rows are
+    counted. Raises UsageError where the SQL is not allowed or does not work.
     """
-    return _behind_the_fence(reading, sql, lambda: _answer(reading, sql, limit))
-
-
-def run_bounded(reading: Reading, sql: str, rows: int, characters: int) -> Result:
-    """As `run_own`, and takes at most so many rows from the engine, and of each text or nested value the beginning.
-
-    `total` is `rows` + 1 where there are more. A text that was cut has `characters` + 1 characters.
-    """
-    return _behind_the_fence(reading, sql, lambda: _bounded(reading, sql, rows, characters))
-
-
-def _behind_the_fence(reading: Reading, sql: str, answer: Callable[[], Result]) -> Result:
-    connection = reading.connection
     _prepare(reading)
-    fence.check(connection, sql)
-    fence.close(connection, reading.files)
+    fence.check(reading.connection, sql)
+    fence.close(reading.connection, reading.files, room)
+
+    def work() -> int:
+        columns = _columns(reading.connection, sql)
+        sink.begin(columns)
+        _select(reading.connection, columns, limit, characters)
+        return _fetch(reading.connection, sink, limit)
+
+    return _on_sound_files(reading, work)
+
+
+def _on_sound_files(reading: Reading, work: Callable[[], int]) -> int:
     try:
-        return interruptible(connection, lambda _: answer())
+        return work()
     except EngineError as error:
         # A file that is damaged behind its footer fails in the middle of a query.
         if not reading.exclude_damaged():
             raise fence.told(error) from None
     try:
-        return interruptible(connection, lambda _: answer())
+        return work()
     except EngineError as error:
         raise fence.told(error) from None
 
@@ -59,7 +87,7 @@ def _behind_the_fence(reading: Reading, sql: str, answer: Callable[[], Result]) 
 def _prepare(reading: Reading) -> None:
     """Makes the views; where a file turns out to be damaged, without it."""
     try:
-        interruptible(reading.connection, lambda connection: create_views(connection, fence.RELATIONS))
+        create_views(reading.connection, fence.RELATIONS)
     except EngineError:
         if not reading.exclude_damaged():
             raise
@@ -67,9 +95,8 @@ def _prepare(reading: Reading) -> None:
         create_views(reading.connection, fence.RELATIONS)
 
 
-def _columns(reading: Reading, sql: str) -> tuple[Column, ...]:
+def _columns(connection: Connection, sql: str) -> tuple[Column, ...]:
     """Makes the view of the answer; returns its columns."""
-    connection = reading.connection
     connection.execute(f"create or replace temp view {_ANSWER} as\n{sql}")
     described = connection.execute(f"describe {_ANSWER}").fetchall()
     columns = tuple(Column(str(name), str(type_).lower()) for name, type_, *_ in described)
@@ -78,27 +105,36 @@ def _columns(reading: Reading, sql: str) -> tuple[Column, ...]:
     return columns
 
 
-def _answer(reading: Reading, sql: str, limit: int | None) -> Result:
-    connection = reading.connection
-    columns = _columns(reading, sql)
-    # Python gets a zoned time from DuckDB only with the package pytz; the text of it needs none.
-    parts = ", ".join(f"{_value(column)} as {identifier(column.name)}" for column in columns)
-    connection.execute(f"select {parts} from {_ANSWER}")
-    rows: list[Row] = []
-    total = 0
-    while batch := connection.fetchmany(_BATCH):
-        total += len(batch)
-        if limit is None or len(rows) < limit:
-            rows += batch
-    return Result(columns, rows if limit is None else rows[:limit], total)
-
-
-def _bounded(reading: Reading, sql: str, rows: int, characters: int) -> Result:
-    columns = _columns(reading, sql)
+def _select(connection: Connection, columns: Sequence[Column], limit: int | None, characters: int | None) -> None:
+    if characters is None:
+        # Python gets a zoned time from DuckDB only with the package pytz; the text of it needs none.
+        parts = ", ".join(f"{_value(column)} as {identifier(column.name)}" for column in columns)
+        connection.execute(f"select {parts} from {_ANSWER}")
+        return
     # In the engine, for a list of a hundred million numbers would otherwise become that many objects of Python.
     parts = ", ".join(f"{_beginning(column, characters + 1)} as {identifier(column.name)}" for column in columns)
-    found = reading.connection.execute(f"select {parts} from {_ANSWER} limit {rows + 1}").fetchall()
-    return Result(columns, found[:rows], len(found))
+    cut = "" if limit is None else f" limit {limit + 1}"
+    connection.execute(f"select {parts} from {_ANSWER}{cut}")
+
+
+def _fetch(connection: Connection, sink: Sink, limit: int | None) -> int:
+    """Gives the rows to the sink in portions of some hundred kilobytes; returns how many there are."""
+    total, portion = 0, _FIRST_ROWS
+    while batch := connection.fetchmany(portion):
+        wanted = batch if limit is None else batch[: max(limit - total, 0)]
+        total += len(batch)
+        if not wanted:
+            portion = _MOST_ROWS
+            continue
+        try:
+            size = sink.add(wanted)
+        except Enough:
+            return total + bool(connection.fetchmany(1))
+        if size < _SMALL_BYTES:
+            portion = min(portion * 4, _MOST_ROWS)
+        elif size > _LARGE_BYTES:
+            portion = max(portion // 4, 1)
+    return total
 
 
 def _beginning(column: Column, characters: int) -> str:

@@ -1,6 +1,7 @@
 """Runs calls in a few threads, each within its time. Owns the threads; says nothing to a client.
 
-A call holds nobody up: others run beside it, and one that is over its time, or not wanted any more, is interrupted.
+Each lane has threads of its own: SQL that takes long keeps no report waiting, nor a report SQL. A call that is over its
+time, or not wanted any more, is interrupted, or its process killed.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from mcpobs.lake.engine import EngineError
 from mcpobs.serve import results
 from mcpobs.serve.protocol import Call
 from mcpobs.serve.running import Reason, Running, Stopped
-from mcpobs.serve.tools import Arguments, Sources, Tool
+from mcpobs.serve.tools import Arguments, Lane, Sources, Tool
 
-THREADS: Final = 3
+THREADS: Final[Mapping[Lane, int]] = {"reports": 3, "sql": 2, "columns": 1}
 """DuckDB takes every core for one query already; more at once would only share them out, and the memory too."""
+
+MAX_WAITING: Final[Mapping[Lane, int]] = {"reports": 64, "sql": 16, "columns": 64}
+"""Calls of a lane that may wait for a thread."""
 
 _AGAIN_S = 0.05  # an interrupt that came between two statements is lost
 
@@ -35,6 +39,10 @@ class _Job:
     running: Running = field(default_factory=Running)
     ends_s: float | None = None
     """When its time is over; None until it began."""
+
+    @property
+    def waits(self) -> bool:
+        return self.ends_s is None and self.running.stopped is None
 
 
 class Pool:
@@ -50,8 +58,12 @@ class Pool:
         self._wake = wake
         self._complain = complain
         self._jobs: dict[Call, _Job] = {}
-        self._waiting: SimpleQueue[_Job | None] = SimpleQueue()
-        self._threads = [Thread(target=self._work, name=f"mcpobs-serve-{n}", daemon=True) for n in range(THREADS)]
+        self._waiting: dict[Lane, SimpleQueue[_Job | None]] = {lane: SimpleQueue() for lane in THREADS}
+        self._threads = [
+            Thread(target=self._work, args=(lane,), name=f"mcpobs-serve-{lane}-{n}", daemon=True)
+            for lane, count in THREADS.items()
+            for n in range(count)
+        ]
         for thread in self._threads:
             thread.start()
 
@@ -63,8 +75,13 @@ class Pool:
         except McpobsError as error:
             self.finished.append((call, results.refused(error)))
             return
+        waiting = sum(job.waits and job.tool.lane == tool.lane for job in self._jobs.values())
+        if waiting >= MAX_WAITING[tool.lane]:
+            busy = f"{waiting} calls of {tool.name} wait already"
+            self.finished.append((call, results.failed(busy, "try again when some are answered")))
+            return
         self._jobs[call] = job
-        self._waiting.put(job)
+        self._waiting[tool.lane].put(job)
 
     def stop(self, call: Call, reason: Reason = "cancelled") -> None:
         """Ends the call; its result is not wanted."""
@@ -94,10 +111,12 @@ class Pool:
             self._jobs.pop(taken[-1][0], None)
         return taken
 
-    def close(self, grace_s: float = 2.0) -> bool:
+    def close(self, grace_s: float = 1.0) -> bool:
         """Ends everything; true where it ended within the grace."""
-        for _ in self._threads:
-            self._waiting.put(None)
+        self._sources.spare.close()
+        for lane, count in THREADS.items():
+            for _ in range(count):
+                self._waiting[lane].put(None)
         until = time.monotonic() + grace_s
         for thread in self._threads:
             while thread.is_alive() and time.monotonic() < until:
@@ -106,13 +125,14 @@ class Pool:
                 thread.join(_AGAIN_S)
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _work(self) -> None:
-        while (job := self._waiting.get()) is not None:
+    def _work(self, lane: Lane) -> None:
+        while (job := self._waiting[lane].get()) is not None:
             job.ends_s = time.monotonic() + job.tool.limit_s(job.arguments)
             self._wake()
             result = self._result(job)
             self.finished.append((job.call, result))
             self._wake()
+            self._sources.spare.refill()  # after any call, for an agent that asks one thing asks another
 
     def _result(self, job: _Job) -> Mapping[str, object]:
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from mcpobs.errors import UsageError
 from mcpobs.lake.engine import Connection
@@ -15,7 +16,8 @@ from mcpobs.queries import catalog, filters, window
 from mcpobs.queries.fence import RELATIONS
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Value
-from mcpobs.queries.own import run_bounded
+from mcpobs.queries.limits import Limits
+from mcpobs.queries.process import Began, Done, Opened, Process, Question, Row, Rows
 from mcpobs.queries.run import Result, on_sound_files, run
 from mcpobs.queries.window import Window
 from mcpobs.semconv import COLUMNS
@@ -23,14 +25,22 @@ from mcpobs.serve import bounded
 from mcpobs.serve.bounded import MAX_ROWS, NOTE, safe
 from mcpobs.serve.parameters import Argument, Parameter, checked, schema
 from mcpobs.serve.running import Running
+from mcpobs.serve.spare import Spare
 
 Arguments = Mapping[str, Argument]
+Lane = Literal["reports", "sql", "columns"]
+"""Calls of one lane wait for each other, and never for those of another."""
+
 Object = dict[str, object]
 
 REPORT_LIMIT_S: Final = 50  # less than the 60 s after which many clients give up and learn nothing
 SQL_LIMIT_S: Final = 10
 MAX_SQL_S: Final = 30
 MAX_SQL: Final = 20_000
+SQL_COLUMNS: Final = 1_000
+SQL_ANSWER_BYTES: Final = 1 << 20
+"""Of an answer as it comes from its process; what is shown of it is less."""
+SQL_NICE: Final = 5
 
 INSTRUCTIONS: Final = (
     "Answers questions about recorded MCP tool calls: which tools are slow or fail, which sessions loop or call too "
@@ -69,6 +79,8 @@ class Sources:
     ask: Ask
     prepare: Callable[[Path], None]
     """Called before the lake is opened; may move a large spool to Parquet."""
+    spare: Spare = field(default_factory=Spare)
+    """Where a process for SQL comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,7 @@ class Tool:
     gives: Mapping[str, Object]
     run: Callable[[Sources, Running, Arguments], Object]
     limit_s: Callable[[Arguments], float] = lambda _: REPORT_LIMIT_S
+    lane: Lane = "reports"
 
     def shown(self) -> Object:
         """As `tools/list` shows it."""
@@ -209,6 +222,7 @@ def all_tools() -> tuple[Tool, ...]:
             {**_TABLE, **_WARNINGS},
             _sql,
             lambda arguments: float(arguments["timeout_s"] or SQL_LIMIT_S),
+            "sql",
         ),
         Tool(
             "columns",
@@ -232,6 +246,7 @@ def all_tools() -> tuple[Tool, ...]:
                 }
             },
             _columns,
+            lane="columns",
         ),
     )
 
@@ -332,12 +347,40 @@ def _timeline(sources: Sources, running: Running, arguments: Arguments) -> Objec
 def _sql(sources: Sources, running: Running, arguments: Arguments) -> Object:
     limit = _number(arguments, "limit")
     sources.prepare(sources.lake)
-    with running.reading(sources.lake) as reading:
-        result = run_bounded(reading, str(arguments["query"]), limit, bounded.MAX_CHARACTERS)
-        warnings = _warnings(reading)
+    question = Question(
+        sources.lake, str(arguments["query"]), limit, bounded.MAX_CHARACTERS, SQL_ANSWER_BYTES, SQL_COLUMNS
+    )
+    limits = Limits(
+        timeout_s=_number(arguments, "timeout_s") + 1.0,  # behind the pool's own, which is exact and says so
+        threads=max(1, (os.cpu_count() or 1) // 2),
+        nice=SQL_NICE,
+    )
+    with running.process(sources.spare.take()) as process:
+        result, opened = _bounded(process, question, limits)
     more = f"raise limit (at most {MAX_ROWS:,}), or aggregate, filter and select fewer columns"
     partly = result.total > len(result.rows)
-    return {**bounded.table(result.columns, result.rows, result.total, more, at_least=partly), "warnings": warnings}
+    return {
+        **bounded.table(result.columns, result.rows, result.total, more, at_least=partly),
+        "warnings": _warnings(opened),
+    }
+
+
+def _bounded(process: Process, question: Question, limits: Limits) -> tuple[Result, Opened]:
+    """The answer of a process, which sends at most `answer_bytes` and a row, and what it could not read."""
+    opened, total = Opened([], 0), 0
+    columns: tuple[Column, ...] = ()
+    rows: list[Row] = []
+    for event in process.ask(question, limits):
+        match event:
+            case Opened():
+                opened = event
+            case Began():
+                columns, rows = event.columns, []
+            case Rows():
+                rows += event.rows
+            case Done():
+                opened, total = Opened(event.damaged_files, opened.damaged_lines), event.total
+    return Result(columns, rows, total), opened
 
 
 def _columns(sources: Sources, running: Running, arguments: Arguments) -> Object:
@@ -366,7 +409,7 @@ def _described(name: str, told: dict[str, list[Column]]) -> Object:
     return {"name": name, "about": about, "columns": shown}
 
 
-def _warnings(reading: Reading) -> list[str]:
+def _warnings(reading: Reading | Opened) -> list[str]:
     told = [
         f"{safe(str(path))} cannot be read and is left out: {safe(why)}" for path, why in reading.damaged_files[:20]
     ]

@@ -10,6 +10,7 @@ import typer
 
 from mcpobs.cli import door
 from mcpobs.cli.instrument import instrument
+from mcpobs.cli.query import query
 from mcpobs.cli.report import report
 
 
@@ -28,7 +29,7 @@ def _declared(command: Callable[..., object]) -> dict[type, dict[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("command", [instrument, report])
+@pytest.mark.parametrize("command", [instrument, query, report])
 def test_the_fast_door_knows_the_options_that_typer_knows(command: Callable[..., object]) -> None:
     declared = _declared(command)
     name = command.__name__
@@ -66,6 +67,10 @@ def test_the_dashes_may_be_left_out() -> None:
         ("report", ["--limit", "-1"]),
         ("report", ["--since"]),
         ("report", ["--p95=yes"]),
+        ("query", []),
+        ("query", ["-"]),
+        ("query", ["select 1", "select 2"]),
+        ("query", ["select 1", "--timeout"]),
     ],
 )
 def test_what_it_does_not_understand_is_left_to_typer(command: str, argv: list[str]) -> None:

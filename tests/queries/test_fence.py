@@ -16,8 +16,8 @@ from mcpobs.lake import writer
 from mcpobs.lake.engine import EngineError
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import fence
-from mcpobs.queries.own import run_own
 from mcpobs.queries.run import create_views
+from tests.queries.collected import run_own
 from tests.queries.recorded import call, spool
 
 SECRET = "the digest key is nobody's"

@@ -212,7 +212,7 @@ def test_a_call_that_is_cancelled_ends(running: Running) -> None:
 
 
 def test_long_calls_do_not_keep_one_waiting_that_needs_no_thread(running: Running) -> None:
-    long = [running.start("sql", query=FOREVER, timeout_s=30) for _ in range(THREADS)]
+    long = [running.start("sql", query=FOREVER, timeout_s=30) for _ in range(THREADS["sql"])]
     wrong = running.start("sql", query="")
     assert running.result()[0] is wrong
     for call in long:
@@ -222,7 +222,7 @@ def test_long_calls_do_not_keep_one_waiting_that_needs_no_thread(running: Runnin
 
 def test_all_calls_end_when_the_pool_is_closed(lake: Path) -> None:
     running = Running(lake)
-    for _ in range(THREADS + 2):
+    for _ in range(THREADS["sql"] + 2):
         running.start("sql", query=FOREVER, timeout_s=30)
     running.woken.wait()
     assert running.pool.close(30)
