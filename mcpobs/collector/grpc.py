@@ -15,6 +15,8 @@ from mcpobs.collector.auth import Tokens
 from mcpobs.collector.intake import Accepted, Intake, RefusedError, Signal, Why
 from mcpobs.collector.limits import BUSY_RETRY_S, Limits, Room, again_s
 from mcpobs.errors import UsageError
+from mcpobs.installed.commands import add_extra
+from mcpobs.installed.extras import needing
 from mcpobs.listening import Endpoint
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -62,11 +64,12 @@ class GrpcReceiver:
         counters: Counter[str],
         credentials: grpc.ServerCredentials | None,
     ) -> None:
-        installed = version("grpcio")
+        with needing("`mcpobs collect`", "collect"):
+            installed = version("grpcio")
         if tuple(int(part) for part in installed.split(".")[:3] if part.isdigit()) < _BOUNDED:
             raise UsageError(
                 f"grpcio {installed} unpacks what it is sent without a limit",
-                "pip install 'mcpobs[collect]' brings one that does not; or do without gRPC: --no-grpc",
+                f"{add_extra('collect')} brings one that does not; or do without gRPC: --no-grpc",
             )
         self._intake = intake
         self._room = room
