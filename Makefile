@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 DEMO := .venv
 TEST := .venv-test
 PIP := -m pip install --quiet --disable-pip-version-check
+FORMER := -m pip uninstall --quiet --quiet --yes --disable-pip-version-check mcpobs  # our name before mcpobs-otel
 JOBS ?= 2
 unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, and each would compile all of it
 
@@ -62,6 +63,7 @@ $(DEMO)/installed: requirements.lock pyproject.toml $(shell find mcpobs queries 
 	@$(MAKE) --no-print-directory python
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/python $(PIP) --require-hashes -r requirements.lock
+	$(DEMO)/bin/python $(FORMER)
 	$(DEMO)/bin/python $(PIP) --no-deps --force-reinstall .
 	@touch $@
 
@@ -69,5 +71,6 @@ $(TEST)/installed: requirements-dev.lock pyproject.toml
 	@$(MAKE) --no-print-directory python
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/python $(PIP) --require-hashes -r requirements-dev.lock
+	$(TEST)/bin/python $(FORMER)
 	$(TEST)/bin/python $(PIP) --no-deps -e .
 	@touch $@

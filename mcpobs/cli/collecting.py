@@ -16,6 +16,7 @@ from mcpobs.collector.callers import parse_origin
 from mcpobs.collector.limits import Limits
 from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
+from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.settings import lake_folder
 
@@ -48,13 +49,11 @@ class CollectOptions:
 def collect(given: CollectOptions) -> None:
     options = read_options(given)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
-    try:
+    with needing("`mcpobs collect`", "collect"):
         import httptools  # noqa: F401
         import uvicorn  # noqa: F401
 
         from mcpobs.collector import serving
-    except ModuleNotFoundError as error:
-        raise UsageError(f"`mcpobs collect` needs {error.name}", "pip install 'mcpobs[collect]'") from None
     from mcpobs.collector.allocation import keep_freed_memory
     from mcpobs.collector.service import open_intake
 

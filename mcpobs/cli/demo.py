@@ -31,15 +31,11 @@ def demo(
 
     from mcpobs import safefile
     from mcpobs.errors import UsageError
+    from mcpobs.installed.extras import needing
     from mcpobs.settings import CONFIG_VARIABLE
 
-    try:
+    with needing("`mcpobs demo`", "demo"):
         from mcpobs.sample.play import play
-    except ImportError:
-        raise UsageError(
-            "the demo needs the MCP SDK, which is not installed",
-            "install the extra: pip install '.[demo]' in a checkout",
-        ) from None
 
     root = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="mcpobs-demo-"))
     lake, config = root / "lake", root / "config"

@@ -24,6 +24,8 @@ from mcpobs.collector.gateway import NO_MESSAGE, Gateway
 from mcpobs.collector.intake import Accepted, Intake, RefusedError, Signal, Why
 from mcpobs.collector.limits import BUSY_RETRY_S, Limits, Room, again_s
 from mcpobs.errors import UsageError
+from mcpobs.installed.commands import add_extra
+from mcpobs.installed.extras import needing
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 Handler = Callable[[Any, Context], Awaitable[bytes]]
@@ -79,11 +81,12 @@ class GrpcReceiver:
         counters: Counter[str],
         callers: Callers | None = None,
     ) -> None:
-        installed = version("grpcio")
+        with needing("`mcpobs collect`", "collect"):
+            installed = version("grpcio")
         if tuple(int(part) for part in installed.split(".")[:3] if part.isdigit()) < _BOUNDED:
             raise UsageError(
                 f"grpcio {installed} unpacks what it is sent without a limit",
-                "pip install 'mcpobs[collect]' brings one that does not; or do without gRPC: --no-grpc",
+                f"{add_extra('collect')} brings one that does not; or do without gRPC: --no-grpc",
             )
         self._intake = intake
         self._room = room

@@ -17,9 +17,7 @@ from mcpobs import interpreter, safefile
 from mcpobs.prices.book import Book
 
 PACKAGE: Final = "genai-prices"
-HINT: Final = (
-    "write per_million_tokens = 3.00 in place of model, or install mcpobs[prices] and name a model that it knows"
-)
+EXTRA: Final = "prices"
 _CACHE: Final = "model-prices.json"
 _CACHE_BYTES: Final = 1 << 20
 _TIMEOUT_S: Final = 20
@@ -52,7 +50,7 @@ def resolved(book: Book, folder: Path, warn: Callable[[str], None]) -> Book:
             why = str(error)
         for model in missing:
             if found.get(model) is None:
-                warn(f"no price of the model {model!r}: {why}\nhint: {HINT}")
+                warn(f"no price of the model {model!r}: {why}\nhint: {_hint()}")
     return book.with_models(found.get)
 
 
@@ -122,6 +120,15 @@ def _version() -> str | None:
         return version(PACKAGE)
     except PackageNotFoundError:
         return None
+
+
+def _hint() -> str:
+    from mcpobs.installed.commands import add_extra  # reads metadata, which only this warning pays
+
+    in_place = "write per_million_tokens = 3.00 in place of model"
+    if installed():
+        return f"{in_place}, or name a model that genai-prices knows"
+    return f"{in_place}, or {add_extra(EXTRA)}"
 
 
 def _asked(models: Sequence[str]) -> dict[str, int | None]:

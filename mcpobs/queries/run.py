@@ -8,6 +8,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcpobs.errors import LakeError, UsageError
+from mcpobs.installed.extras import needing
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import Reading
 from mcpobs.queries import catalog, counting, pricing, rollups
@@ -37,10 +38,8 @@ class Result:
 
     def to_polars(self) -> polars.DataFrame:
         """The rows as a polars DataFrame; needs the extra `notebooks`."""
-        try:
+        with needing("to_polars()", "notebooks"):
             import polars
-        except ModuleNotFoundError:
-            raise UsageError("polars is not installed", "install the extra: mcpobs[notebooks]") from None
         schema = {column.name: getattr(polars, _POLARS.get(column.type, ""), None) for column in self.columns}
         return polars.DataFrame(self.rows, schema=schema, orient="row")
 

@@ -13,7 +13,6 @@ from typing import Final
 from mcpobs.errors import UsageError
 
 _CACHES: Final = frozenset({"archive-v0", "environments-v2", "builds-v0"})  # of uv, which empties them when it likes
-INSTALL: Final = "install it for good (uv tool install, pipx install or pip install), or name a command with --command"
 
 
 def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
@@ -33,7 +32,7 @@ def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
         script = str(beside) if _runs(beside) else None
     words = (script,) if script is not None else (os.path.abspath(python), "-P", "-m", "mcpobs")
     if passing(words[0]):
-        raise UsageError(f"this mcpobs runs from a cache that may be emptied any time: {words[0]}", INSTALL)
+        raise UsageError(f"this mcpobs runs from a cache that may be emptied any time: {words[0]}", _for_good())
     return words
 
 
@@ -49,6 +48,14 @@ def passing(path: str) -> bool:
 def found(program: str, path: str | None) -> bool:
     """Whether a program can be started, by its path or by a search of PATH."""
     return shutil.which(program, path=path) is not None
+
+
+def _for_good() -> str:
+    from mcpobs.installed.commands import for_good
+
+    words = for_good()
+    how = f": uv tool install {words}, or pipx install {words}" if words else ""
+    return f"install it for good{how}; or name a command with --command"
 
 
 def _given(text: str) -> tuple[str, ...]:

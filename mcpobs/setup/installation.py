@@ -13,10 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from mcpobs import __version__
 from mcpobs.errors import UsageError
+from mcpobs.installed.commands import install_missing, install_packages
+from mcpobs.installed.distribution import of_this_copy, providers
+from mcpobs.installed.environment import current
 from mcpobs.lake.otlp.native import Native
-from mcpobs.setup import executable
+from mcpobs.setup import copies, executable
 from mcpobs.setup.check import Check
 
 ABOUT: Final = "installation"
@@ -37,6 +39,7 @@ _MODULES: Final = {  # a package that is there in name only is found by importin
 
 def check(env: Mapping[str, str], argv0: str) -> Iterator[Check]:
     yield _python()
+    yield from copies.check()
     yield from _packages()
     yield _telemetry()
     yield _program(env, argv0)
@@ -45,30 +48,33 @@ def check(env: Mapping[str, str], argv0: str) -> Iterator[Check]:
 
 def _python() -> Check:
     version = platform.python_version()
-    line = f"mcpobs {__version__} on Python {version} ({sys.executable})"
+    import mcpobs
+
+    own = getattr(mcpobs, "__version__", "of an unknown version")  # somebody else's __init__.py may lie over ours
+    line = f"mcpobs {own} on Python {version} ({sys.executable})"
     if sys.version_info < OLDEST:
         return Check(ABOUT, "fail", line, "mcpobs needs Python 3.11 or newer")
     return Check(ABOUT, "ok", line)
 
 
 def _packages() -> Iterator[Check]:
-    try:
-        required = metadata.requires("mcpobs") or []
-    except metadata.PackageNotFoundError:
-        yield Check(ABOUT, "warn", "mcpobs is not installed as a package", "pip install . in its checkout")
-        return
+    env = current()
+    own = of_this_copy(env, providers(env))
+    if own is None:
+        return  # which `copies` reports
+    required = own.metadata.requires or []
     told: list[str] = []
     extras: dict[str, list[str]] = {}
     for text in required:
         match = _REQUIREMENT.fullmatch(text)
-        if match is None or match["name"] == "mcpobs":
+        if match is None or match["name"] == own.name:
             continue
         extra = _EXTRA.search(match["marker"] or "")
         fault = _fault(match["name"], match["range"])
         if extra is not None:
             extras.setdefault(extra[1], []).extend([fault] if fault else [])
         elif fault:
-            yield Check(ABOUT, "fail", fault, "install mcpobs anew in this environment")
+            yield Check(ABOUT, "fail", fault, install_missing(env))
         else:
             told.append(f"{match['name']} {metadata.version(match['name'])}")
     yield Check(ABOUT, "ok", ", ".join(told))
@@ -108,7 +114,7 @@ def _telemetry() -> Check:
     if len(set(found.values())) > 1:
         line = "OpenTelemetry's packages are of different releases: "
         line += ", ".join(f"{name} {version}" for name, version in found.items())
-        return Check(ABOUT, "warn", line, "pip install -U " + " ".join(packages))
+        return Check(ABOUT, "warn", line, install_packages(packages))
     return Check(ABOUT, "ok", f"OpenTelemetry {next(iter(found.values()), 'is not installed')}")
 
 
@@ -132,6 +138,11 @@ def _program(env: Mapping[str, str], argv0: str) -> Check:
     if len(words) == 1 and not os.path.samefile(on_path, words[0]):
         hint = "remove the one that you do not want, or call this one by its path"
         return Check(ABOUT, "warn", f"this is {words[0]}, but the PATH has {on_path}", hint)
+    other = copies.elsewhere(Path(on_path))
+    if other is not None:
+        hint = f"remove the one that you do not want, or call this one by its path: {shown}"
+        line = f"the mcpobs on the PATH, {on_path}, belongs to another environment, that of {other}"
+        return Check(ABOUT, "warn", line, hint)
     return Check(ABOUT, "ok", f"mcpobs is on the PATH: {on_path}")
 
 

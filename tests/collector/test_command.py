@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs.cli.collecting import CollectOptions, read_options
 from mcpobs.errors import UsageError
+from mcpobs.installed.commands import add_extra
 from mcpobs.listening import Endpoint
 from tests.collector.test_grpc import call
 from tests.collector.wire import ask, post
@@ -102,13 +103,11 @@ def test_a_wrong_option_gets_one_line_a_hint_and_code_2(options: list[str], told
 
 
 def test_without_its_extra_it_tells_how_to_install_it(tmp_path: Path) -> None:
-    for missing in ("uvicorn", "httptools"):
+    for missing in ("uvicorn", "httptools", "grpc"):
         (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
         shown = collect(PYTHONPATH=str(tmp_path))
         assert shown.returncode == 2
-        assert shown.stderr == (
-            f"mcpobs: error: `mcpobs collect` needs {missing}\nhint: pip install 'mcpobs[collect]'\n"
-        )
+        assert shown.stderr == (f"mcpobs: error: `mcpobs collect` needs {missing}\nhint: {add_extra('collect')}\n")
 
 
 def given(**chosen: str | None) -> CollectOptions:

@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from mcpobs.collector.intake import Accepted, RefusedError
 from mcpobs.collector.limits import Limits
 from mcpobs.errors import UsageError
+from mcpobs.installed.commands import add_extra
 from tests.collector.dropping import dropping
 from tests.collector.http2 import Stalling
 from tests.collector.receiving import KeepingIntake, collecting
@@ -281,4 +282,4 @@ def test_a_grpc_that_unpacks_without_a_limit_is_refused(monkeypatch: pytest.Monk
     with pytest.raises(UsageError) as caught, collecting(http=None):
         pass
     assert "1.83.0" in caught.value.message
-    assert "mcpobs[collect]" in str(caught.value.hint)
+    assert add_extra("collect") in str(caught.value.hint)

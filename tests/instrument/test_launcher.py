@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcpobs.errors import UsageError
+from mcpobs.installed.distribution import NAME
 from mcpobs.instrument.launcher import launch
 from tests.instrument.recorded import rows_of
 
@@ -82,6 +83,22 @@ def test_where_mcpobs_is_not_installed_the_server_goes_on(home: Path) -> None:
     done = subprocess.run([sys.executable, "-c", lost], env=env, capture_output=True, text=True, timeout=WAIT_S)
     assert (done.returncode, done.stdout) == (0, "ran\n")
     assert "mcpobs is not installed there" in done.stderr
+    assert f"install the distribution {NAME} for" in done.stderr
+
+
+@pytest.mark.parametrize("files", [["mcpobs/__init__.py"], ["mcpobs.py"]])
+def test_a_package_of_somebody_else_with_our_name_is_named_and_the_server_goes_on(home: Path, files: list[str]) -> None:
+    from mcpobs.instrument.launcher import environment
+
+    for name in files:
+        (home / "foreign" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "foreign" / name).write_text("def instrument(): pass\n")
+    env = environment({**os.environ, "PYTHONPATH": str(home / "foreign")}, None, None)
+    done = subprocess.run(
+        [sys.executable, "-c", "print('ran')"], env=env, capture_output=True, text=True, timeout=WAIT_S
+    )
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+    assert "somebody else has the name mcpobs there" in done.stderr
 
 
 def test_a_command_that_cannot_be_started_says_so() -> None:

@@ -10,6 +10,7 @@ import sys
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _OPTIONS = "MCPOBS_IN_PROCESS"  # as launcher.py sets it
+_DISTRIBUTION = "mcpobs-otel"  # another distribution of the index is called mcpobs
 
 
 def _step_aside() -> None:
@@ -35,9 +36,17 @@ def _instrument(options: str) -> None:
 
         instrument(**json.loads(options))
     except Exception as error:  # the server goes on, whatever is wrong with us
-        what = "mcpobs is not installed there" if isinstance(error, ModuleNotFoundError) else type(error).__name__
-        hint = f"hint: install mcpobs for {sys.executable}, or leave out --in-process"
-        sys.stderr.write(f"mcpobs: nothing is recorded: {what}\n{hint}\n")
+        hint = f"hint: install the distribution {_DISTRIBUTION} for {sys.executable}, or leave out --in-process"
+        sys.stderr.write(f"mcpobs: nothing is recorded: {_reason(error)}\n{hint}\n")
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return type(error).__name__
+    name = error.name or "a package"
+    if name.startswith("mcpobs."):
+        return "a package of somebody else has the name mcpobs there"
+    return f"{name} is not installed there"
 
 
 _told = os.environ.pop(_OPTIONS, None)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcpobs import safefile
 from mcpobs.errors import UsageError
+from mcpobs.installed.extras import needing
 from mcpobs.protocol.session import NOBODY, Identity
 from mcpobs.protocol.text import bounded
 from mcpobs.settings import IdentityConfig
@@ -46,10 +47,10 @@ class _Tokens:
     """Verifies JWTs, and remembers those that it did."""
 
     def __init__(self, config: IdentityConfig, warn: Callable[[str], None]) -> None:
-        try:
+        with needing("[identity] jwks", "http"):
+            import cryptography  # noqa: F401, without it no key can be read
             import jwt
-        except ModuleNotFoundError:
-            raise UsageError("[identity] jwks needs pyjwt", "pip install 'mcpobs[http]'") from None
+            from jwt import PyJWKSet  # noqa: F401, an unrelated distribution `jwt` has none
         self._jwt = jwt
         self._config = config
         self._warn = warn

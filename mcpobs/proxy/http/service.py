@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcpobs import semconv
-from mcpobs.errors import UsageError
+from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import Session
@@ -39,11 +39,9 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     upstream = parse_upstream(options.upstream)
     listen = parse_endpoint(options.listen, "--listen", DEFAULT_PORT)
     config = load_config(env=env)
-    try:
+    with needing("--listen", "http"):
         from mcpobs.proxy.http.exchange import Books, Exchange
         from mcpobs.proxy.http.front import FrontOptions, now, serve
-    except ModuleNotFoundError as error:
-        raise UsageError(f"--listen needs {error.name}", "pip install 'mcpobs[http]'") from None
     from mcpobs.proxy.http.identity import identify
     from mcpobs.proxy.http.talks import Talk, Talks
 

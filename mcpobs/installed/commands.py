@@ -1,0 +1,253 @@
+"""Computes the command that adds an extra to this copy of mcpobs, installs it again, or removes another distribution.
+
+Which command that is depends on the tool that made the environment (pip, uv, pipx) and on where the copy came from. No
+command ever names the distribution `mcpobs` of the public index, which is not ours.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mcpobs.installed.distribution import NAME, Distribution, is_former, of_this_copy, providers, requirements
+from mcpobs.installed.environment import Environment, current, same
+from mcpobs.installed.source import Source, source
+
+_UNKNOWN: Final = "install mcpobs from its checkout: pip install -e '/path/to/the/checkout{suffix}'"
+_PIPX: Final = "pipx_metadata.json"
+_UV: Final = "uv-receipt.toml"
+
+
+def add_extra(extra: str, env: Environment | None = None) -> str:
+    """The command line that adds the packages of an extra to this copy."""
+    env = env or current()
+    own = of_this_copy(env, providers(env))
+    return _installing(env, own, extra)
+
+
+def install_missing(env: Environment | None = None) -> str:
+    """The command line that installs what this copy needs and the environment lacks."""
+    env = env or current()
+    return _installing(env, of_this_copy(env, providers(env)), None)
+
+
+def install_again(env: Environment, own: Distribution | None) -> str:
+    """The command line that writes the files of this copy once more."""
+    return _installing(env, own, None, again=True)
+
+
+def install_packages(packages: Sequence[str], env: Environment | None = None) -> str:
+    """The command line that brings other packages in this environment to their newest releases."""
+    env = env or current()
+    if (env.prefix / _PIPX).is_file() and not env.has_pip:
+        return shlex.join(["pipx", "inject", "--force", env.prefix.name, *packages])
+    return shlex.join([*_install(env), "-U", *packages])
+
+
+def uninstall(found: Distribution, env: Environment | None = None) -> str:
+    """The command line that removes a distribution from where it lies."""
+    env = env or current()
+    name = found.name
+    if not env.has_pip:
+        return shlex.join(["uv", "pip", "uninstall", "--python", env.python, name])
+    return shlex.join([*_pip(env), "uninstall", *_consent(env), name])
+
+
+def for_good(env: Environment | None = None) -> str | None:
+    """The words that name this copy to `uv tool install` or `pipx install`. None if its source is not known."""
+    env = env or current()
+    found = source(env, of_this_copy(env, providers(env)))
+    return None if found is None else shlex.join(found.words)
+
+
+def _installing(env: Environment, own: Distribution | None, extra: str | None, again: bool = False) -> str:
+    for made in (_by_pipx, _by_uv_tool):
+        command = made(env, own, extra, again)
+        if command is not None:
+            return command
+    extras = [extra] if extra else []
+    place = source(env, own, extras)
+    if own is not None and _aside(env, own):
+        place = None if extra else place
+    if place is None:
+        needed = requirements(own, extra) if own and extra else []
+        if not needed:
+            return _UNKNOWN.format(suffix=f"[{extra}]" if extra else "")
+        return shlex.join([*_install(env, own), *needed])
+    first = f"{uninstall(own, env)} && " if own is not None and is_former(own) else ""
+    if own is None and _managed(env):
+        return _in_an_environment_of_its_own(env, place)
+    install = _install(env, own)
+    if again:
+        install += ["--reinstall-package", NAME] if install[0] == "uv" else ["--force-reinstall", "--no-deps"]
+    return first + shlex.join([*install, *place.words])
+
+
+# -- pip, and uv in its place -----------------------------------------------------------------------------
+
+
+def _install(env: Environment, own: Distribution | None = None) -> list[str]:
+    """The command up to the packages."""
+    if not env.has_pip and (shutil.which("uv", path=env.variables.get("PATH")) or _made_by_uv(env)):
+        here = same(env.variables.get("VIRTUAL_ENV", ""), env.prefix)
+        words = ["uv", "pip", "install", *([] if here else ["--python", env.python])]
+    else:
+        words = [*_pip(env), "install"]
+    if own is None:
+        return words
+    if _aside(env, own):
+        return [*words, "--target", str(own.folder)]
+    if _of_user(env, own):
+        words.append("--user")
+    return [*words, *(["--break-system-packages"] if _managed(env) else [])]
+
+
+def _pip(env: Environment) -> list[str]:
+    """`pip` alone only if the shell finds this environment's own."""
+    found = shutil.which("pip", path=env.variables.get("PATH", ""))
+    if found and env.has_pip and (env.isolated or _is_conda(env)) and same(Path(found).parent, env.prefix / "bin"):
+        return ["pip"]
+    return [env.python, "-m", "pip"]
+
+
+def _consent(env: Environment) -> list[str]:
+    return ["-y", *(["--break-system-packages"] if _managed(env) else [])]
+
+
+def _managed(env: Environment) -> bool:
+    """Whether the system's package manager owns this Python, so that pip refuses to touch it (PEP 668)."""
+    return not env.isolated and (env.stdlib / "EXTERNALLY-MANAGED").is_file()
+
+
+def _is_conda(env: Environment) -> bool:
+    return (env.prefix / "conda-meta").is_dir()
+
+
+def _made_by_uv(env: Environment) -> bool:
+    try:
+        return re.search(r"^uv\s*=", (env.prefix / "pyvenv.cfg").read_text(), re.MULTILINE) is not None
+    except OSError:
+        return False
+
+
+def _of_user(env: Environment, own: Distribution) -> bool:
+    return not env.isolated and env.user_site is not None and same(own.folder, env.user_site)
+
+
+def _aside(env: Environment, own: Distribution) -> bool:
+    """Whether it lies in a folder that no installer of this Python writes to unasked: `pip install --target`."""
+    places = [*env.sites, *([env.user_site] if env.user_site else [])]
+    return not own.editable and not any(same(own.folder, place) for place in places)
+
+
+def _in_an_environment_of_its_own(env: Environment, place: Source) -> str:
+    """For a checkout that runs without being installed, with a Python into which pip may not install."""
+    folder = env.package.parent / ".venv"
+    make = shlex.join([env.python, "-m", "venv", str(folder)])
+    return f"{make} && {shlex.join([str(folder / 'bin' / 'pip'), 'install', *place.words])}"
+
+
+# -- tools that own an environment for each program ----------------------------------------------------------
+
+
+def _by_pipx(env: Environment, own: Distribution | None, extra: str | None, again: bool) -> str | None:
+    """`pipx install --force` keeps what else was injected."""
+    main = _main_of_pipx(env)
+    if main is None:
+        return None
+    name = str(main.get("package") or "")
+    given = str(main.get("package_or_url") or "")
+    if own is not None and is_former(own) and name == own.name:
+        return _renamed(env, own, extra, ["pipx"])
+    if name != NAME:  # mcpobs was injected into the environment of another program
+        place = source(env, own, [extra] if extra else [])
+        words = [place.requirement] if place else requirements(own, extra) if own and extra else []
+        return shlex.join(["pipx", "inject", "--force", env.prefix.name, *words]) if words else None
+    place = source(env, own, {*_extras(given), *([extra] if extra else [])}, pinned="==" in given)
+    if place is None:
+        needed = requirements(own, extra) if own and extra else []
+        return shlex.join(["pipx", "inject", env.prefix.name, *needed]) if needed else None
+    suffix = str(main.get("suffix") or "")
+    words = [*(["--suffix", suffix] if suffix else []), *(["--editable"] if place.editable else [])]
+    return shlex.join(["pipx", "install", "--force", *words, place.requirement])
+
+
+def _main_of_pipx(env: Environment) -> Mapping[str, Any] | None:
+    try:
+        main = json.loads((env.prefix / _PIPX).read_text())["main_package"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return main if isinstance(main, dict) else None
+
+
+def _by_uv_tool(env: Environment, own: Distribution | None, extra: str | None, again: bool) -> str | None:
+    """`uv tool install` makes the environment as its words say, so all that is there already is named again."""
+    receipt = _receipt(env)
+    if receipt is None:
+        return None
+    if own is not None and is_former(own):
+        return _renamed(env, own, extra, ["uv", "tool"])
+    listed = [each for each in receipt.get("requirements", []) if isinstance(each, dict) and each.get("name")]
+    words: list[str] = []
+    for number, each in enumerate(listed):
+        extras = {str(name) for name in each.get("extras", [])}
+        editable = "editable" in each
+        if each["name"] == NAME:
+            place = source(env, own, {*extras, *([extra] if extra else [])}, pinned=False)
+            if place is None:
+                return None
+            requirement = place.requirement
+            if not own or not own.direct_url:
+                requirement += str(each.get("specifier", ""))
+        else:
+            requirement = _received(each, extras)
+        if number == 0:
+            words += ["--editable", requirement] if editable else [requirement]
+        else:
+            words += ["--with-editable" if editable else "--with", requirement]
+    if not any(each["name"] == NAME for each in listed):
+        return None
+    python = ["--python", str(receipt["python"])] if receipt.get("python") else []
+    return shlex.join(["uv", "tool", "install", *(["--reinstall-package", NAME] if again else []), *python, *words])
+
+
+def _receipt(env: Environment) -> Mapping[str, Any] | None:
+    try:
+        tool = tomllib.loads((env.prefix / _UV).read_text())["tool"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return tool if isinstance(tool, dict) else None
+
+
+def _received(each: Mapping[str, Any], extras: set[str]) -> str:
+    """A requirement of a receipt, as the command line takes it."""
+    suffix = f"[{','.join(sorted(extras))}]" if extras else ""
+    for key in ("directory", "editable", "path"):
+        if key in each:
+            return f"{each[key]}{suffix}"
+    for key, scheme in (("git", "git+"), ("url", "")):
+        if key in each:
+            place = re.sub(r"(?<=://)[^/@]*@", "", str(each[key]))
+            place = re.sub(r"\?(?:rev|tag|branch)=([^&#]+)", r"@\1", place) if scheme else place
+            return f"{each['name']}{suffix} @ {scheme}{place}"
+    return f"{each['name']}{suffix}{each.get('specifier', '')}"
+
+
+def _renamed(env: Environment, own: Distribution, extra: str | None, tool: Sequence[str]) -> str | None:
+    """Replaces the program of the former name by that of the new one."""
+    place = source(env, own, [extra] if extra else [])
+    if place is None:
+        return None
+    install = [*tool, "install", *(["--editable"] if place.editable else []), place.requirement]
+    return f"{shlex.join([*tool, 'uninstall', env.prefix.name])} && {shlex.join(install)}"
+
+
+def _extras(given: str) -> set[str]:
+    match = re.search(r"\[([\w.,\s-]+)\]\s*(?:$|[@=<>!~])", given)
+    return {name.strip() for name in match[1].split(",") if name.strip()} if match else set()

@@ -1,0 +1,55 @@
+"""The Python environment that runs mcpobs, as facts. The commands in hints are computed from these alone."""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Mapping
+from importlib import util
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Environment(NamedTuple):
+    """Where Python looks, and which tools it has."""
+
+    package: Path
+    """The folder of the `mcpobs` that is imported."""
+    search: tuple[str, ...]
+    """sys.path, without the entries that are empty."""
+    prefix: Path
+    isolated: bool
+    """Whether this is a virtual environment."""
+    python: str
+    has_pip: bool
+    user_site: Path | None
+    sites: tuple[Path, ...]
+    """The folders into which this Python's own installers write, without that of the user."""
+    stdlib: Path
+    variables: Mapping[str, str]
+
+
+def current() -> Environment:
+    """The environment of this process."""
+    return Environment(
+        package=Path(__file__).parents[1],
+        search=tuple(entry for entry in sys.path if entry),
+        prefix=Path(sys.prefix),
+        isolated=sys.prefix != sys.base_prefix,
+        python=sys.executable or "python3",
+        has_pip=util.find_spec("pip") is not None,
+        user_site=Path(site.getusersitepackages()) if site.ENABLE_USER_SITE else None,
+        sites=tuple(Path(entry) for entry in (sysconfig.get_path("purelib"), *site.getsitepackages())),
+        stdlib=Path(sysconfig.get_path("stdlib")),
+        variables=os.environ,
+    )
+
+
+def same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two paths lead to one file or folder. A path that leads nowhere is like no other."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,83 @@
+"""Says from where this copy of mcpobs can be installed again, as the words that an installer takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from mcpobs.installed.distribution import NAME, Distribution, checkout, is_former
+from mcpobs.installed.environment import Environment
+
+_AWKWARD: Final = re.compile(r"[;#%?@\[\]]")  # in a path, installers read these as something else
+
+
+class Source(NamedTuple):
+    """A place to install from."""
+
+    requirement: str
+    """With extras, e.g. `/home/me/mcpobs[http]`."""
+    editable: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return ("-e", self.requirement) if self.editable else (self.requirement,)
+
+
+def source(
+    env: Environment, own: Distribution | None, extras: Iterable[str] = (), *, pinned: bool = True
+) -> Source | None:
+    """Where this copy came from, with the extras to add. None if that place has gone or is not known.
+
+    `pinned` asks an index for the very version that is installed.
+    """
+    chosen = ",".join(sorted(set(extras)))
+    suffix = f"[{chosen}]" if chosen else ""
+    if own is None:
+        folder = checkout(env)
+        return Source(f"{folder}{suffix}", editable=True) if folder else None
+    url = own.direct_url
+    if not url:
+        version = f"=={own.version}" if pinned else ""
+        return None if is_former(own) else Source(f"{NAME}{suffix}{version}")
+    path = own.source
+    if path is not None and "vcs_info" not in url:
+        return _local(path, suffix, url, own.editable)
+    return None if is_former(own) else _remote(url, suffix)
+
+
+def _local(path: Path, suffix: str, url: Mapping[str, Any], editable: bool) -> Source | None:
+    if "dir_info" in url:
+        if not (path / "pyproject.toml").is_file():
+            return None
+        if editable:
+            return Source(f"{path}{suffix}", editable=True)
+    elif not path.is_file():
+        return None
+    below = url.get("subdirectory")
+    if below or _AWKWARD.search(str(path)):
+        return Source(f"{NAME}{suffix} @ {path.as_uri()}" + (f"#subdirectory={below}" if below else ""))
+    return Source(f"{path}{suffix}")
+
+
+def _remote(url: Mapping[str, Any], suffix: str) -> Source | None:
+    parts = urlsplit(url["url"])
+    vcs = url.get("vcs_info")
+    if not isinstance(vcs, dict) and parts.query:
+        return None  # it may hold a key, and without it the place may not answer
+    below = f"subdirectory={url['subdirectory']}" if url.get("subdirectory") else ""
+    place = urlunsplit(parts._replace(netloc=_public(parts), query="", fragment=""))
+    if isinstance(vcs, dict):
+        revision = vcs.get("commit_id") or vcs.get("requested_revision")
+        place = f"{vcs.get('vcs', 'git')}+{place}" + (f"@{revision}" if revision else "")
+    return Source(f"{NAME}{suffix} @ {place}" + (f"#{below}" if below else ""))
+
+
+def _public(parts: SplitResult) -> str:
+    """The host and port, without a password, a token, or a user: only ssh needs one, and no secret is in it."""
+    user, at, host = parts.netloc.rpartition("@")
+    if at and "ssh" in parts.scheme:
+        return f"{user.partition(':')[0]}@{host}"
+    return host

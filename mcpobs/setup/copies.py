@@ -1,0 +1,155 @@
+"""Finds other copies of mcpobs, and packages of others with its import name. Imports and runs none of them."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from mcpobs.installed import commands
+from mcpobs.installed.distribution import (
+    PACKAGE,
+    Distribution,
+    is_former,
+    of_this_copy,
+    providers,
+)
+from mcpobs.installed.environment import Environment, current, same
+from mcpobs.setup.check import Check
+
+ABOUT: Final = "installation"
+_INTERPRETER: Final = re.compile(rb"^#!\s*(\S+)|^'''exec' (?:\"([^\"]+)\"|(\S+))", re.MULTILINE)
+_HEAD_BYTES: Final = 4_096
+
+
+def check(env: Environment | None = None, folder: Path | None = None) -> Iterator[Check]:
+    """Compares the running copy with every distribution and module that has its name. `folder` is the current one."""
+    env = env or current()
+    found = providers(env)
+    own = of_this_copy(env, found)
+    yield _origin(env, own)
+    for each in found:
+        if not each.ours:
+            yield _foreign(env, own, each)
+    yield from _former(env, own, found)
+    yield from _second_copies(env, own, found)
+    yield from _shadows(env, folder or Path.cwd())
+
+
+def _origin(env: Environment, own: Distribution | None) -> Check:
+    if own is None:
+        line = f"mcpobs runs from {env.package}, which no distribution has installed"
+        return Check(ABOUT, "warn", line, commands.install_missing(env))
+    manner = "editable, from" if own.editable else "from"
+    place = f"{manner} {own.source}" if own.source else f"in {own.folder}"
+    return Check(ABOUT, "ok", f"distribution {own.name} {own.version}, {place}")
+
+
+def _foreign(env: Environment, own: Distribution | None, other: Distribution) -> Check:
+    """A distribution of somebody else. In one folder with ours, its files may have replaced files of ours."""
+    who = f"the distribution {other.name} {other.version} in {other.folder} is not ours and provides {PACKAGE} too"
+    if not other.provides(env.package):
+        hint = f"{commands.uninstall(other, env)}; it cannot be used beside ours in one environment"
+        return Check(ABOUT, "warn", f"{who}; Python imports {env.package}", hint)
+    changed = _changed(own) if own is not None else []
+    hint = f"{commands.uninstall(other, env)}, then {commands.install_again(env, own)}"
+    if not changed:
+        return Check(ABOUT, "warn", f"{who}; to remove it removes files of ours", hint)
+    names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+    return Check(ABOUT, "fail", f"{who}; it has replaced or removed files of ours: {names}", hint)
+
+
+def _former(env: Environment, own: Distribution | None, found: Sequence[Distribution]) -> Iterator[Check]:
+    for each in found:
+        if is_former(each):
+            line = f"mcpobs {each.version} in {each.folder} is ours, from when its distribution was called {each.name}"
+            hint = commands.install_again(env, own or each)
+            if own is not each:
+                hint = f"{commands.uninstall(each, env)}, then {hint}, because the first removes the shared command"
+            yield Check(ABOUT, "warn", line, hint)
+
+
+def _second_copies(env: Environment, own: Distribution | None, found: Sequence[Distribution]) -> Iterator[Check]:
+    for each in found:
+        if each.ours and each is not own and not is_former(each):
+            used = f"Python imports {env.package}"
+            line = f"a second installation, {each.name} {each.version} in {each.folder}, is not used: {used}"
+            yield Check(ABOUT, "warn", line, _without(env, own, each))
+
+
+def _without(env: Environment, own: Distribution | None, other: Distribution) -> str:
+    """How to remove a copy that is not imported. pip removes the one that it finds first."""
+    if own is None:
+        return f"leave {env.package.parent} out of PYTHONPATH to use it, or remove it: {commands.uninstall(other, env)}"
+    return f"{commands.uninstall(own, env)} (once for each installation), then {commands.install_again(env, own)}"
+
+
+def _shadows(env: Environment, folder: Path) -> Iterator[Check]:
+    """Modules of this name that another process imports: `python -m mcpobs` here, or a server with PYTHONPATH."""
+    path = [entry for entry in env.variables.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    for entry in path:
+        module = _module(Path(entry))
+        if module is not None and same(module, env.package):
+            yield Check(ABOUT, "ok", f"PYTHONPATH leads to this mcpobs: {entry}")
+            break
+        if module is not None:
+            line = f"PYTHONPATH leads to another {PACKAGE}, {module}; this one is {env.package}"
+            yield Check(ABOUT, "warn", line, f"leave {entry} out of PYTHONPATH")
+            break
+    module = _module(folder)
+    if module is not None and not same(module, env.package):
+        line = f"in this folder `python -m {PACKAGE}` runs {module} instead of {env.package}"
+        yield Check(ABOUT, "warn", line, f"run `{PACKAGE}` by its own name or from another folder, or use `python -P`")
+
+
+def _module(folder: Path) -> Path | None:
+    """What `import mcpobs` would load from a folder, in Python's order. A folder without __init__.py comes last."""
+    if (folder / PACKAGE / "__init__.py").is_file():
+        return folder / PACKAGE
+    return next((path for path in (folder / f"{PACKAGE}.so", folder / f"{PACKAGE}.py") if path.is_file()), None)
+
+
+def _changed(own: Distribution) -> list[str]:
+    """The files of our package that are not as they were installed."""
+    record = own.metadata.read_text("RECORD") or ""
+    changed = []
+    for row in csv.reader(line for line in record.splitlines() if line.startswith((f"{PACKAGE}/", f'"{PACKAGE}/'))):
+        algorithm, _, digest = row[1].partition("=") if len(row) > 1 else ("", "", "")
+        if algorithm == "sha256" and _sha256(own.folder / row[0]) != digest:
+            changed.append(row[0])
+    return changed
+
+
+def _sha256(path: Path) -> str | None:
+    """As a RECORD has it."""
+    try:
+        digest = hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def interpreter(script: Path) -> Path | None:
+    """The Python that a console script starts. Its links stay: resolved, it would have left its environment."""
+    try:
+        with script.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return None
+    words = [match[1] or match[2] or match[3] for match in _INTERPRETER.finditer(head)]
+    named = [Path(os.fsdecode(word)) for word in words if b"python" in os.path.basename(word)]
+    return named[-1] if named and named[-1].is_absolute() else None
+
+
+def elsewhere(script: Path, env: Environment | None = None) -> Path | None:
+    """The Python of another environment that a console script starts. None for ours, and for what is no such script."""
+    env = env or current()
+    python = interpreter(script.resolve())
+    if python is None or same(python.parent, Path(env.python).parent):
+        return None
+    return python
