@@ -81,3 +81,12 @@ Python, C++ and Java. A value in an array is two deeper than the array, a value 
 
 MAX_BYTES: Final = 128 << 20
 """How large a request may be; a larger one is malformed. So a column's text stays below what 32 bits can count."""
+
+MAX_EXPANDED_BYTES: Final = 128 << 20
+"""How many bytes the spans of one request may repeat: for each span that is taken, in the order of `decode`, the text
+of service_name, resource, scope_name and scope. A row has them all, so their product with the number of spans decides
+how much is written. A span that would exceed the sum is left out; smaller ones after it are taken. `decode.c` gets the
+limit when it is loaded.
+
+An honest request of 16 MiB with 50,000 spans and 2 kB of resource repeats 100 MiB. Committing as much in values of 4 MB
+each takes 380 MB of memory; twice as much would take a gigabyte."""

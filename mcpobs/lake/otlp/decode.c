@@ -3,7 +3,7 @@
    Loaded by `native.py`; knows nothing of Python, so it runs without the interpreter's lock. Holds no state between
    calls but the tables of `mcpobs_otlp_prepare`, which are read only. Memory that one call needs is a small factor of
    its requests, its time linear: keys are hashed with a secret seed, the text of a resource is made and held once for all
-   its spans. */
+   its spans, and what spans repeat of their resources and scopes is bounded (`fits`). */
 
 #include "decode_arrow.h"
 #include "decode_values.h"
@@ -64,6 +64,7 @@ static struct {
     Schema schema;
     Promoted *promoted;
     uint16_t slots[PROMOTED_SLOTS]; /* number in `promoted` + 1 */
+    uint64_t expanded_max;          /* columns.MAX_EXPANDED_BYTES */
     void *(*capsule_pointer)(void *, const char *);
 } tables;
 
@@ -98,6 +99,14 @@ enum { SHARED_SERVICE, SHARED_RESOURCE, SHARED_SCOPE_NAME, SHARED_SCOPE, SHARED_
 
 static const uint8_t SHARED_COLUMNS[SHARED_COUNT] = {SERVICE_NAME, RESOURCE_ATTRIBUTES, SCOPE_NAME, SCOPE_FACTS};
 
+/* What a request is read for. MEASURE: how many spans it has, valid or not, and how many bytes they repeat. */
+typedef enum { MEASURE, CHECK, DECODE } Purpose;
+
+/* In the order of request.Checked. */
+typedef struct {
+    uint64_t spans, rejected, oversized;
+} Count;
+
 typedef struct {
     Lists lists;
     Batch *batch;
@@ -111,9 +120,24 @@ typedef struct {
     Known known[KNOWN_MAX];
     Buffer known_text;
     Shared shared[SHARED_COUNT];
-    const uint8_t *resource_schema_url;
-    uint32_t resource_schema_url_size;
+    Buffer resource_schema_url; /* as a JSON string; empty if there is none */
+    Purpose purpose;
+    Count count;
+    uint64_t expanded;       /* of the request, so far */
+    uint64_t resource_bytes; /* that each span of the resource repeats */
+    uint64_t group_bytes;    /* that each span of the scope repeats, its resource's included */
+    bool has_scope;          /* the text of the scope is complete */
 } Call;
+
+/* -- the bound on what spans repeat -------------------------------------------------------------------------- */
+
+/* Adds a span to the sum of its request; false, and nothing is added, if the sum would exceed the limit. CHECK and
+   DECODE ask it for the same spans in the same order, so they leave out the same ones. */
+static inline bool fits(Call *call) {
+    if (call->group_bytes > tables.expanded_max - call->expanded) return false;
+    call->expanded += call->group_bytes;
+    return true;
+}
 
 /* -- events and links ---------------------------------------------------------------------------------------- */
 
@@ -345,6 +369,18 @@ static int16_t enum_value(uint64_t bits) {
     return value == (int16_t)value ? (int16_t)value : 0;
 }
 
+static void end_scope(Call *call) {
+    Run *run = &call->lists.run;
+    Shared *scope = &call->shared[SHARED_SCOPE];
+    const Buffer *url = &call->resource_schema_url;
+    if (url->size != 0) {
+        put_key(run, &scope->text, 0, "resource_schema_url");
+        put_bytes(run, &scope->text, url->data, url->size);
+    }
+    scope->is_null = !end_object(run, &scope->text, 0);
+    call->has_scope = true;
+}
+
 static void read_span(Call *call, Wire span) {
     Run *run = &call->lists.run;
     Wire w = span;
@@ -386,13 +422,14 @@ static void read_span(Call *call, Wire span) {
             case TAG(16, I32): flags = field.bits; break;
         }
     }
-    if (!is_taken(&id)) {
+    if (!is_taken(&id) || !fits(call)) {
         validate(run, SPAN, span, SPAN_DEPTH);
         call->lists.n_entries = base;
         call->spans_left--;
         give_back(&call->lists);
         return;
     }
+    if (!call->has_scope) end_scope(call);
     begin_row(call, (size_t)(span.end - span.at));
     Chunk *chunk = call->chunk;
     put_hex(run, set_text(run, chunk, TRACE_ID), id.trace_id, 16);
@@ -432,13 +469,14 @@ static Buffer *begin_shared(Call *call, int which) {
     return &shared->text;
 }
 
-static void read_scope_spans(Call *call, Wire group) {
+/* Makes the text of a scope, but for the resource's schema URL, which `end_scope` adds at the first span that becomes a
+   row: a megabyte of it for each of 100,000 empty scopes would take minutes. */
+static void set_scope(Call *call, Wire group) {
     Run *run = &call->lists.run;
-    Wire w = group;
     Field field, member, name = {0}, version = {0}, schema_url = {0};
     uint32_t dropped = 0;
     size_t base = begin_list(&call->lists);
-    while (next(run, &w, &field, DEPTH_MAX - 2)) {
+    while (next(run, &group, &field, DEPTH_MAX - 2)) {
         if (field.tag == TAG(3, LEN)) schema_url = field;
         if (field.tag != TAG(1, LEN)) continue;
         Wire scope = inside(&field);
@@ -454,30 +492,56 @@ static void read_scope_spans(Call *call, Wire group) {
     Buffer *b = begin_shared(call, SHARED_SCOPE_NAME);
     put_text(run, b, name.data, name.size);
     call->shared[SHARED_SCOPE_NAME].is_null = b->size == 0;
+    call->group_bytes = call->resource_bytes + b->size;
     b = begin_shared(call, SHARED_SCOPE);
     put_text_member(run, b, 0, "version", version.data, version.size);
     put_list_member(&call->lists, b, 0, "attributes", base);
     put_number_member(run, b, 0, "dropped_attributes_count", dropped);
     put_text_member(run, b, 0, "schema_url", schema_url.data, schema_url.size);
-    put_text_member(run, b, 0, "resource_schema_url", call->resource_schema_url, call->resource_schema_url_size);
-    call->shared[SHARED_SCOPE].is_null = !end_object(run, b, 0);
+    call->group_bytes += b->size == 0 ? 0 : b->size + 1; /* with the brace at its end */
+    call->has_scope = false;
     give_back(&call->lists);
-    while (next(run, &group, &field, DEPTH_MAX - 2))
-        if (field.tag == TAG(2, LEN)) read_span(call, inside(&field));
+}
+
+static void count_span(Call *call, Wire span) {
+    Field field;
+    Identity id = {0};
+    while (next(&call->lists.run, &span, &field, SPAN_DEPTH)) {
+        switch (field.tag) {
+            case TAG(1, LEN): id.trace_id = field.data, id.trace_id_size = field.size; break;
+            case TAG(2, LEN): id.span_id = field.data, id.span_id_size = field.size; break;
+            case TAG(7, I64): id.start = field.bits; break;
+        }
+    }
+    if (!is_taken(&id))
+        call->count.rejected++;
+    else if (!fits(call))
+        call->count.oversized++;
+    else
+        call->count.spans++;
+}
+
+static void read_scope_spans(Call *call, Wire group) {
+    Field field;
+    set_scope(call, group);
+    while (next(&call->lists.run, &group, &field, DEPTH_MAX - 2)) {
+        if (field.tag != TAG(2, LEN)) continue;
+        switch (call->purpose) {
+            case MEASURE: call->count.spans++, call->expanded += call->group_bytes; break;
+            case CHECK: count_span(call, inside(&field)); break;
+            case DECODE: read_span(call, inside(&field)); break;
+        }
+    }
 }
 
 static void read_resource_spans(Call *call, Wire group) {
     static const char service_name[] = "service.name";
     Run *run = &call->lists.run;
     Wire w = group;
-    Field field, member;
+    Field field, member, schema_url = {0};
     size_t base = begin_list(&call->lists);
-    call->resource_schema_url_size = 0;
     while (next(run, &w, &field, DEPTH_MAX - 1)) {
-        if (field.tag == TAG(3, LEN)) {
-            call->resource_schema_url = field.data;
-            call->resource_schema_url_size = field.size;
-        }
+        if (field.tag == TAG(3, LEN)) schema_url = field;
         if (field.tag != TAG(1, LEN)) continue;
         Wire resource = inside(&field);
         while (next(run, &resource, &member, DEPTH_MAX - 2))
@@ -498,46 +562,24 @@ static void read_resource_spans(Call *call, Wire group) {
     call->lists.n_entries = base;
     call->shared[SHARED_RESOURCE].is_null = !end_object(run, b, 0);
     give_back(&call->lists);
+    call->resource_schema_url.size = 0;
+    if (schema_url.size != 0) put_string(run, &call->resource_schema_url, schema_url.data, schema_url.size);
+    call->resource_bytes = call->shared[SHARED_SERVICE].text.size + b->size + call->resource_schema_url.size;
     for (Wire scopes = group; next(run, &scopes, &field, DEPTH_MAX - 1);)
         if (field.tag == TAG(2, LEN)) read_scope_spans(call, inside(&field));
     for (Wire scopes = group; next(run, &scopes, &field, DEPTH_MAX - 1);)
         if (field.tag == TAG(1000, LEN)) read_scope_spans(call, inside(&field));
 }
 
-/* -- the doors ----------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    uint64_t spans, rejected;
-} Count;
-
-/* Counts the spans; validates what it passes and, with `deeply`, all of it. */
-static Count count_spans(Run *run, Wire request, bool deeply) {
-    Count count = {0};
-    Field resource_spans, scope_spans, span, field;
-    if (deeply) validate(run, REQUEST, request, DEPTH_MAX);
-    while (next(run, &request, &resource_spans, DEPTH_MAX)) {
-        if (resource_spans.tag != TAG(1, LEN)) continue;
-        for (Wire in = inside(&resource_spans); next(run, &in, &scope_spans, DEPTH_MAX - 1);) {
-            if (scope_spans.tag != TAG(2, LEN) && scope_spans.tag != TAG(1000, LEN)) continue;
-            for (Wire at = inside(&scope_spans); next(run, &at, &span, DEPTH_MAX - 2);) {
-                if (span.tag != TAG(2, LEN)) continue;
-                count.spans++;
-                if (!deeply) continue;
-                Identity id = {0};
-                for (Wire w = inside(&span); next(run, &w, &field, SPAN_DEPTH);) {
-                    switch (field.tag) {
-                        case TAG(1, LEN): id.trace_id = field.data, id.trace_id_size = field.size; break;
-                        case TAG(2, LEN): id.span_id = field.data, id.span_id_size = field.size; break;
-                        case TAG(7, I64): id.start = field.bits; break;
-                    }
-                }
-                if (!is_taken(&id)) count.rejected++;
-            }
-        }
-    }
-    count.spans -= count.rejected;
-    return count;
+static void read_request(Call *call, Wire request, Purpose purpose) {
+    Field field;
+    call->purpose = purpose;
+    call->expanded = 0;
+    while (next(&call->lists.run, &request, &field, DEPTH_MAX))
+        if (field.tag == TAG(1, LEN)) read_resource_spans(call, inside(&field));
 }
+
+/* -- the doors ----------------------------------------------------------------------------------------------- */
 
 typedef struct {
     uint64_t request, byte; /* where it went wrong; byte is UINT64_MAX where that is not known */
@@ -554,15 +596,6 @@ static Code failed(const Run *run, const uint8_t *body, size_t request, Place *p
     return run->code;
 }
 
-EXPORT int mcpobs_otlp_check(const uint8_t *body, size_t size, uint64_t counts[2], Place *place) {
-    Run run;
-    if (setjmp(run.out)) return failed(&run, body, 0, place);
-    Count count = count_spans(&run, request_of(&run, body, size), true);
-    counts[0] = count.spans;
-    counts[1] = count.rejected;
-    return FINE;
-}
-
 static void end_call(Call *call) {
     give_back(&call->lists);
     release_chunk(call->chunk);
@@ -572,12 +605,60 @@ static void end_call(Call *call) {
     free(call->lists.slots);
     free(call->lists.scratch.data);
     free(call->known_text.data);
+    free(call->resource_schema_url.data);
     free(call);
+}
+
+/* Reads one request for another purpose than to decode it. */
+static int look_at(const uint8_t *body, size_t size, Purpose purpose, Count *count, uint64_t *expanded, Place *place) {
+    Call *call = calloc(1, sizeof *call); /* on the heap: what longjmp leaves behind is defined there */
+    if (call == NULL) return NO_MEMORY;
+    Run *run = &call->lists.run;
+    if (setjmp(run->out)) {
+        Code code = failed(run, body, 0, place);
+        end_call(call);
+        return code;
+    }
+    Wire request = request_of(run, body, size);
+    if (purpose == CHECK) validate(run, REQUEST, request, DEPTH_MAX);
+    call->lists.trusted = purpose == CHECK;
+    read_request(call, request, purpose);
+    *count = call->count;
+    *expanded = call->expanded;
+    end_call(call);
+    return FINE;
+}
+
+/* Validates a request, and counts its spans as `mcpobs_otlp_decode` takes and leaves them. */
+EXPORT int mcpobs_otlp_check(const uint8_t *body, size_t size, Count *count, Place *place) {
+    uint64_t expanded;
+    return look_at(body, size, CHECK, count, &expanded, place);
+}
+
+/* How many bytes the spans of a request repeat, without the limit. An upper bound: invalid spans count too. */
+EXPORT int mcpobs_otlp_expanded(const uint8_t *body, size_t size, uint64_t *expanded, Place *place) {
+    Count count;
+    return look_at(body, size, MEASURE, &count, expanded, place);
+}
+
+/* How many spans a request has, valid or not. Validates only what it passes. */
+static int64_t count_spans(Run *run, Wire request) {
+    int64_t spans = 0;
+    Field resource_spans, scope_spans, span;
+    while (next(run, &request, &resource_spans, DEPTH_MAX)) {
+        if (resource_spans.tag != TAG(1, LEN)) continue;
+        for (Wire in = inside(&resource_spans); next(run, &in, &scope_spans, DEPTH_MAX - 1);) {
+            if (scope_spans.tag != TAG(2, LEN) && scope_spans.tag != TAG(1000, LEN)) continue;
+            for (Wire at = inside(&scope_spans); next(run, &at, &span, DEPTH_MAX - 2);)
+                spans += span.tag == TAG(2, LEN);
+        }
+    }
+    return spans;
 }
 
 EXPORT int mcpobs_otlp_decode(const uint8_t *const *bodies, const size_t *sizes, size_t count, Batch **out,
                               Place *place) {
-    Call *call = calloc(1, sizeof *call); /* on the heap: what longjmp leaves behind is defined there */
+    Call *call = calloc(1, sizeof *call); /* on the heap, as in `look_at` */
     volatile size_t at = 0;
     if (call == NULL) return NO_MEMORY;
     Run *run = &call->lists.run;
@@ -590,12 +671,8 @@ EXPORT int mcpobs_otlp_decode(const uint8_t *const *bodies, const size_t *sizes,
     atomic_init(&call->batch->references, 1);
     call->batch->schema = &tables.schema;
     for (at = 0; at < count; at++)
-        call->spans_left += (int64_t)count_spans(run, request_of(run, bodies[at], sizes[at]), false).spans;
-    for (at = 0; at < count; at++) {
-        Field field;
-        for (Wire w = request_of(run, bodies[at], sizes[at]); next(run, &w, &field, DEPTH_MAX);)
-            if (field.tag == TAG(1, LEN)) read_resource_spans(call, inside(&field));
-    }
+        call->spans_left += count_spans(run, request_of(run, bodies[at], sizes[at]));
+    for (at = 0; at < count; at++) read_request(call, request_of(run, bodies[at], sizes[at]), DECODE);
     if (call->chunk != NULL) end_chunk(call);
     *out = call->batch;
     call->batch = NULL;
@@ -624,7 +701,8 @@ EXPORT void mcpobs_otlp_end_capsule(void *capsule) {
 /* Called once, before all others. The names stay in use and must not be freed. Returns 0, or what does not fit. */
 EXPORT int mcpobs_otlp_prepare(size_t n_columns, const char *const *names, const uint8_t *types, size_t n_promoted,
                                const char *const *keys, const uint32_t *columns, const uint8_t *kept, uint64_t secret,
-                               const uint64_t *powers_of_ten, void *(*capsule_pointer)(void *, const char *)) {
+                               const uint64_t *powers_of_ten, uint64_t expanded_max,
+                                void *(*capsule_pointer)(void *, const char *)) {
     static const Type stored[] = {
         [AS_TEXT] = TEXT, [AS_JSON] = TEXT, [AS_BIGINT] = BIGINT, [AS_SMALLINT] = SMALLINT, [AS_BOOLEAN] = BOOLEAN};
     if (tables.ready) return 1;
@@ -639,6 +717,7 @@ EXPORT int mcpobs_otlp_prepare(size_t n_columns, const char *const *names, const
     for (int i = 0; i < SHARED_COUNT; i++) tables.schema.columns[SHARED_COLUMNS[i]].type = DICTIONARY;
     seed = secret;
     memcpy(powers, powers_of_ten, sizeof powers);
+    tables.expanded_max = expanded_max;
     tables.capsule_pointer = capsule_pointer;
     for (size_t i = 0; i < n_promoted; i++) {
         bool ascii;

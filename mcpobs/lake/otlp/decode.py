@@ -11,11 +11,22 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mcpobs.errors import UsageError
+from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
 from mcpobs.lake.otlp.json_request import from_json
 from mcpobs.lake.otlp.native import LIBRARY, Native
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 
-__all__ = ["DECODER_VARIABLE", "NATIVE", "Batch", "Checked", "MalformedError", "check", "decode", "from_json"]
+__all__ = [
+    "DECODER_VARIABLE",
+    "NATIVE",
+    "Batch",
+    "Checked",
+    "MalformedError",
+    "check",
+    "decode",
+    "expanded",
+    "from_json",
+]
 
 DECODER_VARIABLE = "MCPOBS_OTLP_DECODER"
 
@@ -30,6 +41,7 @@ class Batch(Protocol):
 
 class _Decoder(Protocol):
     def check(self, body: bytes) -> Checked: ...
+    def expanded(self, body: Body) -> int: ...
     def decode(self, bodies: Sequence[Body]) -> Batch: ...
 
 
@@ -65,9 +77,16 @@ def check(body: bytes) -> Checked:
     """Validates a protobuf request before it is acknowledged, and counts. Raises MalformedError.
 
     A span is rejected, which `decode` leaves out, when its trace id is not 16 bytes or all zero, its span id not 8
-    bytes or all zero, or its start beyond a signed 64-bit integer.
+    bytes or all zero, or its start beyond a signed 64-bit integer. It is oversized, and left out too, when it exceeds
+    columns.MAX_EXPANDED_BYTES.
     """
     return _decoder.check(body)
+
+
+def expanded(body: Body) -> int:
+    """How many bytes the spans of a protobuf request repeat, at the most. Raises MalformedError; not for all that
+    `decode` refuses."""
+    return min(MAX_EXPANDED_BYTES, _decoder.expanded(body))
 
 
 def decode(bodies: Sequence[Body]) -> Batch:

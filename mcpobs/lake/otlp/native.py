@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from mcpobs.lake.otlp.columns import PROMOTED, RAW, RawType
+from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES, PROMOTED, RAW, RawType
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError, why
 
 LIBRARY: Final = Path(__file__).with_name("_decode.so")
@@ -46,9 +46,12 @@ class Batch:
 class Native:
     """The library, prepared. Raises OSError where it is not built."""
 
-    def __init__(self, path: Path = LIBRARY) -> None:
+    def __init__(self, path: Path = LIBRARY, expanded_bytes: int = MAX_EXPANDED_BYTES) -> None:
         library = ctypes.CDLL(str(path))
-        _declare(library)
+        try:
+            _declare(library)
+        except AttributeError as error:  # built from an older source
+            raise OSError(f"{path} does not fit this version of mcpobs ({error})") from None
         names, types = list(RAW), list(RAW.values())
         columns = [names.index(promoted.column) for promoted in PROMOTED]
         prepared = library.mcpobs_otlp_prepare(
@@ -61,6 +64,7 @@ class Native:
             bytes(promoted.kept for promoted in PROMOTED),
             int.from_bytes(os.urandom(8), "little"),
             _powers_of_ten(),
+            expanded_bytes,
             ctypes.cast(ctypes.pythonapi.PyCapsule_GetPointer, ctypes.c_void_p),
         )
         if prepared:
@@ -68,9 +72,15 @@ class Native:
         self._library = library
 
     def check(self, body: bytes) -> Checked:
-        counts, place = (ctypes.c_uint64 * 2)(), _Place()
+        counts, place = (ctypes.c_uint64 * len(Checked._fields))(), _Place()
         _raise(self._library.mcpobs_otlp_check(body, len(body), counts, ctypes.byref(place)), place)
         return Checked(*counts)
+
+    def expanded(self, body: Body) -> int:
+        size, place = ctypes.c_uint64(), _Place()
+        failed = self._library.mcpobs_otlp_expanded(_address(body), len(body), ctypes.byref(size), ctypes.byref(place))
+        _raise(failed, place)
+        return size.value
 
     def decode(self, bodies: Sequence[Body]) -> Batch:
         pointer, place, count = ctypes.c_void_p(), _Place(), len(bodies)
@@ -128,11 +138,13 @@ def _declare(library: ctypes.CDLL) -> None:
     library.mcpobs_otlp_prepare.argtypes = [
         *(size, strings, ctypes.c_char_p),
         *(size, strings, pointer(ctypes.c_uint32), ctypes.c_char_p),
-        *(ctypes.c_uint64, pointer(ctypes.c_uint64), void),
+        *(ctypes.c_uint64, pointer(ctypes.c_uint64), ctypes.c_uint64, void),
     ]
     library.mcpobs_otlp_prepare.restype = ctypes.c_int
     library.mcpobs_otlp_check.argtypes = [ctypes.c_char_p, size, pointer(ctypes.c_uint64), pointer(_Place)]
     library.mcpobs_otlp_check.restype = ctypes.c_int
+    library.mcpobs_otlp_expanded.argtypes = [void, size, pointer(ctypes.c_uint64), pointer(_Place)]
+    library.mcpobs_otlp_expanded.restype = ctypes.c_int
     library.mcpobs_otlp_decode.argtypes = [pointer(void), pointer(size), size, pointer(void), pointer(_Place)]
     library.mcpobs_otlp_decode.restype = ctypes.c_int
     library.mcpobs_otlp_rows.argtypes = [void]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from arro3.core import Array, DataType, RecordBatch, Table
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no stubs
 
-from mcpobs.lake.otlp.columns import MAX_BYTES, PROMOTED, RAW, Promoted, RawType
+from mcpobs.lake.otlp.columns import MAX_BYTES, MAX_EXPANDED_BYTES, PROMOTED, RAW, Promoted, RawType
 from mcpobs.lake.otlp.description import Message, request_class
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 from mcpobs.semconv import SERVICE_NAME
@@ -53,20 +53,45 @@ class Batch:
         return self._table.__arrow_c_stream__(None)
 
 
-def check(body: bytes) -> Checked:
-    taken = [_is_taken(span) for group in _groups(_parsed(body)) for span in group.spans]
-    return Checked(sum(taken), len(taken) - sum(taken))
+def check(body: Body, expanded_bytes: int = MAX_EXPANDED_BYTES) -> Checked:
+    spans = valid = rejected = 0
+    budget = _Budget(expanded_bytes)
+    for resource in _resources(body):
+        for group in resource.groups():
+            bytes_a_span = resource.repeated_bytes + _repeated_bytes(_scope_facts(group))
+            for span in group.spans:
+                if not _is_taken(span):
+                    rejected += 1
+                    continue
+                valid += 1
+                spans += budget.takes(bytes_a_span)
+    return Checked(spans, rejected, valid - spans)
 
 
-def decode(bodies: Sequence[Body]) -> Batch:
+def expanded(body: Body) -> int:
+    return sum(
+        len(group.spans) * (resource.repeated_bytes + _repeated_bytes(_scope_facts(group)))
+        for resource in _resources(body)
+        for group in resource.groups()
+    )
+
+
+def decode(bodies: Sequence[Body], expanded_bytes: int = MAX_EXPANDED_BYTES) -> Batch:
     rows: list[Row] = []
     texts: dict[str, list[str]] = {column: [] for column in _SHARED}
     for body in bodies:
-        for resource_spans in _parsed(body).resource_spans:
-            of_resource = _numbered(_resource_facts(resource_spans), texts)
-            for group in _scope_spans(resource_spans):
-                shared = of_resource | _numbered(_scope_facts(group, resource_spans), texts)
-                rows.extend(_row(span) | shared for span in group.spans if _is_taken(span))
+        budget = _Budget(expanded_bytes)
+        for resource in _resources(body):
+            of_resource = _numbered(resource.facts, texts)
+            for group in resource.groups():
+                bytes_a_span = resource.repeated_bytes + _repeated_bytes(_scope_facts(group))
+                shared: Row | None = None
+                for span in group.spans:
+                    if not _is_taken(span) or not budget.takes(bytes_a_span):
+                        continue
+                    if shared is None:  # the resource's schema URL is in the text of each scope
+                        shared = of_resource | _numbered(_scope_facts(group, resource.schema_url), texts)
+                    rows.append(_row(span) | shared)
     columns = [_column(name, [row.get(name) for row in rows], texts.get(name)) for name in RAW]
     return Batch(Table.from_batches([RecordBatch.from_arrays(columns, names=list(RAW))]))
 
@@ -80,14 +105,43 @@ def _parsed(body: Body) -> Message:
         raise MalformedError(f"no valid protobuf message, or nested too deep: {error}") from None
 
 
-def _scope_spans(resource_spans: Message) -> Iterator[Message]:
-    yield from resource_spans.scope_spans
-    yield from resource_spans.instrumentation_library_spans
+class _Budget:
+    """What the spans of one request may still repeat."""
+
+    def __init__(self, bytes_left: int) -> None:
+        self._bytes_left = bytes_left
+
+    def takes(self, bytes_a_span: int) -> bool:
+        """Adds a span; False, and nothing is added, if that would exceed the limit."""
+        if bytes_a_span > self._bytes_left:
+            return False
+        self._bytes_left -= bytes_a_span
+        return True
 
 
-def _groups(request: Message) -> Iterator[Message]:
-    for resource_spans in request.resource_spans:
-        yield from _scope_spans(resource_spans)
+class _Resource:
+    """A ResourceSpans, and what its spans share."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self.facts = _resource_facts(message)
+        self.schema_url = _text(message.schema_url)
+        self.repeated_bytes = _repeated_bytes(self.facts)
+        if self.schema_url:
+            self.repeated_bytes += len(_json(self.schema_url).encode())
+
+    def groups(self) -> Iterator[Message]:
+        """Its ScopeSpans, in the order in which spans are taken."""
+        yield from self._message.scope_spans
+        yield from self._message.instrumentation_library_spans
+
+
+def _resources(body: Body) -> Iterator[_Resource]:
+    yield from map(_Resource, _parsed(body).resource_spans)
+
+
+def _repeated_bytes(facts: Mapping[str, str | None]) -> int:
+    return sum(len(text.encode()) for text in facts.values() if text is not None)
 
 
 def _is_trace_id(id: bytes) -> bool:
@@ -136,14 +190,14 @@ def _resource_facts(resource_spans: Message) -> dict[str, str | None]:
     }
 
 
-def _scope_facts(group: Message, resource_spans: Message) -> dict[str, str | None]:
+def _scope_facts(group: Message, resource_schema_url: str = "") -> dict[str, str | None]:
     scope = group.scope
     facts = {
         "version": _text(scope.version),
         "attributes": _attributes(scope.attributes),
         "dropped_attributes_count": scope.dropped_attributes_count,
         "schema_url": _text(group.schema_url),
-        "resource_schema_url": _text(resource_spans.schema_url),
+        "resource_schema_url": resource_schema_url,
     }
     return {"scope_name": _text(scope.name) or None, "scope": _object(facts)}
 

@@ -13,10 +13,12 @@ class MalformedError(ValueError):
 
 
 class Checked(NamedTuple):
-    """What a well-formed request holds: spans that will be rows, and spans that will not."""
+    """What a well-formed request holds: spans that will be rows, and spans that will not. `rejected` have no valid
+    ids or start; `oversized` exceed columns.MAX_EXPANDED_BYTES."""
 
     spans: int
     rejected: int
+    oversized: int = 0
 
 
 _WHY = {

@@ -76,6 +76,39 @@ def request(rng: Random) -> bytes:
     return broken(rng, body) if rng.random() < 0.25 else body
 
 
+def product(rng: Random, limit_bytes: int) -> bytes:
+    """A request whose spans repeat about as many bytes as the limit, or many times as many: a large part that is
+    shared, and many spans or many scopes below it."""
+    times = rng.choice((0.5, 0.99, 1, 1.01, 3, 50))
+    spans = rng.choice((3, 40, 500, 1500))
+    text = rng.choice((b"x", b"\x01", b"\xff", "é".encode(), b'"')) * int(
+        limit_bytes * times / spans / rng.choice((1, 2, 3, 6))
+    )
+    value = length_delimited(2, length_delimited(rng.choice((1, 1, 7)), text))
+    pair = length_delimited(1, rng.choice(KEYS)) + value
+    place = rng.choice(("resource", "resource url", "name", "version", "attribute", "url"))
+    scope = {
+        "name": length_delimited(1, length_delimited(1, text)),
+        "version": length_delimited(1, length_delimited(2, text)),
+        "attribute": length_delimited(1, length_delimited(3, pair)),
+        "url": length_delimited(3, text),
+    }.get(place, b"")
+    resource = {"resource": length_delimited(1, length_delimited(1, pair)), "resource url": length_delimited(3, text)}
+    a_span = [b"\x0a\x10" + rng.randbytes(16) + b"\x12" + rng.choice((b"\x08", b"\x08", b"\x07"))[:1] for _ in range(3)]
+    ids = [head + rng.randbytes(head[-1]) for head in a_span]
+    number = rng.choice((2, 2, 1000))
+    each = [length_delimited(2, rng.choice(ids)) for _ in range(spans)]
+    if rng.random() < 0.5:
+        groups = length_delimited(number, scope + b"".join(each))
+    else:
+        groups = b"".join(length_delimited(rng.choice((2, number)), scope + span) for span in each)
+    parts = [resource.get(place, b""), groups]
+    if rng.random() < 0.3:
+        parts.reverse()
+    body = length_delimited(1, b"".join(parts)) + request(rng) * (rng.random() < 0.3)
+    return broken(rng, body) if rng.random() < 0.1 else body
+
+
 def broken(rng: Random, body: bytes) -> bytes:
     data = bytearray(body)
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
