@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from mcpobs.errors import UsageError
@@ -14,6 +17,18 @@ Headers = list[tuple[str, str]]
 _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )  # RFC 9110, 7.6.1
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_ABSOLUTE = re.compile(r"(?i)https?://([^/?#]*)(.*)", re.DOTALL)
+ALLOWED = "GET, POST, DELETE, OPTIONS, HEAD"
+
+
+class TargetError(Exception):
+    """A request target that the front does not pass on, with the status of its answer."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +39,67 @@ class Upstream:
     host: str  # as in a Host header
     path: str
 
-    def url(self, target: str) -> str:
-        """Where a request for `target`, path and query, goes."""
-        if target.partition("?")[0] in ("", "/") and self.path:
-            target = self.path + target.removeprefix("/")
-        return self.origin + target
+    @property
+    def scheme(self) -> str:
+        return self.origin.partition("://")[0]
+
+    @property
+    def authority(self) -> str:
+        return self.origin.partition("://")[2]
+
+    def target(self, target: str) -> str:
+        """The path and query that a request for `target` asks the server for."""
+        if self.path and target.partition("?")[0] in ("", "/"):
+            return self.path + target.removeprefix("/")
+        return target
+
+    def is_at(self, scheme: str, user: str | None, host: str | None, port: int | None) -> bool:
+        """Whether the parts of a URL that was built from a request are those of this server."""
+        parts = urlsplit(self.origin)
+        return (
+            user is None
+            and scheme == parts.scheme
+            and (host or "").lower() == parts.hostname
+            and port == (parts.port or _DEFAULT_PORTS[parts.scheme])
+        )
+
+
+class Place(NamedTuple):
+    """Host and port of a URL, in one spelling."""
+
+    host: str
+    port: int
+
+
+def place_of(url: str) -> Place | None:
+    """Host and port that an absolute URL names; None if it names none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or parts.scheme not in _DEFAULT_PORTS:
+        return None
+    return Place(_one_spelling(host), port if port is not None else _DEFAULT_PORTS[parts.scheme])
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two absolute URLs name the same host and port."""
+    place = place_of(one)
+    return place is not None and place == place_of(other)
+
+
+def _one_spelling(host: str) -> str:
+    host = host.lower().removesuffix(".")
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            return host if host.isascii() else host.encode("idna").decode()
+        except UnicodeError:
+            return host
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def parse_upstream(text: str) -> Upstream:
@@ -43,6 +114,31 @@ def parse_upstream(text: str) -> Upstream:
     if parts.username is not None:
         raise UsageError(f"--upstream {parts.hostname} has a user in its URL", "clients send their own credentials")
     return Upstream(f"{parts.scheme}://{parts.netloc}", parts.netloc, parts.path if parts.path != "/" else "")
+
+
+def origin_form(method: str, target: str, names_us: Callable[[str], bool]) -> str:
+    """Returns the path and query to ask the server for, exactly as the client wrote them (RFC 9112, 3.2); `*` for
+    `OPTIONS *`. `names_us` decides whether the authority of an absolute target is this proxy or the server.
+
+    Raises TargetError for every target that names another place, or none."""
+    if method == "CONNECT":
+        raise TargetError(405, "this proxy opens no tunnels")
+    if target == "*" and method == "OPTIONS":
+        return target
+    if not target.startswith("/"):
+        absolute = _ABSOLUTE.fullmatch(target)
+        if absolute is None:
+            raise TargetError(400, "the request target is not a path")
+        authority, target = absolute.groups()
+        if "@" in authority or not names_us(authority):
+            raise TargetError(421, "the request target names another server")
+        if not target.startswith("/"):
+            target = "/" + target
+    try:
+        target.encode()
+    except UnicodeEncodeError:
+        raise TargetError(400, "the request target is not valid UTF-8") from None
+    return target
 
 
 def for_server(headers: Iterable[tuple[str, str]], upstream: Upstream, peer: str | None) -> Headers:

@@ -14,7 +14,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
@@ -28,9 +28,21 @@ from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.refusal import refusal
 from mcpobs.protocol.sse import Event
 from mcpobs.proxy.http.body import MAX_COPY_BYTES
+from mcpobs.proxy.http.connections import Connection, Connections, Deadlines, Server
 from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
-from mcpobs.proxy.http.forwarding import Upstream, for_client, for_server, own_url
+from mcpobs.proxy.http.forwarding import (
+    ALLOWED,
+    TargetError,
+    Upstream,
+    for_client,
+    for_server,
+    origin_form,
+    own_url,
+    place_of,
+    same_place,
+)
 from mcpobs.proxy.http.identity import Verify
+from mcpobs.proxy.http.logs import OncePerKind, replace_logs
 from mcpobs.proxy.http.turns import MAX_STREAM_WAIT_S, Turns
 
 CONNECT_TIMEOUT_S = 10.0
@@ -38,6 +50,7 @@ KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the s
 READ_BYTES = 1 << 16
 WHOLE_BYTES = 1 << 20  # a body below this is passed on in one piece: more aiohttp would refuse to read so
 GRACE_S = 5.0  # what is under way when the front is stopped may take
+LINGER_S = 5.0  # for a client to end sending a body that is not wanted
 LAST_S = 1.0  # and a client, to read how it ended
 _LOOK_S = 0.02
 _NO_BODY = (204, 304)
@@ -59,6 +72,7 @@ class FrontOptions:
     upstream: Upstream
     verify: Verify
     tls: ssl.SSLContext | None = None  # towards the server
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
 
 async def serve(options: FrontOptions, books: Books, tell: Tell) -> None:
@@ -68,6 +82,7 @@ async def serve(options: FrontOptions, books: Books, tell: Tell) -> None:
     for number in _STOPPING:
         loop.add_signal_handler(number, stopped.set)
     front = Front(options, books, tell)
+    replace_logs(front.once)
     sockets = listening.bind(options.listen, "--listen")
     try:
         at = Endpoint(options.listen.host, sockets[0].getsockname()[1])
@@ -91,6 +106,8 @@ class Front:
         self._books = books
         self._tell = tell
         self._told: set[str] = set()
+        self.once = OncePerKind(tell)
+        self.connections = Connections(options.deadlines, self.once)
         self._under_way: dict[Passage, asyncio.Task[object]] = {}
         self._runner: web.ServerRunner | None = None
         self._client: aiohttp.ClientSession | None = None
@@ -118,13 +135,18 @@ class Front:
             max_line_size=1 << 16,
             max_field_size=1 << 16,
         )
-        server = web.Server(
+        server = Server(
             self._handle,
-            handler_cancellation=True,
-            auto_decompress=False,
-            access_log=None,
-            max_line_size=1 << 16,
-            max_field_size=1 << 16,
+            self.connections,
+            self._failed,
+            {
+                "auto_decompress": False,
+                "access_log": None,
+                "keepalive_timeout": 2 * self._options.deadlines.idle_s,  # `connections` closes idle ones earlier
+                "lingering_time": LINGER_S,
+                "max_line_size": 1 << 16,
+                "max_field_size": 1 << 16,
+            },
         )
         self._runner = _Runner(server, self._let_end)
         await self._runner.setup()
@@ -153,7 +175,21 @@ class Front:
             await asyncio.wait(left.values(), timeout=LAST_S)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        passage = Passage(self, request, self._open(request))
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        connection.works()
+        try:
+            return await self._passed_on(request)
+        finally:
+            connection.rests()
+
+    async def _passed_on(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            target: str | TargetError = origin_form(request.method, request.raw_path, self._names_us(request))
+        except TargetError as error:
+            target = error
+        exchange = self._open(request, request.method, target if isinstance(target, str) else "")
+        passage = Passage(self, request, exchange, target)
         task = asyncio.current_task()
         assert task is not None
         self._under_way[passage] = task
@@ -164,6 +200,10 @@ class Front:
             return response
         except ConnectionError:  # the client's: the server's are dealt with below
             raise asyncio.CancelledError from None
+        except Exception as error:  # ours, or of a library: a message that cannot be written, for example
+            self.broke(error)
+            ending = passage.ending
+            return passage.failed()
         finally:
             del self._under_way[passage]
             self._ended(passage, "shutdown" if passage.is_stopped else ending)
@@ -181,13 +221,37 @@ class Front:
         if passage.exchange is not None:
             self._safely(passage.exchange.ended, how, now())
 
-    def _open(self, request: web.BaseRequest) -> Exchange | None:
+    def _failed(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
+        """Records and answers a request whose head could not be parsed."""
+        exchange = self._open(request, "_OTHER", "")
+        passage = Passage(self, request, exchange, TargetError(status, "the request is not valid HTTP"))
+        response = passage.failed()
+        self._ended(passage, "complete")
+        return response
+
+    def _names_us(self, request: web.BaseRequest) -> Callable[[str], bool]:
+        """Whether the authority of an absolute request target is this proxy, or the server behind it."""
+
+        def names_us(authority: str) -> bool:
+            upstream = self._options.upstream
+            if same_place(f"{upstream.scheme}://{authority}", upstream.origin):
+                return True
+            if not self._loopback:
+                return same_place(f"http://{authority}", f"http://{request.host}")
+            own = request.transport.get_extra_info("sockname") if request.transport is not None else None
+            named = place_of(f"http://{authority}")
+            is_our_port = own is not None and named is not None and named.port == own[1]
+            return is_our_port and listening.is_own_name(authority, self._options.listen.host)
+
+        return names_us
+
+    def _open(self, request: web.BaseRequest, method: str, target: str) -> Exchange | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None
         try:
             headers = {name.lower(): value for name, value in request.headers.items()}
             head = Request(
-                method=request.method,
-                target=request.raw_path,
+                method=method,
+                target=target,
                 headers=headers,
                 version=f"{request.version.major}.{request.version.minor}",
                 peer=str(peer[0]) if peer else None,
@@ -220,7 +284,10 @@ class Front:
 class Passage:
     """One request on its way through."""
 
-    def __init__(self, front: Front, request: web.BaseRequest, exchange: Exchange | None) -> None:
+    def __init__(
+        self, front: Front, request: web.BaseRequest, exchange: Exchange | None, target: str | TargetError
+    ) -> None:
+        self._target = target
         self._front = front
         self._options = front._options
         self._request = request
@@ -231,6 +298,7 @@ class Passage:
         self._stream: web.StreamResponse | None = None
         self.ending: Ending = "complete"
         self.is_stopped = False
+        self._is_late = False  # the client with its body
 
     @property
     def is_at_work(self) -> bool:
@@ -260,6 +328,22 @@ class Passage:
             request.headers.get("Host", ""), self._options.listen.host
         ):
             return self._refusal(421, "the Host header does not name this proxy")
+        target = self._target
+        if isinstance(target, TargetError):
+            refused = self._refusal(target.status, target.why)
+            if target.status == 405:
+                refused.headers["Allow"] = ALLOWED
+            return refused
+        if target == "*":
+            return self._about_us()
+        url = URL.build(
+            scheme=self._options.upstream.scheme,
+            authority=self._options.upstream.authority,
+            path=self._options.upstream.target(target),  # with the query: yarl would drop an empty one
+            encoded=True,
+        )
+        if not self._options.upstream.is_at(url.scheme, url.raw_user, url.raw_host, url.port):
+            return self._refusal(400, "the request target names another server")
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         peer = request.remote
@@ -267,7 +351,8 @@ class Passage:
             body = await self._body()
         except (aiohttp.ClientPayloadError, web.RequestPayloadError):
             return self._refusal(400, "the body of the request is broken")
-        url = URL(self._options.upstream.url(request.raw_path), encoded=True)
+        except TimeoutError:
+            return self._too_slow()
         headers = CIMultiDict(for_server(request.headers.items(), self._options.upstream, peer))
         if request.content_length is not None and not isinstance(body, bytes) and body is not None:
             headers["Content-Length"] = str(request.content_length)
@@ -276,6 +361,8 @@ class Passage:
         except aiohttp.ClientConnectionResetError:
             raise
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if self._is_late:
+                return self._too_slow()
             if isinstance(error, ConnectionError) and not isinstance(error, aiohttp.ClientError):
                 raise
             self.ending = "unreachable"
@@ -323,16 +410,38 @@ class Passage:
         if not request.can_read_body:
             return None
         if (request.content_length or WHOLE_BYTES) < WHOLE_BYTES:
-            body = await request.read()
+            if request.content.is_eof():  # most bodies are there with their head
+                body = await request.read()
+            else:
+                body = b"".join([part async for part in self._parts()])
             return self._observed(body, len(body)) or body
         return self._large_body()
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        """The parts of the request's body. Raises TimeoutError for a client that sends them too slowly; the time in
+        which the server does not take them is not the client's."""
+        loop, limits = asyncio.get_running_loop(), self._options.deadlines
+        left_s = limits.body_s
+        content = self._request.content
+        while True:
+            began_s = loop.time()
+            try:
+                async with asyncio.timeout(left_s):
+                    part = await content.readany()
+            except TimeoutError:
+                self._is_late = True
+                raise
+            if not part:
+                return
+            left_s = min(limits.body_s, left_s - (loop.time() - began_s) + len(part) / limits.body_bytes_per_s)
+            yield part
 
     async def _large_body(self) -> AsyncIterator[bytes]:
         """Before the server has the last part it is known what the request was."""
         parts: list[bytes] = []
         size = 0
         observed = False
-        async for part in self._request.content.iter_any():
+        async for part in self._parts():
             size += len(part)
             if size <= MAX_COPY_BYTES:
                 parts.append(part)
@@ -416,6 +525,30 @@ class Passage:
 
     def _own_origin(self) -> str:
         return f"{self._request.scheme}://{self._request.host}"
+
+    def _about_us(self) -> web.StreamResponse:
+        """`OPTIONS *` asks about the server as a whole, which a client of aiohttp cannot pass on."""
+        if self.exchange is not None:
+            self._front._safely(self.exchange.answered, 204, {}, None, now())
+        return web.Response(status=204, headers={"Allow": ALLOWED})
+
+    def _too_slow(self) -> web.StreamResponse:
+        self.ending = "client_disconnect"
+        refused = self._refusal(408, "the body of the request came too slowly")
+        refused.force_close()
+        return refused
+
+    def failed(self) -> web.StreamResponse:
+        """The end of a request that neither the server nor this proxy can answer."""
+        if self._stream is not None:
+            raise asyncio.CancelledError  # its answer has begun: the connection is all that can be closed
+        known = self._target
+        if isinstance(known, TargetError):
+            refused = self._refusal(known.status, known.why)
+        else:
+            refused = self._refusal(400, "the request cannot be passed on")
+        refused.force_close()
+        return refused
 
     def _refusal(self, status: int, why: str) -> web.StreamResponse:
         """An answer of our own: a JSON-RPC error, as a client of MCP can read it. It has the request's id where all of

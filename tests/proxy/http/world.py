@@ -17,6 +17,7 @@ from mcpobs import listening
 from mcpobs.listening import Endpoint
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import StdioSessions
+from mcpobs.proxy.http.connections import Deadlines
 from mcpobs.proxy.http.exchange import Books
 from mcpobs.proxy.http.forwarding import parse_upstream
 from mcpobs.proxy.http.front import Front, FrontOptions
@@ -71,12 +72,14 @@ async def world(
     identity: IdentityConfig | None = None,
     propagate: bool = False,
     path: str = "",
+    upstream: str | None = None,
+    deadlines: Deadlines | None = None,
 ) -> AsyncIterator[World]:
     runner = web.ServerRunner(web.Server(handler, handler_cancellation=True, auto_decompress=False))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    server = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    server = upstream or f"http://127.0.0.1:{runner.addresses[0][1]}"
     told: list[str] = []
     lake = tmp_path / "lake"
     nobody = StdioSessions("0123456789abcdef", 1).process_session
@@ -84,7 +87,12 @@ async def world(
     recording = Recording.open(recorder, nobody, lake=lake, warn=told.append, env={})
     talks = Talks(recording.facts, lambda talk: None)
     books = Books(recording, RemoteSessions("0123456789abcdef"), talks, frozenset(HEADERS), propagate)
-    options = FrontOptions(Endpoint("127.0.0.1", 0), parse_upstream(server + path), identify(identity, told.append))
+    options = FrontOptions(
+        Endpoint("127.0.0.1", 0),
+        parse_upstream(server + path),
+        identify(identity, told.append),
+        deadlines=deadlines or Deadlines(),
+    )
     front = Front(options, books, told.append)
     sockets = listening.bind(options.listen, "--listen")
     url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
