@@ -18,7 +18,7 @@ class Source(NamedTuple):
     """A place to install from."""
 
     requirement: str
-    """With extras, e.g. `/home/me/mcpobs[http]`."""
+    """With extras, e.g. `/home/me/checkout[http]`."""
     editable: bool = False
 
     @property
@@ -63,7 +63,13 @@ def _local(path: Path, suffix: str, url: Mapping[str, Any], editable: bool) -> S
 
 
 def _remote(url: Mapping[str, Any], suffix: str) -> Source | None:
-    parts = urlsplit(url["url"])
+    try:
+        parts = urlsplit(url["url"])
+        valid = parts.scheme == "file" or (parts.hostname and (parts.port or True))
+    except ValueError:
+        return None
+    if not valid or "@" in parts.path:
+        return None  # a password with a slash in it looks like a path
     vcs = url.get("vcs_info")
     if not isinstance(vcs, dict) and parts.query:
         return None  # it may hold a key, and without it the place may not answer
