@@ -37,7 +37,7 @@ def source(
     suffix = f"[{chosen}]" if chosen else ""
     if own is None:
         folder = checkout(env)
-        return Source(f"{folder}{suffix}", editable=True) if folder else None
+        return _editable(folder, suffix) if folder else None
     url = own.direct_url
     if not url:
         version = f"=={own.version}" if pinned else ""
@@ -53,13 +53,19 @@ def _local(path: Path, suffix: str, url: Mapping[str, Any], editable: bool) -> S
         if not (path / "pyproject.toml").is_file():
             return None
         if editable:
-            return Source(f"{path}{suffix}", editable=True)
+            return _editable(path, suffix)
     elif not path.is_file():
         return None
     below = url.get("subdirectory")
     if below or _AWKWARD.search(str(path)):
         return Source(f"{NAME}{suffix} @ {path.as_uri()}" + (f"#subdirectory={below}" if below else ""))
     return Source(f"{path}{suffix}")
+
+
+def _editable(path: Path, suffix: str) -> Source:
+    """A path that itself ends in brackets would be read as one with extras."""
+    plain = suffix or not str(path).endswith("]")
+    return Source(f"{path}{suffix}" if plain else path.as_uri(), editable=True)
 
 
 def _remote(url: Mapping[str, Any], suffix: str) -> Source | None:

@@ -81,6 +81,13 @@ def test_from_this_machine_its_path_is_named_whatever_it_is_called(tmp_path: Pat
         assert not re.search(r"[;#?%@]", words[4].removesuffix("[http]")) or "file://" in words[4]
 
 
+def test_a_checkout_whose_path_ends_in_brackets_is_not_read_as_one_with_extras(tmp_path: Path) -> None:
+    source = project(tmp_path / "a [b]")
+    editable(tmp_path / "env/site", source)
+    env = environment(tmp_path / "env", source / "mcpobs", source)
+    assert commands.install_missing(env) == _pip(env, "-e", source.as_uri())
+
+
 @pytest.mark.parametrize(
     ("url", "place"),
     [
