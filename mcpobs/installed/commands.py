@@ -15,11 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mcpobs.installed.distribution import NAME, Distribution, is_former, of_this_copy, providers, requirements
-from mcpobs.installed.environment import Environment, current, same
+from mcpobs.installed.distribution import NAME, PACKAGE, Distribution, is_former, of_this_copy, providers, requirements
+from mcpobs.installed.environment import Environment, current, passing, same
 from mcpobs.installed.source import Source, source
 
-_UNKNOWN: Final = "install mcpobs from its checkout: pip install -e '/path/to/the/checkout{suffix}'"
 _PIPX: Final = "pipx_metadata.json"
 _UV: Final = "uv-receipt.toml"
 
@@ -67,26 +66,46 @@ def for_good(env: Environment | None = None) -> str | None:
 
 
 def _installing(env: Environment, own: Distribution | None, extra: str | None, again: bool = False) -> str:
-    for made in (_by_pipx, _by_uv_tool):
+    for made in (_by_a_runner, _by_pipx, _by_uv_tool):
         command = made(env, own, extra, again)
         if command is not None:
             return command
-    extras = [extra] if extra else []
-    place = source(env, own, extras)
-    if own is not None and _aside(env, own):
-        place = None if extra else place
+    place = source(env, own, [extra] if extra else [])
+    if own is None:
+        return _for_a_checkout(env, place, extra)
+    if extra is not None and (place is None or _aside(env, own)):
+        needed = requirements(own, extra)
+        return _line(env, [*_install(env, own), *needed]) if needed else _unknown(extra)
     if place is None:
-        needed = requirements(own, extra) if own and extra else []
-        if not needed:
-            return _UNKNOWN.format(suffix=f"[{extra}]" if extra else "")
-        return shlex.join([*_install(env, own), *needed])
-    first = f"{uninstall(own, env)} && " if own is not None and is_former(own) else ""
-    if own is None and _managed(env):
-        return _in_an_environment_of_its_own(env, place)
-    install = _install(env, own)
+        return _unknown(extra)
+    words = _install(env, own)
     if again:
-        install += ["--reinstall-package", NAME] if install[0] == "uv" else ["--force-reinstall", "--no-deps"]
-    return first + shlex.join([*install, *place.words])
+        words += ["--reinstall-package", NAME] if words[0] == "uv" else ["--force-reinstall", "--no-deps"]
+        words += ["--upgrade"] if "--target" in words else []  # or pip leaves the files that are there
+    first = f"{uninstall(own, env)} && " if is_former(own) else ""
+    return first + _line(env, [*words, *place.words])
+
+
+def _for_a_checkout(env: Environment, place: Source | None, extra: str | None) -> str:
+    """For code that runs without being installed."""
+    if place is None:
+        return _unknown(extra)
+    if not _managed(env):
+        return _line(env, [*_install(env), *place.words])
+    folder = env.package.parent / ".venv"  # pip may not install into this Python
+    make = shlex.join([env.python, "-m", "venv", str(folder)])
+    return f"{make} && {shlex.join([str(folder / 'bin' / 'pip'), 'install', *place.words])}"
+
+
+def _unknown(extra: str | None) -> str:
+    suffix = f"[{extra}]" if extra else ""
+    return f"install mcpobs from its checkout: pip install '/path/to/the/checkout{suffix}'"
+
+
+def _line(env: Environment, words: Sequence[str]) -> str:
+    """A command line. An environment without pip and without uv gets pip first."""
+    first = f"{shlex.join([env.python, '-m', 'ensurepip'])} && " if words[0] != "uv" and not env.has_pip else ""
+    return first + shlex.join(words)
 
 
 # -- pip, and uv in its place -----------------------------------------------------------------------------
@@ -146,14 +165,17 @@ def _aside(env: Environment, own: Distribution) -> bool:
     return not own.editable and not any(same(own.folder, place) for place in places)
 
 
-def _in_an_environment_of_its_own(env: Environment, place: Source) -> str:
-    """For a checkout that runs without being installed, with a Python into which pip may not install."""
-    folder = env.package.parent / ".venv"
-    make = shlex.join([env.python, "-m", "venv", str(folder)])
-    return f"{make} && {shlex.join([str(folder / 'bin' / 'pip'), 'install', *place.words])}"
-
-
 # -- tools that own an environment for each program ----------------------------------------------------------
+
+
+def _by_a_runner(env: Environment, own: Distribution | None, extra: str | None, again: bool) -> str | None:
+    """uvx and `pipx run` make an environment for each set of words, so another set is another environment."""
+    runner = passing(env.prefix)
+    place = source(env, own, [extra] if extra else [], pinned=False) if runner else None
+    if place is None:
+        return None
+    words = ["uvx", "--from"] if runner == "uvx" else ["pipx", "run", "--spec"]
+    return shlex.join([*words, place.requirement, PACKAGE])
 
 
 def _by_pipx(env: Environment, own: Distribution | None, extra: str | None, again: bool) -> str | None:

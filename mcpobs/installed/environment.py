@@ -9,7 +9,9 @@ import sysconfig
 from collections.abc import Mapping
 from importlib import util
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
+
+_UV_CACHES: Final = frozenset({"archive-v0", "environments-v2", "builds-v0"})
 
 
 class Environment(NamedTuple):
@@ -53,3 +55,13 @@ def same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         return False
+
+
+def passing(path: str | os.PathLike[str]) -> Literal["uvx", "pipx run"] | None:
+    """The command that put a program or an environment into its cache, which it empties when it likes."""
+    given = Path(path)
+    parts = given.resolve().parent.parts + given.parts
+    cache = os.environ.get("UV_CACHE_DIR")
+    if (cache and given.is_relative_to(Path(cache).absolute())) or _UV_CACHES.intersection(parts):
+        return "uvx"
+    return "pipx run" if ".cache" in parts and "pipx" in parts else None

@@ -18,7 +18,7 @@ class Source(NamedTuple):
     """A place to install from."""
 
     requirement: str
-    """With extras, e.g. `/home/me/mcpobs[http]`."""
+    """With extras, e.g. `/home/me/checkout[http]`."""
     editable: bool = False
 
     @property
@@ -37,7 +37,7 @@ def source(
     suffix = f"[{chosen}]" if chosen else ""
     if own is None:
         folder = checkout(env)
-        return Source(f"{folder}{suffix}", editable=True) if folder else None
+        return _editable(folder, suffix) if folder else None
     url = own.direct_url
     if not url:
         version = f"=={own.version}" if pinned else ""
@@ -53,7 +53,7 @@ def _local(path: Path, suffix: str, url: Mapping[str, Any], editable: bool) -> S
         if not (path / "pyproject.toml").is_file():
             return None
         if editable:
-            return Source(f"{path}{suffix}", editable=True)
+            return _editable(path, suffix)
     elif not path.is_file():
         return None
     below = url.get("subdirectory")
@@ -62,8 +62,20 @@ def _local(path: Path, suffix: str, url: Mapping[str, Any], editable: bool) -> S
     return Source(f"{path}{suffix}")
 
 
+def _editable(path: Path, suffix: str) -> Source:
+    """A path that itself ends in brackets would be read as one with extras."""
+    plain = suffix or not str(path).endswith("]")
+    return Source(f"{path}{suffix}" if plain else path.as_uri(), editable=True)
+
+
 def _remote(url: Mapping[str, Any], suffix: str) -> Source | None:
-    parts = urlsplit(url["url"])
+    try:
+        parts = urlsplit(url["url"])
+        valid = parts.scheme == "file" or (parts.hostname and (parts.port or True))
+    except ValueError:
+        return None
+    if not valid or "@" in parts.path:
+        return None  # a password with a slash in it looks like a path
     vcs = url.get("vcs_info")
     if not isinstance(vcs, dict) and parts.query:
         return None  # it may hold a key, and without it the place may not answer

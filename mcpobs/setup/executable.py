@@ -8,11 +8,9 @@ import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from mcpobs.errors import UsageError
-
-_CACHES: Final = frozenset({"archive-v0", "environments-v2", "builds-v0"})  # of uv, which empties them when it likes
+from mcpobs.installed.environment import passing
 
 
 def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
@@ -31,18 +29,9 @@ def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
         beside = Path(python).parent / "mcpobs"
         script = str(beside) if _runs(beside) else None
     words = (script,) if script is not None else (os.path.abspath(python), "-P", "-m", "mcpobs")
-    if passing(words[0]):
+    if passing(words[0]) is not None:
         raise UsageError(f"this mcpobs runs from a cache that may be emptied any time: {words[0]}", _for_good())
     return words
-
-
-def passing(path: str) -> bool:
-    """Whether a program lies where it will not stay: uvx and `pipx run` put it into a cache."""
-    parts = Path(path).resolve().parent.parts + Path(path).parts
-    cache = os.environ.get("UV_CACHE_DIR")
-    if cache and Path(path).is_relative_to(Path(cache).absolute()):
-        return True
-    return bool(_CACHES.intersection(parts)) or (".cache" in parts and "pipx" in parts)
 
 
 def found(program: str, path: str | None) -> bool:

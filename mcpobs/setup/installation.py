@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mcpobs.errors import UsageError
-from mcpobs.installed.commands import install_missing, install_packages
+from mcpobs.installed.commands import install_again, install_missing, install_packages
 from mcpobs.installed.distribution import of_this_copy, providers
 from mcpobs.installed.environment import current
 from mcpobs.lake.otlp.native import Native
@@ -150,6 +150,8 @@ def _decoder() -> Check:
     try:
         Native()
     except OSError:
-        hint = "with a C compiler, install mcpobs anew; it matters to a busy `mcpobs collect` alone"
+        env = current()
+        build = install_again(env, of_this_copy(env, providers(env)))
+        hint = f"it matters to a busy `mcpobs collect` alone; with a C compiler, build it: {build}"
         return Check(ABOUT, "warn", "the OTLP decoder in C is not built: it decodes in Python, slower", hint)
     return Check(ABOUT, "ok", "the OTLP decoder in C works")
