@@ -42,6 +42,22 @@ def collect(
         str,
         typer.Option(metavar="SIZE", help="The most that all requests together may hold; more are told to come again."),
     ] = "64MiB",
+    accept_older_than: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="How long before its receipt a span may begin; an older one is placed by its receipt.  "
+            "[default: accept_older_than of [collect] in config.toml, else 7d]",
+        ),
+    ] = None,
+    accept_ahead: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="How long after its receipt a span may begin and end.  "
+            "[default: accept_ahead of [collect] in config.toml, else 1h]",
+        ),
+    ] = None,
 ) -> None:
     """Receive OTLP and store it in the lake, until it is stopped.
 
@@ -78,5 +94,7 @@ def collect(
             tls_client_ca=tls_client_ca,
             max_body=max_body,
             max_in_flight=max_in_flight,
+            accept_older_than=accept_older_than,
+            accept_ahead=accept_ahead,
         )
     )

@@ -121,5 +121,19 @@ def warn_of_damage(reading: Reading, *, aloud: bool = True) -> list[str]:
     return [printable(warning) for warning in warnings]
 
 
+def warn_of_times(reading: Reading, *, aloud: bool = True) -> list[str]:
+    """One line on stderr for received spans with an implausible time, unless not `aloud`; the same, for JSON."""
+    if not reading.implausible_times:
+        return []
+    spans = "span has" if reading.implausible_times == 1 else "spans have"
+    warning = f"{reading.implausible_times:,} received {spans} an implausible time"
+    if aloud:
+        say(
+            f"warning: {warning}; a start counts as the time of receipt",
+            "set the sender's clock; the columns sent_* of `mcpobs query` hold what it sent",
+        )
+    return [warning]
+
+
 def _nothing(message: str, hint: str | None = None) -> None:
     """Says nothing."""

@@ -372,6 +372,10 @@ def _warnings(reading: Reading) -> list[str]:
     ]
     if reading.damaged_lines:
         told.append(f"{reading.damaged_lines:,} damaged lines of the spool are left out")
+    if reading.implausible_times:
+        told.append(
+            f"{reading.implausible_times:,} received spans have an implausible time, as the columns sent_* hold it"
+        )
     return told
 
 
