@@ -318,6 +318,31 @@ NAMES: tuple[Name, ...] = (
     ),
     Name(COST_REPORTED, "cost_reported_microusd", "bigint", "cost that the result told, before any cap", "ours"),
     Name(COST_PATHS, "cost_paths", "json", "where in the result the book of prices looked for those", "ours"),
+    # implausible times
+    Name(
+        None,
+        "sent_start_unix_nano",
+        "bigint",
+        "start as sent, where implausible: start_unix_nano is then a time of receipt; below 0: sent minus 2^64",
+        "ours",
+        "received",
+    ),
+    Name(
+        None,
+        "sent_end_unix_nano",
+        "bigint",
+        "end as sent, where no plausible duration follows from it: duration_ns is then null; below 0: sent minus 2^64",
+        "ours",
+        "received",
+    ),
+    Name(
+        None,
+        "sent_session_start_unix_nano",
+        "bigint",
+        "start of the session as sent, where implausible: session_start_unix_nano is then not as sent",
+        "ours",
+        "received",
+    ),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

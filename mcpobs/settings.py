@@ -47,6 +47,11 @@ def _user_folder(env: Mapping[str, str], variable: str, fallback: str) -> Path:
 
 IDLE_GAP_VARIABLE = "MCPOBS_IDLE_GAP_S"
 IDLE_GAP_S = 900.0
+ACCEPT_OLDER_VARIABLE = "MCPOBS_ACCEPT_OLDER_THAN"
+ACCEPT_AHEAD_VARIABLE = "MCPOBS_ACCEPT_AHEAD"
+ACCEPT_OLDER_S = 7 * 86_400.0
+ACCEPT_AHEAD_S = 3_600.0
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name", "x-forwarded-for", "forwarded", "x-request-id")
 """Headers of HTTP requests that are recorded, besides User-Agent, where the configuration names no others."""
 _NEVER = ("authorization", "cookie", "proxy-authorization", "x-api-key", "mcp-session-id")
@@ -86,18 +91,23 @@ class Config:
     headers: tuple[str, ...] = HEADERS
     """[http] headers: which headers of requests are recorded."""
     identity: IdentityConfig | None = None
+    accept_older_than_s: float = ACCEPT_OLDER_S
+    """[collect] accept_older_than: how long before its receipt a span may begin."""
+    accept_ahead_s: float = ACCEPT_AHEAD_S
+    """[collect] accept_ahead: how long after its receipt a span may begin and end."""
 
 
 def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
     """Reads config.toml; a missing file is an empty configuration, an unknown key or a wrong value an error.
 
-    MCPOBS_IDLE_GAP_S stands above the file.
+    MCPOBS_IDLE_GAP_S, MCPOBS_ACCEPT_OLDER_THAN and MCPOBS_ACCEPT_AHEAD stand above the file.
     """
     path = (folder or config_folder(env)) / "config.toml"
     try:
         raw = safefile.read_trusted(path, CONFIG_BYTES)
     except (FileNotFoundError, NotADirectoryError):
-        return Config(idle_gap_s=_idle_gap({}, path, env))
+        older_s, ahead_s = _accepted({}, path, env)
+        return Config(idle_gap_s=_idle_gap({}, path, env), accept_older_than_s=older_s, accept_ahead_s=ahead_s)
     except safefile.ExposedError as error:
         raise UsageError(f"cannot use {path}: {error.strerror}", error.remedy) from None
     except OSError as error:
@@ -111,12 +121,15 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
         data = tomllib.loads(raw.decode(), parse_float=Decimal)  # a price is what was written
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
-    _known(data, ("prices", "servers", "sessions", "http", "identity"), f"{path}")
+    _known(data, ("prices", "servers", "sessions", "http", "identity", "collect"), f"{path}")
+    older_s, ahead_s = _accepted(_table(data, "collect", path), path, env)
     return Config(
         prices=read_book(_table(data, "prices", path), _table(data, "servers", path), f"{path}"),
         idle_gap_s=_idle_gap(_table(data, "sessions", path), path, env),
         headers=_headers(_table(data, "http", path), path),
         identity=_identity(_table(data, "identity", path), path) if "identity" in data else None,
+        accept_older_than_s=older_s,
+        accept_ahead_s=ahead_s,
     )
 
 
@@ -144,6 +157,33 @@ def _idle_gap(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -
     if not 0 < gap_s < 1e7:
         raise UsageError(f"{where} is no number of seconds", "write e.g. 900 for a quarter of an hour")
     return gap_s
+
+
+def _accepted(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -> tuple[float, float]:
+    """How long before and after its receipt a span may lie."""
+    _known(table, ("accept_older_than", "accept_ahead"), f"{path}: [collect]")
+    where = f"{path}: [collect]"
+    older, ahead = env.get(ACCEPT_OLDER_VARIABLE), env.get(ACCEPT_AHEAD_VARIABLE)
+    return (
+        duration_s(older, ACCEPT_OLDER_VARIABLE)
+        if older
+        else duration_s(table.get("accept_older_than", "7d"), f"{where} accept_older_than"),
+        duration_s(ahead, ACCEPT_AHEAD_VARIABLE)
+        if ahead
+        else duration_s(table.get("accept_ahead", "1h"), f"{where} accept_ahead"),
+    )
+
+
+def duration_s(given: object, where: str) -> float:
+    """A number of seconds, minutes, hours or days, as in 90s, 15m, 2h and 7d; up to ten years."""
+    text = given.strip().lower() if isinstance(given, str) else ""
+    number, factor = text[:-1], _SECONDS.get(text[-1:])
+    if factor is None or not number.isdecimal() or not number.isascii() or len(number) > 9:
+        raise UsageError(f"{where} {given!r} is no duration", "write a number and s, m, h or d, e.g. 7d")
+    seconds = int(number) * factor
+    if not 0 < seconds <= 3_650 * 86_400:
+        raise UsageError(f"{where} {given!r} must be from 1s to 3650d", "write e.g. 7d")
+    return float(seconds)
 
 
 def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:

@@ -25,6 +25,8 @@
 with told as (
     select
         trace_id, span_id, service_name, kind, method, outcome, trace_flags, start_unix_nano,
+        coalesce(service_name, '') as service_key,
+        coalesce(sent_start_unix_nano, start_unix_nano) as sent_unix_nano,
         case when scope_name = 'mcpobs' then coalesce(front, 'proxy/stdio') else coalesce(scope_name, '?') end as layer,
         case
             when name = 'mcpobs.recorder.loss'
@@ -52,8 +54,18 @@ judged as (
         set_aside.reason as reason,
         case when phantoms.span_id is not null then 1 else 0 end as phantom
     from told
-    left join set_aside on set_aside.trace_id = told.trace_id and set_aside.span_id = told.span_id
-    left join phantoms on phantoms.trace_id = told.trace_id and phantoms.span_id = told.span_id
+    left join set_aside
+        on set_aside.trace_id = told.trace_id
+        and set_aside.span_id = told.span_id
+        and set_aside.kind = told.kind
+        and set_aside.service_key = told.service_key
+        and set_aside.sent_unix_nano = told.sent_unix_nano
+    left join phantoms
+        on phantoms.trace_id = told.trace_id
+        and phantoms.span_id = told.span_id
+        and phantoms.kind = told.kind
+        and phantoms.service_key = told.service_key
+        and phantoms.sent_unix_nano = told.sent_unix_nano
 )
 select
     service_name,

@@ -5,8 +5,12 @@ from __future__ import annotations
 import http.client
 import os
 import time
+from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from mcpobs.lake.backlog import WAL, segments
+from mcpobs.lake.wal import Wal
 
 SPANS = 40
 
@@ -24,6 +28,17 @@ def request(spans: int = SPANS, start_unix_nano: int | None = None) -> tuple[byt
         span.start_time_unix_nano, span.end_time_unix_nano = began, began + 1000
         span.attributes.add(key="mcp.method.name").value.string_value = "tools/call"
     return request.SerializeToString(), ids
+
+
+def logged(lake: Path, *bodies: bytes, received_unix_nano: int | None = None) -> Path:
+    """Puts requests into the collector's log, as one segment that was received then, by default now."""
+    log = Wal(lake)
+    log.append(bodies)
+    log.close()
+    segment = segments(lake, WAL)[-1].path
+    if received_unix_nano is not None:
+        os.utime(segment, ns=(received_unix_nano, received_unix_nano))
+    return segment
 
 
 def by_http(port: int, body: bytes) -> bool:

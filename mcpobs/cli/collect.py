@@ -50,6 +50,22 @@ def collect(
         list[str] | None,
         typer.Option(metavar="URL", help="The origin of a web page that may send by HTTP; repeatable."),
     ] = None,
+    accept_older_than: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="How long before its receipt a span may begin; an older one is placed by its receipt.  "
+            "[default: accept_older_than of [collect] in config.toml, else 7d]",
+        ),
+    ] = None,
+    accept_ahead: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="How long after its receipt a span may begin and end.  "
+            "[default: accept_ahead of [collect] in config.toml, else 1h]",
+        ),
+    ] = None,
 ) -> None:
     """Receive OTLP and store it in the lake, until it is stopped.
 
@@ -91,5 +107,7 @@ def collect(
             max_in_flight=max_in_flight,
             allow_host=tuple(allow_host or ()),
             allow_origin=tuple(allow_origin or ()),
+            accept_older_than=accept_older_than,
+            accept_ahead=accept_ahead,
         )
     )

@@ -18,7 +18,7 @@ from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
-from mcpobs.settings import lake_folder
+from mcpobs.settings import ACCEPT_AHEAD_VARIABLE, ACCEPT_OLDER_VARIABLE, duration_s, lake_folder, load_config
 
 TOKEN_FILE_BYTES = 1 << 20
 KEY_BYTES = 4 << 20
@@ -44,10 +44,13 @@ class CollectOptions:
     max_in_flight: str
     allow_host: tuple[str, ...] = ()
     allow_origin: tuple[str, ...] = ()
+    accept_older_than: str | None = None
+    accept_ahead: str | None = None
 
 
 def collect(given: CollectOptions) -> None:
     options = read_options(given)
+    _accept(given)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
     with needing("`mcpobs collect`", "collect"):
         import httptools  # noqa: F401
@@ -73,6 +76,18 @@ def collect(given: CollectOptions) -> None:
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
 
     asyncio.run(run())
+
+
+def _accept(given: CollectOptions) -> None:
+    """Hands the accepted times on to the committing process, by its environment, and checks them all."""
+    for text, option, variable in (
+        (given.accept_older_than, "--accept-older-than", ACCEPT_OLDER_VARIABLE),
+        (given.accept_ahead, "--accept-ahead", ACCEPT_AHEAD_VARIABLE),
+    ):
+        if text is not None:
+            duration_s(text, option)
+            os.environ[variable] = text
+    load_config()
 
 
 def _allow_open_files(connections: int) -> int:

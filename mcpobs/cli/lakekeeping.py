@@ -45,6 +45,7 @@ def info(lake: str | None, as_json: bool) -> None:
             ("replaced", f"{_of(found.replaced_files, 'file')} of {_n(found.replaced_bytes)} bytes to be deleted"),
             ("on disk", f"{_n(found.disk_bytes)} bytes"),
             ("duplicates", f"{found.duplicates:,} repeated deliveries left out"),
+            ("times", f"{_of(found.implausible_times, 'received span')} with an implausible time, placed by receipt"),
             ("lost", f"{found.lost_operations:,} operations that could not be recorded"),
             (
                 "damaged",
@@ -154,6 +155,7 @@ def _facts(found: Inspection) -> dict[str, Fact]:
         "wal_bytes": found.wal_bytes,
         "damaged_lines": found.damaged_lines,
         "duplicates": found.duplicates,
+        "implausible_times": found.implausible_times,
         "lost_operations": found.lost_operations,
         "damaged_files": _damaged(found.damaged_files),
         "disk_bytes": found.disk_bytes,

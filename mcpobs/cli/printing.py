@@ -113,6 +113,13 @@ class Damaged(Protocol):
     def damaged_lines(self) -> int: ...
 
 
+class _Timed(Protocol):
+    """An open reading, as far as times are concerned."""
+
+    @property
+    def implausible_times(self) -> int: ...
+
+
 def warn_of_damage(reading: Damaged, *, aloud: bool = True) -> list[str]:
     """One line on stderr for what the lake could not give, unless not `aloud`; the same lines, for a report's JSON."""
     warnings = []
@@ -127,6 +134,20 @@ def warn_of_damage(reading: Damaged, *, aloud: bool = True) -> list[str]:
         warnings.append(f"{path} cannot be read and is left out: {why}")
         tell(f"warning: {warnings[-1]}", "restore the file from a backup; `mcpobs lake info` tells what is missing")
     return [printable(warning) for warning in warnings]
+
+
+def warn_of_times(reading: _Timed, *, aloud: bool = True) -> list[str]:
+    """One line on stderr for received spans with an implausible time, unless not `aloud`; the same, for JSON."""
+    if not reading.implausible_times:
+        return []
+    spans = "span has" if reading.implausible_times == 1 else "spans have"
+    warning = f"{reading.implausible_times:,} received {spans} an implausible time"
+    if aloud:
+        say(
+            f"warning: {warning}; a start counts as the time of receipt",
+            "set the sender's clock; the columns sent_* of `mcpobs query` hold what it sent",
+        )
+    return [warning]
 
 
 def _nothing(message: str, hint: str | None = None) -> None:

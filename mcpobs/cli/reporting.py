@@ -20,6 +20,7 @@ from mcpobs.cli.printing import (
     more,
     say,
     warn_of_damage,
+    warn_of_times,
 )
 from mcpobs.cli.progress import progress
 from mcpobs.cli.writing import rows_shown, written
@@ -110,6 +111,7 @@ def look(
             )
             telling.end()
             warnings = warn_of_damage(reading, aloud=options.watch is None)
+            warnings += warn_of_times(reading, aloud=options.watch is None)
             if not found.result.rows and empty is not None:
                 empty(reading, given, found.window)
     return found, warnings

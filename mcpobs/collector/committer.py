@@ -31,6 +31,7 @@ class Committer:
         self.stored = 0
         self.duplicates = 0
         self.damaged = 0
+        self.implausible_times = 0
         self.restarts = 0
         self.error: str | None = None
 
@@ -84,4 +85,5 @@ class Committer:
         self.stored += report["rows"]
         self.duplicates += report["duplicates"]
         self.damaged += report["damaged"]
+        self.implausible_times += report["implausible_times"]
         self.error = report["error"]

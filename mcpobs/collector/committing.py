@@ -34,6 +34,7 @@ class Report(TypedDict):
     rows: int
     duplicates: int
     damaged: int
+    implausible_times: int
     error: str | None
 
 
@@ -77,8 +78,14 @@ class _Committing:
                 time.sleep(BUSY_PAUSE_S)
         except McpobsError as error:
             self._kept = None
-            return Report(rows=0, duplicates=0, damaged=0, error=error.message)
-        return Report(rows=done.rows, duplicates=done.duplicates, damaged=done.damaged_lines, error=None)
+            return Report(rows=0, duplicates=0, damaged=0, implausible_times=0, error=error.message)
+        return Report(
+            rows=done.rows,
+            duplicates=done.duplicates,
+            damaged=done.damaged_lines,
+            implausible_times=done.implausible_times,
+            error=None,
+        )
 
 
 def _say(report: Report) -> None:

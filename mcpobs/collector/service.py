@@ -48,7 +48,7 @@ class LakeIntake:
             await self._store(body)
         self._counts["traces.spans"] += checked.spans
         self._counts["traces.rejected_spans"] += checked.rejected
-        message = "spans without a valid trace id, span id or start time were rejected" if checked.rejected else ""
+        message = "spans without a valid trace id or span id were rejected" if checked.rejected else ""
         return Accepted(checked.rejected, message)
 
     def counters(self) -> dict[str, int]:
@@ -56,6 +56,7 @@ class LakeIntake:
             **self._counts,
             "lake.spans": self._committer.stored,
             "lake.duplicates": self._committer.duplicates,
+            "lake.implausible_times": self._committer.implausible_times,
             "lake.damaged_requests": self._committer.damaged,
             "lake.backlog_bytes": self._backlog_bytes,
             "committer.restarts": self._committer.restarts,

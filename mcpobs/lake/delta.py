@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from mcpobs import safefile
 from mcpobs.errors import LakeError
-from mcpobs.lake.schema import DELTA_TYPES, PARTITION, TIME, delta_schema
-from mcpobs.lake.snapshot import LOG_FOLDER, REPORTERS, DataFile, Snapshot
+from mcpobs.lake.schema import DELTA_TYPES, PARTITION, SENT, TIME, delta_schema
+from mcpobs.lake.snapshot import IMPLAUSIBLE_TIMES, LOG_FOLDER, REPORTERS, DataFile, Snapshot
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -126,8 +126,12 @@ def _open(table: Path, state: Snapshot) -> DeltaTable:
 def _stats(file: DataFile) -> str:
     stats: dict[str, object] = {"numRecords": file.rows}
     if file.first_unix_nano is not None and file.last_unix_nano is not None:
-        stats |= {"minValues": {TIME: file.first_unix_nano}, "maxValues": {TIME: file.last_unix_nano}}
-        stats["nullCount"] = {TIME: 0}
+        first, last = {TIME: file.first_unix_nano}, {TIME: file.last_unix_nano}
+        if file.sent is not None:
+            first[SENT], last[SENT] = file.sent
+        if file.implausible_times:
+            stats[IMPLAUSIBLE_TIMES] = file.implausible_times
+        stats |= {"minValues": first, "maxValues": last, "nullCount": {TIME: 0}}
     if file.reporters is not None:
         stats[REPORTERS] = file.reporters  # a key of ours: Delta's readers pass over what they do not know
     return json.dumps(stats)

@@ -18,8 +18,9 @@ from mcpobs.segment import scan
 _IN_PLACE_BYTES = 1 << 20
 _LINE_BYTES = 1 << 20
 
-# Of several deliveries of one span the finished one wins, then the longest: the one that says most.
-_PREFERENCE = "(outcome is not distinct from 'unfinished'), duration_ns desc, start_unix_nano"
+PREFERENCE = f"(outcome is not distinct from 'unfinished'), duration_ns desc nulls last, {', '.join(TYPES)}"
+"""Of several deliveries of one span the finished one wins, then the longest, which holds most. Total, so that the order
+in which they came does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def one_a_span(connection: Connection, table: str) -> int:
     if repeated:
         connection.execute(
             f"create or replace table {table} as select * from {table} "
-            f"qualify row_number() over (partition by {key} order by {_PREFERENCE}) = 1"
+            f"qualify row_number() over (partition by {key} order by {PREFERENCE}) = 1"
         )
     return _count(connection, f"select count(*) from {table}")
 

@@ -42,6 +42,7 @@ class Inspection:
     wal_bytes: int  # of requests that the collector has acknowledged and that are not committed
     damaged_lines: int  # of the spool, and requests of the collector's log
     duplicates: int
+    implausible_times: int  # received spans, since the lake began
     lost_operations: int
     damaged_files: list[tuple[Path, str]]
     disk_bytes: int
@@ -89,6 +90,7 @@ def inspect(lake: Path) -> Inspection:
         wal_bytes=sum(f.size_bytes for f in backlog.segments(lake, backlog.WAL)),
         damaged_lines=hot_damage + totals.total(state, totals.DAMAGED_LINES),
         duplicates=totals.total(state, totals.DUPLICATES),
+        implausible_times=totals.total(state, totals.IMPLAUSIBLE_TIMES),
         lost_operations=int(lost or 0),
         damaged_files=damaged_files,
         disk_bytes=sum(_size(Path(folder, name)) for folder, _, names in os.walk(lake) for name in names),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mcpobs.lake import cold, delta, parquet, totals
 from mcpobs.lake.engine import Connection, EngineError, identifier, quoted
+from mcpobs.lake.hot import PREFERENCE
 from mcpobs.lake.schema import KEY
 from mcpobs.lake.snapshot import DataFile, Snapshot
 
@@ -78,7 +79,8 @@ def _write(
         ).fetchall()[0][0]
     )
     if repeated:
-        select = f"select {names} from ({select}) qualify row_number() over (partition by {key} order by {names}) = 1"
+        first = f"row_number() over (partition by {key} order by {PREFERENCE}, {names}) = 1"
+        select = f"select {names} from ({select}) qualify {first}"
     date = files[0].date or ""
     written = []
     for first, last in _session_ranges(connection, select):

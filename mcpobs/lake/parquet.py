@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from mcpobs import safefile
 from mcpobs.lake.delta import sync
 from mcpobs.lake.engine import Connection, identifier, quoted
-from mcpobs.lake.schema import ORDER, PARTITION, REPORTED, TIME, suffix
+from mcpobs.lake.schema import IMPLAUSIBLE, ORDER, PARTITION, REPORTED, SENT, TIME, suffix
 from mcpobs.lake.snapshot import PART, WHOLE, DataFile, Reporter
 
 # Measured on 341k rows with random ids, bytes a span: version 1 76.3 · version 2 with zstd 1 70.7, 2 67.7, 3 69.2,
@@ -21,6 +22,25 @@ _ROW_GROUP = 122_880
 _SMALL_ROW_GROUP = 30_720  # 4 % more bytes; a row group is held in memory, and one of the others is 150 MB of OTLP
 DRAFT_SUFFIX = ".draft"
 _MOST_REPORTERS = 64
+
+
+TIMES: Final = f"min({TIME}), max({TIME}), min({SENT}), max({SENT}), count(*) filter ({IMPLAUSIBLE})"
+"""Aggregates for `Times.of`."""
+
+
+class Times(NamedTuple):
+    """What the log says of the times in a file; the fields are as those of DataFile."""
+
+    first: int | None
+    last: int | None
+    sent: tuple[int, int] | None
+    implausible: int
+
+    @classmethod
+    def of(cls, found: Sequence[Any]) -> Times:
+        """`found` are values of the aggregates TIMES."""
+        first, last, earliest, latest, implausible = found
+        return cls(first, last, None if earliest is None else (earliest, latest), implausible)
 
 
 def write(
@@ -44,13 +64,11 @@ def write(
     folder = _partition(table, date)
     draft = folder / f".{_name(columns, whole)}{DRAFT_SUFFIX}"
     connection.execute(copying(select, columns, draft, sort=sort))
-    rows, first, last = connection.execute(
-        f"select count(*), min({TIME}), max({TIME}) from read_parquet({quoted(draft)})"
-    ).fetchall()[0]
+    rows, *times = connection.execute(f"select count(*), {TIMES} from read_parquet({quoted(draft)})").fetchall()[0]
     if not rows:
         draft.unlink()
         return None
-    return place(draft, table, date, columns, rows, first, last, reporters(connection, draft), whole=whole)
+    return place(draft, table, date, columns, rows, Times.of(times), reporters(connection, draft), whole=whole)
 
 
 def copying(select: str, columns: Mapping[str, str], draft: Path, *, sort: bool) -> str:
@@ -67,13 +85,12 @@ def place(
     date: str,
     columns: Mapping[str, str],
     rows: int,
-    first: int | None,
-    last: int | None,
+    times: Times,
     reporters: tuple[Reporter, ...] | None,
     *,
     whole: bool = False,
 ) -> DataFile:
-    """Makes a draft with so many rows, which began from `first` to `last`, a file in the partition of `date`.
+    """Makes a draft with so many rows of these times a file in the partition of `date`.
 
     The file and its place in its folder are durable when this returns.
     """
@@ -81,7 +98,17 @@ def place(
     path = _partition(table, date) / _name(columns, whole)
     os.rename(draft, path)
     sync(path.parent)
-    return DataFile(f"{PARTITION}={date}/{path.name}", path.stat().st_size, date, rows, first, last, reporters)
+    return DataFile(
+        path=f"{PARTITION}={date}/{path.name}",
+        size_bytes=path.stat().st_size,
+        date=date,
+        rows=rows,
+        first_unix_nano=times.first,
+        last_unix_nano=times.last,
+        reporters=reporters,
+        sent=times.sent,
+        implausible_times=times.implausible,
+    )
 
 
 def reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | None:

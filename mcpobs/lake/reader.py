@@ -52,6 +52,11 @@ class Reading:
     _bounds: tuple[int, int] | None = field(repr=False)
     _private: Path | None = field(repr=False)
 
+    @property
+    def implausible_times(self) -> int:
+        """Spans with an implausible time in `files`; some may lie outside of the window."""
+        return sum(file.implausible_times for file in self._data)
+
     def exclude_damaged(self) -> bool:
         """Reads every file in full and leaves out those that fail; true where it found one.
 
@@ -135,8 +140,11 @@ def _open(
 
     damaged: list[tuple[Path, str]] = []
     data: list[DataFile] = []
+    elsewhere: list[DataFile] = []  # with spans that were sent with a start of the window and lie at their receipt
     for file in state.files.values():
         if not file.overlaps(since, until):
+            if file.sent is not None:
+                elsewhere.append(file)
             continue
         if why := cold.visible_damage(table, file):
             damaged.append((table / file.path, why))
@@ -155,7 +163,7 @@ def _open(
         _bounds=None if service is not None else (since or 0, FOREVER if until is None else until),
         _private=private,
     )
-    repeated.drop_known(connection, "_hot", table, data)
+    repeated.drop_known(connection, "_hot", table, [*data, *elsewhere])
     try:
         _define_spans(reading)
     except EngineError:

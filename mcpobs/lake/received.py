@@ -12,18 +12,23 @@ from pathlib import Path
 import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB read Arrow streams
 
 from mcpobs.lake import parquet, repeated, sessions, wal
-from mcpobs.lake.dialects import PLACES, placed, translated
+from mcpobs.lake.dialects import PLACES, identified, translated
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
 from mcpobs.lake.lock import WORK_FOLDER, frugal
 from mcpobs.lake.otlp.decode import Batch, decode
+from mcpobs.lake.parquet import Times
+from mcpobs.lake.repeated import Sought
 from mcpobs.lake.schema import KEY, PARTITION, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
+from mcpobs.lake.times import DAY_NS, Accepted
 from mcpobs.settings import load_config
 
 _RAW = "received_spans"
 _ALL = sum(1 << place for place in PLACES)
 _MOST_PLANS = 8  # and one for all that come later; each is kept in memory
+_AGAIN_NS = DAY_NS
+"""How long after its first delivery a span with an implausible start is recognised."""
 
 
 class _Decoded:
@@ -47,18 +52,33 @@ class Receiving:
         self.connection = connection
         self._decoded = _Decoded()
         self._damaged = 0
-        self._idle_gap_ns = int(load_config().idle_gap_s * 1e9)
+        self._received = 0
+        config = load_config()
+        self._idle_gap_ns = int(config.idle_gap_s * 1e9)
+        self._accepted = Accepted(int(config.accept_older_than_s * 1e9), int(config.accept_ahead_s * 1e9))
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
         self._planned: set[int] = set()
         connection.execute(
             # two keys with one hash take the longer way, as two spans with one key do
             f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
-            f"max({TIME}), bit_or(1 << dialect) from ({placed(_RAW)})"
+            f"max({TIME}), bit_or(1 << dialect) from ({identified(_RAW)})"
         )
 
+    @property
+    def received_unix_nano(self) -> int:
+        """When the batch was received."""
+        return self._received
+
+    @property
+    def look_back_unix_nano(self) -> int:
+        """No file that ends before this has a span of the batch: how far back a span of yesterday may lie."""
+        return self._received - self._accepted.older_ns - _AGAIN_NS
+
     def take(self, segments: Sequence[Path]) -> None:
-        """Makes the spans of these segments the batch."""
+        """Makes the spans of these segments the batch. It was received when the last of them was written to: the time
+        of a file stays what it is, however often its commit is tried."""
+        self._received = max(path.stat().st_mtime_ns for path in segments)
         read = [wal.read(path) for path in segments]
         self._damaged = sum(found.damaged for found in read)
         self._decoded.batch = decode([body for found in read for body in found.bodies])
@@ -77,25 +97,32 @@ class Receiving:
         loaded = Loaded(rows=rows, damaged=self._damaged, repeated=0)
         if not rows:
             return loaded, []
-        if keys != rows or repeated.any_known(self.connection, _RAW, table, known, first, last):
+        if keys != rows:
+            return None
+        keyed = identified(_RAW)
+        stretches = [(first, last)] if last - first < DAY_NS else repeated.stretches(self.connection, keyed)
+        if repeated.any_known(self.connection, keyed, table, known, Sought(stretches, self.look_back_unix_nano)):
             return None
         plan = self._plan(dialects)
-        date, last_date, unsettled = self.connection.execute(f"execute received_days_{plan}").fetchall()[0]
+        date, last_date, unsettled, *times = self.connection.execute(
+            f"execute received_days_{plan}(received := {self._received})"
+        ).fetchall()[0]
         if date != last_date or unsettled:
             return None
-        self.connection.execute(f"execute received_file_{plan}")
+        self.connection.execute(f"execute received_file_{plan}(received := {self._received})")
         reporters = parquet.reporters(self.connection, self._draft)
-        return loaded, [parquet.place(self._draft, table, date, TYPES, rows, first, last, reporters)]
+        return loaded, [parquet.place(self._draft, table, date, TYPES, rows, Times.of(times), reporters)]
 
     def _plan(self, dialects: int) -> int:
         """The statements that there are for spans of these dialects, a bit for each. A sender has one or two."""
         if dialects not in self._planned and len(self._planned) >= _MOST_PLANS:
             dialects = _ALL
         if dialects not in self._planned:
-            spans = translated(_RAW, [place for place in PLACES if dialects >> place & 1])
+            places = [place for place in PLACES if dialects >> place & 1]
+            spans = translated(_RAW, places, received="$received", accepted=self._accepted)
             self.connection.execute(
                 f"prepare received_days_{dialects} as select min({PARTITION}), max({PARTITION}), "
-                f"bool_or({sessions.UNSETTLED}) from ({spans})"
+                f"bool_or({sessions.UNSETTLED}), {parquet.TIMES} from ({spans})"
             )
             self.connection.execute(
                 f"prepare received_file_{dialects} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
@@ -105,7 +132,8 @@ class Receiving:
 
     def tabulate(self, name: str) -> Loaded:
         """Makes a table of the batch, with the lake's columns and one row a span."""
-        self.connection.execute(f"create or replace table {name} as {translated(_RAW)}")
+        spans = translated(_RAW, received=str(self._received), accepted=self._accepted)
+        self.connection.execute(f"create or replace table {name} as {spans}")
         rows = one_a_span(self.connection, name)
         return Loaded(rows=rows, damaged=self._damaged, repeated=self._decoded.batch.rows - rows)
 

@@ -2,46 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mcpobs.lake import cold
-from mcpobs.lake.engine import Connection, EngineError, quoted
-from mcpobs.lake.schema import KEY, TIME
+from mcpobs.lake.engine import Connection, EngineError
+from mcpobs.lake.schema import KEY, SENT, TIME
 from mcpobs.lake.snapshot import DataFile
+from mcpobs.lake.times import DAY_NS
+
+_PARTS: Final = ", ".join(f"{part} as key_{n}" for n, part in enumerate(KEY))
+_SAME: Final = " and ".join(f"known.key_{n} is not distinct from fresh.key_{n}" for n in range(len(KEY)))
+_MOST_STRETCHES: Final = 64
 
 
-def any_known(
-    connection: Connection, relation: str, table: Path, files: Iterable[DataFile], first: int, last: int
-) -> bool:
-    """True where one of the files may have a span of a relation whose operations began from `first` to `last`.
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Where earlier deliveries of a batch may lie: stretches of its starts as sent, and no file that ends before
+    `since`."""
 
-    For the span's id alone is looked at, and a file that cannot be read is no answer.
-    """
-    near = _near(table, files, first, last)
+    stretches: Sequence[tuple[int, int]]
+    since: int | None = None
+
+    def near(self, table: Path, files: Iterable[DataFile]) -> list[DataFile]:
+        """The files that may have one of the spans, and are not visibly damaged.
+
+        A span with a plausible start lies at this start, any other in a file that knows the starts it was sent with.
+        """
+        return [
+            file
+            for file in files
+            if file.overlaps(self.since, None)
+            and any(file.may_have(first, last) for first, last in self.stretches)
+            and cold.visible_damage(table, file) is None
+        ]
+
+
+def any_known(connection: Connection, relation: str, table: Path, files: Iterable[DataFile], sought: Sought) -> bool:
+    """True where one of the files has a span of a relation, a select of what KEY reads, or cannot be read."""
+    near = sought.near(table, files)
     if not near:
         return False
     try:
-        return bool(
-            connection.execute(
-                f"select 1 from {_scan(table, near)} where span_id in (select span_id from {relation}) limit 1"
-            ).fetchall()
+        found = connection.execute(
+            f"select 1 from ({_known(connection, table, near, relation)}) as known "
+            f"inner join (select {_PARTS} from ({relation})) as fresh on {_SAME} limit 1"
         )
+        return bool(found.fetchall())
     except EngineError:
         return True
 
 
-def drop_known(connection: Connection, name: str, table: Path, files: Iterable[DataFile]) -> int:
+def drop_known(
+    connection: Connection, name: str, table: Path, files: Iterable[DataFile], since: int | None = None
+) -> int:
     """Deletes the rows of an in-memory table whose span is in one of the files; returns how many.
 
-    A delivery that comes again has the same start, for the start is part of the span; so only the files whose
-    statistics reach into the times of the new rows are asked, and not the whole table. A file that cannot be read is
-    not asked either: it must not keep new rows out.
+    A delivery that comes again has the same start as sent, for the start is part of the span; so only the files whose
+    statistics reach into these times are read, and not the whole table. A file that cannot be read is left out: it must
+    not keep new rows out. Files that end before `since` are left out too.
     """
-    first, last, rows = connection.execute(f"select min({TIME}), max({TIME}), count(*) from {name}").fetchall()[0]
+    rows = _count(connection, name)
     if not rows:
         return 0
-    near = _near(table, files, first, last)
+    near = Sought(stretches(connection, f"from {name}"), since).near(table, files)
     if near:
         try:
             _delete(connection, name, table, near)
@@ -49,21 +75,35 @@ def drop_known(connection: Connection, name: str, table: Path, files: Iterable[D
             for file in near:
                 if cold.hidden_damage(connection, table, file) is None:
                     _delete(connection, name, table, [file])
-    return int(rows) - int(connection.execute(f"select count(*) from {name}").fetchall()[0][0])
+    return rows - _count(connection, name)
 
 
-def _delete(connection: Connection, name: str, table: Path, files: list[DataFile]) -> None:
-    key = ", ".join(KEY)
-    # span_id alone nearly decides, so the join reads one column of the files before it looks at the other
-    connection.execute(
-        f"delete from {name} where ({key}) in "
-        f"(select ({key}) from {_scan(table, files)} where span_id in (select span_id from {name}))"
+def stretches(connection: Connection, select: str) -> list[tuple[int, int]]:
+    """First and last start as sent of each day, so that one span of 1970 does not make a commit read all files."""
+    sent = f"coalesce({SENT}, {TIME})"
+    days = connection.execute(
+        f"select min({sent}), max({sent}) from ({select}) group by {sent} // {DAY_NS} order by 1"
+    ).fetchall()
+    if len(days) <= _MOST_STRETCHES:
+        return [(first, last) for first, last in days]
+    return [(days[0][0], days[-1][1])]
+
+
+def _known(connection: Connection, table: Path, files: list[DataFile], fresh: str) -> str:
+    """A select of the files' keys. The span's id alone nearly decides, so one column is read before the others."""
+    return (
+        f"select {_PARTS} from ({cold.relation(connection, table, files)}) "
+        f"where span_id in (select span_id from ({fresh}))"
     )
 
 
-def _near(table: Path, files: Iterable[DataFile], first: int, last: int) -> list[DataFile]:
-    return [file for file in files if file.overlaps(first, last + 1) and cold.visible_damage(table, file) is None]
+def _delete(connection: Connection, name: str, table: Path, files: list[DataFile]) -> None:
+    known = _known(connection, table, files, f"select span_id from {name}")
+    connection.execute(
+        f"delete from {name} where rowid in (select fresh.place from (select rowid as place, {_PARTS} from {name}) "
+        f"as fresh inner join ({known}) as known on {_SAME})"
+    )
 
 
-def _scan(table: Path, files: list[DataFile]) -> str:
-    return f"read_parquet([{', '.join(quoted(table / file.path) for file in files)}])"
+def _count(connection: Connection, name: str) -> int:
+    return int(connection.execute(f"select count(*) from {name}").fetchall()[0][0])

@@ -10,11 +10,30 @@ from collections.abc import Mapping
 from typing import Final
 from zlib import crc32
 
-from mcpobs.semconv import COLUMNS, ColumnType
+from mcpobs.semconv import COLUMNS, SCOPE_NAME, ColumnType
 
 PARTITION: Final = "date"
-KEY: Final = ("trace_id", "span_id")
 TIME: Final = "start_unix_nano"
+SENT: Final = "sent_start_unix_nano"
+KEY: Final = (
+    "trace_id",
+    "span_id",
+    "kind",
+    f"case when scope_name = '{SCOPE_NAME}' then null else service_name end",
+    f"coalesce({SENT}, {TIME})",
+)
+"""Expressions that identify a span; two nulls are equal.
+
+The ids alone do not: a client's and a server's span may share them (B3), and so may two services or workers whose
+random generators have one seed. mcpobs's own spans are identified without their service: inside the server's process
+they are exported by the server's tracer provider, whose service name may differ from the recorded one.
+"""
+
+IMPLAUSIBLE: Final = (
+    f"({SENT} is not null or sent_end_unix_nano is not null or sent_session_start_unix_nano is not null)"
+)
+"""Selects rows with an implausible time."""
+
 ORDER: Final = ("session_start_unix_nano", "session_id", "start_unix_nano", "sequence", "span_id", "trace_id")
 """How a file is sorted: sessions as they began, so that a row group has a short time, and each session in its order."""
 
@@ -54,8 +73,8 @@ DERIVED: Final[dict[str, str]] = {
 REPORTED: Final = "method is not null and kind = 'server'"
 """Tells rows of operations that an MCP server was asked for."""
 
-REQUIRED: Final = (*KEY, TIME)
-"""A line without these is no row: it could not be told from another, or not be placed in time."""
+REQUIRED: Final = ("trace_id", "span_id", TIME)
+"""Required columns; a line without them is counted as damaged."""
 
 
 def suffix(columns: Mapping[str, str]) -> str:

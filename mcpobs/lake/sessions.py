@@ -35,10 +35,13 @@ UNSETTLED: Final = (
 """Tells rows, by columns of the lake, whose session is found out here."""
 
 _COLUMNS: Final = (
-    "trace_id, span_id, start_unix_nano, start_unix_nano + coalesce(duration_ns, 0) as end_unix_nano, "
+    "{place} as place, trace_id, span_id, start_unix_nano, "
+    "start_unix_nano + coalesce(duration_ns, 0) as end_unix_nano, "
     "method not like 'notifications/%' as asks, principal is not null as verified, "
     f"{_GROUP} as caller"
 )
+"""`place` is the row in the batch; null for a row of the table. Ids do not identify a row: see schema.KEY."""
+
 _READ: Final = {
     name: TYPES[name]
     for name in (
@@ -61,8 +64,9 @@ def settle(connection: Connection, name: str, table: Path, files: Iterable[DataF
     if not rows:
         return 0
     connection.execute(
-        f"create or replace temp table unsettled as select {_COLUMNS}, cast(null as varchar) as known_id, "
-        f"cast(null as bigint) as known_start, false as known_trace from {name} where {UNSETTLED}"
+        f"create or replace temp table unsettled as select {_COLUMNS.format(place='rowid')}, "
+        "cast(null as varchar) as known_id, cast(null as bigint) as known_start, false as known_trace "
+        f"from {name} where {UNSETTLED}"
     )
     since, until = first - 2 * idle_gap_ns, last + idle_gap_ns + 1  # an operation may itself have taken a while
     near = [file for file in files if file.overlaps(since, until) and cold.visible_damage(table, file) is None]
@@ -77,7 +81,7 @@ def settle(connection: Connection, name: str, table: Path, files: Iterable[DataF
     connection.execute(
         f"update {name} set {', '.join(f'{column} = found.{column}' for column in written)} "
         f"from (select *, {DERIVED[PARTITION]} as {PARTITION} from ({_SETTLED.format(gap=idle_gap_ns)})) as found "
-        f"where {name}.trace_id = found.trace_id and {name}.span_id = found.span_id"
+        f"where {name}.rowid = found.place"
     )
     connection.execute("drop table unsettled")
     return int(rows)
@@ -85,8 +89,9 @@ def settle(connection: Connection, name: str, table: Path, files: Iterable[DataF
 
 def _add_known(connection: Connection, table: Path, files: list[DataFile], since: int, until: int) -> None:
     connection.execute(
-        f"insert into unsettled select {_COLUMNS}, session_id, coalesce(session_start_unix_nano, start_unix_nano), "
-        f"session_source = 'trace' from ({cold.relation(connection, table, files, _READ)}) "
+        f"insert into unsettled select {_COLUMNS.format(place='null')}, session_id, "
+        "coalesce(session_start_unix_nano, start_unix_nano), session_source = 'trace' "
+        f"from ({cold.relation(connection, table, files, _READ)}) "
         f"where start_unix_nano >= {since} and start_unix_nano < {until} and session_id is not null and {UNSETTLED} "
         "and caller in (select caller from unsettled)"
     )
@@ -142,8 +147,7 @@ told as (
     from placed inner join callers using (caller)
 )
 select
-    trace_id,
-    span_id,
+    place,
     start_unix_nano,
     case
         when of_trace is not null then of_trace.id

@@ -18,11 +18,12 @@ from typing import Any, Final
 from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.lake.engine import Connection, EngineError, quoted
-from mcpobs.lake.schema import PARTITION, TIME
+from mcpobs.lake.schema import PARTITION, SENT, TIME
 
 LOG_FOLDER = "_delta_log"
 PART, WHOLE = "part-", "whole-"  # how names of files begin: a whole one has all that the table had of its sessions
 REPORTERS = "mcpobs.reporters"  # in the statistics of a file, which Delta keeps as they are
+IMPLAUSIBLE_TIMES = "mcpobs.implausible_times"  # likewise
 COMMIT_BYTES = 1 << 30
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet")
@@ -37,7 +38,8 @@ Reporter = tuple[str | None, str | None, str | None]
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """A Parquet file of the table. `path` is relative to the table's folder; bounds are None where unknown, and so is
-    who reported the operations in it."""
+    who reported the operations in it. `sent` bounds the starts as sent of spans that lie elsewhere in time, None
+    where it has no such span; `implausible_times` counts the spans with an implausible start, end or session start."""
 
     path: str
     size_bytes: int
@@ -46,6 +48,8 @@ class DataFile:
     first_unix_nano: int | None
     last_unix_nano: int | None
     reporters: tuple[Reporter, ...] | None = None
+    sent: tuple[int, int] | None = None
+    implausible_times: int = 0
 
     @property
     def whole(self) -> bool:
@@ -57,6 +61,12 @@ class DataFile:
         if since is not None and self.last_unix_nano is not None and self.last_unix_nano < since:
             return False
         return not (until is not None and self.first_unix_nano is not None and self.first_unix_nano >= until)
+
+    def may_have(self, first: int, last: int) -> bool:
+        """False where no operation of the file was sent with a start from `first` to `last`."""
+        if self.sent is not None and self.sent[0] <= last and self.sent[1] >= first:
+            return True
+        return self.overlaps(first, last + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +246,15 @@ def _unquoted(path: str) -> str:
 
 
 def _data_file(path: str, add: Mapping[str, Any]) -> DataFile:
-    rows = first = last = reporters = None
+    rows = first = last = reporters = sent = implausible = None
     try:
         stats = json.loads(add.get("stats") or "{}")
         rows = stats.get("numRecords")
         first, last = stats.get("minValues", {}).get(TIME), stats.get("maxValues", {}).get(TIME)
+        earliest, latest = stats.get("minValues", {}).get(SENT), stats.get("maxValues", {}).get(SENT)
+        if isinstance(earliest, int) and isinstance(latest, int):
+            sent = earliest, latest
+        implausible = stats.get(IMPLAUSIBLE_TIMES)
         if (told := stats.get(REPORTERS)) is not None:
             reporters = tuple((service, scope, front) for service, scope, front in told)
     except (ValueError, AttributeError, TypeError):
@@ -253,4 +267,6 @@ def _data_file(path: str, add: Mapping[str, Any]) -> DataFile:
         first_unix_nano=first if isinstance(first, int) else None,
         last_unix_nano=last if isinstance(last, int) else None,
         reporters=reporters,
+        sent=sent,
+        implausible_times=implausible if isinstance(implausible, int) else 0,
     )

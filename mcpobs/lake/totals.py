@@ -14,6 +14,7 @@ from mcpobs.lake.snapshot import Snapshot
 
 DAMAGED_LINES: Final = "mcpobs:damaged_lines"
 DUPLICATES: Final = "mcpobs:duplicates"
+IMPLAUSIBLE_TIMES: Final = "mcpobs:implausible_times"
 
 
 def added(state: Snapshot, more: Mapping[str, int]) -> list[Progress]:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import LakeError
@@ -47,6 +48,12 @@ SMALL_BYTES = 16 << 20
 MANY_FILES = 16  # small ones in a partition before a commit joins them
 TOO_MANY_FILES = 256  # … where it has no time for that: a report reads each in a third of a millisecond
 JOINED_BYTES = 64 << 20
+FEW_FILES = 4  # small ones in a partition that are joined where the table has TOO_MANY_FILES of them
+MOST_JOINED = 16  # partitions a commit joins for that
+MOST_PARTITIONS = 16
+"""Of received spans in one commit: each is a file, and some 50 ms. The rest go to the partition of their receipt."""
+RECEIPT_SPAN_NS = 60 * 10**9
+"""Segments of the log that are moved at a time have one receipt, exact to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,7 @@ class Commit:
     duplicates: int = 0
     files: int = 0
     unlinked: int = 0
+    implausible_times: int = 0
     busy: bool = False
 
 
@@ -129,13 +137,21 @@ def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None
 
 def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool) -> bool:
     """Joins the small files of each partition that has many: 1,000 of them read 40 times slower than one. True where
-    it did. One that is `busy` makes one file of JOINED_BYTES at a time, for the next batch is waiting."""
-    many = TOO_MANY_FILES if busy else MANY_FILES
+    it did.
+
+    Where all partitions together have too many, those that have the most are joined as well: spans of many days come
+    as one file a day. `busy` makes one file of JOINED_BYTES at a time, because the next batch is waiting.
+    """
     small: dict[str, list[DataFile]] = {}
     for file in state.files.values():
         if file.size_bytes < SMALL_BYTES and cold.visible_damage(table, file) is None:
             small.setdefault(file.date or "", []).append(file)
-    parts = [part for files in small.values() if len(files) > many for part in _parts(files)]
+    crowded = sorted(small.values(), key=len, reverse=True)
+    many = TOO_MANY_FILES if busy else MANY_FILES
+    chosen = [files for files in crowded if len(files) > many]
+    if not chosen and sum(map(len, crowded)) > TOO_MANY_FILES:
+        chosen = [files for files in crowded[:MOST_JOINED] if len(files) >= FEW_FILES]
+    parts = [part for files in chosen for part in _parts(files) if len(part) > 1]
     for part in parts[:1] if busy else parts:
         join(connection, table, snapshot.load(table, lambda: connection), part)
     return bool(parts)
@@ -185,17 +201,45 @@ def _store_requests(receiving: Receiving, table: Path, state: Snapshot, batch: l
             return _Stored(files, loaded.damaged, loaded.repeated)
         loaded = receiving.tabulate("batch")
         receiving.settle("batch", table, state.files.values())
-        return _store_table(receiving.connection, loaded, table, state, sort=False)
+        return _store_table(receiving.connection, loaded, table, state, sort=False, receiving=receiving)
     finally:
         receiving.drop()
 
 
-def _store_table(connection: Connection, loaded: Loaded, table: Path, state: Snapshot, *, sort: bool) -> _Stored:
-    """Writes what the table does not have of the rows that were loaded as `batch`."""
-    known = repeated.drop_known(connection, "batch", table, state.files.values())
+def _store_table(
+    connection: Connection,
+    loaded: Loaded,
+    table: Path,
+    state: Snapshot,
+    *,
+    sort: bool,
+    receiving: Receiving | None = None,
+) -> _Stored:
+    """Writes what the table does not have of the rows that were loaded as `batch`.
+
+    Rows of the spool keep their days: they come from processes of this machine. Received ones are bounded.
+    """
+    since = None if receiving is None else receiving.look_back_unix_nano
+    known = repeated.drop_known(connection, "batch", table, state.files.values(), since)
+    if receiving is not None:
+        _bound_partitions(connection, receiving.received_unix_nano)
     files = _write(connection, table, sort)
     connection.execute("drop table batch")  # the memory is wanted for the next
     return _Stored(files, loaded.damaged, loaded.repeated + known)
+
+
+def _bound_partitions(connection: Connection, received_unix_nano: int) -> None:
+    """Leaves the rows of `batch` in MOST_PARTITIONS: the days with most rows, of these the newest, and that of their
+    receipt. A row's times stay as they are."""
+    of_receipt = strftime("%Y-%m-%d", gmtime(received_unix_nano // 10**9))
+    days = connection.execute(
+        f"select {PARTITION} from batch group by {PARTITION} "
+        f"order by {PARTITION} = '{of_receipt}' desc, count(*) desc, {PARTITION} desc"
+    ).fetchall()
+    if len(days) <= MOST_PARTITIONS:
+        return
+    kept = ", ".join(f"'{day}'" for (day,) in days[: MOST_PARTITIONS - (days[0][0] != of_receipt)])
+    connection.execute(f"update batch set {PARTITION} = '{of_receipt}' where {PARTITION} not in ({kept})")
 
 
 def _commit(
@@ -204,7 +248,13 @@ def _commit(
     reached = {f.segment.writer: f.segment.seq for f in batch}
     progress = [p for p in renewed if p.writer not in reached]
     progress += [Progress(writer, seq) for writer, seq in reached.items()]
-    progress += totals.added(state, {totals.DAMAGED_LINES: stored.damaged, totals.DUPLICATES: stored.duplicates})
+    implausible = sum(file.implausible_times for file in stored.files)
+    counts = {
+        totals.DAMAGED_LINES: stored.damaged,
+        totals.DUPLICATES: stored.duplicates,
+        totals.IMPLAUSIBLE_TIMES: implausible,
+    }
+    progress += totals.added(state, counts)
     delta.append(table, state, adds=stored.files, progress=progress)
     return replace(
         done,
@@ -212,6 +262,7 @@ def _commit(
         segments=done.segments + len(batch),
         damaged_lines=done.damaged_lines + stored.damaged,
         duplicates=done.duplicates + stored.duplicates,
+        implausible_times=done.implausible_times + implausible,
         files=done.files + len(stored.files),
     )
 
@@ -233,13 +284,19 @@ def _sealed_batch(
                 continue  # a writer's unsealed segment is its last: nothing of it follows
             if found.segment.writer in waiting:
                 continue
-            if batch and (size + found.size_bytes > most or len(batch) == BATCH_SEGMENTS):
+            full = size + found.size_bytes > most or len(batch) == BATCH_SEGMENTS
+            if batch and (full or (store is WAL and not _near(batch[0], found))):
                 return store, batch, True
             batch.append(found)
             size += found.size_bytes
         if batch:
             return store, batch, False
     return SPOOL, [], False
+
+
+def _near(one: Found, other: Found) -> bool:
+    """Whether two segments of the log were written to at nearly one time."""
+    return abs(one.path.stat().st_mtime_ns - other.path.stat().st_mtime_ns) <= RECEIPT_SPAN_NS
 
 
 def _write(connection: Connection, table: Path, sort: bool) -> list[DataFile]:

@@ -21,6 +21,13 @@ COUNTED = "operations"
 _SCOPES_WITH_PHANTOMS = {"mcp-python-sdk", "fastmcp"}
 _FOUND = {"set_aside": "found_set_aside", "phantoms": "found_phantoms"}
 
+_SAME = (
+    "told.trace_id = {0}.trace_id and told.span_id = {0}.span_id and told.kind = {0}.kind "
+    "and coalesce(told.service_name, '') = {0}.service_key "
+    "and coalesce(told.sent_start_unix_nano, told.start_unix_nano) = {0}.sent_unix_nano"
+)
+"""A span's identity, as schema.KEY has it."""
+
 LOOKING = frozenset(_FOUND)
 """The views that look for spans to be set aside."""
 
@@ -34,7 +41,7 @@ def count_once(connection: Connection, *, only_calls: bool) -> bool:
     wanted = [name for name in _needed(connection) if not (only_calls and name == "phantoms")]
     found = [table for name in wanted if (table := _find(connection, name)) is not None]
     if found:
-        joins = " ".join(f"anti join {table} using (trace_id, span_id)" for table in found)
+        joins = " ".join(f"anti join {table} on {_SAME.format(table)}" for table in found)
         connection.execute(
             f"create or replace temp view {COUNTED} as select * from (\n{catalog.view(COUNTED).sql}) as told {joins}"
         )

@@ -68,6 +68,7 @@ class Opened:
 
     damaged_files: list[tuple[Path, str]]
     damaged_lines: int
+    implausible_times: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,7 @@ OUT_OF_MEMORY: Final = 41
 def _event(frame: Frame, plain: list[bool]) -> Event:
     match frame["kind"]:
         case "opened":
-            return Opened(_damage(frame), int(frame["damaged_lines"]))
+            return Opened(_damage(frame), int(frame["damaged_lines"]), int(frame["implausible_times"]))
         case "began":
             columns = tuple(Column(str(name), str(type_)) for name, type_ in frame["columns"])
             plain[:] = map(bool, frame["plain"])

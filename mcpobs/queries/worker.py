@@ -101,7 +101,8 @@ class _Sender:
                 content = content[os.write(self._descriptor, content) :]
 
     def opened(self, reading: Reading) -> None:
-        self.send({"kind": "opened", "damaged_lines": reading.damaged_lines, **_damage(reading)})
+        counts = {"damaged_lines": reading.damaged_lines, "implausible_times": reading.implausible_times}
+        self.send({"kind": "opened", **counts, **_damage(reading)})
 
     def done(self, reading: Reading, total: int) -> None:
         self.send({"kind": "done", "total": total, **_damage(reading)})

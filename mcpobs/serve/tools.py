@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -379,7 +379,7 @@ def _bounded(process: Process, question: Question, limits: Limits) -> tuple[Resu
             case Rows():
                 rows += event.rows
             case Done():
-                opened, total = Opened(event.damaged_files, opened.damaged_lines), event.total
+                opened, total = replace(opened, damaged_files=event.damaged_files), event.total
     return Result(columns, rows, total), opened
 
 
@@ -415,6 +415,10 @@ def _warnings(reading: Reading | Opened) -> list[str]:
     ]
     if reading.damaged_lines:
         told.append(f"{reading.damaged_lines:,} damaged lines of the spool are left out")
+    if reading.implausible_times:
+        told.append(
+            f"{reading.implausible_times:,} received spans have an implausible time, as the columns sent_* hold it"
+        )
     return told
 
 

@@ -21,6 +21,7 @@ with called as (
         trace_id,
         span_id,
         parent_span_id,
+        kind,
         service_name,
         start_unix_nano,
         nullif(regexp_extract(attributes, '"gen_ai.operation.name":"([^"]*)"', 1), '') as operation,
@@ -47,7 +48,7 @@ with called as (
 ),
 named as (
     select
-        trace_id, span_id, parent_span_id, service_name, conversation_id, start_unix_nano,
+        trace_id, span_id, parent_span_id, kind, service_name, conversation_id, start_unix_nano,
         coalesce(provider_name, system_name, '') as provider,
         coalesce(response_model, request_model) as model,
         coalesce(input_tokens, prompt_tokens, 0) as told_tokens,
@@ -56,6 +57,12 @@ named as (
         coalesce(output_tokens, completion_tokens, 0) as output_tokens
     from called
     where coalesce(operation, 'chat') in ('chat', 'text_completion', 'generate_content', 'embeddings')
+),
+-- A server's span with the id of its client's (B3) is the same model call.
+served as (
+    select distinct trace_id, span_id
+    from named
+    where kind = 'server'
 ),
 inside as (
     select distinct trace_id, parent_span_id
@@ -81,4 +88,9 @@ select
     named.output_tokens as output_tokens
 from named
 left join inside on inside.trace_id = named.trace_id and inside.parent_span_id = named.span_id
+left join served
+    on served.trace_id = named.trace_id
+    and served.span_id = named.span_id
+    and coalesce(named.kind, '') <> 'server'
 where inside.trace_id is null
+    and served.trace_id is null

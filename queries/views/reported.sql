@@ -16,6 +16,8 @@
 --   duration_ns       bigint    how long it took
 --   outcome           varchar   how it ended
 --   trace_flags       smallint  W3C trace flags as the caller sent them
+--   service_key       varchar   the MCP server; empty where it has no name
+--   sent_unix_nano    bigint    start as sent; with the ids and the service it identifies the span
 select
     trace_id,
     span_id,
@@ -40,6 +42,8 @@ select
     start_unix_nano,
     duration_ns,
     outcome,
-    trace_flags
+    trace_flags,
+    coalesce(service_name, '') as service_key,
+    coalesce(sent_start_unix_nano, start_unix_nano) as sent_unix_nano
 from spans
 where method is not null and kind = 'server'

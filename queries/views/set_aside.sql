@@ -2,9 +2,12 @@
 -- kind:     view
 -- reads:    spans, reported
 -- columns:
---   trace_id  varchar  trace of the span
---   span_id   varchar  its id
---   reason    varchar  same_trace: a better span of the same call is in its trace · not_authoritative: a better layer of the service was at work
+--   trace_id        varchar  trace of the span
+--   span_id         varchar  its id
+--   reason          varchar  same_trace: a better span of the same call is in its trace · not_authoritative: a better layer of the service was at work
+--   kind            varchar  server
+--   service_key     varchar  its MCP server; empty where it has no name
+--   sent_unix_nano  bigint   its start as sent; with the ids and the service it identifies the span
 
 -- Nothing says that two spans are of one call but their trace. In one trace they are where method, tool and (where both
 -- tell it) request id are equal, and the service is the same, or they have one parent and one time, or one is the
@@ -25,15 +28,15 @@ with shared as (
 ),
 told as (
     select
-        trace_id, span_id, rank, method, request_id,
-        coalesce(service_name, '') as service_key,
+        trace_id, span_id, service_key, sent_unix_nano, rank, method, request_id,
         coalesce(tool, '') as tool_key
     from reported
     where trace_id in (select trace_id from shared)
 ),
 crossing as (
     select
-        trace_id, span_id, parent_span_id, layer, rank, method, request_id, start_unix_nano, duration_ns,
+        trace_id, span_id, service_key, sent_unix_nano, parent_span_id, layer, rank, method, request_id,
+        start_unix_nano, duration_ns,
         coalesce(tool, '') as tool_key
     from reported
     where trace_id in (select trace_id from shared where crossing = 1)
@@ -53,7 +56,11 @@ best_of_id as (
     group by trace_id, service_key, method, tool_key, request_id
 ),
 of_service as (
-    select told.trace_id as trace_id, told.span_id as span_id
+    select
+        told.trace_id as trace_id,
+        told.span_id as span_id,
+        told.service_key as service_key,
+        told.sent_unix_nano as sent_unix_nano
     from told
     inner join best
         on best.trace_id = told.trace_id
@@ -83,6 +90,8 @@ siblings as (
     select
         crossing.trace_id as trace_id,
         crossing.span_id as span_id,
+        crossing.service_key as service_key,
+        crossing.sent_unix_nano as sent_unix_nano,
         crossing.parent_span_id as parent_span_id,
         crossing.layer as layer,
         crossing.rank as rank,
@@ -100,7 +109,11 @@ siblings as (
 ),
 -- Of two proxies of ours, which pass the request id on, the outer one counts.
 of_parent as (
-    select worse.trace_id as trace_id, worse.span_id as span_id
+    select
+        worse.trace_id as trace_id,
+        worse.span_id as span_id,
+        worse.service_key as service_key,
+        worse.sent_unix_nano as sent_unix_nano
     from siblings as worse
     inner join siblings as better
         on better.trace_id = worse.trace_id
@@ -123,48 +136,115 @@ of_parent as (
             )
         )
 ),
--- Ways up a trace end at a client's span.
-steps as (
-    select trace_id, span_id, parent_span_id
+-- Ways up a trace end at a client's span, also where the server's span has the same id (B3).
+client_ids as (
+    select distinct trace_id, span_id
+    from spans
+    where kind = 'client'
+        and method is not null
+        and trace_id in (select trace_id from shared where crossing = 1)
+),
+-- An id that several spans have leads to one parent, or there could be a way for each combination of them.
+parents as (
+    select trace_id, span_id, min(parent_span_id) as parent_span_id
     from spans
     where parent_span_id is not null
         and trace_id in (select trace_id from shared where crossing = 1)
-        and not (coalesce(kind, '') = 'client' and method is not null)
+    group by trace_id, span_id
+),
+steps as (
+    select
+        parents.trace_id as trace_id,
+        parents.span_id as span_id,
+        parents.parent_span_id as parent_span_id
+    from parents
+    left join client_ids on client_ids.trace_id = parents.trace_id and client_ids.span_id = parents.span_id
+    where client_ids.trace_id is null
+),
+inner_spans as (
+    select
+        crossing.trace_id as trace_id,
+        crossing.span_id as span_id,
+        crossing.service_key as service_key,
+        crossing.sent_unix_nano as sent_unix_nano,
+        crossing.parent_span_id as parent_span_id,
+        crossing.layer as layer,
+        crossing.rank as rank,
+        crossing.method as method,
+        crossing.tool_key as tool_key,
+        crossing.request_id as request_id
+    from crossing
+    left join client_ids on client_ids.trace_id = crossing.trace_id and client_ids.span_id = crossing.span_id
+    where crossing.parent_span_id is not null
+        and client_ids.trace_id is null
 ),
 above as (
-    select trace_id, span_id, parent_span_id as above_id
-    from crossing
-    where parent_span_id is not null
+    select trace_id, span_id, service_key, sent_unix_nano, layer, rank, method, tool_key, request_id,
+        parent_span_id as above_id
+    from inner_spans
     union all
-    select crossing.trace_id, crossing.span_id, step_1.parent_span_id as above_id
-    from crossing
-    inner join steps as step_1 on step_1.trace_id = crossing.trace_id and step_1.span_id = crossing.parent_span_id
+    select
+        inner_spans.trace_id, inner_spans.span_id, inner_spans.service_key, inner_spans.sent_unix_nano,
+        inner_spans.layer, inner_spans.rank, inner_spans.method, inner_spans.tool_key, inner_spans.request_id,
+        step_1.parent_span_id as above_id
+    from inner_spans
+    inner join steps as step_1 on step_1.trace_id = inner_spans.trace_id and step_1.span_id = inner_spans.parent_span_id
     union all
-    select crossing.trace_id, crossing.span_id, step_2.parent_span_id as above_id
-    from crossing
-    inner join steps as step_1 on step_1.trace_id = crossing.trace_id and step_1.span_id = crossing.parent_span_id
-    inner join steps as step_2 on step_2.trace_id = crossing.trace_id and step_2.span_id = step_1.parent_span_id
+    select
+        inner_spans.trace_id, inner_spans.span_id, inner_spans.service_key, inner_spans.sent_unix_nano,
+        inner_spans.layer, inner_spans.rank, inner_spans.method, inner_spans.tool_key, inner_spans.request_id,
+        step_2.parent_span_id as above_id
+    from inner_spans
+    inner join steps as step_1 on step_1.trace_id = inner_spans.trace_id and step_1.span_id = inner_spans.parent_span_id
+    inner join steps as step_2 on step_2.trace_id = inner_spans.trace_id and step_2.span_id = step_1.parent_span_id
     union all
-    select crossing.trace_id, crossing.span_id, step_3.parent_span_id as above_id
+    select
+        inner_spans.trace_id, inner_spans.span_id, inner_spans.service_key, inner_spans.sent_unix_nano,
+        inner_spans.layer, inner_spans.rank, inner_spans.method, inner_spans.tool_key, inner_spans.request_id,
+        step_3.parent_span_id as above_id
+    from inner_spans
+    inner join steps as step_1 on step_1.trace_id = inner_spans.trace_id and step_1.span_id = inner_spans.parent_span_id
+    inner join steps as step_2 on step_2.trace_id = inner_spans.trace_id and step_2.span_id = step_1.parent_span_id
+    inner join steps as step_3 on step_3.trace_id = inner_spans.trace_id and step_3.span_id = step_2.parent_span_id
+),
+-- One id for very many spans says nothing: each of them would be paired with all that lie beneath it.
+outer_ids as (
+    select trace_id, span_id
     from crossing
-    inner join steps as step_1 on step_1.trace_id = crossing.trace_id and step_1.span_id = crossing.parent_span_id
-    inner join steps as step_2 on step_2.trace_id = crossing.trace_id and step_2.span_id = step_1.parent_span_id
-    inner join steps as step_3 on step_3.trace_id = crossing.trace_id and step_3.span_id = step_2.parent_span_id
+    group by trace_id, span_id
+    having count(*) <= 8
+),
+outer_spans as (
+    select
+        crossing.trace_id as trace_id,
+        crossing.span_id as span_id,
+        crossing.service_key as service_key,
+        crossing.sent_unix_nano as sent_unix_nano,
+        crossing.layer as layer,
+        crossing.rank as rank,
+        crossing.method as method,
+        crossing.tool_key as tool_key,
+        crossing.request_id as request_id
+    from crossing
+    inner join outer_ids on outer_ids.trace_id = crossing.trace_id and outer_ids.span_id = crossing.span_id
 ),
 nested as (
     select
         above.trace_id as trace_id,
-        inner_span.span_id as inner_id,
-        inner_span.rank as inner_rank,
-        outer_span.span_id as outer_id,
-        outer_span.rank as outer_rank
+        above.span_id as inner_id,
+        above.service_key as inner_service,
+        above.sent_unix_nano as inner_sent,
+        above.rank as inner_rank,
+        outer_spans.span_id as outer_id,
+        outer_spans.service_key as outer_service,
+        outer_spans.sent_unix_nano as outer_sent,
+        outer_spans.rank as outer_rank
     from above
-    inner join crossing as inner_span on inner_span.trace_id = above.trace_id and inner_span.span_id = above.span_id
-    inner join crossing as outer_span on outer_span.trace_id = above.trace_id and outer_span.span_id = above.above_id
-    where outer_span.method = inner_span.method
-        and outer_span.tool_key = inner_span.tool_key
-        and outer_span.layer <> inner_span.layer
-        and coalesce(outer_span.request_id = inner_span.request_id, true)
+    inner join outer_spans on outer_spans.trace_id = above.trace_id and outer_spans.span_id = above.above_id
+    where outer_spans.method = above.method
+        and outer_spans.tool_key = above.tool_key
+        and outer_spans.layer <> above.layer
+        and coalesce(outer_spans.request_id = above.request_id, true)
 ),
 hours as (
     select coalesce(service_name, '') as service_key, start_unix_nano // 3600000000000 as hour, min(rank) as rank
@@ -185,28 +265,36 @@ authority as (
     group by service_key, hour
 ),
 found as (
-    select trace_id, span_id, 1 as weight from of_service
+    select trace_id, span_id, service_key, sent_unix_nano, 1 as weight from of_service
     union all
-    select trace_id, span_id, 1 as weight from of_parent
+    select trace_id, span_id, service_key, sent_unix_nano, 1 as weight from of_parent
     union all
-    select trace_id, inner_id as span_id, 1 as weight
+    select trace_id, inner_id as span_id, inner_service as service_key, inner_sent as sent_unix_nano, 1 as weight
     from nested
     where outer_rank <= inner_rank
     union all
-    select trace_id, outer_id as span_id, 1 as weight
+    select trace_id, outer_id as span_id, outer_service as service_key, outer_sent as sent_unix_nano, 1 as weight
     from nested
     where outer_rank > inner_rank
     union all
-    select reported.trace_id as trace_id, reported.span_id as span_id, 0 as weight
+    select
+        reported.trace_id as trace_id,
+        reported.span_id as span_id,
+        reported.service_key as service_key,
+        reported.sent_unix_nano as sent_unix_nano,
+        0 as weight
     from reported
     inner join authority
-        on authority.service_key = coalesce(reported.service_name, '')
+        on authority.service_key = reported.service_key
         and authority.hour = reported.start_unix_nano // 3600000000000
     where authority.best_rank < reported.rank
 )
 select
     trace_id,
     span_id,
-    case when max(weight) = 1 then 'same_trace' else 'not_authoritative' end as reason
+    case when max(weight) = 1 then 'same_trace' else 'not_authoritative' end as reason,
+    'server' as kind,
+    service_key,
+    sent_unix_nano
 from found
-group by trace_id, span_id
+group by trace_id, span_id, service_key, sent_unix_nano

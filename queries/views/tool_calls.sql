@@ -75,6 +75,9 @@
 --   cost_units_milli         bigint       thousandths of the units that the result told, before any cap
 --   cost_reported_microusd   bigint       cost that the result told, before any cap
 --   cost_paths               varchar      where in the result the book of prices looked for those
+--   sent_start_unix_nano     bigint       start as sent, where implausible: start_unix_nano is then a time of receipt; below 0: sent minus 2^64
+--   sent_end_unix_nano       bigint       end as sent, where no plausible duration follows from it: duration_ns is then null; below 0: sent minus 2^64
+--   sent_session_start_unix_nano  bigint       start of the session as sent, where implausible: session_start_unix_nano is then not as sent
 --   start_time               timestamptz  start_unix_nano as a time, to the microsecond
 --   duration_ms              double       duration_ns in milliseconds
 --   failed                   boolean      tool_error, server_error, timeout, or left unanswered by a server that exited
@@ -152,6 +155,9 @@ select
     cost_units_milli,
     cost_reported_microusd,
     cost_paths,
+    sent_start_unix_nano,
+    sent_end_unix_nano,
+    sent_session_start_unix_nano,
     start_time,
     duration_ms,
     failed

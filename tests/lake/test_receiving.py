@@ -22,7 +22,7 @@ from mcpobs.lake.schema import PARTITION, TYPES
 from mcpobs.lake.wal import Wal
 from mcpobs.lake.writer import Commit
 from tests.lake.rows import DAY, NOON, row, spooled
-from tests.sending import request
+from tests.sending import logged, request
 
 
 @pytest.fixture
@@ -38,10 +38,8 @@ def kept(lake: Path) -> Iterator[Receiving]:
     receiving.connection.close()
 
 
-def _commit(lake: Path, *bodies: bytes, kept: Receiving | None = None) -> Commit:
-    log = Wal(lake)
-    log.append(bodies)
-    log.close()
+def _commit(lake: Path, *bodies: bytes, kept: Receiving | None = None, received_unix_nano: int | None = None) -> Commit:
+    logged(lake, *bodies, received_unix_nano=received_unix_nano)
     return writer.commit(lake, kept=kept)
 
 
@@ -88,7 +86,7 @@ def test_each_commit_on_a_kept_connection_takes_its_own_spans(lake: Path, kept: 
 
 
 def test_what_the_log_says_of_a_file_is_what_is_in_it(lake: Path, kept: Receiving) -> None:
-    _commit(lake, request(7, NOON)[0], request(5, NOON + 1000)[0], kept=kept)
+    _commit(lake, request(7, NOON)[0], request(5, NOON + 1000)[0], kept=kept, received_unix_nano=NOON)
     table = table_of(lake)
     (file,) = snapshot.load(table, lambda: kept.connection).files.values()
     found = kept.connection.execute(
@@ -144,7 +142,7 @@ def test_a_span_that_comes_again_later_is_stored_once(lake: Path, kept: Receivin
 
 
 def test_spans_of_several_days_go_to_a_file_each(lake: Path, kept: Receiving) -> None:
-    done = _commit(lake, request(10, NOON)[0], request(20, NOON + DAY)[0], kept=kept)
+    done = _commit(lake, request(10, NOON)[0], request(20, NOON + DAY)[0], kept=kept, received_unix_nano=NOON + DAY)
     assert (done.rows, done.files) == (30, 2)
     found = snapshot.load(table_of(lake), lambda: kept.connection).files.values()
     assert sorted((file.date, file.rows) for file in found) == [("2026-09-21", 10), ("2026-09-22", 20)]
@@ -161,12 +159,12 @@ def test_the_same_connection_goes_on_after_tables_were_made_on_it(lake: Path, ke
 
 def test_a_damaged_file_of_the_table_keeps_no_new_span_out(lake: Path, kept: Receiving) -> None:
     (first, _), (second, ids) = request(40, NOON), request(40, NOON)
-    _commit(lake, first, kept=kept)
+    _commit(lake, first, kept=kept, received_unix_nano=NOON)
     (file,) = table_of(lake).glob("*/*.parquet")
     content = bytearray(file.read_bytes())
     content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
     file.write_bytes(content)
-    assert _commit(lake, second, kept=kept).rows == 40
+    assert _commit(lake, second, kept=kept, received_unix_nano=NOON).rows == 40
     newer = [path for path in table_of(lake).glob("*/*.parquet") if path != file]
     found = kept.connection.execute(f"select span_id from read_parquet({quoted(newer[0])})").fetchall()
     assert {span for (span,) in found} == ids

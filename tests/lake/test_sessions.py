@@ -14,8 +14,8 @@ from mcpobs.keys import open_folder
 from mcpobs.lake import writer
 from mcpobs.lake.reader import open_reading
 from mcpobs.lake.sessions import settle
-from mcpobs.lake.wal import Wal
 from tests.queries.recorded import SECOND, START, Row, call, in_memory
+from tests.sending import logged
 
 GAP_S = 900
 NOWHERE = Path("nowhere")
@@ -149,9 +149,7 @@ def request(calls: Sequence[tuple[int, float, str, str]]) -> bytes:
 
 
 def commit(lake: Path, calls: Sequence[tuple[int, float, str, str]]) -> None:
-    log = Wal(lake)
-    log.append([request(calls)])
-    log.close()
+    logged(lake, request(calls), received_unix_nano=START)
     writer.commit(lake, wait=True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from mcpobs.lake.times import PLACED
 from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURCE_URI, TOOL_ERROR
 
 _MODERN = "'2026-07-28'"  # since then MCP has no session id of its own
@@ -21,7 +22,6 @@ PLAIN: Final[dict[str, str]] = {
             "name",
             "service_name",
             "scope_name",
-            "start_unix_nano",
             "resource",
             "events",
             "links",
@@ -33,12 +33,11 @@ PLAIN: Final[dict[str, str]] = {
     "trace_flags": "nullif(flags & 255, 0)",
     "kind": "case kind when 1 then 'internal' when 2 then 'server' when 3 then 'client' when 4 then 'producer' "
     "when 5 then 'consumer' end",
-    # an end before the start is a clock that was set back
-    "duration_ns": "case when end_unix_nano > start_unix_nano then end_unix_nano - start_unix_nano else 0 end",
     "status": "case status when 1 then 'ok' when 2 then 'error' end",
     "error_message": "status_message",
     # of a URI the scheme; ours have no more, and where there is more it stays among the attributes
     "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",
+    **PLACED,
     "attributes": f"case when at_resource_uri is null or regexp_full_match(at_resource_uri, '[A-Za-z][A-Za-z0-9+.-]*') "
     f"then attributes else coalesce(left(attributes, -1) || ',', '{{') || '\"{RESOURCE_URI}\":' || "
     "cast(to_json(at_resource_uri) as varchar) || '}' end",

@@ -30,8 +30,8 @@ SPAN: Final[dict[str, RawType]] = {
     "flags": "bigint",  # as sent: W3C flags in the low 8 bits
     "name": "text",
     "kind": "smallint",  # 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer
-    "start_unix_nano": "bigint",
-    "end_unix_nano": "bigint",  # null where beyond a signed 64-bit integer
+    "start_unix_nano": "bigint",  # as sent; beyond a signed 64-bit integer the value less 2^64, so below 0
+    "end_unix_nano": "bigint",  # likewise
     "status": "smallint",  # 0 unset, 1 ok, 2 error
     "status_message": "text",  # null where empty
     "scope_name": "text",  # null where empty

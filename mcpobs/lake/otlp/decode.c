@@ -440,7 +440,7 @@ static void read_span(Call *call, Wire span) {
     put_text(run, set_text(run, chunk, NAME), name.data, name.size);
     set_smallint(run, chunk, KIND, enum_value(kind));
     set_bigint(run, chunk, START, (int64_t)id.start);
-    if (end <= (uint64_t)INT64_MAX) set_bigint(run, chunk, END, (int64_t)end);
+    set_bigint(run, chunk, END, (int64_t)end);
     set_smallint(run, chunk, STATUS_CODE, enum_value(code));
     set_text_if_any(call, STATUS_MESSAGE, &message);
     set_attributes(call, base);

@@ -76,9 +76,8 @@ NATIVE: bool = isinstance(_decoder, Native)
 def check(body: bytes) -> Checked:
     """Validates a protobuf request before it is acknowledged, and counts. Raises MalformedError.
 
-    A span is rejected, which `decode` leaves out, when its trace id is not 16 bytes or all zero, its span id not 8
-    bytes or all zero, or its start beyond a signed 64-bit integer. It is oversized, and left out too, when it exceeds
-    columns.MAX_EXPANDED_BYTES.
+    A span is rejected, which `decode` leaves out, when its trace id is not 16 bytes or all zero, or its span id not 8
+    bytes or all zero. It is oversized, and left out too, when it exceeds columns.MAX_EXPANDED_BYTES.
     """
     return _decoder.check(body)
 

@@ -178,8 +178,7 @@ static inline bool is_trace_id(const uint8_t *id, uint32_t size) {
 static inline bool is_span_id(const uint8_t *id, uint32_t size) { return size == 8 && load64(id) != 0; }
 
 static inline bool is_taken(const Identity *span) {
-    return is_trace_id(span->trace_id, span->trace_id_size) && is_span_id(span->span_id, span->span_id_size) &&
-           span->start <= (uint64_t)INT64_MAX;
+    return is_trace_id(span->trace_id, span->trace_id_size) && is_span_id(span->span_id, span->span_id_size);
 }
 
 #endif

@@ -153,7 +153,12 @@ def _is_span_id(id: bytes) -> bool:
 
 
 def _is_taken(span: Message) -> bool:
-    return _is_trace_id(span.trace_id) and _is_span_id(span.span_id) and span.start_time_unix_nano <= _INT64_MAX
+    return _is_trace_id(span.trace_id) and _is_span_id(span.span_id)
+
+
+def _signed(number: int) -> int:
+    """An unsigned 64-bit integer as the signed one of the same bits."""
+    return number if number <= _INT64_MAX else number - 2**64
 
 
 # -- columns -----------------------------------------------------------------------------------------------------------
@@ -206,7 +211,6 @@ def _scope_facts(group: Message, resource_schema_url: str = "") -> dict[str, str
 
 
 def _row(span: Message) -> Row:
-    end = span.end_time_unix_nano
     row: Row = {
         "trace_id": span.trace_id.hex(),
         "span_id": span.span_id.hex(),
@@ -215,8 +219,8 @@ def _row(span: Message) -> Row:
         "flags": span.flags,
         "name": _text(span.name),
         "kind": _enum(span.kind),
-        "start_unix_nano": span.start_time_unix_nano,
-        "end_unix_nano": end if end <= _INT64_MAX else None,
+        "start_unix_nano": _signed(span.start_time_unix_nano),
+        "end_unix_nano": _signed(span.end_time_unix_nano),
         "status": _enum(span.status.code),
         "status_message": _text(span.status.message) or None,
         "events": _json([_event(event) for event in span.events]) if span.events else None,

@@ -13,8 +13,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs.lake.otlp.columns import PROMOTED, RAW
 
-INT64 = range(-(2**63), 2**63)
-
 
 class Number(float):
     """A double, which is written with a fraction or an exponent."""
@@ -29,8 +27,12 @@ def _spans(request: Any) -> Iterator[tuple[Any, Any, Any]]:
         for scope_spans in resource_spans.scope_spans:
             for span in scope_spans.spans:
                 good_ids = len(span.trace_id) == 16 and len(span.span_id) == 8
-                if good_ids and any(span.trace_id) and any(span.span_id) and span.start_time_unix_nano in INT64:
+                if good_ids and any(span.trace_id) and any(span.span_id):
                     yield resource_spans, scope_spans, span
+
+
+def _same_bits(number: int) -> int:
+    return int.from_bytes(number.to_bytes(8, "big"), "big", signed=True)
 
 
 def _row(resource_spans: Any, scope_spans: Any, span: Any) -> dict[str, Any]:
@@ -67,8 +69,8 @@ def _row(resource_spans: Any, scope_spans: Any, span: Any) -> dict[str, Any]:
         "flags": span.flags,
         "name": span.name,
         "kind": span.kind,
-        "start_unix_nano": span.start_time_unix_nano,
-        "end_unix_nano": span.end_time_unix_nano if span.end_time_unix_nano in INT64 else None,
+        "start_unix_nano": _same_bits(span.start_time_unix_nano),
+        "end_unix_nano": _same_bits(span.end_time_unix_nano),
         "status": span.status.code,
         "status_message": span.status.message or None,
         "scope_name": scope.name or None,

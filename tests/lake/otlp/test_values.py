@@ -80,10 +80,10 @@ def test_no_request_gives_no_row(decoder: Any) -> None:
 
 
 @both
-def test_a_span_without_valid_ids_or_time_is_left_out_and_no_other(decoder: Any) -> None:
-    good, late = TRACE + SPAN + b"\x2a\x04good", b"\x39" + struct.pack("<Q", 2**63)
+def test_a_span_without_valid_ids_is_left_out_and_no_other(decoder: Any) -> None:
+    good = TRACE + SPAN + b"\x2a\x04good"
     bad = (
-        *(b"", TRACE, SPAN, TRACE + SPAN + late, SPAN + b"\x0a\x10" + bytes(16), TRACE + b"\x12\x08" + bytes(8)),
+        *(b"", TRACE, SPAN, SPAN + b"\x0a\x10" + bytes(16), TRACE + b"\x12\x08" + bytes(8)),
         *(SPAN + b"\x0a\x0f" + b"t" * 15, SPAN + b"\x0a\x11" + b"t" * 17, TRACE + SPAN + b"\x12\x00"),
     )
 
@@ -91,6 +91,15 @@ def test_a_span_without_valid_ids_or_time_is_left_out_and_no_other(decoder: Any)
 
     assert checked == Checked(2, len(bad))
     assert [row["name"] for row in found] == ["good", "good"]
+
+
+@both
+@pytest.mark.parametrize("sent", [0, 1, 2**63 - 1, 2**63, 2**64 - 1])
+def test_a_time_keeps_its_bits(decoder: Any, sent: int) -> None:
+    start, end = b"\x39" + struct.pack("<Q", sent), b"\x41" + struct.pack("<Q", sent)
+    checked, (row,) = outcome(decoder, in_a_request(TRACE + SPAN + start + end))
+    assert checked == Checked(1, 0)
+    assert row["start_unix_nano"] == row["end_unix_nano"] == (sent if sent < 2**63 else sent - 2**64)
 
 
 @both
