@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import UsageError
+from mcpobs.masking import carries_secret
 
 if TYPE_CHECKING:
     from mcpobs.prices.book import Book
@@ -47,7 +48,6 @@ IDLE_GAP_VARIABLE = "MCPOBS_IDLE_GAP_S"
 IDLE_GAP_S = 900.0
 HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name", "x-forwarded-for", "forwarded", "x-request-id")
 """Headers of HTTP requests that are recorded, besides User-Agent, where the configuration names no others."""
-_NEVER = ("authorization", "cookie", "proxy-authorization", "x-api-key", "mcp-session-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,10 @@ def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:
         raise UsageError(f"{path}: [http] headers must be a list of names", 'write e.g. headers = ["x-request-id"]')
     names = tuple(name.lower() for name in given)
     for name in names:
-        if name in _NEVER:
-            raise UsageError(f"{path}: [http] headers names {name!r}, which is a secret", "leave it out")
+        if carries_secret(name):
+            raise UsageError(
+                f"{path}: [http] headers names {name!r}, which carries a secret or arguments", "leave it out"
+            )
     return names
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mcpobs import semconv
 from mcpobs.errors import UsageError
 from mcpobs.listening import parse_endpoint
+from mcpobs.masking import masked_host
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import Session
 from mcpobs.proxy.http.forwarding import Upstream, parse_upstream
@@ -81,7 +82,7 @@ def tell(line: str) -> None:
 
 
 def _host_name(upstream: Upstream) -> str:
-    return upstream.host
+    return masked_host(upstream.host)
 
 
 def _nobody(process_id: str) -> Session:
