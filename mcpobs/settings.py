@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcpobs import safefile
 from mcpobs.errors import UsageError
+from mcpobs.masking import carries_secret
 
 if TYPE_CHECKING:
     from mcpobs.prices.book import Book
@@ -54,7 +55,6 @@ ACCEPT_AHEAD_S = 3_600.0
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name", "x-forwarded-for", "forwarded", "x-request-id")
 """Headers of HTTP requests that are recorded, besides User-Agent, where the configuration names no others."""
-_NEVER = ("authorization", "cookie", "proxy-authorization", "x-api-key", "mcp-session-id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +193,10 @@ def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:
         raise UsageError(f"{path}: [http] headers must be a list of names", 'write e.g. headers = ["x-request-id"]')
     names = tuple(name.lower() for name in given)
     for name in names:
-        if name in _NEVER:
-            raise UsageError(f"{path}: [http] headers names {name!r}, which is a secret", "leave it out")
+        if carries_secret(name):
+            raise UsageError(
+                f"{path}: [http] headers names {name!r}, which carries a secret or arguments", "leave it out"
+            )
     return names
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mcpobs.masking import masked_urls
+from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.remote import Caller
 from mcpobs.protocol.session import NOBODY, Identity
 from mcpobs.protocol.text import bounded, bounded_or_none
@@ -33,15 +35,16 @@ def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
     sse = bool(scope.get(SSE))
     minted = known_session or scope.get(SESSION)
     session = minted if isinstance(minted, str) else headers.get("mcp-session-id")
+    endpoint = request.query_params.get("session_id") if sse else None
     trace = parse_traceparent(headers.get("traceparent"))
     return Caller(
         connection=f"{address}:{port}",
         transport="sse" if sse else "http",
         peer=address,
-        user_agent=bounded_or_none(headers.get("user-agent"), MAX_USER_AGENT),
-        protocol_session=None if sse else bounded_or_none(session, MAX_ID),
+        user_agent=bounded_or_none(masked_urls(headers.get("user-agent", "")), MAX_USER_AGENT),
+        protocol_session=session_digest(session) if session and not sse else None,
         minted=isinstance(minted, str) and not sse,
-        sse_endpoint=bounded_or_none(request.query_params.get("session_id"), MAX_ID) if sse else None,
+        sse_endpoint=session_digest(endpoint) if endpoint else None,
         trace=trace.trace_id if trace is not None else None,
         identity=identity_of(scope.get("user")),
     )

@@ -143,7 +143,7 @@ def begin(
     if meta is not None:
         if "traceparent" in meta:
             operation.parent = parse_traceparent(meta["traceparent"])
-        operation.conversation_id = conversation_of(meta, facts.text_digest)
+        operation.conversation_id = conversation_of(meta)
     if method in _NAMING:
         name = params.get("name")
         known = declared.tools if method == "tools/call" else declared.prompts

@@ -4,7 +4,8 @@ Spans of others, and of replicas that answer one caller in turns, come without a
 made up alone. Here they are put together, before they are written, so that what is stored stays as it is: a caller's
 operations are one session until a pause that is longer than the idle gap. A caller one of whose traces holds several
 operations, one after the other, has a trace a conversation: each of its traces is then a session. A caller is who it
-is said to be by whoever verified it, else the peer; what has neither keeps its trace, for it could be anybody.
+is said to be by whoever verified it, else the peer; what has neither keeps its trace, for it could be anybody. The id
+of a verified caller's session includes the caller, as in `protocol/naming.py`.
 
 `protocol/remote.py` is the same rule where operations are seen one at a time. This one sees a batch, whatever its
 order, and what the table holds around it. Never alters what is in the table.
@@ -17,12 +18,14 @@ from pathlib import Path
 from typing import Final
 
 from mcpobs.lake import cold
+from mcpobs.lake.dialects.naming import caller_digest
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.schema import DERIVED, PARTITION, REPORTED, TYPES
 from mcpobs.lake.snapshot import DataFile
 
 _PEER = """json_extract_string(attributes, '$."client.address"')"""
-_CALLER = f"coalesce('principal:' || principal, enforcement_key, 'peer:' || {_PEER})"
+_VERIFIED = caller_digest("principal", "tenant")  # null if nobody verified the caller
+_CALLER = f"coalesce('principal:' || {_VERIFIED}, enforcement_key, 'peer:' || {_PEER})"
 _GROUP = (
     f"concat_ws(chr(31), {_CALLER}, coalesce(service_name, ''), coalesce(client_name, ''), coalesce(user_agent, ''))"
 )
@@ -38,6 +41,7 @@ _COLUMNS: Final = (
     "{place} as place, trace_id, span_id, start_unix_nano, "
     "start_unix_nano + coalesce(duration_ns, 0) as end_unix_nano, "
     "method not like 'notifications/%' as asks, principal is not null as verified, "
+    f"coalesce('~' || {_VERIFIED}, '') as of_caller, "
     f"{_GROUP} as caller"
 )
 """`place` is the row in the batch; null for a row of the table. Ids do not identify a row: see schema.KEY."""
@@ -45,9 +49,9 @@ _COLUMNS: Final = (
 _READ: Final = {
     name: TYPES[name]
     for name in (
-        "trace_id", "span_id", "start_unix_nano", "duration_ns", "method", "kind", "principal", "enforcement_key",
-        "attributes", "service_name", "client_name", "user_agent", "session_id", "session_start_unix_nano",
-        "session_source",
+        "trace_id", "span_id", "start_unix_nano", "duration_ns", "method", "kind", "principal", "tenant",
+        "enforcement_key", "attributes", "service_name", "client_name", "user_agent", "session_id",
+        "session_start_unix_nano", "session_source",
     )
 }  # fmt: skip
 
@@ -151,9 +155,9 @@ select
     start_unix_nano,
     case
         when of_trace is not null then of_trace.id
-        when trace_a_session then trace_id
+        when trace_a_session then trace_id || of_caller
         when of_stretch is not null then of_stretch.id
-        else md5(caller || stretch_began)
+        else md5(caller || stretch_began) || of_caller
     end as session_id,
     case
         when of_trace is not null then of_trace.began
@@ -162,12 +166,13 @@ select
         else stretch_began
     end as session_start_unix_nano,
     case
-        when trace_a_session and (of_trace is null or of_trace.id = trace_id) then 'trace'
+        when trace_a_session and (of_trace is null or of_trace.id in (trace_id, trace_id || of_caller)) then 'trace'
         when verified then 'principal'
         else 'connection'
     end as session_source,
     case
-        when verified or (trace_a_session and (of_trace is null or of_trace.id = trace_id)) then 'medium'
+        when verified then 'medium'
+        when trace_a_session and (of_trace is null or of_trace.id in (trace_id, trace_id || of_caller)) then 'medium'
         else 'low'
     end as session_confidence
 from told

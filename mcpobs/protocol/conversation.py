@@ -164,7 +164,7 @@ class Conversation:
             if isinstance(meta, dict):
                 if "traceparent" in meta:
                     operation.parent = parse_traceparent(meta["traceparent"])
-                operation.conversation_id = conversation_of(meta, self._facts.text_digest)
+                operation.conversation_id = conversation_of(meta)
                 if sender == "client" and PROTOCOL_VERSION in meta:
                     self._read_modern(meta)
         operation.client, operation.server = self.client, self.server

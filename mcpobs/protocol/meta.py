@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
+from mcpobs.protocol.naming import conversation_name
 from mcpobs.protocol.operation import Peer
-from mcpobs.protocol.text import bounded, bounded_or_none
+from mcpobs.protocol.text import bounded_or_none
 from mcpobs.semconv import CONVERSATION_ID
 
 # MCP 2026-07-28, basic: reserved keys of _meta
@@ -16,7 +17,6 @@ SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 
 MAX_NAME = 128
 MAX_VERSION = 64
-MAX_CONVERSATION = 128
 _MAX_BAGGAGE = 8_192  # W3C Baggage, 3.3.2
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -32,10 +32,10 @@ def version_of(value: object) -> str | None:
     return bounded_or_none(value, MAX_VERSION)
 
 
-def conversation_of(meta: Mapping[str, object], digest: Callable[[str], str]) -> str | None:
+def conversation_of(meta: Mapping[str, object]) -> str | None:
     """gen_ai.conversation.id, from `_meta` itself, else from its W3C baggage.
 
-    An id that is too long or holds control characters is replaced by its keyed digest: equal ones stay equal.
+    An id that is too long or cannot be shown is replaced by its digest: equal ones stay equal.
     """
     found = meta.get(CONVERSATION_ID)
     if found is None:
@@ -45,9 +45,7 @@ def conversation_of(meta: Mapping[str, object], digest: Callable[[str], str]) ->
         found = _from_baggage(baggage)
     if not isinstance(found, str) or not found:
         return None
-    if len(found) > MAX_CONVERSATION or not found.isprintable():
-        return digest(found)
-    return bounded(found, MAX_CONVERSATION)
+    return conversation_name(found)
 
 
 def _from_baggage(baggage: str) -> str | None:

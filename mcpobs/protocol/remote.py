@@ -5,6 +5,10 @@ conversation that the caller names · its trace · who it is, with an idle gap. 
 whose trace holds several calls, one after the other, have a trace a conversation, and each trace is then a session.
 Callers that begin a new trace for every call, as an SDK client without a surrounding span does, are told apart by
 the idle gap alone.
+
+Whatever the rule, the id of a verified caller's session includes the caller: two of them that name one conversation,
+trace or session id have two sessions. Without a verified caller the name alone is the session, as when one agent uses
+several servers; the caller chose it, so the confidence is medium at most, unless the server gave it out.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
+from mcpobs.protocol.naming import confidence, qualified
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import NOBODY, Identity, Session
 from mcpobs.semconv import Confidence, SessionSource, Transport
@@ -40,9 +45,9 @@ class Caller:
     transport: Transport
     peer: str | None = None  # the client's address
     user_agent: str | None = None
-    protocol_session: str | None = None  # Mcp-Session-Id
+    protocol_session: str | None = None  # digest of the Mcp-Session-Id: naming.session_digest
     minted: bool = False  # the server was seen to give out that id
-    sse_endpoint: str | None = None
+    sse_endpoint: str | None = None  # digest of the endpoint's session id
     trace: str | None = None  # of the HTTP request, where the message itself names none
     identity: Identity = NOBODY
 
@@ -54,6 +59,11 @@ class Caller:
             return f"principal:{self.identity.principal}", "principal"
         key = f"connection:{self.peer or self.connection}"
         return (f"{key}/{self.protocol_session}" if self.minted and self.protocol_session else key), "connection"
+
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """Whose sessions are kept together: who is held to account, and the tenant."""
+        return self.enforcement[0], self.identity.tenant
 
 
 @dataclass(slots=True)
@@ -73,7 +83,7 @@ class RemoteSessions:
         self._process_id = process_id
         self._idle_gap_ns = int(idle_gap_s * 1e9)
         self._made = 0
-        self._known: dict[tuple[str, str, str, Transport], Session] = {}
+        self._known: dict[tuple[object, ...], Session] = {}
         self._groups: dict[tuple[object, ...], _Group] = {}
 
     def of(self, operation: Operation, caller: Caller) -> Session:
@@ -94,7 +104,7 @@ class RemoteSessions:
         return self._by_caller(operation, caller)
 
     def _named(self, source: SessionSource, name: str, operation: Operation, caller: Caller) -> Session:
-        key = (source, name, caller.enforcement[0], caller.transport)
+        key = (source, name, caller.key, caller.transport)
         found = self._known.pop(key, None) or _session(source, name, operation, caller)
         if len(self._known) >= MAX_SESSIONS:  # a caller can name as many as it likes
             del self._known[next(iter(self._known))]
@@ -121,7 +131,7 @@ class RemoteSessions:
         return session
 
     def _group(self, operation: Operation, caller: Caller) -> _Group:
-        key = (caller.enforcement[0], operation.client.name, caller.user_agent, caller.transport)
+        key = (caller.key, operation.client.name, caller.user_agent, caller.transport)
         now = operation.start.unix_nano
         found = self._groups.pop(key, None)
         if found is None or now - found.last_unix_nano > self._idle_gap_ns:
@@ -140,21 +150,27 @@ class RemoteSessions:
 
 def _session(source: SessionSource, name: str, operation: Operation, caller: Caller) -> Session:
     enforcement_key, enforcement_source = caller.enforcement
+    who = caller.identity
     candidates = {
         "protocol_session": caller.protocol_session,
         "sse_endpoint": caller.sse_endpoint,
         "conversation": operation.conversation_id,
-        "principal": caller.identity.principal,
+        "principal": who.principal,
         "connection": caller.connection,
     }
     return Session(
-        id=name,
+        id=qualified(name, who.principal, who.tenant),
         start_unix_nano=operation.start.unix_nano,
         source=source,
-        confidence=_CONFIDENCE[source],
+        confidence=_confidence(source, caller),
         enforcement_key=enforcement_key,
         enforcement_source=enforcement_source,
         candidates=json.dumps({rule: found for rule, found in candidates.items() if found is not None}),
-        identity=caller.identity,
+        identity=who,
         transport=caller.transport,
     )
+
+
+def _confidence(source: SessionSource, caller: Caller) -> Confidence:
+    given_out = source == "sse_endpoint" or (source == "protocol_session" and caller.minted)
+    return confidence(_CONFIDENCE[source], verified=given_out or caller.identity.principal is not None)

@@ -87,7 +87,7 @@ class StdioSessions:
                 id=conversation_id,
                 start_unix_nano=now_unix_nano,
                 source="conversation",
-                confidence="high",
+                confidence="medium",  # the caller chose the name, and nobody verified the caller
                 enforcement_key=f"process:{self._process_id}",
                 enforcement_source="stdio_process",
                 candidates=json.dumps({"conversation": conversation_id, "stdio_process": self._process_id}),

@@ -23,6 +23,7 @@ from opentelemetry.util.types import AttributeValue
 from mcpobs.lake.dialects import DIALECTS, translated
 from mcpobs.lake.otlp.decode import decode
 from mcpobs.lake.schema import TYPES
+from mcpobs.protocol.naming import qualified, session_digest
 
 Row = dict[str, Any]
 SDK_SPANS = [sys.executable, str(Path(__file__).with_name("sdk_spans.py"))]
@@ -132,7 +133,7 @@ def test_an_error_that_only_the_status_tells_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("version", "session", "source"),
-    [("2025-11-25", "abc", "protocol_session"), ("2026-07-28", None, "trace")],
+    [("2025-11-25", session_digest("abc"), "protocol_session"), ("2026-07-28", None, "trace")],
 )
 def test_a_session_id_counts_only_where_the_protocol_has_one(version: str, session: str | None, source: str) -> None:
     row = _row(
@@ -144,16 +145,16 @@ def test_a_session_id_counts_only_where_the_protocol_has_one(version: str, sessi
         enduser__id="ann",
         fastmcp__server__name="shop",
     )
-    assert (row["session_id"], row["session_source"]) == (session or row["trace_id"], source)
+    assert (row["session_id"], row["session_source"]) == (qualified(session or row["trace_id"], "ann", None), source)
     assert (row["enforcement_key"], row["enforcement_source"]) == ("principal:ann", "principal")
     assert (row["principal"], row["server_name"]) == ("ann", "shop")
     assert json.loads(row["attributes"])["mcp.session.id"] == "abc"
 
 
 def test_a_conversation_is_a_session_and_every_candidate_is_kept() -> None:
-    odd = 'quote " and \n newline'
+    odd = 'quote " and \\n newline'
     row = _row("app", "tools/call t", mcp__method__name="tools/call", gen_ai__conversation__id=odd)
-    assert (row["session_id"], row["session_source"], row["session_confidence"]) == (odd, "conversation", "high")
+    assert (row["session_id"], row["session_source"], row["session_confidence"]) == (odd, "conversation", "medium")
     assert json.loads(row["session_candidates"]) == {"conversation": odd, "trace": row["trace_id"]}
 
 

@@ -9,6 +9,7 @@ import pytest
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.status import Status, StatusCode
 
+from mcpobs.protocol.naming import qualified, session_digest
 from tests.lake.test_dialects import Row, made
 
 TRACELOOP = "opentelemetry.instrumentation.mcp.instrumentation"
@@ -88,7 +89,16 @@ SENTRY = {
 def test_sentry_has_names_of_its_own_for_tool_and_request_id(kind: SpanKind) -> None:
     row = made("@sentry/node", "tools/call add", kind, attributes=SENTRY)
     names = ("kind", "method", "tool", "request_id", "transport", "outcome", "session_id", "session_source")
-    assert told(row, *names) == ("server", "tools/call", "add", "2", "http", "ok", "8b8f88e0", "protocol_session")
+    assert told(row, *names) == (
+        "server",
+        "tools/call",
+        "add",
+        "2",
+        "http",
+        "ok",
+        session_digest("8b8f88e0"),
+        "protocol_session",
+    )
 
 
 def test_sentry_tells_a_tools_error_by_a_flag_or_by_the_status_alone() -> None:
@@ -138,7 +148,8 @@ def test_agentgateway_tells_the_caller_and_the_status_of_http() -> None:
         "outcome",
         "session_id",
     )
-    assert told(row, *names) == ("server", "tools/call", "echo", "ann", "principal:ann", 200, "http", "ok", "s-1")
+    session = qualified(session_digest("s-1"), "ann", None)
+    assert told(row, *names) == ("server", "tools/call", "echo", "ann", "principal:ann", 200, "http", "ok", session)
     assert (
         made("agentgateway", "POST /mcp", attributes=AGENTGATEWAY | {"http.status": 503})["outcome"] == "server_error"
     )

@@ -14,10 +14,12 @@ from mcpobs.keys import open_folder
 from mcpobs.lake import writer
 from mcpobs.lake.reader import open_reading
 from mcpobs.lake.sessions import settle
+from mcpobs.protocol.naming import qualified
 from tests.queries.recorded import SECOND, START, Row, call, in_memory
 from tests.sending import logged
 
 GAP_S = 900
+CALLERS = [("ann", None), ("bob", None), ("ann", "acme"), ("ann", "other")]
 NOWHERE = Path("nowhere")
 
 
@@ -61,7 +63,13 @@ def test_a_pause_is_counted_from_the_end_of_what_took_long() -> None:
 
 def test_two_principals_clients_or_servers_are_never_one_session() -> None:
     rows = [weak(0), weak(1, principal="bob"), weak(2, client_name="phone"), weak(3, service_name="web"), weak(4)]
-    assert groups(rows) == [[0, 4], [1], [2], [3]]
+    assert groups([*rows, weak(5, tenant="acme")]) == [[0, 4], [1], [2], [3], [5]]
+
+
+def test_two_principals_in_one_trace_are_two_sessions() -> None:
+    a = "a" * 32
+    rows = [weak(n, trace_id=a, principal=who, tenant=tenant) for n, (who, tenant) in enumerate(CALLERS * 2)]
+    assert groups(rows) == [[0, 4], [1, 5], [2, 6], [3, 7]]
 
 
 def test_a_peer_is_a_caller_of_low_confidence() -> None:
@@ -169,6 +177,10 @@ def trace(number: int) -> str:
     return f"{number:032x}"
 
 
+def of_ann(name: str) -> str:
+    return qualified(name, "ann", None)
+
+
 def test_a_session_goes_on_from_one_commit_to_the_next_until_a_pause(lake: Path) -> None:
     commit(lake, [(1, 0, "ann", trace(1)), (2, 10, "bob", trace(2))])
     commit(lake, [(3, 800, "ann", trace(3))])
@@ -194,8 +206,8 @@ def test_a_caller_that_was_found_to_have_a_trace_a_conversation_goes_on_having_o
     commit(lake, [(3, 2, "ann", trace(2))])
     commit(lake, [(4, 3, "ann", trace(1))])
     found = stored(lake)
-    assert found[1] == found[2] == found[4] == (trace(1), "trace")
-    assert found[3] == (trace(2), "trace")
+    assert found[1] == found[2] == found[4] == (of_ann(trace(1)), "trace")
+    assert found[3] == (of_ann(trace(2)), "trace")
 
 
 def test_once_a_trace_comes_back_the_traces_seen_before_stay_where_they_are(lake: Path) -> None:
@@ -204,7 +216,7 @@ def test_once_a_trace_comes_back_the_traces_seen_before_stay_where_they_are(lake
     found = stored(lake)
     assert found[1] == found[2]
     assert found[3][0] == found[1][0]
-    assert found[4] == (trace(3), "trace")
+    assert found[4] == (of_ann(trace(3)), "trace")
 
 
 def test_a_delivery_that_comes_again_changes_no_session(lake: Path) -> None:

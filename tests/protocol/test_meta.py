@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +13,12 @@ from .json_values import wild_values
 KEY = "gen_ai.conversation.id"
 
 
+def _digest(text):
+    return sha256(f"mcpobs:conversation:{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def _conversation(meta):
-    return conversation_of(meta, lambda text: f"digest of {len(text)}")
+    return conversation_of(meta)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +42,10 @@ def _conversation(meta):
         ({KEY: ""}, None),
         ({}, None),
         ({KEY: "x" * 128}, "x" * 128),
-        ({KEY: "x" * 129}, "digest of 129"),
-        ({KEY: "a\nb"}, "digest of 3"),
-        ({"baggage": f"{KEY}=a%00b"}, "digest of 3"),
-        ({KEY: "a\ud800"}, "digest of 2"),
+        ({KEY: "x" * 129}, _digest("x" * 129)),
+        ({KEY: "a\nb"}, _digest("a\nb")),
+        ({"baggage": f"{KEY}=a%00b"}, _digest("a\0b")),
+        ({KEY: "a\ud800"}, _digest("a\ud800")),
     ],
     ids=repr,
 )

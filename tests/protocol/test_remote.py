@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpobs.protocol import remote
+from mcpobs.protocol.naming import conversation_name, qualified
 from mcpobs.protocol.operation import Operation, Peer, Stamp, TraceContext
 from mcpobs.protocol.remote import Caller, RemoteSessions
 from mcpobs.protocol.session import Identity, Session
@@ -47,6 +48,10 @@ def operation(
     return found
 
 
+def of_alice(name: str) -> str:
+    return qualified(name, "alice", "acme")
+
+
 def sessions(gap_s: float = GAP_S) -> RemoteSessions:
     return RemoteSessions("p", gap_s)
 
@@ -63,14 +68,25 @@ def test_the_rules_hold_in_their_order() -> None:
         session = seen.of(of, by)
         return session.source, session.confidence, session.id
 
-    assert rule(asked, caller) == ("protocol_session", "high", "s")
-    assert rule(asked, replace(caller, protocol_session=None)) == ("sse_endpoint", "high", "e")
-    assert rule(asked, OF_ALICE) == ("conversation", "high", "c")
-    assert rule(operation(trace=TRACE), OF_ALICE) == ("principal", "medium", "p-1")  # one trace alone says little
-    assert rule(operation(0.5, trace=TRACE), OF_ALICE) == ("principal", "medium", "p-1")
-    assert rule(operation(1, trace=OTHER_TRACE), OF_ALICE) == ("trace", "medium", OTHER_TRACE)
-    assert rule(operation(2), OF_ALICE) == ("principal", "medium", "p-1")
+    assert rule(asked, caller) == ("protocol_session", "high", of_alice("s"))
+    assert rule(asked, replace(caller, protocol_session=None)) == ("sse_endpoint", "high", of_alice("e"))
+    assert rule(asked, OF_ALICE) == ("conversation", "high", of_alice("c"))
+    one_trace_alone = ("principal", "medium", of_alice("p-1"))
+    assert rule(operation(trace=TRACE), OF_ALICE) == one_trace_alone
+    assert rule(operation(0.5, trace=TRACE), OF_ALICE) == one_trace_alone
+    assert rule(operation(1, trace=OTHER_TRACE), OF_ALICE) == ("trace", "medium", of_alice(OTHER_TRACE))
+    assert rule(operation(2), OF_ALICE) == ("principal", "medium", of_alice("p-1"))
     assert rule(operation(), SOMEBODY) == ("connection", "low", "p-2")
+
+
+def test_without_a_verified_caller_a_name_that_the_caller_chose_is_at_most_medium() -> None:
+    def sure(caller: Caller, conversation: str | None = None) -> str:
+        return sessions().of(operation(version=LEGACY, conversation=conversation), caller).confidence
+
+    assert sure(SOMEBODY, "c") == "medium"
+    assert sure(replace(SOMEBODY, protocol_session="s")) == "medium"
+    assert sure(replace(SOMEBODY, protocol_session="s", minted=True)) == "high"
+    assert sure(replace(SOMEBODY, sse_endpoint="e")) == "high"
 
 
 def test_every_candidate_is_kept_whichever_rule_won() -> None:
@@ -151,13 +167,23 @@ def test_a_principal_that_is_called_like_an_address_is_not_whoever_calls_from_th
 @pytest.mark.parametrize("conversation", ["c", None])
 def test_a_newer_token_is_recorded_as_what_it_says_in_the_same_session(conversation: str | None) -> None:
     seen = sessions()
-    admin = replace(OF_ALICE, identity=Identity("alice", "other", "admin"))
+    admin = replace(OF_ALICE, identity=Identity("alice", "acme", "admin"))
     found = [
         seen.of(operation(at, conversation=conversation), who) for at, who in enumerate([OF_ALICE, admin, OF_ALICE])
     ]
 
     assert [session.identity for session in found] == [ALICE, admin.identity, ALICE]
     assert len({session.id for session in found}) == 1
+
+
+@pytest.mark.parametrize("conversation", ["c", None])
+def test_a_principal_has_other_sessions_in_another_tenant(conversation: str | None) -> None:
+    seen = sessions()
+    elsewhere = replace(OF_ALICE, identity=Identity("alice", "other", "user"))
+    found = [seen.of(operation(at, conversation=conversation), who) for at, who in enumerate([OF_ALICE, elsewhere] * 2)]
+
+    assert len({session.id for session in found}) == 2
+    assert [session.identity for session in found] == [ALICE, elsewhere.identity] * 2
 
 
 def test_two_principals_at_one_address_are_two_sessions() -> None:
@@ -209,15 +235,15 @@ def test_a_caller_with_a_trace_a_conversation_has_a_session_a_trace() -> None:
     second = [seen.of(operation(at, trace=OTHER_TRACE), OF_ALICE) for at in (3, 5)]
     third = seen.of(operation(4, trace=TRACE), OF_ALICE)
 
-    assert {session.id for session in [*first, third]} == {"p-1"}  # it was begun before the caller was known
-    assert {session.id for session in second} == {OTHER_TRACE}
+    assert {session.id for session in [*first, third]} == {of_alice("p-1")}  # it was begun before the caller was known
+    assert {session.id for session in second} == {of_alice(OTHER_TRACE)}
 
 
 def test_a_caller_with_a_trace_a_call_has_one_session() -> None:
     seen = sessions()
     found = [seen.of(operation(at, trace=f"{at + 1:032x}"), OF_ALICE) for at in range(50)]
 
-    assert {session.id for session in found} == {"p-1"}
+    assert {session.id for session in found} == {of_alice("p-1")}
     assert {session.source for session in found} == {"principal"}
 
 
@@ -227,7 +253,7 @@ def test_calls_of_one_trace_that_run_at_once_do_not_make_it_a_conversation() -> 
     for step in range(5):
         for _ in range(3):
             found = seen.of(operation(step, took_s=0.5, trace=f"{step + 1:032x}"), OF_ALICE)
-            assert found.id == "p-1"
+            assert found.id == of_alice("p-1")
 
 
 def test_what_was_learned_of_a_callers_traces_outlives_a_pause() -> None:
@@ -235,7 +261,7 @@ def test_what_was_learned_of_a_callers_traces_outlives_a_pause() -> None:
     for at in (0, 1):
         seen.of(operation(at, trace=TRACE), OF_ALICE)
 
-    assert seen.of(operation(9 * GAP_S, trace=OTHER_TRACE), OF_ALICE).id == OTHER_TRACE
+    assert seen.of(operation(9 * GAP_S, trace=OTHER_TRACE), OF_ALICE).id == of_alice(OTHER_TRACE)
 
 
 def test_a_trace_goes_on_being_its_session_after_a_pause() -> None:
@@ -252,8 +278,8 @@ def test_the_trace_of_the_request_stands_in_where_the_message_names_none() -> No
     for at in (0, 1):
         seen.of(operation(at), replace(OF_ALICE, trace=TRACE))
 
-    assert seen.of(operation(2), replace(OF_ALICE, trace=OTHER_TRACE)).id == OTHER_TRACE
-    assert seen.of(operation(3, trace=TRACE), replace(OF_ALICE, trace=OTHER_TRACE)).id == "p-1"
+    assert seen.of(operation(2), replace(OF_ALICE, trace=OTHER_TRACE)).id == of_alice(OTHER_TRACE)
+    assert seen.of(operation(3, trace=TRACE), replace(OF_ALICE, trace=OTHER_TRACE)).id == of_alice("p-1")
 
 
 def test_one_callers_traces_say_nothing_of_anothers() -> None:
@@ -300,12 +326,15 @@ def test_only_a_session_id_that_the_server_gave_out_counts_for_the_key() -> None
 
 def test_a_conversation_that_two_principals_name_is_one_of_each() -> None:
     seen = sessions()
-    of_alice = seen.of(operation(0, conversation="c"), OF_ALICE)
-    of_bob = seen.of(operation(1, conversation="c"), replace(SOMEBODY, identity=BOB))
+    alices = seen.of(operation(0, conversation="c"), OF_ALICE)
+    bobs = seen.of(operation(1, conversation="c"), replace(SOMEBODY, identity=BOB))
+    nobodys = seen.of(operation(2, conversation="c"), SOMEBODY)
 
-    assert (of_alice.enforcement_key, of_bob.enforcement_key) == ("principal:alice", "principal:bob")
-    assert (of_alice.identity, of_bob.identity) == (ALICE, BOB)
-    assert of_bob.start_unix_nano > of_alice.start_unix_nano
+    assert (alices.enforcement_key, bobs.enforcement_key) == ("principal:alice", "principal:bob")
+    assert (alices.identity, bobs.identity) == (ALICE, BOB)
+    assert bobs.start_unix_nano > alices.start_unix_nano
+    assert (alices.id, nobodys.id) == (of_alice("c"), "c")
+    assert bobs.id not in (alices.id, nobodys.id)
 
 
 # -- bounds ----------------------------------------------------------------------------------------------
@@ -406,3 +435,43 @@ def test_any_order_of_any_operations_gets_a_session_each_and_one_key_a_session(s
         if session.source in ("principal", "connection"):  # ids that are made here are of one caller
             assert {key for (_, name, _), found in keys.items() if name == session.id for key in found} == {who}
     assert all(len(found) == 1 for found in keys.values())
+
+
+CALLERS = [
+    SOMEBODY,
+    replace(SOMEBODY, peer="10.0.0.2"),
+    OF_ALICE,
+    replace(OF_ALICE, identity=Identity("alice", "other")),
+    replace(OF_ALICE, identity=Identity("alice")),
+    replace(SOMEBODY, identity=BOB),
+    replace(SOMEBODY, identity=BOB, peer="10.0.0.2"),
+]
+TRACES = st.none() | st.sampled_from([TRACE, OTHER_TRACE])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 50),
+            st.sampled_from(CALLERS),
+            WORDS | st.sampled_from(["p-1", "p-2", TRACE, of_alice("a"), of_alice("p-1"), of_alice(TRACE)]),
+            WORDS,
+            WORDS,
+            TRACES,
+            st.booleans(),
+            st.sampled_from([LEGACY, MODERN, None]),
+        ),
+        max_size=30,
+    )
+)
+def test_two_verified_callers_never_have_one_session_whatever_they_name(steps: list[Any]) -> None:
+    seen = sessions()
+    owners: dict[str, set[tuple[str | None, str | None]]] = {}
+    for at, who, conversation, session, endpoint, trace, minted, version in steps:
+        caller = replace(who, protocol_session=session, sse_endpoint=endpoint, minted=minted)
+        named = None if conversation is None else conversation_name(conversation)
+        found = seen.of(operation(at, conversation=named, trace=trace, version=version), caller)
+        owners.setdefault(found.id, set()).add((who.identity.principal, who.identity.tenant))
+        if who.identity.principal is None and found.source in ("conversation", "trace"):
+            assert found.confidence != "high"
+    assert all(len(found) == 1 for found in owners.values())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from mcpobs.lake.dialects.naming import conversation_name, qualified, session_digest
 from mcpobs.lake.times import PLACED
 from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURCE_URI, TOOL_ERROR
 
@@ -76,24 +77,38 @@ def outcome(*cases: str) -> str:
 
 
 # mcp.session.id is the protocol's only where the protocol has one: FastMCP sets a new one for each modern request.
-_PROTOCOL_SESSION = f"case when coalesce(at_protocol_version, '') < {_MODERN} then at_mcp_session_id end"
+# It is a bearer secret, so only its digest is named; the attribute itself stays as it was sent.
+_PROTOCOL_SESSION = (
+    f"case when coalesce(at_protocol_version, '') < {_MODERN} then {session_digest('at_mcp_session_id')} end"
+)
+_CONVERSATION = conversation_name("nullif(at_conversation_id, '')")
 _CANDIDATES = (
     "'{' || concat_ws(',', "
     f"'\"protocol_session\":' || cast(to_json({_PROTOCOL_SESSION}) as varchar), "
-    "'\"conversation\":' || cast(to_json(at_conversation_id) as varchar), "
+    f"'\"conversation\":' || cast(to_json({_CONVERSATION}) as varchar), "
     "'\"trace\":\"' || trace_id || '\"') || '}'"
 )
+
+
+def called_by(principal: str, tenant: str = "at_tenant") -> dict[str, str]:
+    """The columns that follow from who calls, by expressions for the verified caller and the caller's tenant."""
+    name = f"coalesce({_PROTOCOL_SESSION}, {_CONVERSATION}, trace_id)"
+    return {
+        "session_id": qualified(name, principal, tenant),
+        # without a verified caller a conversation is a name that the caller chose
+        "session_confidence": f"case when {_PROTOCOL_SESSION} is not null then 'high' "
+        f"when {_CONVERSATION} is null then 'low' when {principal} is null then 'medium' else 'high' end",
+        "enforcement_key": f"'principal:' || {principal}",
+        "enforcement_source": f"case when {principal} is not null then 'principal' end",
+    }
+
 
 CONVENTIONS: Final[dict[str, str]] = {
     "outcome": outcome(),
     "transport": "coalesce(at_transport, case at_network_transport when 'pipe' then 'stdio' when 'tcp' then 'http' "
     "when 'quic' then 'http' end)",
-    "session_id": f"coalesce({_PROTOCOL_SESSION}, at_conversation_id, trace_id)",
     "session_source": f"case when {_PROTOCOL_SESSION} is not null then 'protocol_session' "
-    "when at_conversation_id is not null then 'conversation' else 'trace' end",
-    "session_confidence": f"case when coalesce({_PROTOCOL_SESSION}, at_conversation_id) is not null then 'high' "
-    "else 'low' end",
+    f"when {_CONVERSATION} is not null then 'conversation' else 'trace' end",
     "session_candidates": _CANDIDATES,
-    "enforcement_key": "case when at_principal is not null then 'principal:' || at_principal end",
-    "enforcement_source": "case when at_principal is not null then 'principal' end",
+    **called_by("at_principal"),
 }

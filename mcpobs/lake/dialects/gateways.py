@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, attribute
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, attribute, called_by
 
 _SUBJECT = attribute("jwt.sub")
 _HTTP_STATUS = f"cast(try_cast({attribute('http.status')} as bigint) as smallint)"
@@ -17,8 +17,7 @@ AGENTGATEWAY: Final = Dialect(
     columns={
         **CONVENTIONS,
         "principal": _SUBJECT,  # of a token that the gateway verified
-        "enforcement_key": f"'principal:' || {_SUBJECT}",
-        "enforcement_source": f"case when {_SUBJECT} is not null then 'principal' end",
+        **called_by(_SUBJECT),
         "transport": "coalesce(at_transport, 'http')",
         "http_status": f"coalesce(at_http_status, {_HTTP_STATUS})",
         "outcome": f"case when {_HTTP_STATUS} >= 500 then 'server_error' when {_HTTP_STATUS} >= 400 "
@@ -46,8 +45,7 @@ CONTEXTFORGE: Final = Dialect(
         "resource_uri": f"nullif(regexp_extract({attribute('resource.uri')}, '^[A-Za-z][A-Za-z0-9+.-]*:'), '')[:-2]",
         "protocol_version": attribute("mcp.protocol_version"),
         "principal": _USER,
-        "enforcement_key": f"'principal:' || {_USER}",
-        "enforcement_source": f"case when {_USER} is not null then 'principal' end",
+        **called_by(_USER),
         # a tool that said isError and one that could not be reached are told apart by nothing
         "outcome": f"case when {attribute('success')} = 'false' then 'tool_error' "
         "when status = 2 then 'server_error' else 'ok' end",

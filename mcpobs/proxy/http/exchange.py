@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl
 import orjson
 
 from mcpobs import semconv
+from mcpobs.masking import MAX_VALUE, carries_secret, http_method, masked_header, masked_path, masked_urls
+from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Operation, Stamp, TraceContext
 from mcpobs.protocol.outcome import Verdict, of_error
 from mcpobs.protocol.remote import Caller, RemoteSessions
@@ -33,8 +35,7 @@ Ending = Literal["complete", "client_disconnect", "server_disconnect", "unreacha
 SESSION_HEADER = "mcp-session-id"
 VERSION_HEADER = "mcp-protocol-version"
 RESUME_HEADER = "last-event-id"
-MAX_NAME = 128
-MAX_PATH = 256
+METHOD_HEADER = "mcp-method"
 _MODERN = "2026-07-28"
 _EVENTS = "text/event-stream"
 _SESSION_PARAMETERS = ("session_id", "sessionid")
@@ -130,7 +131,7 @@ class Exchange:
         conversation = self._talk.conversation
         if conversation.protocol_version is None:
             version = self._request.headers.get(VERSION_HEADER)
-            conversation.protocol_version = bounded(version, MAX_NAME) if version else None
+            conversation.protocol_version = masked_header(VERSION_HEADER, version, None) if version else None
         self._since = self._books.talks.known.place
         done = conversation.feed("client", body, self._request.began, ours)
         self._before = self._books.talks.known.place
@@ -161,7 +162,7 @@ class Exchange:
         self._answered_mono_ns = now.mono_ns
         minted = headers.get(SESSION_HEADER)
         if minted and status < 400 and self._talk.session_id is None and self._request.method == "POST":
-            self._books.talks.mint(self._talk, self._name(minted))
+            self._books.talks.mint(self._talk, session_digest(minted))
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         coding = headers.get("content-encoding")
         self._is_error = status >= 400
@@ -230,7 +231,7 @@ class Exchange:
         path = path_of(data.decode("utf-8", "replace"))
         parameters = {name.lower(): value for name, value in parse_qsl(path.partition("?")[2])}
         name = next((parameters[key] for key in _SESSION_PARAMETERS if parameters.get(key)), path)
-        self._books.talks.name_endpoint(self._talk, path, self._name(name))
+        self._books.talks.name_endpoint(self._talk, path, session_digest(name))
 
     @property
     def is_awaited(self) -> bool:
@@ -304,7 +305,9 @@ class Exchange:
         else:
             columns["links"] = orjson.dumps([{"trace_id": self.span.trace_id, "span_id": self.span.span_id}]).decode()
         self._describe_http(columns)
-        extra = {semconv.MCP_SESSION_ID: session.id} if session.source == "protocol_session" else None
+        extra = None
+        if session.source == "protocol_session" and caller.protocol_session is not None:
+            extra = {semconv.MCP_SESSION_ID: caller.protocol_session}
         self._books.recording.observer.end(operation, session, extra, columns)
 
     def _describe_http(self, columns: Row) -> None:
@@ -321,12 +324,12 @@ class Exchange:
     def _write_span(self, how: Ending, now: Stamp) -> None:
         """The HTTP span, by the conventions for HTTP servers; it is no operation, for it has no method of MCP's."""
         request = self._request
-        path = bounded(request.target.partition("?")[0], MAX_PATH)
+        method = http_method(request.method)
         columns: Row = {
             "trace_id": self.span.trace_id,
             "span_id": self.span.span_id,
             "trace_flags": self.span.flags,
-            "name": bounded(request.method, 16),  # by the conventions, for the path is the caller's
+            "name": method,  # by the conventions, for the path is the caller's
             "kind": "server",
             "start_unix_nano": request.began.unix_nano,
             "duration_ns": max(0, now.mono_ns - request.began.mono_ns),
@@ -342,8 +345,8 @@ class Exchange:
         elif how in ("server_disconnect", "unreachable"):
             columns["error_type"] = how
         attributes: dict[str, str | int] = {
-            semconv.HTTP_METHOD: bounded(request.method, 16),
-            semconv.URL_PATH: path,
+            semconv.HTTP_METHOD: method,
+            semconv.URL_PATH: masked_path(path_of(request.target)),
             semconv.HTTP_REQUEST_BYTES: self._request_bytes,
             semconv.HTTP_RESPONSE_BYTES: self._response_bytes,
             semconv.HTTP_VERSION: request.version,
@@ -377,7 +380,7 @@ class Exchange:
         session_id = request.headers.get(SESSION_HEADER)
         modern = request.headers.get(VERSION_HEADER, "") >= _MODERN
         if session_id and not modern:
-            return talks.of_session(self._name(session_id))
+            return talks.of_session(session_digest(session_id))
         return talks.single()
 
     def _caller(self) -> Caller:
@@ -398,19 +401,16 @@ class Exchange:
     @property
     def _user_agent(self) -> str | None:
         found = self._request.headers.get("user-agent")
-        return bounded(found, MAX_PATH) if found else None
+        return bounded(masked_urls(found), MAX_VALUE) if found else None
 
     def _recorded_headers(self) -> str | None:
+        method = self._request.headers.get(METHOD_HEADER)
         found = {
-            name: bounded(value, MAX_PATH)
+            name: bounded(masked_header(name, value, method), MAX_VALUE)
             for name, value in self._request.headers.items()
-            if name in self._books.headers and name != "user-agent"
+            if name in self._books.headers and name != "user-agent" and not carries_secret(name)
         }
         return orjson.dumps(found).decode() if found else None
-
-    def _name(self, text: str) -> str:
-        """An id that a peer chose, no longer than the lake's columns are to be; a longer one by its keyed digest."""
-        return text if len(text) <= MAX_NAME and text.isprintable() else self._books.talks.facts.text_digest(text)
 
 
 def path_of(url: str) -> str:

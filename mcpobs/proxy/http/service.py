@@ -13,6 +13,7 @@ from typing import NamedTuple
 from mcpobs import semconv
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
+from mcpobs.masking import masked_host
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import Session
 from mcpobs.proxy.http.forwarding import Upstream, parse_upstream
@@ -79,7 +80,7 @@ def tell(line: str) -> None:
 
 
 def _host_name(upstream: Upstream) -> str:
-    return upstream.host
+    return masked_host(upstream.host)
 
 
 def _nobody(process_id: str) -> Session:

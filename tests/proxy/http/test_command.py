@@ -105,7 +105,7 @@ def test_the_configuration_is_held_to_its_keys(tmp_path: Path) -> None:
     for text, said in (
         ("[identity]\nissuer = 'x'", "[identity] has no jwks"),
         ("[identity]\nstatic = true", "names no principal"),
-        ("[http]\nheaders = ['Authorization']", "is a secret"),
+        ("[http]\nheaders = ['Authorization']", "carries a secret"),
         ("[http]\nheader = []", "unknown key 'header'"),
         ("[sessions]\nidle_gap_s = 'long'", "no number of seconds"),
     ):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from mcpobs.protocol.naming import session_digest
 from tests.proxy.http.world import MODERN, Handler, World, call, event, result, world
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -78,17 +79,18 @@ def test_a_session_is_the_one_that_the_server_gave_out(tmp_path: Path) -> None:
             async with w.client.delete(w.url + "/mcp", headers={"Mcp-Session-Id": "s-1"}):
                 pass
             rows = w.operations()
-            assert [row["session_id"] for row in rows] == ["s-1", "s-1", "s-1", "made-up"]
+            assert [row["session_id"] for row in rows] == [*[session_digest("s-1")] * 3, session_digest("made-up")]
             assert {row["session_source"] for row in rows} == {"protocol_session"}
+            assert [row["session_confidence"] for row in rows[1:]] == ["high", "high", "medium"]
             assert [row["enforcement_key"] for row in rows[1:]] == [
-                "connection:127.0.0.1/s-1",
-                "connection:127.0.0.1/s-1",
+                f"connection:127.0.0.1/{session_digest('s-1')}",
+                f"connection:127.0.0.1/{session_digest('s-1')}",
                 "connection:127.0.0.1",  # an id that the server did not give out is the caller's own choice
             ]
             assert [row.get("client_name") for row in rows] == ["c", "c", "c", None]
-            assert json.loads(rows[2]["attributes"])["mcp.session.id"] == "s-1"
+            assert json.loads(rows[2]["attributes"])["mcp.session.id"] == session_digest("s-1")
             assert rows[2]["protocol_version"] == "2025-11-25"
-            assert not w.front._books.talks._by_session.get("s-1")  # it was ended
+            assert not w.front._books.talks._by_session.get(session_digest("s-1"))  # it was ended
 
     asyncio.run(run())
 
@@ -133,7 +135,8 @@ def test_over_sse_the_answer_comes_on_the_stream_that_named_the_endpoint(tmp_pat
                 await _post(w, {"jsonrpc": "2.0", "id": 9, "method": "ping"}, "/messages/?session_id=abc")
             await w.until(lambda: len(w.operations()) == 2)
             done, left = w.operations()
-            assert (done["session_id"], done["session_source"], done["transport"]) == ("abc", "sse_endpoint", "sse")
+            assert done["session_id"] == session_digest("abc")
+            assert (done["session_source"], done["transport"]) == ("sse_endpoint", "sse")
             assert done["outcome"] == "ok"
             assert (left["outcome"], left["error_type"]) == ("unfinished", "client_disconnect")
 

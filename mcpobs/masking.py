@@ -1,0 +1,170 @@
+"""Takes what may be a secret out of paths, URLs, headers and names before they are recorded. Pure; keeps no value.
+
+Every rule is a list of what stays: a value that no rule knows is masked.
+"""
+
+from __future__ import annotations
+
+import re
+
+MASK = "*"
+OTHER_METHOD = "_OTHER"  # of the HTTP conventions: http.request.method outside the known ones
+MAX_VALUE = 256
+
+_PLAIN_SEGMENTS = frozenset(
+    (
+        "", ".well-known", "api", "authorize", "callback", "events", "health", "healthz", "http", "introspect",
+        "jsonrpc", "jwks", "jwks.json", "livez", "login", "logout", "mcp", "message", "messages", "metrics",
+        "oauth", "oauth2", "oauth-authorization-server", "oauth-protected-resource", "openid-configuration", "ping",
+        "prompts", "public", "readyz", "register", "resources", "revoke", "rpc", "server", "servers", "sse",
+        "status", "stream", "streamable", "streamable-http", "streamable_http", "token", "tools", "traces",
+        "userinfo", "version", "ws",
+    )
+)  # fmt: skip
+_VERSION_SEGMENT = re.compile(r"v[0-9]{1,2}")
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://([^\s/?#<>\"')\]},;]*\]?[^\s/?#<>\"')\]},;]*)[^\s<>\"')\]},;]*")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}):")  # RFC 3986, 3.1
+_HOST = re.compile(r"\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?|[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
+
+_SECRET_PREFIX = re.compile(
+    r"(sk|pk|rk|gsk|whsec|gh[opusr]|github_pat|glpat|gldt|xox[a-z]|xapp|npm|pypi|hf|dop_v1|shp[a-z]{2}|sntrys|figd|"
+    r"phc|xai|tvly|nvapi|lin_api|ntn|pat|secret|api[-_]?key)[-_].{8}|AKIA|ASIA|AIza|ya29\.|eyJ",
+    re.DOTALL,
+)
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_RUN = re.compile(r"[A-Za-z0-9+=~%$!]{16,}")
+_MIXED_LENGTH = 16
+_MIXED_DIGITS = 3
+
+_SECRET_WORDS = frozenset(
+    (
+        "auth", "authentication", "authorization", "apikey", "assertion", "cookie", "cookie2", "credential",
+        "credentials", "csrf", "csrftoken", "jwt", "key", "otp", "passwd", "password", "pin", "private", "pwd",
+        "secret", "session", "sessionid", "sid", "signature", "token", "xsrf",
+    )
+)  # fmt: skip
+_SECRET_HEADERS = frozenset(("last-event-id", "x-amzn-oidc-data", "x-ms-client-principal", "x-goog-iap-jwt-assertion"))
+_NO_SECRETS = frozenset(("idempotency-key", "x-idempotency-key"))
+_ARGUMENT_HEADER = "mcp-param-"  # MCP 2026-07-28: arguments of a call, copied to headers
+
+_ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,45}|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?|[0-9.]{7,15}:[0-9]{1,5}|unknown")
+_PROTOCOL_VERSION = re.compile(r"(DRAFT-|draft-)?[0-9]{4}-[0-9]{2}-[0-9]{2}|DRAFT-[0-9A-Za-z.-]{1,16}")
+_MCP_METHOD = re.compile(r"[a-z]{1,32}(/[A-Za-z_]{1,32}){0,3}")
+_TOOL_NAME = re.compile(r"[A-Za-z0-9_./-]{1,128}")
+_NAMING = frozenset(("tools/call", "prompts/get"))
+
+
+def masked_path(path: str) -> str:
+    """A path whose segments stay where they are well-known words (`/mcp`, `/sse`, `/v1`); any other becomes `*`.
+
+    Servers put keys, tenants and session ids into paths. A query or fragment is cut off.
+    """
+    plain = path.partition("?")[0].partition("#")[0]
+    kept = (
+        segment if segment in _PLAIN_SEGMENTS or _VERSION_SEGMENT.fullmatch(segment) else MASK
+        for segment in plain[: 16 * MAX_VALUE].split("/")
+    )
+    return "/".join(kept)[:MAX_VALUE]
+
+
+def masked_host(host: str) -> str:
+    """A host, with its port, whose labels that look like a secret become `*`."""
+    return ".".join(MASK if looks_secret(label) else label for label in host.split("."))
+
+
+def masked_urls(text: str) -> str:
+    """A text in which each URL is cut down to its scheme, host and masked path: no user, no query, no fragment."""
+    return _URL.sub(_bare_url, text) if "://" in text else text
+
+
+def _bare_url(match: re.Match[str]) -> str:
+    host = match[2].rpartition("@")[2]
+    path = match[0][len(match[1]) + 3 + len(match[2]) :]
+    return f"{match[1]}://{masked_host(host) if _HOST.fullmatch(host) else MASK}{masked_path(path)}"
+
+
+def http_method(method: str) -> str:
+    """The method of a request; `_OTHER` for one that HTTP does not define."""
+    return method if method in _METHODS else OTHER_METHOD
+
+
+def uri_scheme(uri: object) -> str | None:
+    """The scheme of a URI in lower case; the rest is content."""
+    match = _SCHEME.match(uri) if isinstance(uri, str) else None
+    return match[1].lower() if match else None
+
+
+def carries_secret(header: str) -> bool:
+    """Whether a header, named in lower case, carries credentials, a session id or arguments, by its name."""
+    if header in _NO_SECRETS:
+        return False
+    words = set(re.split(r"[-_.]", header))
+    return (
+        header in _SECRET_HEADERS
+        or header.startswith(_ARGUMENT_HEADER)
+        or not words.isdisjoint(_SECRET_WORDS)
+        or any(word.endswith(("token", "secret", "apikey", "password")) for word in words)
+    )
+
+
+def masked_header(name: str, value: str, method: str | None) -> str:
+    """The value of a recorded request header, named in lower case. `method` is the value of Mcp-Method."""
+    match name:
+        case "mcp-protocol-version":
+            return value if _PROTOCOL_VERSION.fullmatch(value) else MASK
+        case "mcp-method":
+            return value if _MCP_METHOD.fullmatch(value) else MASK
+        case "mcp-name":
+            return _masked_name(value, method)
+        case "x-forwarded-for" | "x-real-ip" | "true-client-ip" | "cf-connecting-ip":
+            return ", ".join(_masked_address(part) for part in value.split(",")[:16])
+        case "forwarded":
+            return ", ".join(";".join(map(_masked_pair, hop.split(";"))) for hop in value.split(",")[:16])
+    return masked_urls(value)
+
+
+def _masked_name(value: str, method: str | None) -> str:
+    """Of a resource the scheme, as in the column resource_uri; the name of a tool or prompt stays."""
+    if method in _NAMING and _TOOL_NAME.fullmatch(value):
+        return value
+    return uri_scheme(value) or MASK
+
+
+def _masked_address(text: str) -> str:
+    found = text.strip()
+    return found if _ADDRESS.fullmatch(found) else MASK
+
+
+def _masked_pair(text: str) -> str:
+    """One `name=value` of a Forwarded header (RFC 7239)."""
+    name, equals, value = text.strip().partition("=")
+    plain = value.strip('"')
+    match name.lower() if equals else "":
+        case "for" | "by":
+            return f"{name}={_masked_address(plain)}"
+        case "proto":
+            return f"{name}={plain if plain.lower() in ('http', 'https') else MASK}"
+        case "host":
+            return f"{name}={masked_host(plain) if _HOST.fullmatch(plain) else MASK}"
+    return MASK
+
+
+def looks_secret(word: str) -> bool:
+    """Whether a word has the form of a key, token or random id rather than of a name."""
+    if _SECRET_PREFIX.match(word) or _UUID.fullmatch(word):
+        return True
+    if any(_is_random(run) for run in _RUN.findall(word)):
+        return True
+    digits = sum(character.isdigit() for character in word)
+    has_both_cases = word != word.lower() and word != word.upper()
+    return len(word) >= _MIXED_LENGTH and digits >= _MIXED_DIGITS and has_both_cases
+
+
+def _is_random(run: str) -> bool:
+    """A run of letters and digits that is no word: it has digits, or letters of both cases in no order of words."""
+    if any(character.isdigit() for character in run):
+        return True
+    humps = len(re.findall(r"[A-Z][a-z]|[a-z][A-Z]", run))
+    return humps > len(run) // 3 or not run.isalpha()
