@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 DRAFT_MODE = 0o600
+DRAFT_S = 60.0  # a draft is written and renamed within milliseconds
 FOLDER_MODE = 0o700
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -60,7 +63,8 @@ def open_regular(path: str | os.PathLike[str]) -> int:
 def create(path: Path, content: bytes, *, replace: bool = True) -> bool:
     """Makes a file (0600) with its whole content, durable; the folder is there already. A symbolic link at its place
     is replaced. Without `replace` a file that is there stays, and the answer is False. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+    remove_drafts(path)
+    draft = draft_of(path)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, DRAFT_MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -77,6 +81,26 @@ def create(path: Path, content: bytes, *, replace: bool = True) -> bool:
     finally:
         draft.unlink(missing_ok=True)
     return True
+
+
+def draft_of(path: Path) -> Path:
+    """A name beside a file for its next content."""
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+
+
+def remove_drafts(path: Path) -> None:
+    """Removes drafts of a file that killed processes have left: regular files of this user, a minute old. They may
+    hold secrets. Never raises."""
+    name = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{12}")
+    try:
+        with os.scandir(path.parent) as entries:
+            for entry in entries:
+                if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_uid == os.geteuid() and abs(time.time() - status.st_mtime) > DRAFT_S:
+                        os.unlink(entry.path)
+    except OSError:
+        pass  # another process was first, or the folder cannot be read
 
 
 def open_own(path: str | os.PathLike[str], flags: int) -> int:

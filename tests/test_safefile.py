@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -23,8 +24,10 @@ from mcpobs.cli.collecting import CollectOptions, read_options
 from mcpobs.collector import tls
 from mcpobs.collector.options import Certificates
 from mcpobs.errors import McpobsError, UsageError
-from mcpobs.lake import backlog, maintain, writer
+from mcpobs.lake import backlog, maintain, rolling, snapshot, writer
+from mcpobs.lake.engine import connect
 from mcpobs.lake.inspection import inspect
+from mcpobs.lake.vacuum import vacuum
 from mcpobs.lake.wal import Wal
 from mcpobs.limits import file as limits_file
 from mcpobs.prices import models
@@ -392,6 +395,54 @@ def test_a_digest_key_that_others_can_change_is_not_used(mode: int, used: bool, 
     assert (keys.digest_key("0123456789abcdef", tmp_path, warnings.append) == key) == used
     assert bool(warnings) == bool(said)
     assert all(said in warning and f"hint: chmod 600 {path}" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("name", ["rollup", "rollup/old", "spans/date=2026-01-01"])
+def test_what_lies_behind_a_link_in_the_lake_is_not_deleted(name: str, tmp_path: Path) -> None:
+    lake, aim = tmp_path / "lake", tmp_path / "aim"
+    (aim / "below").mkdir(parents=True)
+    precious = [aim / "a.parquet", aim / "below" / "b.parquet"]
+    for path in precious:
+        path.write_text("mine")
+        os.utime(path, (1, 1))
+    spooled(lake, [row(1)])
+    writer.commit(lake)
+    (lake / name).parent.mkdir(exist_ok=True)
+    (lake / name).symlink_to(aim)
+    with connect() as connection:
+        state = snapshot.load(lake / "spans", lambda: connection)
+    vacuum(lake / "spans", state, grace_s=0.0)
+    rolling.vacuum(lake, [], [], 0.0)
+    assert all(path.exists() for path in precious)
+
+
+def test_drafts_of_killed_processes_are_removed_by_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "mcp.json"
+    path.write_bytes(b"{}")
+    old, young = tmp_path / ".mcp.json.0123456789ab", tmp_path / ".mcp.json.0123456789ac"
+    others = [tmp_path / ".mcp.json.backup", tmp_path / ".other.json.0123456789ab", tmp_path / "mcp.json.0123456789ab"]
+    for each in (old, young, *others):
+        each.write_bytes(b"secret")
+    for each in (old, *others):
+        os.utime(each, (1, 1))
+    files.replace(files.read(path), b"[]")
+    assert not old.exists()
+    assert all(each.exists() for each in (young, *others))
+
+
+def test_a_draft_of_a_segment_whose_writer_was_killed_is_removed_by_a_committer(tmp_path: Path) -> None:
+    spooled(tmp_path, [row(1)])
+    old, young, held = (tmp_path / "spool" / f".0123456789abcd-0000000{n}.1.jsonl" for n in range(3))
+    for each in (old, young, held):
+        each.write_bytes(b"")
+    os.utime(old, (1, 1))
+    os.utime(held, (1, 1))
+    with held.open() as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        writer.commit(tmp_path)
+    assert not old.exists()
+    assert young.exists()
+    assert held.exists()
 
 
 # -- temporary folders ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, McpobsError, Usage
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder
-from mcpobs.setup import clients, executable, files, plan
+from mcpobs.setup import clients, executable, files, masking, plan
 from mcpobs.setup.backups import Backups
 from mcpobs.setup.clients import Place
 from mcpobs.setup.executable import shown
@@ -262,7 +262,7 @@ def _server_row(server: Server) -> dict[str, object]:
         "name": server.name,
         "where": list(server.where),
         "state": server.state,
-        "command": shown(server.words),
+        "command": shown(masking.words(server.words)),
         "why": server.why,
         "hint": server.hint,
     }

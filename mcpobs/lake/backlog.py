@@ -110,6 +110,22 @@ def _missed(lake: Path, store: Store, listed: set[Segment]) -> Iterator[tuple[Se
             yield segment, path, size
 
 
+def remove_drafts(lake: Path) -> None:
+    """Removes drafts of segments, whose writers were killed before they had their names. A committer does it.
+
+    A writer that lives has locked its draft at once, hence the minute.
+    """
+    try:
+        with os.scandir(lake / SPOOL.folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") and parse_name(entry.name[1:]) and entry.is_file(follow_symlinks=False):
+                    age_s = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                    if abs(age_s) > safefile.DRAFT_S and unlocked(Path(entry.path)):
+                        os.unlink(entry.path)
+    except OSError:
+        pass  # what is left costs nothing but its place
+
+
 def sealed(found: Found) -> bool:
     """True where nobody writes to the segment any more: a later one exists, or its owner is gone."""
     return found.followed or unlocked(found.path)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mcpobs import safefile
 from mcpobs.errors import LakeError
+from mcpobs.lake import backlog
 from mcpobs.lake.engine import Connection, EngineError, connect
 
 LOCK_FILE = "commit.lock"
@@ -82,6 +83,7 @@ def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Conn
     for path in work.iterdir():
         if not path.is_dir():
             path.unlink(missing_ok=True)
+    backlog.remove_drafts(lake)
     connection = kept or connect(spill=work, memory_bytes=MEMORY_BYTES)
     try:
         yield connection, work

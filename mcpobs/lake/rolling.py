@@ -41,7 +41,9 @@ def vacuum(lake: Path, files: Iterable[DataFile], kept: Iterable[Path], grace_s:
     names = {Path(file.path).name for file in files}
     alive = set(kept)
     gone = 0
-    for at in sorted((lake / FOLDER).glob("*")):
+    if (lake / FOLDER).is_symlink():
+        return 0  # what lies behind it is not ours to delete
+    for at in sorted(path for path in (lake / FOLDER).glob("*") if not path.is_symlink()):
         if at not in alive:
             gone += sum(1 for _ in at.glob("*.parquet"))
             shutil.rmtree(at, ignore_errors=True)

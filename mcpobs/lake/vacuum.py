@@ -58,7 +58,8 @@ def vacuum(table: Path, state: Snapshot, *, grace_s: float = GRACE_S) -> Vacuume
 def unreferenced(table: Path, state: Snapshot) -> Iterator[tuple[Path, str]]:
     """Files of partitions that are not in the table, with their names in the log."""
     for folder in sorted(table.glob(f"{PARTITION}=*")):
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        own = folder.is_dir() and not folder.is_symlink()  # what lies behind a link is not ours to delete
+        for path in sorted(folder.iterdir()) if own else ():
             name = f"{folder.name}/{path.name}"
             if name not in state.files and path.name.endswith((".parquet", DRAFT_SUFFIX)) and path.is_file():
                 yield path, name

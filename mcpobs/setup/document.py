@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,13 +25,10 @@ class Object:
 Tree = str | tuple["Tree", ...] | Object
 """Values without places, to compare: text for a scalar, a tuple for an array."""
 
-SECRET = frozenset({"env", "headers", "http_headers", "requestInit", "oauth", "auth", "bearer_token"})
-"""Fields of a server whose values are not for a screen."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One server. `fields` are its own keys; `secrets` are the values below those that may not be shown.
+    """One server. `fields` are its own keys.
 
     `repeated` is whether its name, or one of its fields, is there twice.
     """
@@ -39,7 +36,6 @@ class Entry:
     where: Where
     fields: tuple[Member, ...]
     env: Mapping[str, str] = field(default_factory=dict)
-    secrets: tuple[Node, ...] = ()
     repeated: bool = False
     inline: bool = False
 
@@ -82,6 +78,12 @@ class Document(Protocol):
 
     def drop_args(self, entry: Entry) -> Edit | None:
         """Takes away what `add_args` wrote. None where it does not stand there as it was written."""
+
+    def leaves(self) -> Iterator[Node]:
+        """Every value that is no array or object, and those of which the parts are not known."""
+
+    def comments(self) -> Iterator[tuple[int, int, str]]:
+        """The comments: begin, end, and what of them is shown."""
 
     def tree(self) -> Tree: ...
 

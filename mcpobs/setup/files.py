@@ -48,7 +48,8 @@ def writable(source: Source) -> None:
 def replace(source: Source, content: bytes) -> None:
     """Puts new content in the place of what was read. Raises UsageError where that has changed meanwhile."""
     writable(source)
-    draft = source.target.with_name(f".{source.target.name}.{os.urandom(6).hex()}")
+    safefile.remove_drafts(source.target)
+    draft = safefile.draft_of(source.target)
     try:
         _write(draft, content, source)
         if safefile.read(source.target, MOST_BYTES) != source.content:

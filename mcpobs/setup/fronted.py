@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mcpobs.errors import McpobsError
-from mcpobs.setup import executable, files, plan, wrapping
+from mcpobs.setup import executable, files, masking, plan, wrapping
 from mcpobs.setup.check import Check
 from mcpobs.setup.clients import Place
 from mcpobs.setup.document import Entry
@@ -61,13 +61,15 @@ def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> 
     path = entry.env.get("PATH") or env.get("PATH", os.defpath)
     if through and not _found(words[0], path):
         hint = "mcpobs init --revert, then mcpobs init, writes the path of this one"
-        yield Check(ABOUT, "fail", f"{client}: {entry.name} starts {words[0]}, which is not there", hint)
+        program = masking.command(words[0])
+        yield Check(ABOUT, "fail", f"{client}: {entry.name} starts {program}, which is not there", hint)
     own = words[own_at] if (own_at := wrapping.own_command(entry)) is not None else None
     own = words[0] if own is None and words and not through else own
     if own is not None and not _found(own, path):
         missing = "there" if os.sep in own else "on the PATH of this shell"
         hint = "install it, or write its path into the configuration"
-        yield Check(ABOUT, "warn", f"{client}: {entry.name} needs {own}, which is not {missing}", hint)
+        needed = masking.command(own)
+        yield Check(ABOUT, "warn", f"{client}: {entry.name} needs {needed}, which is not {missing}", hint)
     sandbox = entry.value("sandboxEnabled")  # VS Code; by hearsay: its reference was not at hand
     if through and sandbox is not None and sandbox.value == "true":
         hint = "let that sandbox write to the lake's folder"

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mcpobs.setup import jsonc
-from mcpobs.setup.document import SECRET, Entry, Layout, Object, Tree, Where, string
+from mcpobs.setup import jsonc, masking
+from mcpobs.setup.document import Entry, Layout, Object, Tree, Where, string
 from mcpobs.setup.located import Edit, Member, Node, lead, newline
 
 _ADDED = re.compile(r",\s*")
+_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<line>//[^\r\n]*)|(?P<block>/\*.*?\*/)', re.DOTALL)
 _KEY = re.compile(r'"args"\s*:\s*')
 
 
@@ -49,6 +50,12 @@ class JsonDocument:
             return None
         return Edit(command.node.end, args.node.end, "")
 
+    def leaves(self) -> Iterator[Node]:
+        return iter(()) if self.root is None else _leaves(self.root)
+
+    def comments(self) -> Iterator[tuple[int, int, str]]:
+        return masking.comments(self.text, _COMMENT)
+
     def tree(self) -> Tree:
         return "" if self.root is None else _tree(self.root)
 
@@ -77,7 +84,6 @@ def _entry(member: Member, where: Where, repeated: bool) -> Entry:
         where,
         fields,
         env={m.key: m.node.value for m in env.members if m.node.kind == "string"} if env else {},
-        secrets=tuple(leaf for f in fields if f.key in SECRET for leaf in _leaves(f.node)),
         repeated=repeated or len(set(keys)) < len(keys),
         inline=True,
     )

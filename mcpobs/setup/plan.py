@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mcpobs.errors import UsageError
-from mcpobs.setup import wrapping
+from mcpobs.setup import masking, wrapping
 from mcpobs.setup.backups import Backup
 from mcpobs.setup.clients import Client, Place
 from mcpobs.setup.document import Document, Entry, Tree, Where, replaced
@@ -162,38 +162,62 @@ def _with(source: Source, content: bytes) -> Source:
 
 
 def remote_url(entry: Entry) -> str | None:
-    """The URL of a server that is reached by HTTP, without what may be a key in it; None for any other."""
+    """The URL of a server that is reached by HTTP, as it may be shown; None for any other."""
     kind = entry.text("type") or entry.text("transport")
     url = next((entry.text(key) for key in _URLS if entry.text(key) is not None), None)
     if url is None:
         return "http://HOST/PATH" if kind in wrapping.REMOTE and entry.value("command") is None else None
     if entry.value("command") is not None and kind not in wrapping.REMOTE:
         return None
-    return _bare(url)
+    return masking.url(url)
 
 
 def _front_of(url: str) -> str:
     """What to do for a server that is reached by HTTP: the front stands for its origin, and keeps its path."""
-    scheme, _, rest = url.partition("://")
+    scheme, separator, rest = url.rstrip(masking.HIDDEN).partition("://")
+    if not separator:
+        scheme, rest = "https", "HOST/PATH"
     place, slash, path = rest.partition("/")
+    if url.endswith(f"/{masking.HIDDEN}"):
+        path = "ITS-PATH"
     command = f"mcpobs instrument --listen 127.0.0.1:PORT --upstream {scheme}://{place}"
     return f"{command}    and in here: http://127.0.0.1:PORT{slash}{path}"
 
 
-def _bare(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}".partition("?")[0]
-
-
 def _shown(document: Document, client: Client) -> str:
-    """The text for a screen: values of `env` and headers are hidden, and what may be a key in a URL."""
-    hidden: dict[tuple[int, int], Edit] = {}
+    """The text for a screen: keys, commands, our own words and names of options; `…` for every other value."""
+    plain: dict[tuple[int, int], str] = {}
     for entry in document.entries(client.layouts):
-        for node in entry.secrets:
-            hidden[node.start, node.end] = Edit(node.start, node.end, document.quoted("…"))
-        for field in entry.fields:
-            node = field.node
-            if field.key in _URLS and node.kind == "string" and node.value != _bare(node.value):
-                hidden[node.start, node.end] = Edit(node.start, node.end, document.quoted(_bare(node.value) + "…"))
-    return edited(document.text, hidden.values())
+        plain |= _plain(entry)
+    edits = []
+    for node in document.leaves():
+        if node.kind == "string":
+            text = plain.get((node.start, node.end), masking.HIDDEN)
+            shown = document.text[node.start : node.end] if text == node.value else document.quoted(text)
+        else:
+            shown = masking.literal(node.value)
+        edits.append(Edit(node.start, node.end, shown))
+    edits += [Edit(*comment) for comment in document.comments()]
+    return edited(document.text, edits)
+
+
+def _plain(entry: Entry) -> dict[tuple[int, int], str]:
+    """What is shown of the values of a server, by their places."""
+    found: dict[tuple[int, int], str] = {}
+    for field in entry.fields:
+        node = field.node
+        if node.kind != "string":
+            continue
+        if field.key in _URLS:
+            found[node.start, node.end] = masking.url(node.value)
+        elif field.key in ("type", "transport"):
+            found[node.start, node.end] = masking.kind(node.value)
+    words = wrapping.words_of(entry)
+    if words:
+        command, args = entry.value("command"), entry.value("args")
+        nodes = [node for node in (command, *(args.items if args is not None else ())) if node is not None]
+        shown = masking.words(words, wrapping.own_command(entry) or 0)
+        found |= {(node.start, node.end): text for node, text in zip(nodes, shown, strict=True)}
+    elif (command := entry.value("command")) is not None:
+        found[command.start, command.end] = masking.command(command.value)
+    return found

@@ -46,6 +46,10 @@ def check_configuration(config: Path) -> Iterator[Check]:
     loose = _loose([config / "keys", *sorted((config / "keys").glob("*.key"))])
     if loose:
         yield Check(CONFIGURATION, "fail", f"others may read the digest keys: {loose[0]}", f"chmod go= {loose[0]}")
+    loose = _loose([config / "clients", *sorted((config / "clients").glob("*"))])
+    if loose:
+        line = f"others may read the clients' configurations that init keeps: {loose[0]}"
+        yield Check(CONFIGURATION, "fail", line, f"chmod go= {loose[0]}")
 
 
 def check_lake(lake: Path, config: Path, now_s: float) -> Iterator[Check]:

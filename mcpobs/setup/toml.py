@@ -16,7 +16,7 @@ from mcpobs.setup.located import MalformedError, Node, malformed
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""")
-_STRING = re.compile(
+STRING = re.compile(
     r'"""(?:\\.|[^\\])*?"{3,5}'  # up to two quotes may stand before the three that end it
     r"|'''.*?'{3,5}"
     r'|"(?:\\.|[^"\\\n])*"'
@@ -117,7 +117,7 @@ def _value(text: str, at: int, path: tuple[str, ...], found: list[Assignment]) -
         case "{":
             return _inline_table(text, at, path, found)
         case '"' | "'":
-            end = _skip(_STRING, text, at)
+            end = _skip(STRING, text, at)
             return Node("string", at, end, tomllib.loads(f"x={text[at:end]}")["x"])
     word = text[at : _skip(_BARE, text, at)].rstrip(" \t")
     return Node("other", at, at + len(word), word)

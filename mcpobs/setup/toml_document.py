@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcpobs.setup import toml
-from mcpobs.setup.document import SECRET, Entry, Layout, Object, Tree, string
-from mcpobs.setup.located import Edit, Member, lead, newline
+from mcpobs.setup import masking, toml
+from mcpobs.setup.document import Entry, Layout, Object, Tree, string
+from mcpobs.setup.located import Edit, Member, Node, lead, newline
 
 _COMMAND = re.compile(r"""(?P<before>.*?)(["']?)command\2[ \t]*=[ \t]*""", re.DOTALL)
+_COMMENT = re.compile(rf"{toml.STRING.pattern}|(?P<line>#[^\r\n]*)", re.DOTALL)
 _REST = re.compile(r"[^\r\n]*")
 
 
@@ -41,13 +42,11 @@ class TomlDocument:
         depth = len(where)
         own = [a for a in self.parsed.assignments if a.path[:depth] == where and len(a.path) > depth]
         direct = [a for a in own if len(a.path) == depth + 1]
-        below = [a for a in own if a.node.kind in ("string", "other") and a.path[depth] in SECRET]
-        env = [a for a in below if a.path[depth] == "env" and a.node.kind == "string"]
+        env = [a for a in own if a.path[depth] == "env" and a.node.kind == "string"]
         return Entry(
             where,
             tuple(Member(a.path[-1], a.at, a.node) for a in direct),
             env={a.path[-1]: a.node.value for a in env},
-            secrets=tuple(a.node for a in below),
             inline=any(a.inline for a in direct if a.path[-1] == "command"),
         )
 
@@ -82,8 +81,24 @@ class TomlDocument:
         match = _REST.match(self.text, at)
         return match.end() if match else at
 
+    def leaves(self) -> Iterator[Node]:
+        for assignment in self.parsed.assignments:
+            if assignment.node.kind != "object":  # its values are assignments of their own
+                yield from _leaves(assignment.node)
+
+    def comments(self) -> Iterator[tuple[int, int, str]]:
+        return masking.comments(self.text, _COMMENT)
+
     def tree(self) -> Tree:
         return _tree(self.parsed.data)
+
+
+def _leaves(node: Node) -> Iterator[Node]:
+    """An inline table in an array is one: its values are not known by their places."""
+    if node.kind != "array":
+        yield node
+    for item in node.items:
+        yield from _leaves(item)
 
 
 def _tree(value: object) -> Tree:
