@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import signal
 import sys
@@ -31,6 +32,11 @@ Row = tuple[Any, ...]
 _START: Final = "import sys; sys.path.append(sys.argv[1]); from mcpobs.queries import worker; worker.main()"
 _ROOT: Final = str(Path(__file__).absolute().parents[2])
 _PREFIX: Final = "mcpobs-sql-"
+_NEEDED: Final = re.compile(
+    r"(PYTHON|MCPOBS|LD|DYLD|LC|NIX|CONDA)_?[A-Z_]*$|(HOME|LANG|PATH|TZ|VIRTUAL_ENV|__PYVENV_LAUNCHER__)$"
+)
+"""Variables that the process gets: what Python and its libraries start with, and no token of anybody's."""
+
 _STALE_S: Final = 60.0
 _READ: Final = 1 << 18
 _WRITE: Final = 1 << 16
@@ -125,7 +131,7 @@ class Process:
         answers, child_out = map(_above_standard, os.pipe())
         child_in, questions = map(_above_standard, os.pipe())
         nothing = _above_standard(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
-        environment = dict(os.environ)
+        environment = {name: value for name, value in os.environ.items() if _NEEDED.match(name)}
         if self._folder is not None:
             environment["TMPDIR"] = str(self._folder)
         try:
@@ -260,8 +266,10 @@ class Process:
             )
         if number == getattr(signal, "SIGXCPU", None):
             return Ended("the query took too much of the processor and was ended", NARROW)
-        how = f"signal {number}" if number else f"exit code {os.WEXITSTATUS(status)}"
-        return Ended(f"the query broke the engine ({how})", "simplify the statement: it may nest too deep")
+        if number is None:
+            code = os.WEXITSTATUS(status)
+            return Ended(f"the process for SQL ended early (exit code {code})", "`mcpobs doctor` checks the set-up")
+        return Ended(f"the query broke the engine (signal {number})", "simplify the statement: it may nest too deep")
 
     def _reap(self) -> None:
         with self._lock:

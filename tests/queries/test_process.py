@@ -231,13 +231,32 @@ def test_the_memory_of_the_process_is_bounded_by_the_kernel(lake: Path) -> None:
     assert "narrow the query" in str(caught.value)
 
 
-def test_a_process_that_is_killed_from_elsewhere_is_an_error(lake: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (signal.SIGKILL, "needs more than 256 MB of memory, or was killed"),
+        (signal.SIGABRT, "needs more than 256 MB of memory, or was killed"),
+        (signal.SIGXCPU, "took too much of the processor"),
+        (signal.SIGSEGV, "broke the engine"),
+        (signal.SIGTERM, "broke the engine"),
+    ],
+)
+def test_a_process_that_ends_early_is_an_error(number: signal.Signals, message: str, lake: Path) -> None:
     with Process() as asked:
         events = asked.ask(Question(lake, FOREVER), SMALL)
         next(events)
-        os.kill(asked._pid, signal.SIGKILL)
-        with pytest.raises(UsageError, match="or was killed"):
+        os.kill(asked._pid, number)
+        with pytest.raises(UsageError, match=message):
             next(event for event in events if isinstance(event, Done))
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Linux shows the environment of a process")
+def test_the_process_gets_no_secret_of_the_environment(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with Process() as asked:
+        next(asked.ask(Question(lake, FOREVER), SMALL))
+        assert b"secret" not in Path(f"/proc/{asked._pid}/environ").read_bytes()
 
 
 def test_a_process_that_is_not_asked_ends(temporary: Path) -> None:
