@@ -72,3 +72,12 @@ def test_a_report_loads_duckdb_and_nothing_else_that_is_heavy(argv: list[str], h
     assert "_duckdb" in loaded
     heavy = {"typer", "click", "rich", "duckdb", "deltalake", "pyarrow", "polars", "pandas", "opentelemetry", "grpc"}
     assert loaded & (heavy | {"asyncio", "yaml"}) == set()
+
+
+def test_a_query_loads_the_engine_in_its_own_process_only(home: Path) -> None:
+    lake = home / "lake"
+    wrapper = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(lake), "--", "cat"]
+    subprocess.run(wrapper, input=b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n', timeout=60, check=True)
+    loaded = _modules(["query", "select count(*) as n from spans", "--lake", str(lake)])
+    heavy = {"typer", "click", "rich", "duckdb", "_duckdb", "deltalake", "pyarrow", "polars", "opentelemetry", "grpc"}
+    assert loaded & (heavy | {"asyncio", "yaml", "subprocess", "pickle"}) == set()

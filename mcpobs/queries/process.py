@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import select
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
@@ -31,6 +32,11 @@ Row = tuple[Any, ...]
 _START: Final = "import sys; sys.path.append(sys.argv[1]); from mcpobs.queries import worker; worker.main()"
 _ROOT: Final = str(Path(__file__).absolute().parents[2])
 _PREFIX: Final = "mcpobs-sql-"
+_NEEDED: Final = re.compile(
+    r"(PYTHON|MCPOBS|LD|DYLD|LC|NIX|CONDA)_?[A-Z_]*$|(HOME|LANG|PATH|TZ|VIRTUAL_ENV|__PYVENV_LAUNCHER__)$"
+)
+"""Variables that the process gets: what Python and its libraries start with, and no token of anybody's."""
+
 _STALE_S: Final = 60.0
 _READ: Final = 1 << 18
 _WRITE: Final = 1 << 16
@@ -109,13 +115,24 @@ class Process:
     """A process that waits for its one question. Start it early: it loads the engine meanwhile. Close it."""
 
     def __init__(self) -> None:
-        self._folder, self._hold = _temporary_folder()
         self._lock = Lock()
         self._status: int | None = None
+        self._folder: Path | None = None
+        self._hold: int | None = None
+        self._pid = self._answers = self._questions = -1
+        try:
+            with _uninterrupted():
+                self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
+        self._folder, self._hold = _temporary_folder()
         answers, child_out = map(_above_standard, os.pipe())
         child_in, questions = map(_above_standard, os.pipe())
         nothing = _above_standard(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC))
-        environment = dict(os.environ)
+        environment = {name: value for name, value in os.environ.items() if _NEEDED.match(name)}
         if self._folder is not None:
             environment["TMPDIR"] = str(self._folder)
         try:
@@ -134,7 +151,6 @@ class Process:
         except OSError as error:
             os.close(answers)
             os.close(questions)
-            self._remove()
             raise UsageError(f"the process for SQL cannot be started: {error.strerror}") from None
         finally:
             for descriptor in (child_in, child_out, nothing):
@@ -146,7 +162,7 @@ class Process:
     def kill(self) -> None:
         """Ends the process at once; from any thread, and more than once."""
         with self._lock:
-            if self._status is None:
+            if self._status is None and self._pid > 0:
                 with suppress(ProcessLookupError):
                     os.kill(self._pid, signal.SIGKILL)
 
@@ -162,14 +178,15 @@ class Process:
 
     def close(self) -> None:
         """Ends the process, waits for it, and removes its temporary files."""
-        self.kill()
-        self._reap()
-        for name in ("_answers", "_questions"):
-            descriptor = getattr(self, name)
-            if descriptor >= 0:
-                setattr(self, name, -1)
-                os.close(descriptor)
-        self._remove()
+        with _uninterrupted():
+            self.kill()
+            self._reap()
+            for name in ("_answers", "_questions"):
+                descriptor = getattr(self, name)
+                if descriptor >= 0:
+                    setattr(self, name, -1)
+                    os.close(descriptor)
+            self._remove()
 
     def __enter__(self) -> Process:
         return self
@@ -191,7 +208,7 @@ class Process:
         for frame in self._frames(packed({"kind": "question", **asked}), ends_s, limits):
             try:
                 event = _event(frame, encoders)
-            except (KeyError, TypeError, ValueError, FrameError):
+            except (KeyError, TypeError, ValueError, RecursionError):
                 raise Ended("the process for SQL sent what is no answer", NARROW) from None
             yield event
             if isinstance(event, Done):
@@ -250,12 +267,14 @@ class Process:
             )
         if number == getattr(signal, "SIGXCPU", None):
             return Ended("the query took too much of the processor and was ended", NARROW)
-        how = f"signal {number}" if number else f"exit code {os.WEXITSTATUS(status)}"
-        return Ended(f"the query broke the engine ({how})", "simplify the statement: it may nest too deep")
+        if number is None:
+            code = os.WEXITSTATUS(status)
+            return Ended(f"the process for SQL ended early (exit code {code})", "`mcpobs doctor` checks the set-up")
+        return Ended(f"the query broke the engine (signal {number})", "simplify the statement: it may nest too deep")
 
     def _reap(self) -> None:
         with self._lock:
-            if self._status is None:
+            if self._status is None and self._pid > 0:
                 self._status = 0
                 with suppress(ChildProcessError):
                     _, self._status = os.waitpid(self._pid, 0)
@@ -268,6 +287,16 @@ class Process:
         if self._hold is not None:
             os.close(self._hold)
             self._hold = None
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C comes after the block, so that nothing is left behind."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _above_standard(descriptor: int) -> int:
@@ -303,14 +332,11 @@ def _event(frame: Frame, plain: list[bool]) -> Event:
 
 
 def _rows(frame: Frame, plain: list[bool]) -> Rows:
-    rows: list[Row] = []
-    for given in frame["rows"]:
-        if len(given) != len(plain):
-            raise FrameError("a row has not the columns of its answer")
-        if all(plain):
-            rows.append(tuple(given))
-        else:
-            rows.append(tuple(v if as_is else decoded(v) for v, as_is in zip(given, plain, strict=True)))
+    rows: list[Row] = [tuple(given) for given in frame["rows"]]
+    if any(len(row) != len(plain) for row in rows):
+        raise FrameError("a row has not the columns of its answer")
+    if not all(plain):
+        rows = [tuple(v if as_is else decoded(v) for v, as_is in zip(row, plain, strict=True)) for row in rows]
     return Rows(rows, int(frame["bytes"]) + _CELL_BYTES * len(rows) * len(plain))
 
 

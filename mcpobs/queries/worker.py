@@ -22,7 +22,7 @@ from mcpobs.errors import LakeError, McpobsError, UsageError
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import fence, own
-from mcpobs.queries.frames import HEAD_BYTES, MAX_FRAME, Frame, FrameError, encoded, is_plain, packed, take
+from mcpobs.queries.frames import MAX_FRAME, Frame, FrameError, encoded, is_plain, packed, packed_rows, take
 from mcpobs.queries.header import Column
 from mcpobs.queries.limits import NARROW, Limits
 from mcpobs.queries.process import OUT_OF_MEMORY, Question, Row
@@ -95,7 +95,10 @@ class _Sender:
         self._left_bytes = 0
 
     def send(self, frame: Frame) -> None:
-        content = memoryview(packed(frame))
+        self._write(packed(frame))
+
+    def _write(self, frame: bytes) -> None:
+        content = memoryview(frame)
         with self._lock:
             while content:
                 content = content[os.write(self._descriptor, content) :]
@@ -147,10 +150,10 @@ class _Sender:
                 for row in rows
             ]
         try:
-            size = len(packed({"kind": "rows", "rows": values, "bytes": 0})) - HEAD_BYTES
+            content = packed_rows(values)
         except FrameError:
-            size = MAX_FRAME
-        if size > self._frame_bytes:
+            content = b""
+        if not 0 < len(content) <= self._frame_bytes:
             if len(rows) == 1:
                 raise UsageError(
                     f"a row of the answer has more than {self._frame_bytes >> 10:,} KiB",
@@ -158,8 +161,8 @@ class _Sender:
                 )
             half = len(rows) // 2
             return self._add(rows[:half]) + self._add(rows[half:])
-        self.send({"kind": "rows", "rows": values, "bytes": size})
-        return size
+        self._write(content)
+        return len(content)
 
 
 def _answer(question: Question, limits: Limits, sender: _Sender) -> None:

@@ -14,9 +14,12 @@ from jsonschema import Draft202012Validator
 from mcpobs.cli.printing import commit_first
 from mcpobs.cli.serving import answered
 from mcpobs.queries import catalog
+from mcpobs.queries.limits import Limits
+from mcpobs.queries.process import Done, Question
 from mcpobs.serve.bounded import NOTE
-from mcpobs.serve.pool import THREADS, Pool
+from mcpobs.serve.pool import MAX_WAITING, THREADS, Pool
 from mcpobs.serve.protocol import Call
+from mcpobs.serve.spare import Spare
 from mcpobs.serve.tools import Sources, Tool, all_tools
 from tests.serve.conftest import HOSTILE
 
@@ -211,13 +214,107 @@ def test_a_call_that_is_cancelled_ends(running: Running) -> None:
     assert "cancelled" in result["content"][0]["text"]
 
 
-def test_long_calls_do_not_keep_one_waiting_that_needs_no_thread(running: Running) -> None:
-    long = [running.start("sql", query=FOREVER, timeout_s=30) for _ in range(THREADS["sql"])]
-    wrong = running.start("sql", query="")
-    assert running.result()[0] is wrong
+HOLDING = "select damerau_levenshtein(repeat('ab', 16500), repeat('ba', 16500)) as n"
+"""It looks at no interrupt."""
+
+
+@pytest.mark.parametrize("query", [FOREVER, HOLDING])
+def test_sql_that_holds_keeps_no_other_tool_waiting(query: str, running: Running) -> None:
+    long = [running.start("sql", query=query, timeout_s=30) for _ in range(THREADS["sql"] + 3)]
+    others = [running.start("overview"), running.start("report", name="loops"), running.start("columns")]
+    others += [running.start("sql", query="")]
+    answered = [running.result() for _ in others]
+    assert {id(call) for call, _ in answered} == {id(call) for call in others}
     for call in long:
         running.pool.stop(call)
     assert {id(running.result()[0]) for _ in long} == {id(call) for call in long}
+
+
+def test_reports_that_hold_keep_no_sql_waiting(lake: Path) -> None:
+    held, began = Event(), []
+
+    def hold(*_: Any) -> Any:
+        began.append(True)
+        held.wait()
+        return {}
+
+    running = Running(lake, (*TOOLS.values(), Tool("held", "t", "d", (), {}, hold)))
+    for _ in range(THREADS["reports"] + 2):
+        running.start("held")
+    sql = running.start("sql", query="select 1 as one")
+    done, result = running.result()
+    assert (done, result["isError"]) == (sql, False)
+    assert len(began) == THREADS["reports"]
+    held.set()
+    assert running.pool.close(30)
+
+
+def test_sql_waits_in_a_line_of_bounded_length_and_a_cancel_frees_a_place(running: Running) -> None:
+    first = [running.start("sql", query=FOREVER, timeout_s=30) for _ in range(THREADS["sql"])]
+    while any(running.pool._jobs[call].waits for call in first):
+        running.woken.wait()
+        running.woken.clear()
+    waiting = [running.start("sql", query="select 1 as a") for _ in range(MAX_WAITING["sql"])]
+    refused = running.start("sql", query="select 1 as a")
+    done, result = running.result()
+    assert (done, result["isError"]) == (refused, True)
+    assert "16 calls of sql wait already" in result["content"][0]["text"]
+    running.pool.stop(waiting[0])
+    late = running.start("sql", query="select 2 as a")
+    for call in first:
+        running.pool.stop(call)
+    results = {id(call): result for call, result in (running.result() for _ in [*first, *waiting, late])}
+    assert results[id(late)]["structuredContent"]["rows"] == [{"a": 2}]
+    assert all(not results[id(call)]["isError"] for call in waiting[1:])
+
+
+def test_a_process_for_sql_waits_for_the_next_call_and_is_used_once(lake: Path) -> None:
+    spare = Spare()
+    spare.refill()
+    spare.refill()
+    waiting = spare._waiting
+    assert waiting is not None
+    first = spare.take()
+    assert first is waiting
+    second = spare.take()
+    assert second is not first
+    spare.refill()
+    waiting = spare._waiting
+    assert waiting is not None
+    waiting.close()  # somebody killed it
+    third = spare.take()
+    assert third is not waiting
+    for process in (first, second, third):
+        assert [type(event) for event in process.ask(Question(lake, "select 1 as a"), Limits())][-1] is Done
+        process.close()
+    spare.refill()
+    waiting = spare._waiting
+    assert waiting is not None
+    spare.close()
+    assert not waiting.alive
+    spare.refill()
+    assert spare._waiting is None
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("select length(repeat('x', 3900000000)) as n", "the SQL does not work: Failed to allocate"),
+        ("select " + "(" * 5_000 + "1" + ")" * 5_000, ""),
+        (f"select {', '.join(f'{n} as c{n}' for n in range(1001))}", "the answer has 1,001 columns"),
+        (f"select {', '.join(f'x as c{n}' for n in range(1000))} from (select repeat('€', 5000) as x)", "a row of the"),
+    ],
+)
+def test_sql_that_would_fill_the_memory_is_an_error(query: str, error: str, ask: Ask) -> None:
+    assert error in ask("sql", query=query, timeout_s=20)["error"]
+    assert ask("sql", query="select 1 as one")["rows"] == [{"one": 1}]
+
+
+def test_an_answer_of_a_million_long_rows_is_cut_and_says_so(ask: Ask) -> None:
+    told = ask("sql", query="select repeat('x', 2000) as t from range(1000000)", limit=1000)
+    assert 0 < len(told["rows"]) < 250
+    assert told["cut"][0].startswith(f"{len(told['rows'])} of more than ")
+    assert "200,000 bytes are the most" in told["cut"][0]
 
 
 def test_all_calls_end_when_the_pool_is_closed(lake: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from mcpobs.serve.stdio import MAX_LINE
 from tests.serve.frames import Frame, initialize, line, modern, notification, request
-from tests.serve.test_pool import FOREVER
+from tests.serve.test_pool import FOREVER, HOLDING
 
 Start = Callable[..., "Server"]
 
@@ -127,10 +127,11 @@ def test_answers_come_when_they_are_there_and_not_in_order(start: Start) -> None
     assert (slow["id"], slow["result"]["isError"]) == ("slow", True)
 
 
-def test_the_end_of_its_input_ends_it_in_the_middle_of_a_query(start: Start) -> None:
+@pytest.mark.parametrize("query", [FOREVER, HOLDING])
+def test_the_end_of_its_input_ends_it_in_the_middle_of_a_query(query: str, start: Start) -> None:
     server = start()
     server.ask(initialize(0))
-    server.send(request(1, "tools/call", name="sql", arguments={"query": FOREVER, "timeout_s": 30}))
+    server.send(request(1, "tools/call", name="sql", arguments={"query": query, "timeout_s": 30}))
     server.ask(request(2, "ping"))
     assert server.end() == (0, b"", b"")
 
@@ -148,7 +149,7 @@ def test_what_was_answered_before_the_end_of_the_input_is_written_whole(start: S
 def test_a_signal_ends_it(number: signal.Signals, code: int, start: Start) -> None:
     server = start()
     server.ask(initialize(0))
-    server.send(request(1, "tools/call", name="sql", arguments={"query": FOREVER, "timeout_s": 30}))
+    server.send(request(1, "tools/call", name="sql", arguments={"query": HOLDING, "timeout_s": 30}))
     server.ask(request(2, "ping"))
     server.process.send_signal(number)
     assert server.process.wait(60) == code
