@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from mcpobs.errors import EXIT_INTERRUPTED, McpobsError
+from mcpobs.errors import EXIT_INTERRUPTED, EXIT_USAGE, McpobsError
 
 
 def main() -> None:
@@ -18,6 +18,14 @@ def main() -> None:
         if sys.stderr is not None:  # print() would take stdout instead
             print(error, file=sys.stderr)
         code = error.exit_code
+    except ImportError as error:
+        from mcpobs.installed.extras import damaged, is_own
+
+        if not is_own(error):
+            raise
+        if sys.stderr is not None:
+            print(damaged(error), file=sys.stderr)
+        code = EXIT_USAGE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # `| head`: the reader has what it wanted
