@@ -12,13 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mcpobs.installed import commands
-from mcpobs.installed.distribution import (
-    PACKAGE,
-    Distribution,
-    is_former,
-    of_this_copy,
-    providers,
-)
+from mcpobs.installed.distribution import PACKAGE, Distribution, is_former, of_this_copy, providers
 from mcpobs.installed.environment import Environment, current, same
 from mcpobs.setup.check import Check
 
@@ -60,7 +54,7 @@ def _foreign(env: Environment, own: Distribution | None, other: Distribution) ->
     changed = _changed(own) if own is not None else []
     hint = f"{commands.uninstall(other, env)} && {commands.install_again(env, own)}"
     if not changed:
-        return Check(ABOUT, "warn", f"{who}; to remove it removes files of ours", hint)
+        return Check(ABOUT, "warn", f"{who}; removing it removes files of ours", hint)
     return Check(ABOUT, "fail", f"{who}; it has replaced or removed files of ours: {_first(changed)}", hint)
 
 
