@@ -24,7 +24,7 @@ def _leave_current_folder(*, by_module: bool) -> None:
 if __name__ == "__main__":
     _leave_current_folder(by_module=True)
 
-from mcpobs.errors import EXIT_INTERRUPTED, McpobsError  # noqa: E402 - not from the current folder
+from mcpobs.errors import EXIT_INTERRUPTED, EXIT_USAGE, McpobsError  # noqa: E402 - not from the current folder
 
 
 def main() -> None:
@@ -38,6 +38,14 @@ def main() -> None:
         if sys.stderr is not None:  # print() would take stdout instead
             print(error, file=sys.stderr)
         code = error.exit_code
+    except ImportError as error:
+        from mcpobs.installed.extras import damaged, is_own
+
+        if not is_own(error):
+            raise
+        if sys.stderr is not None:
+            print(damaged(error), file=sys.stderr)
+        code = EXIT_USAGE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # `| head`: the reader has what it wanted

@@ -41,6 +41,15 @@ def install_again(env: Environment, own: Distribution | None) -> str:
     return _installing(env, own, None, again=True)
 
 
+def repair(env: Environment | None = None) -> str:
+    """The command line that removes distributions of others from this copy's folder, and writes its files once more."""
+    env = env or current()
+    found = providers(env)
+    others = [each for each in found if not each.ours and each.provides(env.package)]
+    again = install_again(env, of_this_copy(env, found))
+    return " && ".join([*(uninstall(each, env) for each in others), again])
+
+
 def install_packages(packages: Sequence[str], env: Environment | None = None) -> str:
     """The command line that brings other packages in this environment to their newest releases."""
     env = env or current()

@@ -19,10 +19,22 @@ def needing(what: str, extra: str) -> Iterator[None]:
 
 def _lacking(what: str, extra: str, error: ImportError) -> UsageError:
     name = error.name or "a package"
-    if name.partition(".")[0] == "mcpobs":
-        return UsageError(f"mcpobs is damaged: {error}", "`mcpobs doctor` says which package did it, and what to do")
+    if is_own(error):
+        return damaged(error)
     from mcpobs.installed.commands import add_extra  # reads metadata, which only an error pays
 
     if isinstance(error, ModuleNotFoundError):
         return UsageError(f"{what} needs {name}", add_extra(extra))
     return UsageError(f"{what} needs {name}, which cannot be loaded: {error}", add_extra(extra))
+
+
+def is_own(error: ImportError) -> bool:
+    """Whether a module of ours is missing or incomplete."""
+    return (error.name or "").partition(".")[0] == "mcpobs"
+
+
+def damaged(error: ImportError) -> UsageError:
+    """For a copy whose files were removed or replaced, e.g. by a distribution of others with the same package."""
+    from mcpobs.installed.commands import repair
+
+    return UsageError(f"this installation of mcpobs is damaged: {error}", repair())

@@ -12,13 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mcpobs.installed import commands
-from mcpobs.installed.distribution import (
-    PACKAGE,
-    Distribution,
-    is_former,
-    of_this_copy,
-    providers,
-)
+from mcpobs.installed.distribution import PACKAGE, Distribution, is_former, of_this_copy, providers
 from mcpobs.installed.environment import Environment, current, same
 from mcpobs.setup.check import Check
 
@@ -36,6 +30,7 @@ def check(env: Environment | None = None, folder: Path | None = None) -> Iterato
     for each in found:
         if not each.ours:
             yield _foreign(env, own, each)
+    yield from _damage(env, own, found)
     yield from _former(env, own, found)
     yield from _second_copies(env, own, found)
     yield from _shadows(env, folder or Path.cwd())
@@ -57,36 +52,53 @@ def _foreign(env: Environment, own: Distribution | None, other: Distribution) ->
         hint = f"{commands.uninstall(other, env)}; it cannot be used beside ours in one environment"
         return Check(ABOUT, "warn", f"{who}; Python imports {env.package}", hint)
     changed = _changed(own) if own is not None else []
-    hint = f"{commands.uninstall(other, env)}, then {commands.install_again(env, own)}"
+    hint = f"{commands.uninstall(other, env)} && {commands.install_again(env, own)}"
     if not changed:
-        return Check(ABOUT, "warn", f"{who}; to remove it removes files of ours", hint)
-    names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-    return Check(ABOUT, "fail", f"{who}; it has replaced or removed files of ours: {names}", hint)
+        return Check(ABOUT, "warn", f"{who}; removing it removes files of ours", hint)
+    return Check(ABOUT, "fail", f"{who}; it has replaced or removed files of ours: {_first(changed)}", hint)
+
+
+def _damage(env: Environment, own: Distribution | None, found: Sequence[Distribution]) -> Iterator[Check]:
+    """What has happened to our files, unless a distribution of others explains it."""
+    if own is None or any(not each.ours and each.provides(env.package) for each in found):
+        return
+    changed = _changed(own)
+    if changed:
+        missing = any(not (own.folder / name).is_file() for name in changed)
+        line = f"files of this installation were changed or removed: {_first(changed)}"
+        yield Check(ABOUT, "fail" if missing else "warn", line, commands.install_again(env, own))
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _former(env: Environment, own: Distribution | None, found: Sequence[Distribution]) -> Iterator[Check]:
     for each in found:
         if is_former(each):
             line = f"mcpobs {each.version} in {each.folder} is ours, from when its distribution was called {each.name}"
-            hint = commands.install_again(env, own or each)
-            if own is not each:
-                hint = f"{commands.uninstall(each, env)}, then {hint}, because the first removes the shared command"
+            remove = commands.uninstall(each, env)  # with the command, which both have
+            if own is each:
+                hint = commands.install_missing(env)
+            else:
+                hint = remove if own is None else f"{remove} && {commands.install_again(env, own)}"
             yield Check(ABOUT, "warn", line, hint)
 
 
 def _second_copies(env: Environment, own: Distribution | None, found: Sequence[Distribution]) -> Iterator[Check]:
-    for each in found:
-        if each.ours and each is not own and not is_former(each):
+    copies = [each for each in found if each.ours and not is_former(each)]
+    for each in copies:
+        if each is not own:
             used = f"Python imports {env.package}"
             line = f"a second installation, {each.name} {each.version} in {each.folder}, is not used: {used}"
-            yield Check(ABOUT, "warn", line, _without(env, own, each))
+            yield Check(ABOUT, "warn", line, _without(env, own, each, len(copies)))
 
 
-def _without(env: Environment, own: Distribution | None, other: Distribution) -> str:
-    """How to remove a copy that is not imported. pip removes the one that it finds first."""
+def _without(env: Environment, own: Distribution | None, other: Distribution, copies: int) -> str:
+    """How to have one copy. pip removes the one that it finds first, so it is called for each."""
     if own is None:
         return f"leave {env.package.parent} out of PYTHONPATH to use it, or remove it: {commands.uninstall(other, env)}"
-    return f"{commands.uninstall(own, env)} (once for each installation), then {commands.install_again(env, own)}"
+    return " && ".join([*[commands.uninstall(own, env)] * copies, commands.install_again(env, own)])
 
 
 def _shadows(env: Environment, folder: Path) -> Iterator[Check]:

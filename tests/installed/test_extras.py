@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from mcpobs.errors import UsageError
-from mcpobs.installed.commands import add_extra
+from mcpobs.installed.commands import add_extra, repair
 from mcpobs.installed.extras import needing
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,36 @@ def test_what_only_makes_it_faster_is_done_without(tmp_path: Path) -> None:
 def test_a_module_of_ours_that_is_missing_is_no_missing_extra() -> None:
     with pytest.raises(UsageError, match="damaged") as caught, needing("x", "http"):
         import mcpobs.no_such_module  # type: ignore[import-not-found] # noqa: F401
-    assert "mcpobs doctor" in (caught.value.hint or "")
+    assert caught.value.hint == repair()
+
+
+@pytest.mark.parametrize(
+    ("words", "lost"),
+    [
+        *((["doctor"], lost) for lost in ("__init__.py", "settings.py", "cli/app.py")),
+        *((["report"], lost) for lost in ("settings.py", "cli/door.py")),
+        (["instrument", "--", "cat"], "cli/door.py"),
+        *((["--version"], lost) for lost in ("__init__.py", "cli/app.py")),
+    ],
+)
+def test_a_damaged_installation_gets_one_line_and_the_command_that_mends_it(
+    tmp_path: Path, words: list[str], lost: str
+) -> None:
+    """As after the installation of a distribution that writes its files over ours."""
+    shutil.copytree(ROOT / "mcpobs", tmp_path / "mcpobs", ignore=shutil.ignore_patterns("__pycache__"))
+    if lost == "__init__.py":
+        (tmp_path / "mcpobs" / lost).write_text("theirs = True\n")
+    else:
+        (tmp_path / "mcpobs" / lost).unlink()
+    code = "import sys; sys.argv[0] = 'mcpobs'; from mcpobs.__main__ import main; main()"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *words], env=env, input="", capture_output=True, text=True, timeout=120
+    )
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("mcpobs: error: this installation of mcpobs is damaged: ")
+    assert hint.startswith("hint: ")
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_other_faults_pass() -> None:

@@ -75,7 +75,7 @@ def test_a_foreign_distribution_that_replaced_files_of_ours_fails(tmp_path: Path
     assert "mcpobs 0.9" in line
     assert "mcpobs/__init__.py" in line
     assert "mcpobs/cli.py" not in line
-    remove, install = hint.split(", then ")
+    remove, install = hint.split(" && ")
     assert remove == f"{env.python} -m pip uninstall -y mcpobs"
     assert install == f"{env.python} -m pip install --force-reinstall --no-deps mcpobs-otel==0.1.0"
 
@@ -94,7 +94,7 @@ def test_a_foreign_distribution_that_replaced_nothing_is_a_warning(tmp_path: Pat
     distribution(tmp_path / "site", name, "0.9", files=["mcpobs/__init__.py", "mcpobs/asgi.py"], **FOREIGN)
     ((state, line, hint),) = _faults(env)
     assert (state, f"{name} 0.9" in line) == ("warn", True)
-    assert hint.startswith(f"{env.python} -m pip uninstall -y {name}, then ")
+    assert hint.startswith(f"{env.python} -m pip uninstall -y {name} && ")
 
 
 def _as_a_wheel(site: Path) -> None:
@@ -168,6 +168,18 @@ def test_distributions_that_only_sound_alike_are_left_alone(tmp_path: Path) -> N
     assert _faults(env) == []
 
 
+@pytest.mark.parametrize(("gone", "state"), [(True, "fail"), (False, "warn")])
+def test_files_of_ours_that_are_not_as_they_were_installed_are_reported(tmp_path: Path, gone: bool, state: str) -> None:
+    env = _ours(tmp_path)
+    if gone:
+        (env.package / "cli.py").unlink()
+    else:
+        (env.package / "cli.py").write_text("changed = True\n")
+    ((found, line, hint),) = _faults(env)
+    assert (found, "mcpobs/cli.py" in line) == (state, True)
+    assert hint == f"{env.python} -m pip install --force-reinstall --no-deps mcpobs-otel==0.1.0"
+
+
 # -- more than one of ours ----------------------------------------------------------------------------------------
 
 
@@ -180,8 +192,9 @@ def test_a_second_copy_in_another_folder_is_reported_with_the_one_that_is_used(t
     assert state == "warn"
     assert f"mcpobs-otel 0.0.9 in {tmp_path / 'user'}" in line
     assert str(env.package) in line
-    assert "uninstall" in hint
-    assert "install --force-reinstall" in hint
+    remove = f"{env.python} -m pip uninstall -y mcpobs-otel"
+    again = f"{env.python} -m pip install --force-reinstall --no-deps mcpobs-otel==0.1.0"
+    assert hint == f"{remove} && {remove} && {again}"
 
 
 def test_an_editable_and_a_regular_copy_are_two(tmp_path: Path) -> None:
@@ -222,7 +235,7 @@ def test_an_old_installation_beside_the_new_one_is_to_be_removed_first(tmp_path:
         distribution(tmp_path / "site", "mcpobs")
     ((state, line, hint),) = _faults(env)
     assert (state, "is ours" in line) == ("warn", True)
-    assert hint.startswith(f"{env.python} -m pip uninstall -y mcpobs, then {env.python} -m pip install ")
+    assert hint.startswith(f"{env.python} -m pip uninstall -y mcpobs && {env.python} -m pip install ")
 
 
 def test_an_old_installation_alone_is_to_be_replaced(tmp_path: Path) -> None:
