@@ -113,6 +113,7 @@ CALLER_FLAGS = "mcpobs.caller.trace_flags"
 HTTP_ENDED = "mcpobs.http.ended"
 HTTP_REJECTION = "mcpobs.http.rejection"
 HTTP_STREAM = "mcpobs.http.stream"
+HTTP_UNVERIFIED = "mcpobs.http.unverified"
 HTTP_UNREAD_BYTES = "mcpobs.http.unread.size"
 
 # -- values -----------------------------------------------------------------------------------------------
@@ -343,6 +344,13 @@ NAMES: tuple[Name, ...] = (
         "ours",
     ),
     Name(HTTP_REJECTION, None, "text", "why the server did not let the request in; HTTP spans", "ours"),
+    Name(
+        HTTP_UNVERIFIED,
+        None,
+        "text",
+        "why the bearer token vouches for nobody: no_keys, unknown_key, expired, invalid or too_long; HTTP spans",
+        "ours",
+    ),
     Name(
         HTTP_UNREAD_BYTES,
         None,

@@ -95,7 +95,8 @@ class Exchange:
     """Told in this order: `body_of_request` (of a POST), `answered`, `chunk` for each part, `ended`. Only the first
     and the last are sure to come."""
 
-    def __init__(self, books: Books, request: Request, identity: Identity) -> None:
+    def __init__(self, books: Books, request: Request, identity: Identity, unverified: str | None = None) -> None:
+        self._unverified = unverified  # why the request's token vouches for nobody
         self._books = books
         self._request = request
         self._identity = identity
@@ -367,6 +368,8 @@ class Exchange:
             semconv.HTTP_VERSION: request.version,
             semconv.HTTP_ENDED: how,
         }
+        if self._unverified is not None:
+            attributes[semconv.HTTP_UNVERIFIED] = self._unverified
         if self._unread_bytes:
             attributes[semconv.HTTP_UNREAD_BYTES] = self._unread_bytes
         if request.peer is not None:

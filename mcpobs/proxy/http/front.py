@@ -195,6 +195,8 @@ class Front:
             target: str | TargetError = origin_form(request.method, request.raw_path, self._names_us(request))
         except TargetError as error:
             target = error
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await self._options.verify.ready(headers)
         exchange = self._open(request, request.method, target if isinstance(target, str) else "")
         passage = Passage(self, request, exchange, target)
         task = asyncio.current_task()
@@ -265,7 +267,8 @@ class Front:
                 connection=f"{peer[0]}:{peer[1]}" if peer else "?",
                 began=now(),
             )
-            return Exchange(self._books, head, self._options.verify(headers))
+            identity = self._options.verify(headers)
+            return Exchange(self._books, head, identity, self._options.verify.unverified)
         except Exception as error:  # observation fails open
             self.broke(error)
             return None
