@@ -113,6 +113,8 @@ CALLER_FLAGS = "mcpobs.caller.trace_flags"
 HTTP_ENDED = "mcpobs.http.ended"
 HTTP_REJECTION = "mcpobs.http.rejection"
 HTTP_STREAM = "mcpobs.http.stream"
+HTTP_UNVERIFIED = "mcpobs.http.unverified"
+HTTP_UNREAD_BYTES = "mcpobs.http.unread.size"
 
 # -- values -----------------------------------------------------------------------------------------------
 EXECUTE_TOOL = "execute_tool"  # gen_ai.operation.name of a tools/call
@@ -367,6 +369,20 @@ NAMES: tuple[Name, ...] = (
         "ours",
     ),
     Name(HTTP_REJECTION, None, "text", "why the server did not let the request in; HTTP spans", "ours"),
+    Name(
+        HTTP_UNVERIFIED,
+        None,
+        "text",
+        "why the bearer token vouches for nobody: no_keys, unknown_key, expired, invalid or too_long; HTTP spans",
+        "ours",
+    ),
+    Name(
+        HTTP_UNREAD_BYTES,
+        None,
+        "bigint",
+        "bytes of the response's body that passed unread, because there were too many events or bytes; HTTP spans",
+        "ours",
+    ),
     Name(HTTP_STREAM, None, "text", "request or standing, where the response was an event stream; HTTP spans", "ours"),
     Name(SERVICE_INSTANCE_ID, None, "text", "id of the recording process (resource)", "otel"),
 )

@@ -9,9 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jwt
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcpobs import semconv
+from mcpobs.proxy.http.body import MOST_WORK
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
 from mcpobs.settings import IdentityConfig
@@ -95,7 +98,7 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
     _play(script, lake, config, [])
     _play([{"method": "tools/call", "id": 9, "params": {"name": "killed"}}], lake, config, [])
     rows = [json.loads(row) for file in (lake / "spool").iterdir() for row in scan(file.read_bytes()).rows]
-    return [*rows, *_rows_over_http(folder), _loss()]
+    return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss()]
 
 
 def _rows_over_http(folder: Path) -> list[dict[str, object]]:
@@ -120,6 +123,26 @@ def _rows_over_http(folder: Path) -> list[dict[str, object]]:
                 more = {} if message is begin else {"Mcp-Session-Id": "s"}
                 async with w.client.post(w.url + "/mcp", json=message, headers={**headers, **more}) as response:
                     await response.read()
+            return w.rows()
+
+    return asyncio.run(run())
+
+
+def _rows_of_a_flood(folder: Path) -> list[dict[str, object]]:
+    """A forged token, and more events than are read."""
+
+    async def server(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=b"data: {}\n\n" * MOST_WORK, content_type="text/event-stream")
+
+    keys = folder / "keys.json"
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    keys.write_text(json.dumps({"keys": [json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key))]}))
+
+    async def run() -> list[dict[str, object]]:
+        async with world(folder / "flood", server, identity=IdentityConfig(jwks=str(keys))) as w:
+            forged = {"Authorization": "Bearer forged"}
+            async with w.client.post(w.url + "/mcp", json=call("search"), headers=forged) as response:
+                await response.read()
             return w.rows()
 
     return asyncio.run(run())

@@ -19,6 +19,7 @@ from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import parse_traceparent
 
 MAX_METHOD = 128
+MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
 _ENVELOPE_BYTES = len('{"jsonrpc":"2.0","id":,"":}')
 _TELLING = frozenset({"initialize", "tools/list", "prompts/list"})  # their results tell of the server
 _WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})
@@ -57,7 +58,8 @@ class Conversation:
         if isinstance(message, dict):
             self._message(sender, message, stamp, span, len(frame), done)
         elif isinstance(message, list) and message:
-            for element in message:
+            self.unparsed += max(0, len(message) - MAX_BATCH)
+            for element in message[:MAX_BATCH]:
                 if isinstance(element, dict):
                     self._message(sender, element, stamp, None, None, done)
                 else:

@@ -14,11 +14,13 @@ from typing import NamedTuple
 MAX_PARTS = 10_000  # members or elements of one object or array; more are no JSON-RPC
 
 # Possessive throughout: linear, and no memory a character.
-_SPACE = re.compile(rb"[ \t\n\r]*+")
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+SPACE = re.compile(rb"[ \t\n\r]*+")
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null|NaN|-?Infinity")
 _TEXT = rb'[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"'
 _FLAT = rb"(?:\[(?:%b)*+\]|\{(?:%b)*+\})" % (_TEXT, _TEXT)  # a container that holds no other
+NESTED = rb"(?:\[(?:%b|%b)*+\]|\{(?:%b|%b)*+\})" % (_TEXT, _FLAT, _TEXT, _FLAT)
+"""A container that holds containers of no others, for a pattern with DOTALL."""
 # In one token: all that needs no thought, or a run of brackets, or a quote that is never closed.
 _TOKEN = re.compile(rb'(?:%b|%b)++|[\[{]++|[\]}]++|"' % (_TEXT, _FLAT), re.DOTALL)
 _FLAT_CONTAINER = re.compile(_FLAT, re.DOTALL)
@@ -38,7 +40,7 @@ class Member(NamedTuple):
 
 
 def skip_space(data: bytes, at: int) -> int:
-    match = _SPACE.match(data, at)
+    match = SPACE.match(data, at)
     return match.end() if match else at
 
 
@@ -47,7 +49,7 @@ def value_end(data: bytes, at: int) -> int | None:
     first = data[at : at + 1]
     if first and first in _OPENERS:
         return _container_end(data, at)
-    match = (_STRING if first == b'"' else _SCALAR).match(data, at)
+    match = (STRING if first == b'"' else _SCALAR).match(data, at)
     return match.end() if match else None
 
 
@@ -56,24 +58,28 @@ class Members(NamedTuple):
 
     items: list[Member]
     end: int
+    cut: tuple[str, int] | None = None  # the name and the start of the value at which the data ends
 
 
-def members(data: bytes, at: int) -> Members | None:
-    """The members of the object that begins at `at`; None where it is damaged."""
+def members(data: bytes, at: int, whole: bool = True) -> Members | None:
+    """The members of the object that begins at `at`; None where it is damaged. With `whole` False the data may end
+    within the object, which then has the members before that."""
     found: list[Member] = []
     at = skip_space(data, at + 1)
     if data[at : at + 1] == b"}":
         return Members(found, at + 1)
     while len(found) < MAX_PARTS:
-        match = _STRING.match(data, at)
+        match = STRING.match(data, at)
         name = _name(match.group()) if match else None
         if match is None or name is None:
-            return None
+            return None if whole else Members(found, at)
         at = skip_space(data, match.end())
         if data[at : at + 1] != b":":
             return None
         start = skip_space(data, at + 1)
         end = value_end(data, start)
+        if not whole and (end is None or end == len(data)):  # a number may go on
+            return Members(found, start, (name, start))
         if end is None:
             return None
         found.append(Member(name, start, end))
@@ -86,14 +92,17 @@ def members(data: bytes, at: int) -> Members | None:
     return None
 
 
-def elements(data: bytes, at: int) -> list[tuple[int, int]] | None:
-    """Where the elements lie of the array that begins at `at` and ends the data; None where it is damaged."""
+def elements(data: bytes, at: int, whole: bool = True) -> list[tuple[int, int]] | None:
+    """Where the elements lie of the array that begins at `at` and ends the data; None where it is damaged. With `whole`
+    False the data may end within the array, which then has the elements before that."""
     found: list[tuple[int, int]] = []
     at = skip_space(data, at + 1)
     if data[at:] == b"]":
         return found
     while len(found) < MAX_PARTS:
         end = value_end(data, at)
+        if not whole and (end is None or end == len(data)):
+            return found
         if end is None:
             return None
         found.append((at, end))

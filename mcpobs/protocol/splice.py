@@ -5,7 +5,7 @@ So integers of any size, doubled keys, spacing, key order and escapes reach the 
 
 from __future__ import annotations
 
-from mcpobs.protocol.decode import decode
+from mcpobs.protocol.decode import decode, is_too_large
 from mcpobs.protocol.envelope import members, skip_space
 from mcpobs.protocol.ids import id_key
 from mcpobs.protocol.trace import parse_traceparent
@@ -17,9 +17,9 @@ def with_trace_context(frame: bytes, traceparent: str) -> bytes:
     """The request with `params._meta.traceparent` set; `tracestate` and `baggage` stay as they are.
 
     The frame as it was where that place is not sure: no request object, a batch, params or _meta that are no
-    objects, one of the three names given twice, a frame that is damaged. A notification is left alone.
+    objects, one of the three names given twice, a frame that is damaged or too large. A notification is left alone.
     """
-    if parse_traceparent(traceparent) is None or not _is_request(frame):
+    if is_too_large(frame) or parse_traceparent(traceparent) is None or not _is_request(frame):
         return frame
     value = b'"%b"' % traceparent.encode()
     at = skip_space(frame, 0)

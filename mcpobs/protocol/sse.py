@@ -8,10 +8,17 @@ cuts off is none.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_EVENT_BYTES = 64 << 20
+MAX_ENDPOINT_BYTES = 16 << 10  # of an event that names an endpoint
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_LINE = re.compile(rb"[^\r\n]*+(?>\r\n|\n|\r)")
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_BLANK_LINE_END = re.compile(rb"(?>\r\n|\n|\r)\Z")
+_COMMENTS = re.compile(rb"(?::[^\r\n]*+(?>\r\n|\n|\r))++")
+_LONGEST_BLANK = 3  # bytes of a blank line that may come before its last one
 
 
 class Event(NamedTuple):
@@ -61,6 +68,18 @@ class Events:
         self._keep(rest)
         return found
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the event that is not complete yet."""
+        return self._data_bytes + len(self._half)
+
+    def resync(self) -> None:
+        """Forgets the event that is not complete yet, of which the next bytes may not follow."""
+        self._dropping = True
+        self._data, self._data_bytes = [], 0
+        self._half = bytearray(b":")
+        self._after_cr = False
+
     def _keep(self, rest: bytes) -> None:
         if self._data_bytes + len(self._half) + len(rest) > self._max_bytes:
             self._drop()
@@ -91,3 +110,93 @@ class Events:
             self._name = value.decode("utf-8", "replace")
         elif field == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")
+
+
+class Endpoints:
+    """Rewrites the URL in `endpoint` events (HTTP+SSE); every other byte passes as it came. One object a stream.
+
+    The bytes of an event are held back until it is complete, at most `max_bytes` of them: its name may follow its
+    data. Comments are never held back."""
+
+    def __init__(self, rewrite: Callable[[str], str], max_bytes: int = MAX_ENDPOINT_BYTES) -> None:
+        self._rewrite = rewrite
+        self._max_bytes = max_bytes
+        self._held = b""
+        self._passing = False  # in the middle of an event that is too long to be held back
+        self._first = True
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The bytes that may be passed on now."""
+        data = self._held + chunk if self._held else chunk
+        end = _last_blank_line(data)
+        out = self._events(data[:end]) if end else b""
+        rest = data[end:]
+        if not self._passing and (comments := _COMMENTS.match(rest)) is not None:
+            out += comments[0]
+            rest = rest[comments.end() :]
+        if len(rest) > self._max_bytes or (self._passing and len(rest) > _LONGEST_BLANK):
+            self._passing = True
+            out += rest[:-_LONGEST_BLANK]  # the end of the event may already lie in the last bytes
+            rest = rest[-_LONGEST_BLANK:]
+        self._held = rest
+        return out
+
+    def rest(self) -> bytes:
+        """What is held back at the end of the stream: no event."""
+        held, self._held = self._held, b""
+        return held
+
+    def _events(self, data: bytes) -> bytes:
+        """Whole events, of which the first may be the end of one that is passed on as it is."""
+        if b"endpoint" not in data:
+            self._passing = self._first = False
+            return data
+        parts = []
+        at = 0
+        for blank in _BLANK_LINE.finditer(data):
+            event = data[at : blank.end()]
+            parts.append(event if self._passing or b"endpoint" not in event else self._event(event))
+            self._passing = self._first = False
+            at = blank.end()
+        parts.append(data[at:])
+        return b"".join(parts)
+
+    def _event(self, event: bytes) -> bytes:
+        lines = _LINE.findall(event)
+        name = b""
+        values: dict[int, bytes] = {}
+        for number, line in enumerate(lines):
+            text = line.rstrip(b"\r\n")
+            if self._first and number == 0:
+                text = text.removeprefix(b"\xef\xbb\xbf")
+            field, colon, value = text.partition(b":")
+            value = value.removeprefix(b" ") if colon else b""
+            if field == b"event":
+                name = value
+            elif field == b"data":
+                values[number] = value
+        if name != b"endpoint" or not values:
+            return event
+        theirs = b"\n".join(values.values()).decode("utf-8", "surrogateescape")
+        ours = self._rewrite(theirs)
+        if ours == theirs:
+            return event
+        end = _BLANK_LINE_END.search(event)[0]  # type: ignore[index]  # an event ends in a blank line
+        written = ours.encode("utf-8", "surrogateescape").split(b"\n")
+        data = b"".join(b"data: " + line + end for line in written)
+        first = min(values)
+        kept = [
+            data if number == first else line.rstrip(b"\r\n") + end
+            for number, line in enumerate(lines)
+            if number == first or number not in values
+        ]
+        return b"".join(kept)
+
+
+def _last_blank_line(data: bytes) -> int:
+    """Where the last blank line ends; 0 if there is none."""
+    at = max(data.rfind(b"\n\n"), data.rfind(b"\r\r"), data.rfind(b"\n\r"))
+    if at < 0:
+        return 0
+    end = at + 2
+    return end + 1 if data[end - 1 : end + 1] == b"\r\n" else end

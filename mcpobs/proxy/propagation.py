@@ -10,6 +10,7 @@ import os
 
 import orjson
 
+from mcpobs.protocol.decode import is_too_large
 from mcpobs.protocol.operation import TraceContext
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
@@ -64,6 +65,8 @@ class Propagation:
 
 
 def _with_our_span(line: bytes) -> tuple[TraceContext | None, bytes]:
+    if is_too_large(line):
+        return None, line
     parent = _caller(line)
     span = TraceContext(
         trace_id=parent.trace_id if parent else os.urandom(16).hex(),

@@ -1,98 +1,195 @@
-"""Reads along on a body: JSON as a whole, an event stream event by event. Keeps a bounded copy, alters nothing."""
+"""Reads along on a body: JSON as a whole, an event stream event by event. Keeps a bounded copy, alters nothing.
+
+All work is done in slices, so that the front can serve others between two of them; what a stream may cost in all is
+bounded too, however small its events are and however well they are compressed.
+"""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Protocol
 
 from mcpobs.protocol.sse import Event, Events
 
 MAX_COPY_BYTES = 64 << 20
-_INFLATED_AT_ONCE = 1 << 20
+MAX_COPIES_BYTES = 256 << 20
+SLICE_BYTES = 16 << 10  # 8 ms of the smallest events that there can be
+MAX_RATIO = 64  # bytes of a body for each that was sent, beyond MAX_COPY_BYTES: JSON has some 20
+MOST_WORK = 60_000
+WORK_PER_S = 6_000
+"""What is read of one event stream: a line costs 1, an operation more. Tiny events cost some 2 µs of CPU a line."""
+OPERATION_WORK = 10
 CODINGS = ("gzip", "deflate", "identity")
 """Content codings that can be read along; a front asks the server for no other."""
 
 
+class Copies:
+    """The bytes that all bodies of a front keep copies of. A body for which there is no room passes unread."""
+
+    def __init__(self, limit_bytes: int = MAX_COPIES_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self.held_bytes = 0
+
+    def has_room(self, more_bytes: int) -> bool:
+        return self.held_bytes + more_bytes <= self._limit_bytes
+
+
+class Copy:
+    """What one body holds of them."""
+
+    def __init__(self, copies: Copies) -> None:
+        self._copies = copies
+        self._held_bytes = 0
+
+    def hold(self, size: int) -> bool:
+        """Holds so many bytes from now on, in place of those before. False, and none are held, if that is too much."""
+        fits = size <= MAX_COPY_BYTES and self._copies.has_room(size - self._held_bytes)
+        held = size if fits else 0
+        self._copies.held_bytes += held - self._held_bytes
+        self._held_bytes = held
+        return fits
+
+
 class Inflater(Protocol):
-    def feed(self, chunk: bytes) -> bytes: ...
+    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
+        """The decoded bytes of the chunk, at most so many at a time."""
 
 
 class _Identity:
-    def feed(self, chunk: bytes) -> bytes:
-        return chunk
+    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
+        if len(chunk) <= at_most:
+            yield chunk
+        else:
+            for at in range(0, len(chunk), at_most):
+                yield chunk[at : at + at_most]
 
 
 class _Zlib:
-    """gzip, or deflate with its header. What does not inflate is left out."""
+    """gzip, or deflate with its header. What does not inflate is left out; `strict` raises zlib.error for it, and gives
+    everything that does, however much it is."""
 
-    def __init__(self, coding: str) -> None:
-        self._stream = zlib.decompressobj(31 if coding == "gzip" else zlib.MAX_WBITS)
+    def __init__(self, coding: str, strict: bool) -> None:
+        self._window = 31 if coding == "gzip" else zlib.MAX_WBITS
+        self._stream = zlib.decompressobj(self._window)
         self._left = MAX_COPY_BYTES
+        self._strict = strict
 
-    def feed(self, chunk: bytes) -> bytes:
-        parts = []
-        while chunk and self._left > 0:
+    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
+        self._left += MAX_RATIO * len(chunk)
+        while chunk and (self._strict or self._left > 0):
+            if self._stream.eof:  # another member
+                self._stream = zlib.decompressobj(self._window)
             try:
-                part = self._stream.decompress(chunk, min(_INFLATED_AT_ONCE, self._left))
+                part = self._stream.decompress(chunk, at_most)
             except zlib.error:
-                self._left = 0
-                break
+                if self._strict:
+                    raise
+                self._left = -1 << 62
+                return
             self._left -= len(part)
-            parts.append(part)
-            chunk = self._stream.unconsumed_tail
-            if not part:
-                break
-        return b"".join(parts)
+            chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            if part:
+                yield part
+        if chunk:  # a hole in the text: nothing after it can be read
+            self._left = -1 << 62
 
 
 class _Unread:
-    def feed(self, chunk: bytes) -> bytes:
-        return b""
+    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
+        return iter(())
 
 
-def inflater(coding: str | None) -> Inflater:
+def is_readable(coding: str | None) -> bool:
+    """Whether a Content-Encoding is one that can be read along."""
+    return not isinstance(inflater(coding), _Unread)
+
+
+def inflater(coding: str | None, strict: bool = False) -> Inflater:
     """For a Content-Encoding; one that reads nothing where that is none of CODINGS."""
     match (coding or "identity").strip().lower():
-        case "identity":
+        case "identity" | "":
             return _Identity()
         case "gzip" | "x-gzip":
-            return _Zlib("gzip")
+            return _Zlib("gzip", strict)
         case "deflate":
-            return _Zlib("deflate")
+            return _Zlib("deflate", strict)
     return _Unread()
 
 
 class JsonBody:
     """A body that is one message. `content` is None where there was more of it than a copy may be."""
 
-    def __init__(self, coding: str | None = None) -> None:
+    def __init__(self, coding: str | None = None, copies: Copies | None = None) -> None:
         self._inflater = inflater(coding)
+        self._copy = Copy(copies or Copies())
         self._parts: list[bytes] = []
         self._bytes = 0
+        self._is_cut = False
+        self.unread_bytes = 0
 
-    def feed(self, chunk: bytes) -> None:
-        chunk = self._inflater.feed(chunk)
-        self._bytes += len(chunk)
-        if self._bytes > MAX_COPY_BYTES:
-            self._parts.clear()
-        else:
-            self._parts.append(chunk)
+    def feed(self, chunk: bytes) -> Iterator[None]:
+        """Takes a part of the body, in slices."""
+        if self._is_cut:
+            self.unread_bytes += len(chunk)
+            return
+        for part in self._inflater.slices(chunk, MAX_COPY_BYTES >> 6):
+            self._bytes += len(part)
+            if not self._copy.hold(self._bytes):
+                self._is_cut = True
+                self._parts.clear()
+                self.unread_bytes += self._bytes
+                return
+            self._parts.append(part)
+            yield
 
     @property
     def content(self) -> bytes | None:
-        if self._bytes > MAX_COPY_BYTES:
+        if self._is_cut:
             return None
         if len(self._parts) > 1:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
 
+    def close(self) -> None:
+        self._copy.hold(0)
+
 
 class EventBody:
-    """A body that is a stream of events."""
+    """A body that is a stream of events. Reads only so many of them; `unread_bytes` counts what it passed over."""
 
-    def __init__(self, coding: str | None = None) -> None:
+    def __init__(self, coding: str | None = None, copies: Copies | None = None) -> None:
         self._inflater = inflater(coding)
         self._events = Events()
+        self._copy = Copy(copies or Copies())
+        self._left = float(MOST_WORK)
+        self._at_ns: int | None = None
+        self._skipping = False
+        self.unread_bytes = 0
 
-    def feed(self, chunk: bytes) -> list[Event]:
-        return self._events.feed(self._inflater.feed(chunk))
+    def feed(self, chunk: bytes, mono_ns: int) -> Iterator[list[Event]]:
+        """The events that a part of the body completes, slice by slice."""
+        if self._at_ns is not None:
+            self._left = min(MOST_WORK, self._left + (mono_ns - self._at_ns) * WORK_PER_S / 1e9)
+        self._at_ns = mono_ns
+        for part in self._inflater.slices(chunk, SLICE_BYTES):
+            if self._skipping and self._left < MOST_WORK / 2:
+                self.unread_bytes += len(part)
+                continue
+            self._skipping = False
+            self.spend(part.count(b"\n") + part.count(b"\r"))
+            found = self._events.feed(part)
+            if not self._copy.hold(self._events.held_bytes):
+                self._events.resync()
+                self.unread_bytes += len(part)
+            yield found
+
+    def spend(self, work: int) -> None:
+        """Counts work that the stream caused."""
+        self._left -= work
+        if self._left < 0 and not self._skipping:
+            self._skipping = True
+            self._events.resync()
+
+    def close(self) -> None:
+        self._copy.hold(0)

@@ -7,15 +7,16 @@ knows of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urljoin
 
 import orjson
 
 from mcpobs import semconv
 from mcpobs.masking import MAX_VALUE, carries_secret, http_method, masked_header, masked_path, masked_urls
+from mcpobs.protocol.decode import decode, is_too_large
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Operation, Stamp, TraceContext
 from mcpobs.protocol.outcome import Verdict, of_error
@@ -25,7 +26,7 @@ from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
-from mcpobs.proxy.http.body import EventBody, JsonBody
+from mcpobs.proxy.http.body import OPERATION_WORK, Copies, EventBody, JsonBody
 from mcpobs.proxy.http.talks import Talk, Talks
 from mcpobs.recording import Recording
 from mcpobs.row import Row
@@ -88,13 +89,15 @@ class Books:
     talks: Talks
     headers: frozenset[str]  # names that may be recorded
     propagate: bool = False
+    copies: Copies = field(default_factory=Copies)  # of bodies
 
 
 class Exchange:
     """Told in this order: `body_of_request` (of a POST), `answered`, `chunk` for each part, `ended`. Only the first
     and the last are sure to come."""
 
-    def __init__(self, books: Books, request: Request, identity: Identity) -> None:
+    def __init__(self, books: Books, request: Request, identity: Identity, unverified: str | None = None) -> None:
+        self._unverified = unverified  # why the request's token vouches for nobody
         self._books = books
         self._request = request
         self._identity = identity
@@ -112,7 +115,7 @@ class Exchange:
         self._connect_ns: int | None = None
         self._first_byte_ns: int | None = None
         self._answered_mono_ns: int | None = None
-        self._request_bytes = self._response_bytes = 0
+        self._request_bytes = self._response_bytes = self._unread_bytes = 0
         self._rejection: str | None = None
         self._headers_json = self._recorded_headers()
         self._columns: Row = {}
@@ -143,6 +146,8 @@ class Exchange:
         """Our span as the parent of what the server does, in params._meta."""
         if not self._books.propagate:
             return None, None
+        if is_too_large(body):  # what cannot be read is not rewritten
+            return None, None
         try:
             parent = parse_traceparent(orjson.loads(body)["params"]["_meta"]["traceparent"])
         except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
@@ -166,44 +171,52 @@ class Exchange:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         coding = headers.get("content-encoding")
         self._is_error = status >= 400
+        copies = self._books.copies
         if kind == _EVENTS:
-            self._body = EventBody(coding)
+            self._body = EventBody(coding, copies)
         elif self._request.method == "POST" and (kind == "application/json" or kind.endswith("+json")):
-            self._body = JsonBody(coding)
+            self._body = JsonBody(coding, copies)
 
-    def chunk(self, chunk: bytes, now: Stamp) -> list[Event]:
-        """A part of the response's body, before it is passed on. Returns the events that it completed, for whoever has
-        to rewrite one."""
+    def chunk(self, chunk: bytes, now: Stamp) -> Iterator[None]:
+        """Takes a part of the response's body, before it is passed on: a step for each slice of it."""
         self._response_bytes += len(chunk)
         if isinstance(self._body, JsonBody):
-            self._body.feed(chunk)
-            return []
-        events = self._body.feed(chunk) if self._body is not None else []
-        for event in events:
-            is_new = True
-            if event.id is not None:
-                self._talk.resumable = True
-                is_new = self._talk.is_new(event) or RESUME_HEADER not in self._request.headers
-            if event.name == "endpoint":
-                self._endpoint(event.data)
-            elif event.data and is_new:
-                self._server_said(event.data, now)
-        return events
+            yield from self._body.feed(chunk)
+        elif self._body is not None:
+            for events in self._body.feed(chunk, now.mono_ns):
+                for event in events:
+                    self._event(event, self._body, now)
+                yield
+
+    def _event(self, event: Event, body: EventBody, now: Stamp) -> None:
+        is_new = True
+        if event.id is not None:
+            self._talk.resumable = True
+            is_new = self._talk.is_new(event) or RESUME_HEADER not in self._request.headers
+        if event.name == "endpoint":
+            self._endpoint(event.data)
+        elif event.data and is_new:
+            body.spend(OPERATION_WORK * self._server_said(event.data, now))
 
     def complete(self, now: Stamp) -> None:
         """The whole body of the response came. To be told before its last part is passed on."""
         if isinstance(self._body, JsonBody):
-            content, self._body = self._body.content, None
+            content, body, self._body = self._body.content, self._body, None
+            body.close()
+            self._unread_bytes = body.unread_bytes
             if content:
                 if self._is_error:
                     self._refused_with(content)
                 self._server_said(content, now)
 
-    def _server_said(self, frame: bytes, now: Stamp) -> None:
-        for operation in self._talk.conversation.feed("server", frame, now):
+    def _server_said(self, frame: bytes, now: Stamp) -> int:
+        """Returns how many operations the frame ended."""
+        done = self._talk.conversation.feed("server", frame, now)
+        for operation in done:
             if self._is_refused and operation.sender == "client":
                 operation.outcome, operation.error_type = "protocol_error", None
             self._record(operation)
+        return len(done)
 
     @property
     def _is_refused(self) -> bool:
@@ -213,13 +226,11 @@ class Exchange:
 
     def _refused_with(self, content: bytes) -> None:
         """A JSON-RPC error without an id, as a server answers what it does not let in, is of this request."""
-        try:
-            message = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            return
+        message = decode(content)
         error = message.get("error") if isinstance(message, dict) else None
         if not isinstance(error, dict):
             return
+        assert isinstance(message, dict)
         code = error.get("code")
         self._rejection = _REJECTIONS.get(code) if isinstance(code, int) else None
         if message.get("id") is None:
@@ -228,7 +239,12 @@ class Exchange:
 
     def _endpoint(self, data: bytes) -> None:
         """HTTP+SSE: where the client is to send what belongs to this stream."""
-        path = path_of(data.decode("utf-8", "replace"))
+        url = data.decode("utf-8", "replace")
+        try:
+            url = urljoin(f"http://front{self._request.target}", url)
+        except ValueError:
+            return  # no client can call it
+        path = path_of(url)
         parameters = {name.lower(): value for name, value in parse_qsl(path.partition("?")[2])}
         name = next((parameters[key] for key in _SESSION_PARAMETERS if parameters.get(key)), path)
         self._books.talks.name_endpoint(self._talk, path, session_digest(name))
@@ -245,6 +261,9 @@ class Exchange:
         if self._is_over:
             return
         self._is_over = True
+        if self._body is not None:
+            self._body.close()
+            self._unread_bytes = self._body.unread_bytes
         self._end_operations(how, now)
         self._write_span(how, now)
 
@@ -352,6 +371,10 @@ class Exchange:
             semconv.HTTP_VERSION: request.version,
             semconv.HTTP_ENDED: how,
         }
+        if self._unverified is not None:
+            attributes[semconv.HTTP_UNVERIFIED] = self._unverified
+        if self._unread_bytes:
+            attributes[semconv.HTTP_UNREAD_BYTES] = self._unread_bytes
         if request.peer is not None:
             attributes[semconv.CLIENT_ADDRESS] = request.peer
         rejection = self._rejection or _REJECTED_STATUS.get(status or 0)

@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,18 +27,18 @@ from mcpobs import listening
 from mcpobs.listening import Endpoint
 from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.refusal import refusal
-from mcpobs.protocol.sse import Event
-from mcpobs.proxy.http.body import MAX_COPY_BYTES
+from mcpobs.protocol.sse import Endpoints
+from mcpobs.proxy.http.body import Copy, inflater, is_readable
 from mcpobs.proxy.http.connections import Connection, Connections, Deadlines, Server
 from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
 from mcpobs.proxy.http.forwarding import (
     ALLOWED,
+    OwnUrls,
     TargetError,
     Upstream,
     for_client,
     for_server,
     origin_form,
-    own_url,
     place_of,
     same_place,
 )
@@ -53,7 +54,10 @@ GRACE_S = 5.0  # what is under way when the front is stopped may take
 LINGER_S = 5.0  # for a client to end sending a body that is not wanted
 LAST_S = 1.0  # and a client, to read how it ended
 _LOOK_S = 0.02
+MAX_KNOWN = 64  # addresses of the server, and paths of its metadata
+_METADATA_PATH = "/.well-known/oauth-protected-resource"
 _NO_BODY = (204, 304)
+_BROKEN_OFF = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, zlib.error)
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _OPEN_FILES = 1 << 20
 
@@ -107,6 +111,8 @@ class Front:
         self._tell = tell
         self._told: set[str] = set()
         self.once = OncePerKind(tell)
+        self.addresses: set[str] = set()  # at which the server was reached
+        self.metadata_paths: set[str] = set()
         self.connections = Connections(options.deadlines, self.once)
         self._under_way: dict[Passage, asyncio.Task[object]] = {}
         self._runner: web.ServerRunner | None = None
@@ -188,6 +194,8 @@ class Front:
             target: str | TargetError = origin_form(request.method, request.raw_path, self._names_us(request))
         except TargetError as error:
             target = error
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        await self._options.verify.ready(headers)
         exchange = self._open(request, request.method, target if isinstance(target, str) else "")
         passage = Passage(self, request, exchange, target)
         task = asyncio.current_task()
@@ -258,7 +266,8 @@ class Front:
                 connection=f"{peer[0]}:{peer[1]}" if peer else "?",
                 began=now(),
             )
-            return Exchange(self._books, head, self._options.verify(headers))
+            identity = self._options.verify(headers)
+            return Exchange(self._books, head, identity, self._options.verify.unverified)
         except Exception as error:  # observation fails open
             self.broke(error)
             return None
@@ -269,6 +278,27 @@ class Front:
         except Exception as error:
             self.broke(error)
             return None
+
+    def reached(self, answer: aiohttp.ClientResponse, connect: _Connect) -> None:
+        """Keeps the address at which the server was reached: it may name itself by that."""
+        if connect.took_ns is None or answer.connection is None or answer.connection.transport is None:
+            return
+        peer = answer.connection.transport.get_extra_info("peername")
+        if peer and len(self.addresses) < MAX_KNOWN:
+            self.addresses.add(str(peer[0]))
+
+    def learn_metadata(self, paths: list[str]) -> None:
+        """Keeps the paths at which the server says that its metadata lies."""
+        if len(self.metadata_paths) < MAX_KNOWN:
+            self.metadata_paths.update(paths)
+
+    def leads_past(self, what: str, url: str) -> None:
+        place = place_of("http:" + url.strip().partition(":")[2] if "://" in url else f"http:{url.strip()}")
+        self.once(
+            f"past {what}",
+            f"warning: {what} at another host ({place.host if place else '?'}): those calls are not recorded\n"
+            "hint: name the server in --upstream as it names itself",
+        )
 
     def broke(self, error: Exception) -> None:
         """Says once for each place that something of ours broke. The message may quote content, so it is not told."""
@@ -299,6 +329,7 @@ class Passage:
         self.ending: Ending = "complete"
         self.is_stopped = False
         self._is_late = False  # the client with its body
+        self._urls = OwnUrls(self._options.upstream, f"{request.scheme}://{request.host}", front.addresses)
 
     @property
     def is_at_work(self) -> bool:
@@ -353,7 +384,7 @@ class Passage:
             return self._refusal(400, "the body of the request is broken")
         except TimeoutError:
             return self._too_slow()
-        headers = CIMultiDict(for_server(request.headers.items(), self._options.upstream, peer))
+        headers = CIMultiDict(for_server(request.headers.items(), self._options.upstream, peer, self._may_be_rewritten))
         if request.content_length is not None and not isinstance(body, bytes) and body is not None:
             headers["Content-Length"] = str(request.content_length)
         try:
@@ -441,18 +472,24 @@ class Passage:
         parts: list[bytes] = []
         size = 0
         observed = False
-        async for part in self._parts():
-            size += len(part)
-            if size <= MAX_COPY_BYTES:
-                parts.append(part)
-            else:
-                parts.clear()
-            if size == self._request.content_length:
-                observed = True
-                self._observed(b"".join(parts) if size <= MAX_COPY_BYTES else None, size)
-            yield part
-        if not observed:  # chunked: the end is what the server is still waiting for
-            self._observed(b"".join(parts) if size <= MAX_COPY_BYTES else None, size)
+        is_whole = True
+        copy = Copy(self._front._books.copies)
+        try:
+            async for part in self._parts():
+                size += len(part)
+                if is_whole and copy.hold(size):
+                    parts.append(part)
+                else:
+                    parts.clear()
+                    is_whole = False
+                if size == self._request.content_length:
+                    observed = True
+                    self._observed(b"".join(parts) if is_whole else None, size)
+                yield part
+            if not observed:  # chunked: the end is what the server is still waiting for
+                self._observed(b"".join(parts) if is_whole else None, size)
+        finally:
+            copy.hold(0)
 
     def _observed(self, body: bytes | None, size: int) -> bytes | None:
         if size < WHOLE_BYTES:
@@ -465,10 +502,17 @@ class Passage:
     # -- back -------------------------------------------------------------------------------------------
 
     async def _pass_back(self, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        is_rewritten = self._names_endpoint(answer) or self._is_metadata(answer)
         if self.exchange is not None:
             head = {name.lower(): value for name, value in answer.headers.items()}
+            if is_rewritten:
+                head.pop("content-encoding", None)
             self._front._safely(self.exchange.answered, answer.status, head, self._connect.took_ns, now())
-        headers = CIMultiDict(for_client(answer.headers.items(), self._options.upstream, self._own_origin()))
+        self._front.reached(answer, self._connect)
+        headers = CIMultiDict(for_client(answer.headers.items(), self._urls))
+        self._look_at_redirect(answer)
+        if is_rewritten:
+            return await self._pass_rewritten(answer, headers)
         whole = answer.content_length is not None and answer.content_length <= WHOLE_BYTES
         if self._request.method == "HEAD" or answer.status in _NO_BODY:
             return _plain(answer, headers, b"")
@@ -482,49 +526,117 @@ class Passage:
         except (aiohttp.ClientError, OSError):
             self.ending = "server_disconnect"
             return self._refusal(502, "the server broke off its answer")
-        self._seen(body)
+        await self._seen(body)
         self._complete()
         return _plain(answer, headers, body)
 
     async def _pass_stream(self, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]) -> web.StreamResponse:
+        response = await self._begun(answer, headers)
+        try:
+            async for chunk in answer.content.iter_any():
+                await self._seen(chunk)
+                await response.write(chunk)
+        except _BROKEN_OFF:
+            return self._broken_off(response)
+        self._complete()
+        await response.write_eof()
+        return response
+
+    async def _begun(self, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]) -> web.StreamResponse:
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if "Content-Length" not in headers and self._request.version >= aiohttp.HttpVersion11:
             response.enable_chunked_encoding()
         await response.prepare(self._request)
         self._stream = response
+        return response
+
+    def _broken_off(self, response: web.StreamResponse) -> web.StreamResponse:
+        self.ending = "server_disconnect"
+        if self._request.transport is not None:  # the client has to see that there was to be more
+            self._request.transport.abort()
+        return response
+
+    async def _pass_rewritten(self, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]) -> web.StreamResponse:
+        """Passes a body on that may name the server by a URL which has to lead here."""
+        for name in ("Content-Length", "Content-Encoding", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest"):
+            headers.popall(name, None)
+        coding = inflater(answer.headers.get("Content-Encoding"), strict=True)
+        body: Endpoints | _Document
+        body = Endpoints(self._own_endpoint) if self._names_endpoint(answer) else _Document(self._urls.metadata)
+        response = await self._begun(answer, headers)
         try:
             async for chunk in answer.content.iter_any():
-                await response.write(self._rewritten(chunk, self._seen(chunk)))
-        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            self.ending = "server_disconnect"
-            if self._request.transport is not None:  # the client has to see that there was to be more
-                self._request.transport.abort()
-            return response
+                for plain in coding.slices(chunk, WHOLE_BYTES):
+                    await self._seen(plain)
+                    await response.write(body.feed(plain))
+        except _BROKEN_OFF:
+            return self._broken_off(response)
         self._complete()
+        await response.write(body.rest())
         await response.write_eof()
         return response
 
-    def _seen(self, chunk: bytes) -> list[Event]:
+    async def _seen(self, chunk: bytes) -> None:
+        """Shows a chunk to the exchange in slices, between which other requests go on."""
         if self.exchange is None:
-            return []
-        found = self._front._safely(self.exchange.chunk, chunk, now())
-        return found if isinstance(found, list) else []
+            return
+        try:
+            steps = self.exchange.chunk(chunk, now())
+            next(steps, None)
+            for _ in steps:
+                await asyncio.sleep(0)
+        except Exception as error:  # observation fails open
+            self._front.broke(error)
 
     def _complete(self) -> None:
         if self.exchange is not None:
             self._front._safely(self.exchange.complete, now())
 
-    def _rewritten(self, chunk: bytes, events: list[Event]) -> bytes:
-        """HTTP+SSE: a server may name its endpoint by a whole URL, which has to lead here."""
-        for event in events:
-            if event.name == "endpoint":
-                theirs = event.data.decode("utf-8", "replace")
-                ours = own_url(theirs, self._options.upstream, self._own_origin())
-                chunk = chunk.replace(theirs.encode(), ours.encode(), 1)
-        return chunk
+    # -- URLs of the server -----------------------------------------------------------------------------
 
-    def _own_origin(self) -> str:
-        return f"{self._request.scheme}://{self._request.host}"
+    @property
+    def _may_be_rewritten(self) -> bool:
+        """Whether the answer may have a body that names the server by a URL."""
+        if self._request.method != "GET":
+            return False
+        return "text/event-stream" in self._request.headers.get("Accept", "") or self._asks_for_metadata
+
+    @property
+    def _asks_for_metadata(self) -> bool:
+        target = self._target if isinstance(self._target, str) else ""
+        path = target.partition("?")[0]
+        return _METADATA_PATH in path or path in self._front.metadata_paths
+
+    def _names_endpoint(self, answer: aiohttp.ClientResponse) -> bool:
+        """HTTP+SSE: a server may name the endpoint for its stream by a whole URL."""
+        return (
+            self._request.method == "GET"
+            and answer.content_type == "text/event-stream"
+            and is_readable(answer.headers.get("Content-Encoding"))
+        )
+
+    def _is_metadata(self, answer: aiohttp.ClientResponse) -> bool:
+        """OAuth protected resource metadata, found by its well-known path or by a challenge that named it."""
+        challenge = answer.headers.get("WWW-Authenticate")
+        if challenge is not None:
+            self._front.learn_metadata(self._urls.metadata_paths(challenge))
+        return (
+            self._request.method == "GET"
+            and answer.status == 200
+            and self._asks_for_metadata
+            and is_readable(answer.headers.get("Content-Encoding"))
+        )
+
+    def _own_endpoint(self, url: str) -> str:
+        if self._urls.is_foreign(url):
+            self._front.leads_past("an event stream names an endpoint", url)
+        return self._urls.own(url)
+
+    def _look_at_redirect(self, answer: aiohttp.ClientResponse) -> None:
+        """A redirect that makes the client repeat its call elsewhere."""
+        place = answer.headers.get("Location")
+        if answer.status in (307, 308) and self._request.method == "POST" and place and self._urls.is_foreign(place):
+            self._front.leads_past("the server redirects calls", place)
 
     def _about_us(self) -> web.StreamResponse:
         """`OPTIONS *` asks about the server as a whole, which a client of aiohttp cannot pass on."""
@@ -559,6 +671,26 @@ class Passage:
         return web.Response(
             status=status, body=refusal(self._body_read, code, f"mcpobs: {why}"), content_type="application/json"
         )
+
+
+class _Document:
+    """A body that is rewritten as a whole, as long as it is small enough to be held back."""
+
+    def __init__(self, rewrite: Callable[[bytes], bytes]) -> None:
+        self._rewrite = rewrite
+        self._held: bytes | None = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        if self._held is None:
+            return chunk
+        self._held += chunk
+        if len(self._held) <= WHOLE_BYTES:
+            return b""
+        chunk, self._held = self._held, None
+        return chunk
+
+    def rest(self) -> bytes:
+        return self._rewrite(self._held) if self._held else b""
 
 
 class _Runner(web.ServerRunner):

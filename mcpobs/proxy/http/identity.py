@@ -4,43 +4,58 @@ the server's part; a token that cannot be verified vouches for nobody.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from mcpobs import safefile
-from mcpobs.errors import UsageError
 from mcpobs.installed.extras import needing
 from mcpobs.protocol.session import NOBODY, Identity
 from mcpobs.protocol.text import bounded
 from mcpobs.settings import IdentityConfig
 
-if TYPE_CHECKING:
-    import jwt
-
-MAX_JWKS_BYTES = 1 << 20
 MAX_TOKEN = 16_384
 MAX_VERIFIED = 4_096
 MAX_NAME = 128
 TRUST_S = 300.0  # a verified token is not verified again for so long
 _LEEWAY_S = 30
-_FETCH_TIMEOUT_S = 5
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Signatures by a key pair only: with a shared secret whoever verifies could sign, and `none` is no signature."""
 
-Verify = Callable[[Mapping[str, str]], Identity]
+
+class Verify(Protocol):
+    """Takes the headers of a request (names in lower case) and says who sent it. Never waits."""
+
+    unverified: str | None
+    """Why the last request that had a token has no identity."""
+
+    def __call__(self, headers: Mapping[str, str]) -> Identity: ...
+
+    async def ready(self, headers: Mapping[str, str]) -> None:
+        """Waits a short time for what the request needs to be verified."""
 
 
 def identify(config: IdentityConfig | None, warn: Callable[[str], None]) -> Verify:
-    """What takes the headers of a request (names in lower case) and says who sent it. Raises UsageError."""
+    """What says who sent a request. Raises UsageError."""
     if config is None:
-        return lambda headers: NOBODY
+        return _Same(NOBODY)
     if config.static:
-        static = Identity(config.principal, config.tenant or None, config.role or None)
-        return lambda headers: static
-    return _Tokens(config, warn).identity
+        return _Same(Identity(config.principal, config.tenant or None, config.role or None))
+    return _Tokens(config, warn)
+
+
+class _Same:
+    """The same for all requests."""
+
+    unverified: str | None = None
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def __call__(self, headers: Mapping[str, str]) -> Identity:
+        return self._identity
+
+    async def ready(self, headers: Mapping[str, str]) -> None:
+        pass
 
 
 class _Tokens:
@@ -51,56 +66,57 @@ class _Tokens:
             import cryptography  # noqa: F401, without it no key can be read
             import jwt
             from jwt import PyJWKSet  # noqa: F401, an unrelated distribution `jwt` has none
+        from mcpobs.proxy.http.jwks import Keys
+
         self._jwt = jwt
         self._config = config
         self._warn = warn
         self._warned: set[str] = set()
         self._verified: dict[str, tuple[Identity, float]] = {}
-        self._key = self._keys(str(config.jwks))
+        self._keys = Keys(str(config.jwks))
+        self.unverified: str | None = None
 
-    def _keys(self, place: str) -> Callable[[str], jwt.PyJWK]:
-        if place.startswith(("http://", "https://")):
-            client = self._jwt.PyJWKClient(place, timeout=_FETCH_TIMEOUT_S)
-            return client.get_signing_key_from_jwt
-        path = Path(place).expanduser()
-        try:
-            keys = self._jwt.PyJWKSet.from_dict(json.loads(safefile.read_trusted(path, MAX_JWKS_BYTES)))
-        except safefile.ExposedError as error:
-            raise UsageError(f"[identity] jwks {path} is not used: {error.strerror}", error.remedy) from None
-        except (OSError, ValueError, AttributeError, self._jwt.PyJWTError) as error:
-            raise UsageError(f"[identity] jwks {path} holds no keys: {error}", "name a JWK set, by RFC 7517") from None
-        by_id = {key.key_id: key for key in keys.keys}
+    async def ready(self, headers: Mapping[str, str]) -> None:
+        if "authorization" in headers and not self._keys.are_known:
+            self._keys.key(None)  # has them fetched, where that is due
+            await self._keys.wait()
 
-        def of(token: str) -> jwt.PyJWK:
-            named = self._jwt.get_unverified_header(token).get("kid")
-            found = by_id.get(named) if named is not None else (keys.keys[0] if len(keys.keys) == 1 else None)
-            if found is None:
-                raise self._jwt.InvalidKeyError("no such key")
-            return found
-
-        return of
+    def __call__(self, headers: Mapping[str, str]) -> Identity:
+        return self.identity(headers)
 
     def identity(self, headers: Mapping[str, str]) -> Identity:
+        self.unverified = None
         scheme, _, token = headers.get("authorization", "").partition(" ")
         token = token.strip()
-        if scheme.lower() != "bearer" or not 0 < len(token) <= MAX_TOKEN:
+        if scheme.lower() != "bearer" or not token:
             return NOBODY
+        if len(token) > MAX_TOKEN:
+            return self._nobody("too_long", f"longer than {MAX_TOKEN} characters")
         known = self._verified.get(token)
         if known is not None and time.time() < known[1]:
             return known[0]
         try:
+            key = self._keys.key(self._jwt.get_unverified_header(token).get("kid"))
+            if key is None:
+                if not self._keys.are_known:
+                    return self._nobody(
+                        "no_keys", f"the keys cannot be fetched: {self._keys.failed or 'no answer yet'}"
+                    )
+                return self._nobody("unknown_key", "its key is not known")
             claims = self._jwt.decode(
                 token,
-                self._key(token),
+                key,
                 algorithms=_ALGORITHMS,
                 issuer=self._config.issuer,
                 audience=self._config.audience,
                 leeway=_LEEWAY_S,
                 options={"require": ["exp"], "verify_aud": self._config.audience is not None},
             )
-        except self._jwt.PyJWTError as error:
-            self._warn_once(type(error).__name__)
-            return NOBODY
+            until_s = min(float(claims["exp"]) + _LEEWAY_S, time.time() + TRUST_S)
+        except self._jwt.ExpiredSignatureError as error:
+            return self._nobody("expired", type(error).__name__)
+        except (self._jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            return self._nobody("invalid", type(error).__name__)
         found = Identity(
             self._claim(claims, self._config.principal),
             self._claim(claims, self._config.tenant),
@@ -109,8 +125,13 @@ class _Tokens:
         )
         if len(self._verified) >= MAX_VERIFIED:
             self._verified.clear()
-        self._verified[token] = (found, min(float(claims["exp"]) + _LEEWAY_S, time.time() + TRUST_S))
+        self._verified[token] = (found, until_s)
         return found
+
+    def _nobody(self, reason: str, why: str) -> Identity:
+        self.unverified = reason
+        self._warn_once(why)
+        return NOBODY
 
     def _warn_once(self, kind: str) -> None:
         if kind not in self._warned:
