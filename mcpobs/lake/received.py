@@ -13,6 +13,7 @@ import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB 
 
 from mcpobs.lake import parquet, repeated, sessions, wal
 from mcpobs.lake.dialects import PLACES, placed, translated
+from mcpobs.lake.dialects.names import ANY_LONG
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
 from mcpobs.lake.lock import WORK_FOLDER, frugal
@@ -23,6 +24,7 @@ from mcpobs.settings import load_config
 
 _RAW = "received_spans"
 _ALL = sum(1 << place for place in PLACES)
+_LONG = _ALL + 1
 _MOST_PLANS = 8  # and one for all that come later; each is kept in memory
 
 
@@ -54,7 +56,7 @@ class Receiving:
         connection.execute(
             # two keys with one hash take the longer way, as two spans with one key do
             f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
-            f"max({TIME}), bit_or(1 << dialect) from ({placed(_RAW)})"
+            f"max({TIME}), bit_or(1 << dialect) + if({ANY_LONG}, {_LONG}, 0) from ({placed(_RAW)})"
         )
 
     def take(self, segments: Sequence[Path]) -> None:
@@ -88,11 +90,14 @@ class Receiving:
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, first, last, reporters)]
 
     def _plan(self, dialects: int) -> int:
-        """The statements that there are for spans of these dialects, a bit for each. A sender has one or two."""
+        """The statements that there are for spans of these dialects, a bit for each, and one for long names. A sender
+        has one or two."""
         if dialects not in self._planned and len(self._planned) >= _MOST_PLANS:
-            dialects = _ALL
+            dialects = _ALL | _LONG
         if dialects not in self._planned:
-            spans = translated(_RAW, [place for place in PLACES if dialects >> place & 1])
+            spans = translated(
+                _RAW, [place for place in PLACES if dialects >> place & 1], long_names=bool(dialects & _LONG)
+            )
             self.connection.execute(
                 f"prepare received_days_{dialects} as select min({PARTITION}), max({PARTITION}), "
                 f"bool_or({sessions.UNSETTLED}) from ({spans})"
@@ -105,7 +110,9 @@ class Receiving:
 
     def tabulate(self, name: str) -> Loaded:
         """Makes a table of the batch, with the lake's columns and one row a span."""
-        self.connection.execute(f"create or replace table {name} as {translated(_RAW)}")
+        [(long_names,)] = self.connection.execute(f"select {ANY_LONG} from {_RAW}").fetchall()
+        spans = translated(_RAW, long_names=long_names)
+        self.connection.execute(f"create or replace table {name} as {spans}")
         rows = one_a_span(self.connection, name)
         return Loaded(rows=rows, damaged=self._damaged, repeated=self._decoded.batch.rows - rows)
 

@@ -6,7 +6,6 @@ import re
 
 from mcpobs.protocol.text import bounded_or_none
 
-MAX_NAME = 256
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31}):")  # RFC 3986, 3.1
 
 
@@ -16,9 +15,9 @@ Target = tuple[str | None, str | None, str | None]
 
 def target_of(method: str, params: dict[str, object]) -> Target:
     if method == "tools/call":
-        return bounded_or_none(params.get("name"), MAX_NAME), None, None
+        return bounded_or_none(params.get("name")), None, None
     if method == "prompts/get":
-        return None, bounded_or_none(params.get("name"), MAX_NAME), None
+        return None, bounded_or_none(params.get("name")), None
     if method.startswith(("resources/", "notifications/resources/")):
         return None, None, _scheme(params.get("uri"))
     return None, None, None

@@ -11,6 +11,7 @@ from typing import Final
 
 from mcpobs.lake.dialects import gateways, instrumentations, servers
 from mcpobs.lake.dialects.dialect import PLAIN, Dialect
+from mcpobs.lake.dialects.names import bounded
 from mcpobs.lake.schema import DERIVED, TYPES
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
@@ -37,17 +38,19 @@ def placed(raw: str) -> str:
     return f"select *, case {first} else {len(DIALECTS)} end as dialect from {raw}"
 
 
-def translated(raw: str, places: Collection[int] = PLACES) -> str:
+def translated(raw: str, places: Collection[int] = PLACES, *, long_names: bool = True) -> str:
     """A select that gives the lake's columns of a relation with the columns of `lake/otlp/columns.py`.
 
     The caller promises that all spans are of dialects at `places`. For one alone it takes two thirds of the time.
+    Without `long_names` the caller promises that `names.ANY_LONG` is false.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
     columns = ", ".join(
         f"cast({_expression(column, places)} as {type_}) as {column}" for column, type_ in stored.items()
     )
     derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
-    return f"select {', '.join(TYPES)} from (select *, {derived} from (select {columns} from ({placed(raw)})))"
+    names = ", ".join(bounded(column) if long_names else column for column in TYPES)
+    return f"select {names} from (select *, {derived} from (select {columns} from ({placed(raw)})))"
 
 
 def _expression(column: str, places: Collection[int]) -> str:
