@@ -17,6 +17,7 @@ import orjson
 from mcpobs import semconv
 from mcpobs.protocol.operation import Operation, Peer, Sender
 from mcpobs.protocol.session import Session
+from mcpobs.protocol.text import bounded
 from mcpobs.segment import Opening, opening_of
 
 if TYPE_CHECKING:
@@ -113,16 +114,16 @@ class Rows:
         elif session.candidates is not None:
             row["session_candidates"] = session.candidates
         if operation.request_id is not None:
-            row["request_id"] = operation.request_id
+            row["request_id"] = bounded(operation.request_id)
         if shared.rule is not None:
             _charge(row, operation, shared.rule)
         if operation.error_type is not None:
-            row["error_type"] = operation.error_type
+            row["error_type"] = bounded(operation.error_type)
         if operation.status_code is not None:
-            row["status_code"] = operation.status_code
+            row["status_code"] = bounded(operation.status_code)
         _describe_values(row, operation)
         if columns is not None:
-            row.update(columns)
+            row.update(with_bounded_names(columns))
         return shared, row
 
     def note(self, session: Session, columns: Row) -> tuple[Shared, Row]:
@@ -130,19 +131,21 @@ class Rows:
         key: _Key = (session.id, "client", "", None, True)
         known = self._shared.get(key)
         if known is None or known.session is not session:
-            shared = {**self._session(session), "transport": session.transport or self._recorder.transport}
+            shared = with_bounded_names(
+                {**self._session(session), "transport": session.transport or self._recorder.transport}
+            )
             known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)))
             self._shared[key] = known
         if session.candidates is not None:
             columns["session_candidates"] = session.candidates
-        return known, columns
+        return known, with_bounded_names(columns)
 
     def loss(self, session: Session, count: int, reason: str) -> Row:
         """The row that says how many operations could not be recorded, and why."""
         ids = _new_ids()
         candidates: Row = {} if session.candidates is None else {"session_candidates": session.candidates}
         return {
-            **self._session(session),
+            **with_bounded_names(self._session(session)),
             **candidates,
             "trace_id": ids[:32],
             "span_id": ids[32:],
@@ -151,7 +154,7 @@ class Rows:
             "kind": "internal",
             "start_unix_nano": time.time_ns(),
             "duration_ns": 0,
-            "error_type": reason,
+            "error_type": bounded(reason),
             "attributes": orjson.dumps({semconv.LOST_OPERATIONS: count}).decode(),
         }
 
@@ -193,6 +196,7 @@ class Rows:
         ):
             if value is not None:
                 columns[column] = value
+        columns = with_bounded_names(columns)
         opening = opening_of(orjson.dumps(columns))
         rule = None
         if self._prices is not None and operation.tool is not None:
@@ -251,6 +255,14 @@ def _new_ids() -> str:
         drawn = os.urandom(24 * _IDS_AT_ONCE).hex()
         _drawn.extend(drawn[at : at + 48] for at in range(48, len(drawn), 48))
         return drawn[:48]
+
+
+def with_bounded_names(columns: Row) -> Row:
+    """The columns with every name in them bounded, whichever front they come from."""
+    return {
+        column: bounded(value) if isinstance(value, str) and column in semconv.NAMED else value
+        for column, value in columns.items()
+    }
 
 
 def _candidates_before_a_trace(session: Session) -> str:

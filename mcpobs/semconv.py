@@ -401,3 +401,18 @@ COLUMNS: tuple[Name, ...] = tuple(name for name in NAMES if name.column is not N
 
 COLUMN_OF: dict[str, str] = {n.attribute: n.column for n in NAMES if n.attribute is not None and n.column is not None}
 """Attribute to column, for those that have both."""
+
+_NO_NAMES = frozenset(
+    {
+        "trace_id",  # of fixed length
+        "span_id",
+        "parent_span_id",
+        "date",
+        "args_shape",  # bounded where they are made, at twice the length
+        "result_shape",
+        "error_message",  # content
+        "trace_state",  # read by machines
+    }
+)
+NAMED: frozenset[str] = frozenset(name.column for name in COLUMNS if name.column and name.type == "text") - _NO_NAMES
+"""Columns whose text is a name that somebody chose. `protocol/text.py` bounds them, whoever records the row."""

@@ -19,7 +19,6 @@ from mcpobs.protocol.target import target_of
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import parse_traceparent
 
-MAX_METHOD = 128
 MAX_PEERS = 1_024
 MAX_AIMS = 1_024
 MAX_AIM = 512  # characters
@@ -88,7 +87,7 @@ class Aims:
         found = self._known.get(asked)
         if found is None:
             tool, prompt, _ = target_of(method, {"name": name})
-            found = Aim(bounded(method, MAX_METHOD), tool, prompt, version_of(version))
+            found = Aim(bounded(method), tool, prompt, version_of(version))
             if len(method) + len(name or "") + len(version or "") <= MAX_AIM:
                 if len(self._known) >= MAX_AIMS:
                     self._known.clear()

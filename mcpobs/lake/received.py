@@ -13,6 +13,7 @@ import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB 
 
 from mcpobs.lake import parquet, repeated, sessions, wal
 from mcpobs.lake.dialects import PLACES, identified, translated
+from mcpobs.lake.dialects.names import LONGEST, MAX_BYTES
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
 from mcpobs.lake.lock import WORK_FOLDER, frugal
@@ -26,6 +27,7 @@ from mcpobs.settings import load_config
 
 _RAW = "received_spans"
 _ALL = sum(1 << place for place in PLACES)
+_LONG = _ALL + 1
 _MOST_PLANS = 8  # and one for all that come later; each is kept in memory
 _AGAIN_NS = DAY_NS
 """How long after its first delivery a span with an implausible start is recognised."""
@@ -62,7 +64,8 @@ class Receiving:
         connection.execute(
             # two keys with one hash take the longer way, as two spans with one key do
             f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
-            f"max({TIME}), bit_or(1 << dialect) from ({identified(_RAW)})"
+            f"max({TIME}), bit_or(1 << dialect) + if(max(longest_bytes) > {MAX_BYTES}, {_LONG}, 0) "
+            f"from ({identified(_RAW)})"
         )
 
     @property
@@ -114,12 +117,14 @@ class Receiving:
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, Times.of(times), reporters)]
 
     def _plan(self, dialects: int) -> int:
-        """The statements that there are for spans of these dialects, a bit for each. A sender has one or two."""
+        """The statements that there are for spans of these dialects, a bit for each, and one for long names. A sender
+        has one or two."""
         if dialects not in self._planned and len(self._planned) >= _MOST_PLANS:
-            dialects = _ALL
+            dialects = _ALL | _LONG
         if dialects not in self._planned:
             places = [place for place in PLACES if dialects >> place & 1]
-            spans = translated(_RAW, places, received="$received", accepted=self._accepted)
+            long_names = bool(dialects & _LONG)
+            spans = translated(_RAW, places, received="$received", accepted=self._accepted, long_names=long_names)
             self.connection.execute(
                 f"prepare received_days_{dialects} as select min({PARTITION}), max({PARTITION}), "
                 f"bool_or({sessions.UNSETTLED}), {parquet.TIMES} from ({spans})"
@@ -132,7 +137,9 @@ class Receiving:
 
     def tabulate(self, name: str) -> Loaded:
         """Makes a table of the batch, with the lake's columns and one row a span."""
-        spans = translated(_RAW, received=str(self._received), accepted=self._accepted)
+        [(longest_bytes,)] = self.connection.execute(f"select max({LONGEST}) from {_RAW}").fetchall()
+        long_names = (longest_bytes or 0) > MAX_BYTES
+        spans = translated(_RAW, received=str(self._received), accepted=self._accepted, long_names=long_names)
         self.connection.execute(f"create or replace table {name} as {spans}")
         rows = one_a_span(self.connection, name)
         return Loaded(rows=rows, damaged=self._damaged, repeated=self._decoded.batch.rows - rows)

@@ -18,7 +18,6 @@ from mcpobs.protocol.target import target_of
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import parse_traceparent
 
-MAX_METHOD = 128
 MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
 _ENVELOPE_BYTES = len('{"jsonrpc":"2.0","id":,"":}')
 _TELLING = frozenset({"initialize", "tools/list", "prompts/list"})  # their results tell of the server
@@ -158,7 +157,7 @@ class Conversation:
         done.append(self._end(operation, stamp, Verdict("ok")))
 
     def _begin(self, sender: Sender, method: str, params: object, stamp: Stamp, span: TraceContext | None) -> Operation:
-        operation = Operation(self._known.next_place(), sender, bounded(method, MAX_METHOD), stamp)
+        operation = Operation(self._known.next_place(), sender, bounded(method), stamp)
         operation.span = span
         if isinstance(params, dict):
             operation.tool, operation.prompt, operation.resource_scheme = target_of(method, params)

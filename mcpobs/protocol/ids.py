@@ -9,7 +9,7 @@ from mcpobs.protocol.text import bounded
 
 Key = int | str | tuple[str, str] | bytes
 
-MAX_TEXT = 128  # also of the column request_id
+MAX_TEXT = 128  # of an id that is its own key
 _MAX_BITS = 256
 
 
@@ -30,9 +30,8 @@ def id_key(value: object) -> Key | None:
 def id_text(value: object) -> str:
     """The id as text, for the record."""
     if isinstance(value, str):
-        return bounded(value, MAX_TEXT)
-    text = value.text if isinstance(value, RawNumber) else str(value)
-    return text if len(text) <= MAX_TEXT else bounded(text, MAX_TEXT)
+        return bounded(value)
+    return bounded(value.text if isinstance(value, RawNumber) else str(value))
 
 
 def _digest(kind: str, text: str) -> bytes:

@@ -15,7 +15,6 @@ PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 
-MAX_NAME = 128
 MAX_VERSION = 64
 _MAX_BAGGAGE = 8_192  # W3C Baggage, 3.3.2
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -25,7 +24,7 @@ def peer_of(info: object) -> Peer | None:
     """clientInfo or serverInfo; None where it is no such object."""
     if not isinstance(info, dict):
         return None
-    return Peer(bounded_or_none(info.get("name"), MAX_NAME), bounded_or_none(info.get("version"), MAX_NAME))
+    return Peer(bounded_or_none(info.get("name")), bounded_or_none(info.get("version")))
 
 
 def version_of(value: object) -> str | None:

@@ -11,6 +11,7 @@ from mcpobs.errors import LakeError, UsageError
 from mcpobs.installed.extras import needing
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import Reading
+from mcpobs.protocol.text import MAX_VALUE, bounded
 from mcpobs.queries import catalog, counting, pricing, rollups
 from mcpobs.queries.header import Column, Query, Value
 
@@ -99,15 +100,22 @@ def run(
     create_views(connection, query.reads, values, whole_history=query.whole_history)
     used = {name: value for name, value in values.items() if name in query.used}
     if not query.summary:
-        rows = connection.execute(query.sql, used).fetchall()
+        rows = fitting(connection.execute(query.sql, used).fetchall())
         return Result(query.columns, rows if limit is None else rows[:limit], len(rows))
     connection.execute(f"create or replace temp table {_ANSWER} as\n{query.sql}", used)
     told = ", ".join(f"{sql} as {name}" for name, sql in query.summary)
     total, *facts = connection.execute(f"select count(*), {told} from {_ANSWER}").fetchall()[0]
     cut = "" if limit is None else f" limit {limit}"
-    rows = connection.execute(f"select * from {_ANSWER}{cut}").fetchall()
+    rows = fitting(connection.execute(f"select * from {_ANSWER}{cut}").fetchall())
     names = [name for name, _ in query.summary]
-    return Result(query.columns, rows, total, dict(zip(names, facts, strict=True)))
+    return Result(query.columns, rows, total, dict(zip(names, fitting([tuple(facts)])[0], strict=True)))
+
+
+def fitting(rows: list[Row]) -> list[Row]:
+    """The rows of a report with each text bounded: lakes of older versions hold names of any length."""
+    if not any(isinstance(value, str) and len(value) > MAX_VALUE for row in rows for value in row):
+        return rows
+    return [tuple(bounded(value, MAX_VALUE) if isinstance(value, str) else value for value in row) for row in rows]
 
 
 def counted(connection: Connection, *columns: str) -> list[Row]:

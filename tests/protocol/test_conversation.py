@@ -5,6 +5,7 @@ import pytest
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.flight import MAX_GIVEN_UP, MAX_IN_FLIGHT
 from mcpobs.protocol.operation import Operation, Peer, TraceContext
+from mcpobs.protocol.text import MAX_NAME
 
 from .talk import KEY, STEP_NS, Talk, failure, notification, request, response, text_result
 
@@ -164,8 +165,10 @@ def test_texts_of_the_peer_are_bounded_and_can_be_written_as_utf_8():
     talk = Talk()
     talk.client(b'{"jsonrpc":"2.0","id":"\\ud800%b","method":"\\udfff\\u0000%b"}' % (b"i" * 500, b"m" * 500))
     (operation,) = talk.server(b'{"jsonrpc":"2.0","id":"\\ud800%b","result":{}}' % (b"i" * 500))
-    assert operation.method == "\ufffd\ufffd" + "m" * 125 + "…"
-    assert operation.request_id == "\ufffd" + "i" * 126 + "…"
+    assert operation.method.startswith("\ufffd\0" + "m" * 237 + "…")
+    assert operation.request_id is not None
+    assert operation.request_id.startswith("\ufffd" + "i" * 238 + "…")
+    assert len(operation.method) == len(operation.request_id) == MAX_NAME
 
 
 # -- what the server declares -----------------------------------------------------------------------------
@@ -452,7 +455,7 @@ def test_ids_pair_by_type_and_value():
         (operation,) = talk.server(f'{{"jsonrpc":"2.0","result":{{}},"id": {request_id} }}'.encode())
         assert operation.method == f"m{number}"
         assert operation.request_id is not None
-        assert len(operation.request_id) <= 128
+        assert len(operation.request_id) <= MAX_NAME
     assert (talk.seen.in_flight, talk.seen.unmatched) == (0, 0)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from mcpobs.lake.dialects import gateways, instrumentations, servers
 from mcpobs.lake.dialects.dialect import PLAIN, Dialect
+from mcpobs.lake.dialects.names import LONGEST, bounded
 from mcpobs.lake.schema import DERIVED, SENT, TIME, TYPES
 from mcpobs.lake.times import NOW, Accepted, placed_in_time
 
@@ -39,30 +40,37 @@ def placed(raw: str) -> str:
 
 
 def identified(raw: str) -> str:
-    """A select of what schema.KEY reads of a relation with the columns of `lake/otlp/columns.py`, and `dialect`."""
+    """A select of what schema.KEY reads of a relation with the columns of `lake/otlp/columns.py`, as it is stored, and
+    `dialect` and `longest_bytes`, the size of the longest name."""
     kind = _expression("kind", PLACES)
     return (
-        f"select trace_id, span_id, {kind} as kind, scope_name, service_name, {TIME}, cast(null as bigint) as {SENT}, "
-        f"dialect from ({placed(raw)})"
+        f"select trace_id, span_id, {kind} as kind, {bounded('scope_name')}, {bounded('service_name')}, {TIME}, "
+        f"cast(null as bigint) as {SENT}, dialect, {LONGEST} as longest_bytes from ({placed(raw)})"
     )
 
 
 def translated(
-    raw: str, places: Collection[int] = PLACES, *, received: str = NOW, accepted: Accepted | None = None
+    raw: str,
+    places: Collection[int] = PLACES,
+    *,
+    received: str = NOW,
+    accepted: Accepted | None = None,
+    long_names: bool = True,
 ) -> str:
     """A select that gives the lake's columns of a relation with the columns of `lake/otlp/columns.py`.
 
     The caller promises that all spans are of dialects at `places`. For one alone it takes two thirds of the time.
     `received` is an SQL expression for the spans' receipt in Unix nanoseconds, and `accepted` the times around it that
-    are plausible.
+    are plausible. Without `long_names` the caller promises that no span has a `names.LONGEST` above `names.MAX_BYTES`.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
     columns = ", ".join(
         f"cast({_expression(column, places)} as {type_}) as {column}" for column, type_ in stored.items()
     )
     derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
+    names = ", ".join(bounded(column) if long_names else column for column in TYPES)
     spans = placed_in_time(placed(raw), received, accepted or Accepted())
-    return f"select {', '.join(TYPES)} from (select *, {derived} from (select {columns} from ({spans})))"
+    return f"select {names} from (select *, {derived} from (select {columns} from ({spans})))"
 
 
 def _expression(column: str, places: Collection[int]) -> str:
