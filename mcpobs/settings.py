@@ -84,6 +84,8 @@ class Config:
     headers: tuple[str, ...] = HEADERS
     """[http] headers: which headers of requests are recorded."""
     identity: IdentityConfig | None = None
+    redact: bool = False
+    """[collect] redact: whether received spans are stored without content."""
 
 
 def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
@@ -107,12 +109,13 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
         data = tomllib.loads(raw.decode(), parse_float=Decimal)  # a price is what was written
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
-    _known(data, ("prices", "servers", "sessions", "http", "identity"), f"{path}")
+    _known(data, ("prices", "servers", "sessions", "http", "identity", "collect"), f"{path}")
     return Config(
         prices=read_book(_table(data, "prices", path), _table(data, "servers", path), f"{path}"),
         idle_gap_s=_idle_gap(_table(data, "sessions", path), path, env),
         headers=_headers(_table(data, "http", path), path),
         identity=_identity(_table(data, "identity", path), path) if "identity" in data else None,
+        redact=_redact(_table(data, "collect", path), path),
     )
 
 
@@ -154,6 +157,14 @@ def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:
                 f"{path}: [http] headers names {name!r}, which carries a secret or arguments", "leave it out"
             )
     return names
+
+
+def _redact(table: Mapping[str, object], path: Path) -> bool:
+    _known(table, ("redact",), f"{path}: [collect]")
+    redact = table.get("redact", False)
+    if not isinstance(redact, bool):
+        raise UsageError(f"{path}: [collect] redact must be true or false", "true: spans are stored without content")
+    return redact
 
 
 def _identity(table: Mapping[str, object], path: Path) -> IdentityConfig:

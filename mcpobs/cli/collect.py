@@ -35,6 +35,15 @@ def collect(
         str | None,
         typer.Option(metavar="FILE", help="Serve only clients that have a certificate of this authority, PEM."),
     ] = None,
+    redact: Annotated[
+        bool | None,
+        typer.Option(
+            "--redact/--no-redact",
+            help="Store spans without content: no values outside a list of names, no events, no error texts.  "
+            "[default: [collect] redact in config.toml, else no]",
+            show_default=False,
+        ),
+    ] = None,
     max_body: Annotated[
         str, typer.Option(metavar="SIZE", help="The largest request, as it is sent and when it is unpacked.")
     ] = "16MiB",
@@ -48,6 +57,8 @@ def collect(
     Takes traces by HTTP (protobuf and JSON) and gRPC from anything that speaks OTLP: other machines that run
     `mcpobs instrument`, an SDK in any language, an OpenTelemetry Collector. A request is acknowledged when its spans
     are on disk; one that is sent again is stored once. Metrics and logs are acknowledged and dropped.
+
+    What senders put into their spans is stored as they sent it, unless --redact takes it out (docs/redaction.md).
 
     Only this machine is served unless you name another host. /healthz tells how it is.
 
@@ -76,6 +87,7 @@ def collect(
             tls_cert=tls_cert,
             tls_key=tls_key,
             tls_client_ca=tls_client_ca,
+            redact=redact,
             max_body=max_body,
             max_in_flight=max_in_flight,
         )

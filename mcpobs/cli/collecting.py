@@ -15,7 +15,7 @@ from mcpobs.collector.limits import Limits
 from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
 from mcpobs.listening import parse_endpoint
-from mcpobs.settings import lake_folder
+from mcpobs.settings import lake_folder, load_config
 
 TOKEN_VARIABLE = "MCPOBS_COLLECT_TOKEN"
 _SIZE = re.compile(r"(\d{1,12}) ?(|[KMG]i?)B?", re.IGNORECASE)
@@ -33,12 +33,14 @@ class CollectOptions:
     tls_cert: str | None
     tls_key: str | None
     tls_client_ca: str | None
+    redact: bool | None
     max_body: str
     max_in_flight: str
 
 
 def collect(given: CollectOptions) -> None:
     options = read_options(given)
+    redact = load_config().redact if given.redact is None else given.redact
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
     try:
         import httptools  # noqa: F401
@@ -54,7 +56,9 @@ def collect(given: CollectOptions) -> None:
     _allow_open_files(options.limits.connections)
 
     async def run() -> None:
-        async with open_intake(lake_folder(given.lake)) as intake:
+        async with open_intake(lake_folder(given.lake), redact=redact) as intake:
+            if redact:
+                say("spans are stored without content (--redact)")
             await serving.serve(options, intake)
             counters = intake.counters()
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))

@@ -50,15 +50,17 @@ class Receiving:
         self._idle_gap_ns = int(load_config().idle_gap_s * 1e9)
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
-        self._planned: set[int] = set()
+        self._planned: set[str] = set()
+        self._redact = False
         connection.execute(
             # two keys with one hash take the longer way, as two spans with one key do
             f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
             f"max({TIME}), bit_or(1 << dialect) from ({placed(_RAW)})"
         )
 
-    def take(self, segments: Sequence[Path]) -> None:
-        """Makes the spans of these segments the batch."""
+    def take(self, segments: Sequence[Path], *, redact: bool = False) -> None:
+        """Makes the spans of these segments the batch; with `redact` without their content."""
+        self._redact = redact
         read = [wal.read(path) for path in segments]
         self._damaged = sum(found.damaged for found in read)
         self._decoded.batch = decode([body for found in read for body in found.bodies])
@@ -87,25 +89,27 @@ class Receiving:
         reporters = parquet.reporters(self.connection, self._draft)
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, first, last, reporters)]
 
-    def _plan(self, dialects: int) -> int:
+    def _plan(self, dialects: int) -> str:
         """The statements that there are for spans of these dialects, a bit for each. A sender has one or two."""
-        if dialects not in self._planned and len(self._planned) >= _MOST_PLANS:
-            dialects = _ALL
-        if dialects not in self._planned:
-            spans = translated(_RAW, [place for place in PLACES if dialects >> place & 1])
+        plan = f"{dialects}{'_redacted' if self._redact else ''}"
+        if plan not in self._planned and len(self._planned) >= _MOST_PLANS and dialects != _ALL:
+            return self._plan(_ALL)
+        if plan not in self._planned:
+            places = [place for place in PLACES if dialects >> place & 1]
+            spans = translated(_RAW, places, redact=self._redact)
             self.connection.execute(
-                f"prepare received_days_{dialects} as select min({PARTITION}), max({PARTITION}), "
+                f"prepare received_days_{plan} as select min({PARTITION}), max({PARTITION}), "
                 f"bool_or({sessions.UNSETTLED}) from ({spans})"
             )
             self.connection.execute(
-                f"prepare received_file_{dialects} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
+                f"prepare received_file_{plan} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
             )
-            self._planned.add(dialects)
-        return dialects
+            self._planned.add(plan)
+        return plan
 
     def tabulate(self, name: str) -> Loaded:
         """Makes a table of the batch, with the lake's columns and one row a span."""
-        self.connection.execute(f"create or replace table {name} as {translated(_RAW)}")
+        self.connection.execute(f"create or replace table {name} as {translated(_RAW, redact=self._redact)}")
         rows = one_a_span(self.connection, name)
         return Loaded(rows=rows, damaged=self._damaged, repeated=self._decoded.batch.rows - rows)
 

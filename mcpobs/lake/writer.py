@@ -166,7 +166,7 @@ def _receiving(connection: Connection, work: Path) -> Receiving:
 
 def _store_requests(receiving: Receiving, table: Path, state: Snapshot, batch: list[Found]) -> _Stored:
     # what the collector commits every few seconds is small, and is merged and sorted soon
-    receiving.take([found.path for found in batch])
+    receiving.take([found.path for found in batch], redact=_redact(batch[0]))
     try:
         written = receiving.write(table, state.files.values())
         if written is not None:
@@ -213,13 +213,17 @@ def _sealed_batch(lake: Path, state: Snapshot) -> tuple[Store, list[Found]]:
         for found in backlog.segments(lake, store):
             if found.segment.seq <= state.covered(found.segment.writer) or not backlog.sealed(found):
                 continue  # a writer's unsealed segment is its last: nothing of it follows
-            if batch and size + found.size_bytes > most:
+            if batch and (size + found.size_bytes > most or _redact(found) != _redact(batch[0])):
                 break
             batch.append(found)
             size += found.size_bytes
         if batch:
             return store, batch
     return SPOOL, []
+
+
+def _redact(found: Found) -> bool:
+    return backlog.is_redacted(found.segment)
 
 
 def _write(connection: Connection, table: Path, sort: bool) -> list[DataFile]:
