@@ -22,6 +22,8 @@ _PLAIN_SEGMENTS = frozenset(
     )
 )  # fmt: skip
 _VERSION_SEGMENT = re.compile(r"v[0-9]{1,2}")
+PLAIN_PATH = f"\\*|(/?({'|'.join(map(re.escape, sorted(_PLAIN_SEGMENTS)))}|v[0-9]{{1,2}}|\\*))*"
+"""What `masked_path` leaves, as a regular expression that Python and DuckDB read alike."""
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://([^\s/?#<>\"')\]},;]*\]?[^\s/?#<>\"')\]},;]*)[^\s<>\"')\]},;]*")

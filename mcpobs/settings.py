@@ -95,6 +95,8 @@ class Config:
     """[collect] accept_older_than: how long before its receipt a span may begin."""
     accept_ahead_s: float = ACCEPT_AHEAD_S
     """[collect] accept_ahead: how long after its receipt a span may begin and end."""
+    redact: bool = False
+    """[collect] redact: whether received spans are stored without content."""
 
 
 def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
@@ -122,7 +124,9 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
     _known(data, ("prices", "servers", "sessions", "http", "identity", "collect"), f"{path}")
-    older_s, ahead_s = _accepted(_table(data, "collect", path), path, env)
+    collect = _table(data, "collect", path)
+    _known(collect, ("accept_older_than", "accept_ahead", "redact"), f"{path}: [collect]")
+    older_s, ahead_s = _accepted(collect, path, env)
     return Config(
         prices=read_book(_table(data, "prices", path), _table(data, "servers", path), f"{path}"),
         idle_gap_s=_idle_gap(_table(data, "sessions", path), path, env),
@@ -130,6 +134,7 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
         identity=_identity(_table(data, "identity", path), path) if "identity" in data else None,
         accept_older_than_s=older_s,
         accept_ahead_s=ahead_s,
+        redact=_redact(collect, path),
     )
 
 
@@ -161,7 +166,6 @@ def _idle_gap(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -
 
 def _accepted(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -> tuple[float, float]:
     """How long before and after its receipt a span may lie."""
-    _known(table, ("accept_older_than", "accept_ahead"), f"{path}: [collect]")
     where = f"{path}: [collect]"
     older, ahead = env.get(ACCEPT_OLDER_VARIABLE), env.get(ACCEPT_AHEAD_VARIABLE)
     return (
@@ -198,6 +202,13 @@ def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:
                 f"{path}: [http] headers names {name!r}, which carries a secret or arguments", "leave it out"
             )
     return names
+
+
+def _redact(table: Mapping[str, object], path: Path) -> bool:
+    redact = table.get("redact", False)
+    if not isinstance(redact, bool):
+        raise UsageError(f"{path}: [collect] redact must be true or false", "true: spans are stored without content")
+    return redact
 
 
 def _identity(table: Mapping[str, object], path: Path) -> IdentityConfig:

@@ -35,6 +35,15 @@ def collect(
         str | None,
         typer.Option(metavar="FILE", help="Serve only clients that have a certificate of this authority, PEM."),
     ] = None,
+    redact: Annotated[
+        bool | None,
+        typer.Option(
+            "--redact/--no-redact",
+            help="Store spans without content: no values outside a list of names, no events, no error texts.  "
+            "[default: [collect] redact in config.toml, else no]",
+            show_default=False,
+        ),
+    ] = None,
     max_body: Annotated[
         str, typer.Option(metavar="SIZE", help="The largest request, as it is sent and when it is unpacked.")
     ] = "20MiB",
@@ -73,6 +82,8 @@ def collect(
     `mcpobs instrument`, an SDK in any language, an OpenTelemetry Collector. A request is acknowledged when its spans
     are on disk; one that is sent again is stored once. Metrics and logs are acknowledged and dropped.
 
+    What senders put into their spans is stored as they sent it, unless --redact takes it out (docs/redaction.md).
+
     Only this machine is served unless you name another host. /healthz tells how it is.
 
     On this machine and without a token, requests must name this collector in their Host header and may not come from
@@ -103,6 +114,7 @@ def collect(
             tls_cert=tls_cert,
             tls_key=tls_key,
             tls_client_ca=tls_client_ca,
+            redact=redact,
             max_body=max_body,
             max_in_flight=max_in_flight,
             allow_host=tuple(allow_host or ()),

@@ -40,6 +40,7 @@ class CollectOptions:
     tls_cert: str | None
     tls_key: str | None
     tls_client_ca: str | None
+    redact: bool | None
     max_body: str
     max_in_flight: str
     allow_host: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class CollectOptions:
 def collect(given: CollectOptions) -> None:
     options = read_options(given)
     _accept(given)
+    redact = load_config().redact if given.redact is None else given.redact
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
     with needing("`mcpobs collect`", "collect"):
         import httptools  # noqa: F401
@@ -70,7 +72,9 @@ def collect(given: CollectOptions) -> None:
         options = replace(options, limits=replace(options.limits, connections=fitting))
 
     async def run() -> None:
-        async with open_intake(lake_folder(given.lake)) as intake:
+        async with open_intake(lake_folder(given.lake), redact=redact) as intake:
+            if redact:
+                say("spans are stored without content (--redact)")
             received = await serving.serve(options, intake)
             counters = {**received, **intake.counters()}
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))

@@ -100,15 +100,15 @@ class LakeIntake:
 
 
 @asynccontextmanager
-async def open_intake(lake: Path) -> AsyncIterator[LakeIntake]:
+async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[LakeIntake]:
     """The intake of a lake, which is made where there is none. At the end everything is committed.
 
-    Raises LakeError where the lake cannot be written.
+    With `redact` spans are stored without their content. Raises LakeError where the lake cannot be written.
     """
     keys.open_folder(lake)
     loop = asyncio.get_running_loop()
     try:
-        wal = Wal(lake)
+        wal = Wal(lake, redact=redact)
     except OSError as error:
         raise LakeError(
             f"cannot write to the lake at {lake}: {error.strerror}", "check the folder's permissions and free space"

@@ -44,6 +44,14 @@ WAL = Store("wal", ".otlp")
 """Requests, as the collector acknowledged them; read by the committer alone."""
 
 
+REDACTED = "-redact"
+"""How a writer of the log is called whose requests are to be committed without content, whoever commits them."""
+
+
+def is_redacted(segment: Segment) -> bool:
+    return segment.writer.endswith(REDACTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A segment of a store. `followed` is true where its writer has opened a later one: it grows no more."""

@@ -60,7 +60,8 @@ class Receiving:
         self._accepted = Accepted(int(config.accept_older_than_s * 1e9), int(config.accept_ahead_s * 1e9))
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
-        self._planned: set[int] = set()
+        self._planned: set[str] = set()
+        self._redact = False
         connection.execute(
             # two keys with one hash take the longer way, as two spans with one key do
             f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
@@ -78,9 +79,10 @@ class Receiving:
         """No file that ends before this has a span of the batch: how far back a span of yesterday may lie."""
         return self._received - self._accepted.older_ns - _AGAIN_NS
 
-    def take(self, segments: Sequence[Path]) -> None:
-        """Makes the spans of these segments the batch. It was received when the last of them was written to: the time
-        of a file stays what it is, however often its commit is tried."""
+    def take(self, segments: Sequence[Path], *, redact: bool = False) -> None:
+        """Makes the spans of these segments the batch; with `redact` without their content. It was received when the
+        last of them was written to: the time of a file stays what it is, however often its commit is tried."""
+        self._redact = redact
         self._received = max(path.stat().st_mtime_ns for path in segments)
         read = [wal.read(path) for path in segments]
         self._damaged = sum(found.damaged for found in read)
@@ -116,33 +118,37 @@ class Receiving:
         reporters = parquet.reporters(self.connection, self._draft)
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, Times.of(times), reporters)]
 
-    def _plan(self, dialects: int) -> int:
+    def _plan(self, dialects: int) -> str:
         """The statements that there are for spans of these dialects, a bit for each, and one for long names. A sender
         has one or two."""
-        if dialects not in self._planned and len(self._planned) >= _MOST_PLANS:
-            dialects = _ALL | _LONG
-        if dialects not in self._planned:
+        plan = f"{dialects}{'_redacted' if self._redact else ''}"
+        if plan not in self._planned and len(self._planned) >= _MOST_PLANS and dialects != _ALL | _LONG:
+            return self._plan(_ALL | _LONG)
+        if plan not in self._planned:
             places = [place for place in PLACES if dialects >> place & 1]
-            long_names = bool(dialects & _LONG)
-            spans = translated(_RAW, places, received="$received", accepted=self._accepted, long_names=long_names)
+            spans = self._translated(places, "$received", long_names=bool(dialects & _LONG))
             self.connection.execute(
-                f"prepare received_days_{dialects} as select min({PARTITION}), max({PARTITION}), "
+                f"prepare received_days_{plan} as select min({PARTITION}), max({PARTITION}), "
                 f"bool_or({sessions.UNSETTLED}), {parquet.TIMES} from ({spans})"
             )
             self.connection.execute(
-                f"prepare received_file_{dialects} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
+                f"prepare received_file_{plan} as {parquet.copying(spans, TYPES, self._draft, sort=False)}"
             )
-            self._planned.add(dialects)
-        return dialects
+            self._planned.add(plan)
+        return plan
 
     def tabulate(self, name: str) -> Loaded:
         """Makes a table of the batch, with the lake's columns and one row a span."""
         [(longest_bytes,)] = self.connection.execute(f"select max({LONGEST}) from {_RAW}").fetchall()
-        long_names = (longest_bytes or 0) > MAX_BYTES
-        spans = translated(_RAW, received=str(self._received), accepted=self._accepted, long_names=long_names)
+        spans = self._translated(PLACES, str(self._received), long_names=(longest_bytes or 0) > MAX_BYTES)
         self.connection.execute(f"create or replace table {name} as {spans}")
         rows = one_a_span(self.connection, name)
         return Loaded(rows=rows, damaged=self._damaged, repeated=self._decoded.batch.rows - rows)
+
+    def _translated(self, places: Collection[int], received: str, *, long_names: bool) -> str:
+        return translated(
+            _RAW, places, received=received, accepted=self._accepted, long_names=long_names, redact=self._redact
+        )
 
     def settle(self, name: str, table: Path, known: Collection[DataFile]) -> None:
         """Finds the sessions of operations in that table which bring none."""

@@ -16,7 +16,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from mcpobs import safefile
-from mcpobs.lake.backlog import WAL
+from mcpobs.lake.backlog import REDACTED, WAL
 from mcpobs.lake.delta import sync
 from mcpobs.segment import Segment
 
@@ -31,15 +31,17 @@ _HEAD = Struct("<II")
 class Wal:
     """Appends to one segment after another. For one process, and one thread at a time.
 
+    With `redact` what the segments hold is committed without content, by whichever process does it: their names say so.
     Raises OSError where the folder or the first segment cannot be made.
     """
 
-    def __init__(self, lake: Path) -> None:
+    def __init__(self, lake: Path, *, redact: bool = False) -> None:
         folder = lake / WAL.folder
         safefile.make_own_folder(folder)
         sync(lake)
         self._lake = lake
-        self._segment = Segment(f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}", 0)
+        writer = f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}{REDACTED if redact else ''}"
+        self._segment = Segment(writer, 0)
         self._fd = -1
         self._bytes = 0
         self._open_next()

@@ -193,7 +193,7 @@ def _receiving(connection: Connection, work: Path) -> Receiving:
 
 def _store_requests(receiving: Receiving, table: Path, state: Snapshot, batch: list[Found]) -> _Stored:
     # what the collector commits every few seconds is small, and is merged and sorted soon
-    receiving.take([found.path for found in batch])
+    receiving.take([found.path for found in batch], redact=_redact(batch[0]))
     try:
         written = receiving.write(table, state.files.values())
         if written is not None:
@@ -285,7 +285,7 @@ def _sealed_batch(
             if found.segment.writer in waiting:
                 continue
             full = size + found.size_bytes > most or len(batch) == BATCH_SEGMENTS
-            if batch and (full or (store is WAL and not _near(batch[0], found))):
+            if batch and (full or (store is WAL and not _alike(batch[0], found))):
                 return store, batch, True
             batch.append(found)
             size += found.size_bytes
@@ -294,9 +294,14 @@ def _sealed_batch(
     return SPOOL, [], False
 
 
-def _near(one: Found, other: Found) -> bool:
-    """Whether two segments of the log were written to at nearly one time."""
-    return abs(one.path.stat().st_mtime_ns - other.path.stat().st_mtime_ns) <= RECEIPT_SPAN_NS
+def _alike(one: Found, other: Found) -> bool:
+    """Whether two segments of the log were written to at nearly one time, and both or none of them with redaction."""
+    apart_ns = abs(one.path.stat().st_mtime_ns - other.path.stat().st_mtime_ns)
+    return apart_ns <= RECEIPT_SPAN_NS and _redact(one) == _redact(other)
+
+
+def _redact(found: Found) -> bool:
+    return backlog.is_redacted(found.segment)
 
 
 def _write(connection: Connection, table: Path, sort: bool) -> list[DataFile]:

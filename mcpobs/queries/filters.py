@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mcpobs.errors import UsageError, nearest
 from mcpobs.lake.engine import Connection
+from mcpobs.protocol.naming import conversation_name, session_digest
 from mcpobs.queries.run import create_views
 
 _SHOWN = 5
@@ -27,23 +28,42 @@ class Filters:
 
 
 def resolve(connection: Connection, filters: Filters) -> Filters:
-    """The filters with the session's whole id. Raises UsageError where it is unknown or several begin so."""
+    """The filters with the session's whole id, which its beginning, its Mcp-Session-Id or its conversation may name.
+
+    Raises UsageError where it is unknown or several are meant."""
     if filters.session is None:
         return filters
     create_views(connection, ("operations",))
     begun = filters.session
-    rows = connection.execute(
-        "select distinct session_id from operations where starts_with(session_id, $begun) "
-        "order by session_id limit $most",
-        {"begun": begun, "most": _SHOWN + 1},
-    ).fetchall()
-    found = [str(row[0]) for row in rows]
+    found, how = _sessions(connection, "starts_with(session_id, $named)", begun), "begin with"
+    if not found:
+        found, how = _named(connection, begun), "are named"
     if not found:
         raise _unknown("session", begun, _distinct(connection, "session_id"))
     if begun not in found and len(found) > 1:
         listed = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
-        raise UsageError(f"several sessions begin with {begun!r}", f"say more of the id: {listed}")
+        raise UsageError(f"several sessions {how} {begun!r}", f"say more of the id: {listed}")
     return Filters(filters.tool, begun if begun in found else found[0], filters.server)
+
+
+def _named(connection: Connection, name: str) -> list[str]:
+    """Sessions by what a user has in hand and no id begins with: the session id on the wire, or a conversation."""
+    digests = (session_digest(name), conversation_name(name))
+    begins = "starts_with(session_id, $named)"
+    found = [session for digest in digests for session in _sessions(connection, begins, digest)]
+    if found:
+        return found
+    conversation = "json_extract_string(session_candidates, '$.conversation') = $named"
+    return _sessions(connection, conversation, conversation_name(name))
+
+
+def _sessions(connection: Connection, condition: str, named: str) -> list[str]:
+    rows = connection.execute(
+        f"select distinct session_id from operations where session_id is not null and {condition} "
+        "order by session_id limit $most",
+        {"named": named, "most": _SHOWN + 1},
+    ).fetchall()
+    return [str(row[0]) for row in rows]
 
 
 def check_known(connection: Connection, filters: Filters) -> None:

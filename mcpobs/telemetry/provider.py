@@ -21,14 +21,20 @@ from mcpobs import semconv
 from mcpobs.telemetry.delivery import Delivery
 from mcpobs.telemetry.targets import WireProtocol
 
+_COMMAND = "process.command"  # process.command, process.command_args, process.command_line
+
 
 def resource(service_name: str, instance_id: str) -> Resource:
     """What exports: the SDK's facts and OTEL_RESOURCE_ATTRIBUTES, under the name that the lake has too.
 
-    An instance id that the user gave in OTEL_RESOURCE_ATTRIBUTES stays; one that the SDK made up does not.
+    An instance id that the user gave in OTEL_RESOURCE_ATTRIBUTES stays; one that the SDK made up does not. The command
+    line goes, which a detector of the SDK's adds if OTEL_EXPERIMENTAL_RESOURCE_DETECTORS asks for it: servers get keys
+    as arguments.
     """
     chosen = OTELResourceDetector().detect().attributes.get(semconv.SERVICE_INSTANCE_ID, instance_id)
-    return Resource.create({semconv.SERVICE_NAME: service_name, semconv.SERVICE_INSTANCE_ID: chosen})
+    found = Resource.create({semconv.SERVICE_NAME: service_name, semconv.SERVICE_INSTANCE_ID: chosen})
+    kept = {name: value for name, value in found.attributes.items() if not name.startswith(_COMMAND)}
+    return Resource(kept, found.schema_url)
 
 
 def span_exporter(protocol: WireProtocol) -> SpanExporter:

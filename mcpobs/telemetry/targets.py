@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mcpobs.masking import masked_path
+
 Signal = Literal["traces", "metrics"]
 WireProtocol = Literal["grpc", "http/protobuf"]
 
@@ -108,9 +110,9 @@ def _is_http(endpoint: str) -> bool:
 
 
 def _shown(endpoint: str) -> str:
-    """An endpoint as it may stand in a log: a user name, a password or a key in the query may not."""
+    """An endpoint as it may stand in a log: no user, no password, no query, and of the path no key."""
     scheme, separator, rest = endpoint.partition("://")
     if not separator:
         scheme, rest = "", endpoint
     place, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}".split("?")[0]
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{masked_path(slash + path)}"

@@ -37,11 +37,11 @@ def test_an_endpoint_is_for_both_signals_by_http() -> None:
 
 
 def test_an_endpoint_of_one_signal_is_for_that_signal() -> None:
-    assert shown({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t:1/own/path"}) == {
-        "traces": "http/protobuf http://t:1/own/path"
+    assert shown({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://t:1/api/v2/traces"}) == {
+        "traces": "http/protobuf http://t:1/api/v2/traces"
     }
-    assert shown({**ENDPOINT, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://m:2/x"})["metrics"].endswith(
-        "http://m:2/x"
+    assert shown({**ENDPOINT, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://m:2/metrics"})["metrics"].endswith(
+        "http://m:2/metrics"
     )
 
 
@@ -104,8 +104,8 @@ def test_a_grpc_endpoint_needs_no_scheme() -> None:
 
 
 def test_credentials_and_queries_of_an_endpoint_are_never_shown() -> None:
-    found = shown({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://user:pass@c:1/a?key=k"})
-    assert found["traces"] == "http/protobuf https://c:1/a"
+    found = shown({"OTEL_EXPORTER_OTLP_ENDPOINT": "https://user:pass@c:1/k3y/?key=k"})
+    assert found["traces"] == "http/protobuf https://c:1/*/"
     assert "k3y" not in shown({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:1/v1/traces?k3y=1"})["traces"]
 
 

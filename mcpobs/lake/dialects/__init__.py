@@ -12,6 +12,7 @@ from typing import Final
 from mcpobs.lake.dialects import gateways, instrumentations, servers
 from mcpobs.lake.dialects.dialect import PLAIN, Dialect
 from mcpobs.lake.dialects.names import LONGEST, bounded
+from mcpobs.lake.dialects.redaction import redacted
 from mcpobs.lake.schema import DERIVED, SENT, TIME, TYPES
 from mcpobs.lake.times import NOW, Accepted, placed_in_time
 
@@ -56,12 +57,14 @@ def translated(
     received: str = NOW,
     accepted: Accepted | None = None,
     long_names: bool = True,
+    redact: bool = False,
 ) -> str:
     """A select that gives the lake's columns of a relation with the columns of `lake/otlp/columns.py`.
 
     The caller promises that all spans are of dialects at `places`. For one alone it takes two thirds of the time.
     `received` is an SQL expression for the spans' receipt in Unix nanoseconds, and `accepted` the times around it that
     are plausible. Without `long_names` the caller promises that no span has a `names.LONGEST` above `names.MAX_BYTES`.
+    `redact` leaves out what may be content.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
     columns = ", ".join(
@@ -70,7 +73,8 @@ def translated(
     derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
     names = ", ".join(bounded(column) if long_names else column for column in TYPES)
     spans = placed_in_time(placed(raw), received, accepted or Accepted())
-    return f"select {names} from (select *, {derived} from (select {columns} from ({spans})))"
+    rows = f"select {names} from (select *, {derived} from (select {columns} from ({spans})))"
+    return redacted(rows) if redact else rows
 
 
 def _expression(column: str, places: Collection[int]) -> str:

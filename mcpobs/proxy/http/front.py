@@ -25,6 +25,7 @@ from yarl import URL
 
 from mcpobs import listening
 from mcpobs.listening import Endpoint
+from mcpobs.masking import masked_path
 from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.refusal import refusal
 from mcpobs.protocol.sse import Endpoints
@@ -91,7 +92,7 @@ async def serve(options: FrontOptions, books: Books, tell: Tell) -> None:
     try:
         at = Endpoint(options.listen.host, sockets[0].getsockname()[1])
         await front.start(sockets)
-        tell(f"passing http://{at} on to {options.upstream.origin}{options.upstream.path}")
+        tell(f"passing http://{at} on to {options.upstream.origin}{masked_path(options.upstream.path)}")
         if not all(map(listening.is_loopback, sockets)):
             tell(f"warning: other machines can reach http://{at}, without encryption")
         gc.freeze()  # what is loaded by now stays: the collector need not look through it
