@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from mcpobs.collector import answers, faults
+from mcpobs.collector import answers, exposition, faults
 from mcpobs.collector.auth import CHALLENGE, Tokens
 from mcpobs.collector.inflate import Inflater, Packing, TooLargeError
 from mcpobs.collector.intake import Encoding, Intake, RefusedError, Signal, Why
@@ -24,6 +24,7 @@ Headers = dict[bytes, bytes]
 
 SIGNALS: Final[dict[str, Signal]] = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
 HEALTH = "/healthz"
+METRICS = "/metrics"
 _ENCODINGS: Final[dict[bytes, Encoding]] = {
     b"application/x-protobuf": "protobuf",
     b"application/protobuf": "protobuf",
@@ -98,11 +99,17 @@ class HttpReceiver:
     async def _answer(self, method: str, path: str, headers: Headers, body: _Body) -> tuple[bytes, bytes]:
         if path in SIGNALS:
             return await self._export(method, SIGNALS[path], headers, body)
-        if path != HEALTH:
+        if path not in (HEALTH, METRICS):
             raise _AnswerError(404, answers.NOT_FOUND, f"nothing is here; OTLP goes to {', '.join(SIGNALS)}")
         if method not in ("GET", "HEAD"):
             raise _not_allowed(b"GET, HEAD")
         trouble = self._intake.trouble
+        if path == METRICS:
+            if not self._admits(headers):
+                challenge = (b"www-authenticate", CHALLENGE)
+                raise _AnswerError(401, answers.UNAUTHENTICATED, "a valid bearer token is needed", challenge)
+            counters = {**self._counters, **self._intake.counters()}
+            return exposition.CONTENT_TYPE, exposition.exposed(counters, trouble is not None)
         health: dict[str, object] = {"status": "ok" if trouble is None else "degraded"}
         if self._admits(headers):
             if trouble is not None:

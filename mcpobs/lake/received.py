@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB read Arrow streams
 
@@ -16,7 +17,9 @@ from mcpobs.lake.dialects import PLACES, placed, translated
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
 from mcpobs.lake.lock import WORK_FOLDER, frugal
-from mcpobs.lake.otlp.decode import Batch, decode
+from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
+from mcpobs.lake.otlp.decode import Batch, MalformedError, decode, expanded
+from mcpobs.lake.otlp.request import Body
 from mcpobs.lake.schema import KEY, PARTITION, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
 from mcpobs.settings import load_config
@@ -57,11 +60,10 @@ class Receiving:
             f"max({TIME}), bit_or(1 << dialect) from ({placed(_RAW)})"
         )
 
-    def take(self, segments: Sequence[Path]) -> None:
-        """Makes the spans of these segments the batch."""
-        read = [wal.read(path) for path in segments]
-        self._damaged = sum(found.damaged for found in read)
-        self._decoded.batch = decode([body for found in read for body in found.bodies])
+    def take(self, bodies: Sequence[Body], damaged: int = 0) -> None:
+        """Makes the spans of these requests the batch. `damaged` others count with it."""
+        self._damaged = damaged
+        self._decoded.batch = decode(bodies)
 
     def drop(self) -> None:
         """Forgets the batch: its memory is wanted for the next."""
@@ -112,6 +114,36 @@ class Receiving:
     def settle(self, name: str, table: Path, known: Collection[DataFile]) -> None:
         """Finds the sessions of operations in that table which bring none."""
         sessions.settle(self.connection, name, table, known, self._idle_gap_ns)
+
+
+class Requests(NamedTuple):
+    """The requests of some segments, in parts that are committed one after the other, and how many were damaged."""
+
+    parts: list[list[Body]]
+    damaged: int
+
+
+def read(segments: Sequence[Path]) -> Requests:
+    """Reads segments of the log. The spans of a part repeat no more than those of one request may: many requests, each
+    within the limit, would otherwise multiply."""
+    found = [wal.read(path) for path in segments]
+    parts: list[list[Body]] = [[]]
+    size = 0
+    for body in (body for one in found for body in one.bodies):
+        more = _expanded(body)
+        if parts[-1] and size + more > MAX_EXPANDED_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(body)
+        size += more
+    return Requests(parts, sum(one.damaged for one in found))
+
+
+def _expanded(body: Body) -> int:
+    try:
+        return expanded(body)
+    except MalformedError:
+        return 0  # decoding it says so
 
 
 def keep(lake: Path) -> Receiving:

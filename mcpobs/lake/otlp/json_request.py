@@ -19,8 +19,8 @@ from typing import Final
 
 import orjson
 
-from mcpobs.lake.otlp.columns import MAX_DEPTH
-from mcpobs.lake.otlp.request import MalformedError
+from mcpobs.lake.otlp.columns import MAX_DEPTH, MAX_JSON_VALUES
+from mcpobs.lake.otlp.request import MalformedError, TooManyValuesError
 
 _VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
 
@@ -32,6 +32,9 @@ _Message = Mapping[str, _Member]
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 _DOUBLE: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_MARKS: Final = (b",", b"{", b"[")
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,{\[]', re.DOTALL)
+"""Strings, whole or cut short, and the marks outside of them."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -49,11 +52,24 @@ class _WrongError(Exception):
 
 def from_json(body: bytes) -> bytes:
     """The request as protobuf bytes. Raises MalformedError, which says what is wrong and where."""
+    _check_values(body)
     request = _parsed(body)
     try:
         return _message(request, _REQUEST, 0)
     except _WrongError as wrong:
         raise MalformedError(f"{wrong.path.lstrip('.') or 'the request'}: {wrong.what}") from None
+
+
+def _check_values(body: bytes) -> None:
+    """Raises TooManyValuesError. Costs a few milliseconds, and more only if so many marks are found that those inside
+    of strings must be told apart."""
+    if body.count(b",") + body.count(b"{") + body.count(b"[") <= MAX_JSON_VALUES:
+        return
+    values = 0
+    for token in _TOKENS.finditer(body):
+        values += token[0] in _MARKS
+        if values > MAX_JSON_VALUES:
+            raise TooManyValuesError(f"more than {MAX_JSON_VALUES} JSON values in a request; send fewer in each")
 
 
 def _parsed(body: bytes) -> object:
