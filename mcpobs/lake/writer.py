@@ -148,7 +148,7 @@ def _move(lake: Path, attempts: quarantine.Attempts, done: Commit, busy: bool, k
             except Exception as error:  # whatever it is, the next segments go on
                 if quarantine.is_environmental(error, lake):
                     attempts.forget()
-                    raise
+                    raise _of_the_environment(error, lake) from error
                 attempts.failed(quarantine.described(error))
                 raise _BatchError(replace(done, failures=done.failures + 1)) from error
             done = _commit(table, state, batch, stored, left, done)
@@ -179,7 +179,7 @@ def commit_set_aside(lake: Path, name: str) -> Commit:
                     stored = _store_in_parts(_receiving(connection, work), lake, table, state, [found], apart=True)
             except Exception as error:
                 if quarantine.is_environmental(error, lake):
-                    raise
+                    raise _of_the_environment(error, lake) from error
                 raise LakeError(
                     f"cannot commit {one.path}: {quarantine.described(error)}", "it stays in the quarantine"
                 ) from error
@@ -290,6 +290,16 @@ def _store_in_parts(
     if refused:
         quarantine.set_aside_content(lake, batch[0], wal.encoded(refused), why, attempts=2)
     return replace(stored, refused=len(refused))
+
+
+def _of_the_environment(error: Exception, lake: Path) -> Exception:
+    """The error to raise; the callers know what to say of an OSError or EngineError."""
+    if isinstance(error, OSError | EngineError | LakeError):
+        return error
+    return LakeError(
+        f"cannot write to the lake at {lake}: {quarantine.described(error)}, with little disk space or memory left",
+        "free some; nothing is lost: what was not committed is tried again",
+    )
 
 
 def _usable(connection: Connection) -> bool:

@@ -50,9 +50,13 @@ class _WrongError(Exception):
         self.path = ""
 
 
-def from_json(body: bytes) -> bytes:
-    """The request as protobuf bytes. Raises MalformedError, which says what is wrong and where."""
-    _check_values(body)
+def from_json(body: bytes, count_values: Callable[[bytes, int], int] | None = None) -> bytes:
+    """The request as protobuf bytes. Raises MalformedError, which says what is wrong and where.
+
+    `count_values` counts as `values` does.
+    """
+    if (count_values or values)(body, MAX_JSON_VALUES) > MAX_JSON_VALUES:
+        raise TooManyValuesError(f"more than {MAX_JSON_VALUES} JSON values in a request; send fewer in each")
     request = _parsed(body)
     try:
         return _message(request, _REQUEST, 0)
@@ -60,16 +64,18 @@ def from_json(body: bytes) -> bytes:
         raise MalformedError(f"{wrong.path.lstrip('.') or 'the request'}: {wrong.what}") from None
 
 
-def _check_values(body: bytes) -> None:
-    """Raises TooManyValuesError. Costs a few milliseconds, and more only if so many marks are found that those inside
-    of strings must be told apart."""
-    if body.count(b",") + body.count(b"{") + body.count(b"[") <= MAX_JSON_VALUES:
-        return
-    values = 0
-    for token in _TOKENS.finditer(body):
-        values += token[0] in _MARKS
-        if values > MAX_JSON_VALUES:
-            raise TooManyValuesError(f"more than {MAX_JSON_VALUES} JSON values in a request; send fewer in each")
+def values(text: bytes, most: int) -> int:
+    """More than `most` if, and only if, a JSON text has more values: containers, and commas outside of
+    strings. The text need not be valid."""
+    marks = text.count(b",") + text.count(b"{") + text.count(b"[")
+    if marks <= most:  # within strings or not
+        return marks
+    found = 0
+    for token in _TOKENS.finditer(text):
+        found += token[0] in _MARKS
+        if found > most:
+            break
+    return found
 
 
 def _parsed(body: bytes) -> object:
