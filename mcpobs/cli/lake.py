@@ -1,10 +1,12 @@
-"""`mcpobs lake info | compact | prune`: what the lake holds, and keeping it small."""
+"""`mcpobs lake info | compact | prune | retry`: what the lake holds, keeping it small, and what was set aside."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
+
+from mcpobs.errors import EXIT_FINDINGS
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the lake and keep it small.")
 
@@ -72,3 +74,22 @@ def prune(
     from mcpobs.cli import lakekeeping
 
     lakekeeping.prune(lake, json, older_than=older_than, dry_run=dry_run, now=now)
+
+
+@app.command()
+def retry(lake: Lake = None, json: Json = False) -> None:
+    """Try again to commit what was set aside.
+
+    A segment that cannot be committed, or that kills the process that commits it, is moved to the lake's folder
+    `quarantine` and holds up no other. Each is tried again in a process of its own. What is committed leaves the
+    quarantine; what fails stays, and the exit code is then 1.
+
+    \b
+    Examples:
+      mcpobs lake retry
+      mcpobs lake retry --lake /srv/mcp/lake --json
+    """
+    from mcpobs.cli import lakekeeping
+
+    if lakekeeping.retry(lake, json):
+        raise typer.Exit(EXIT_FINDINGS)

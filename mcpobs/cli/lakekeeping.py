@@ -10,14 +10,16 @@ from pathlib import Path
 
 from mcpobs.cli.printing import emit, say
 from mcpobs.lake import maintain
+from mcpobs.lake import retry as retrying
 from mcpobs.lake.inspection import Inspection, inspect
+from mcpobs.lake.quarantine import SetAside
 from mcpobs.lake.vacuum import GRACE_S
 from mcpobs.output.text import printable
 from mcpobs.queries import rollups
 from mcpobs.queries.window import parse_time, utc
 from mcpobs.settings import lake_folder
 
-Fact = str | int | float | None | list[dict[str, str]]
+Fact = str | int | float | None | list[dict[str, str]] | list[dict[str, str | int]]
 
 
 def info(lake: str | None, as_json: bool) -> None:
@@ -51,9 +53,36 @@ def info(lake: str | None, as_json: bool) -> None:
                 "damaged",
                 f"{_of(found.damaged_lines, 'line')} of spool and log, {_of(len(found.damaged_files), 'file')}",
             ),
+            ("set aside", _quarantine(found.set_aside)),
         ]
     )
     _warn(found.damaged_files)
+    _warn_of_quarantine(found.set_aside)
+
+
+def retry(lake: str | None, as_json: bool) -> bool:
+    """True if something is still set aside."""
+    done = retrying.retry(lake_folder(lake), step=_step)
+    if as_json:
+        _object(
+            {
+                "tried": done.tried,
+                "stored": done.stored_files,
+                "rows": done.rows,
+                "duplicates": done.duplicates,
+                "quarantined_segments": len(done.left),
+                "quarantined_bytes": sum(one.size_bytes for one in done.left),
+                "quarantined": _set_aside(done.left),
+            }
+        )
+    else:
+        stored = f"{_of(done.stored_files, 'segment')} of {done.tried:,}, {done.rows:,} operations"
+        if done.duplicates:
+            stored += f", {done.duplicates:,} repeated left out"
+        _lines([("stored", stored), ("set aside", _quarantine(done.left))])
+        for one in done.left:
+            say(f"warning: {one.path} cannot be committed: {one.why}")
+    return bool(done.left)
 
 
 def compact(lake: str | None, as_json: bool) -> None:
@@ -75,6 +104,7 @@ def compact(lake: str | None, as_json: bool) -> None:
                 "waiting_files": done.vacuumed.waiting_files,
                 "waiting_bytes": done.vacuumed.waiting_bytes,
                 "damaged_files": _damaged(done.damaged_files),
+                "set_aside_segments": done.committed.set_aside,
             }
         )
         return
@@ -95,6 +125,11 @@ def compact(lake: str | None, as_json: bool) -> None:
     )
     _waiting(done.vacuumed.waiting_files)
     _warn(done.damaged_files)
+    if done.committed.set_aside:
+        say(
+            f"warning: {_of(done.committed.set_aside, 'segment')} could not be committed and was set aside",
+            "`mcpobs lake info` says why; `mcpobs lake retry` tries again",
+        )
 
 
 def prune(lake: str | None, as_json: bool, *, older_than: str, dry_run: bool, now: bool) -> None:
@@ -159,11 +194,36 @@ def _facts(found: Inspection) -> dict[str, Fact]:
         "lost_operations": found.lost_operations,
         "damaged_files": _damaged(found.damaged_files),
         "disk_bytes": found.disk_bytes,
+        "quarantined_segments": len(found.set_aside),
+        "quarantined_bytes": sum(one.size_bytes for one in found.set_aside),
+        "quarantined": _set_aside(found.set_aside),
     }
 
 
 def _damaged(files: Sequence[tuple[Path, str]]) -> list[dict[str, str]]:
     return [{"path": str(path), "why": why} for path, why in files]
+
+
+def _set_aside(found: Sequence[SetAside]) -> list[dict[str, str | int]]:
+    return [
+        {
+            "path": str(one.path),
+            "bytes": one.size_bytes,
+            "why": one.why,
+            "since_unix_nano": one.since_unix_nano,
+            "attempts": one.attempts,
+        }
+        for one in found
+    ]
+
+
+def _quarantine(found: Sequence[SetAside]) -> str:
+    return f"{_of(len(found), 'segment')} of {_n(sum(one.size_bytes for one in found))} bytes that cannot be committed"
+
+
+def _warn_of_quarantine(found: Sequence[SetAside]) -> None:
+    for one in found:
+        say(f"warning: {one.path} was set aside: {one.why}", "`mcpobs lake retry` tries again to commit it")
 
 
 def _object(facts: dict[str, Fact]) -> None:

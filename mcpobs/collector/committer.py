@@ -14,6 +14,8 @@ from mcpobs import interpreter
 from mcpobs.collector.committing import Report
 
 RESTART_S = 1.0
+RESTARTS_AT_ONCE = 5  # a segment that kills the process is set aside after four deaths
+MAX_RESTART_S = 60.0
 END_S = 60.0  # for the last commit
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 """glibc: each batch has buffers of megabytes, and pages that are new to the process cost more than the decoding."""
@@ -27,12 +29,15 @@ class Committer:
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._ending = asyncio.Event()
         self._last_try = False
         self.stored = 0
         self.duplicates = 0
         self.damaged = 0
         self.implausible_times = 0
+        self.set_aside = 0
         self.restarts = 0
+        self._failures = 0  # restarts since a commit worked
         self.error: str | None = None
 
     async def start(self) -> None:
@@ -49,6 +54,7 @@ class Committer:
     async def close(self) -> None:
         """Lets it commit what is left, and waits for its end. Call it when the log is closed."""
         self._closing = True
+        self._ending.set()
         self._end_input()
         if self._task is not None:
             try:
@@ -74,16 +80,27 @@ class Committer:
                 return
             self._last_try = self._closing
             self.restarts += 1
+            self._failures += 1
             self.error = f"the committing process ended with {self._process.returncode}"
-            await asyncio.sleep(RESTART_S)  # what it did not commit is still in the log
+            await self._pause()  # what it did not commit is still in the log
             self._process = await self._spawn()
             self.wake()
             if self._closing:
                 self._end_input()
+
+    async def _pause(self) -> None:
+        """Waits before the next process: longer and longer while none works, but not while the collector ends."""
+        doublings = max(0, self._failures - RESTARTS_AT_ONCE)
+        seconds = min(MAX_RESTART_S, RESTART_S * 2 ** min(doublings, 16))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), seconds if not self._closing else min(seconds, RESTART_S))
 
     def _count(self, report: Report) -> None:
         self.stored += report["rows"]
         self.duplicates += report["duplicates"]
         self.damaged += report["damaged"]
         self.implausible_times += report["implausible_times"]
+        self.set_aside += report["set_aside"]
         self.error = report["error"]
+        if self.error is None:
+            self._failures = 0

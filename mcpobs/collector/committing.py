@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypedDict
 import orjson
 
 from mcpobs.errors import EXIT_OK, EXIT_USAGE, McpobsError
+from mcpobs.lake import memory
 
 if TYPE_CHECKING:
     from mcpobs.lake.received import Receiving
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 IDLE_S = 30.0  # wrappers on this machine leave segments as well
 BUSY_PAUSE_S = 0.2
 CHUNK = 1 << 12
+BATCH_LIMIT_S = 300
+"""For one batch of at most 16 MiB and one request, which takes a second or two."""
+DATA_BYTES = 2 << 30
+"""Most memory of the process, by RLIMIT_DATA: the last defence of the machine. Beyond it an allocation fails, and the
+segment that asked for it is set aside."""
 
 
 class Report(TypedDict):
@@ -35,6 +41,7 @@ class Report(TypedDict):
     duplicates: int
     damaged: int
     implausible_times: int
+    set_aside: int
     error: str | None
 
 
@@ -43,6 +50,7 @@ def main(arguments: list[str]) -> int:
         return EXIT_USAGE
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the end of stdin is what ends it
+    memory.limit(DATA_BYTES)
     with suppress(OSError):
         os.nice(5)  # the receiver goes first
     committing = _Committing(Path(arguments[0]))
@@ -74,16 +82,19 @@ class _Committing:
 
         try:
             self._kept = self._kept or keep(self._lake)
-            while (done := commit(self._lake, busy=busy, kept=self._kept)).busy:
+            while (done := commit(self._lake, busy=busy, kept=self._kept, limit_s=BATCH_LIMIT_S)).busy:
                 time.sleep(BUSY_PAUSE_S)
         except McpobsError as error:
             self._kept = None
-            return Report(rows=0, duplicates=0, damaged=0, implausible_times=0, error=error.message)
+            return Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, error=error.message)
+        if done.failures:
+            self._kept = None
         return Report(
             rows=done.rows,
             duplicates=done.duplicates,
             damaged=done.damaged_lines,
             implausible_times=done.implausible_times,
+            set_aside=done.set_aside,
             error=None,
         )
 

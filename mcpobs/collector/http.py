@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from mcpobs.collector import answers, faults
+from mcpobs.collector import answers, exposition, faults
 from mcpobs.collector.auth import CHALLENGE, Tokens
 from mcpobs.collector.callers import Callers, ForeignError
 from mcpobs.collector.inflate import Inflater, Packing, TooLargeError
@@ -27,6 +27,7 @@ SIGNALS: Final[dict[str, Signal]] = {"/v1/traces": "traces", "/v1/metrics": "met
 HEALTH = "/healthz"
 REFUSED: Final = "mcpobs.refused"
 """Key of the scope of a request that the connection has refused already."""
+METRICS = "/metrics"
 _ENCODINGS: Final[dict[bytes, Encoding]] = {
     b"application/x-protobuf": "protobuf",
     b"application/protobuf": "protobuf",
@@ -123,13 +124,18 @@ class HttpReceiver:
     async def _answer(self, method: str, path: str, headers: Headers, body: _Body) -> tuple[bytes, bytes]:
         if path in SIGNALS:
             return await self._export(method, SIGNALS[path], headers, body)
-        if path != HEALTH:
+        if path not in (HEALTH, METRICS):
             raise _AnswerError(
                 "unknown_path", 404, answers.NOT_FOUND, f"nothing is here; OTLP goes to {', '.join(SIGNALS)}"
             )
         if method not in ("GET", "HEAD"):
             raise _not_allowed(b"GET, HEAD")
         trouble = self._intake.trouble
+        if path == METRICS:
+            if not self._admits(headers):
+                raise _unauthenticated()
+            counters = {**self._counters, **self._intake.counters()}
+            return exposition.CONTENT_TYPE, exposition.exposed(counters, trouble is not None)
         health: dict[str, object] = {"status": "ok" if trouble is None else "degraded"}
         if self._admits(headers):
             if trouble is not None:
@@ -141,10 +147,7 @@ class HttpReceiver:
         if method != "POST":
             raise _not_allowed(b"POST")
         if not self._admits(headers):
-            challenge = (b"www-authenticate", CHALLENGE)
-            raise _AnswerError(
-                "unauthenticated", 401, answers.UNAUTHENTICATED, "a valid bearer token is needed", challenge
-            )
+            raise _unauthenticated()
         encoding, packing = _encoding(headers), _packing(headers)
         limit_bytes = self._room.limits.body_bytes
         try:
@@ -283,6 +286,11 @@ def _as_answer(error: RefusedError) -> _AnswerError:
     answer = _AnswerError(error.why, status, code, error.message)
     answer.refusal = replace(answer.refusal, retry_after_s=again_s(error))
     return answer
+
+
+def _unauthenticated() -> _AnswerError:
+    challenge = (b"www-authenticate", CHALLENGE)
+    return _AnswerError("unauthenticated", 401, answers.UNAUTHENTICATED, "a valid bearer token is needed", challenge)
 
 
 def _not_allowed(methods: bytes) -> _AnswerError:

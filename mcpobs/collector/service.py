@@ -13,8 +13,10 @@ from mcpobs.collector.committer import Committer
 from mcpobs.collector.intake import Accepted, Encoding, RefusedError, Signal
 from mcpobs.collector.log import GroupLog
 from mcpobs.errors import LakeError
-from mcpobs.lake import backlog
+from mcpobs.lake import backlog, quarantine
+from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
 from mcpobs.lake.otlp.decode import Checked, MalformedError, check, from_json
+from mcpobs.lake.otlp.request import TooManyValuesError
 from mcpobs.lake.wal import Wal
 
 ROLL_BYTES = 16 << 20  # one commit, by lake/writer.py
@@ -34,6 +36,8 @@ class LakeIntake:
         self._committer = committer
         self._counts: Counter[str] = Counter()
         self._backlog_bytes = 0
+        self._quarantined: list[quarantine.SetAside] = []
+        self._large = asyncio.Lock()
 
     async def take(self, signal: Signal, encoding: Encoding, body: bytes) -> Accepted:
         self._counts[f"{signal}.requests"] += 1
@@ -47,9 +51,12 @@ class LakeIntake:
         if checked.spans:
             await self._store(body)
         self._counts["traces.spans"] += checked.spans
-        self._counts["traces.rejected_spans"] += checked.rejected
-        message = "spans without a valid trace id or span id were rejected" if checked.rejected else ""
-        return Accepted(checked.rejected, message)
+        rejected = checked.rejected + checked.oversized
+        self._counts["traces.rejected_spans"] += rejected
+        if rejected:
+            self._counts["rejected.invalid_spans"] += checked.rejected
+            self._counts["rejected.oversized_spans"] += checked.oversized
+        return Accepted(rejected, _rejection(checked))
 
     def counters(self) -> dict[str, int]:
         return {
@@ -58,18 +65,33 @@ class LakeIntake:
             "lake.duplicates": self._committer.duplicates,
             "lake.implausible_times": self._committer.implausible_times,
             "lake.damaged_requests": self._committer.damaged,
+            "lake.set_aside": self._committer.set_aside,
+            "lake.quarantined_segments": len(self._quarantined),
+            "lake.quarantined_bytes": sum(one.size_bytes for one in self._quarantined),
             "lake.backlog_bytes": self._backlog_bytes,
             "committer.restarts": self._committer.restarts,
         }
 
     @property
     def trouble(self) -> str | None:
-        """What keeps the lake from being written now; None where nothing does."""
-        return self._committer.error
+        """What keeps the lake from being written now, or from being whole; None where nothing does."""
+        if self._committer.error is not None:
+            return self._committer.error
+        if self._quarantined:
+            count = len(self._quarantined)
+            what = (
+                "1 segment that cannot be committed is"
+                if count == 1
+                else f"{count} segments that cannot be committed are"
+            )
+            return f"{what} set aside in {self._lake / quarantine.FOLDER}; `mcpobs lake retry` tries again"
+        return None
 
     async def look_after(self) -> None:
         """Ends a segment that has waited long enough, and measures what waits for the committer. Runs for ever."""
         while True:
+            with suppress(LakeError):
+                self._quarantined = quarantine.listed(self._lake)
             await asyncio.sleep(ROLL_EVERY_S)
             await self._log.roll()
             with suppress(LakeError):
@@ -86,9 +108,12 @@ class LakeIntake:
         try:
             if len(body) <= INLINE_BYTES:
                 return parse()
-            return await asyncio.to_thread(parse)
+            async with self._large:  # JSON of 20 MiB takes 20 times as much: one at a time bounds the memory
+                return await asyncio.to_thread(parse)
         except MalformedError as error:
-            self._counts["refused.malformed"] += 1
+            self._counts[
+                "refused.too_many_values" if isinstance(error, TooManyValuesError) else "refused.malformed"
+            ] += 1
             raise RefusedError("malformed", str(error)) from None
 
     async def _store(self, body: bytes) -> None:
@@ -97,6 +122,20 @@ class LakeIntake:
         except OSError as error:
             self._counts["refused.unavailable"] += 1
             raise RefusedError("unavailable", f"cannot store: {error.strerror or error}", UNAVAILABLE_S) from None
+
+
+def _rejection(checked: Checked) -> str:
+    """Why spans were rejected; empty if none was."""
+    reasons = []
+    if checked.rejected:
+        reasons.append(f"{checked.rejected} spans without a valid trace id or span id were rejected")
+    if checked.oversized:
+        reasons.append(
+            f"{checked.oversized} spans were rejected: the resource and scope that each span repeats, times the spans, "
+            f"exceed the limit of {MAX_EXPANDED_BYTES} bytes a request; send fewer spans in a request, or less in the "
+            "resource and scope"
+        )
+    return "; ".join(reasons)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcpobs import keys
-from mcpobs.lake import backlog, snapshot, totals
+from mcpobs.lake import backlog, quarantine, snapshot, totals
 from mcpobs.lake.engine import quoted
 from mcpobs.lake.place import table_of
 from mcpobs.lake.reader import open_reading
@@ -46,6 +46,7 @@ class Inspection:
     lost_operations: int
     damaged_files: list[tuple[Path, str]]
     disk_bytes: int
+    set_aside: list[quarantine.SetAside]  # segments that could not be committed
 
     @property
     def bytes_a_span(self) -> float | None:
@@ -94,6 +95,7 @@ def inspect(lake: Path) -> Inspection:
         lost_operations=int(lost or 0),
         damaged_files=damaged_files,
         disk_bytes=sum(_size(Path(folder, name)) for folder, _, names in os.walk(lake) for name in names),
+        set_aside=quarantine.listed(lake),
     )
 
 

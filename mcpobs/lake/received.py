@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB read Arrow streams
 
@@ -17,7 +18,9 @@ from mcpobs.lake.dialects.names import LONGEST, MAX_BYTES
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
 from mcpobs.lake.lock import WORK_FOLDER, frugal
-from mcpobs.lake.otlp.decode import Batch, decode
+from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
+from mcpobs.lake.otlp.decode import Batch, MalformedError, decode, expanded
+from mcpobs.lake.otlp.request import Body
 from mcpobs.lake.parquet import Times
 from mcpobs.lake.repeated import Sought
 from mcpobs.lake.schema import KEY, PARTITION, TIME, TYPES
@@ -53,7 +56,6 @@ class Receiving:
     def __init__(self, connection: Connection, work: Path) -> None:
         self.connection = connection
         self._decoded = _Decoded()
-        self._damaged = 0
         self._received = 0
         config = load_config()
         self._idle_gap_ns = int(config.idle_gap_s * 1e9)
@@ -79,14 +81,12 @@ class Receiving:
         """No file that ends before this has a span of the batch: how far back a span of yesterday may lie."""
         return self._received - self._accepted.older_ns - _AGAIN_NS
 
-    def take(self, segments: Sequence[Path], *, redact: bool = False) -> None:
-        """Makes the spans of these segments the batch; with `redact` without their content. It was received when the
-        last of them was written to: the time of a file stays what it is, however often its commit is tried."""
+    def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:
+        """Makes the spans of these requests, which were received at a time, the batch; with `redact` without their
+        content."""
         self._redact = redact
-        self._received = max(path.stat().st_mtime_ns for path in segments)
-        read = [wal.read(path) for path in segments]
-        self._damaged = sum(found.damaged for found in read)
-        self._decoded.batch = decode([body for found in read for body in found.bodies])
+        self._received = received_unix_nano
+        self._decoded.batch = decode(bodies)
 
     def drop(self) -> None:
         """Forgets the batch: its memory is wanted for the next."""
@@ -99,7 +99,7 @@ class Receiving:
         or operations whose session is still to be found out.
         """
         rows, keys, first, last, dialects = self.connection.execute("execute received_keys").fetchall()[0]
-        loaded = Loaded(rows=rows, damaged=self._damaged, repeated=0)
+        loaded = Loaded(rows=rows, damaged=0, repeated=0)
         if not rows:
             return loaded, []
         if keys != rows:
@@ -143,7 +143,7 @@ class Receiving:
         spans = self._translated(PLACES, str(self._received), long_names=(longest_bytes or 0) > MAX_BYTES)
         self.connection.execute(f"create or replace table {name} as {spans}")
         rows = one_a_span(self.connection, name)
-        return Loaded(rows=rows, damaged=self._damaged, repeated=self._decoded.batch.rows - rows)
+        return Loaded(rows=rows, damaged=0, repeated=self._decoded.batch.rows - rows)
 
     def _translated(self, places: Collection[int], received: str, *, long_names: bool) -> str:
         return translated(
@@ -153,6 +153,36 @@ class Receiving:
     def settle(self, name: str, table: Path, known: Collection[DataFile]) -> None:
         """Finds the sessions of operations in that table which bring none."""
         sessions.settle(self.connection, name, table, known, self._idle_gap_ns)
+
+
+class Requests(NamedTuple):
+    """The requests of some segments, in parts that are committed one after the other, and how many were damaged."""
+
+    parts: list[list[Body]]
+    damaged: int
+
+
+def read(segments: Sequence[Path]) -> Requests:
+    """Reads segments of the log. The spans of a part repeat no more than those of one request may: many requests, each
+    within the limit, would otherwise multiply."""
+    found = [wal.read(path) for path in segments]
+    parts: list[list[Body]] = [[]]
+    size = 0
+    for body in (body for one in found for body in one.bodies):
+        more = _expanded(body)
+        if parts[-1] and size + more > MAX_EXPANDED_BYTES:
+            parts.append([])
+            size = 0
+        parts[-1].append(body)
+        size += more
+    return Requests(parts, sum(one.damaged for one in found))
+
+
+def _expanded(body: Body) -> int:
+    try:
+        return expanded(body)
+    except MalformedError:
+        return 0  # decoding it says so
 
 
 def keep(lake: Path) -> Receiving:

@@ -56,10 +56,7 @@ class Wal:
         is in the log, and the next call may try again."""
         if self._fd < 0:
             self._open_next()
-        parts: list[bytes] = []
-        for body in bodies:
-            parts += (_HEAD.pack(len(body), crc32(body)), body)
-        data = b"".join(parts)
+        data = encoded(bodies)
         try:
             _write_whole(self._fd, data)
             os.fdatasync(self._fd) if hasattr(os, "fdatasync") else os.fsync(self._fd)
@@ -110,6 +107,14 @@ class Wal:
             os.fsync(self._fd)
         except OSError:
             self._leave()
+
+
+def encoded(bodies: Sequence[bytes | memoryview]) -> bytes:
+    """Bodies as the records of a segment."""
+    parts: list[bytes | memoryview] = []
+    for body in bodies:
+        parts += (_HEAD.pack(len(body), crc32(body)), body)
+    return b"".join(parts)
 
 
 class Bodies(NamedTuple):

@@ -22,10 +22,10 @@ from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import LakeError
-from mcpobs.lake import backlog, cold, delta, hot, parquet, repeated, snapshot, totals
+from mcpobs.lake import backlog, cold, delta, hot, parquet, quarantine, repeated, snapshot, totals
 from mcpobs.lake.backlog import SPOOL, WAL, Found, Store
 from mcpobs.lake.delta import Progress
-from mcpobs.lake.engine import Connection, connect
+from mcpobs.lake.engine import Connection, EngineError, connect
 from mcpobs.lake.hot import Loaded
 from mcpobs.lake.lock import committer, exclusive
 from mcpobs.lake.merge import join
@@ -35,6 +35,7 @@ from mcpobs.lake.snapshot import DataFile, Snapshot
 from mcpobs.lake.vacuum import vacuum
 
 if TYPE_CHECKING:
+    from mcpobs.lake.otlp.request import Body
     from mcpobs.lake.received import Receiving
 
 UNLINK_GRACE_S = 5.0  # of the spool; nobody reads the log but the committer
@@ -58,7 +59,11 @@ RECEIPT_SPAN_NS = 60 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit did. `busy`: another process holds the lock, so nothing was done."""
+    """What a commit did.
+
+    `busy`: another process holds the lock, so nothing was done. `set_aside` counts segments, whole or in part, that
+    could not be committed. `failures` counts batches that failed; a connection that the caller keeps is then of no use.
+    """
 
     rows: int = 0
     segments: int = 0
@@ -68,17 +73,30 @@ class Commit:
     unlinked: int = 0
     implausible_times: int = 0
     busy: bool = False
+    set_aside: int = 0
+    failures: int = 0
 
 
-def commit(lake: Path, *, wait: bool = False, busy: bool = False, kept: Receiving | None = None) -> Commit:
+class _BatchError(Exception):
+    """A batch failed by its own fault. `done` is what was committed before."""
+
+    def __init__(self, done: Commit) -> None:
+        super().__init__()
+        self.done = done
+
+
+def commit(
+    lake: Path, *, wait: bool = False, busy: bool = False, kept: Receiving | None = None, limit_s: int = 0
+) -> Commit:
     """Moves what is sealed. Without `wait` it does nothing where another process is at it. One that is `busy`, for
-    there will be another soon, leaves small files as they are. `kept` is what the caller keeps for the next.
+    there will be another soon, leaves small files as they are. `kept` is what the caller keeps for the next. A batch
+    that takes longer than `limit_s` ends the process.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
     require_lake(lake)
     with exclusive(lake, wait=wait) as held:
-        return move_sealed(lake, busy=busy, kept=kept) if held else Commit(busy=True)
+        return move_sealed(lake, busy=busy, kept=kept, limit_s=limit_s) if held else Commit(busy=True)
 
 
 def commit_if_large(lake: Path) -> Commit | None:
@@ -103,36 +121,106 @@ def unlink_covered(lake: Path) -> int:
         return _unlink_covered(lake, table, snapshot.load(table, connect)).unlinked
 
 
-def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None) -> Commit:
+def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None, limit_s: int = 0) -> Commit:
     """As `commit`, for a caller that holds the lock."""
     if busy and not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
-    table = table_of(lake)
+    attempts = quarantine.Attempts(lake, limit_s)
     done = Commit()
     moved: set[Store] = set()  # what is sealed meanwhile is for the next commit, or this one might never end
+    while True:
+        try:
+            return _move(lake, attempts, done, busy, kept, moved)
+        except _BatchError as failed:
+            # Goes on with a new connection: DuckDB's may be unusable, and has more memory than a kept one.
+            done, kept = failed.done, None
+
+
+def _move(
+    lake: Path, attempts: quarantine.Attempts, done: Commit, busy: bool, kept: Receiving | None, moved: set[Store]
+) -> Commit:
+    table = table_of(lake)
     with committer(lake, None if kept is None else kept.connection) as (connection, work):
         while True:
             state = snapshot.load(table, lambda: connection)
             covered = _unlink_covered(lake, table, state)
             done = replace(done, unlinked=done.unlinked + covered.unlinked)
-            store, batch, cut = _sealed_batch(lake, state, moved, covered.waiting if busy else frozenset())
+            store, sealed, cut = _sealed_batch(lake, state, moved, covered.waiting if busy else frozenset())
+            batch, set_aside = _without_fatal(lake, store, sealed, attempts)
+            done = replace(done, set_aside=done.set_aside + set_aside)
+            if set_aside:
+                continue
             if not batch:
                 if covered.renewed:
                     delta.append(table, state, adds=[], progress=covered.renewed)
                     state = snapshot.load(table, lambda: connection)
                 break
-            if store is SPOOL:
-                stored = _store_rows(connection, work, table, state, batch)
-            else:
-                kept = kept or _receiving(connection, work)
-                stored = _store_requests(kept, table, state, batch)
+            try:
+                with attempts.on(batch):
+                    if store is SPOOL:
+                        stored = _store_rows(connection, work, table, state, batch)
+                    else:
+                        kept = kept or _receiving(connection, work)
+                        apart = attempts.must_go_alone(batch[0])
+                        stored = _store_in_parts(kept, lake, table, state, batch, apart)
+            except Exception as error:  # whatever it is, the next segments go on
+                if quarantine.is_environmental(error, lake):
+                    attempts.forget()
+                    raise _of_the_environment(error, lake) from error
+                attempts.failed(quarantine.described(error))
+                raise _BatchError(replace(done, failures=done.failures + 1)) from error
             done = _commit(table, state, batch, stored, covered.renewed, done)
-            if not cut:
+            if not cut and len(batch) == len(sealed):
                 moved.add(store)
         if _join_small(connection, table, state, busy):
             state = snapshot.load(table, lambda: connection)
         vacuum(table, state)
     return done
+
+
+def commit_set_aside(lake: Path, name: str) -> Commit:
+    """Commits a file of the quarantine, and removes it. Of a segment of the log the requests that still fail are kept.
+
+    What the table has already of it is left out, so a process that dies before the removal does no harm. Raises
+    LakeError if it fails, or there is no such file.
+    """
+    with exclusive(lake, wait=True):
+        one = next((one for one in quarantine.listed(lake) if one.path.name == name), None)
+        if one is None:
+            raise LakeError(f"nothing is set aside as {name}", "`mcpobs lake info` names what is")
+        found = Found(one.segment, one.path, one.size_bytes, followed=True)
+        table = table_of(lake)
+        with committer(lake) as (connection, work):
+            state = snapshot.load(table, lambda: connection)
+            try:
+                if one.store is SPOOL:
+                    stored = _store_rows(connection, work, table, state, [found])
+                else:
+                    stored = _store_in_parts(_receiving(connection, work), lake, table, state, [found], apart=True)
+            except Exception as error:
+                if quarantine.is_environmental(error, lake):
+                    raise _of_the_environment(error, lake) from error
+                raise LakeError(
+                    f"cannot commit {one.path}: {quarantine.described(error)}", "it stays in the quarantine"
+                ) from error
+            done = _commit(table, state, [], stored, [], Commit())
+            if not stored.refused:
+                quarantine.remove(one)
+    return done
+
+
+def _without_fatal(
+    lake: Path, store: Store, batch: list[Found], attempts: quarantine.Attempts
+) -> tuple[list[Found], int]:
+    """Sets aside the segments that failed or killed a committer too often, and returns how many. Of the others it
+    returns the first alone if one of them is under suspicion."""
+    fatal = [found for found in batch if attempts.strikes(found) >= quarantine.MOST_STRIKES]
+    for found in fatal:
+        quarantine.set_aside(lake, store, found, attempts.why(found), attempts.strikes(found))
+        attempts.acquit(found)
+    if any(map(attempts.must_go_alone, batch)):
+        return batch[:1], len(fatal)
+    return batch, len(fatal)
 
 
 def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool) -> bool:
@@ -172,11 +260,13 @@ def _parts(files: list[DataFile]) -> list[list[DataFile]]:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """Files with the rows of a batch, which are not in the table yet, and what did not become a row."""
+    """Files with the rows of a batch, which are not in the table yet, and what did not become a row. `refused` requests
+    are set aside."""
 
     files: list[DataFile]
     damaged: int
     duplicates: int
+    refused: int = 0
 
 
 def _store_rows(connection: Connection, work: Path, table: Path, state: Snapshot, batch: list[Found]) -> _Stored:
@@ -191,9 +281,70 @@ def _receiving(connection: Connection, work: Path) -> Receiving:
     return Receiving(connection, work)
 
 
-def _store_requests(receiving: Receiving, table: Path, state: Snapshot, batch: list[Found]) -> _Stored:
+def _store_in_parts(
+    receiving: Receiving, lake: Path, table: Path, state: Snapshot, batch: list[Found], apart: bool
+) -> _Stored:
+    """Stores requests in parts of bounded size, which become files of one commit. With `apart` a part that fails is
+    halved, down to the requests that fail alone; those are set aside."""
+    from mcpobs.lake import received, wal
+
+    requests = received.read([found.path for found in batch])
+    # a file keeps its time, however often its commit is tried
+    received_unix_nano = max(found.path.stat().st_mtime_ns for found in batch)
+    stored = _Stored([], requests.damaged, 0)
+    waiting = requests.parts
+    refused: list[Body] = []
+    why = ""
+    while waiting:
+        part, *waiting = waiting
+        # What an earlier part has written is looked at as if it were in the table: a span that is in both is one row.
+        known = replace(state, files=state.files | {file.path: file for file in stored.files})
+        try:
+            receiving.take(part, received_unix_nano, redact=_redact(batch[0]))
+            more = _store_requests(receiving, table, known)
+        except Exception as error:
+            if not apart or quarantine.is_environmental(error, lake) or not _usable(receiving.connection):
+                raise
+            if len(part) > 1:
+                middle = len(part) // 2
+                waiting = [part[:middle], part[middle:], *waiting]
+            else:
+                refused += part
+                why = quarantine.described(error)
+            continue
+        stored = replace(
+            stored,
+            files=stored.files + more.files,
+            damaged=stored.damaged + more.damaged,
+            duplicates=stored.duplicates + more.duplicates,
+        )
+    if refused:
+        quarantine.set_aside_content(lake, batch[0], wal.encoded(refused), why, attempts=2)
+    return replace(stored, refused=len(refused))
+
+
+def _of_the_environment(error: Exception, lake: Path) -> Exception:
+    """The error to raise; the callers know what to say of an OSError or EngineError."""
+    if isinstance(error, OSError | EngineError | LakeError):
+        return error
+    return LakeError(
+        f"cannot write to the lake at {lake}: {quarantine.described(error)}, with little disk space or memory left",
+        "free some; nothing is lost: what was not committed is tried again",
+    )
+
+
+def _usable(connection: Connection) -> bool:
+    """False if DuckDB has given up on all that it holds."""
+    try:
+        connection.execute("select 1").fetchall()
+    except EngineError:
+        return False
+    return True
+
+
+def _store_requests(receiving: Receiving, table: Path, state: Snapshot) -> _Stored:
+    """Writes the batch that was taken."""
     # what the collector commits every few seconds is small, and is merged and sorted soon
-    receiving.take([found.path for found in batch], redact=_redact(batch[0]))
     try:
         written = receiving.write(table, state.files.values())
         if written is not None:
@@ -264,6 +415,7 @@ def _commit(
         duplicates=done.duplicates + stored.duplicates,
         implausible_times=done.implausible_times + implausible,
         files=done.files + len(stored.files),
+        set_aside=done.set_aside + (stored.refused > 0),
     )
 
 

@@ -82,11 +82,15 @@ Python, C++ and Java. A value in an array is two deeper than the array, a value 
 MAX_BYTES: Final = 128 << 20
 """How large a request may be; a larger one is malformed. So a column's text stays below what 32 bits can count."""
 
-MAX_EXPANDED_BYTES: Final = 128 << 20
+MAX_EXPANDED_BYTES: Final = 64 << 20
 """How many bytes the spans of one request may repeat: for each span that is taken, in the order of `decode`, the text
 of service_name, resource, scope_name and scope. A row has them all, so their product with the number of spans decides
 how much is written. A span that would exceed the sum is left out; smaller ones after it are taken. `decode.c` gets the
 limit when it is loaded.
 
-An honest request of 16 MiB with 50,000 spans and 2 kB of resource repeats 100 MiB. Committing as much in values of 4 MB
-each takes 380 MB of memory; twice as much would take a gigabyte."""
+A Collector's default batch of 8,192 spans may have 8 kB of resource, one of 40,000 spans 1.6 kB. Committing as much in
+values of 4 MB, all spans with one id, takes 340 MB of memory, and with 128 MiB it takes 940 MB."""
+
+MAX_JSON_VALUES: Final = 3_000_000
+"""How many values a JSON request may have, counted as its containers and commas; with more it is malformed. A container
+takes up to 200 bytes of memory and 3 on the wire. Dense OTLP has 4 values in 35 bytes, so 20 MiB of it pass."""

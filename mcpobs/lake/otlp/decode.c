@@ -641,6 +641,27 @@ EXPORT int mcpobs_otlp_expanded(const uint8_t *body, size_t size, uint64_t *expa
     return look_at(body, size, MEASURE, &count, expanded, place);
 }
 
+/* How many values a JSON text has, counted as its containers and the commas outside of strings; `most` + 1 if there are
+   more. The text need not be valid. `json_request.values` says the same of the limit. */
+EXPORT uint64_t mcpobs_otlp_json_values(const uint8_t *text, size_t size, uint64_t most) {
+    uint64_t values = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < size && values <= most; i++) {
+        uint8_t c = text[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else {
+            values += c == ',' || c == '{' || c == '[';
+        }
+    }
+    return values;
+}
+
 /* How many spans a request has, valid or not. Validates only what it passes. */
 static int64_t count_spans(Run *run, Wire request) {
     int64_t spans = 0;

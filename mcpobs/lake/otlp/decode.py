@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mcpobs.errors import UsageError
+from mcpobs.lake.otlp import json_request
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
-from mcpobs.lake.otlp.json_request import from_json
 from mcpobs.lake.otlp.native import LIBRARY, Native
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 
@@ -42,6 +42,7 @@ class Batch(Protocol):
 class _Decoder(Protocol):
     def check(self, body: bytes) -> Checked: ...
     def expanded(self, body: Body) -> int: ...
+    def json_values(self, text: bytes, most: int) -> int: ...
     def decode(self, bodies: Sequence[Body]) -> Batch: ...
 
 
@@ -80,6 +81,12 @@ def check(body: bytes) -> Checked:
     bytes or all zero. It is oversized, and left out too, when it exceeds columns.MAX_EXPANDED_BYTES.
     """
     return _decoder.check(body)
+
+
+def from_json(body: bytes) -> bytes:
+    """A JSON request as protobuf. Raises MalformedError, which says what is wrong and where; TooManyValuesError if it
+    has more than columns.MAX_JSON_VALUES."""
+    return json_request.from_json(body, _decoder.json_values)
 
 
 def expanded(body: Body) -> int:

@@ -19,8 +19,8 @@ from typing import Final
 
 import orjson
 
-from mcpobs.lake.otlp.columns import MAX_DEPTH
-from mcpobs.lake.otlp.request import MalformedError
+from mcpobs.lake.otlp.columns import MAX_DEPTH, MAX_JSON_VALUES
+from mcpobs.lake.otlp.request import MalformedError, TooManyValuesError
 
 _VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
 
@@ -32,6 +32,9 @@ _Message = Mapping[str, _Member]
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 _DOUBLE: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_MARKS: Final = (b",", b"{", b"[")
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,{\[]', re.DOTALL)
+"""Strings, whole or cut short, and the marks outside of them."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -47,13 +50,32 @@ class _WrongError(Exception):
         self.path = ""
 
 
-def from_json(body: bytes) -> bytes:
-    """The request as protobuf bytes. Raises MalformedError, which says what is wrong and where."""
+def from_json(body: bytes, count_values: Callable[[bytes, int], int] | None = None) -> bytes:
+    """The request as protobuf bytes. Raises MalformedError, which says what is wrong and where.
+
+    `count_values` counts as `values` does.
+    """
+    if (count_values or values)(body, MAX_JSON_VALUES) > MAX_JSON_VALUES:
+        raise TooManyValuesError(f"more than {MAX_JSON_VALUES} JSON values in a request; send fewer in each")
     request = _parsed(body)
     try:
         return _message(request, _REQUEST, 0)
     except _WrongError as wrong:
         raise MalformedError(f"{wrong.path.lstrip('.') or 'the request'}: {wrong.what}") from None
+
+
+def values(text: bytes, most: int) -> int:
+    """More than `most` if, and only if, a JSON text has more values: containers, and commas outside of
+    strings. The text need not be valid."""
+    marks = text.count(b",") + text.count(b"{") + text.count(b"[")
+    if marks <= most:  # within strings or not
+        return marks
+    found = 0
+    for token in _TOKENS.finditer(text):
+        found += token[0] in _MARKS
+        if found > most:
+            break
+    return found
 
 
 def _parsed(body: bytes) -> object:

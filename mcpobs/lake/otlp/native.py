@@ -82,6 +82,9 @@ class Native:
         _raise(failed, place)
         return size.value
 
+    def json_values(self, text: bytes, most: int) -> int:
+        return int(self._library.mcpobs_otlp_json_values(text, len(text), most))
+
     def decode(self, bodies: Sequence[Body]) -> Batch:
         pointer, place, count = ctypes.c_void_p(), _Place(), len(bodies)
         failed = self._library.mcpobs_otlp_decode(
@@ -145,6 +148,8 @@ def _declare(library: ctypes.CDLL) -> None:
     library.mcpobs_otlp_check.restype = ctypes.c_int
     library.mcpobs_otlp_expanded.argtypes = [void, size, pointer(ctypes.c_uint64), pointer(_Place)]
     library.mcpobs_otlp_expanded.restype = ctypes.c_int
+    library.mcpobs_otlp_json_values.argtypes = [ctypes.c_char_p, size, ctypes.c_uint64]
+    library.mcpobs_otlp_json_values.restype = ctypes.c_uint64
     library.mcpobs_otlp_decode.argtypes = [pointer(void), pointer(size), size, pointer(void), pointer(_Place)]
     library.mcpobs_otlp_decode.restype = ctypes.c_int
     library.mcpobs_otlp_rows.argtypes = [void]

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from mcpobs.lake.otlp.columns import MAX_BYTES, MAX_EXPANDED_BYTES, PROMOTED, RAW, Promoted, RawType
 from mcpobs.lake.otlp.description import Message, request_class
+from mcpobs.lake.otlp.json_request import values as json_values
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 from mcpobs.semconv import SERVICE_NAME
 
@@ -37,6 +38,8 @@ _TYPES: Final[dict[RawType, DataType]] = {
     "boolean": DataType.bool(),
 }
 _DICTIONARY: Final = DataType.dictionary(DataType.int32(), DataType.utf8())
+
+__all__ = ["Batch", "check", "decode", "expanded", "json_values"]
 
 Row = dict[str, object]
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode

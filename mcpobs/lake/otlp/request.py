@@ -12,6 +12,10 @@ class MalformedError(ValueError):
     """No OTLP trace request: the same bytes will never be one."""
 
 
+class TooManyValuesError(MalformedError):
+    """JSON of so many values that parsing it would take many times its size."""
+
+
 class Checked(NamedTuple):
     """What a well-formed request holds: spans that will be rows, and spans that will not. `rejected` have no valid
     ids or start; `oversized` exceed columns.MAX_EXPANDED_BYTES."""

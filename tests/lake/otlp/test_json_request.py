@@ -12,13 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from mcpobs.lake.otlp import decode as door
+from mcpobs.lake.otlp import plain
 from mcpobs.lake.otlp.columns import MAX_DEPTH
 from mcpobs.lake.otlp.decode import MalformedError, check, decode, from_json
-from tests.lake.otlp.decoders import filled, rows
+from mcpobs.lake.otlp.request import TooManyValuesError
+from tests.lake.otlp.decoders import BOTH, filled, rows
 from tests.lake.otlp.oracle import expected
 from tests.lake.otlp.requests import REQUEST
 
 IDS = {"traceId": "5B8EFFF798038103D269B633813FC60C", "spanId": "eee19b7ec3c1b174"}
+
+
+both = pytest.mark.parametrize("decoder", BOTH)
 
 
 def of_one_span(*, group: dict[str, Any] | None = None, **members: Any) -> dict[str, Any]:
@@ -229,3 +235,70 @@ def test_whatever_json_comes_it_is_a_request_or_refused(document: Any) -> None:
 @given(number=st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**64 - 1))
 def test_a_double_is_read_exactly(number: float) -> None:
     assert json.loads(value_of({"doubleValue": number})) == float(number)
+
+
+# -- how many values ---------------------------------------------------------------------------------------------------
+
+JSON_BYTES = st.lists(
+    st.sampled_from((b'"', b"\\", b",", b"{", b"[", b"}", b"]", b":", b"a", b"\n", b"\xff", b'\\"'))
+).map(b"".join)
+
+
+@both
+@given(text=JSON_BYTES, most=st.integers(0, 20))
+def test_values_are_counted_outside_of_strings(decoder: Any, text: bytes, most: int) -> None:
+    wanted, in_string, rest = 0, False, iter(text)
+    for byte in rest:
+        if in_string and byte == ord("\\"):
+            next(rest, None)
+        elif byte == ord('"'):
+            in_string = not in_string
+        elif not in_string:
+            wanted += byte in b",{["
+
+    counted = decoder.json_values if decoder is plain else door._decoder.json_values
+
+    assert (counted(text, most) > most) == (wanted > most)
+
+
+MANY = 2_000_000
+FLOODS = {
+    "empty objects": b'{"resourceSpans":[' + b"{}," * MANY + b"{}]}",
+    "empty objects that nobody asks for": b'{"x":[' + b"{}," * MANY + b"{}]}",
+    "empty arrays": b'{"x":[' + b"[]," * MANY + b"[]]}",
+    "arrays that are never closed": b"[" * 2 * MANY,
+    "arrays in arrays": b"[" * 2 * MANY + b"]" * 2 * MANY,
+    "objects in objects": b'{"k":' * 2 * MANY,
+    "empty strings": b'{"x":[' + b'"",' * 2 * MANY + b'""]}',
+    "numbers": b'{"x":[' + b"7," * 2 * MANY + b"7]}",
+    "attributes": b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":['
+    + b'{"key":"a"},' * MANY
+    + b"{}]}]}]}]}",
+    "spans": b'{"resourceSpans":[{"scopeSpans":[{"spans":[' + b"{}," * MANY + b"{}]}]}]}",
+    "scopes": b'{"resourceSpans":[{"scopeSpans":[' + b"{}," * MANY + b"{}]}]}",
+    "events": b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"events":[' + b"{}," * MANY + b"{}]}]}]}]}",
+    "links": b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"links":[' + b"{}," * MANY + b"{}]}]}]}]}",
+    "after a string that looks like its end": b'{"s":"\\"","x":[' + b"{}," * MANY + b"{}]}",
+}
+
+
+@pytest.mark.parametrize("body", FLOODS.values(), ids=FLOODS)
+def test_a_request_of_too_many_values_is_refused_before_it_is_parsed(body: bytes) -> None:
+    with pytest.raises(TooManyValuesError, match="3000000 JSON values"):
+        door.from_json(body)
+
+
+def test_dense_requests_of_20_mib_pass() -> None:
+    attribute = b'{"key":"a","value":{"intValue":1}}'
+    many = b",".join([attribute] * ((20 << 20) // (len(attribute) + 1)))
+    span = b'{"traceId":"%s","spanId":"%s","attributes":[%s]}' % (b"01" * 16, b"02" * 8, many)
+
+    assert door.check(door.from_json(b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % span)).spans == 1
+
+
+def test_marks_within_strings_are_no_values() -> None:
+    """JSON as an argument, and a table of commas."""
+    text = json.dumps("[{}]," * MANY).encode()
+    span = b'{"traceId":"%s","spanId":"%s","name":%s}' % (b"01" * 16, b"02" * 8, text)
+
+    assert door.check(door.from_json(b'{"resourceSpans":[{"scopeSpans":[{"spans":[%s]}]}]}' % span)).spans == 1

@@ -168,7 +168,7 @@ def test_a_hundred_thousand_attributes_are_no_more_than_a_hundred_thousand(decod
 
 @both
 def test_a_large_resource_is_held_once_for_all_its_spans(decoder: Any) -> None:
-    resource = length_delimited(1, attribute(b"k", length_delimited(1, b"x" * 6_000), 1))
+    resource = length_delimited(1, attribute(b"k", length_delimited(1, b"x" * 3_000), 1))
     span = TRACE + SPAN
 
     batch = decoder.decode([in_a_request(*[span] * 20_000, resource=resource)])

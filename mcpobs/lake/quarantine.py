@@ -1,0 +1,287 @@
+"""Keeps segments that cannot be committed in `<lake>/quarantine/`, so that they never block the next ones. Deletes
+nothing: `mcpobs lake retry` tries them again. Cheap: imports neither DuckDB nor deltalake.
+
+A file there keeps the name of its segment. Beside it lies a small JSON file that says when and why. What was set aside
+may be a part of a segment of the collector's log: the requests that fail, the others were committed.
+
+`Attempts` finds a segment that kills the committer. Nothing is set aside because of the environment: a full disk, a
+missing permission and a lack of memory on the whole machine say nothing about a segment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mcpobs.errors import LakeError
+from mcpobs.lake.backlog import SPOOL, WAL, Found, Store
+from mcpobs.lake.delta import sync
+from mcpobs.segment import Segment, parse_name
+
+FOLDER: Final = "quarantine"
+ATTEMPT_FILE: Final = "commit.attempt"
+ALONE_FROM: Final = 2
+"""Strikes from which a segment is committed alone. A process that dies gives one to each segment of its batch."""
+MOST_STRIKES: Final = 4
+"""Strikes with which a segment is set aside. More than two: whoever kills a committer by chance hits it at times."""
+
+_NOTE_SUFFIX: Final = ".json"
+_FREE_BYTES: Final = 64 << 20
+"""A disk with less, and a process that cannot get as much memory, is the cause of a failure."""
+_WHY_CHARACTERS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A file of the quarantine. `since_unix_nano` and `attempts` are 0 if its note is missing."""
+
+    path: Path
+    store: Store
+    segment: Segment
+    size_bytes: int
+    why: str
+    since_unix_nano: int
+    attempts: int
+
+
+def listed(lake: Path) -> list[SetAside]:
+    """What is set aside, oldest first. Raises LakeError if the folder cannot be read."""
+    found: list[SetAside] = []
+    try:
+        with os.scandir(lake / FOLDER) as entries:
+            for entry in entries:
+                for store in (SPOOL, WAL):
+                    segment = parse_name(entry.name, store.suffix)
+                    if segment is not None and entry.is_file(follow_symlinks=False):
+                        found.append(_described(Path(entry.path), store, segment))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise LakeError(
+            f"cannot read {lake / FOLDER}: {error.strerror}", "check the permissions of the lake's folders"
+        ) from None
+    return sorted(found, key=lambda one: (one.since_unix_nano, one.path))
+
+
+def set_aside(lake: Path, store: Store, found: Found, why: str, attempts: int) -> None:
+    """Moves a segment to the quarantine. The caller holds the lake's lock."""
+    path = _folder(lake) / found.path.name
+    _note(path, why, attempts)
+    with suppress(FileNotFoundError):
+        os.rename(found.path, path)
+    sync(path.parent)
+    sync(lake / store.folder)
+
+
+def set_aside_content(lake: Path, found: Found, content: bytes, why: str, attempts: int) -> Path:
+    """Writes a part of a segment to the quarantine; durable when it returns. The caller holds the lake's lock."""
+    path = _folder(lake) / found.path.name
+    _note(path, why, attempts)
+    _write(path, content, found.path.stat().st_mtime_ns)  # the time of its receipt
+    return path
+
+
+def renote(one: SetAside, why: str) -> None:
+    """Notes a further attempt that failed, if the note can be written."""
+    with suppress(OSError):
+        _note(one.path, why, one.attempts + 1, one.since_unix_nano)
+
+
+def remove(one: SetAside) -> None:
+    """Deletes a file of the quarantine whose content is committed."""
+    one.path.unlink(missing_ok=True)
+    _note_of(one.path).unlink(missing_ok=True)
+    with suppress(OSError):
+        one.path.parent.rmdir()  # only if it is empty
+
+
+def described(error: BaseException) -> str:
+    """An error in one line, for a note."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    text = next(iter(str(error).strip().splitlines()), "")
+    return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:_WHY_CHARACTERS]
+
+
+def is_environmental(error: BaseException, lake: Path) -> bool:
+    """True if a failure says nothing about the segments that were being committed."""
+    if isinstance(error, OSError | LakeError):
+        return True
+    # DuckDB's exceptions by name, for this module does not load it
+    if type(error).__name__ in ("IOException", "PermissionException", "InterruptException"):
+        return True
+    if "max_temp_directory_size" in str(error):  # the disk had no room for what does not fit into memory
+        return True
+    return not (_has_space(lake) and _has_memory())
+
+
+def _has_space(lake: Path) -> bool:
+    probe = lake / f".probe-{os.getpid()}"
+    try:
+        if hasattr(os, "statvfs"):
+            disk = os.statvfs(lake)
+            if disk.f_bavail * disk.f_frsize < _FREE_BYTES:
+                return False
+        try:
+            _write(probe, bytes(1 << 16))
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+def _has_memory() -> bool:
+    try:
+        bytearray(_FREE_BYTES)
+    except MemoryError:
+        return False
+    return True
+
+
+class Attempts:
+    """Which segments a committer works on, noted on disk, so that its successor knows what it died of.
+
+    For a holder of the lake's lock. A segment that is committed has no strikes any more. With `limit_s` a batch that
+    takes longer ends the process, like anything else that kills it.
+    """
+
+    def __init__(self, lake: Path, limit_s: int = 0) -> None:
+        self._path = lake / ATTEMPT_FILE
+        self._limit_s = limit_s
+        self._strikes: dict[str, int] = {}
+        self._why: dict[str, str] = {}
+        self._trying: list[str] = []
+        self._read()
+
+    def strikes(self, found: Found) -> int:
+        return self._strikes.get(_name(found), 0)
+
+    def must_go_alone(self, found: Found) -> bool:
+        return self.strikes(found) >= ALONE_FROM
+
+    @contextmanager
+    def on(self, batch: Sequence[Found]) -> Iterator[None]:
+        """Notes the batch for as long as the block runs. An exception leaves the note: `failed` or `forget` follows, or
+        the end of the process."""
+        self._trying = [_name(found) for found in batch]
+        self._write()
+        if self._limit_s:
+            signal.alarm(self._limit_s)
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            self.forget()
+            raise
+        finally:
+            if self._limit_s:
+                signal.alarm(0)
+        for name in self._trying:
+            self._strikes.pop(name, None)
+        self.forget()
+
+    def failed(self, why: str) -> None:
+        """The batch failed by its own fault, in a process that goes on: each of its segments goes alone next."""
+        for name in self._trying:
+            self._strikes[name] = max(ALONE_FROM, self._strikes.get(name, 0) + 1)
+            self._why[name] = why
+        self.forget()
+
+    def why(self, found: Found) -> str:
+        """Why a segment got its last strike."""
+        return self._why.get(_name(found), "the committing process died while it worked on it")
+
+    def forget(self) -> None:
+        """The batch is no longer worked on, and got no strike."""
+        self._trying = []
+        self._write()
+
+    def acquit(self, found: Found) -> None:
+        """Forgets the strikes of a segment that is no longer there."""
+        self._strikes.pop(_name(found), None)
+        self._write()
+
+    def _read(self) -> None:
+        try:
+            noted = json.loads(self._path.read_bytes())
+            self._strikes = {str(name): int(count) for name, count in noted["strikes"].items()}
+            died_on = [str(name) for name in noted["trying"]]
+            same_boot = noted["boot"] == _boot()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return
+        if died_on and same_boot:  # or the machine went down, which is nobody's fault
+            for name in died_on:
+                self._strikes[name] = self._strikes.get(name, 0) + 1
+        if died_on:
+            self._write()
+
+    def _write(self) -> None:
+        """Not synced: it survives the death of the process, and after a loss of power it says nothing."""
+        with suppress(OSError):
+            if not self._trying and not self._strikes:
+                self._path.unlink(missing_ok=True)
+                return
+            note = {"trying": self._trying, "strikes": self._strikes, "boot": _boot()}
+            draft = self._path.with_suffix(".draft")
+            draft.write_text(json.dumps(note))
+            os.replace(draft, self._path)
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _name(found: Found) -> str:
+    return f"{found.path.parent.name}/{found.path.name}"
+
+
+def _folder(lake: Path) -> Path:
+    folder = lake / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    sync(lake)
+    return folder
+
+
+def _described(path: Path, store: Store, segment: Segment) -> SetAside:
+    why, since, attempts = "the reason was not noted", 0, 0
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        note = json.loads(_note_of(path).read_bytes())
+        why, since, attempts = str(note["why"]), int(note["since_unix_nano"]), int(note["attempts"])
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0
+    return SetAside(path, store, segment, size, why, since, attempts)
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_name(path.name + _NOTE_SUFFIX)
+
+
+def _note(path: Path, why: str, attempts: int, since_unix_nano: int = 0) -> None:
+    note = {"why": why, "attempts": attempts, "since_unix_nano": since_unix_nano or time.time_ns()}
+    _write(_note_of(path), json.dumps(note, indent=2).encode() + b"\n")
+
+
+def _write(path: Path, content: bytes, time_unix_nano: int | None = None) -> None:
+    """Writes a file (0600), whole or not at all, and durable. It is as old as a time says, if one is given."""
+    draft = path.with_name(f".{path.name}.draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        if time_unix_nano is not None:
+            os.utime(descriptor, ns=(time_unix_nano, time_unix_nano))
+        os.fsync(descriptor)
+    os.replace(draft, path)
+    sync(path.parent)

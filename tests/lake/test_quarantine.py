@@ -1,0 +1,472 @@
+"""A segment that cannot be committed is set aside and blocks no other. The environment sets nothing aside."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mcpobs.errors import LakeError
+from mcpobs.keys import open_folder
+from mcpobs.lake import backlog, hot, quarantine, received, writer
+from mcpobs.lake.backlog import SPOOL, WAL, Found
+from mcpobs.lake.inspection import inspect
+from mcpobs.lake.maintain import compact
+from mcpobs.lake.otlp.decode import decode
+from mcpobs.lake.otlp.request import Body
+from mcpobs.lake.reader import open_reading
+from mcpobs.lake.retry import retry
+from mcpobs.lake.wal import Wal
+from tests.lake.rows import numbers, row, spooled
+from tests.lake.test_lake_commands import mcpobs
+from tests.sending import request
+
+NO_REQUEST = b"\x0a\xff no protobuf"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    open_folder(tmp_path)
+    return tmp_path
+
+
+def _logged(lake: Path, *bodies: bytes) -> str:
+    """Writes a segment of the log; its name."""
+    log = Wal(lake)
+    log.append(bodies)
+    log.close()
+    return max(found.path.name for found in backlog.segments(lake, WAL))
+
+
+def _ids(lake: Path) -> set[str]:
+    with open_reading(lake) as reading:
+        found = [row[0] for row in reading.connection.execute("select span_id from spans").fetchall()]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def _deadly(spans: int = 3) -> tuple[bytes, set[str]]:
+    body, ids = request(spans)
+    return body.replace(b"tools/call t", b"deadly calls"), ids
+
+
+def _die_once(lake: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "tests.lake.dying_committer", str(lake)], timeout=120)
+    assert done.returncode == -signal.SIGKILL
+
+
+# -- requests and segments that fail ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_request_that_cannot_be_decoded_is_set_aside_alone(lake: Path, place: int) -> None:
+    (one, ids), (two, others) = request(5), request(6)
+    bodies = [one, two]
+    bodies.insert(place, NO_REQUEST)
+    name = _logged(lake, *bodies)
+    later, more = request(7)
+    _logged(lake, later)
+
+    done = writer.commit(lake)
+
+    assert (done.rows, done.set_aside) == (18, 1)
+    assert _ids(lake) == ids | others | more
+    (aside,) = quarantine.listed(lake)
+    assert aside.path == lake / "quarantine" / name
+    assert "no valid protobuf message" in aside.why
+    assert aside.size_bytes == 8 + len(NO_REQUEST)
+    assert backlog.segments(lake, WAL) == []
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(kinds=st.lists(st.lists(st.booleans(), min_size=1, max_size=5), min_size=1, max_size=4))
+def test_whatever_is_mixed_all_that_can_be_committed_is(
+    tmp_path_factory: pytest.TempPathFactory, kinds: list[list[bool]]
+) -> None:
+    """Segments of good (True) and bad requests in any order."""
+    lake = tmp_path_factory.mktemp("lake")
+    open_folder(lake)
+    wanted: set[str] = set()
+    for segment in kinds:
+        bodies = []
+        for good in segment:
+            body, ids = request(2)
+            bodies.append(body if good else NO_REQUEST)
+            wanted |= ids if good else set()
+        _logged(lake, *bodies)
+
+    writer.commit(lake)
+
+    assert _ids(lake) == wanted
+    assert len(quarantine.listed(lake)) == sum(not all(segment) for segment in kinds)
+    assert not (lake / quarantine.ATTEMPT_FILE).exists()
+
+
+class _Failing(received.Receiving):
+    """Fails on requests with a word in them, as an engine that finds something it cannot do."""
+
+    error: Exception = duckdb.ConversionException("Conversion Error: no such value")
+
+    def write(self, *args: Any) -> Any:
+        if self._failing:
+            raise self.error
+        return super().write(*args)
+
+    def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:
+        super().take(bodies, received_unix_nano, redact=redact)
+        self._failing = any(b"deadly" in bytes(body) for body in bodies)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.ConversionException("Conversion Error: no such value"),
+        duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block of size 3 MiB (160 MiB used)"),
+        duckdb.InternalException("INTERNAL Error: attempted to access index 5"),
+        MemoryError(),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        RecursionError("maximum recursion depth exceeded"),
+        OverflowError("int too large"),
+        KeyError("column"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_request_that_fails_in_any_way_is_set_aside_and_the_next_are_stored(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(received, "Receiving", _Failing)
+    monkeypatch.setattr(_Failing, "error", error)
+    good, ids = request(5)
+    _logged(lake, good, _deadly()[0])
+    later, more = request(6)
+    _logged(lake, later)
+
+    writer.commit(lake)
+
+    assert _ids(lake) == ids | more
+    (aside,) = quarantine.listed(lake)
+    assert type(error).__name__ in aside.why or aside.why == "out of memory"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EACCES, "Permission denied"),
+        OSError(errno.EMFILE, "Too many open files"),
+        duckdb.IOException("IO Error: Could not write file: No space left on device"),
+        duckdb.OutOfMemoryException(
+            "Out of Memory Error: failed to offload data block of size 32 KiB. "
+            "This limit was set by the 'max_temp_directory_size' setting."
+        ),
+        LakeError("cannot commit to the table: No space left on device"),
+    ],
+    ids=lambda error: str(error)[:40],
+)
+def test_the_environment_sets_nothing_aside(lake: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    body, ids = _deadly()
+    _logged(lake, body)
+    with monkeypatch.context() as patched:
+        patched.setattr(received, "Receiving", _Failing)
+        patched.setattr(_Failing, "error", error)
+        for _ in range(6):
+            with pytest.raises(LakeError):
+                writer.commit(lake)
+    assert quarantine.listed(lake) == []
+    assert not (lake / quarantine.ATTEMPT_FILE).exists()
+
+    assert writer.commit(lake).rows == len(ids)  # all is tried again
+    assert _ids(lake) == ids
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small disk")
+def test_a_full_disk_sets_nothing_aside(tmp_path: Path) -> None:
+    lake = tmp_path / "disk"
+    lake.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(lake)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("cannot mount")
+    try:
+        open_folder(lake)
+        body, ids = request(2000)
+        _logged(lake, body)
+        _logged(lake, NO_REQUEST)
+        filling = lake / "filling"
+        with filling.open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        for _ in range(6):
+            with pytest.raises(LakeError):
+                writer.commit(lake)
+        assert quarantine.listed(lake) == []
+        assert len(backlog.segments(lake, WAL)) == 2
+        filling.unlink()
+        subprocess.run(["mount", "-o", "remount,size=300m", str(lake)], check=True)
+
+        assert writer.commit(lake).rows == 2000
+
+        assert _ids(lake) == ids
+        assert len(quarantine.listed(lake)) == 1
+    finally:
+        subprocess.run(["umount", "-l", str(lake)], check=True)
+
+
+def test_a_segment_of_the_spool_that_fails_is_set_aside(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2, 3):
+        spooled(lake, [row(number)])
+    second = backlog.segments(lake, SPOOL)[1].path
+    load = hot.load
+
+    def failing(connection: Any, table: str, contents: Any, copy: Path) -> Any:
+        if any(content.path == second for content in contents):
+            raise duckdb.ConversionException("Conversion Error: no such time")
+        return load(connection, table, contents, copy)
+
+    monkeypatch.setattr(hot, "load", failing)
+
+    done = writer.commit(lake)
+
+    assert (done.rows, done.set_aside) == (2, 1)
+    (aside,) = quarantine.listed(lake)
+    assert (aside.path.name, aside.store) == (second.name, SPOOL)
+    assert numbers(lake) == [1, 3]
+
+
+# -- committers that die ----------------------------------------------------------------------------------------------
+
+
+def test_a_segment_that_kills_the_committer_is_found_and_set_aside(lake: Path) -> None:
+    (one, ids), (deadly, _), (two, others) = request(5), _deadly(), request(6)
+    _logged(lake, one)
+    name = _logged(lake, deadly)
+    _logged(lake, two)
+
+    _die_once(lake)  # all three in one batch
+    _die_once(lake)
+    for _ in range(2):  # now each alone
+        _die_once(lake)
+        assert _ids(lake) == ids
+    done = writer.commit(lake)
+
+    assert (done.rows, done.set_aside) == (6, 1)
+    assert _ids(lake) == ids | others
+    (aside,) = quarantine.listed(lake)
+    assert aside.path.name == name
+    assert "died" in aside.why
+    assert not (lake / quarantine.ATTEMPT_FILE).exists()
+
+
+def test_one_death_is_forgiven(lake: Path) -> None:
+    body, ids = _deadly()
+    _logged(lake, body)
+    _die_once(lake)
+    assert json.loads((lake / quarantine.ATTEMPT_FILE).read_bytes())["trying"]
+
+    assert writer.commit(lake).rows == len(ids)
+
+    assert quarantine.listed(lake) == []
+    assert not (lake / quarantine.ATTEMPT_FILE).exists()
+
+
+def test_deaths_before_the_machine_was_started_anew_do_not_count(lake: Path) -> None:
+    body, ids = _deadly()
+    _logged(lake, body)
+    for _ in range(6):
+        _die_once(lake)
+        note = json.loads((lake / quarantine.ATTEMPT_FILE).read_bytes())
+        assert note["strikes"] == {}
+        (lake / quarantine.ATTEMPT_FILE).write_text(json.dumps(note | {"boot": "another"}))
+
+    assert writer.commit(lake).rows == len(ids)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"trying": 1, "strikes": [], "boot": null}'])
+def test_a_damaged_note_is_no_note(lake: Path, content: bytes) -> None:
+    (lake / quarantine.ATTEMPT_FILE).write_bytes(content)
+    body, ids = request(2)
+    _logged(lake, body)
+
+    assert writer.commit(lake).rows == len(ids)
+
+
+def test_an_interrupt_is_no_death(lake: Path) -> None:
+    _logged(lake, request(1)[0])
+    attempts = quarantine.Attempts(lake)
+    with pytest.raises(KeyboardInterrupt), attempts.on(backlog.segments(lake, WAL)):
+        raise KeyboardInterrupt
+    assert not (lake / quarantine.ATTEMPT_FILE).exists()
+
+
+# -- the quarantine ---------------------------------------------------------------------------------------------------
+
+
+def _aside(lake: Path, body: bytes) -> Found:
+    """Sets aside a segment of the log, as if it could not be committed."""
+    _logged(lake, body)
+    (found,) = backlog.segments(lake, WAL)
+    quarantine.set_aside(lake, WAL, found, "it failed", 4)
+    return found
+
+
+def test_it_is_its_owners_alone_and_says_why(lake: Path) -> None:
+    found = _aside(lake, request(1)[0])
+
+    folder = lake / "quarantine"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert sorted(path.name for path in folder.iterdir()) == [found.path.name, f"{found.path.name}.json"]
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in folder.iterdir())
+    note = json.loads((folder / f"{found.path.name}.json").read_text())
+    assert (note["why"], note["attempts"]) == ("it failed", 4)
+
+
+def test_a_retry_stores_what_can_be_stored_by_now(lake: Path) -> None:
+    body, ids = request(4)
+    _aside(lake, body)
+    spooled(lake, [row(1)])
+    (found,) = backlog.segments(lake, SPOOL)
+    quarantine.set_aside(lake, SPOOL, found, "it failed", 4)
+    assert numbers(lake) == []
+
+    done = retry(lake)
+
+    assert (done.tried, done.stored_files, done.rows, done.left) == (2, 2, 5, [])
+    assert _ids(lake) == ids | {f"{1:016x}"}
+    assert not (lake / "quarantine").exists()
+
+
+def test_a_retry_after_a_later_segment_of_the_same_writer_stores_it_once(lake: Path) -> None:
+    (first, ids), (second, others) = request(4), request(5)
+    log = Wal(lake)
+    log.append([first])
+    log.roll()
+    log.append([second])
+    log.close()
+    found = backlog.segments(lake, WAL)[0]
+    quarantine.set_aside(lake, WAL, found, "it failed", 4)
+    writer.commit(lake)
+    assert _ids(lake) == others
+
+    assert retry(lake).rows == 4
+
+    assert _ids(lake) == ids | others
+    quarantine.set_aside_content(lake, found, _content(first), "died before it was removed", 1)
+    again = retry(lake)
+    assert (again.rows, again.duplicates, again.left) == (0, 4, [])
+    assert _ids(lake) == ids | others
+
+
+def _content(body: bytes) -> bytes:
+    from mcpobs.lake import wal
+
+    return wal.encoded([body])
+
+
+def test_a_retry_keeps_the_requests_that_still_fail(lake: Path) -> None:
+    body, ids = request(4)
+    _logged(lake, body, NO_REQUEST)
+    (found,) = backlog.segments(lake, WAL)
+    quarantine.set_aside(lake, WAL, found, "it killed the process", 4)
+
+    done = retry(lake)
+
+    assert (done.tried, done.stored_files, done.rows) == (1, 0, 4)
+    (left,) = done.left
+    assert left.size_bytes == 8 + len(NO_REQUEST)
+    assert _ids(lake) == ids
+    assert retry(lake).rows == 0
+
+
+@pytest.mark.parametrize("name", ["readme.txt", "x.1.otlp.json", "not a segment.otlp", ".hidden"])
+def test_foreign_files_in_its_folder_are_left_alone(lake: Path, name: str) -> None:
+    _aside(lake, request(1)[0])
+    (lake / "quarantine" / name).write_text("foreign")
+    (lake / "quarantine" / "abcdefgh-1.1.otlp").mkdir()
+
+    assert len(quarantine.listed(lake)) == 1
+    assert retry(lake).stored_files == 1
+    assert (lake / "quarantine" / name).read_text() == "foreign"
+
+
+@pytest.mark.parametrize("note", [None, b"", b"[]", b'{"why": "x"}', b"\xff"])
+def test_a_note_that_is_missing_or_damaged_costs_nothing(lake: Path, note: bytes | None) -> None:
+    found = _aside(lake, request(3)[0])
+    path = lake / "quarantine" / f"{found.path.name}.json"
+    path.unlink() if note is None else path.write_bytes(note)
+
+    (aside,) = quarantine.listed(lake)
+    assert aside.why
+    assert retry(lake).rows == 3
+
+
+# -- what a user sees -------------------------------------------------------------------------------------------------
+
+
+def test_info_names_what_is_set_aside_and_retry_brings_it_back(lake: Path) -> None:
+    found = _aside(lake, request(3)[0])
+    path = str(lake / "quarantine" / found.path.name)
+
+    shown = mcpobs("info", "--lake", str(lake))
+    facts = json.loads(mcpobs("info", "--lake", str(lake), "--json").stdout)
+
+    assert "set aside   1 segment of" in shown.stdout
+    assert path in shown.stderr
+    assert "mcpobs lake retry" in shown.stderr
+    assert facts["quarantined_segments"] == 1
+    assert facts["quarantined"][0]["path"] == path
+    assert facts["quarantined"][0]["why"] == "it failed"
+    assert inspect(lake).set_aside[0].attempts == 4
+
+    done = mcpobs("retry", "--lake", str(lake), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {
+        "tried": 1,
+        "stored": 1,
+        "rows": 3,
+        "duplicates": 0,
+        "quarantined_segments": 0,
+        "quarantined_bytes": 0,
+        "quarantined": [],
+    }
+    assert mcpobs("retry", "--lake", str(lake)).returncode == 0
+
+
+def test_retry_ends_with_one_if_something_is_still_set_aside(lake: Path) -> None:
+    _logged(lake, NO_REQUEST)
+    done = mcpobs("compact", "--lake", str(lake))
+    assert done.returncode == 0
+    assert "1 segment could not be committed and was set aside" in done.stderr
+    assert "Traceback" not in done.stderr
+
+    tried = mcpobs("retry", "--lake", str(lake))
+
+    assert tried.returncode == 1
+    assert "no valid protobuf message" in tried.stderr or "some of its requests" in tried.stderr
+    assert "Traceback" not in tried.stderr
+    assert mcpobs("retry", "--lake", str(lake / "nowhere")).returncode == 3
+
+
+def test_compaction_sets_aside_what_it_cannot_move(lake: Path) -> None:
+    body, ids = request(2)
+    _logged(lake, NO_REQUEST, body)
+
+    assert compact(lake).committed.set_aside == 1
+
+    assert _ids(lake) == ids
+
+
+def test_the_decoder_refuses_what_the_tests_call_no_request() -> None:
+    with pytest.raises(ValueError, match="no valid protobuf"):
+        decode([NO_REQUEST])
