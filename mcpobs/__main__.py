@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from mcpobs.errors import EXIT_INTERRUPTED, McpobsError
+from mcpobs.errors import EXIT_INTERRUPTED, EXIT_UNAVAILABLE, McpobsError
 
 
 def main() -> None:
@@ -20,6 +20,10 @@ def main() -> None:
         code = error.exit_code
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+    except MemoryError:
+        if sys.stderr is not None:
+            print(McpobsError("out of memory", "free some memory, or ask for less"), file=sys.stderr)
+        code = EXIT_UNAVAILABLE
     except BrokenPipeError:  # `| head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains again at its exit
         code = 0
