@@ -24,7 +24,12 @@ def _leave_current_folder(*, by_module: bool) -> None:
 if __name__ == "__main__":
     _leave_current_folder(by_module=True)
 
-from mcpobs.errors import EXIT_INTERRUPTED, EXIT_USAGE, McpobsError  # noqa: E402 - not from the current folder
+from mcpobs.errors import (  # noqa: E402 - not from the current folder
+    EXIT_INTERRUPTED,
+    EXIT_UNAVAILABLE,
+    EXIT_USAGE,
+    McpobsError,
+)
 
 
 def main() -> None:
@@ -48,6 +53,10 @@ def main() -> None:
         code = EXIT_USAGE
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+    except MemoryError:
+        if sys.stderr is not None:
+            print(McpobsError("out of memory", "free some memory, or ask for less"), file=sys.stderr)
+        code = EXIT_UNAVAILABLE
     except BrokenPipeError:  # `| head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains again at its exit
         code = 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mcpobs.cli.explaining import explained
 from mcpobs.cli.printing import emit, say
 from mcpobs.lake import maintain
 from mcpobs.lake import retry as retrying
@@ -19,9 +20,10 @@ from mcpobs.queries import rollups
 from mcpobs.queries.window import parse_time, utc
 from mcpobs.settings import lake_folder
 
-Fact = str | int | float | None | list[dict[str, str]] | list[dict[str, str | int]]
+Fact = str | int | float | None | Sequence[Mapping[str, object]]
 
 
+@explained
 def info(lake: str | None, as_json: bool) -> None:
     found = inspect(lake_folder(lake))
     if as_json:
@@ -60,6 +62,7 @@ def info(lake: str | None, as_json: bool) -> None:
     _warn_of_quarantine(found.set_aside)
 
 
+@explained
 def retry(lake: str | None, as_json: bool) -> bool:
     """True if something is still set aside."""
     done = retrying.retry(lake_folder(lake), step=_step)
@@ -85,6 +88,7 @@ def retry(lake: str | None, as_json: bool) -> bool:
     return bool(done.left)
 
 
+@explained
 def compact(lake: str | None, as_json: bool) -> None:
     done = maintain.compact(lake_folder(lake), step=_step, roll_up=rollups.take)
     if as_json:
@@ -105,6 +109,7 @@ def compact(lake: str | None, as_json: bool) -> None:
                 "waiting_bytes": done.vacuumed.waiting_bytes,
                 "damaged_files": _damaged(done.damaged_files),
                 "set_aside_segments": done.committed.set_aside,
+                "unmerged": [{"date": date, "files": files, "why": why} for date, files, why in done.unmerged],
             }
         )
         return
@@ -125,6 +130,8 @@ def compact(lake: str | None, as_json: bool) -> None:
     )
     _waiting(done.vacuumed.waiting_files)
     _warn(done.damaged_files)
+    for date, files, why in done.unmerged:
+        say(f"warning: {_of(files, 'file')} of {date} cannot be merged and stay as they are: {why}")
     if done.committed.set_aside:
         say(
             f"warning: {_of(done.committed.set_aside, 'segment')} could not be committed and was set aside",
@@ -132,6 +139,7 @@ def compact(lake: str | None, as_json: bool) -> None:
         )
 
 
+@explained
 def prune(lake: str | None, as_json: bool, *, older_than: str, dry_run: bool, now: bool) -> None:
     cutoff = parse_time(older_than, time.time_ns(), "--older-than")
     done = maintain.prune(lake_folder(lake), cutoff, dry_run=dry_run, grace_s=0.0 if now else GRACE_S, step=_step)

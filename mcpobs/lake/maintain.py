@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcpobs.lake import cold, delta, parquet, snapshot, writer
+from mcpobs.lake import cold, delta, parquet, quarantine, snapshot, writer
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.lock import committer, exclusive
 from mcpobs.lake.merge import merge, sharing_sessions
@@ -38,6 +38,8 @@ class Compaction:
     damaged_files: list[tuple[Path, str]]
     rolled_up: int
     vacuumed: Vacuumed
+    unmerged: list[tuple[str, int, str]] = field(default_factory=list)
+    """Days whose files stay as they are, how many those are, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def compact(
         merged: list[DataFile] = []
         written: list[DataFile] = []
         damaged: list[tuple[DataFile, str]] = []
+        unmerged: list[tuple[str, int, str]] = []
         partitions = 0
         state = snapshot.load(table, lambda: connection)
         for date, files in sorted(_by_date(state.files.values()).items()):
@@ -80,7 +83,13 @@ def compact(
             if not chosen:
                 continue
             tell(f"sorting {_files(len(chosen))} of {date}")
-            done = merge(connection, table, snapshot.load(table, lambda: connection), chosen, whole=not bad)
+            try:
+                done = merge(connection, table, snapshot.load(table, lambda: connection), chosen, whole=not bad)
+            except (EngineError, MemoryError) as error:
+                if quarantine.is_environmental(error, lake) or not writer.usable(connection):
+                    raise
+                unmerged.append((date, len(chosen), quarantine.described(error)))
+                continue
             merged += done.replaced
             written += done.written
             damaged += done.damaged
@@ -98,6 +107,7 @@ def compact(
         damaged_files=[(table / file.path, why) for file, why in damaged],
         rolled_up=rolled,
         vacuumed=cleaned,
+        unmerged=unmerged,
     )
 
 

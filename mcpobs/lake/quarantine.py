@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -59,7 +60,7 @@ def listed(lake: Path) -> list[SetAside]:
             for entry in entries:
                 for store in (SPOOL, WAL):
                     segment = parse_name(entry.name, store.suffix)
-                    if segment is not None and entry.is_file(follow_symlinks=False):
+                    if segment is not None:
                         found.append(_described(Path(entry.path), store, segment))
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -68,6 +69,14 @@ def listed(lake: Path) -> list[SetAside]:
             f"cannot read {lake / FOLDER}: {error.strerror}", "check the permissions of the lake's folders"
         ) from None
     return sorted(found, key=lambda one: (one.since_unix_nano, one.path))
+
+
+def is_file(path: Path) -> bool:
+    """False for what can be no segment: a folder, a link, a pipe. True for a file that is gone."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return True
 
 
 def set_aside(lake: Path, store: Store, found: Found, why: str, attempts: int) -> None:
@@ -258,7 +267,7 @@ def _described(path: Path, store: Store, segment: Segment) -> SetAside:
         note = json.loads(_note_of(path).read_bytes())
         why, since, attempts = str(note["why"]), int(note["since_unix_nano"]), int(note["attempts"])
     try:
-        size = path.stat().st_size
+        size = path.lstat().st_size
     except OSError:
         size = 0
     return SetAside(path, store, segment, size, why, since, attempts)

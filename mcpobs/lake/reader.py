@@ -13,7 +13,7 @@ from types import TracebackType
 
 from mcpobs import temporary
 from mcpobs.errors import LakeError
-from mcpobs.lake import backlog, cold, hot, repeated, snapshot
+from mcpobs.lake import backlog, cold, hot, quarantine, repeated, snapshot
 from mcpobs.lake.backlog import Found
 from mcpobs.lake.engine import Connection, EngineError, connect, quoted
 from mcpobs.lake.place import require_lake, table_of
@@ -136,9 +136,8 @@ def _open(
     table = table_of(lake)
     state = snapshot.load(table, lambda: connection)
     fresh = [f for f in found if f.segment.seq > state.covered(f.segment.writer)]
-    damaged_lines = _load_hot(connection, private, lake, fresh)
+    damaged_lines, damaged = _load_hot(connection, private, lake, fresh)
 
-    damaged: list[tuple[Path, str]] = []
     data: list[DataFile] = []
     elsewhere: list[DataFile] = []  # with spans that were sent with a start of the window and lie at their receipt
     for file in state.files.values():
@@ -172,28 +171,54 @@ def _open(
     return reading
 
 
-def _load_hot(connection: Connection, private: Path | None, lake: Path, fresh: list[Found]) -> int:
-    """Loads the segments into the table `_hot`; returns how many lines were damaged."""
+def _load_hot(
+    connection: Connection, private: Path | None, lake: Path, fresh: list[Found]
+) -> tuple[int, list[tuple[Path, str]]]:
+    """Loads the segments into the table `_hot`; returns how many lines were damaged, and the segments that cannot be
+    loaded, which are left out."""
     contents = []
+    damaged: list[tuple[Path, str]] = []
     for f in fresh:
         try:
             contents.append(hot.read(f.path, growing=not f.followed))
         except FileNotFoundError:
             raise _Moved from None
-        except OSError as error:
+        except PermissionError as error:
             raise LakeError(f"cannot read {f.path}: {error.strerror}", "check the permissions of the spool") from None
+        except (OSError, MemoryError) as error:
+            damaged.append((f.path, quarantine.described(error)))
     if private is None and any(c.rows for c in contents):
         raise LakeError("no folder for temporary files can be written", "set TMPDIR to a writable folder")
     copy = (private or lake) / "hot.jsonl"  # not written where there is no private folder
     try:
         loaded = hot.load(connection, "_hot", contents, copy)
-    except EngineError:
-        if all(f.path.exists() for f in fresh):
+    except (EngineError, MemoryError):
+        if not all(f.path.exists() for f in fresh):
+            raise _Moved from None
+        good, bad = _loadable(connection, contents, copy)
+        if not bad:
             raise
-        raise _Moved from None
+        loaded = hot.load(connection, "_hot", good, copy)
+        damaged += bad
     except OSError as error:
         raise LakeError(f"cannot write {copy}: {error.strerror}", "free some space, or set TMPDIR") from None
-    return loaded.damaged
+    return loaded.damaged, damaged
+
+
+def _loadable(
+    connection: Connection, contents: list[hot.Content], copy: Path
+) -> tuple[list[hot.Content], list[tuple[Path, str]]]:
+    """The segments that can be loaded, and the others with the reason; found by halves."""
+    try:
+        hot.load(connection, "_hot", contents, copy)
+    except (EngineError, MemoryError) as error:
+        if len(contents) == 1:
+            return [], [(contents[0].path, quarantine.described(error))]
+        middle = len(contents) // 2
+        good, bad = _loadable(connection, contents[:middle], copy)
+        more_good, more_bad = _loadable(connection, contents[middle:], copy)
+        return good + more_good, bad + more_bad
+    return contents, []
 
 
 def _define_spans(reading: Reading) -> None:

@@ -214,13 +214,19 @@ def _without_fatal(
 ) -> tuple[list[Found], int]:
     """Sets aside the segments that failed or killed a committer too often, and returns how many. Of the others it
     returns the first alone if one of them is under suspicion."""
-    fatal = [found for found in batch if attempts.strikes(found) >= quarantine.MOST_STRIKES]
-    for found in fatal:
-        quarantine.set_aside(lake, store, found, attempts.why(found), attempts.strikes(found))
-        attempts.acquit(found)
+    fatal = 0
+    for found in batch:
+        if not quarantine.is_file(found.path):
+            quarantine.set_aside(lake, store, found, "it is no regular file", 0)
+        elif attempts.strikes(found) >= quarantine.MOST_STRIKES:
+            quarantine.set_aside(lake, store, found, attempts.why(found), attempts.strikes(found))
+            attempts.acquit(found)
+        else:
+            continue
+        fatal += 1
     if any(map(attempts.must_go_alone, batch)):
-        return batch[:1], len(fatal)
-    return batch, len(fatal)
+        return batch[:1], fatal
+    return batch, fatal
 
 
 def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool) -> bool:
@@ -303,7 +309,7 @@ def _store_in_parts(
             receiving.take(part, received_unix_nano, redact=_redact(batch[0]))
             more = _store_requests(receiving, table, known)
         except Exception as error:
-            if not apart or quarantine.is_environmental(error, lake) or not _usable(receiving.connection):
+            if not apart or quarantine.is_environmental(error, lake) or not usable(receiving.connection):
                 raise
             if len(part) > 1:
                 middle = len(part) // 2
@@ -333,7 +339,7 @@ def _of_the_environment(error: Exception, lake: Path) -> Exception:
     )
 
 
-def _usable(connection: Connection) -> bool:
+def usable(connection: Connection) -> bool:
     """False if DuckDB has given up on all that it holds."""
     try:
         connection.execute("select 1").fetchall()

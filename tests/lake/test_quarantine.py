@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -393,7 +394,6 @@ def test_a_retry_keeps_the_requests_that_still_fail(lake: Path) -> None:
 def test_foreign_files_in_its_folder_are_left_alone(lake: Path, name: str) -> None:
     _aside(lake, request(1)[0])
     (lake / "quarantine" / name).write_text("foreign")
-    (lake / "quarantine" / "abcdefgh-1.1.otlp").mkdir()
 
     assert len(quarantine.listed(lake)) == 1
     assert retry(lake).stored_files == 1
@@ -470,3 +470,67 @@ def test_compaction_sets_aside_what_it_cannot_move(lake: Path) -> None:
 def test_the_decoder_refuses_what_the_tests_call_no_request() -> None:
     with pytest.raises(ValueError, match="no valid protobuf"):
         decode([NO_REQUEST])
+
+
+# -- readers ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_in_the_place_of_a_segment_blocks_no_other_and_is_named(lake: Path) -> None:
+    spooled(lake, [row(1)])
+    (lake / "spool" / "abcdefgh-1.1.jsonl").mkdir()
+    (lake / "wal").mkdir()
+    (lake / "wal" / "abcdefgh-1.1.otlp").symlink_to("/dev/zero")
+    body, ids = request(2)
+    _logged(lake, body)
+
+    with open_reading(lake) as reading:
+        assert [path.name for path, _ in reading.damaged_files] == ["abcdefgh-1.1.jsonl"]
+    writer.commit(lake)
+
+    assert _ids(lake) == ids | {f"{1:016x}"}
+    assert "abcdefgh-1.1.jsonl" in [one.path.name for one in quarantine.listed(lake)]
+
+
+@pytest.mark.parametrize("bad", [{1}, {3}, {1, 2}, {1, 2, 3}, {2, 5, 6}])
+@pytest.mark.parametrize("error", [duckdb.ConversionException("Conversion Error: no such time"), MemoryError()])
+def test_a_reader_leaves_out_segments_that_it_cannot_load(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, bad: set[int], error: Exception
+) -> None:
+    for number in range(1, 7):
+        spooled(lake, [row(number)])
+    paths = {found.path for place, found in enumerate(backlog.segments(lake, SPOOL), 1) if place in bad}
+    load = hot.load
+
+    def failing(connection: Any, table: str, contents: Any, copy: Path) -> Any:
+        if any(content.path in paths for content in contents):
+            raise error
+        return load(connection, table, contents, copy)
+
+    monkeypatch.setattr(hot, "load", failing)
+
+    with open_reading(lake) as reading:
+        assert {path for path, _ in reading.damaged_files} == paths
+        assert reading.connection.execute("select count(*) from spans").fetchall() == [(6 - len(bad),)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@pytest.mark.parametrize("command", [("compact",), ("info",), ("prune", "--older-than", "30d"), ("retry",)])
+def test_a_command_that_runs_out_of_memory_says_so_in_one_error(lake: Path, command: tuple[str, ...]) -> None:
+    for _ in range(8):
+        spooled(lake, [row(number, attributes='{"k":"' + os.urandom(500_000).hex() + '"}') for number in range(20)])
+    body, _ = request(10)
+    _aside(lake, body)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "mcpobs", "lake", command[0], "--lake", str(lake), *command[1:]],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (420 << 20, 420 << 20)),
+    )
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1, 3), done.stderr
+    if done.returncode == 3:
+        assert done.stderr.startswith("mcpobs: error: ")
+        assert "\nhint: " in done.stderr
