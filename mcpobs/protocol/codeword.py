@@ -105,8 +105,9 @@ _known: tuple[_Known, ...] = (
 _MAX_KNOWN, _MAX_KNOWN_REST = 2_048, 16
 
 
-def of_text(text: str) -> tuple[str, int]:
-    """The word of a text, and its flags; CUT is among those where it was too long to be looked at whole.
+def of_text(text: str, most: int = HEAD + TAIL) -> tuple[str, int]:
+    """The word of a text, and its flags; CUT is among those where it was too long to be looked at whole. No more than
+    `most` characters are looked at for its flags.
 
     A set of bytes costs 20 ns for each of them: so what `translate` leaves of them is remembered as it is.
     """
@@ -116,8 +117,8 @@ def of_text(text: str) -> tuple[str, int]:
             return _SHORT[size] + "d", 0
         letters = "dl" if text.isupper() else "ad" if text.islower() else "adl"
         return _SHORT[size] + (letters.replace("d", "") if text.isalpha() else letters), 0
-    if size > SAMPLE + SAMPLE_TAIL:
-        return _of_long_text(text, size)
+    if size > SAMPLE + SAMPLE_TAIL or size > most:
+        return _of_long_text(text, size, most)
     raw = text.encode("utf-8", "surrogatepass")
     rest = raw.translate(_CLASSES, _COMMON)
     blanks = text.count(" ")
@@ -136,11 +137,16 @@ def of_text(text: str) -> tuple[str, int]:
     return word, 0
 
 
-def _of_long_text(text: str, size: int) -> tuple[str, int]:
+def _of_long_text(text: str, size: int, most: int) -> tuple[str, int]:
     sample = (text[:SAMPLE] + text[-SAMPLE_TAIL:]).encode("utf-8", "surrogatepass").translate(_CLASSES)
-    varied = "-" if b"w" in sample else _VARIETY[len(set(text[:VARIED]))]
-    cut = size > HEAD + TAIL
-    flags = flags_of(text[:HEAD]) | flags_of(text[-TAIL:]) if cut else flags_of(text)
+    varied = "-" if b"w" in sample or size < VARIED_FROM else _VARIETY[len(set(text[:VARIED]))]
+    head = min(HEAD, most - TAIL)
+    if head <= 0:
+        flags, cut = 0, True
+    elif size > head + TAIL:
+        flags, cut = flags_of(text[:head]) | flags_of(text[-TAIL:]), True
+    else:
+        flags, cut = flags_of(text), False
     word = f"{_TEXT[size.bit_length()]}{varied}{_letters(frozenset(sample))}{letters_of(flags)}"
     return word, flags | CUT if cut else flags
 

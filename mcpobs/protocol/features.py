@@ -10,7 +10,8 @@
     values   of an object: the first 16 of its members by name, what kind of value each has, as a word:
              `mcpobs/protocol/codeword.py`. A member that the schema does not declare stands under the hash of its name
 
-Looked at are the first 64 KiB and the last 4 KiB of a string, the first 1,000 strings and 10,000 values.
+Looked at are the first 64 KiB and the last 4 KiB of a string, the first 1,000 strings and 10,000 values, and no more
+than 512 KiB of text: what a sender makes of its text costs at most some ten times the CPU of prose, in all 0.1 s.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from mcpobs.protocol.phrases import MIN_LENGTH
 
 MAX_STRINGS = 1_000
 MAX_VALUES = 10_000
+MAX_CHARACTERS = 512 << 10  # of all strings of a value, for their flags
 MAX_ARGUMENTS = 16
 
 Shown = Callable[[str], str]
@@ -44,7 +46,7 @@ class Names(NamedTuple):
 
 def names_in(value: dict[str, object], shown: Shown) -> Names:
     """Of an object that is within the bounds."""
-    flags, longest = _flags_in(value)
+    flags, longest, _ = _flags_in(value, MAX_CHARACTERS)
     names = _by_shown_name(value, shown)
     told = [f'"{name.replace("%", "%%")}":"%s"' for name in names]
     text = "{" + ",".join(told) + "}"
@@ -62,14 +64,16 @@ def features_of_flat(names: Names, value: dict[str, object]) -> str:
     """The same as `features_of` an object of these names, all of them told of; no member is an object or an array."""
     keys, longest, flags, told, text, plain = names
     words = []
+    left = MAX_CHARACTERS
     for name in told:
         item = value[name]
         if isinstance(item, str):
-            word, raised = of_text(item)
+            word, raised = of_text(item, left)
             words.append(word)
             if raised:
                 flags |= raised
             size = len(item)
+            left -= size
             if size > longest:
                 longest = size
         else:
@@ -126,6 +130,7 @@ class _Walk:
     def __init__(self) -> None:
         self.depth = self.keys = self.longest = self.flags = 0
         self._texts_left, self._left = MAX_STRINGS, MAX_VALUES
+        self._characters_left = MAX_CHARACTERS
 
     def through(self, branches: list[_Branch]) -> None:
         below = [branch for branch in branches if self._level(branch)]
@@ -146,7 +151,8 @@ class _Walk:
         """Of what is neither an array nor an object."""
         if not isinstance(item, str):
             return of_scalar(item)
-        word, flags = of_text(item)
+        word, flags = of_text(item, self._characters_left)
+        self._characters_left -= len(item)
         self.flags |= flags
         self.longest = max(self.longest, len(item))
         self._texts_left -= 1
@@ -159,7 +165,7 @@ class _Walk:
             self.longest = max(self.longest, *map(len, texts))
             texts = texts[: max(self._texts_left, 0)]
         self._texts_left -= len(texts)
-        flags, longest = _flags_in(texts)
+        flags, longest, self._characters_left = _flags_in(texts, self._characters_left)
         self.flags |= flags
         if longest > self.longest:
             self.longest = longest
@@ -193,16 +199,17 @@ class _Walk:
         return nested
 
 
-def _flags_in(texts: Iterable[str]) -> tuple[int, int]:
-    """The flags of texts, and the length of the longest."""
+def _flags_in(texts: Iterable[str], left: int) -> tuple[int, int, int]:
+    """The flags of texts, the length of the longest, and how many characters of `left` may still be looked at."""
     flags = longest = 0
     for text in texts:
         size = len(text)
         if size > longest:
             longest = size
         if size >= MIN_LENGTH or not (text.isalnum() and text.isascii()):
-            flags |= of_text(text)[1]
-    return flags, longest
+            flags |= of_text(text, left)[1]
+            left -= size
+    return flags, longest, left
 
 
 def _told(depth: int, flags: int, keys: int, longest: int, values: str | None) -> str:

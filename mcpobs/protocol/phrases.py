@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 MIN_LENGTH = 16  # no shorter text was found to hold an order; a Chinese one may
+MAX_WIDE, _WIDE_TAIL = 16_384, 2_048  # characters of a text beyond ASCII that are looked at, from its ends
 MAX_TRIGGERS = 64  # words that are looked at more closely
 
 _LETTERS = bytes(byte | 0x20 if 0x41 <= byte <= 0x5A else byte if 0x61 <= byte <= 0x7A else 0x20 for byte in range(256))
@@ -96,7 +97,7 @@ _TRIGGERS_UTF8 = frozenset(word.encode() for word in _TRIGGERS)
 _ARTICLES = _words("an a the dan")
 _NEW = _words("task role instructions goal name")
 _ROLE = re.compile(
-    r"(?:^|\n)[ \t>*]{0,8}(?:#{0,6} ?\[?(?:system|assistant|admin)\]? ?:|#{1,6} ?instructions? ?:)"
+    r"(?:^|\n)[ \t>*]{0,8}+(?:#{0,6}+ ?\[?(?:system|assistant|admin)\]? ?:|#{1,6}+ ?instructions? ?:)"
     r"|</?(?:system|assistant|important|instructions?|admin|information)>",
     re.IGNORECASE,
 )
@@ -110,6 +111,8 @@ def gives_orders(text: str) -> bool:
             return False
         found = _any_phrase(raw)
     else:
+        if len(text) > MAX_WIDE:  # words of all scripts cost four times those of ASCII
+            text = text[: MAX_WIDE - _WIDE_TAIL] + "\n" + text[-_WIDE_TAIL:]
         low = text.lower()
         if any(word in low for word in _IDEOGRAPHS) and any(word in low for word in _IDEOGRAPHS_OF_ORDERS):
             return True
