@@ -34,7 +34,12 @@ def relation(connection: Connection, table: Path, files: Sequence[DataFile], col
 
 
 def columns_of(connection: Connection, table: Path, files: Sequence[DataFile]) -> dict[str, str]:
-    """Our columns and after them those that only the files know: a newer mcpobs wrote them, and they are kept."""
+    """Our columns and after them those that only the files know: a newer mcpobs wrote them, and they are kept.
+
+    Files with exactly our columns are not opened.
+    """
+    if all(file.path.endswith(suffix(TYPES)) for file in files):
+        return dict(TYPES)
     return TYPES | {
         name: type_
         for name, type_ in _described(connection, _scan(table, files, ", union_by_name = true")).items()

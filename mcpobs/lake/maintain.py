@@ -9,7 +9,7 @@ from pathlib import Path
 from mcpobs.lake import cold, delta, parquet, quarantine, snapshot, writer
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.lock import committer, exclusive
-from mcpobs.lake.merge import merge, sharing_sessions
+from mcpobs.lake.merge import Merged, merge, replace_files, sharing_sessions
 from mcpobs.lake.place import require_lake, table_of
 from mcpobs.lake.reader import open_reading
 from mcpobs.lake.schema import TIME
@@ -70,45 +70,61 @@ def compact(
         table = table_of(lake)
         tell("moving the spool")
         committed = writer.move_sealed(lake)
-        merged: list[DataFile] = []
-        written: list[DataFile] = []
-        damaged: list[tuple[DataFile, str]] = []
-        unmerged: list[tuple[str, int, str]] = []
-        partitions = 0
-        state = snapshot.load(table, lambda: connection)
-        for date, files in sorted(_by_date(state.files.values()).items()):
-            good, bad = _readable(connection, table, files)
-            damaged += bad
-            chosen = _to_merge(connection, table, good)
-            if not chosen:
-                continue
-            tell(f"sorting {_files(len(chosen))} of {date}")
-            try:
-                done = merge(connection, table, snapshot.load(table, lambda: connection), chosen, whole=not bad)
-            except (EngineError, MemoryError) as error:
-                if quarantine.is_environmental(error, lake) or not writer.usable(connection):
-                    raise
-                unmerged.append((date, len(chosen), quarantine.described(error)))
-                continue
-            merged += done.replaced
-            written += done.written
-            damaged += done.damaged
-            partitions += 1
+        merged, unmerged = _merge_all(connection, lake, tell)
         state = snapshot.load(table, lambda: connection)
         rolled = 0 if roll_up is None else roll_up(connection, lake, list(state.files.values()), grace_s, tell)
         cleaned = vacuum(table, state, grace_s=grace_s)
     return Compaction(
         committed=committed,
-        merged_files=len(merged),
-        merged_bytes=_bytes(merged),
-        written_files=len(written),
-        written_bytes=_bytes(written),
-        partitions=partitions,
-        damaged_files=[(table / file.path, why) for file, why in damaged],
+        merged_files=len(merged.replaced),
+        merged_bytes=_bytes(merged.replaced),
+        written_files=len(merged.written),
+        written_bytes=_bytes(merged.written),
+        partitions=len({file.date for file in merged.replaced}),
+        damaged_files=[(table / file.path, why) for file, why in merged.damaged],
         rolled_up=rolled,
         vacuumed=cleaned,
         unmerged=unmerged,
     )
+
+
+def _merge_all(connection: Connection, lake: Path, tell: Step) -> tuple[Merged, list[tuple[str, int, str]]]:
+    """Merges each partition. Small ones share a Delta commit, so that a table of 1,000 days does not take minutes.
+
+    Returns also the partitions that stay as they are: day, number of files and why.
+    """
+    table = table_of(lake)
+    done, group = Merged(), Merged()
+    unmerged: list[tuple[str, int, str]] = []
+
+    def finish() -> None:
+        nonlocal group
+        if group.replaced:
+            replace_files(table, snapshot.load(table, lambda: connection), group)
+        done.add(group)
+        group = Merged()
+
+    try:
+        for date, files in sorted(_by_date(snapshot.load(table, lambda: connection).files.values()).items()):
+            good, bad = _readable(connection, table, files)
+            group.damaged += bad
+            chosen = _to_merge(connection, table, good)
+            if not chosen:
+                continue
+            tell(f"sorting {_files(len(chosen))} of {date}")
+            try:
+                group.add(merge(connection, table, chosen, whole=not bad))
+            except (EngineError, MemoryError) as error:
+                if quarantine.is_environmental(error, lake) or not writer.usable(connection):
+                    raise
+                unmerged.append((date, len(chosen), quarantine.described(error)))
+            if group.large:
+                finish()
+    except (EngineError, MemoryError):
+        finish()  # what is done already stays done
+        raise
+    finish()
+    return done, unmerged
 
 
 def prune(

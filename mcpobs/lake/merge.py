@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mcpobs.lake import cold, delta, parquet, totals
 from mcpobs.lake.engine import Connection, EngineError, identifier, quoted
 from mcpobs.lake.hot import PREFERENCE
 from mcpobs.lake.schema import KEY
-from mcpobs.lake.snapshot import DataFile, Snapshot
+from mcpobs.lake.snapshot import PART, WHOLE, DataFile, Snapshot
 
 ROWS_A_FILE = 1_000_000  # 70 MB; more are split between sessions
 
 
+LINKED_ROWS = 1_000  # a file with no more is not sorted anew
+GROUP_FILES = 256
+GROUP_BYTES = 64 << 20
+"""How much is replaced in one Delta commit. A commit takes 200 ms, most of it to make the log durable."""
+
+
 @dataclass(slots=True)
 class Merged:
-    """What was replaced by what. `damaged` files stay as they are."""
+    """What was replaced by what, and how many repeated rows were left out. `damaged` files stay as they are."""
 
     replaced: list[DataFile] = field(default_factory=list)
     written: list[DataFile] = field(default_factory=list)
     damaged: list[tuple[DataFile, str]] = field(default_factory=list)
+    repeated: int = 0
+
+    def add(self, more: Merged) -> None:
+        self.replaced += more.replaced
+        self.written += more.written
+        self.damaged += more.damaged
+        self.repeated += more.repeated
+
+    @property
+    def large(self) -> bool:
+        """Whether it is enough for a commit of its own."""
+        size = sum(file.size_bytes for file in self.replaced)
+        return size >= GROUP_BYTES or len(self.replaced) + len(self.written) >= GROUP_FILES
 
 
-def merge(connection: Connection, table: Path, state: Snapshot, files: Sequence[DataFile], *, whole: bool) -> Merged:
-    """Replaces files of one partition in one Delta commit.
+def merge(connection: Connection, table: Path, files: Sequence[DataFile], *, whole: bool) -> Merged:
+    """Writes the files that are to replace files of one partition; `replace_files` commits them.
 
     `whole` promises that no other file has calls of their sessions. A file that turns out to be damaged is left as
     it is, and the promise is then not kept.
     """
     done = Merged()
+    if whole and len(files) == 1 and (linked := _linked(table, files[0])) is not None:
+        done.replaced, done.written = list(files), [linked]
+        return done
     good = list(files)
     try:
         written, repeated = _write(connection, table, good, whole=whole)
@@ -42,10 +65,30 @@ def merge(connection: Connection, table: Path, state: Snapshot, files: Sequence[
         if len(good) < 2:
             return done
         written, repeated = _write(connection, table, good, whole=False)
-    counts = totals.added(state, {totals.DUPLICATES: repeated})
-    delta.append(table, state, adds=written, removes=good, progress=counts, rows_change=repeated > 0)
-    done.replaced, done.written = good, written
+    done.replaced, done.written, done.repeated = good, written, repeated
     return done
+
+
+def replace_files(table: Path, state: Snapshot, merged: Merged) -> None:
+    """Replaces files of any number of partitions in one Delta commit."""
+    counts = totals.added(state, {totals.DUPLICATES: merged.repeated})
+    changes = merged.repeated > 0
+    delta.append(table, state, adds=merged.written, removes=merged.replaced, progress=counts, rows_change=changes)
+
+
+def _linked(table: Path, file: DataFile) -> DataFile | None:
+    """A small file under the name of a whole one: the same bytes, for sorting so few rows gains nothing. None where it
+    is not small, or the file system has no links."""
+    if file.rows is None or file.rows > LINKED_ROWS:
+        return None
+    folder, _, name = file.path.rpartition("/")
+    path = f"{folder}/{WHOLE}{name.removeprefix(PART)}"
+    try:
+        os.link(table / file.path, table / path)
+        delta.sync(table / folder)
+    except OSError:
+        return None
+    return replace(file, path=path)
 
 
 def join(connection: Connection, table: Path, state: Snapshot, files: Sequence[DataFile]) -> None:

@@ -28,6 +28,10 @@ from mcpobs.queries.window import FOREVER
 MEMBERS = "members"
 """The view of the sessions of a file: what tells that one has calls elsewhere too."""
 
+LARGE_ROWS = 10_000
+MOST_SMALL = 16
+"""Files with fewer than LARGE_ROWS rows that are rolled up: each takes 0.3 to 1.2 s for all views."""
+
 _PARAM = re.compile(r"\$([a-z_]+)")
 _COMMENT = re.compile(r"--[^\n]*")
 _WINDOW = ("since", "until")
@@ -105,7 +109,7 @@ def take(
     whole = [file for file in files if file.whole]
     missing = {
         file.path: [view for view in views if not rollup.sound(rollup.path_of(places[view.name], file.path))]
-        for file in whole
+        for file in _worth_rolling(whole)
     }
     wanted = {path: lacking for path, lacking in missing.items() if lacking}
     taken = 0
@@ -120,6 +124,17 @@ def take(
         taken += 1
     rolling.vacuum(lake, whole, places.values(), grace_s)
     return taken
+
+
+def _worth_rolling(files: Sequence[DataFile]) -> list[DataFile]:
+    """Large files, and of small ones those with most rows: to read a small file takes no longer than its answer."""
+    large = [file for file in files if file.rows is None or file.rows >= LARGE_ROWS]
+    small = sorted((file for file in files if file.rows is not None and file.rows < LARGE_ROWS), key=_by_rows)
+    return large + small[:MOST_SMALL]
+
+
+def _by_rows(file: DataFile) -> tuple[int, str]:
+    return -(file.rows or 0), file.path
 
 
 def _parts(connection: Connection, view: Query, given: Mapping[str, Value]) -> _Parts | None:
