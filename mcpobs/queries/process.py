@@ -33,7 +33,7 @@ _START: Final = "import sys; sys.path.append(sys.argv[1]); from mcpobs.queries i
 _ROOT: Final = str(Path(__file__).absolute().parents[2])
 _PREFIX: Final = "mcpobs-sql-"
 _NEEDED: Final = re.compile(
-    r"(PYTHON|MCPOBS|LD|DYLD|LC|NIX|CONDA)_?[A-Z_]*$|(HOME|LANG|PATH|TZ|VIRTUAL_ENV|__PYVENV_LAUNCHER__)$"
+    r"(PYTHON[A-Z_]*|(LD|DYLD|LC|NIX|CONDA)_[A-Z_]*|HOME|LANG|PATH|TZ|VIRTUAL_ENV|__PYVENV_LAUNCHER__)$"
 )
 """Variables that the process gets: what Python and its libraries start with, and no token of anybody's."""
 
