@@ -40,7 +40,7 @@ class FrameError(ValueError):
 
 
 def packed(frame: Frame) -> bytes:
-    """A frame as it is written. Raises FrameError where it is longer than a reader takes."""
+    """A frame as it is written. Raises FrameError if it is longer than a reader takes."""
     return _headed(_json(frame))
 
 
@@ -111,7 +111,7 @@ def encoded(value: object) -> object:
 
 
 def decoded(value: object) -> object:
-    """The value that was encoded. Raises FrameError where it says a type that there is not."""
+    """The value that was encoded. Raises FrameError if its type is unknown."""
     if isinstance(value, list):
         return [decoded(item) for item in value]
     if not isinstance(value, dict):

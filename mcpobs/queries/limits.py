@@ -23,7 +23,7 @@ MAX_SQL: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one query. `timeout_s` is None where it may take as long as it likes."""
+    """Limits of one query. `timeout_s` is None if there is no limit."""
 
     timeout_s: float | None = TIMEOUT_S
     memory_bytes: int = MEMORY_BYTES

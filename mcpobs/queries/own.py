@@ -37,7 +37,7 @@ class Sink(Protocol):
     """Takes an answer."""
 
     def begin(self, columns: Sequence[Column]) -> None:
-        """The answer has these columns. Called again where it begins anew: what came before is void."""
+        """The answer has these columns. Called again if it begins anew: what came before is void."""
 
     def add(self, rows: Sequence[Row]) -> int:
         """Takes rows; returns about how many bytes they have. Raises Enough when no more are wanted."""
@@ -56,7 +56,7 @@ def run_own(
 
     Times with a zone come as ISO 8601 text in UTC. With `characters` the answer is bounded: of each text or nested
     value the beginning comes, as a text (one that was cut has a character more), and no more than `limit` + 1 rows are
-    counted. Raises UsageError where the SQL is not allowed or does not work.
+    counted. Raises UsageError if the SQL is not allowed or does not work.
     """
     _prepare(reading)
     fence.check(reading.connection, sql)

@@ -22,7 +22,7 @@ from threading import Lock
 from typing import Any, Final
 
 from mcpobs.errors import LakeError, McpobsError, UsageError
-from mcpobs.queries.frames import Frame, FrameError, decoded, packed, take
+from mcpobs.queries.frames import MAX_FRAME, Frame, FrameError, decoded, packed, take
 from mcpobs.queries.header import Column
 from mcpobs.queries.limits import MAX_SQL, NARROW, Limits, size_of
 
@@ -33,7 +33,7 @@ _START: Final = "import sys; sys.path.append(sys.argv[1]); from mcpobs.queries i
 _ROOT: Final = str(Path(__file__).absolute().parents[2])
 _PREFIX: Final = "mcpobs-sql-"
 _NEEDED: Final = re.compile(
-    r"(PYTHON|MCPOBS|LD|DYLD|LC|NIX|CONDA)_?[A-Z_]*$|(HOME|LANG|PATH|TZ|VIRTUAL_ENV|__PYVENV_LAUNCHER__)$"
+    r"(PYTHON[A-Z_]*|(LD|DYLD|LC|NIX|CONDA)_[A-Z_]*|HOME|LANG|PATH|TZ|VIRTUAL_ENV|__PYVENV_LAUNCHER__)$"
 )
 """Variables that the process gets: what Python and its libraries start with, and no token of anybody's."""
 
@@ -101,8 +101,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The answer is whole; it has `total` rows. In a bounded answer `total` counts one more than was sent where there
-    are more."""
+    """The answer is whole; it has `total` rows. In a bounded answer `total` counts one more than was sent if there are
+    more."""
 
     total: int
     damaged_files: list[tuple[Path, str]]
@@ -168,7 +168,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """False where it has ended already."""
+        """False if it has ended already."""
         with self._lock:
             if self._status is None:
                 with suppress(ChildProcessError):
@@ -195,28 +195,31 @@ class Process:
         self.close()
 
     def ask(self, question: Question, limits: Limits) -> Iterator[Event]:
-        """Asks, and gives what comes. The time counts from here; a process that is over it is killed.
+        """Asks, and gives what comes. The time counts from here, without the time that the caller takes between two
+        events (it may write to a pager); a process that is over it is killed.
 
-        Raises UsageError where the SQL is not allowed, does not work or is over a limit; LakeError where the lake
-        cannot be read.
+        Raises UsageError if the SQL is not allowed, does not work or is over a limit; LakeError if the lake cannot be
+        read.
         """
         if len(question.sql) > MAX_SQL:
             raise UsageError(f"the SQL has {len(question.sql):,} characters", f"a statement has at most {MAX_SQL:,}")
         asked = {**asdict(question), "lake": str(question.lake), **asdict(limits)}
         ends_s = None if limits.timeout_s is None else time.monotonic() + limits.timeout_s
-        encoders: list[bool] = []
-        for frame in self._frames(packed({"kind": "question", **asked}), ends_s, limits):
+        plain: list[bool] = []
+        most_bytes = None if question.answer_bytes is None else 4 * question.answer_bytes + MAX_FRAME
+        for frame in self._frames(packed({"kind": "question", **asked}), ends_s, limits, most_bytes):
             try:
-                event = _event(frame, encoders)
+                event = _event(frame, plain)
             except (KeyError, TypeError, ValueError, RecursionError):
                 raise Ended("the process for SQL sent what is no answer", NARROW) from None
             yield event
             if isinstance(event, Done):
                 return
 
-    def _frames(self, question: bytes, ends_s: float | None, limits: Limits) -> Iterator[Frame]:
+    def _frames(self, question: bytes, ends_s: float | None, limits: Limits, most_bytes: int | None) -> Iterator[Frame]:
         unsent = memoryview(question)
         read = bytearray()
+        received = 0
         poll = select.poll()
         poll.register(self._answers, select.POLLIN)
         poll.register(self._questions, select.POLLOUT)
@@ -242,9 +245,15 @@ class Process:
             if not chunk:
                 raise self._ended(limits)
             read += chunk
+            received += len(chunk)
+            if most_bytes is not None and received > most_bytes:
+                raise Ended("the process for SQL sent more than it was asked for", NARROW)
             try:
                 while (frame := take(read)) is not None:
+                    given_s = time.monotonic()
                     yield frame
+                    if ends_s is not None:
+                        ends_s += time.monotonic() - given_s
             except FrameError:
                 raise Ended("the process for SQL sent what is no answer", NARROW) from None
 
@@ -309,7 +318,7 @@ def _above_standard(descriptor: int) -> int:
 
 
 OUT_OF_MEMORY: Final = 41
-"""Exit code of a process that ended itself since it took more memory than it may."""
+"""Exit code of a process that ended itself because it took more memory than it may."""
 
 
 def _event(frame: Frame, plain: list[bool]) -> Event:
@@ -355,8 +364,8 @@ def _error(frame: Frame) -> McpobsError:
 
 
 def _temporary_folder() -> tuple[Path | None, int | None]:
-    """A new folder (0700) for the process, and a lock on it that is held for as long as it is used; none where none
-    can be written."""
+    """A new folder (0700) for the process, and a lock on it that is held for as long as it is used; none if none can
+    be written."""
     for root in (os.environ.get("TMPDIR"), "/tmp", "/var/tmp"):
         if not root:
             continue

@@ -34,6 +34,7 @@ _OWN_BYTES: Final = 256 << 20  # of a process that does nothing yet, as the kern
 _THREAD_BYTES: Final = 16 << 20
 _CPU_GRACE_S: Final = 5
 _FILES: Final = 1024
+_MOST_INHERITED: Final = 1 << 16
 _WATCH_MS: Final = 100
 _PROGRESS_TICKS: Final = 3
 _PR_SET_PDEATHSIG: Final = 1
@@ -42,7 +43,7 @@ _MAX_MESSAGE: Final = 2_000
 
 def main() -> None:
     """Answers one question and ends. Prints nothing, and leaves no dump."""
-    os.closerange(3, _FILES)
+    os.closerange(3, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], _MOST_INHERITED))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     questions, answers = os.dup(0), os.dup(1)
@@ -185,7 +186,7 @@ def _answer(question: Question, limits: Limits, sender: _Sender) -> None:
 
 
 def _question(descriptor: int) -> Frame | None:
-    """The question; None where whoever would have asked is gone."""
+    """The question; None if the process that would have asked is gone."""
     read = bytearray()
     while (frame := take(read)) is None:
         chunk = os.read(descriptor, 1 << 18)
@@ -231,8 +232,8 @@ def _die_with_parent(parent: int) -> None:
 
 
 def _watch(questions: int, sender: _Sender, most_bytes: int) -> None:
-    """Ends the process when nobody waits for it any more, or when it takes too much memory where the kernel does not
-    hold it to its limit. Tells how far the query is."""
+    """Ends the process when nobody waits for it any more, or when it takes too much memory and the kernel does not
+    enforce the limit. Reports how far the query is."""
     poll = select.poll()
     poll.register(questions, select.POLLIN)
     unit = 1 if sys.platform == "darwin" else 1024

@@ -28,10 +28,10 @@ class Spare:
         return Process()
 
     def refill(self) -> None:
-        """Starts the next one, where none waits."""
+        """Starts the next one, unless one waits."""
         with self._lock:
             if self._waiting is None and not self._closed:
-                with suppress(McpobsError):  # the next call says why
+                with suppress(McpobsError):  # the next call reports it
                     self._waiting = Process()
 
     def close(self) -> None:

@@ -40,7 +40,7 @@ MAX_SQL: Final = 20_000
 SQL_COLUMNS: Final = 1_000
 SQL_ANSWER_BYTES: Final = 1 << 20
 """Of an answer as it comes from its process; what is shown of it is less."""
-SQL_NICE: Final = 5
+SQL_NICE: Final = 10  # reports go first
 
 INSTRUCTIONS: Final = (
     "Answers questions about recorded MCP tool calls: which tools are slow or fail, which sessions loop or call too "

@@ -253,7 +253,8 @@ def test_a_process_that_ends_early_is_an_error(number: signal.Signals, message: 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="Linux shows the environment of a process")
 def test_the_process_gets_no_secret_of_the_environment(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=secret")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    for name in ("AWS_SECRET_ACCESS_KEY", "MCPOBS_COLLECT_TOKEN", "LDAP_PASSWORD", "PATH_TO_KEY"):
+        monkeypatch.setenv(name, "secret")
     with Process() as asked:
         next(asked.ask(Question(lake, FOREVER), SMALL))
         assert b"secret" not in Path(f"/proc/{asked._pid}/environ").read_bytes()
