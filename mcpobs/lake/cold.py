@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from mcpobs import safefile
@@ -12,6 +13,8 @@ from mcpobs.lake.schema import PARTITION, TYPES, suffix
 from mcpobs.lake.snapshot import DataFile
 
 _MAGIC = b"PAR1"
+_ENDING = len(suffix(TYPES))
+_BY_NAME = ", union_by_name = true"
 
 
 def relation(connection: Connection, table: Path, files: Sequence[DataFile], columns: Mapping[str, str] = TYPES) -> str:
@@ -20,17 +23,29 @@ def relation(connection: Connection, table: Path, files: Sequence[DataFile], col
     A column that an older mcpobs did not write is null; one that a newer one wrote is left out. Raises EngineError
     where the first file, or one with other columns, is no Parquet.
     """
-    same = [file for file in files if file.path.endswith(suffix(columns))]
-    other = [file for file in files if not file.path.endswith(suffix(columns))]
+    groups: dict[str, list[DataFile]] = {}
+    for file in files:
+        ending = file.path[-_ENDING:]
+        groups.setdefault(ending if ending == suffix(columns) or ending in _older() else "", []).append(file)
     selects = []
-    if same:
-        selects.append(f"select {', '.join(map(identifier, columns))} from {_scan(table, same)}")
-    if other:
-        source = _scan(table, other, ", union_by_name = true")
-        found = _described(connection, source)
+    for ending, alike in groups.items():
+        if ending == suffix(columns):
+            selects.append(f"select {', '.join(map(identifier, columns))} from {_scan(table, alike)}")
+            continue
+        source = _scan(table, alike, "" if ending else _BY_NAME)
+        found = _older()[ending] if ending else _described(connection, source)
         selected = (_column(name, type_, found.get(name)) for name, type_ in columns.items())
         selects.append(f"select {', '.join(selected)} from {source}")
     return " union all ".join(selects)
+
+
+@cache
+def _older() -> dict[str, dict[str, str]]:
+    """The columns of earlier versions, by the end of the names of their files: columns have only ever been added, so
+    they are the first of ours."""
+    columns = list(TYPES.items())
+    older = [dict(columns[:length]) for length in range(1, len(columns))]
+    return {suffix(known): {**known, PARTITION: TYPES[PARTITION]} for known in older}
 
 
 def columns_of(connection: Connection, table: Path, files: Sequence[DataFile]) -> dict[str, str]:
@@ -42,7 +57,7 @@ def columns_of(connection: Connection, table: Path, files: Sequence[DataFile]) -
         return dict(TYPES)
     return TYPES | {
         name: type_
-        for name, type_ in _described(connection, _scan(table, files, ", union_by_name = true")).items()
+        for name, type_ in _described(connection, _scan(table, files, _BY_NAME)).items()
         if name not in TYPES
     }
 

@@ -51,7 +51,7 @@ def placed_in_time(raw: str, received: str, accepted: Accepted) -> str:
     measured = (
         f"case when {started} and ended <= began then 0 when {started} and ended <= {until} then ended - began "
         f"when {started} then null when {other_unit} then null "
-        f"when ended >= began and ended - began <= {accepted.older_ns} then ended - began end"
+        f"when began > 0 and ended >= began and ended - began <= {accepted.older_ns} then ended - began end"
     )
     judged = f"select *, coalesce({started}, false) as is_plausible, {measured} as measured_ns from ({bounded})"
     return (

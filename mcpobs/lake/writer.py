@@ -50,7 +50,7 @@ MANY_FILES = 16  # small ones in a partition before a commit joins them
 TOO_MANY_FILES = 256  # … where it has no time for that: a report reads each in a third of a millisecond
 JOINED_BYTES = 64 << 20
 FEW_FILES = 4  # small ones in a partition that are joined where the table has TOO_MANY_FILES of them
-MOST_JOINED = 16  # partitions a commit joins for that
+MOST_JOINED = 16  # files that a commit makes for that; FEW_FILES if busy
 MOST_PARTITIONS = 16
 """Of received spans in one commit: each is a file, and some 50 ms. The rest go to the partition of their receipt."""
 RECEIPT_SPAN_NS = 60 * 10**9
@@ -234,7 +234,8 @@ def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool
     it did.
 
     Where all partitions together have too many, those that have the most are joined as well: spans of many days come
-    as one file a day. `busy` makes one file of JOINED_BYTES at a time, because the next batch is waiting.
+    as one file a day. `busy` makes one file of JOINED_BYTES at a time, or of those a few, because the next batch is
+    waiting.
     """
     small: dict[str, list[DataFile]] = {}
     for file in state.files.values():
@@ -243,10 +244,12 @@ def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool
     crowded = sorted(small.values(), key=len, reverse=True)
     many = TOO_MANY_FILES if busy else MANY_FILES
     chosen = [files for files in crowded if len(files) > many]
+    most = 1 if busy else None
     if not chosen and sum(map(len, crowded)) > TOO_MANY_FILES:
-        chosen = [files for files in crowded[:MOST_JOINED] if len(files) >= FEW_FILES]
-    parts = [part for files in chosen for part in _parts(files) if len(part) > 1]
-    for part in parts[:1] if busy else parts:
+        chosen = [files for files in crowded if len(files) >= FEW_FILES]
+        most = FEW_FILES if busy else MOST_JOINED
+    parts = [part for files in chosen for part in _parts(files) if len(part) > 1][:most]
+    for part in parts:
         join(connection, table, snapshot.load(table, lambda: connection), part)
     return bool(parts)
 
