@@ -14,11 +14,17 @@ def _leave_current_folder(*, by_module: bool) -> None:
     `by_module` is whether `python -m` may have put it first. A server that is started here has its own rules.
     """
     named = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if not os.path.isabs(entry)]
-    relative = {os.path.abspath(entry) for entry in named} if "PYTHONPATH" in os.environ else set()
-    if by_module and not sys.flags.safe_path and sys.path and os.path.abspath(sys.path[0]) == os.getcwd():
+    try:
+        here = os.getcwd()
+    except OSError:
+        return  # it is gone, and nothing can be imported from it
+    if by_module and not sys.flags.safe_path and sys.path and sys.path[0] == here:
         del sys.path[0]
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and (entry == ours or entry not in relative)]
+    left = {"", *named, *(os.path.normpath(os.path.join(here, entry)) for entry in named)} - {ours}
+    if "PYTHONPATH" not in os.environ:
+        left = {""}
+    sys.path[:] = [entry for entry in sys.path if entry not in left]
 
 
 if __name__ == "__main__":

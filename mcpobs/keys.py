@@ -6,6 +6,7 @@ guessed arguments without the key.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -51,6 +52,10 @@ def read_identity(lake: Path) -> str | None:
         content = safefile.read(lake / LAKE_FILE, LAKE_FILE_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        content = b""
     try:
         data = json.loads(content)
         found, form = data["id"], data["format"]

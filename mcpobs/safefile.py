@@ -128,17 +128,23 @@ def make_folder(path: Path) -> None:
     """Makes a folder and those above it that are missing, each 0700 whatever the umask is. One that is there stays as
     it is; it may be a symbolic link. Raises OSError."""
     try:
-        os.mkdir(path, FOLDER_MODE)
-    except FileExistsError:
-        if not path.is_dir():
-            raise
+        _make(path)
     except FileNotFoundError:
-        if path.parent == path:
+        for folder in reversed(path.parents):
+            _make(folder)
+        _make(path)
+
+
+def _make(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    try:
+        os.mkdir(folder, FOLDER_MODE)
+    except FileExistsError:
+        if not folder.is_dir():  # else another process was first
             raise
-        make_folder(path.parent)
-        make_folder(path)
     else:
-        os.chmod(path, FOLDER_MODE)
+        os.chmod(folder, FOLDER_MODE)
 
 
 def make_own_folder(path: Path) -> None:

@@ -144,4 +144,12 @@ def test_a_server_keeps_its_environment_and_the_rules_of_its_python(folder: Path
     done = subprocess.run(
         argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
     )
-    assert done.stdout == b"x::y False False True\n"
+    assert done.stdout == "x::y False False True\n"
+
+
+def test_a_current_folder_that_is_gone_is_no_fault(tmp_path: Path) -> None:
+    code = "import os, sys; os.mkdir('x'); os.chdir('x'); os.rmdir('../x'); os.execv(sys.argv[1], sys.argv[1:])"
+    env = {**os.environ, "HOME": str(tmp_path), "MCPOBS_LAKE": str(tmp_path / "lake")}
+    command = [sys.executable, "-c", code, SCRIPT, "instrument", "--", "/bin/cat"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, input=CALL, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, CALL), done.stderr

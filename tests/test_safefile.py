@@ -564,3 +564,16 @@ def test_a_fifo_that_somebody_writes_to_is_not_opened(tmp_path: Path) -> None:
     assert not opened.is_set()
     os.close(os.open(fifo, os.O_RDONLY))
     thread.join()
+
+
+@pytest.mark.parametrize("below", ["lake", "deep/er/lake"])
+def test_a_folder_that_cannot_be_made_is_one_error(below: str) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        safefile.make_folder(Path("/proc/self") / below)
+
+
+def test_a_file_in_the_way_of_a_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    for path in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(OSError, match=r"exists|directory"):
+            safefile.make_folder(path)
