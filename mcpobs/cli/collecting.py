@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import resource
@@ -17,6 +18,7 @@ from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
 from mcpobs.listening import parse_endpoint
 from mcpobs.settings import lake_folder
+from mcpobs.terminal import printable_lines
 
 TOKEN_VARIABLE = "MCPOBS_COLLECT_TOKEN"
 _SIZE = re.compile(r"(\d{1,12}) ?(|[KMG]i?)B?", re.IGNORECASE)
@@ -55,6 +57,7 @@ def collect(given: CollectOptions) -> None:
     from mcpobs.collector.allocation import keep_freed_memory
     from mcpobs.collector.service import open_intake
 
+    _log_to_stderr()
     keep_freed_memory()
     fitting = _allow_open_files(options.limits.connections)
     if fitting < options.limits.connections:
@@ -71,6 +74,21 @@ def collect(given: CollectOptions) -> None:
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
 
     asyncio.run(run())
+
+
+class _Formatter(logging.Formatter):
+    """Escapes what a logged error quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+def _log_to_stderr() -> None:
+    """Warnings of the libraries and our own faults."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_Formatter("mcpobs: %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def _allow_open_files(connections: int) -> int:

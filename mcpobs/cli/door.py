@@ -8,7 +8,14 @@ from __future__ import annotations
 
 FLAGS = {
     "instrument": {"--propagate": "propagate", "--in-process": "in_process"},
-    "report": {"--p95": "p95", "--json": "json", "--bars": "bars", "--reprice": "reprice", "--exact": "exact"},
+    "report": {
+        "--p95": "p95",
+        "--json": "json",
+        "--bars": "bars",
+        "--reprice": "reprice",
+        "--exact": "exact",
+        "--raw": "raw",
+    },
 }
 VALUES = {
     "instrument": {"--lake": "lake", "--name": "name", "--listen": "listen", "--upstream": "upstream"},

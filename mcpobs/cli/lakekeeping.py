@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from mcpobs.cli.printing import emit, say
 from mcpobs.lake import maintain
 from mcpobs.lake.inspection import Inspection, inspect
 from mcpobs.lake.vacuum import GRACE_S
+from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.queries import rollups
 from mcpobs.queries.window import parse_time, utc
@@ -165,7 +165,7 @@ def _damaged(files: Sequence[tuple[Path, str]]) -> list[dict[str, str]]:
 
 
 def _object(facts: dict[str, Fact]) -> None:
-    emit(json.dumps(facts, indent=2) + "\n")
+    emit(json_text.render(facts))
 
 
 def _lines(facts: Sequence[tuple[str, str]]) -> None:

@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 from typing import TextIO
 
 from mcpobs.lake.engine import Connection, EngineError
+from mcpobs.terminal import line
 
 AFTER_S = 1.0
 _EVERY_S = 0.25
@@ -58,7 +59,7 @@ class Progress:
             with self._lock:
                 if not self._done.is_set():
                     self._drawn = True
-                    self._write(f"{_ERASE}mcpobs: {self._line()}")
+                    self._write(f"{_ERASE}{line(self._line()).rstrip()}")
             self._done.wait(_EVERY_S)
 
     def _line(self) -> str:

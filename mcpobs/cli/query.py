@@ -13,6 +13,10 @@ def query(
         str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
     lake: Annotated[
         str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
@@ -37,4 +41,4 @@ def query(
     """
     from mcpobs.cli.querying import run_query
 
-    return run_query(sql, form=format, json=json, limit=limit, lake=lake)
+    return run_query(sql, form=format, json=json, limit=limit, lake=lake, raw=raw)

@@ -26,10 +26,16 @@ MAX_SQL = 1_000_000
 
 
 def run_query(
-    sql: str, *, form: str | None = None, json: bool = False, limit: int | None = None, lake: str | None = None
+    sql: str,
+    *,
+    form: str | None = None,
+    json: bool = False,
+    limit: int | None = None,
+    lake: str | None = None,
+    raw: bool = False,
 ) -> int:
     """Runs one SELECT and prints its answer; returns the exit code."""
-    chosen = chosen_format(form, json)
+    chosen = chosen_format(form, json, raw)
     check_limit(limit)
     text = _text(sql)
     if limit is None and chosen == "table":
@@ -51,7 +57,7 @@ def run_query(
             content = json_text.document(result.columns, result.rows)
             emit(json_text.render({**content, "total": result.total, "warnings": warnings}))
         case "csv":
-            emit(csv_text.render(result.columns, result.rows))
+            emit(csv_text.render(result.columns, result.rows, raw=raw))
         case "markdown":
             emit(markdown.render(result.columns, result.rows))
         case "table":
@@ -65,6 +71,10 @@ def run_query(
 
 def _text(sql: str) -> str:
     if sql != "-":
+        try:
+            sql.encode()
+        except UnicodeEncodeError:  # a byte of the command line that is no UTF-8
+            raise UsageError("the SQL is not UTF-8") from None
         return sql
     try:
         text = sys.stdin.read(MAX_SQL + 1)
