@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mcpobs.terminal import brief
+
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_UNAVAILABLE = 3
 EXIT_INTERRUPTED = 130
+
+_LONGEST = 256
+"""Characters of a name that is compared with others: the time grows with their product."""
 
 
 class McpobsError(Exception):
@@ -22,7 +27,8 @@ class McpobsError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"mcpobs: error: {self.message}" + (f"\nhint: {self.hint}" if self.hint else "")
+        """As it is written to stderr; message and hint may quote names, and are escaped here."""
+        return f"mcpobs: error: {brief(self.message)}" + (f"\nhint: {brief(self.hint)}" if self.hint else "")
 
 
 class UsageError(McpobsError):
@@ -39,5 +45,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like an unknown one, for a hint."""
     from difflib import get_close_matches  # 8 ms that only an error pays
 
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    if len(name) > _LONGEST:
+        return None
+    close = get_close_matches(name, [one for one in known if len(one) <= _LONGEST], n=1, cutoff=0.5)
     return close[0] if close else None

@@ -20,6 +20,7 @@ from mcpobs.cli.query import query
 from mcpobs.cli.report import report
 from mcpobs.cli.serve import serve
 from mcpobs.errors import EXIT_USAGE
+from mcpobs.terminal import brief
 
 app = typer.Typer(
     name="mcpobs",
@@ -77,7 +78,7 @@ def run(argv: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(show())
             return EXIT_USAGE
-        print(f"mcpobs: error: {_sentence(show())}", file=sys.stderr)
+        print(f"mcpobs: error: {brief(_sentence(show()))}", file=sys.stderr)
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "mcpobs"
         print(f"hint: {command} --help shows what it takes", file=sys.stderr)

@@ -19,6 +19,10 @@ def check(
         str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
+    ] = False,
     lake: Annotated[
         str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
@@ -51,6 +55,7 @@ def check(
             limit=limit,
             format=format,
             json=json,
+            raw=raw,
             lake=lake,
         )
     )

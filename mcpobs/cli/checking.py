@@ -32,11 +32,12 @@ class CheckOptions:
     format: str | None = None
     json: bool = False
     lake: str | None = None
+    raw: bool = False
 
 
 def run_check(options: CheckOptions, now: int | None = None) -> int:
     """Prints the breaches; returns 1 where there are some. `now` is the present in unix nanoseconds."""
-    form = chosen_format(options.format, options.json)
+    form = chosen_format(options.format, options.json, options.raw)
     if options.limit is not None and options.limit < 1:
         raise UsageError(f"--limit {options.limit} is not at least 1", "leave it out for the default")
     chosen = window.given(options.since, options.until, time.time_ns() if now is None else now)
@@ -80,7 +81,7 @@ def _print(found: Checked, options: CheckOptions, form: Format, chosen: Window, 
                 )
             )
         case "csv":
-            emit(csv_text.render(COLUMNS, rows))
+            emit(csv_text.render(COLUMNS, rows, raw=options.raw))
         case "markdown":
             emit(f"{sentence(found)}\n" + (f"\n{markdown.render(COLUMNS, rows)}" if rows else ""))
         case "table":

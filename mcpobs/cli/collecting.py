@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import resource
@@ -19,6 +20,7 @@ from mcpobs.errors import UsageError
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.settings import ACCEPT_AHEAD_VARIABLE, ACCEPT_OLDER_VARIABLE, duration_s, lake_folder, load_config
+from mcpobs.terminal import printable_lines
 
 TOKEN_FILE_BYTES = 1 << 20
 KEY_BYTES = 4 << 20
@@ -62,6 +64,7 @@ def collect(given: CollectOptions) -> None:
     from mcpobs.collector.allocation import keep_freed_memory
     from mcpobs.collector.service import open_intake
 
+    _log_to_stderr()
     keep_freed_memory()
     fitting = _allow_open_files(options.limits.connections)
     if fitting < options.limits.connections:
@@ -92,6 +95,21 @@ def _accept(given: CollectOptions) -> None:
             duration_s(text, option)
             os.environ[variable] = text
     load_config()
+
+
+class _Formatter(logging.Formatter):
+    """Escapes what a logged error quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+def _log_to_stderr() -> None:
+    """Warnings of the libraries and our own faults."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_Formatter("mcpobs: %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def _allow_open_files(connections: int) -> int:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.terminal import printable
+
 PRICES = '[prices]\nsearch_orders = 0.002\nrefund = 0.01\n"*" = 0.0005\n'
 
 
@@ -49,7 +51,7 @@ def demo(
         raise UsageError(f"cannot write to {root}: {error.strerror}", "name another folder: --keep FOLDER") from None
     os.environ[CONFIG_VARIABLE] = str(config)  # the demo's own prices and digest key
     calls = play(lake, {CONFIG_VARIABLE: str(config)}, _progress)
-    print(f"\r{calls} calls recorded in {lake}\n", file=sys.stderr)
+    print(f"\r{calls} calls recorded in {printable(str(lake))}\n", file=sys.stderr)
     _show(lake, root / "limits.yaml")
 
 
@@ -74,7 +76,7 @@ def _show(lake: Path, limits: Path) -> None:
     print(limits.read_text())
     _title("What would they have stopped?", "mcpobs check limits.yaml")
     run_check(CheckOptions(limits=str(limits), lake=place))
-    print(f"\nGo on exploring:  mcpobs report failures --lake {lake}")
+    print(f"\nGo on exploring:  mcpobs report failures --lake {printable(str(lake))}")
 
 
 def _title(question: str, command: str) -> None:

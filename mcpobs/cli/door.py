@@ -8,8 +8,15 @@ from __future__ import annotations
 
 FLAGS = {
     "instrument": {"--propagate": "propagate", "--in-process": "in_process"},
-    "query": {"--json": "json"},
-    "report": {"--p95": "p95", "--json": "json", "--bars": "bars", "--reprice": "reprice", "--exact": "exact"},
+    "query": {"--json": "json", "--raw": "raw"},
+    "report": {
+        "--p95": "p95",
+        "--json": "json",
+        "--bars": "bars",
+        "--reprice": "reprice",
+        "--exact": "exact",
+        "--raw": "raw",
+    },
 }
 VALUES = {
     "instrument": {"--lake": "lake", "--name": "name", "--listen": "listen", "--upstream": "upstream"},

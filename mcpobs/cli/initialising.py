@@ -12,7 +12,7 @@ from pathlib import Path
 from mcpobs.cli.printing import emit, say
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, McpobsError, UsageError, nearest
 from mcpobs.output import json_text
-from mcpobs.output.text import printable
+from mcpobs.output.text import printable, printable_lines
 from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder
 from mcpobs.setup import clients, executable, files, masking, plan
 from mcpobs.setup.backups import Backups
@@ -239,10 +239,6 @@ def _caution(works: Sequence[Work], options: InitOptions) -> None:
 
 def _versioned(path: Path) -> bool:
     return any((parent / ".git").exists() for parent in path.absolute().parents)
-
-
-def printable_lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
 
 
 def _row(work: Work) -> dict[str, object]:

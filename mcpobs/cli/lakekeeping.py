@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from mcpobs.lake import retry as retrying
 from mcpobs.lake.inspection import Inspection, inspect
 from mcpobs.lake.quarantine import SetAside
 from mcpobs.lake.vacuum import GRACE_S
+from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.queries import rollups
 from mcpobs.queries.window import parse_time, utc
@@ -235,7 +235,7 @@ def _warn_of_quarantine(found: Sequence[SetAside]) -> None:
 
 
 def _object(facts: dict[str, Fact]) -> None:
-    emit(json.dumps(facts, indent=2) + "\n")
+    emit(json_text.render(facts))
 
 
 def _lines(facts: Sequence[tuple[str, str]]) -> None:

@@ -13,8 +13,8 @@ from mcpobs.lake import backlog
 from mcpobs.output.chart import Chart
 from mcpobs.output.table import Rows
 from mcpobs.output.table import render as render_table
-from mcpobs.output.text import printable
 from mcpobs.queries.header import Column
+from mcpobs.terminal import brief, line, printable
 
 Format = Literal["table", "json", "csv", "markdown"]
 
@@ -22,8 +22,15 @@ DEFAULT_ROWS = 20
 """Rows of a table where --limit does not say; other formats have all."""
 
 
-def chosen_format(name: str | None, json: bool) -> Format:
-    """The format by --format and --json."""
+def chosen_format(name: str | None, json: bool, raw: bool = False) -> Format:
+    """The format by --format, --json and --raw."""
+    chosen = _chosen_format(name, json)
+    if raw and chosen != "csv":
+        raise UsageError("--raw is for --format csv only", "leave it out, or add --format csv")
+    return chosen
+
+
+def _chosen_format(name: str | None, json: bool) -> Format:
     if name is None:
         return "json" if json else "table"
     if json and name != "json":
@@ -94,7 +101,7 @@ def commit_first(lake: Path) -> None:
 
 def say(message: str, hint: str | None = None) -> None:
     """A word to the person, beside the answer."""
-    sys.stderr.write(f"mcpobs: {printable(message)}\n" + (f"hint: {printable(hint)}\n" if hint else ""))
+    sys.stderr.write(line(message) + (f"hint: {brief(hint)}\n" if hint else ""))
 
 
 def more(left_out: int, total: int) -> None:

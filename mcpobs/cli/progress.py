@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, TextIO
 
+from mcpobs.terminal import line
+
 if TYPE_CHECKING:
     from mcpobs.lake.engine import Connection
 
@@ -66,7 +68,7 @@ class Progress:
             with self._lock:
                 if not self._done.is_set():
                     self._drawn = True
-                    self._write(f"{_ERASE}mcpobs: {self._line()}")
+                    self._write(f"{_ERASE}{line(self._line()).rstrip()}")
             self._done.wait(_EVERY_S)
 
     def _line(self) -> str:

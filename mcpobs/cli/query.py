@@ -13,6 +13,10 @@ def query(
         str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
+    ] = False,
     limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
     timeout: Annotated[str, typer.Option(help="Seconds that the query may take, or e.g. 10m; 0 is no limit.")] = "60",
     memory: Annotated[str, typer.Option(help="Memory that the query may take.")] = "2GB",
@@ -40,4 +44,4 @@ def query(
     """
     from mcpobs.cli.querying import run_query
 
-    return run_query(sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake)
+    return run_query(sql, form=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw)

@@ -41,19 +41,20 @@ STREAMED_BYTES = 32 << 20
 def run_query(
     sql: str,
     *,
-    format: str | None = None,
+    form: str | None = None,
     json: bool = False,
     limit: int | None = None,
     timeout: str = "60",
     memory: str = "2GB",
     lake: str | None = None,
+    raw: bool = False,
 ) -> int:
     """Runs one SELECT and prints its answer; returns the exit code."""
     limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
     with Process() as process:
         from mcpobs.cli.printing import DEFAULT_ROWS, check_limit, chosen_format, commit_first
 
-        chosen = chosen_format(format, json)
+        chosen = chosen_format(form, json, raw)
         check_limit(limit)
         text = _text(sql)
         if limit is None and chosen == "table":
@@ -62,7 +63,7 @@ def run_query(
         commit_first(folder)
         question = Question(folder, text, limit, progress=sys.stderr is not None and sys.stderr.isatty())
         try:
-            answer = _received(process.ask(question, limits), chosen)
+            answer = _received(process.ask(question, limits), chosen, raw)
         except OverTime as error:
             raise UsageError(error.message, f"{error.hint}; or raise --timeout (0 is no limit)") from None
         except OverMemory as error:
@@ -81,13 +82,14 @@ class _Answer:
     written: int = 0
     total: int = 0
     warnings: list[str] = field(default_factory=list)
+    raw: bool = False
 
 
-def _received(events: Iterator[Event], chosen: Format) -> _Answer:
+def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
     from mcpobs.cli.printing import warn_of_damage
     from mcpobs.cli.progress import progress
 
-    answer = _Answer()
+    answer = _Answer(raw=raw)
     damage = Opened([], 0)
     with progress() as telling:
         for event in events:
@@ -151,9 +153,9 @@ def _write_csv(answer: _Answer) -> None:
     from mcpobs.cli.printing import emit
     from mcpobs.output import csv_text
 
-    content = csv_text.render(answer.columns, answer.rows)
+    content = csv_text.render(answer.columns, answer.rows, raw=answer.raw)
     if answer.written:
-        content = content[len(csv_text.render(answer.columns, [])) :]
+        content = content[len(csv_text.render(answer.columns, [], raw=answer.raw)) :]
     emit(content)
     answer.written += len(answer.rows)
     answer.rows, answer.held_bytes = [], 0
@@ -161,6 +163,10 @@ def _write_csv(answer: _Answer) -> None:
 
 def _text(sql: str) -> str:
     if sql != "-":
+        try:
+            sql.encode()
+        except UnicodeEncodeError:  # a byte of the command line that is no UTF-8
+            raise UsageError("the SQL is not UTF-8") from None
         return sql
     try:
         text = sys.stdin.read(MAX_SQL + 1)

@@ -23,6 +23,10 @@ def report(
         str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
+    ] = False,
     bars: Annotated[
         bool, typer.Option("--bars", help="Draw bars in a table even where stdout is no terminal.")
     ] = False,
@@ -90,6 +94,7 @@ def report(
             format=format,
             json=json,
             bars=bars,
+            raw=raw,
             html=html,
             watch=watch,
             by=by,

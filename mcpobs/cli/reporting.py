@@ -62,11 +62,12 @@ class ReportOptions:
     reprice: bool = False
     exact: bool = False
     lake: str | None = None
+    raw: bool = False
 
 
 def run_report(options: ReportOptions, now: int | None = None) -> int:
     """Runs a report and prints it; returns the exit code. `now` is the present in unix nanoseconds."""
-    form = chosen_format(options.format, options.json)
+    form = chosen_format(options.format, options.json, options.raw)
     check_limit(options.limit)
     _check_forms(options)
     if options.html is not None and options.name is None and not options.p95:
@@ -82,7 +83,7 @@ def run_report(options: ReportOptions, now: int | None = None) -> int:
 
         write_page(found, wanted(options), options.limit, options.html, warnings, now)
     else:
-        _print(found, form, options.limit, warnings, options.bars)
+        _print(found, form, options, warnings)
     return EXIT_OK
 
 
@@ -196,9 +197,9 @@ def _bounds(query: Query | None, chosen: Window | None, wanted: Filters) -> tupl
     return since, None if chosen.until == window.FOREVER else chosen.until
 
 
-def _print(found: Found, form: Format, limit: int | None, warnings: list[str], bars: bool) -> None:
-    shown = rows_shown(found, form, limit)
-    emit(written(found, form, shown, warnings, bars=bars))
+def _print(found: Found, form: Format, options: ReportOptions, warnings: list[str]) -> None:
+    shown = rows_shown(found, form, options.limit)
+    emit(written(found, form, shown, warnings, bars=options.bars, raw=options.raw))
     if found.report != ALL:  # each of its tables says itself how many rows it leaves out
         total = found.result.total
         more(total - len(found.result.rows[:shown]), total)

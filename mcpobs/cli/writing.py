@@ -25,7 +25,14 @@ _LONG = tuple(Column(name, "varchar") for name in ("report", "row", "column", "v
 
 
 def written(
-    found: Found, form: Format, limit: int | None, warnings: list[str], *, bars: bool = False, margin: int = 0
+    found: Found,
+    form: Format,
+    limit: int | None,
+    warnings: list[str],
+    *,
+    bars: bool = False,
+    margin: int = 0,
+    raw: bool = False,
 ) -> str:
     """The answer, of each table at most `limit` rows; a table for a terminal leaves a margin."""
     columns, rows = found.result.columns, found.result.rows[:limit]
@@ -34,8 +41,8 @@ def written(
             return json_text.render(_document(found, rows, warnings, limit))
         case "csv":
             if found.report == ALL:
-                return csv_text.render(_LONG, _long(found, limit))
-            return csv_text.render(columns, rows)
+                return csv_text.render(_LONG, _long(found, limit), raw=raw)
+            return csv_text.render(columns, rows, raw=raw)
         case "markdown":
             if found.report == ALL:
                 return _sections_in_markdown(found, limit)

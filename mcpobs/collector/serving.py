@@ -24,6 +24,7 @@ from mcpobs.collector.limits import Room
 from mcpobs.collector.options import Options
 from mcpobs.errors import UsageError
 from mcpobs.listening import Endpoint
+from mcpobs.terminal import line
 
 Tell = Callable[[str], None]
 
@@ -65,8 +66,8 @@ async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> d
         loop.add_signal_handler(number, signals.put_nowait, number)
     try:
         async with receiving(options, intake) as at:
-            for line in _greeting(options, at):
-                tell(line)
+            for greeting in _greeting(options, at):
+                tell(greeting)
             await signals.get()
             tell(f"stopping; requests in flight have {options.grace_s:g} s to end, a second signal ends them")
             ending = asyncio.create_task(at.stop(options.grace_s))
@@ -146,6 +147,6 @@ def _greeting(options: Options, at: Receiving) -> list[str]:
     return lines
 
 
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"mcpobs: {line}\n")
+def _to_stderr(message: str) -> None:
+    sys.stderr.write(line(message))
     sys.stderr.flush()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import select
 
+from mcpobs.terminal import line
+
 WAIT_MS = 100
 
 
@@ -14,6 +16,6 @@ def warn(message: str) -> None:
         poll = select.poll()
         poll.register(2, select.POLLOUT)
         if poll.poll(WAIT_MS):
-            os.write(2, f"mcpobs: {message}\n".encode(errors="replace"))
+            os.write(2, line(message).encode(errors="replace"))
     except OSError:
         pass

@@ -25,7 +25,7 @@ def document(columns: Sequence[Column], rows: Rows) -> dict[str, object]:
 
 
 def render(content: Mapping[str, object]) -> str:
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+    return json.dumps(content, indent=2, allow_nan=False).replace("\x7f", "\\u007f") + "\n"  # the one that is left
 
 
 def plain(value: object) -> Json:

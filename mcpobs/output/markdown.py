@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mcpobs.output.table import Rows
 from mcpobs.output.table import cells as table_cells
 from mcpobs.queries.header import Column
+from mcpobs.terminal import printable
+
+_LINKS = re.compile(r"@|:(?=//)|(?i:(?<=www)\.)")
+"""Characters by which GitHub knows addresses and mentions; as entities they are just shown."""
 
 
 def render(columns: Sequence[Column], rows: Rows) -> str:
@@ -23,6 +28,10 @@ def _line(texts: list[str]) -> str:
 
 
 def escaped(text: str) -> str:
+    """The text as Markdown that shows just this: no markup, no HTML, and no link that GitHub makes of a bare address
+    or a mention."""
+    text = printable(text)
     for char in "\\|`*_[]#~":
         text = text.replace(char, "\\" + char)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _LINKS.sub(lambda found: f"&#{ord(found[0])};", text)

@@ -1,26 +1,12 @@
-"""Makes a value safe and readable in a terminal. What a peer named can never move the cursor or turn text around."""
+"""Fits texts into the cells of a terminal. `terminal` makes them safe first."""
 
 from __future__ import annotations
 
 import unicodedata
 
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that are shown as escapes: controls (so ANSI sequences too), bidi and other format
-characters, surrogates, private and unassigned code points, line and paragraph separators."""
+from mcpobs.terminal import printable, printable_lines
 
-
-def printable(text: str) -> str:
-    """The text on one line, with every character that a terminal could obey, or hide, as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escaped(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+__all__ = ["printable", "printable_lines", "shortened", "taken", "width"]
 
 
 def width(text: str) -> int:

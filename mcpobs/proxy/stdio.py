@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from mcpobs.proxy import child as process
 from mcpobs.proxy import relay
+from mcpobs.terminal import line
 
 if TYPE_CHECKING:
     from mcpobs.proxy.recording import StdioRecording
@@ -40,7 +41,7 @@ def warn(message: str) -> None:
     try:
         poll.register(2, select.POLLOUT)
         if poll.poll(WARN_MS):
-            os.write(2, f"mcpobs: {message}\n".encode(errors="replace"))
+            os.write(2, line(message).encode(errors="replace"))
     except OSError:
         pass
 

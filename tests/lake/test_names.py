@@ -91,15 +91,18 @@ def test_every_name_that_a_sender_chooses_is_bounded(attribute: str) -> None:
     assert max(too_long.values()) <= MAX_NAME
 
 
-@given(st.integers(200, 300), st.sampled_from([name for name, column in COLUMN_OF.items() if column in NAMED]))
-def test_a_batch_without_long_names_is_stored_as_it_would_be_otherwise(length: int, attribute: str) -> None:
-    request = _span({"mcp.method.name": "tools/call", attribute: "x" * length}, service_name="s")
+@pytest.mark.parametrize("length", [239, 240, 241, 255, 256, 257])
+def test_a_batch_without_long_names_is_stored_as_it_would_be_otherwise(length: int) -> None:
+    names_of_all = dict.fromkeys((name for name, column in COLUMN_OF.items() if column in NAMED), "x" * length)
+    request = _span({**names_of_all, "mcp.method.name": "tools/call"}, service_name="s")
     span = request.resource_spans[0].scope_spans[0]
     span.scope.name, span.spans[0].name = "scope", "name"
     connection = duckdb.connect(":memory:")
     connection.register("raw", decode([request.SerializeToString()]))
     [(longest_bytes,)] = connection.execute(f"select max({names.LONGEST}) from raw").fetchall()
-    assert _stored(request, long_names=longest_bytes > names.MAX_BYTES) == _stored(request)
+    any_long = longest_bytes > names.MAX_BYTES
+    assert any_long or length <= 256
+    assert _stored(request, long_names=any_long) == _stored(request)
 
 
 def _recorded(name: str) -> list[Row]:
@@ -148,8 +151,8 @@ def test_reports_on_a_lake_that_holds_names_of_any_length_stay_small(
     form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake = tmp_path / "lake"
-    rows = [call(n, tool=f"{n % 3}" + "n" * 1_000_000, outcome="ok" if n % 4 else "server_error") for n in range(60)]
+    rows = [call(n, tool=f"{n % 3}" + "n" * 20_000, outcome="ok" if n % 4 else "server_error") for n in range(40)]
     spooled(lake, rows)
     chosen = {"html": "-"} if form == "html" else {"format": form}
     assert run_report(ReportOptions(name="all", lake=str(lake), **chosen)) == 0  # type: ignore[arg-type]
-    assert 1000 < len(capsys.readouterr().out) < 120 * MAX_VALUE
+    assert 1000 < len(capsys.readouterr().out) < 200 * MAX_VALUE

@@ -11,6 +11,7 @@ import pytest
 
 from mcpobs.output import csv_text, json_text, markdown, table
 from mcpobs.queries.header import Column
+from mcpobs.terminal import printable
 from tests.golden import check
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -75,9 +76,15 @@ def test_markdown_escapes_what_it_would_read_as_its_own() -> None:
     check(GOLDEN / "table.md", markdown.render(COLUMNS, ROWS))
 
 
-def test_csv_is_quoted_as_rfc_4180_says_and_reads_back_the_same() -> None:
+def test_csv_is_safe_to_look_at_and_to_open_in_a_spreadsheet() -> None:
     text = csv_text.render(COLUMNS, ROWS)
     check(GOLDEN / "table.csv", text)
+    assert [row[2] for row in csv.reader(io.StringIO(text, newline=""))][3] == printable(str(ROWS[2][2]))
+
+
+def test_raw_csv_is_quoted_as_rfc_4180_says_and_reads_back_the_same() -> None:
+    text = csv_text.render(COLUMNS, ROWS, raw=True)
+    check(GOLDEN / "table-raw.csv", text)
     read = list(csv.reader(io.StringIO(text, newline="")))
     assert read[0] == [column.name for column in COLUMNS]
     assert [row[2] for row in read[1:]] == ["search", "検索", ROWS[2][2], ""]
@@ -108,5 +115,14 @@ def test_an_answer_without_rows_keeps_its_header() -> None:
 
 def test_every_golden_file_is_used() -> None:
     folder = Path(__file__).parent / "golden"
-    used = {"table.txt", "table-120.txt", "table-80.txt", "table-40.txt", "table.md", "table.csv", "table.json"}
+    used = {
+        "table.txt",
+        "table-120.txt",
+        "table-80.txt",
+        "table-40.txt",
+        "table.md",
+        "table.csv",
+        "table-raw.csv",
+        "table.json",
+    }
     assert {path.name for path in folder.iterdir()} == used

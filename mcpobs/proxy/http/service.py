@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from mcpobs import semconv
+from mcpobs import semconv, terminal
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.masking import masked_host
@@ -75,7 +75,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
 
 
 def tell(line: str) -> None:
-    sys.stderr.write(f"mcpobs: {line}\n")
+    sys.stderr.write(terminal.line(line))
     sys.stderr.flush()
 
 
