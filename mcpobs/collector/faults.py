@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 
 _logger = logging.getLogger("mcpobs.collector")
 _told: set[str] = set()
@@ -13,4 +14,6 @@ def tell(error: Exception) -> None:
     kind = type(error).__qualname__
     if kind not in _told:
         _told.add(kind)
-        _logger.error("a request failed; further failures of this kind are only counted", exc_info=error)
+        # The message of an error may quote what was sent: its class and place are logged.
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        _logger.error("a request failed (%s); further failures of this kind are only counted\n%s", kind, frames)

@@ -19,8 +19,9 @@ STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?|true|false|null|NaN|-?Infinity")
 _TEXT = rb'[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+"'
 _FLAT = rb"(?:\[(?:%b)*+\]|\{(?:%b)*+\})" % (_TEXT, _TEXT)  # a container that holds no other
-NESTED = rb"(?:\[(?:%b|%b)*+\]|\{(?:%b|%b)*+\})" % (_TEXT, _FLAT, _TEXT, _FLAT)
-"""A container that holds containers of no others, for a pattern with DOTALL."""
+_TWO_DEEP = rb"(?:\[(?:%b|%b)*+\]|\{(?:%b|%b)*+\})" % (_TEXT, _FLAT, _TEXT, _FLAT)
+NESTED = rb"(?:\[(?:%b|%b)*+\]|\{(?:%b|%b)*+\})" % (_TEXT, _TWO_DEEP, _TEXT, _TWO_DEEP)
+"""A container at most three deep, for a pattern with DOTALL."""
 # In one token: all that needs no thought, or a run of brackets, or a quote that is never closed.
 _TOKEN = re.compile(rb'(?:%b|%b)++|[\[{]++|[\]}]++|"' % (_TEXT, _FLAT), re.DOTALL)
 _FLAT_CONTAINER = re.compile(_FLAT, re.DOTALL)

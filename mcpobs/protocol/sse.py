@@ -73,11 +73,12 @@ class Events:
         """Bytes of the event that is not complete yet."""
         return self._data_bytes + len(self._half)
 
-    def resync(self) -> None:
-        """Forgets the event that is not complete yet, of which the next bytes may not follow."""
-        self._dropping = True
-        self._data, self._data_bytes = [], 0
-        self._half = bytearray(b":")
+    def resync(self, between_events: bool = False) -> None:
+        """Forgets the event that is not complete yet, because bytes were left out. The next one to be given begins
+        after a blank line, or at once if the next bytes come from between two events."""
+        self._dropping = not between_events
+        self._data, self._data_bytes, self._name = [], 0, ""
+        self._half = bytearray() if between_events else bytearray(b":")
         self._after_cr = False
 
     def _keep(self, rest: bytes) -> None:

@@ -20,6 +20,7 @@ MOST_WORK = 60_000
 WORK_PER_S = 6_000
 """What is read of one event stream: a line costs 1, an operation more. Tiny events cost some 2 µs of CPU a line."""
 OPERATION_WORK = 10
+_BLANK_LINES = (b"\n\n", b"\r\r", b"\r\n\r\n")
 CODINGS = ("gzip", "deflate", "identity")
 """Content codings that can be read along; a front asks the server for no other."""
 
@@ -165,6 +166,7 @@ class EventBody:
         self._left = float(MOST_WORK)
         self._at_ns: int | None = None
         self._skipping = False
+        self._skipped_end = b""  # the last bytes that were not read
         self.unread_bytes = 0
 
     def feed(self, chunk: bytes, mono_ns: int) -> Iterator[list[Event]]:
@@ -175,8 +177,11 @@ class EventBody:
         for part in self._inflater.slices(chunk, SLICE_BYTES):
             if self._skipping and self._left < MOST_WORK / 2:
                 self.unread_bytes += len(part)
+                self._skipped_end = (self._skipped_end + part[-4:])[-4:]
                 continue
-            self._skipping = False
+            if self._skipping:
+                self._skipping = False
+                self._events.resync(self._skipped_end.endswith(_BLANK_LINES))
             self.spend(part.count(b"\n") + part.count(b"\r"))
             found = self._events.feed(part)
             if not self._copy.hold(self._events.held_bytes):
@@ -189,7 +194,7 @@ class EventBody:
         self._left -= work
         if self._left < 0 and not self._skipping:
             self._skipping = True
-            self._events.resync()
+            self._skipped_end = b""
 
     def close(self) -> None:
         self._copy.hold(0)

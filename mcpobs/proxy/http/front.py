@@ -29,6 +29,7 @@ from mcpobs.masking import masked_path
 from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.refusal import refusal
 from mcpobs.protocol.sse import Endpoints
+from mcpobs.protocol.text import bounded
 from mcpobs.proxy.http.body import Copy, inflater, is_readable
 from mcpobs.proxy.http.connections import Connection, Connections, Deadlines, Server
 from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
@@ -295,9 +296,10 @@ class Front:
 
     def leads_past(self, what: str, url: str) -> None:
         place = place_of("http:" + url.strip().partition(":")[2] if "://" in url else f"http:{url.strip()}")
+        host = bounded(place.host, 128) if place is not None and place.host.isprintable() else "?"
         self.once(
             f"past {what}",
-            f"warning: {what} at another host ({place.host if place else '?'}): those calls are not recorded\n"
+            f"warning: {what} at another host ({host}): those calls are not recorded\n"
             "hint: name the server in --upstream as it names itself",
         )
 
