@@ -134,9 +134,14 @@ def _masked_name(value: str, method: str | None) -> str:
     return uri_scheme(value) or MASK
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, maybe with a port, by its form."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def _masked_address(text: str) -> str:
     found = text.strip()
-    return found if _ADDRESS.fullmatch(found) else MASK
+    return found if is_address(found) else MASK
 
 
 def _masked_pair(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcpobs.masking import masked_urls
+from mcpobs.masking import is_address, masked_urls
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.remote import Caller
 from mcpobs.protocol.session import NOBODY, Identity
@@ -32,6 +32,8 @@ def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
     headers = headers_of(scope)
     peer = scope.get("client")
     address, port = (str(peer[0]), str(peer[1])) if isinstance(peer, list | tuple) and len(peer) == 2 else (None, None)
+    if address is not None and not is_address(address):  # as a server has it that believes X-Forwarded-For
+        address = session_digest(address)
     sse = bool(scope.get(SSE))
     minted = known_session or scope.get(SESSION)
     session = minted if isinstance(minted, str) else headers.get("mcp-session-id")
