@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcpobs import keys
 from mcpobs.collector.committer import Committer
+from mcpobs.collector.converter import Converter
 from mcpobs.collector.intake import Accepted, Encoding, RefusedError, Signal
 from mcpobs.collector.log import GroupLog
 from mcpobs.errors import LakeError
@@ -30,10 +31,11 @@ INLINE_BYTES = 1 << 18  # what is parsed on the event loop; more would hold up t
 class LakeIntake:
     """Takes traces into a lake. Metrics and logs are counted and dropped: the lake has no place for them."""
 
-    def __init__(self, lake: Path, log: GroupLog, committer: Committer) -> None:
+    def __init__(self, lake: Path, log: GroupLog, committer: Committer, converter: Converter) -> None:
         self._lake = lake
         self._log = log
         self._committer = committer
+        self._converter = converter
         self._counts: Counter[str] = Counter()
         self._backlog_bytes = 0
         self._quarantined: list[quarantine.SetAside] = []
@@ -101,15 +103,16 @@ class LakeIntake:
                 self._committer.wake()
 
     async def _checked(self, encoding: Encoding, body: bytes) -> tuple[bytes, Checked]:
-        def parse() -> tuple[bytes, Checked]:
-            protobuf = from_json(body) if encoding == "json" else body
-            return protobuf, check(protobuf)
-
         try:
             if len(body) <= INLINE_BYTES:
-                return parse()
-            async with self._large:  # JSON of 20 MiB takes 20 times as much: one at a time bounds the memory
-                return await asyncio.to_thread(parse)
+                protobuf = from_json(body) if encoding == "json" else body
+                return protobuf, check(protobuf)
+            protobuf = await self._converter.convert(body) if encoding == "json" else body
+            async with self._large:  # one at a time bounds the memory
+                return protobuf, await asyncio.to_thread(check, protobuf)
+        except RefusedError:
+            self._counts["refused.unavailable"] += 1
+            raise
         except MalformedError as error:
             self._counts[
                 "refused.too_many_values" if isinstance(error, TooManyValuesError) else "refused.malformed"
@@ -154,7 +157,8 @@ async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[Lake
         ) from None
     committer = Committer(lake)
     log = GroupLog(wal, ROLL_BYTES, lambda: loop.call_soon_threadsafe(committer.wake))
-    intake = LakeIntake(lake, log, committer)
+    converter = Converter()
+    intake = LakeIntake(lake, log, committer, converter)
     await committer.start()
     tending = asyncio.create_task(intake.look_after(), name="tending")
     try:
@@ -163,5 +167,6 @@ async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[Lake
         tending.cancel()
         with suppress(asyncio.CancelledError):
             await tending
+        await converter.close()
         await log.close()
         await committer.close()

@@ -16,12 +16,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs import keys
 from mcpobs.collector import committer as committing
+from mcpobs.collector.converter import Converter
 from mcpobs.collector.intake import RefusedError
 from mcpobs.collector.options import Options
 from mcpobs.collector.service import LakeIntake, open_intake
 from mcpobs.collector.serving import receiving
 from mcpobs.lake import quarantine
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
+from mcpobs.lake.otlp.request import MalformedError
 from mcpobs.lake.reader import open_reading
 from mcpobs.lake.retry import retry
 from mcpobs.lake.wal import Wal
@@ -109,6 +111,34 @@ def test_large_bodies_are_read_one_at_a_time_and_others_meanwhile(tmp_path: Path
     asyncio.run(run())
     assert order.index("small") < 3
     assert len(_ids(tmp_path / "lake")) == 2
+
+
+def test_a_converting_process_that_is_killed_costs_one_request_a_retry(tmp_path: Path) -> None:
+    converter = Converter()
+    body = b'{"resourceSpans":[' + b"{}," * 400_000 + b"{}]}"
+
+    async def run() -> None:
+        assert await converter.convert(b"{}") == b""
+        waiting = asyncio.create_task(converter.convert(body))
+        while converter._process is None or not converter._turn.locked():
+            await asyncio.sleep(0)
+        os.kill(converter._process.pid, signal.SIGKILL)
+        with pytest.raises(RefusedError) as refused:
+            await waiting
+        assert refused.value.why == "unavailable"
+        assert len(await converter.convert(body)) == 800_002
+        with pytest.raises(MalformedError, match="no valid JSON"):
+            await converter.convert(b"{")
+        cancelled = asyncio.create_task(converter.convert(body))
+        while converter._process is None:
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert await converter.convert(b"{}") == b""
+        await converter.close()
+
+    asyncio.run(run())
 
 
 def test_a_segment_that_kills_the_committing_process_is_set_aside_while_spans_come_in(
