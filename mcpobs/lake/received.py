@@ -78,7 +78,7 @@ class Receiving:
 
     @property
     def look_back_unix_nano(self) -> int:
-        """No file that ends before this has a span of the batch: how far back a span of yesterday may lie."""
+        """How far back a span lies that was received yesterday, however it was placed."""
         return self._received - self._accepted.older_ns - _AGAIN_NS
 
     def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:

@@ -16,12 +16,17 @@ from mcpobs.lake.times import DAY_NS
 _PARTS: Final = ", ".join(f"{part} as key_{n}" for n, part in enumerate(KEY))
 _SAME: Final = " and ".join(f"known.key_{n} is not distinct from fresh.key_{n}" for n in range(len(KEY)))
 _MOST_STRETCHES: Final = 64
+_MOST_OLD: Final = 64
+_MOST_OLD_ROWS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Where earlier deliveries of a batch may lie: stretches of its starts as sent, and no file that ends before
-    `since`."""
+    """Where earlier deliveries of a batch may lie: stretches of its starts as sent.
+
+    Of files that end before `since` only small ones are read, as that of a wrapper whose clock stands at 1970: a sender
+    that names old times must not make each commit read the whole table.
+    """
 
     stretches: Sequence[tuple[int, int]]
     since: int | None = None
@@ -31,13 +36,19 @@ class Sought:
 
         A span with a plausible start lies at this start, any other in a file that knows the starts it was sent with.
         """
-        return [
-            file
-            for file in files
-            if file.overlaps(self.since, None)
-            and any(file.may_have(first, last) for first, last in self.stretches)
-            and cold.visible_damage(table, file) is None
-        ]
+        found = [file for file in files if any(file.may_have(first, last) for first, last in self.stretches)]
+        chosen = [file for file in found if file.overlaps(self.since, None)]
+        rows = 0
+        for file in sorted((file for file in found if not file.overlaps(self.since, None)), key=_rows)[:_MOST_OLD]:
+            rows += _rows(file)
+            if rows > _MOST_OLD_ROWS:
+                break
+            chosen.append(file)
+        return [file for file in chosen if cold.visible_damage(table, file) is None]
+
+
+def _rows(file: DataFile) -> int:
+    return _MOST_OLD_ROWS + 1 if file.rows is None else file.rows
 
 
 def any_known(connection: Connection, relation: str, table: Path, files: Iterable[DataFile], sought: Sought) -> bool:
@@ -62,7 +73,7 @@ def drop_known(
 
     A delivery that comes again has the same start as sent, for the start is part of the span; so only the files whose
     statistics reach into these times are read, and not the whole table. A file that cannot be read is left out: it must
-    not keep new rows out. Files that end before `since` are left out too.
+    not keep new rows out. `since` is as Sought has it.
     """
     rows = _count(connection, name)
     if not rows:
