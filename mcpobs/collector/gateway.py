@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -24,6 +25,8 @@ from mcpobs.listening import BACKLOG
 
 _OWED_S = 10.0
 """A complete request protects its connection from eviction for so long: a client may refuse to take the answer."""
+_LAST_S = 1.0
+"""For the last answers to be passed on, as the collector stops."""
 _HIGH_BYTES = 1 << 16
 _NOT_HTTP2 = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 37\r\nconnection: close\r\n\r\n"
@@ -52,6 +55,7 @@ class Gateway:
         self.admission = Admission(limits.connections, self._loop.time)
         self.clients: set[_Client] = set()
         self.stopping = False
+        self._left = asyncio.Event()
         self._servers: list[asyncio.Server] = []
         self._look()
 
@@ -70,12 +74,26 @@ class Gateway:
         drop_handshakes(self.admission)
 
     async def close(self) -> None:
-        """Ends all connections. To be called when grpc has ended its calls."""
+        """Ends all connections. To be called when grpc has ended its calls: it closes its connections then, and what it
+        answered last is still to be passed on."""
+        for client in list(self.clients):
+            client.close_unless_connected()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_S):
+                while self.clients:
+                    self._left.clear()
+                    await self._left.wait()
         self._timer.cancel()
         for client in list(self.clients):
             client.close()
         while self.clients:
             await asyncio.sleep(0)
+
+    def forget(self, client: _Client) -> None:
+        """The connection has ended."""
+        self.admission.leave(client)
+        self.clients.discard(client)
+        self._left.set()
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -132,6 +150,10 @@ class _Client(asyncio.Protocol):
         if self._server is not None:
             self._server.transport.abort()
 
+    def close_unless_connected(self) -> None:
+        if self._server is None:
+            self.close()
+
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -164,8 +186,7 @@ class _Client(asyncio.Protocol):
             self._server.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.admission.leave(self)
-        self._owner.clients.discard(self)
+        self._owner.forget(self)
         if self._connecting is not None:
             self._connecting.cancel()
         if self._server is not None:
