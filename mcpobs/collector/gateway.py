@@ -32,6 +32,8 @@ _NOT_HTTP2 = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 37\r\nconnection: close\r\n\r\n"
     b"this port takes gRPC over HTTP/2 only"
 )
+_IN_ORDER: Final = (0, 2)
+"""Error codes of goodbyes that are no refusals: grpc says 2 (internal error) to an idle connection."""
 NO_MESSAGE: Final = "the call has no message"
 _REFUSALS: Final = (
     (b"larger than max", "too_large", "RESOURCE_EXHAUSTED"),
@@ -118,6 +120,7 @@ class _Client(asyncio.Protocol):
         self._body_bytes = 0
         self._begun: set[int] = set()
         self._owed: dict[int, float] = {}
+        self._dismissed = False
         self.answered = False
         self.peer = ""
 
@@ -246,10 +249,11 @@ class _Client(asyncio.Protocol):
             return
         for frame in frames:
             if frame.kind == GOAWAY:
-                if frame.payload[4:8] not in (b"", b"\0\0\0\0") and not self._owner.stopping:  # its error code
+                self._dismissed = True
+                if _code(frame) not in _IN_ORDER:
                     self._owner.counters["grpc.refused.protocol_error"] += 1
             elif frame.kind == RST_STREAM:
-                if frame.stream in self._begun or frame.stream in self._owed:
+                if _code(frame) and (frame.stream in self._begun or frame.stream in self._owed):
                     self._owner.counters["grpc.refused.protocol_error"] += 1
                 self._end(frame.stream)
             elif frame.kind == HEADERS and frame.flags & END_STREAM:
@@ -263,13 +267,20 @@ class _Client(asyncio.Protocol):
         self._transport.write(data)
 
     def take_leave(self) -> None:
-        """Ends the connection as grpc has done."""
+        """Ends the connection as grpc has done. Without a goodbye it did not understand what the client sent."""
+        if not (self._dismissed or self._owner.stopping or self._transport.is_closing()):
+            self._owner.counters["grpc.refused.protocol_error"] += 1
         self._transport.close()
 
     def _end(self, stream: int) -> None:
         self._begun.discard(stream)
         self._owed.pop(stream, None)
         self._since, self._body_bytes = self._loop.time(), 0
+
+
+def _code(frame: Frame) -> int:
+    """The error code of a reset or a goodbye."""
+    return int.from_bytes(frame.payload[4:8] if frame.kind == GOAWAY else frame.payload[:4])
 
 
 class _Server(asyncio.Protocol):

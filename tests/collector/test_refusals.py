@@ -138,7 +138,7 @@ def by_hand(message: bytes, **changed: str) -> Refused:
 
 def broken_frames(at: Running) -> None:
     with socket.create_connection(("127.0.0.1", at.grpc_port), timeout=60) as sock:
-        sock.sendall(PREFACE + frame(SETTINGS, 0, 0) + frame(DATA, 0, 0, b"x"))
+        sock.sendall(PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 0, 0, b"x"))
         while not _refusals(at, "grpc"):
             pass
 
@@ -198,6 +198,15 @@ def test_a_refusal_over_grpc_is_counted_by_its_reason(case: tuple[str, Refused, 
         while not (found := _refusals(at, "grpc")):
             pass
     assert found == {f"grpc.{name}": 1}
+
+
+def test_an_idle_connection_that_is_closed_in_order_is_no_refusal() -> None:
+    with collecting(limits=Limits(idle_s=0.3)) as at:
+        with socket.create_connection(("127.0.0.1", at.grpc_port), timeout=60) as sock:
+            sock.sendall(PREFACE + frame(SETTINGS, 0, 0))
+            while sock.recv(1000):
+                pass
+        assert _refusals(at, "grpc") == {}
 
 
 @pytest.mark.parametrize("receiver", ["http", "grpc"])
