@@ -9,6 +9,7 @@ from __future__ import annotations
 _SPACES = frozenset("\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000")
 """Spaces that Python does not call printable, though they only take room."""
 _LONGEST = 4000
+HINT = "\nhint: "
 
 
 def printable(text: str) -> str:
@@ -33,6 +34,12 @@ def brief(text: str) -> str:
 def line(message: str) -> str:
     """One line of ours for stderr, with its end."""
     return f"mcpobs: {brief(message)}\n"
+
+
+def warning(message: str) -> str:
+    """One line of ours, and a second one for the hint that the message ends with behind `HINT`."""
+    text, found, hint = message.rpartition(HINT)
+    return line(text) + f"hint: {brief(hint)}\n" if found else line(hint)
 
 
 def _escaped(char: str) -> str:

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -24,11 +25,15 @@ from mcpobs.listening import BACKLOG
 
 _OWED_S = 10.0
 """A complete request protects its connection from eviction for so long: a client may refuse to take the answer."""
+_LAST_S = 1.0
+"""For the last answers to be passed on, as the collector stops."""
 _HIGH_BYTES = 1 << 16
 _NOT_HTTP2 = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 37\r\nconnection: close\r\n\r\n"
     b"this port takes gRPC over HTTP/2 only"
 )
+_IN_ORDER: Final = (0, 2)
+"""Error codes of goodbyes that are no refusals: grpc says 2 (internal error) to an idle connection."""
 NO_MESSAGE: Final = "the call has no message"
 _REFUSALS: Final = (
     (b"larger than max", "too_large", "RESOURCE_EXHAUSTED"),
@@ -52,6 +57,7 @@ class Gateway:
         self.admission = Admission(limits.connections, self._loop.time)
         self.clients: set[_Client] = set()
         self.stopping = False
+        self._left = asyncio.Event()
         self._servers: list[asyncio.Server] = []
         self._look()
 
@@ -70,12 +76,26 @@ class Gateway:
         drop_handshakes(self.admission)
 
     async def close(self) -> None:
-        """Ends all connections. To be called when grpc has ended its calls."""
+        """Ends all connections. To be called when grpc has ended its calls: it closes its connections then, and what it
+        answered last is still to be passed on."""
+        for client in list(self.clients):
+            client.close_unless_connected()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_S):
+                while self.clients:
+                    self._left.clear()
+                    await self._left.wait()
         self._timer.cancel()
         for client in list(self.clients):
             client.close()
         while self.clients:
             await asyncio.sleep(0)
+
+    def forget(self, client: _Client) -> None:
+        """The connection has ended."""
+        self.admission.leave(client)
+        self.clients.discard(client)
+        self._left.set()
 
     def _look(self) -> None:
         now = self._loop.time()
@@ -100,6 +120,7 @@ class _Client(asyncio.Protocol):
         self._body_bytes = 0
         self._begun: set[int] = set()
         self._owed: dict[int, float] = {}
+        self._dismissed = False
         self.answered = False
         self.peer = ""
 
@@ -131,6 +152,10 @@ class _Client(asyncio.Protocol):
         self._transport.abort()
         if self._server is not None:
             self._server.transport.abort()
+
+    def close_unless_connected(self) -> None:
+        if self._server is None:
+            self.close()
 
     # What asyncio calls.
 
@@ -164,8 +189,7 @@ class _Client(asyncio.Protocol):
             self._server.transport.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.admission.leave(self)
-        self._owner.clients.discard(self)
+        self._owner.forget(self)
         if self._connecting is not None:
             self._connecting.cancel()
         if self._server is not None:
@@ -225,10 +249,11 @@ class _Client(asyncio.Protocol):
             return
         for frame in frames:
             if frame.kind == GOAWAY:
-                if frame.payload[4:8] not in (b"", b"\0\0\0\0") and not self._owner.stopping:  # its error code
+                self._dismissed = True
+                if _code(frame) not in _IN_ORDER:
                     self._owner.counters["grpc.refused.protocol_error"] += 1
             elif frame.kind == RST_STREAM:
-                if frame.stream in self._begun or frame.stream in self._owed:
+                if _code(frame) and (frame.stream in self._begun or frame.stream in self._owed):
                     self._owner.counters["grpc.refused.protocol_error"] += 1
                 self._end(frame.stream)
             elif frame.kind == HEADERS and frame.flags & END_STREAM:
@@ -242,13 +267,20 @@ class _Client(asyncio.Protocol):
         self._transport.write(data)
 
     def take_leave(self) -> None:
-        """Ends the connection as grpc has done."""
+        """Ends the connection as grpc has done. Without a goodbye it did not understand what the client sent."""
+        if not (self._dismissed or self._owner.stopping or self._transport.is_closing()):
+            self._owner.counters["grpc.refused.protocol_error"] += 1
         self._transport.close()
 
     def _end(self, stream: int) -> None:
         self._begun.discard(stream)
         self._owed.pop(stream, None)
         self._since, self._body_bytes = self._loop.time(), 0
+
+
+def _code(frame: Frame) -> int:
+    """The error code of a reset or a goodbye."""
+    return int.from_bytes(frame.payload[4:8] if frame.kind == GOAWAY else frame.payload[:4])
 
 
 class _Server(asyncio.Protocol):

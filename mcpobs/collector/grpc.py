@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -55,6 +56,10 @@ _FOLDER, _SOCKET = "mcpobs-grpc-", "grpc"
 """The private socket, and its folder among the temporary ones."""
 _LONGEST_BYTES = 104 - 32
 """Of the folder that those are made in: macOS takes 104 bytes as a socket's path, Linux 108."""
+
+
+_YOUNG_S = 60.0
+"""A younger folder may belong to a collector that is just starting and does not listen yet."""
 
 
 class _EndError(Exception):
@@ -267,7 +272,8 @@ def _remove_leftovers(parent: str) -> None:
     """Removes the folders of collectors that were killed: their sockets take no connections any more."""
     for folder in Path(parent).glob(f"{_FOLDER}*"):
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            if folder.lstat().st_uid != os.getuid():
+            found = folder.lstat()
+            if found.st_uid != os.getuid() or time.time() - found.st_mtime < _YOUNG_S:
                 continue
             probe.settimeout(1)
             try:

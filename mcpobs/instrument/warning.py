@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-from mcpobs.terminal import line
+from mcpobs.terminal import warning
 
 WAIT_MS = 100
 
@@ -16,6 +16,6 @@ def warn(message: str) -> None:
         poll = select.poll()
         poll.register(2, select.POLLOUT)
         if poll.poll(WAIT_MS):
-            os.write(2, line(message).encode(errors="replace"))
+            os.write(2, warning(message).encode(errors="replace"))
     except OSError:
         pass

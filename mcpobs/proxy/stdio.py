@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from mcpobs.proxy import child as process
 from mcpobs.proxy import relay
-from mcpobs.terminal import line
+from mcpobs.terminal import warning
 
 if TYPE_CHECKING:
     from mcpobs.proxy.recording import StdioRecording
@@ -41,7 +41,7 @@ def warn(message: str) -> None:
     try:
         poll.register(2, select.POLLOUT)
         if poll.poll(WARN_MS):
-            os.write(2, line(message).encode(errors="replace"))
+            os.write(2, warning(message).encode(errors="replace"))
     except OSError:
         pass
 

@@ -22,7 +22,7 @@ from mcpobs.output import csv_text, json_text, markdown, table
 from mcpobs.output.page.markup import element
 from mcpobs.queries.header import Column
 from mcpobs.semconv import NAMED
-from mcpobs.terminal import brief, line, printable
+from mcpobs.terminal import brief, line, printable, warning
 from tests.lake.rows import spooled
 from tests.queries.recorded import call
 
@@ -77,6 +77,15 @@ def test_each_line_for_stderr_is_one_line_and_safe(text: str) -> None:
         assert _bare(written) == set()
     assert line(text).count("\n") == 1
     assert str(UsageError(text, text)).count("\n") == (1 if text else 0)
+
+
+@given(TEXTS, TEXTS)
+@example(NASTY, NASTY)
+@example("name\nhint: fake", "true")
+def test_a_warning_is_a_line_and_a_hint_is_another(message: str, hint: str) -> None:
+    for written, lines in ((warning(message), 1), (warning(f"{message}\nhint: {hint}"), 2)):
+        assert _bare(written) == set()
+        assert written.count("\n") == lines or "\nhint: " in message
 
 
 def test_a_message_that_quotes_megabytes_is_short() -> None:

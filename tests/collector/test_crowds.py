@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -170,6 +171,7 @@ def test_the_private_socket_is_for_this_user_alone_and_leaves_nothing_behind(
     stale.mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as killed:
         killed.bind(str(stale / "grpc"))
+    os.utime(stale, (1, 1))
     with collecting(http=None) as at, collecting(http=None) as other:
         folders = list(short_folder.iterdir())
         assert len(folders) == 2

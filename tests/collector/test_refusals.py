@@ -136,6 +136,13 @@ def by_hand(message: bytes, **changed: str) -> Refused:
     return send_it
 
 
+def broken_frames(at: Running) -> None:
+    with socket.create_connection(("127.0.0.1", at.grpc_port), timeout=60) as sock:
+        sock.sendall(PREFACE + frame(SETTINGS, 0, 0) + frame(SETTINGS, 0, 0, b"x"))
+        while not _refusals(at, "grpc"):
+            pass
+
+
 def empty_call(at: Running) -> None:
     with channel(at.grpc_port) as made, pytest.raises(grpc.RpcError):
         made.stream_unary(TRACES)(iter(()), timeout=60)
@@ -178,7 +185,7 @@ GRPC: dict[str, tuple[str, Refused, dict[str, Any]]] = {
     "slow preface": ("refused.slow", raw(PREFACE[:10]), {}),
     "foreign origin": ("refused.foreign_origin", rpc(b"x", origin="https://evil.example"), {}),
     "not HTTP/2": ("refused.not_http2", raw(b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n\r\n"), {}),
-    "broken frames": ("refused.protocol_error", raw(PREFACE + frame(SETTINGS, 0, 0) + frame(DATA, 0, 0, b"x")), {}),
+    "broken frames": ("refused.protocol_error", broken_frames, {}),
     "gone": ("gone", cancelled, {}),
 }
 
@@ -191,6 +198,15 @@ def test_a_refusal_over_grpc_is_counted_by_its_reason(case: tuple[str, Refused, 
         while not (found := _refusals(at, "grpc")):
             pass
     assert found == {f"grpc.{name}": 1}
+
+
+def test_an_idle_connection_that_is_closed_in_order_is_no_refusal() -> None:
+    with collecting(limits=Limits(idle_s=0.3)) as at:
+        with socket.create_connection(("127.0.0.1", at.grpc_port), timeout=60) as sock:
+            sock.sendall(PREFACE + frame(SETTINGS, 0, 0))
+            while sock.recv(1000):
+                pass
+        assert _refusals(at, "grpc") == {}
 
 
 @pytest.mark.parametrize("receiver", ["http", "grpc"])

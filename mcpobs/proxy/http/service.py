@@ -75,7 +75,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
 
 
 def tell(line: str) -> None:
-    sys.stderr.write(terminal.line(line))
+    sys.stderr.write(terminal.warning(line))
     sys.stderr.flush()
 
 
