@@ -33,14 +33,13 @@ class CollectOptions:
     tls_cert: str | None
     tls_key: str | None
     tls_client_ca: str | None
-    redact: bool | None
     max_body: str
     max_in_flight: str
+    redact: bool | None = None  # None: as the configuration says
 
 
 def collect(given: CollectOptions) -> None:
     options = read_options(given)
-    redact = load_config().redact if given.redact is None else given.redact
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
     try:
         import httptools  # noqa: F401
@@ -56,9 +55,7 @@ def collect(given: CollectOptions) -> None:
     _allow_open_files(options.limits.connections)
 
     async def run() -> None:
-        async with open_intake(lake_folder(given.lake), redact=redact) as intake:
-            if redact:
-                say("spans are stored without content (--redact)")
+        async with open_intake(lake_folder(given.lake), redact=options.redact) as intake:
             await serving.serve(options, intake)
             counters = intake.counters()
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
@@ -91,6 +88,7 @@ def read_options(given: CollectOptions) -> Options:
         tokens=_tokens(given.token_file),
         tls=_certificates(given),
         limits=Limits(body_bytes=body_bytes, held_bytes=held_bytes),
+        redact=load_config().redact if given.redact is None else given.redact,
     )
 
 
