@@ -211,12 +211,22 @@ NAMES: tuple[Name, ...] = (
     Name(SERVER_NAME, "server_name", "text", "serverInfo.name; self-reported", "ours"),
     Name(SERVER_VERSION, "server_version", "text", "serverInfo.version; self-reported", "ours"),
     # who
-    Name(SESSION_ID, "session_id", "text", "the session, reconstructed: see session_source", "ours"),
+    Name(
+        SESSION_ID,
+        "session_id",
+        "text",
+        "the session, reconstructed: see session_source; of a verified caller with ~ and a digest of the caller",
+        "ours",
+    ),
     Name(SESSION_START, "session_start_unix_nano", "bigint", "when that session began", "ours"),
     Name(SESSION_SOURCE, "session_source", "text", "which rule gave session_id", "ours"),
     Name(SESSION_CONFIDENCE, "session_confidence", "text", "high, medium or low", "ours"),
     Name(
-        SESSION_CANDIDATES, "session_candidates", "json", "every id that could have been the session, by source", "ours"
+        SESSION_CANDIDATES,
+        "session_candidates",
+        "json",
+        "every name that could have been the session, by source",
+        "ours",
     ),
     Name(ENFORCEMENT_KEY, "enforcement_key", "text", "who calls, by a key that the caller cannot choose", "ours"),
     Name(
@@ -284,8 +294,20 @@ NAMES: tuple[Name, ...] = (
     Name("mcpobs.policy.findings", "findings", "json", "what the inspectors found", "ours", "reserved"),
     # http
     Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel"),
-    Name("user_agent.original", "user_agent", "text", "User-Agent of the HTTP request", "otel"),
-    Name("mcpobs.http.headers", "http_headers", "json", "configured safe headers", "ours"),
+    Name(
+        "user_agent.original",
+        "user_agent",
+        "text",
+        "User-Agent of the HTTP request; of URLs in it scheme, host and masked path",
+        "otel",
+    ),
+    Name(
+        "mcpobs.http.headers",
+        "http_headers",
+        "json",
+        "configured safe headers, their values masked where they may hold a secret",
+        "ours",
+    ),
     Name("mcpobs.http.connect_ns", "http_connect_ns", "bigint", "time to connect upstream", "ours"),
     Name(
         "mcpobs.http.first_byte_ns",
@@ -307,7 +329,14 @@ NAMES: tuple[Name, ...] = (
     ),
     Name(None, "trace_state", "text", "W3C trace state", "otel", "received"),
     Name(None, "scope", "json", "version, attributes and schema URL of the scope", "otel", "received"),
-    Name(None, "dropped", "json", "attributes, events and links that the sender dropped", "otel", "received"),
+    Name(
+        None,
+        "dropped",
+        "json",
+        "attributes, events and links that the sender dropped; redacted: what collect --redact took out",
+        "otel",
+        "received",
+    ),
     Name(
         FRONT, "front", "text", "what saw it: proxy/stdio, proxy/http or in_process; null for spans of others", "ours"
     ),
@@ -348,15 +377,17 @@ NAMES: tuple[Name, ...] = (
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),
-    Name(MCP_SESSION_ID, None, "text", "the protocol's own session id; legacy HTTP only", "genai"),
+    Name(MCP_SESSION_ID, None, "text", "digest of the protocol's own session id; legacy HTTP only", "genai"),
     Name(CONVERSATION_ID, None, "text", "read from _meta or baggage: a candidate for the session", "genai"),
     Name(PROGRESS, None, "bigint", "progress notifications that the operation got", "ours"),
     Name(CANCELLED_BY, None, "text", "client or server: who sent notifications/cancelled", "ours"),
     Name(SERVER_EXIT_CODE, None, "bigint", "exit code of a server that left the operation unfinished", "ours"),
     Name(SERVER_EXIT_SIGNAL, None, "text", "signal that ended such a server, e.g. SIGKILL", "ours"),
     Name(LOST_OPERATIONS, None, "bigint", "operations that could not be recorded before this span", "ours"),
-    Name(HTTP_METHOD, None, "text", "method of the HTTP request; HTTP spans", "otel"),
-    Name(URL_PATH, None, "text", "path of the HTTP request; HTTP spans", "otel"),
+    Name(
+        HTTP_METHOD, None, "text", "method of the HTTP request, _OTHER if HTTP does not define it; HTTP spans", "otel"
+    ),
+    Name(URL_PATH, None, "text", "path of the HTTP request, of which well-known words stay; HTTP spans", "otel"),
     Name(HTTP_REQUEST_BYTES, None, "bigint", "size of the request's body; HTTP spans", "otel"),
     Name(HTTP_RESPONSE_BYTES, None, "bigint", "size of the response's body; HTTP spans", "otel"),
     Name(HTTP_VERSION, None, "text", "version of HTTP; HTTP spans", "otel"),

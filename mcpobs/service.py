@@ -19,7 +19,7 @@ NAMELESS: Final = "server"
 
 _VERSION = re.compile(r"(?<=.)(\[[^\]]*\])?(@[^/@]*|[=<>!~]=.*)?$")
 _SUFFIX = re.compile(r"\.(pyz?|m?js|c?js|m?ts|c?ts|tsx|sh|bash|jar|rb|go|exe|dll|csproj|git|tgz|whl|phar)$")
-_FIT = re.compile(r"[\w.\[*][\w.@+ :\[\]*-]{0,127}")
+_FIT = re.compile(r"[\w.\[*\udc80-\udcff][\w.@+ :\[\]*\udc80-\udcff-]{0,127}")  # a byte that is no UTF-8 is a surrogate
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git\+|[^/@]+@[^/:]+:", re.IGNORECASE)
 _SOURCE = re.compile(r"(npm|jsr|pypi|github|gitlab|bitbucket|gist|file|link|workspace|node):")
 _MAX_DEPTH = 8  # of runners that run each other
@@ -271,32 +271,33 @@ _DOCKER = Runner(
     commands={**_CONTAINER_COMMANDS, "container": Runner("nothing", commands=_CONTAINER_COMMANDS)},
 )
 
-_RUNNERS: Final[tuple[tuple[re.Pattern[str], Runner], ...]] = tuple(
-    (re.compile(pattern), runner)
-    for pattern, runner in (
-        (r"(python|pypy)[\d.]*w?|py", _PYTHON),
-        (r"node|nodejs", _NODE),
-        (r"tsx|ts-node(-esm|-script|-transpile-only)?", _TSX),
-        (r"npx", _NPX),
-        (r"npm", _NPM),
-        (r"pnpm|yarn", _PNPM),
-        (r"pnpx|pnpmx", _DLX),
-        (r"bunx", _BUNX),
-        (r"bun", _BUN),
-        (r"deno", _DENO),
-        (r"uvx", _UVX),
-        (r"uv", _UV),
-        (r"pipx", _PIPX),
-        (r"sh|bash|zsh|dash|ksh|ash|fish", _SHELL),
-        (r"env", _ENV),
-        (r"java", _JAVA),
-        (r"ruby", _RUBY),
-        (r"go", _GO),
-        (r"dotnet", _DOTNET),
-        (r"dnx", _DNX),
-        (r"docker|podman|nerdctl|finch", _DOCKER),
+_RUNNERS: Final[Mapping[str, Runner]] = {
+    name: runner
+    for names, runner in (
+        ("python pythonw pypy py", _PYTHON),
+        ("node nodejs", _NODE),
+        ("tsx ts-node ts-node-esm ts-node-script ts-node-transpile-only", _TSX),
+        ("npx", _NPX),
+        ("npm", _NPM),
+        ("pnpm yarn", _PNPM),
+        ("pnpx", _DLX),
+        ("bunx", _BUNX),
+        ("bun", _BUN),
+        ("deno", _DENO),
+        ("uvx", _UVX),
+        ("uv", _UV),
+        ("pipx", _PIPX),
+        ("sh bash zsh dash ksh ash fish", _SHELL),
+        ("env", _ENV),
+        ("java", _JAVA),
+        ("ruby", _RUBY),
+        ("go", _GO),
+        ("dotnet", _DOTNET),
+        ("dnx", _DNX),
+        ("docker podman nerdctl finch", _DOCKER),
     )
-)
+    for name in names.split()
+}
 
 
 def service_name(command: Sequence[str], given: str | None, env: Mapping[str, str]) -> str:
@@ -333,9 +334,8 @@ def _of_command(command: Sequence[str], depth: int) -> str | None:
 
 
 def _runner(program: str | None) -> Runner | None:
-    if program is None:
-        return None
-    return next((runner for pattern, runner in _RUNNERS if pattern.fullmatch(program)), None)
+    """By its name, with or without a version: python3.12 is python."""
+    return None if program is None else _RUNNERS.get(program.rstrip(".0123456789"))
 
 
 def _run_by(runner: Runner, words: Sequence[str], depth: int) -> str | None:

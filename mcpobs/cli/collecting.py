@@ -42,19 +42,18 @@ class CollectOptions:
     tls_cert: str | None
     tls_key: str | None
     tls_client_ca: str | None
-    redact: bool | None
     max_body: str
     max_in_flight: str
     allow_host: tuple[str, ...] = ()
     allow_origin: tuple[str, ...] = ()
     accept_older_than: str | None = None
     accept_ahead: str | None = None
+    redact: bool | None = None  # None: as the configuration says
 
 
 def collect(given: CollectOptions) -> None:
     options = read_options(given)
     _accept(given)
-    redact = load_config().redact if given.redact is None else given.redact
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
     with needing("`mcpobs collect`", "collect"):
         import httptools  # noqa: F401
@@ -75,9 +74,7 @@ def collect(given: CollectOptions) -> None:
         options = replace(options, limits=replace(options.limits, connections=fitting))
 
     async def run() -> None:
-        async with open_intake(lake_folder(given.lake), redact=redact) as intake:
-            if redact:
-                say("spans are stored without content (--redact)")
+        async with open_intake(lake_folder(given.lake), redact=options.redact) as intake:
             received = await serving.serve(options, intake)
             counters = {**received, **intake.counters()}
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
@@ -144,6 +141,7 @@ def read_options(given: CollectOptions) -> Options:
         allowed_hosts=tuple(_host(host) for host in given.allow_host),
         allowed_origins=tuple(parse_origin(origin, "--allow-origin") for origin in given.allow_origin),
         limits=Limits(body_bytes=body_bytes, held_bytes=held_bytes),
+        redact=load_config().redact if given.redact is None else given.redact,
     )
 
 

@@ -38,3 +38,4 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     grace_s: float = 10.0
     """For requests in flight, after a signal to stop."""
+    redact: bool = False  # spans are stored without content

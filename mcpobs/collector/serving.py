@@ -139,6 +139,8 @@ def _greeting(options: Options, at: Receiving) -> list[str]:
     scheme = "https" if options.tls else "http"
     listens = (("OTLP/HTTP", at.http), ("OTLP/gRPC", at.grpc))
     lines = [f"{name} on {scheme}://{endpoint}" for name, endpoint in listens if endpoint is not None]
+    if options.redact:
+        lines.append("spans are stored without content (--redact)")
     for endpoint in at.exposed:
         if not options.tokens and not (options.tls and options.tls.client_ca):
             lines.append(f"warning: whoever reaches {endpoint} may send; --token-file asks for a token")

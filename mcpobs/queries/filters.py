@@ -53,7 +53,7 @@ def _named(connection: Connection, name: str) -> list[str]:
     found = [session for digest in digests for session in _sessions(connection, begins, digest)]
     if found:
         return found
-    conversation = "json_extract_string(session_candidates, '$.conversation') = $named"
+    conversation = "try(json_extract_string(session_candidates, '$.conversation')) = $named"
     return _sessions(connection, conversation, conversation_name(name))
 
 

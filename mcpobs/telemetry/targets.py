@@ -114,5 +114,5 @@ def _shown(endpoint: str) -> str:
     scheme, separator, rest = endpoint.partition("://")
     if not separator:
         scheme, rest = "", endpoint
-    place, slash, path = rest.partition("/")
+    place, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
     return f"{scheme}{separator}{place.rpartition('@')[2]}{masked_path(slash + path)}"

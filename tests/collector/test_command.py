@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
@@ -12,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mcpobs.cli.collecting import CollectOptions, read_options
 from mcpobs.errors import UsageError
 from mcpobs.installed.commands import add_extra
+from mcpobs.lake.reader import open_reading
 from mcpobs.listening import Endpoint
 from tests.collector.test_grpc import call
 from tests.collector.wire import ask, post
@@ -68,6 +71,62 @@ def test_what_is_acknowledged_is_in_the_lake(tmp_path: Path) -> None:
         [*MCPOBS, "lake", "info", "--lake", str(lake)], capture_output=True, text=True, timeout=60, check=False
     )
     assert told.returncode == 0, told.stderr
+
+
+CANARY = "kAn4rIe-7731-c0de"
+
+
+def with_content(n: int) -> ExportTraceServiceRequest:
+    request = ExportTraceServiceRequest.FromString(one_span(n))
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    span.name, span.kind, span.status.message = f"tools/call {CANARY}", 2, CANARY
+    span.events.add(name=CANARY)
+    for key, value in {
+        "mcp.method.name": "tools/call",
+        "gen_ai.tool.name": "t",
+        "gen_ai.tool.call.arguments": CANARY,
+    }.items():
+        span.attributes.add(key=key).value.string_value = value
+    return request
+
+
+@pytest.mark.parametrize("how", ["option", "configuration", "killed"])
+def test_without_content_whatever_way_it_comes_in_and_whoever_commits_it(tmp_path: Path, how: str) -> None:
+    lake, options = tmp_path / "lake", ["--redact"]
+    if how == "configuration":
+        options = []
+        (tmp_path / "config.toml").write_text("[collect]\nredact = true\n")
+    with running("--lake", str(lake), *options, MCPOBS_CONFIG=str(tmp_path)) as (popen, http, grpc):
+        assert ask(http, post(with_content(1).SerializeToString())).status == 200
+        assert call(grpc, with_content(2).SerializeToString()) == b""
+        json_body = MessageToJson(with_content(3))
+        for field in ("traceId", "spanId"):  # OTLP has these in hex digits, protobuf's JSON in base64
+            json_body = re.sub(
+                f'("{field}": )"([^"]*)"', lambda m: f'{m[1]}"{base64.b64decode(m[2]).hex()}"', json_body
+            )
+        assert ask(http, post(json_body.encode(), content_type="application/json")).status == 200
+        popen.send_signal(signal.SIGKILL if how == "killed" else signal.SIGTERM)
+        popen.communicate(timeout=60)
+    subprocess.run([*MCPOBS, "lake", "compact", "--lake", str(lake)], check=True, capture_output=True, timeout=120)
+
+    with open_reading(lake) as reading:
+        rows = reading.connection.execute("select * from spans").fetchall()
+        named = reading.connection.execute("select name, tool, outcome from spans").fetchall()
+    assert CANARY not in str(rows)
+    assert named == [("tools/call t", "t", "ok")] * 3
+    in_table = [path for path in (lake / "spans").rglob("*") if path.is_file()]
+    assert not [path for path in in_table if CANARY.encode() in path.read_bytes()]
+
+
+def test_the_option_stands_above_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[collect]\nredact = true\n")
+    lake = tmp_path / "lake"
+    with running("--lake", str(lake), "--no-redact", MCPOBS_CONFIG=str(tmp_path)) as (popen, http, _):
+        assert ask(http, post(with_content(1).SerializeToString())).status == 200
+        popen.send_signal(signal.SIGTERM)
+        popen.communicate(timeout=60)
+    with open_reading(lake) as reading:
+        assert CANARY in str(reading.connection.execute("select * from spans").fetchall())
 
 
 def test_the_token_may_come_from_the_environment() -> None:

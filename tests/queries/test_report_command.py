@@ -21,6 +21,7 @@ from mcpobs import keys
 from mcpobs.cli.reporting import ReportOptions, run_report
 from mcpobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LakeError, UsageError
 from mcpobs.lake import writer
+from mcpobs.protocol.naming import qualified, session_digest
 from mcpobs.queries import catalog
 from tests.golden import check
 from tests.queries.http_oracle import http_rows
@@ -214,6 +215,33 @@ def test_a_table_has_twenty_rows_and_says_how_many_are_left_out(report: Report, 
 def test_the_beginning_of_a_session_is_enough(report: Report) -> None:
     answer = json.loads(report(name="sessions", session="hea", json=True)[0])
     assert [row["session_id"] for row in answer["rows"]] == ["heavy"]
+
+
+def test_a_session_is_found_by_what_a_user_has_in_hand(report: Report, tmp_path: Path) -> None:
+    lake, on_the_wire = tmp_path / "named", "0d1f-live-session"
+    talk = json.dumps({"conversation": "talk", "trace": "t"})
+    own = session_digest(on_the_wire)
+    rows = [
+        call(0, session_id=qualified("c-1", "ann", None)),
+        call(1, session_id=qualified("c-2", "ann", None)),
+        call(2, session_id=qualified("c-2", "bob", None)),
+        call(3, session_id=qualified(own, "ann", "acme"), session_candidates=talk),
+        call(4, session_id=session_digest("x"), session_candidates=json.dumps({"conversation": "talks"})),
+    ]
+    spool(lake, rows)
+
+    def found(session: str) -> list[str]:
+        answer = json.loads(report(name="sessions", lake=str(lake), session=session, json=True)[0])
+        return [row["session_id"] for row in answer["rows"]]
+
+    for named in ("c-1", str(rows[0]["session_id"])):
+        assert found(named) == [rows[0]["session_id"]]
+    for named in (on_the_wire, own, "talk"):
+        assert found(named) == [rows[3]["session_id"]]
+    with pytest.raises(UsageError, match="several sessions begin with 'c-2'"):
+        found("c-2")
+    with pytest.raises(UsageError, match="no session 'tal'"):
+        found("tal")
 
 
 def test_the_sessions_say_by_which_rules_they_were_found(report: Report, tmp_path: Path) -> None:

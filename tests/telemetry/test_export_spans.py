@@ -118,6 +118,18 @@ def test_the_resource_is_the_service_with_what_the_user_adds(
     assert (scope.name, scope.version) == (semconv.SCOPE_NAME, __version__)
 
 
+def test_the_command_line_is_no_part_of_the_resource(
+    open_exporter: Open, http_receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "process,otel")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "process.command_args=KEY,process.command_line=KEY")
+    exported(open_exporter, http_receiver, operation())
+    ((resource, _, _),) = http_receiver.scoped_spans()
+    found = plain(resource.attributes)
+    assert "process.pid" in found, "the detector is asked"
+    assert not [name for name in found if name.startswith("process.command")]
+
+
 def test_an_instance_id_that_the_user_chose_stays(
     open_exporter: Open, http_receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
