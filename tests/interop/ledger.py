@@ -132,7 +132,7 @@ class _Place:
             key = f"connection:127.0.0.1/{self.session}" if source == "protocol_session" else "connection:127.0.0.1"
             if source != "connection":
                 return own, key
-        return ((conversation, "conversation", "high") if conversation else own), key
+        return ((conversation, "conversation", "medium") if conversation else own), key
 
 
 def _compare_wire(wire: Wire, place: _Place, rows: list[Row], figures: Figures) -> None:
