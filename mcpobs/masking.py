@@ -34,11 +34,12 @@ _HOST = r"\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?|[A-Za-z0-9._-]{1,253}(:[0-9]{1,5
 
 _SECRET_PREFIX = re.compile(
     r"(sk|pk|rk|gsk|whsec|gh[opusr]|github_pat|glpat|gldt|xox[a-z]|xapp|npm|pypi|hf|dop_v1|shp[a-z]{2}|sntrys|figd|"
-    r"phc|xai|tvly|nvapi|lin_api|ntn|pat|secret|api[-_]?key)[-_].{8}|AKIA|ASIA|AIza|ya29\.|eyJ",
+    r"phc|xai|tvly|nvapi|lin_api|ntn|pat|secret|api[-_]?key)[-_].{8}|AKIA|ASIA|AIza|ya29\.|eyJ|SG\.",
     re.DOTALL,
 )
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _RUN = re.compile(r"[A-Za-z0-9+=~%$!]{16,}")
+_LONGEST_WORD = 32
 _MIXED_LENGTH = 16
 _MIXED_DIGITS = 3
 
@@ -172,8 +173,9 @@ def looks_secret(word: str) -> bool:
 
 
 def _is_random(run: str) -> bool:
-    """A run of letters and digits that is no word: it has digits, or letters of both cases in no order of words."""
-    if any(character.isdigit() for character in run):
+    """A run of letters and digits that is no word: it has digits, letters of both cases in no order of words, or is
+    very long."""
+    if any(character.isdigit() for character in run) or len(run) > _LONGEST_WORD:
         return True
     humps = len(re.findall(r"[A-Z][a-z]|[a-z][A-Z]", run))
     return humps > len(run) // 3 or not run.isalpha()

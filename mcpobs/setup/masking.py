@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from mcpobs.masking import looks_secret
+
 HIDDEN: Final = "…"
 
 _OPTION = re.compile(r"-[A-Za-z]|-it|--[a-z]{1,16}(?:-[a-z]{1,16}){0,4}")
@@ -17,27 +19,11 @@ _PACKAGE = re.compile(
 )
 """Names of packages with a scope, or with `mcp` in them. A secret does not look like that, and a reader needs them."""
 
-_KNOWN = re.compile(
-    r"(?:sk|pk|rk|ghp|gho|ghu|ghs|ghr|hf|npm|ntn|secret|shpat|figd|pat|key|lin_api|dop_v1|github_pat|glpat|pypi"
-    r"|xox[a-z])[-_][A-Za-z0-9_-]{8}|AKIA|ASIA|AIza|ya29\.|eyJ|SG\.|Bearer\b|Basic\b",
-)
-_RUN = re.compile(r"[A-Za-z0-9+_~]{16,}")
-_VERY_LONG: Final = 32
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _URL = re.compile(r"(?P<scheme>https?|wss?)://(?P<place>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)", re.DOTALL)
 _SEGMENTS = frozenset({"", "mcp", "sse", "api", "http", "stream", "streamable", "messages", "v1", "v2", "v3"})
 _KINDS = frozenset({"stdio", "http", "sse", "streamable-http", "streamableHttp", "ws", "sdk"})
 _LITERALS = frozenset({"true", "false", "null"})
-
-
-def suspicious(text: str) -> bool:
-    """Whether a word looks like a secret: by how it begins, or by a long run of letters and digits mixed."""
-    if _KNOWN.match(text):
-        return True
-    return any(
-        any(c.isdigit() for c in run) or (run != run.lower() and run != run.upper()) or len(run) > _VERY_LONG
-        for run in _RUN.findall(text)
-    )
 
 
 def command(text: str) -> str:
@@ -47,7 +33,7 @@ def command(text: str) -> str:
     name, equals, _ = word.partition("=")
     if equals:
         return HIDDEN
-    shown = "/".join(HIDDEN if suspicious(part) else part for part in name.split("/"))
+    shown = "/".join(HIDDEN if looks_secret(part) else part for part in name.split("/"))
     return f"{shown} {HIDDEN}" if space else shown
 
 
@@ -61,7 +47,7 @@ def argument(word: str) -> str:
 
 def words(given: Sequence[str], ours: int = 0) -> list[str]:
     """A server's command with its arguments, behind so many words of ours."""
-    own = [HIDDEN if suspicious(word) and "/" not in word else word for word in given[:ours]]
+    own = [HIDDEN if looks_secret(word) and "/" not in word else word for word in given[:ours]]
     return [*own, *(command(word) for word in given[ours : ours + 1]), *map(argument, given[ours + 1 :])]
 
 
@@ -73,7 +59,7 @@ def url(text: str) -> str:
     host = match["place"].rpartition("@")[2]
     if not _HOST.fullmatch(host) or "@" in match["path"] + match["rest"]:  # a password may hold a slash
         return HIDDEN
-    host = ".".join(HIDDEN if suspicious(label) else label for label in host.split("."))
+    host = ".".join(HIDDEN if looks_secret(label) else label for label in host.split("."))
     if not _SEGMENTS.issuperset(match["path"].split("/")):
         return f"{match['scheme']}://{host}/{HIDDEN}"
     return f"{match['scheme']}://{host}{match['path']}" + (HIDDEN if match["rest"] else "")
