@@ -15,7 +15,7 @@ from mcpobs import temporary
 from mcpobs.errors import LakeError
 from mcpobs.lake import backlog, cold, hot, quarantine, repeated, snapshot
 from mcpobs.lake.backlog import Found
-from mcpobs.lake.engine import Connection, EngineError, connect, quoted
+from mcpobs.lake.engine import Connection, EngineError, Interrupted, connect, quoted
 from mcpobs.lake.place import require_lake, table_of
 from mcpobs.lake.schema import REPORTED, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
@@ -192,6 +192,8 @@ def _load_hot(
     copy = (private or lake) / "hot.jsonl"  # not written where there is no private folder
     try:
         loaded = hot.load(connection, "_hot", contents, copy)
+    except Interrupted:
+        raise  # somebody ended the reading: that says nothing about the segments
     except (EngineError, MemoryError):
         if not all(f.path.exists() for f in fresh):
             raise _Moved from None
@@ -211,6 +213,8 @@ def _loadable(
     """The segments that can be loaded, and the others with the reason; found by halves."""
     try:
         hot.load(connection, "_hot", contents, copy)
+    except Interrupted:
+        raise
     except (EngineError, MemoryError) as error:
         if len(contents) == 1:
             return [], [(contents[0].path, quarantine.described(error))]
