@@ -51,7 +51,7 @@ def merge(connection: Connection, table: Path, files: Sequence[DataFile], *, who
     it is, and the promise is then not kept.
     """
     done = Merged()
-    if whole and len(files) == 1 and (linked := _linked(table, files[0])) is not None:
+    if whole and len(files) == 1 and (linked := _linked(connection, table, files[0])) is not None:
         done.replaced, done.written = list(files), [linked]
         return done
     good = list(files)
@@ -76,10 +76,15 @@ def replace_files(table: Path, state: Snapshot, merged: Merged) -> None:
     delta.append(table, state, adds=merged.written, removes=merged.replaced, progress=counts, rows_change=changes)
 
 
-def _linked(table: Path, file: DataFile) -> DataFile | None:
-    """A small file under the name of a whole one: the same bytes, for sorting so few rows gains nothing. None where it
-    is not small, or the file system has no links."""
+def _linked(connection: Connection, table: Path, file: DataFile) -> DataFile | None:
+    """A small file under the name of a whole one: the same bytes, because sorting so few rows gains nothing. None
+    where it is not small, has a row twice, or cannot be read, or the file system has no links."""
     if file.rows is None or file.rows > LINKED_ROWS:
+        return None
+    try:
+        if _repeated(connection, cold.relation(connection, table, [file])):
+            return None
+    except EngineError:
         return None
     folder, _, name = file.path.rpartition("/")
     path = f"{folder}/{WHOLE}{name.removeprefix(PART)}"
@@ -115,12 +120,7 @@ def _write(
     select = cold.relation(connection, table, files, columns)
     names = ", ".join(map(identifier, columns))
     key = ", ".join(KEY)
-    # Commits keep repeated deliveries out; one that could not read a file then may have let some in.
-    repeated = int(
-        connection.execute(
-            f"select coalesce(sum(n - 1), 0) from (select count(*) as n from ({select}) group by {key} having n > 1)"
-        ).fetchall()[0][0]
-    )
+    repeated = _repeated(connection, select)
     if repeated:
         first = f"row_number() over (partition by {key} order by {PREFERENCE}, {names}) = 1"
         select = f"select {names} from ({select}) qualify {first}"
@@ -132,6 +132,13 @@ def _write(
         if file is not None:
             written.append(file)
     return written, repeated
+
+
+def _repeated(connection: Connection, select: str) -> int:
+    """How many rows are there once more. Commits keep repeated deliveries out; one that could not read a file then may
+    have let some in."""
+    counted = f"select count(*) as n from ({select}) group by {', '.join(KEY)} having n > 1"
+    return int(connection.execute(f"select coalesce(sum(n - 1), 0) from ({counted})").fetchall()[0][0])
 
 
 def _session_ranges(connection: Connection, select: str) -> list[tuple[str, str]]:
