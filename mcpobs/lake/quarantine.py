@@ -93,7 +93,10 @@ def set_aside_content(lake: Path, found: Found, content: bytes, why: str, attemp
     """Writes a part of a segment to the quarantine; durable when it returns. The caller holds the lake's lock."""
     path = _folder(lake) / found.path.name
     _note(path, why, attempts)
-    _write(path, content, found.path.stat().st_mtime_ns)  # the time of its receipt
+    received_unix_nano = None
+    with suppress(FileNotFoundError):
+        received_unix_nano = found.path.stat().st_mtime_ns
+    _write(path, content, received_unix_nano)
     return path
 
 

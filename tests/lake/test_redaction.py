@@ -98,7 +98,7 @@ def request(*spans: tuple[str, str, int, dict[str, str]]) -> bytes:
 def rows_of(body: bytes, *, redact: bool) -> list[Row]:
     connection = duckdb.connect(":memory:")
     connection.register("raw", decode([body]))
-    found = connection.execute(translated("raw", redact=redact))
+    found = connection.execute(translated("raw", received=str(START), redact=redact))
     assert [(column[0], str(column[1])) for column in found.description] == list(TYPES.items())
     return [dict(zip(TYPES, row, strict=True)) for row in found.fetchall()]
 
