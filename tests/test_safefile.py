@@ -73,7 +73,7 @@ def certificates(folder: Path) -> dict[str, Path]:
 
 def tls_file(which: str) -> Reads:
     def load(path: Path) -> object:
-        return tls.for_http(Certificates(**certificates(path.parent / "pki") | {which: path}))
+        return tls.context_of(Certificates(**certificates(path.parent / "pki") | {which: path}), "http/1.1")
 
     return load
 

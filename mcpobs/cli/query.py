@@ -44,4 +44,4 @@ def query(
     """
     from mcpobs.cli.querying import run_query
 
-    return run_query(sql, form=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw)
+    return run_query(sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw)

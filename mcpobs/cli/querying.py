@@ -41,7 +41,7 @@ STREAMED_BYTES = 32 << 20
 def run_query(
     sql: str,
     *,
-    form: str | None = None,
+    format: str | None = None,
     json: bool = False,
     limit: int | None = None,
     timeout: str = "60",
@@ -54,7 +54,7 @@ def run_query(
     with Process() as process:
         from mcpobs.cli.printing import DEFAULT_ROWS, check_limit, chosen_format, commit_first
 
-        chosen = chosen_format(form, json, raw)
+        chosen = chosen_format(format, json, raw)
         check_limit(limit)
         text = _text(sql)
         if limit is None and chosen == "table":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated, get_args, get_origin, get_type_hints
 
@@ -11,7 +12,10 @@ import typer
 from mcpobs.cli import door
 from mcpobs.cli.instrument import instrument
 from mcpobs.cli.query import query
+from mcpobs.cli.querying import run_query
 from mcpobs.cli.report import report
+from mcpobs.cli.reporting import ReportOptions
+from mcpobs.proxy.stdio import InstrumentOptions
 
 
 def _declared(command: Callable[..., object]) -> dict[type, dict[str, str]]:
@@ -36,6 +40,16 @@ def test_the_fast_door_knows_the_options_that_typer_knows(command: Callable[...,
     assert door.FLAGS[name] == declared[bool]
     assert door.NUMBERS[name] == declared[int]
     assert door.VALUES[name] == declared[str]
+
+
+@pytest.mark.parametrize(
+    ("command", "takes"), [("instrument", InstrumentOptions), ("query", run_query), ("report", ReportOptions)]
+)
+def test_what_the_fast_door_enters_takes_its_options(command: str, takes: Callable[..., object]) -> None:
+    passed = {*door.FLAGS[command].values(), *door.NUMBERS[command].values(), *door.VALUES[command].values()}
+    if command == "instrument":
+        passed -= {"listen", "upstream", "in_process"}  # which it leaves to the other door
+    assert passed <= inspect.signature(takes).parameters.keys()
 
 
 def test_the_command_after_the_dashes_is_the_servers_own() -> None:

@@ -232,6 +232,6 @@ def test_every_refused_request_is_recorded_with_its_reason(tmp_path: Path) -> No
                 (400, "bad_request"),
                 (400, "bad_request"),
             ]
-            assert {row["url.path"] for row in rows} == {"", "*"}
+            assert {row["url.path"] for row in rows} == {"/", "/*"}
 
     asyncio.run(run())
