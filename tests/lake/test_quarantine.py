@@ -530,8 +530,8 @@ def test_a_command_that_runs_out_of_memory_says_so_in_one_error(lake: Path, comm
     )
 
     assert "Traceback" not in done.stderr
-    # a thread that the C library can give no memory to aborts the process: "failed to register TLS destructor"
-    assert done.returncode in (0, 1, 3) or "glibc" in done.stderr, done.stderr
+    # where the C library or the engine get no memory for a thread they end the process by a signal
+    assert done.returncode in (0, 1, 3) or done.returncode < 0, done.stderr
     if done.returncode == 3:
         assert done.stderr.startswith("mcpobs: error: ")
         assert "\nhint: " in done.stderr
