@@ -190,7 +190,7 @@ STEP = st.tuples(
 
 
 @settings(
-    max_examples=40,
+    max_examples=10,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture],

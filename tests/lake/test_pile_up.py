@@ -342,5 +342,5 @@ class PilingUp(RuleBasedStateMachine):
 
 TestPilingUp = PilingUp.TestCase
 TestPilingUp.settings = settings(
-    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=6, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -92,7 +92,7 @@ def test_a_request_that_cannot_be_decoded_is_set_aside_alone(lake: Path, place: 
     assert backlog.segments(lake, WAL) == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kinds=st.lists(st.lists(st.booleans(), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_whatever_is_mixed_all_that_can_be_committed_is(
     tmp_path_factory: pytest.TempPathFactory, kinds: list[list[bool]]

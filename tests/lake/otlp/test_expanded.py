@@ -189,7 +189,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Native:
 
 
 @needs_native
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_both_decoders_leave_out_the_same_of_whatever_comes(limited: Native, seed: int) -> None:
     body = wire.request(Random(seed))
@@ -198,7 +198,7 @@ def test_both_decoders_leave_out_the_same_of_whatever_comes(limited: Native, see
 
 
 @both
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
 def test_what_is_repeated_is_the_text_of_the_shared_columns(decoder: Any, seed: int) -> None:
     body = wire.request(Random(seed))
