@@ -23,6 +23,9 @@ from mcpobs.lake.wal import Wal
 ROLL_BYTES = 16 << 20  # one commit, by lake/writer.py
 ROLL_EVERY_S = 2.0  # how long a span waits before it is to be seen in reports, at most
 MAX_BACKLOG_BYTES = 1 << 30  # of requests that are not committed yet
+ROOM_SHARE = 32
+"""A request may take this part of the room that is left. So a sender of large requests, which are what fills the log,
+is refused long before a sender of usual ones; a request of 20 MiB passes while less than 384 MiB wait."""
 BUSY_S = 5.0
 UNAVAILABLE_S = 10.0
 INLINE_BYTES = 1 << 18  # what is parsed on the event loop; more would hold up the others
@@ -46,12 +49,17 @@ class LakeIntake:
         if signal != "traces":
             self._counts[f"{signal}.dropped_requests"] += 1
             return Accepted()
-        if self._backlog_bytes > MAX_BACKLOG_BYTES:
+        if len(body) * ROOM_SHARE > MAX_BACKLOG_BYTES - self._backlog_bytes:
             self._counts["refused.busy"] += 1
-            raise RefusedError("busy", "more waits to be committed than the lake takes now", BUSY_S)
+            raise RefusedError(
+                "busy",
+                f"{self._backlog_bytes} bytes wait to be committed, which leaves no room for {len(body)}",
+                BUSY_S,
+            )
         body, checked = await self._checked(encoding, body)
         if checked.spans:
             await self._store(body)
+            self._backlog_bytes += len(body)  # until it is measured again
         self._counts["traces.spans"] += checked.spans
         rejected = checked.rejected + checked.oversized
         self._counts["traces.rejected_spans"] += rejected

@@ -16,8 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs import keys
 from mcpobs.collector import committer as committing
+from mcpobs.collector import service
 from mcpobs.collector.converter import Converter
-from mcpobs.collector.intake import RefusedError
+from mcpobs.collector.intake import Accepted, RefusedError
 from mcpobs.collector.options import Options
 from mcpobs.collector.service import LakeIntake, open_intake
 from mcpobs.collector.serving import receiving
@@ -226,3 +227,23 @@ def test_metrics_are_the_counters_for_who_may_see_them() -> None:
     assert "# TYPE mcpobs_collector_traces_requests_total counter" in lines
     assert "mcpobs_collector_degraded 0" in lines
     assert len(lines) == 2 * len([line for line in lines if line.startswith("#")])
+
+
+def test_a_sender_of_large_requests_leaves_room_for_small_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = request(1)[0], request(60)[0]
+    monkeypatch.setattr(service, "MAX_BACKLOG_BYTES", service.ROOM_SHARE * len(large) * 2)
+    monkeypatch.setattr(service, "ROLL_EVERY_S", 3600.0)  # what waits is not measured again
+
+    async def run() -> int:
+        async with open_intake(tmp_path / "lake") as intake:
+            sent = 0
+            try:
+                while sent < 10 * service.ROOM_SHARE:
+                    await intake.take("traces", "protobuf", large)
+                    sent += 1
+            except RefusedError as refused:
+                assert refused.why == "busy"
+            assert await intake.take("traces", "protobuf", small) == Accepted()
+            return sent
+
+    assert asyncio.run(run()) == service.ROOM_SHARE + 1
