@@ -34,7 +34,7 @@ class Converter:
                 raise RefusedError("unavailable", "the process that reads JSON has ended", RETRY_S) from None
             finally:
                 if not kept:
-                    self._end()
+                    await self._end()
         if status is Status.CONVERTED:
             return content
         if status is Status.OUT_OF_MEMORY:
@@ -44,7 +44,7 @@ class Converter:
 
     async def close(self) -> None:
         async with self._turn:
-            self._end()
+            await self._end()
 
     async def _asked(self, body: bytes) -> tuple[Status, bytes]:
         process = self._process = self._process or await self._started()
@@ -60,9 +60,10 @@ class Converter:
         command = [sys.executable, "-P", "-m", "mcpobs.collector.converting"]
         return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         """Ends the process. It has nothing to lose: a request is in it only if nobody waits for it any more."""
         process, self._process = self._process, None
         if process is not None:
             with suppress(ProcessLookupError):
                 process.kill()
+            await process.wait()

@@ -236,10 +236,9 @@ def _watch(questions: int, sender: _Sender, most_bytes: int) -> None:
     enforce the limit. Reports how far the query is."""
     poll = select.poll()
     poll.register(questions, select.POLLIN)
-    unit = 1 if sys.platform == "darwin" else 1024
     tick = 0
     while not poll.poll(_WATCH_MS):
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > most_bytes + _OWN_BYTES:
+        if _used_bytes() > most_bytes + _OWN_BYTES:
             os._exit(OUT_OF_MEMORY)
         tick += 1
         connection = sender.connection
@@ -247,6 +246,16 @@ def _watch(questions: int, sender: _Sender, most_bytes: int) -> None:
             with suppress(EngineError, OSError):
                 sender.send({"kind": "progress", "percent": connection.query_progress()})
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _used_bytes() -> int:
+    """The memory of this process. Not ru_maxrss on Linux: a process that was spawned begins with that of its parent."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _damage(reading: Reading) -> Frame:

@@ -61,6 +61,12 @@ def _ask(question: Question, limits: Limits = SMALL) -> tuple[Began, list[tuple[
     return began, [row for event in events if isinstance(event, Rows) for row in event.rows], done
 
 
+def test_a_parent_with_much_memory_leaves_the_query_its_own(lake: Path) -> None:
+    held = b"x" * (700 << 20)  # a process that is spawned begins with its parent's peak as its own
+    _, _, done = _ask(Question(lake, "select tool, sleep_ms(400) from tool_calls limit 1"))
+    assert (done.total, len(held)) == (1, 700 << 20)
+
+
 TYPES = """select 1::tinyint as i, 170141183460469231731687303715884105727::hugeint as h, 0.5::float as f,
     'nan'::double as nan, '-infinity'::double as inf, 1.50::decimal(9, 2) as d, 'a"\u00e9\U0001f600' as t, null as n,
     true as b, '\\x00\\xff'::blob as x, date '2026-02-03' as da, timestamp '2026-02-03 04:05:06.789' as ts,
