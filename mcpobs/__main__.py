@@ -6,6 +6,7 @@ of the standard library. A `./mcpobs` beside `python -m mcpobs` is Python's to f
 
 import os
 import sys
+from contextlib import suppress
 
 
 def _leave_current_folder(*, by_module: bool) -> None:
@@ -66,6 +67,13 @@ def main() -> None:
     except BrokenPipeError:  # `| head`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains again at its exit
         code = 0
+    if code == EXIT_INTERRUPTED:
+        # CPython ends itself by SIGINT, whatever the code, if the interrupt came while exec() ran, as in dataclasses.
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                with suppress(OSError, ValueError):
+                    stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 
