@@ -47,7 +47,7 @@ def wheel(folder: Path) -> Path:
     builder = folder / "builder"  # the tests' own environment need not have pip
     _run([sys.executable, "-m", "venv", str(builder)])
     _pip(builder / "bin" / "python", "wheel", "--no-deps", "-w", str(folder), str(PROJECT))
-    (found,) = folder.glob("mcpobs-*.whl")
+    (found,) = folder.glob("mcpobs_otel-*.whl")
     return found
 
 
