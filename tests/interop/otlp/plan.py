@@ -1,4 +1,4 @@
-"""The spans that every sender sends: all kinds of values, the same in every run. Data only: the senders carry it out.
+"""The spans that every sender sends: all kinds of values, the same in every run but for the day. Data only: the senders carry it out.
 
 A value is written with its kind, so that no JSON in between can change it: {"s": text}, {"b": bool}, {"i": "digits"},
 {"d": "repr of a double"}, {"a": [values]}, {"m": {key: value}}, {"y": "base64"}.
@@ -7,6 +7,7 @@ A value is written with its kind, so that no JSON in between can change it: {"s"
 from __future__ import annotations
 
 import base64
+import time
 from random import Random
 from typing import Any, Final, Literal
 
@@ -26,7 +27,8 @@ Feature = Literal[
 
 SPANS: Final = 520
 BATCH: Final = 64
-_FIRST_NS: Final = 1_790_000_000_123_456_789
+_FIRST_NS: Final = (time.time_ns() // 10**9 - 7_200) * 10**9 + 123_456_789
+"""Two hours ago: the collector places what is far from its receipt at its receipt."""
 
 TEXTS: Final = (
     "", "plain", "Ünïcödé", "一些词", "👩‍👩‍👧‍👦 🏴󠁧󠁢󠁳󠁣󠁴󠁿", "e\u0301 combining",
