@@ -12,13 +12,16 @@ from mcpobs.cli.printing import emit, say
 from mcpobs.lake import maintain
 from mcpobs.lake import retry as retrying
 from mcpobs.lake.inspection import Inspection, inspect
-from mcpobs.lake.quarantine import SetAside
+from mcpobs.lake.quarantine import NONE_DELETED, Deleted, SetAside
 from mcpobs.lake.vacuum import GRACE_S
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.queries import rollups
 from mcpobs.queries.window import parse_time, utc
 from mcpobs.settings import lake_folder
+
+MOST_WARNINGS = 10
+"""Segments of the quarantine that are named one by one: a sender may fill it with thousands."""
 
 Fact = str | int | float | None | Sequence[Mapping[str, object]]
 
@@ -55,7 +58,7 @@ def info(lake: str | None, as_json: bool) -> None:
                 "damaged",
                 f"{_of(found.damaged_lines, 'line')} of spool and log, {_of(len(found.damaged_files), 'file')}",
             ),
-            ("set aside", _quarantine(found.set_aside)),
+            ("set aside", _quarantine(found.set_aside, found.deleted)),
         ]
     )
     _warn(found.damaged_files)
@@ -205,6 +208,8 @@ def _facts(found: Inspection) -> dict[str, Fact]:
         "quarantined_segments": len(found.set_aside),
         "quarantined_bytes": sum(one.size_bytes for one in found.set_aside),
         "quarantined": _set_aside(found.set_aside),
+        "quarantine_deleted_segments": found.deleted.segments,
+        "quarantine_deleted_bytes": found.deleted.size_bytes,
     }
 
 
@@ -225,13 +230,18 @@ def _set_aside(found: Sequence[SetAside]) -> list[dict[str, str | int]]:
     ]
 
 
-def _quarantine(found: Sequence[SetAside]) -> str:
-    return f"{_of(len(found), 'segment')} of {_n(sum(one.size_bytes for one in found))} bytes that cannot be committed"
+def _quarantine(found: Sequence[SetAside], deleted: Deleted = NONE_DELETED) -> str:
+    held = f"{_of(len(found), 'segment')} of {_n(sum(one.size_bytes for one in found))} bytes that cannot be committed"
+    if not deleted.segments:
+        return held
+    return f"{held}, and {_of(deleted.segments, 'older segment')} deleted ({_n(deleted.size_bytes)} bytes)"
 
 
 def _warn_of_quarantine(found: Sequence[SetAside]) -> None:
-    for one in found:
+    for one in found[:MOST_WARNINGS]:
         say(f"warning: {one.path} was set aside: {one.why}", "`mcpobs lake retry` tries again to commit it")
+    if len(found) > MOST_WARNINGS:
+        say(f"warning: {len(found) - MOST_WARNINGS:,} more segments were set aside", "--json lists all of them")
 
 
 def _object(facts: dict[str, Fact]) -> None:

@@ -42,6 +42,7 @@ class LakeIntake:
         self._counts: Counter[str] = Counter()
         self._backlog_bytes = 0
         self._quarantined: list[quarantine.SetAside] = []
+        self._quarantine_deleted = quarantine.NONE_DELETED
         self._large = asyncio.Lock()
 
     async def take(self, signal: Signal, encoding: Encoding, body: bytes) -> Accepted:
@@ -78,6 +79,8 @@ class LakeIntake:
             "lake.set_aside": self._committer.set_aside,
             "lake.quarantined_segments": len(self._quarantined),
             "lake.quarantined_bytes": sum(one.size_bytes for one in self._quarantined),
+            "lake.quarantine_deleted_segments": self._quarantine_deleted.segments,
+            "lake.quarantine_deleted_bytes": self._quarantine_deleted.size_bytes,
             "lake.backlog_bytes": self._backlog_bytes,
             "committer.restarts": self._committer.restarts,
         }
@@ -102,6 +105,7 @@ class LakeIntake:
         while True:
             with suppress(LakeError):
                 self._quarantined = quarantine.listed(self._lake)
+                self._quarantine_deleted = quarantine.deleted(self._lake)
             await asyncio.sleep(ROLL_EVERY_S)
             await self._log.roll()
             with suppress(LakeError):

@@ -47,6 +47,7 @@ class Inspection:
     damaged_files: list[tuple[Path, str]]
     disk_bytes: int
     set_aside: list[quarantine.SetAside]  # segments that could not be committed
+    deleted: quarantine.Deleted  # of them, because they were too many
 
     @property
     def bytes_a_span(self) -> float | None:
@@ -96,6 +97,7 @@ def inspect(lake: Path) -> Inspection:
         damaged_files=damaged_files,
         disk_bytes=sum(_size(Path(folder, name)) for folder, _, names in os.walk(lake) for name in names),
         set_aside=quarantine.listed(lake),
+        deleted=quarantine.deleted(lake),
     )
 
 

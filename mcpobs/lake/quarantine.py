@@ -1,5 +1,5 @@
 """Keeps segments that cannot be committed in `<lake>/quarantine/`, so that they never block the next ones. Deletes
-nothing: `mcpobs lake retry` tries them again. Cheap: imports neither DuckDB nor deltalake.
+nothing below MAX_BYTES: `mcpobs lake retry` tries them again. Cheap: imports neither DuckDB nor deltalake.
 
 A file there keeps the name of its segment. Beside it lies a small JSON file that says when and why. What was set aside
 may be a part of a segment of the collector's log: the requests that fail, the others were committed.
@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from mcpobs.errors import LakeError
 from mcpobs.lake.backlog import SPOOL, WAL, Found, Store
@@ -33,7 +33,12 @@ ALONE_FROM: Final = 2
 MOST_STRIKES: Final = 4
 """Strikes with which a segment is set aside. More than two: whoever kills a committer by chance hits it at times."""
 
+MAX_BYTES: Final = 1 << 30
+"""Most that the folder holds. Beyond that the oldest files are deleted and counted: whoever knows a request that cannot
+be committed must not fill the disk with it."""
+
 _NOTE_SUFFIX: Final = ".json"
+_DELETED_FILE: Final = "deleted.json"
 _FREE_BYTES: Final = 64 << 20
 """A disk with less, and a process that cannot get as much memory, is the cause of a failure."""
 _WHY_CHARACTERS: Final = 500
@@ -50,6 +55,16 @@ class SetAside:
     why: str
     since_unix_nano: int
     attempts: int
+
+
+class Deleted(NamedTuple):
+    """What was deleted because the folder held more than MAX_BYTES, since the lake began."""
+
+    segments: int = 0
+    size_bytes: int = 0
+
+
+NONE_DELETED: Final = Deleted()
 
 
 def listed(lake: Path) -> list[SetAside]:
@@ -71,6 +86,13 @@ def listed(lake: Path) -> list[SetAside]:
     return sorted(found, key=lambda one: (one.since_unix_nano, one.path))
 
 
+def deleted(lake: Path) -> Deleted:
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        note = json.loads((lake / FOLDER / _DELETED_FILE).read_bytes())
+        return Deleted(int(note["segments"]), int(note["size_bytes"]))
+    return NONE_DELETED
+
+
 def is_file(path: Path) -> bool:
     """False for what can be no segment: a folder, a link, a pipe. True for a file that is gone."""
     try:
@@ -87,6 +109,7 @@ def set_aside(lake: Path, store: Store, found: Found, why: str, attempts: int) -
         os.rename(found.path, path)
     sync(path.parent)
     sync(lake / store.folder)
+    _delete_oldest(lake, path)
 
 
 def set_aside_content(lake: Path, found: Found, content: bytes, why: str, attempts: int) -> Path:
@@ -97,6 +120,7 @@ def set_aside_content(lake: Path, found: Found, content: bytes, why: str, attemp
     with suppress(FileNotFoundError):
         received_unix_nano = found.path.stat().st_mtime_ns
     _write(path, content, received_unix_nano)
+    _delete_oldest(lake, path)
     return path
 
 
@@ -262,6 +286,22 @@ def _folder(lake: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     sync(lake)
     return folder
+
+
+def _delete_oldest(lake: Path, newest: Path) -> None:
+    """Deletes the oldest files until the folder holds at most MAX_BYTES, or the newest alone."""
+    found = listed(lake)
+    held = sum(one.size_bytes for one in found)
+    count = deleted(lake)
+    for one in found:
+        if held <= MAX_BYTES or one.path == newest:
+            break
+        one.path.unlink(missing_ok=True)
+        _note_of(one.path).unlink(missing_ok=True)
+        held -= one.size_bytes
+        count = Deleted(count.segments + 1, count.size_bytes + one.size_bytes)
+    if count != deleted(lake):
+        _write(lake / FOLDER / _DELETED_FILE, json.dumps(count._asdict()).encode() + b"\n")
 
 
 def _described(path: Path, store: Store, segment: Segment) -> SetAside:

@@ -36,6 +36,7 @@ from tests.lake.test_lake_commands import mcpobs
 from tests.sending import request
 
 NO_REQUEST = b"\x0a\xff no protobuf"
+FRAMED_BYTES = 22  # of NO_REQUEST in a segment
 
 
 @pytest.fixture
@@ -244,6 +245,35 @@ def test_a_segment_of_the_spool_that_fails_is_set_aside(lake: Path, monkeypatch:
     (aside,) = quarantine.listed(lake)
     assert (aside.path.name, aside.store) == (second.name, SPOOL)
     assert numbers(lake) == [1, 3]
+
+
+def test_the_oldest_files_are_deleted_and_counted_when_the_folder_is_full(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine, "MAX_BYTES", 3 * FRAMED_BYTES)
+    names = []
+    for _ in range(5):
+        names.append(_logged(lake, NO_REQUEST))
+        writer.commit(lake)
+    found = [one.path.name for one in quarantine.listed(lake)]
+
+    held = sum(one.size_bytes for one in quarantine.listed(lake))
+    assert held <= quarantine.MAX_BYTES
+    assert found == names[-len(found) :]
+    assert quarantine.deleted(lake).segments == 5 - len(found) > 0
+    shown = mcpobs("info", "--lake", str(lake))
+    assert f"and {5 - len(found)} older segment" in shown.stdout
+    facts = json.loads(mcpobs("info", "--lake", str(lake), "--json").stdout)
+    assert facts["quarantine_deleted_segments"] == 5 - len(found)
+
+
+def test_a_single_file_over_the_limit_is_kept(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine, "MAX_BYTES", 1)
+    name = _logged(lake, NO_REQUEST)
+    writer.commit(lake)
+
+    assert [one.path.name for one in quarantine.listed(lake)] == [name]
+    assert quarantine.deleted(lake).segments == 0
 
 
 # -- committers that die ----------------------------------------------------------------------------------------------

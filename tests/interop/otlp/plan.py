@@ -1,4 +1,6 @@
-"""The spans that every sender sends: all kinds of values, the same in every run but for the day. Data only: the senders carry it out.
+"""The spans that every sender sends: all kinds of values, the same in every run but for the day. Data only.
+
+The senders carry it out.
 
 A value is written with its kind, so that no JSON in between can change it: {"s": text}, {"b": bool}, {"i": "digits"},
 {"d": "repr of a double"}, {"a": [values]}, {"m": {key: value}}, {"y": "base64"}.
