@@ -66,8 +66,8 @@ def environment(request: pytest.FixtureRequest, ours: Path) -> Environment:
 
 
 def test_nothing_that_was_installed_is_changed_by_ours(environment: Environment) -> None:
-    assert "mcpobs" not in environment.before
-    assert "mcpobs" in environment.after
+    assert "mcpobs-otel" not in environment.before
+    assert "mcpobs-otel" in environment.after
     assert {name: environment.after.get(name) for name in environment.before} == environment.before
 
 
