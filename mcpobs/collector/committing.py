@@ -1,8 +1,8 @@
 """`python -m mcpobs.collector.committing <lake>`: the collector's committer, a process of its own.
 
-It commits when a line comes on stdin, and answers each commit with one line of JSON on stdout. It ends when stdin
-does, after a last commit; so it never outlives a collector that was killed. A process of its own keeps its memory
-and its processor apart from those who wait for an acknowledgement.
+It commits when a line comes on stdin, and writes a line of JSON to stdout after each batch and after each commit. It
+ends when stdin does, after a last commit; so it never outlives a collector that was killed. A process of its own keeps
+its memory and its processor apart from those who wait for an acknowledgement.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from mcpobs.lake import memory
 
 if TYPE_CHECKING:
     from mcpobs.lake.received import Receiving
+    from mcpobs.lake.writer import Commit
 
 IDLE_S = 30.0  # wrappers on this machine leave segments as well
 BUSY_PAUSE_S = 0.2
@@ -35,7 +36,7 @@ segment that asked for it is set aside."""
 
 
 class Report(TypedDict):
-    """What a commit did, as a line of JSON. `error` is None where it worked."""
+    """What was done since the last report, as a line of JSON. `error` is None if it worked."""
 
     rows: int
     duplicates: int
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
     woken: bool | None = True
     while woken is not None:
         woken = _wait()
-        _say(committing.commit(busy=bool(woken)))
+        committing.commit(busy=bool(woken))
     return EXIT_OK
 
 
@@ -70,33 +71,65 @@ def _wait() -> bool | None:
 
 
 class _Committing:
-    """Commits to one lake, and keeps its connection for as long as that works."""
+    """Commits to one lake, and keeps its connection for as long as that works. Reports each batch as it is stored."""
 
     def __init__(self, lake: Path) -> None:
         self._lake = lake
         self._kept: Receiving | None = None
 
-    def commit(self, busy: bool) -> Report:
+    def commit(self, busy: bool) -> None:
         from mcpobs.lake.received import keep
         from mcpobs.lake.writer import commit
 
+        reporter = _Reporter()
         try:
             self._kept = self._kept or keep(self._lake)
-            while (done := commit(self._lake, busy=busy, kept=self._kept, limit_s=BATCH_LIMIT_S)).busy:
+            while (
+                done := commit(self._lake, busy=busy, kept=self._kept, limit_s=BATCH_LIMIT_S, step=reporter.report)
+            ).busy:
                 time.sleep(BUSY_PAUSE_S)
         except McpobsError as error:
             self._kept = None
-            return Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, error=error.message)
+            reporter.failed(error.message)
+            return
         if done.failures:
             self._kept = None
-        return Report(
-            rows=done.rows,
-            duplicates=done.duplicates,
-            damaged=done.damaged_lines,
-            implausible_times=done.implausible_times,
-            set_aside=done.set_aside,
-            error=None,
+        reporter.report(done)
+
+
+class _Reporter:
+    """Turns the running totals of one commit into reports of what was added."""
+
+    def __init__(self) -> None:
+        self._said = Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, error=None)
+
+    def report(self, done: Commit) -> None:
+        before, self._said = self._said, _report_of(done)
+        now = self._said
+        _say(
+            Report(
+                rows=now["rows"] - before["rows"],
+                duplicates=now["duplicates"] - before["duplicates"],
+                damaged=now["damaged"] - before["damaged"],
+                implausible_times=now["implausible_times"] - before["implausible_times"],
+                set_aside=now["set_aside"] - before["set_aside"],
+                error=None,
+            )
         )
+
+    def failed(self, message: str) -> None:
+        _say(Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, error=message))
+
+
+def _report_of(done: Commit) -> Report:
+    return Report(
+        rows=done.rows,
+        duplicates=done.duplicates,
+        damaged=done.damaged_lines,
+        implausible_times=done.implausible_times,
+        set_aside=done.set_aside,
+        error=None,
+    )
 
 
 def _say(report: Report) -> None:

@@ -15,7 +15,7 @@ left. A younger one is not written again: that would restart its grace and let c
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import gmtime, strftime
@@ -77,6 +77,9 @@ class Commit:
     failures: int = 0
 
 
+Step = Callable[[Commit], None]
+
+
 class _BatchError(Exception):
     """A batch failed by its own fault. `done` is what was committed before."""
 
@@ -86,17 +89,23 @@ class _BatchError(Exception):
 
 
 def commit(
-    lake: Path, *, wait: bool = False, busy: bool = False, kept: Receiving | None = None, limit_s: int = 0
+    lake: Path,
+    *,
+    wait: bool = False,
+    busy: bool = False,
+    kept: Receiving | None = None,
+    limit_s: int = 0,
+    step: Step = lambda done: None,
 ) -> Commit:
-    """Moves what is sealed. Without `wait` it does nothing where another process is at it. One that is `busy`, for
-    there will be another soon, leaves small files as they are. `kept` is what the caller keeps for the next. A batch
-    that takes longer than `limit_s` ends the process.
+    """Moves what is sealed. Without `wait` it does nothing while another process commits. `busy` skips joining small
+    files, because another commit follows soon. `kept` is what the caller keeps for the next. A batch that takes longer
+    than `limit_s` ends the process. `step` gets what was done so far after each batch: a large backlog takes minutes.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
     require_lake(lake)
     with exclusive(lake, wait=wait) as held:
-        return move_sealed(lake, busy=busy, kept=kept, limit_s=limit_s) if held else Commit(busy=True)
+        return move_sealed(lake, busy=busy, kept=kept, limit_s=limit_s, step=step) if held else Commit(busy=True)
 
 
 def commit_if_large(lake: Path) -> Commit | None:
@@ -121,7 +130,14 @@ def unlink_covered(lake: Path) -> int:
         return _unlink_covered(lake, table, snapshot.load(table, connect)).unlinked
 
 
-def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None, limit_s: int = 0) -> Commit:
+def move_sealed(
+    lake: Path,
+    *,
+    busy: bool = False,
+    kept: Receiving | None = None,
+    limit_s: int = 0,
+    step: Step = lambda done: None,
+) -> Commit:
     """As `commit`, for a caller that holds the lock."""
     if busy and not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
@@ -130,16 +146,23 @@ def move_sealed(lake: Path, *, busy: bool = False, kept: Receiving | None = None
     moved: set[Store] = set()  # what is sealed meanwhile is for the next commit, or this one might never end
     while True:
         try:
-            return _move(lake, attempts, done, busy, kept, moved)
+            return _move(lake, attempts, done, busy, kept, moved, step)
         except _BatchError as failed:
             # Goes on with a new connection: DuckDB's may be unusable, and has more memory than a kept one.
             done, kept = failed.done, None
 
 
 def _move(
-    lake: Path, attempts: quarantine.Attempts, done: Commit, busy: bool, kept: Receiving | None, moved: set[Store]
+    lake: Path,
+    attempts: quarantine.Attempts,
+    done: Commit,
+    busy: bool,
+    kept: Receiving | None,
+    moved: set[Store],
+    step: Step,
 ) -> Commit:
     table = table_of(lake)
+    joined = done.files
     with committer(lake, None if kept is None else kept.connection) as (connection, work):
         while True:
             state = snapshot.load(table, lambda: connection)
@@ -170,6 +193,10 @@ def _move(
                 attempts.failed(quarantine.described(error))
                 raise _BatchError(replace(done, failures=done.failures + 1)) from error
             done = _commit(table, state, batch, stored, covered.renewed, done)
+            step(done)
+            if done.files - joined > MANY_FILES:  # senders that never pause must not pile up files
+                joined = done.files
+                _join_small(connection, table, snapshot.load(table, lambda: connection), busy=True)
             if not cut and len(batch) == len(sealed):
                 moved.add(store)
         if _join_small(connection, table, state, busy):

@@ -19,8 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mcpobs import recording
 from mcpobs.keys import open_folder
-from mcpobs.lake import backlog, writer
+from mcpobs.lake import backlog, snapshot, writer
 from mcpobs.lake.backlog import LONG_PAUSE_S, PAUSE_S, WORTH_SEGMENTS, committer_due, turn
+from mcpobs.lake.engine import connect
+from mcpobs.lake.place import table_of
 from mcpobs.lake.writer import UNLINK_GRACE_S
 from tests.lake.rows import new_spool, numbers, parquet_files, row, segments, spooled
 
@@ -150,6 +152,27 @@ def test_a_commit_takes_a_bounded_number_of_segments(tmp_path: Path, monkeypatch
     assert writer.commit(tmp_path).segments == 20
     assert [len(names) for names in transactions(tmp_path) if names] == [7, 7, 6]
     assert numbers(tmp_path) == list(range(20))
+
+
+def test_a_backlog_of_many_batches_is_reported_batch_by_batch_and_piles_up_no_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that never pauses keeps one commit going for as long as it sends."""
+    monkeypatch.setattr(writer, "BATCH_SEGMENTS", 1)
+    monkeypatch.setattr(writer, "MANY_FILES", 4)
+    monkeypatch.setattr(writer, "TOO_MANY_FILES", 4)
+    pile_up(tmp_path, 0, 24)
+    steps: list[tuple[int, int]] = []
+
+    def step(done: writer.Commit) -> None:
+        state = snapshot.load(table_of(tmp_path), connect)
+        steps.append((done.rows, len(state.files)))
+
+    writer.commit(tmp_path, busy=True, step=step)
+
+    assert [rows for rows, _ in steps] == list(range(1, 25))
+    assert max(files for _, files in steps) < 12
+    assert numbers(tmp_path) == list(range(24))
 
 
 def test_a_writer_that_rolls_faster_than_the_grace_loses_its_segments_all_the_same(tmp_path: Path) -> None:
