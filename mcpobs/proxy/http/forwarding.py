@@ -8,7 +8,6 @@ import re
 import socket
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -23,14 +22,15 @@ _HOP_BY_HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )  # RFC 9110, 7.6.1
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_URL = re.compile(r"(https?:)?[/\\]{2,}([^/\\?#]*)(.*)", re.DOTALL | re.IGNORECASE)
+_URL = re.compile(r"(?:(https?:)[/\\]*|[/\\]{2,})([^/\\?#]*)(.*)", re.DOTALL | re.IGNORECASE)
+"""After a scheme clients skip any number of slashes, also none."""
 _IGNORED_AROUND = "".join(map(chr, range(33)))
 _IGNORED = str.maketrans("", "", "\t\r\n")
-_NUMERIC = re.compile(r"(?:0x[0-9a-f]{0,8}|[0-9]{1,11})(?:\.(?:0x[0-9a-f]{0,8}|[0-9]{1,11})){0,3}")
 _LINK = re.compile(r"<([^<>]*)>")
 _REFRESH = re.compile(r"(?i)^([^;,]*[;,]\s*(?:url\s*=\s*)?['\"]?)([^'\"]*)")
 _METADATA = re.compile(r"(?i)(\bresource(?:_metadata(?:_uri)?)?\s*=\s*\"?)([^\",\s]*)")
 _ABSOLUTE = re.compile(r"(?i)https?://([^/?#]*)(.*)", re.DOTALL)
+MAX_DIGITS = 11  # of a number below 2**32, in octal
 ALLOWED = "GET, POST, DELETE, OPTIONS, HEAD"
 
 
@@ -104,9 +104,9 @@ def same_place(one: str, other: str) -> bool:
 def _one_spelling(host: str) -> str:
     """A host as clients understand it: escapes, wide characters and numbers in other bases are one address."""
     host = unicodedata.normalize("NFKC", unquote(host)).replace("\u3002", ".").lower().removesuffix(".")
-    if _NUMERIC.fullmatch(host):
-        with suppress(OSError):
-            return socket.inet_ntoa(socket.inet_aton(host))
+    numbers = [_ipv4_number(part) for part in host.split(".", 4)]
+    if (numeric := _ipv4(numbers)) is not None:
+        return numeric
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -116,6 +116,37 @@ def _one_spelling(host: str) -> str:
             return host
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
+
+
+def _ipv4(numbers: list[int | None]) -> str | None:
+    """The address that numbers between dots name (https://url.spec.whatwg.org/#concept-ipv4-parser): the last one fills
+    all bytes that are left. None if they name none."""
+    *first, last = numbers
+    if len(first) > 3 or last is None or last >= 256 ** (4 - len(first)):
+        return None
+    value = last
+    for place, number in enumerate(first):
+        if number is None or number > 255:
+            return None
+        value += number << 8 * (3 - place)
+    return str(ipaddress.IPv4Address(value))
+
+
+def _ipv4_number(text: str) -> int | None:
+    """A decimal, octal (0…) or hexadecimal (0x…) number of at most MAX_DIGITS digits, as URLs write parts of
+    addresses."""
+    base, digits = 10, text
+    if text.startswith("0x"):
+        base, digits = 16, text[2:] or "0"
+    elif len(text) > 1 and text.startswith("0"):
+        base, digits = 8, text[1:]
+    digits = digits.lstrip("0") or "0" * bool(digits)
+    if len(digits) > MAX_DIGITS or not digits.isascii() or not digits.isalnum():
+        return None
+    try:
+        return int(digits, base)
+    except ValueError:
+        return None
 
 
 def _is_this_machine(host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ipaddress
 import json
 import socket
 import zlib
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mcpobs.proxy.http.forwarding import OwnUrls, parse_upstream
+from mcpobs.proxy.http.forwarding import OwnUrls, parse_upstream, same_place
 from tests.proxy.http.world import call, result, world
 
 FRONT = "http://front:8765"
@@ -50,12 +53,49 @@ FRONT = "http://front:8765"
         ("http://127.0.0.1:8000", f"http://{socket.gethostname()}:8000/x", "/x"),
         ("http://bücher.example:8000", "http://xn--bcher-kva.example:8000/x", "/x"),
         ("http://[2001:db8::1]:8000", "http://[2001:0db8:0::1]:8000/x", "/x"),
+        ("https://srv:8443", "https:srv:8443/x", "/x"),
+        ("https://srv:8443", "https:/srv:8443/x", "/x"),
+        ("https://srv:8443", "https:\\srv:8443/x", "/x"),
+        ("https://srv:8443", "HTTPS:/\\/srv:8443/x", "/x"),
     ],
 )
 def test_a_url_that_names_the_server_is_one_of_the_front(upstream: str, url: str, rest: str) -> None:
     urls = OwnUrls(parse_upstream(upstream), FRONT, {"10.0.0.5"})
     assert urls.own(url) == FRONT + rest
     assert not urls.is_foreign(url)
+
+
+@st.composite
+def _spellings(draw: st.DrawFn, address: int) -> str:
+    """An IPv4 address as https://url.spec.whatwg.org/#concept-ipv4-parser reads it, however many parts it has."""
+    count = draw(st.integers(1, 4))
+    octets = list(address.to_bytes(4, "big"))
+    numbers = [*octets[: count - 1], int.from_bytes(octets[count - 1 :], "big")]
+    zeros = st.integers(0, 30).map(lambda many: "0" * many)
+    return ".".join(
+        draw(
+            st.one_of(
+                st.just(str(number)),
+                zeros.map(lambda lead, number=number: f"0x{lead}{number:x}"),
+                zeros.map(lambda lead, number=number: f"0X{lead}{number:X}"),
+                zeros.map(lambda lead, number=number: f"0{lead}{number:o}"),
+            )
+        )
+        for number in numbers
+    )
+
+
+@given(st.integers(1, 2**32 - 1).flatmap(lambda address: st.tuples(st.just(address), _spellings(address))))
+def test_every_spelling_of_an_address_is_one_place(known: tuple[int, str]) -> None:
+    address, spelling = known
+    upstream = f"http://{ipaddress.IPv4Address(address)}:8000"
+    assert OwnUrls(parse_upstream(upstream), FRONT).own(f"http://{spelling}:8000/x") == FRONT + "/x"
+
+
+@pytest.mark.parametrize("host", ["1.2.3.4.5", "1.2.3.", "256.1.1.1", "1.2.3.256", "0x1g.1", "4294967296", "08.1", ""])
+def test_what_is_no_address_is_taken_for_none(host: str) -> None:
+    assert not same_place(f"http://{host}:80/", "http://1.2.3.4:80/")
+    assert not same_place(f"http://{host}:80/", "http://0.0.0.0:80/")
 
 
 @pytest.mark.parametrize(
