@@ -74,6 +74,7 @@ def test_any_baggage_can_be_read(text):
         ({"name": 5, "version": ["1"]}, Peer(None, None)),
         ({"name": "a\ud800\0b", "version": ""}, Peer("a\ufffd\0b", None)),
         ({"name": "x" * 500}, Peer(bounded("x" * 500), None)),
+        ({"name": "at https://me:pw@h/mcp?key=k"}, Peer("at https://h/mcp", None)),
         ("c", None),
         (None, None),
         ([], None),

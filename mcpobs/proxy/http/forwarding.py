@@ -188,6 +188,8 @@ def origin_form(method: str, target: str, names_us: Callable[[str], bool]) -> st
         authority, target = absolute.groups()
         if "@" in authority or not names_us(authority):
             raise TargetError(421, "the request target names another server")
+        if not target and method == "OPTIONS":
+            return "*"  # RFC 9112, 3.2.4
         if not target.startswith("/"):
             target = "/" + target
     try:

@@ -81,6 +81,7 @@ def test_rotel_in_between_changes_nothing(
 
 def test_otel_cli_delivers_each_of_its_spans(senders: Senders, tmp_path: Path, home: Path) -> None:
     sent = {}
+    began_s = int(time.time()) - 3_600
     with collecting(tmp_path, home) as collect:
         environment = {
             "PATH": os.environ["PATH"],
@@ -93,8 +94,17 @@ def test_otel_cli_delivers_each_of_its_spans(senders: Senders, tmp_path: Path, h
             parent = f"{number + 200:016x}"
             sent[trace_id, span_id] = (number, parent)
             said = ["--service", f"cli 🖥 {number}", "--trace-id", trace_id, "--span-id", span_id]
-            said += ["--traceparent", f"00-{trace_id}-{parent}-01", "--start", f"{number}000000001"]
-            said += ["--end", f"{number}000000042", "--status", "ERROR", "--message", "ошибка", "-a", "text=ünï"]
+            said += ["--traceparent", f"00-{trace_id}-{parent}-01", "--start", f"{began_s + number}000000001"]
+            said += [
+                "--end",
+                f"{began_s + number}000000042",
+                "--status",
+                "ERROR",
+                "--message",
+                "ошибка",
+                "-a",
+                "text=ünï",
+            ]
             said += [
                 "-a",
                 f"int:n={2**62 + number}",
@@ -119,7 +129,7 @@ def test_otel_cli_delivers_each_of_its_spans(senders: Senders, tmp_path: Path, h
             "ошибка",
         )
         assert (row["parent_span_id"], row["service_name"]) == (parent, f"cli 🖥 {number}")
-        assert (row["start_unix_nano"], row["duration_ns"]) == (number * 10**9 + 1, 41)
+        assert (row["start_unix_nano"], row["duration_ns"]) == ((began_s + number) * 10**9 + 1, 41)
         assert row["attributes"] == {
             "text": {"s": "ünï"},
             "n": {"i": str(2**62 + number)},

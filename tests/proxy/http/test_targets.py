@@ -205,6 +205,11 @@ def test_an_absolute_target_that_names_us_is_its_path(target: str, path: str) ->
     assert origin_form("GET", target, lambda authority: authority == "us") == path
 
 
+def test_an_absolute_target_without_a_path_asks_about_the_server_as_a_whole() -> None:
+    assert origin_form("OPTIONS", "http://us", lambda authority: authority == "us") == "*"
+    assert origin_form("OPTIONS", "http://us/", lambda authority: authority == "us") == "/"
+
+
 def test_the_server_is_reached_at_an_ipv6_address(tmp_path: Path) -> None:
     async def run() -> None:
         async with raw_server("::1") as upstream:
