@@ -99,11 +99,12 @@ class _Honest:
             self.acknowledged |= ids
 
 
-def run(lake: Path, hostile: int, seed: int, *, seconds: float = 0) -> Figures:
-    """Plays `hostile` requests beside honest traffic; with none of them, honest traffic for so many seconds."""
+def run(lake: Path, hostile: int, seed: int, *, seconds: float = 0, redact: bool = False) -> Figures:
+    """Plays `hostile` requests beside honest traffic; with none of them, honest traffic for so many seconds. `redact` is
+    the collector's option."""
     figures = Figures()
     ports = {"http": free_port(), "grpc": free_port()}
-    collector = _start(lake, ports)
+    collector = _start(lake, ports, redact)
     memory = _Memory(collector.pid)
     honest = [_Honest(ports[protocol], protocol) for protocol in HONEST_CLIENTS]
     began = time.monotonic()
@@ -196,8 +197,8 @@ def _peak_mib(pid: int) -> float:
     return 0.0
 
 
-def _start(lake: Path, ports: dict[str, int]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "mcpobs", "collect", "--lake", str(lake)]
+def _start(lake: Path, ports: dict[str, int], redact: bool) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "mcpobs", "collect", "--lake", str(lake), *(["--redact"] if redact else [])]
     command += ["--http", f"127.0.0.1:{ports['http']}", "--grpc", f"127.0.0.1:{ports['grpc']}"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60

@@ -209,6 +209,67 @@ def _large(rng: Random, kind: str) -> Hostile:
     return _zipped(kind, request.SerializeToString())
 
 
+_SCOPES = (
+    *("fastmcp", "logfire.mcp", "mcp-python-sdk", "mcp-gateway", "agentgateway", "mcpobs", "sentry.python", ""),
+    *("opentelemetry.instrumentation.mcp.instrumentation", "openinference.instrumentation.mcp"),
+)
+_NAMES_OF_SPANS = (
+    "MCP server handle request",
+    "MCP request: tools/call x",
+    "tool.invoke",
+    "tools/call x",
+    "mcp.server",
+)
+_READ = (
+    *("request", "response", "success", "http.status", "mcp.method.name", "mcp.request.id", "mcp.transport"),
+    *("mcp.tool.name", "mcp.tool.result.is_error", "mcp.prompt.name", "mcp.resource.uri", "mcp.protocol_version"),
+    *("traceloop.entity.name", "traceloop.entity.output", "traceloop.workflow.name", "fastmcp.server.name"),
+    *("sentry.op", "rpc.method", "tool.name", "prompt.id", "resource.uri", "user.email", "jwt.sub", "error.type"),
+    *("mcpobs.result.items", "mcpobs.cost.microusd", "mcpobs.sequence", "gen_ai.conversation.id", "enduser.id"),
+)
+_TEXTS = (
+    *("[Scrubbed due to 'password']", '{"method":"tools/ca', "{", "[]", "{}", "null", '"', "NaN", "1e400", "-1"),
+    *("9" * 400, "\0", '{"method":{"a":[1]},"params":[]}', '{"params":{"name":5}}', "\ufffd" * 3, "x" * 100_000),
+)
+
+
+def _dialects(rng: Random, kind: str) -> Hostile:
+    """Attributes that dialects read, with half a text or a value of another type, in one request with honest forms."""
+    request, scope = _request()
+    for _ in range(rng.randrange(1, 6)):
+        scope.scope.name = rng.choice(_SCOPES)
+        for _ in range(rng.randrange(1, 10)):
+            span = _span(rng, scope, name=rng.choice(_NAMES_OF_SPANS))
+            for key in rng.sample(_READ, rng.randrange(1, 9)):
+                value = span.attributes.add(key=key).value
+                match rng.randrange(6):
+                    case 0:
+                        value.int_value = rng.choice((0, -1, 2**63 - 1, -(2**63)))
+                    case 1:
+                        value.double_value = rng.choice((float("nan"), float("inf"), 1e308, -0.0, 0.5))
+                    case 2:
+                        value.bool_value = rng.random() < 0.5
+                    case 3:
+                        value.array_value.values.add().string_value = rng.choice(_TEXTS)
+                    case _:
+                        value.string_value = rng.choice(_TEXTS)
+        scope = request.resource_spans[0].scope_spans.add()
+    return _plain(kind, request)
+
+
+def _near_the_limit(rng: Random, kind: str) -> Hostile:
+    """Small on the wire, and just below the limit of what a request expands to; many of them make a batch."""
+    request, scope = _request()
+    request.resource_spans[0].resource.attributes.add(key="pad").value.string_value = rng.choice("xyz") * 33_000
+    now = time.time_ns()
+    for number in range(1_900):
+        span = _span(rng, scope)
+        session = span.attributes.add(key="mcpobs.session.start_unix_nano")
+        session.value.int_value = now - number % 37 * _DAY_NS
+        span.attributes.add(key="mcpobs.session.id").value.string_value = f"s{number % 37}"
+    return _zipped(kind, request.SerializeToString())
+
+
 def _wrong(rng: Random, kind: str) -> Hostile:
     """What is no OTLP: other types, other codings, bodies that end early, pages of another site."""
     return rng.choice(
@@ -234,6 +295,8 @@ KINDS: dict[str, tuple[float, Callable[[Random, str], Hostile]]] = {
     "times": (10, _times),
     "nesting": (8, _nesting),
     "large": (2, _large),
+    "dialects": (8, _dialects),
+    "near the limit": (1, _near_the_limit),
     "shared parts": (2, _shared_parts),
     "empty parts": (1.5, _empty_parts),
     "bomb": (0.5, _bomb),
