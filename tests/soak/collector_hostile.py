@@ -100,8 +100,8 @@ class _Honest:
 
 
 def run(lake: Path, hostile: int, seed: int, *, seconds: float = 0, redact: bool = False) -> Figures:
-    """Plays `hostile` requests beside honest traffic; with none of them, honest traffic for so many seconds. `redact` is
-    the collector's option."""
+    """Plays `hostile` requests beside honest traffic; with none of them, honest traffic for so many seconds. `redact`
+    is the collector's option."""
     figures = Figures()
     ports = {"http": free_port(), "grpc": free_port()}
     collector = _start(lake, ports, redact)
