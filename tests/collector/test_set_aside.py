@@ -78,7 +78,11 @@ def test_spans_beyond_the_limit_are_a_partial_success_that_names_it(tmp_path: Pa
     assert ids < _ids(tmp_path / "lake")
 
 
-@pytest.mark.parametrize("body", [FLOODS["empty objects"], FLOODS["arrays that are never closed"], b"{" * 100])
+@pytest.mark.parametrize(
+    "body",
+    [FLOODS["empty objects"], FLOODS["arrays that are never closed"], b"{" * 100],
+    ids=["empty objects", "never closed", "short"],
+)
 def test_a_flood_of_values_is_refused_and_counted_by_reason(tmp_path: Path, body: bytes) -> None:
     async def run() -> None:
         async with open_intake(tmp_path / "lake") as intake:
