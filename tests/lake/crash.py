@@ -91,7 +91,14 @@ def run(lake: Path, *, rounds: int, writers: int, seed: int) -> Figures:
         how = rng.choice(["commit", "compact"])
         return subprocess.Popen([sys.executable, "-c", _COMMITTER, str(lake), how])
 
+    def wait_for_a_note() -> None:
+        """Kills that come before any writer has written show nothing: a slow machine needs seconds to start one."""
+        until = time.monotonic() + 60
+        while not _acknowledged(notes) and time.monotonic() < until:
+            time.sleep(0.02)
+
     running = [start_writer() for _ in range(writers)]
+    wait_for_a_note()
     committer = start_committer()
     try:
         for _ in range(rounds):
