@@ -56,11 +56,6 @@ class Dialect:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def attribute(name: str) -> str:
-    """The text of an attribute that has no column of its own."""
-    return f"""json_extract_string(attributes, '$."{name}"')"""
-
-
 def outcome(*cases: str) -> str:
     """Outcome of an operation by error.type, rpc.response.status_code and status, as the conventions define them."""
     faults = ", ".join(f"'{code}'" for code in sorted(CALLER_FAULTS))
