@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from mcpobs.lake.dialects import gateways, instrumentations, servers
-from mcpobs.lake.dialects.dialect import PLAIN, Dialect
+from mcpobs.lake.dialects.dialect import PLAIN, Dialect, with_resource_uri
 from mcpobs.lake.dialects.names import LONGEST, bounded
 from mcpobs.lake.dialects.redaction import redacted
 from mcpobs.lake.dialects.texts import with_texts
@@ -69,9 +69,10 @@ def translated(
     `redact` leaves out what may be content.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
-    columns = ", ".join(
-        f"cast({_expression(column, places)} as {type_}) as {column}" for column, type_ in stored.items()
-    )
+    expressions = {column: _expression(column, places) for column in stored}
+    if redact:  # it is counted and goes: up to 6 bytes for each of its own would be in memory several times
+        expressions["attributes"] = with_resource_uri("'null'")
+    columns = ", ".join(f"cast({expressions[column]} as {type_}) as {column}" for column, type_ in stored.items())
     derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
     names = ", ".join(bounded(column) if long_names else column for column in TYPES)
     spans = placed_in_time(_with_texts(placed(raw), places, stored), received, accepted or Accepted())

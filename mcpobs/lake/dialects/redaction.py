@@ -6,7 +6,7 @@ list; docs/redaction.md tells users what that is. How many values went is counte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mcpobs import semconv
@@ -78,6 +78,7 @@ RESOURCE: Final[tuple[str, ...]] = (
 )
 
 MAX_VALUE: Final = 256
+_LARGE_BYTES: Final = 1 << 20
 _TOKEN = "[A-Za-z0-9_.:/$-]{1,128}"
 _OTHER = "_OTHER"  # as the conventions call an error.type that has no name
 _OURS = f"scope_name = '{semconv.SCOPE_NAME}'"
@@ -114,8 +115,8 @@ _IF_PLAIN_PATH = (
 )
 """A path stays that `masking` leaves as it is; quotes are around it, and nothing in it is escaped."""
 _REMOVED = (
-    "coalesce(len(attributes_names), 0) - coalesce(len(kept_attributes), 0) "
-    "+ coalesce(len(resource_names), 0) - coalesce(len(kept_resource), 0) "
+    "coalesce(attributes_members, len(attributes_names), 0) - coalesce(len(kept_attributes), 0) "
+    "+ coalesce(resource_members, len(resource_names), 0) - coalesce(len(kept_resource), 0) "
     "+ coalesce(json_array_length(events), 0) + case when error_message is null then 0 else 1 end"
 )
 _ONLY_OURS = ("args_features", "args_shape", "result_shape", "findings", "http_headers", "cost_paths")
@@ -143,16 +144,26 @@ _COLUMNS: Final[dict[str, str]] = {
 }
 
 
+def _parsed(column: str, names: Sequence[str]) -> str:
+    """Names and values of the members of an object. Of a large one those of these names, because DuckDB takes six times
+    the size of a value to write it."""
+    listed = ", ".join(map(quoted, names))
+    paths = ", ".join(quoted(f'$."{name}"') for name in names)
+    is_large = f"strlen({column}) > {_LARGE_BYTES}"
+    return (
+        f"case when {is_large} then [{listed}] else json_keys({column}) end as {column}_names, "
+        f"case when {is_large} then json_extract({column}, [{paths}]) else json_extract({column}, '$.*') end "
+        f"as {column}_values, case when {is_large} then len(json_keys({column})) end as {column}_members"
+    )
+
+
 def redacted(rows: str) -> str:
     """A select with the lake's columns of a select that has them, without what may be content."""
     columns = ", ".join(
         f"cast({_COLUMNS[name]} as {type_}) as {name}" if name in _COLUMNS else name for name, type_ in TYPES.items()
     )
     # Each level is computed once, and each function that reads JSON holds some ten times its text in memory.
-    parsed = ", ".join(
-        f"json_keys({column}) as {column}_names, json_extract({column}, '$.*') as {column}_values"
-        for column in ("attributes", "resource")
-    )
+    parsed = f"{_parsed('attributes', (*ATTRIBUTES, semconv.URL_PATH))}, {_parsed('resource', RESOURCE)}"
     kept = (
         f"{_kept('attributes', ATTRIBUTES, _IF_PLAIN_PATH)} as kept_attributes, "
         f"{_kept('resource', RESOURCE)} as kept_resource"
