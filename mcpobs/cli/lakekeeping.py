@@ -11,6 +11,7 @@ from mcpobs.cli.explaining import explained
 from mcpobs.cli.printing import emit, say
 from mcpobs.lake import maintain
 from mcpobs.lake import retry as retrying
+from mcpobs.lake.backlog import is_redacted
 from mcpobs.lake.inspection import Inspection, inspect
 from mcpobs.lake.quarantine import NONE_DELETED, Deleted, SetAside
 from mcpobs.lake.vacuum import GRACE_S
@@ -239,7 +240,10 @@ def _quarantine(found: Sequence[SetAside], deleted: Deleted = NONE_DELETED) -> s
 
 def _warn_of_quarantine(found: Sequence[SetAside]) -> None:
     for one in found[:MOST_WARNINGS]:
-        say(f"warning: {one.path} was set aside: {one.why}", "`mcpobs lake retry` tries again to commit it")
+        hint = "`mcpobs lake retry` tries again to commit it"
+        if is_redacted(one.segment):
+            hint += "; until then its content is not redacted"
+        say(f"warning: {one.path} was set aside: {one.why}", hint)
     if len(found) > MOST_WARNINGS:
         say(f"warning: {len(found) - MOST_WARNINGS:,} more segments were set aside", "--json lists all of them")
 

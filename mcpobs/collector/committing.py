@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import orjson
 
-from mcpobs.errors import EXIT_OK, EXIT_USAGE, McpobsError
+from mcpobs.errors import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, McpobsError
 from mcpobs.lake import memory
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> int:
     woken: bool | None = True
     while woken is not None:
         woken = _wait()
-        committing.commit(busy=bool(woken))
+        if not committing.commit(busy=bool(woken)):
+            return EXIT_UNAVAILABLE
     return EXIT_OK
 
 
@@ -77,9 +78,10 @@ class _Committing:
         self._lake = lake
         self._kept: Receiving | None = None
 
-    def commit(self, busy: bool) -> None:
+    def commit(self, busy: bool) -> bool:
+        """False if the process has to end, so that another begins with its memory free."""
         from mcpobs.lake.received import keep
-        from mcpobs.lake.writer import commit
+        from mcpobs.lake.writer import ROOM_BYTES, commit
 
         reporter = _Reporter()
         try:
@@ -91,10 +93,11 @@ class _Committing:
         except McpobsError as error:
             self._kept = None
             reporter.failed(error.message)
-            return
+            return memory.is_obtainable(ROOM_BYTES)
         if done.failures:
             self._kept = None
         reporter.report(done)
+        return True
 
 
 class _Reporter:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from mcpobs import safefile
+from mcpobs.lake import quarantine
 from mcpobs.lake.engine import Connection, EngineError, Interrupted, identifier, quoted
 from mcpobs.lake.schema import PARTITION, TYPES, suffix
 from mcpobs.lake.snapshot import DataFile
@@ -106,5 +107,5 @@ def hidden_damage(connection: Connection, table: Path, file: DataFile) -> str | 
     except Interrupted:
         raise  # somebody ended the reading: that says nothing about the file
     except EngineError as error:
-        return str(error).splitlines()[0]
+        return quarantine.described(error)
     return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mcpobs import safefile
 from mcpobs.errors import LakeError
-from mcpobs.lake import backlog
+from mcpobs.lake import backlog, quarantine
 from mcpobs.lake.engine import Connection, EngineError, connect
 
 LOCK_FILE = "commit.lock"
@@ -89,7 +89,7 @@ def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Conn
         yield connection, work
     except EngineError as error:
         raise LakeError(
-            f"cannot write to the lake at {lake}: {str(error).splitlines()[0]}",
+            f"cannot write to the lake at {lake}: {quarantine.described(error)}",
             "check the free space; nothing is lost: what was not committed is still in the spool",
         ) from error
     finally:

@@ -156,7 +156,7 @@ def prune(
                     continue
                 kept = _rewrite(connection, table, file, cutoff_unix_nano)
             except EngineError as error:
-                damaged.append((file, str(error).splitlines()[0]))
+                damaged.append((file, quarantine.described(error)))
                 continue
             if kept is not None and kept.rows == file.rows:
                 (table / kept.path).unlink()  # nothing in it was old: its statistics were missing
@@ -231,7 +231,7 @@ def _readable(
             if why is None:
                 cold.columns_of(connection, table, [file])
         except EngineError as error:
-            why = str(error).splitlines()[0]
+            why = quarantine.described(error)
         if why is None:
             good.append(file)
         else:

@@ -1,8 +1,15 @@
-"""Bounds the memory of the process that calls it. Knows nothing of the lake."""
+"""Bounds the memory of the process that calls it, and finds out what is left of it and of the machine's. Knows nothing
+of the lake."""
 
 from __future__ import annotations
 
+import errno
+import mmap
+import sys
 from contextlib import suppress
+from pathlib import Path
+
+_MACHINE = Path("/")
 
 
 def limit(data_bytes: int) -> None:
@@ -13,3 +20,76 @@ def limit(data_bytes: int) -> None:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard == resource.RLIM_INFINITY or hard > data_bytes:
             resource.setrlimit(resource.RLIMIT_DATA, (data_bytes, hard))
+
+
+def is_limited_below(size_bytes: int) -> bool:
+    """Whether a limit of the process allows it less than this."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        limits = (resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_DATA, resource.RLIMIT_AS))
+        return any(found != resource.RLIM_INFINITY and found < size_bytes for found in limits)
+    return False
+
+
+def is_obtainable(size_bytes: int) -> bool:
+    """Whether the process could get that much more. Touches none of it."""
+    try:
+        mmap.mmap(-1, size_bytes, **({} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE})).close()
+    except (MemoryError, OSError):
+        return False
+    return True
+
+
+def is_lacking(error: BaseException | None) -> bool:
+    """Whether an error, or its cause, says that an allocation failed."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        if type(error).__name__ == "OutOfMemoryException":  # DuckDB's, by name: this module does not load it
+            return True
+        error = error.__cause__
+    return False
+
+
+def of_machine_bytes(root: Path = _MACHINE) -> int | None:
+    """What the machine has left, or the container; None if it does not say."""
+    found = [_available(root), *_of_groups(root)]
+    return min((size for size in found if size is not None), default=None)
+
+
+def _available(root: Path) -> int | None:
+    with suppress(OSError, ValueError, IndexError):
+        for line in (root / "proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    return None
+
+
+def _of_groups(root: Path) -> list[int | None]:
+    """What is left in the control group of the process, and in each above it."""
+    found: list[int | None] = []
+    with suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "":
+                top, most, used = root / "sys/fs/cgroup", "memory.max", "memory.current"
+            elif "memory" in controllers.split(","):
+                top, most, used = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            else:
+                continue
+            group = top / path.lstrip("/")
+            for folder in (group, *group.parents):
+                if top in (folder, *folder.parents):
+                    found.append(_left(folder, most, used))
+    return found
+
+
+def _left(group: Path, most: str, used: str) -> int | None:
+    """Pages of files count as left: the kernel takes them back."""
+    with suppress(OSError, ValueError):
+        limit_bytes = int((group / most).read_text())  # or "max"
+        facts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        cached = sum(int(facts.get(name, 0)) for name in ("inactive_file", "active_file"))
+        return limit_bytes - int((group / used).read_text()) + cached
+    return None

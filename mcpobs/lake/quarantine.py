@@ -5,7 +5,8 @@ A file there keeps the name of its segment. Beside it lies a small JSON file tha
 may be a part of a segment of the collector's log: the requests that fail, the others were committed.
 
 `Attempts` finds a segment that kills the committer. Nothing is set aside because of the environment: a full disk, a
-missing permission and a lack of memory on the whole machine say nothing about a segment.
+missing permission and a lack of memory on the whole machine say nothing about a segment. A note names the class of an
+error and never quotes data.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import os
 import signal
 import stat
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mcpobs.errors import LakeError
+from mcpobs.errors import LakeError, McpobsError
+from mcpobs.lake import memory
 from mcpobs.lake.backlog import SPOOL, WAL, Found, Store
 from mcpobs.lake.delta import sync
 from mcpobs.segment import Segment, parse_name
@@ -40,7 +43,11 @@ be committed must not fill the disk with it."""
 _NOTE_SUFFIX: Final = ".json"
 _DELETED_FILE: Final = "deleted.json"
 _FREE_BYTES: Final = 64 << 20
-"""A disk with less, and a process that cannot get as much memory, is the cause of a failure."""
+"""A disk or a machine with less is the cause of a failure."""
+_ENOUGH_BYTES: Final = 1 << 30
+"""A process that may have less memory is the cause of a lack of it; a commit takes up to 500 MB."""
+_TELLING: Final = ("IOException", "PermissionException", "MalformedError", "TooManyValuesError")
+"""Classes whose text names files and places, and no data."""
 _WHY_CHARACTERS: Final = 500
 
 
@@ -139,21 +146,43 @@ def remove(one: SetAside) -> None:
 
 
 def described(error: BaseException) -> str:
-    """An error in one line, for a note."""
-    if isinstance(error, MemoryError):
+    """An error in one line for a note or a message: its class and where it came from, and no text that may hold data.
+
+    What DuckDB says quotes the value that it could not convert: content that a redacting collector must not show.
+    """
+    if memory.is_lacking(error):
         return "out of memory"
-    text = next(iter(str(error).strip().splitlines()), "")
-    return (f"{type(error).__name__}: {text}" if text else type(error).__name__)[:_WHY_CHARACTERS]
+    name = type(error).__name__
+    if isinstance(error, McpobsError):
+        return error.message[:_WHY_CHARACTERS]
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{name}: {os.strerror(error.errno)}"
+    if name in _TELLING:
+        return f"{name}: {next(iter(str(error).strip().splitlines()), '')}"[:_WHY_CHARACTERS]
+    return f"{name} in {_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    """The innermost of our functions that an error came through."""
+    place = "another module"
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith("mcpobs."):
+            place = f"{module}.{frame.f_code.co_name}"
+    return place
 
 
 def is_environmental(error: BaseException, lake: Path) -> bool:
-    """True if a failure says nothing about the segments that were being committed."""
+    """True if a failure says nothing about the segments that were being committed: the machine lacks disk space, memory
+    or a permission. A segment that takes more memory than the process may have fails by its own fault."""
+    if memory.is_lacking(error):
+        if "max_temp_directory_size" in str(error):  # the disk had no room for what does not fit into memory
+            return True
+        return memory.is_limited_below(_ENOUGH_BYTES) or not _has_memory()
     if isinstance(error, OSError | LakeError):
         return True
     # DuckDB's exceptions by name, for this module does not load it
     if type(error).__name__ in ("IOException", "PermissionException", "InterruptException"):
-        return True
-    if "max_temp_directory_size" in str(error):  # the disk had no room for what does not fit into memory
         return True
     return not (_has_space(lake) and _has_memory())
 
@@ -175,11 +204,8 @@ def _has_space(lake: Path) -> bool:
 
 
 def _has_memory() -> bool:
-    try:
-        bytearray(_FREE_BYTES)
-    except MemoryError:
-        return False
-    return True
+    left_bytes = memory.of_machine_bytes()
+    return left_bytes is None or left_bytes >= _FREE_BYTES
 
 
 class Attempts:

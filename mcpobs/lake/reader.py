@@ -115,7 +115,7 @@ def open_reading(
         raise LakeError(f"the spool of {lake} keeps changing while it is read", "try again")
     except EngineError as error:
         _discard(connection, private)
-        reason = str(error).splitlines()[0]
+        reason = quarantine.described(error)
         raise LakeError(
             f"cannot read the lake at {lake}: {reason}", "`mcpobs lake info` names what is damaged"
         ) from error

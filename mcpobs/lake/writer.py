@@ -22,12 +22,12 @@ from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import LakeError
-from mcpobs.lake import backlog, cold, delta, hot, parquet, quarantine, repeated, snapshot, totals
+from mcpobs.lake import backlog, cold, delta, hot, memory, parquet, quarantine, repeated, snapshot, totals
 from mcpobs.lake.backlog import SPOOL, WAL, Found, Store
 from mcpobs.lake.delta import Progress
 from mcpobs.lake.engine import Connection, EngineError, connect
 from mcpobs.lake.hot import Loaded
-from mcpobs.lake.lock import committer, exclusive
+from mcpobs.lake.lock import MEMORY_BYTES, committer, exclusive
 from mcpobs.lake.merge import join
 from mcpobs.lake.place import require_lake, table_of
 from mcpobs.lake.schema import PARTITION, TYPES
@@ -53,6 +53,11 @@ FEW_FILES = 4  # small ones in a partition that are joined where the table has T
 MOST_JOINED = 16  # files that a commit makes for that; FEW_FILES if busy
 MOST_PARTITIONS = 16
 """Of received spans in one commit: each is a file, and some 50 ms. The rest go to the partition of their receipt."""
+MOST_DIVISIONS = 64
+"""How often requests of a batch are halved to find the spans that cannot be stored: one of 8,192 takes 13. What fails
+beyond that is set aside with the spans beside it: each try takes 50 ms, and a sender decides about their number."""
+ROOM_BYTES = 384 << 20
+"""A process that cannot get as much memory starts no further batch."""
 RECEIPT_SPAN_NS = 60 * 10**9
 """Segments of the log that are moved at a time have one receipt, exact to this."""
 
@@ -185,12 +190,17 @@ def _move(
                     else:
                         kept = kept or _receiving(connection, work)
                         apart = attempts.must_go_alone(batch[0])
-                        stored = _store_in_parts(kept, lake, table, state, batch, apart)
+                        stored = _store_in_parts(kept, work, lake, table, state, batch, apart)
             except Exception as error:  # whatever it is, the next segments go on
                 if quarantine.is_environmental(error, lake):
                     attempts.forget()
                     raise _of_the_environment(error, lake) from error
                 attempts.failed(quarantine.described(error))
+                if not memory.is_obtainable(ROOM_BYTES):  # the next segments would fail by no fault of their own
+                    raise LakeError(
+                        f"cannot write to the lake at {lake}: this process has no memory left",
+                        "nothing is lost: another process tries again what was not committed",
+                    ) from error
                 raise _BatchError(replace(done, failures=done.failures + 1)) from error
             done = _commit(table, state, batch, stored, covered.renewed, done)
             step(done)
@@ -223,7 +233,8 @@ def commit_set_aside(lake: Path, name: str) -> Commit:
                 if one.store is SPOOL:
                     stored = _store_rows(connection, work, table, state, [found])
                 else:
-                    stored = _store_in_parts(_receiving(connection, work), lake, table, state, [found], apart=True)
+                    receiving = _receiving(connection, work)
+                    stored = _store_in_parts(receiving, work, lake, table, state, [found], apart=True)
             except Exception as error:
                 if quarantine.is_environmental(error, lake):
                     raise _of_the_environment(error, lake) from error
@@ -318,10 +329,10 @@ def _receiving(connection: Connection, work: Path) -> Receiving:
 
 
 def _store_in_parts(
-    receiving: Receiving, lake: Path, table: Path, state: Snapshot, batch: list[Found], apart: bool
+    receiving: Receiving, work: Path, lake: Path, table: Path, state: Snapshot, batch: list[Found], apart: bool
 ) -> _Stored:
     """Stores requests in parts of bounded size, which become files of one commit. With `apart` a part that fails is
-    halved, down to the requests that fail alone; those are set aside."""
+    halved, down to the spans that fail alone; those are set aside."""
     from mcpobs.lake import received, wal
 
     requests = received.read([found.path for found in batch])
@@ -329,6 +340,7 @@ def _store_in_parts(
     received_unix_nano = max(found.path.stat().st_mtime_ns for found in batch)
     stored = _Stored([], requests.damaged, 0)
     waiting = requests.parts
+    divisions = MOST_DIVISIONS
     refused: list[Body] = []
     why = ""
     while waiting:
@@ -339,12 +351,14 @@ def _store_in_parts(
             receiving.take(part, received_unix_nano, redact=_redact(batch[0]))
             more = _store_requests(receiving, table, known)
         except Exception as error:
-            if not apart or quarantine.is_environmental(error, lake) or not usable(receiving.connection):
+            if not apart or quarantine.is_environmental(error, lake) or not memory.is_obtainable(ROOM_BYTES):
                 raise
-            if len(part) > 1:
-                middle = len(part) // 2
-                waiting = [part[:middle], part[middle:], *waiting]
-            else:
+            if not usable(receiving.connection):
+                receiving = _receiving(connect(spill=work, memory_bytes=MEMORY_BYTES), work)
+            halved = _halved(part, divisions)
+            divisions -= len(part) == 1
+            waiting = [*halved, *waiting]
+            if not halved:
                 refused += part
                 why = quarantine.described(error)
             continue
@@ -357,6 +371,16 @@ def _store_in_parts(
     if refused:
         quarantine.set_aside_content(lake, batch[0], wal.encoded(refused), why, attempts=2)
     return replace(stored, refused=len(refused))
+
+
+def _halved(part: list[Body], divisions: int) -> list[list[Body]]:
+    """The halves of some requests, or of the spans of one; empty if there is nothing to divide."""
+    from mcpobs.lake.otlp.halves import halves
+
+    if len(part) > 1:
+        middle = len(part) // 2
+        return [part[:middle], part[middle:]]
+    return [[half] for half in (halves(part[0]) if divisions > 0 else None) or ()]
 
 
 def _of_the_environment(error: Exception, lake: Path) -> Exception:

@@ -19,10 +19,11 @@ import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mcpobs.errors import LakeError
 from mcpobs.keys import open_folder
-from mcpobs.lake import backlog, hot, quarantine, received, writer
+from mcpobs.lake import backlog, hot, memory, quarantine, received, writer
 from mcpobs.lake.backlog import SPOOL, WAL, Found
 from mcpobs.lake.inspection import inspect
 from mcpobs.lake.maintain import compact
@@ -117,6 +118,16 @@ def test_whatever_is_mixed_all_that_can_be_committed_is(
     assert not (lake / quarantine.ATTEMPT_FILE).exists()
 
 
+def _mixed(deadly: set[int], spans: int = 40) -> tuple[bytes, list[str]]:
+    """A request with those spans deadly; the ids of all, in order."""
+    message = ExportTraceServiceRequest.FromString(request(spans)[0])
+    found = message.resource_spans[0].scope_spans[0].spans
+    message.resource_spans[0].resource.attributes.add(key="service.name").value.string_value = "billing"
+    for number in deadly:
+        found[number].name = "deadly"
+    return message.SerializeToString(), [span.span_id.hex() for span in found]
+
+
 class _Failing(received.Receiving):
     """Fails on requests with a word in them, as an engine that finds something it cannot do."""
 
@@ -161,6 +172,93 @@ def test_a_request_that_fails_in_any_way_is_set_aside_and_the_next_are_stored(
     assert _ids(lake) == ids | more
     (aside,) = quarantine.listed(lake)
     assert type(error).__name__ in aside.why or aside.why == "out of memory"
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(deadly=st.sets(st.integers(0, 39), min_size=1, max_size=3))
+def test_a_span_that_fails_hides_no_other_of_its_request(
+    tmp_path_factory: pytest.TempPathFactory, deadly: set[int]
+) -> None:
+    lake = tmp_path_factory.mktemp("lake")
+    open_folder(lake)
+    body, ids = _mixed(deadly)
+    _logged(lake, body)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(received, "Receiving", _Failing)
+        writer.commit(lake)
+
+    bad = {ids[number] for number in deadly}
+    assert _ids(lake) == set(ids) - bad
+    with open_reading(lake) as reading:
+        assert reading.connection.execute("select distinct service_name from spans").fetchall() == [("billing",)]
+    assert retry(lake).rows == len(bad)
+    assert _ids(lake) == set(ids)
+
+
+def test_the_search_for_spans_that_fail_has_an_end(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(received, "Receiving", _Failing)
+    monkeypatch.setattr(writer, "MOST_DIVISIONS", 3)
+    body, ids = _mixed(set(range(40)))
+    good, more = request(5)
+    _logged(lake, body, good)
+
+    done = writer.commit(lake)
+
+    assert (done.rows, done.set_aside) == (5, 1)
+    assert _ids(lake) == more
+    monkeypatch.undo()
+    assert retry(lake).rows == len(ids)
+
+
+@pytest.mark.parametrize("memory_bytes", [None, 1 << 40])
+@pytest.mark.parametrize("error", [OSError(errno.ENOMEM, "Cannot allocate memory"), MemoryError()], ids=str)
+def test_a_lack_of_memory_in_the_process_alone_is_the_fault_of_what_it_works_on(
+    lake: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, memory_bytes: int | None
+) -> None:
+    monkeypatch.setattr(received, "Receiving", _Failing)
+    monkeypatch.setattr(_Failing, "error", error)
+    monkeypatch.setattr(memory, "of_machine_bytes", lambda: memory_bytes)
+    body, ids = _mixed({7})
+    _logged(lake, body)
+
+    writer.commit(lake)
+
+    assert len(_ids(lake)) == len(ids) - 1
+    (aside,) = quarantine.listed(lake)
+    assert aside.why == "out of memory"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOMEM, "Cannot allocate memory"), MemoryError()], ids=str)
+def test_a_lack_of_memory_on_the_machine_is_not(lake: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    body, ids = _mixed({7})
+    _logged(lake, body)
+    with monkeypatch.context() as patched:
+        patched.setattr(received, "Receiving", _Failing)
+        patched.setattr(_Failing, "error", error)
+        patched.setattr(memory, "of_machine_bytes", lambda: 1 << 20)
+        for _ in range(6):
+            with pytest.raises((LakeError, MemoryError)):
+                writer.commit(lake)
+    assert quarantine.listed(lake) == []
+
+    assert writer.commit(lake).rows == len(ids)
+
+
+def test_a_process_without_memory_starts_no_further_batch(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the next segments would fail, and be set aside, by no fault of their own."""
+    for deadly in (set(), {0}, set()):
+        _logged(lake, _mixed(deadly)[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(received, "Receiving", _Failing)
+        patched.setattr(_Failing, "error", MemoryError())
+        patched.setattr(memory, "is_obtainable", lambda size_bytes: False)
+        for _ in range(3):
+            with pytest.raises(LakeError, match="no memory left"):
+                writer.commit(lake)
+        writer.commit(lake)
+
+    assert len(_ids(lake)) == 80
+    assert len(quarantine.listed(lake)) == 1
 
 
 @pytest.mark.parametrize(
@@ -471,6 +569,53 @@ def test_info_names_what_is_set_aside_and_retry_brings_it_back(lake: Path) -> No
         "quarantined": [],
     }
     assert mcpobs("retry", "--lake", str(lake)).returncode == 0
+
+
+SECRET = "password=hunter2"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.InvalidInputException(f'Invalid Input Error: Malformed JSON at byte 0. Input: "{SECRET}"'),
+        duckdb.ConversionException(f"Conversion Error: Could not convert string '{SECRET}' to INT32"),
+        ValueError(f"invalid literal: {SECRET}"),
+        KeyError(SECRET),
+        OSError(errno.EIO, SECRET, SECRET),
+        UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, SECRET),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_note_names_the_class_of_an_error_and_quotes_no_data(error: Exception) -> None:
+    try:
+        quarantine._write(Path("/nowhere/at/all"), b"")
+    except OSError as real:
+        error.__traceback__ = real.__traceback__
+
+    said = quarantine.described(error)
+
+    assert type(error).__name__ in said
+    assert "hunter2" not in said
+    assert isinstance(error, OSError) or "mcpobs.lake.quarantine._write" in said
+
+
+def test_nothing_that_lake_commands_say_of_what_is_set_aside_is_content(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(received, "Receiving", _Failing)
+    monkeypatch.setattr(_Failing, "error", duckdb.ConversionException(f"Conversion Error: {SECRET}"))
+    log = Wal(lake, redact=True)
+    log.append([_deadly()[0]])
+    log.close()
+    writer.commit(lake)
+    (aside,) = quarantine.listed(lake)
+
+    shown = [mcpobs(command, "--lake", str(lake)) for command in ("info", "compact")]
+
+    assert aside.why.startswith("ConversionException in ")
+    assert not any("hunter2" in done.stdout + done.stderr for done in shown)
+    assert "its content is not redacted" in shown[0].stderr
+    assert stat.S_IMODE(aside.path.stat().st_mode) == 0o600
 
 
 def test_retry_ends_with_one_if_something_is_still_set_aside(lake: Path) -> None:

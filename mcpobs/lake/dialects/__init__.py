@@ -6,13 +6,14 @@ is as in PLAIN, which takes a span for no more than a span: it keeps everything 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from mcpobs.lake.dialects import gateways, instrumentations, servers
-from mcpobs.lake.dialects.dialect import PLAIN, Dialect
+from mcpobs.lake.dialects.dialect import PLAIN, Dialect, with_resource_uri
 from mcpobs.lake.dialects.names import LONGEST, bounded
 from mcpobs.lake.dialects.redaction import redacted
+from mcpobs.lake.dialects.texts import with_texts
 from mcpobs.lake.schema import DERIVED, SENT, TIME, TYPES
 from mcpobs.lake.times import NOW, Accepted, placed_in_time
 
@@ -44,9 +45,10 @@ def identified(raw: str) -> str:
     """A select of what schema.KEY reads of a relation with the columns of `lake/otlp/columns.py`, as it is stored, and
     `dialect` and `longest_bytes`, the size of the longest name."""
     kind = _expression("kind", PLACES)
+    spans = _with_texts(placed(raw), PLACES, ("kind",))
     return (
         f"select trace_id, span_id, {kind} as kind, {bounded('scope_name')}, {bounded('service_name')}, {TIME}, "
-        f"cast(null as bigint) as {SENT}, dialect, {LONGEST} as longest_bytes from ({placed(raw)})"
+        f"cast(null as bigint) as {SENT}, dialect, {LONGEST} as longest_bytes from ({spans})"
     )
 
 
@@ -67,14 +69,24 @@ def translated(
     `redact` leaves out what may be content.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
-    columns = ", ".join(
-        f"cast({_expression(column, places)} as {type_}) as {column}" for column, type_ in stored.items()
-    )
+    expressions = {column: _expression(column, places) for column in stored}
+    if redact:  # it is counted and goes: up to 6 bytes for each of its own would be in memory several times
+        expressions["attributes"] = with_resource_uri("'null'")
+    columns = ", ".join(f"cast({expressions[column]} as {type_}) as {column}" for column, type_ in stored.items())
     derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
     names = ", ".join(bounded(column) if long_names else column for column in TYPES)
-    spans = placed_in_time(placed(raw), received, accepted or Accepted())
+    spans = placed_in_time(_with_texts(placed(raw), places, stored), received, accepted or Accepted())
     rows = f"select {names} from (select *, {derived} from (select {columns} from ({spans})))"
     return redacted(rows) if redact else rows
+
+
+def _with_texts(spans: str, places: Collection[int], columns: Iterable[str]) -> str:
+    """Adds to spans what the expressions of some columns read of JSON."""
+    read = {}
+    for place in places:
+        own = DIALECTS[place].columns if place < len(DIALECTS) else {}
+        read[f"dialect = {place}"] = " ".join(own.get(column, "") for column in columns)
+    return with_texts(spans, read)
 
 
 def _expression(column: str, places: Collection[int]) -> str:

@@ -12,6 +12,16 @@ from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURC
 
 _MODERN = "'2026-07-28'"  # since then MCP has no session id of its own
 
+
+def with_resource_uri(value: str) -> str:
+    """The attributes, with a resource's URI, as this JSON value, where the column does not hold all of it."""
+    members = f"coalesce(left(attributes, -1) || ',', '{{') || '\"{RESOURCE_URI}\":' || {value} || '}}'"
+    return (
+        "case when at_resource_uri is null or regexp_full_match(at_resource_uri, '[A-Za-z][A-Za-z0-9+.-]*') "
+        f"then attributes else {members} end"
+    )
+
+
 PLAIN: Final[dict[str, str]] = {
     **{name.column: f"at_{name.column}" for name in COLUMNS if name.column and name.attribute},
     **{
@@ -39,9 +49,7 @@ PLAIN: Final[dict[str, str]] = {
     # of a URI the scheme; ours have no more, and where there is more it stays among the attributes
     "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",
     **PLACED,
-    "attributes": f"case when at_resource_uri is null or regexp_full_match(at_resource_uri, '[A-Za-z][A-Za-z0-9+.-]*') "
-    f"then attributes else coalesce(left(attributes, -1) || ',', '{{') || '\"{RESOURCE_URI}\":' || "
-    "cast(to_json(at_resource_uri) as varchar) || '}' end",
+    "attributes": with_resource_uri("cast(to_json(at_resource_uri) as varchar)"),
 }
 """Column to expression. A span with a method is an operation only where its kind is server or client."""
 
@@ -54,11 +62,6 @@ class Dialect:
     source: str
     matches: str
     columns: Mapping[str, str] = field(default_factory=dict)
-
-
-def attribute(name: str) -> str:
-    """The text of an attribute that has no column of its own."""
-    return f"""json_extract_string(attributes, '$."{name}"')"""
 
 
 def outcome(*cases: str) -> str:

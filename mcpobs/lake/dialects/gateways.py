@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, attribute, called_by
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, called_by
+from mcpobs.lake.dialects.texts import attribute
 
 _SUBJECT = attribute("jwt.sub")
-_HTTP_STATUS = f"cast(try_cast({attribute('http.status')} as bigint) as smallint)"
+_HTTP_STATUS = f"try_cast({attribute('http.status')} as smallint)"
 
 AGENTGATEWAY: Final = Dialect(
     name="agentgateway",

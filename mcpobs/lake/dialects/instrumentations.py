@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, attribute, outcome
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
+from mcpobs.lake.dialects.texts import attribute, member
 
 _TRACELOOP_SERVER = f"coalesce(starts_with({attribute('traceloop.entity.output')}, '['), false)"
 
@@ -30,8 +31,14 @@ OPENLLMETRY: Final = Dialect(
     },
 )
 
-_REQUEST = attribute("request")
-_RESPONSE = attribute("response")
+
+def _request(path: str) -> str:
+    return member("request", path)
+
+
+def _response(path: str) -> str:
+    return member("response", path)
+
 
 LOGFIRE: Final = Dialect(
     name="logfire",
@@ -42,20 +49,17 @@ LOGFIRE: Final = Dialect(
         **CONVENTIONS,
         # what a client handles the server asked for, and the other way about
         "kind": "case when starts_with(name, 'MCP server') then 'server' else 'client' end",
-        "method": f"coalesce({attribute('rpc.method')}, json_extract_string({_REQUEST}, '$.method'))",
-        "tool": f"case when json_extract_string({_REQUEST}, '$.method') = 'tools/call' "
-        f"then json_extract_string({_REQUEST}, '$.params.name') end",
-        "prompt": f"case when json_extract_string({_REQUEST}, '$.method') = 'prompts/get' "
-        f"then json_extract_string({_REQUEST}, '$.params.name') end",
-        "resource_uri": f"nullif(regexp_extract(json_extract_string({_REQUEST}, '$.params.uri'), "
-        "'^[A-Za-z][A-Za-z0-9+.-]*'), '')",
-        "request_id": f"json_extract_string({_REQUEST}, '$.id')",
-        "status_code": f"json_extract_string({_RESPONSE}, '$.code')",
-        "outcome": f"case when json_extract_string({_RESPONSE}, '$.isError') = 'true' then 'tool_error' "
-        f"when json_extract_string({_RESPONSE}, '$.code') in ('-32601', '-32602') then 'protocol_error' "
-        f"when json_extract_string({_RESPONSE}, '$.code') is not null or status = 2 then 'server_error' else 'ok' end",
-        "client_name": f"json_extract_string({_REQUEST}, '$.params.clientInfo.name')",
-        "client_version": f"json_extract_string({_REQUEST}, '$.params.clientInfo.version')",
+        "method": f"coalesce({attribute('rpc.method')}, {_request('$.method')})",
+        "tool": f"case when {_request('$.method')} = 'tools/call' then {_request('$.params.name')} end",
+        "prompt": f"case when {_request('$.method')} = 'prompts/get' then {_request('$.params.name')} end",
+        "resource_uri": f"nullif(regexp_extract({_request('$.params.uri')}, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",
+        "request_id": _request("$.id"),
+        "status_code": _response("$.code"),
+        "outcome": f"case when {_response('$.isError')} = 'true' then 'tool_error' "
+        f"when {_response('$.code')} in ('-32601', '-32602') then 'protocol_error' "
+        f"when {_response('$.code')} is not null or status = 2 then 'server_error' else 'ok' end",
+        "client_name": _request("$.params.clientInfo.name"),
+        "client_version": _request("$.params.clientInfo.version"),
     },
 )
 

@@ -6,10 +6,11 @@ list; docs/redaction.md tells users what that is. How many values went is counte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from mcpobs import semconv
+from mcpobs.lake.engine import quoted
 from mcpobs.lake.schema import TYPES
 from mcpobs.masking import PLAIN_PATH
 
@@ -77,45 +78,45 @@ RESOURCE: Final[tuple[str, ...]] = (
 )
 
 MAX_VALUE: Final = 256
+_LARGE_BYTES: Final = 1 << 20
 _TOKEN = "[A-Za-z0-9_.:/$-]{1,128}"
 _OTHER = "_OTHER"  # as the conventions call an error.type that has no name
 _OURS = f"scope_name = '{semconv.SCOPE_NAME}'"
-_PATH = f"""json_extract_string(attributes, '$."{semconv.URL_PATH}"')"""
 
 
-def _paths(names: Iterable[str]) -> str:
-    return "[" + ", ".join(f"""'$."{name}"'""" for name in names) + "]"
+def _kept(column: str, names: Iterable[str], other: str = "") -> str:
+    """The members of an object that stay, each as `"name":value`: of these names, and with a number, a truth value or
+    a short text, because a list or an object may hold anything. `other` is a further branch."""
+    value = "member[2]"
+    is_kept = (
+        f"(member[1] in ({', '.join(map(quoted, names))}) and left({value}, 1) not in ('[', '{{') "
+        f"and length({value}) <= {MAX_VALUE})"
+    )
+    text = f"""'"' || member[1] || '":' || {value}"""
+    return (
+        f"list_filter(list_transform(list_zip({column}_names, {column}_values), "
+        f"lambda member: case when {is_kept} then {text} {other} end), lambda text: text is not null)"
+    )
 
 
-def _is_kept(value: str) -> str:
-    """A number, a truth value or a short text: a list or an object may hold anything."""
-    return f"({value} is not null and left({value}, 1) not in ('[', '{{') and length({value}) <= {MAX_VALUE})"
-
-
-def _members(values: str, names: Iterable[str]) -> list[str]:
-    """Of a list of the JSON values of these names, those that stay, as members of an object; null if they do not."""
-    members = []
-    for place, name in enumerate(names, 1):
-        value = f"cast({values}[{place}] as varchar)"
-        members.append(f"case when {_is_kept(value)} then '\"{name}\":' || {value} end")
-    return members
-
-
-def _object(members: Iterable[str]) -> str:
-    return f"'{{' || nullif(concat_ws(',', {', '.join(members)}), '') || '}}'"
+def _object(members: str) -> str:
+    return f"'{{' || nullif(array_to_string({members}, ','), '') || '}}'"
 
 
 def _token(column: str) -> str:
     return f"case when {column} is null or regexp_full_match({column}, '{_TOKEN}') then {column} else '{_OTHER}' end"
 
 
-_PLAIN_PATH = (
-    f"case when regexp_full_match({_PATH}, '{PLAIN_PATH}') and length({_PATH}) <= {MAX_VALUE} "
-    f"then '\"{semconv.URL_PATH}\":' || cast(to_json({_PATH}) as varchar) end"
+_HTTP_METHOD = f"""json_extract_string({_object("kept_attributes")}, '$."{semconv.HTTP_METHOD}"')"""
+_IF_PLAIN_PATH = (
+    f"when member[1] = '{semconv.URL_PATH}' and length(member[2]) <= {MAX_VALUE + 2} "
+    f"""and regexp_full_match(member[2], '"({PLAIN_PATH})"') then """
+    """'"' || member[1] || '":' || member[2]"""
 )
+"""A path stays that `masking` leaves as it is; quotes are around it, and nothing in it is escaped."""
 _REMOVED = (
-    "coalesce(len(json_keys(attributes)), 0) - coalesce(len(json_keys(kept_attributes)), 0) "
-    "+ coalesce(len(json_keys(resource)), 0) - coalesce(len(json_keys(kept_resource)), 0) "
+    "coalesce(attributes_members, len(attributes_names), 0) - coalesce(len(kept_attributes), 0) "
+    "+ coalesce(resource_members, len(resource_names), 0) - coalesce(len(kept_resource), 0) "
     "+ coalesce(json_array_length(events), 0) + case when error_message is null then 0 else 1 end"
 )
 _ONLY_OURS = ("args_features", "args_shape", "result_shape", "findings", "http_headers", "cost_paths")
@@ -124,23 +125,36 @@ _COLUMNS: Final[dict[str, str]] = {
     **{column: f"case when {_OURS} then {column} end" for column in _ONLY_OURS},
     "name": f"case when name = '{semconv.LOSS_SPAN}' then name "
     f"when method is not null then {_token('method')} || coalesce(' ' || coalesce(tool, prompt), '') "
-    f"""else coalesce(json_extract_string(kept_attributes, '$."{semconv.HTTP_METHOD}"'), kind, 'span') end""",
+    f"else coalesce({_HTTP_METHOD}, kind, 'span') end",
     "method": _token("method"),
     "error_type": _token("error_type"),
     "status_code": _token("status_code"),
     "error_message": "null",
     "user_agent": r"regexp_replace(user_agent, '://\S*', '://*', 'g')",
-    "attributes": "kept_attributes",
-    "resource": "kept_resource",
+    "attributes": _object("kept_attributes"),
+    "resource": _object("kept_resource"),
     "events": "null",
     "links": 'cast(to_json(from_json(links, \'[{"trace_id":"VARCHAR","span_id":"VARCHAR"}]\')) as varchar)',
     "trace_state": "null",
     "scope": """'{"version":' || cast(to_json(case when """
     f"""regexp_full_match(json_extract_string(scope, '$.version'), '{_TOKEN}') """
     """then json_extract_string(scope, '$.version') end) as varchar) || '}'""",
-    "dropped": f"case when {_REMOVED} > 0 then cast(json_merge_patch(coalesce(dropped, '{{}}'), "
-    f"json_object('redacted', {_REMOVED})) as varchar) else dropped end",
+    "dropped": "case when removed > 0 then cast(json_merge_patch(coalesce(dropped, '{}'), "
+    "json_object('redacted', removed)) as varchar) else dropped end",
 }
+
+
+def _parsed(column: str, names: Sequence[str]) -> str:
+    """Names and values of the members of an object. Of a large one those of these names, because DuckDB takes six times
+    the size of a value to write it."""
+    listed = ", ".join(map(quoted, names))
+    paths = ", ".join(quoted(f'$."{name}"') for name in names)
+    is_large = f"strlen({column}) > {_LARGE_BYTES}"
+    return (
+        f"case when {is_large} then [{listed}] else json_keys({column}) end as {column}_names, "
+        f"case when {is_large} then json_extract({column}, [{paths}]) else json_extract({column}, '$.*') end "
+        f"as {column}_values, case when {is_large} then len(json_keys({column})) end as {column}_members"
+    )
 
 
 def redacted(rows: str) -> str:
@@ -148,10 +162,13 @@ def redacted(rows: str) -> str:
     columns = ", ".join(
         f"cast({_COLUMNS[name]} as {type_}) as {name}" if name in _COLUMNS else name for name, type_ in TYPES.items()
     )
-    kept_attributes = _object([*_members("attribute_values", ATTRIBUTES), _PLAIN_PATH])
-    kept_resource = _object(_members("resource_values", RESOURCE))
+    # Each level is computed once, and each function that reads JSON holds some ten times its text in memory.
+    parsed = f"{_parsed('attributes', (*ATTRIBUTES, semconv.URL_PATH))}, {_parsed('resource', RESOURCE)}"
+    kept = (
+        f"{_kept('attributes', ATTRIBUTES, _IF_PLAIN_PATH)} as kept_attributes, "
+        f"{_kept('resource', RESOURCE)} as kept_resource"
+    )
     return (
-        f"select {columns} from (select *, {kept_attributes} as kept_attributes, {kept_resource} as kept_resource "
-        f"from (select *, json_extract(attributes, {_paths(ATTRIBUTES)}) as attribute_values, "
-        f"json_extract(resource, {_paths(RESOURCE)}) as resource_values from ({rows})))"
+        f"select {columns} from (select *, {_REMOVED} as removed from (select *, {kept} from "
+        f"(select *, {parsed} from ({rows}))))"
     )

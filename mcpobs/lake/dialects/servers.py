@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, attribute, outcome
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
+from mcpobs.lake.dialects.texts import attribute
 from mcpobs.semconv import SCOPE_NAME
 
 MCPOBS: Final = Dialect(

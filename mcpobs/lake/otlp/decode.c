@@ -10,9 +10,10 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define ROWS_MAX (INT64_C(1) << 20)       /* of a chunk */
-#define CHUNK_BYTES ((size_t)64 << 20)    /* of the spans in a chunk: their text stays below what 32 bits can count */
-#define SHARED_BYTES ((size_t)1 << 30)    /* of the text in a chunk that spans share */
+/* DuckDB works on a chunk at a time, and each of its functions that reads JSON holds some ten times the text of it. So
+   the bounds of a chunk, not those of a request, decide how much memory a commit takes. A row may be larger. */
+#define ROWS_MAX (INT64_C(1) << 11)   /* of a chunk: as many as DuckDB's vectors hold */
+#define CHUNK_BYTES ((size_t)1 << 20) /* of the spans in a chunk, and of the text that they share, for each of them */
 #define REQUEST_BYTES ((size_t)128 << 20) /* of one request, for the same reason */
 
 /* In the order of columns.SPAN. */
@@ -112,7 +113,7 @@ typedef struct {
     Batch *batch;
     Chunk *chunk;
     int64_t spans_left;
-    size_t chunk_bytes, shared_bytes;
+    size_t chunk_bytes;
     bool in_order;   /* the span's attributes have had the known keys in their order, so far */
     bool known_cut;  /* the span from which the keys are known had another behind them, which cannot be one */
     size_t left_at;  /* where a span had another */
@@ -333,27 +334,22 @@ static void end_chunk(Call *call) {
 static void begin_chunk(Call *call) {
     int64_t rows = call->spans_left < ROWS_MAX ? call->spans_left : ROWS_MAX;
     call->chunk = new_chunk(&call->lists.run, call->batch->schema, rows);
-    call->chunk_bytes = call->shared_bytes = 0;
+    call->chunk_bytes = 0;
     for (int i = 0; i < SHARED_COUNT; i++) call->shared[i].entry = -1;
 }
 
 /* Makes room for a span of `size` bytes, and sees that what it shares with others is in the chunk. */
 static void begin_row(Call *call, size_t size) {
-    size_t shared = 0;
     for (int i = 0; i < SHARED_COUNT; i++)
-        if (call->shared[i].entry < 0) shared += call->shared[i].text.size;
+        if (!call->shared[i].is_null) size += call->shared[i].text.size;
     if (call->chunk != NULL &&
-        (call->chunk->rows == call->chunk->rows_max || call->chunk_bytes + size > CHUNK_BYTES ||
-         (shared != 0 && call->shared_bytes + shared > SHARED_BYTES)))
+        (call->chunk->rows == call->chunk->rows_max || call->chunk_bytes + size > CHUNK_BYTES))
         end_chunk(call);
     if (call->chunk == NULL) begin_chunk(call);
     for (int i = 0; i < SHARED_COUNT; i++) {
         Shared *one = &call->shared[i];
         if (one->is_null) continue;
-        if (one->entry < 0) {
-            one->entry = add_entry(&call->lists.run, call->chunk, SHARED_COLUMNS[i], &one->text);
-            call->shared_bytes += one->text.size;
-        }
+        if (one->entry < 0) one->entry = add_entry(&call->lists.run, call->chunk, SHARED_COLUMNS[i], &one->text);
         set_entry(&call->lists.run, call->chunk, SHARED_COLUMNS[i], one->entry);
     }
     call->chunk_bytes += size;

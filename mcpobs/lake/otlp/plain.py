@@ -37,6 +37,8 @@ _TYPES: Final[dict[RawType, DataType]] = {
     "smallint": DataType.int16(),
     "boolean": DataType.bool(),
 }
+_CHUNK_ROWS: Final = 1 << 11
+_CHUNK_BYTES: Final = 1 << 20
 _DICTIONARY: Final = DataType.dictionary(DataType.int32(), DataType.utf8())
 
 __all__ = ["Batch", "check", "decode", "expanded", "json_values"]
@@ -81,6 +83,7 @@ def expanded(body: Body) -> int:
 
 def decode(bodies: Sequence[Body], expanded_bytes: int = MAX_EXPANDED_BYTES) -> Batch:
     rows: list[Row] = []
+    chunks = _Chunks()
     texts: dict[str, list[str]] = {column: [] for column in _SHARED}
     for body in bodies:
         budget = _Budget(expanded_bytes)
@@ -95,8 +98,10 @@ def decode(bodies: Sequence[Body], expanded_bytes: int = MAX_EXPANDED_BYTES) -> 
                     if shared is None:  # the resource's schema URL is in the text of each scope
                         shared = of_resource | _numbered(_scope_facts(group, resource.schema_url), texts)
                     rows.append(_row(span) | shared)
+                    chunks.add(span.ByteSize() + bytes_a_span)
     columns = [_column(name, [row.get(name) for row in rows], texts.get(name)) for name in RAW]
-    return Batch(Table.from_batches([RecordBatch.from_arrays(columns, names=list(RAW))]))
+    batch = RecordBatch.from_arrays(columns, names=list(RAW))
+    return Batch(Table.from_batches([batch.slice(at, rows) for at, rows in chunks.places()] or [batch]))
 
 
 def _parsed(body: Body) -> Message:
@@ -120,6 +125,28 @@ class _Budget:
             return False
         self._bytes_left -= bytes_a_span
         return True
+
+
+class _Chunks:
+    """Which rows are handed over together: `decode.c` gives the reason for the bounds."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._bytes = 0
+
+    def add(self, size_bytes: int) -> None:
+        if not self._rows or self._rows[-1] == _CHUNK_ROWS or self._bytes + size_bytes > _CHUNK_BYTES:
+            self._rows.append(0)
+            self._bytes = 0
+        self._rows[-1] += 1
+        self._bytes += size_bytes
+
+    def places(self) -> Iterator[tuple[int, int]]:
+        """First row and number of rows of each."""
+        at = 0
+        for rows in self._rows:
+            yield at, rows
+            at += rows
 
 
 class _Resource:

@@ -19,6 +19,7 @@ from mcpobs.lake.otlp.columns import RAW
 from mcpobs.lake.otlp.request import MalformedError
 from tests.lake.otlp.decoders import BOTH, rows
 from tests.lake.otlp.test_values import SPAN, TRACE, attribute, in_a_request, string
+from tests.lake.otlp.wire import length_delimited
 
 both = pytest.mark.parametrize("decoder", BOTH)
 ONE = in_a_request(TRACE + SPAN + attribute(b"k", string(b"v")) + attribute(b"gen_ai.tool.name", string(b"t")))
@@ -66,6 +67,30 @@ def test_other_readers_of_arrow_see_the_same(decoder: Any) -> None:
     assert [list(row) for row in polars.DataFrame(batch).rows()] == wanted
     table = Table.from_arrow(batch)
     assert [list(row) for row in zip(*(table.column(name).to_pylist() for name in RAW), strict=True)] == wanted
+
+
+@both
+@pytest.mark.parametrize("spans", [[10] * 5000, [100_000] * 40, [3_000_000] * 3, [10, 3_000_000, 10, 10]], ids=str)
+def test_a_batch_comes_in_chunks_of_few_rows_and_bytes(decoder: Any, spans: list[int]) -> None:
+    """DuckDB holds a multiple of a chunk in each function, so large chunks would decide about its memory."""
+    body = in_a_request(*(TRACE + SPAN + attribute(b"k", string(b"v" * size)) for size in spans))
+
+    chunks = list(RecordBatchReader.from_stream(decoder.decode([body])))
+
+    texts = [chunk.column("attributes").to_pylist() for chunk in chunks]
+    assert [len(text) - len('{"k":""}') for chunk in texts for text in chunk] == spans
+    assert all(len(text) <= 2048 and (len(text) == 1 or sum(map(len, text)) <= 1 << 20) for text in texts)
+
+
+@both
+def test_what_spans_share_counts_for_each_of_them_in_a_chunk(decoder: Any) -> None:
+    spans = [TRACE + SPAN] * 100
+    body = in_a_request(*spans, resource=length_delimited(1, attribute(b"r", string(b"v" * 100_000), 1)))
+
+    chunks = list(RecordBatchReader.from_stream(decoder.decode([body])))
+
+    assert sum(chunk.num_rows for chunk in chunks) == 100
+    assert max(chunk.num_rows for chunk in chunks) <= 10
 
 
 @both
