@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from mcpobs.lake.dialects import gateways, instrumentations, servers
-from mcpobs.lake.dialects.dialect import PLAIN, Dialect
+from mcpobs.lake.dialects.dialect import KIND, PLAIN, Dialect
 from mcpobs.lake.dialects.names import LONGEST, bounded
 from mcpobs.lake.dialects.redaction import redacted
 from mcpobs.lake.schema import DERIVED, SENT, TIME, TYPES
@@ -30,6 +30,8 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
 )
 """The first that matches a span counts."""
 
+_SENT_KIND: Final = "sent_kind"
+
 PLACES: Final = range(len(DIALECTS) + 1)
 """Where a dialect stands in DIALECTS; the last is that of a span of none."""
 
@@ -43,9 +45,10 @@ def placed(raw: str) -> str:
 def identified(raw: str) -> str:
     """A select of what schema.KEY reads of a relation with the columns of `lake/otlp/columns.py`, as it is stored, and
     `dialect` and `longest_bytes`, the size of the longest name."""
-    kind = _expression("kind", PLACES)
+    kind, service = _expression("kind", PLACES), PLAIN["sent_service"]
     return (
-        f"select trace_id, span_id, {kind} as kind, {bounded('scope_name')}, {bounded('service_name')}, {TIME}, "
+        f"select trace_id, span_id, {kind} as kind, {_sent_kind(PLACES)} as sent_kind, {bounded('scope_name')}, "
+        f"{bounded('service_name')}, {service} as sent_service, {PLAIN['front']} as front, {TIME}, "
         f"cast(null as bigint) as {SENT}, dialect, {LONGEST} as longest_bytes from ({placed(raw)})"
     )
 
@@ -67,14 +70,21 @@ def translated(
     `redact` leaves out what may be content.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
-    columns = ", ".join(
-        f"cast({_expression(column, places)} as {type_}) as {column}" for column, type_ in stored.items()
-    )
+    expressions = {column: _expression(column, places) for column in stored if column != _SENT_KIND}
+    expressions[_SENT_KIND] = _sent_kind(places)
+    columns = ", ".join(f"cast({expressions[column]} as {type_}) as {column}" for column, type_ in stored.items())
     derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
     names = ", ".join(bounded(column) if long_names else column for column in TYPES)
     spans = placed_in_time(placed(raw), received, accepted or Accepted())
     rows = f"select {names} from (select *, {derived} from (select {columns} from ({spans})))"
     return redacted(rows) if redact else rows
+
+
+def _sent_kind(places: Collection[int]) -> str:
+    """The kind as sent, unless the column `kind` says it."""
+    kind = _expression("kind", places)
+    said = "kind between 0 and 5" + (f" and ({kind}) is not distinct from {KIND}" if kind != KIND else "")
+    return f"case when not ({said}) then kind end"
 
 
 def _expression(column: str, places: Collection[int]) -> str:
