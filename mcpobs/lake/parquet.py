@@ -122,6 +122,8 @@ def reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | Non
 
 def _partition(table: Path, date: str) -> Path:
     folder = table / f"{PARTITION}={date}"
+    safefile.require_own_folder(table)
+    safefile.require_own_folder(folder)
     if not folder.is_dir():
         safefile.make_own_folder(table)
         safefile.make_own_folder(folder)

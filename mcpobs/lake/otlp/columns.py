@@ -86,11 +86,21 @@ MAX_BYTES: Final = 128 << 20
 MAX_EXPANDED_BYTES: Final = 64 << 20
 """How many bytes the spans of one request may repeat: for each span that is taken, in the order of `decode`, the text
 of service_name, sent_service, resource, scope_name and scope. A row has them all, so their product with the number of
-spans decides how much is written. A span that would exceed the sum is left out; smaller ones after it are taken. `decode.c` gets the
-limit when it is loaded.
+spans decides how much is written. A span that would exceed the sum is left out; smaller ones after it are taken.
+`decode.c` gets the limit when it is loaded.
 
 A Collector's default batch of 8,192 spans may have 8 kB of resource, one of 40,000 spans 1.6 kB. Committing as much in
 values of 4 MB, all spans with one id, takes 340 MB of memory, and with 128 MiB it takes 940 MB."""
+
+_EXPANDING_BYTES: Final = 256 << 10
+_EXPANDING_RATIO: Final = 8
+
+
+def is_expanding(size_bytes: int, expanded_bytes: int) -> bool:
+    """Whether requests of this size repeat much more than they hold. 500 spans of 300 bytes with 2 kB of resource
+    repeat 7 times their size."""
+    return expanded_bytes > max(_EXPANDING_BYTES, _EXPANDING_RATIO * size_bytes)
+
 
 MAX_JSON_VALUES: Final = 3_000_000
 """How many values a JSON request may have, counted as its containers and commas; with more it is malformed. A container
