@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mcpobs.keys import open_folder
-from mcpobs.lake import received, writer
+from mcpobs.lake import maintain, merge, received, writer
 from mcpobs.lake.backlog import WAL, is_expanding, is_redacted, segments
 from mcpobs.lake.otlp.decode import check
 from mcpobs.lake.reader import open_reading
@@ -146,3 +146,15 @@ def test_what_a_request_repeats_is_counted_when_it_is_checked() -> None:
     assert check(body).expanded == SPANS * (
         len("mcpobs") + len(json.dumps({"r": "1" * RESOURCE_BYTES}).replace(" ", ""))
     )
+
+
+def test_compaction_writes_rows_of_much_text_as_they_are(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merge, "MOST_SORTED_BYTES", 100_000)
+    put(lake, *(request(number, spans=1_100) for number in range(3)), expands=True)
+    writer.commit(lake)
+    with open_reading(lake) as reading:
+        before = reading.connection.execute("select * from spans order by trace_id, span_id").fetchall()
+    maintain.compact(lake)
+    with open_reading(lake) as reading:
+        assert reading.connection.execute("select * from spans order by trace_id, span_id").fetchall() == before
+    assert len(list((lake / "spans").glob("date=*/whole-*"))) >= 1
