@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import time
 from collections.abc import Callable
@@ -53,6 +54,15 @@ def read_secret(path: str | os.PathLike[str], most_bytes: int) -> tuple[bytes, s
         path, most_bytes, lambda status: _refuse_exposed(path, status, _OTHERS_WRITE, "others", "600")
     )
     return content, "can be read by others" if mode & _OTHERS_READ else None
+
+
+def read_own(path: str | os.PathLike[str], most_bytes: int) -> bytes:
+    """As `read`, of a file of ours: a symbolic link at its place is an OSError too."""
+    descriptor = open_own(path, os.O_RDONLY)
+    try:
+        return _content(path, descriptor, os.fstat(descriptor), most_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def open_regular(path: str | os.PathLike[str]) -> int:
@@ -145,6 +155,29 @@ def _make(folder: Path) -> None:
             raise
     else:
         os.chmod(folder, FOLDER_MODE)
+
+
+def require_own_folder(path: Path) -> None:
+    """Raises OSError if a folder of ours is something else, or a symbolic link to a folder. One that is missing is
+    fine."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(mode):
+        raise OSError(errno.ELOOP, f"{path.name} is a symbolic link", str(path))
+    if not stat.S_ISDIR(mode):
+        raise NotADirectoryError(errno.ENOTDIR, f"{path.name} is no folder", str(path))
+
+
+def remove(path: Path) -> None:
+    """Removes what lies at the place of a file of ours, whatever it is; follows no link. Raises OSError."""
+    try:
+        path.unlink(missing_ok=True)
+    except (IsADirectoryError, PermissionError):
+        if path.is_symlink() or not path.is_dir():
+            raise
+        shutil.rmtree(path)
 
 
 def make_own_folder(path: Path) -> None:

@@ -374,6 +374,23 @@ NAMES: tuple[Name, ...] = (
         "ours",
         "received",
     ),
+    # what a sender said of a span's identity, where the columns do not
+    Name(
+        None,
+        "sent_kind",
+        "bigint",
+        "kind as sent, where `kind` does not follow from it alone: a number that OTLP does not know, or of a dialect",
+        "ours",
+        "received",
+    ),
+    Name(
+        None,
+        "sent_service",
+        "text",
+        "digest of the service.name as sent, where it is no text in UTF-8: service_name is then null or not as sent",
+        "ours",
+        "received",
+    ),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),
@@ -443,6 +460,7 @@ _NO_NAMES = frozenset(
         "result_shape",
         "error_message",  # content
         "trace_state",  # read by machines
+        "sent_service",  # of fixed length
     }
 )
 NAMED: frozenset[str] = frozenset(name.column for name in COLUMNS if name.column and name.type == "text") - _NO_NAMES

@@ -12,12 +12,13 @@ from pathlib import Path
 import orjson
 
 from mcpobs import interpreter
-from mcpobs.collector.committing import Report
+from mcpobs.collector.committing import LAST_S, Report
 
 RESTART_S = 1.0
 RESTARTS_AT_ONCE = 5  # a segment that kills the process is set aside after four deaths
 MAX_RESTART_S = 60.0
-END_S = 60.0  # for the last commit
+END_S = LAST_S + 6.0
+"""For the last commit, which stops by itself after LAST_S and the batch at hand; then the process is killed."""
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 """glibc: each batch has buffers of megabytes, and pages that are new to the process cost more than the decoding."""
 
@@ -61,7 +62,15 @@ class Committer:
             try:
                 await asyncio.wait_for(self._task, END_S)
             except TimeoutError:
+                await self._kill()
                 self.error = "the last commit takes too long; the next command on the lake makes it"
+
+    async def _kill(self) -> None:
+        """A committer survives its end anywhere; what it did not commit is still in the log."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
 
     def _end_input(self) -> None:
         if self._process is not None and self._process.stdin is not None:

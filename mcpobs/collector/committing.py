@@ -1,8 +1,8 @@
 """`python -m mcpobs.collector.committing <lake>`: the collector's committer, a process of its own.
 
 It commits when a line comes on stdin, and writes a line of JSON to stdout after each batch and after each commit. It
-ends when stdin does, after a last commit; so it never outlives a collector that was killed. A process of its own keeps
-its memory and its processor apart from those who wait for an acknowledgement.
+ends when stdin does, after a last commit of LAST_S; so it never outlives a collector that was killed. A process of its
+own keeps its memory and its processor apart from those who wait for an acknowledgement.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 IDLE_S = 30.0  # wrappers on this machine leave segments as well
 BUSY_PAUSE_S = 0.2
 CHUNK = 1 << 12
+LAST_S = 8.0
+"""How long it goes on committing after the end of stdin. What is left then stays in the log."""
 BATCH_LIMIT_S = 300
 """For one batch of at most 16 MiB and one request, which takes a second or two."""
 DATA_BYTES = 2 << 30
@@ -54,28 +56,47 @@ def main(arguments: list[str]) -> int:
     memory.limit(DATA_BYTES)
     with suppress(OSError):
         os.nice(5)  # the receiver goes first
-    committing = _Committing(Path(arguments[0]))
-    woken: bool | None = True
-    while woken is not None:
-        woken = _wait()
-        if not committing.commit(busy=bool(woken)):
+    orders = _Orders()
+    committing = _Committing(Path(arguments[0]), orders)
+    while not orders.ended:
+        woken = orders.wait(IDLE_S)
+        if not committing.commit(busy=woken and not orders.ended):
             return EXIT_UNAVAILABLE
     return EXIT_OK
 
 
-def _wait() -> bool | None:
-    """Waits until there may be something to do. True where it was woken, False where it has time, None at the end."""
-    ready, _, _ = select.select([0], [], [], IDLE_S)
-    if not ready:
-        return False
-    return True if os.read(0, CHUNK) else None
+class _Orders:
+    """What comes on stdin."""
+
+    def __init__(self) -> None:
+        self._ended_s: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self._ended_s is not None
+
+    def wait(self, seconds: float) -> bool:
+        """Waits until there may be something to do; whether a line or the end has come."""
+        if self.ended:
+            return True
+        ready, _, _ = select.select([0], [], [], seconds)
+        if ready and not os.read(0, CHUNK):
+            self._ended_s = time.monotonic()
+        return bool(ready)
+
+    def overdue(self) -> bool:
+        """Whether the end has come LAST_S ago. A line that it finds is for the commit at hand, which takes what is
+        sealed until its end."""
+        self.wait(0)
+        return self._ended_s is not None and time.monotonic() - self._ended_s > LAST_S
 
 
 class _Committing:
     """Commits to one lake, and keeps its connection for as long as that works. Reports each batch as it is stored."""
 
-    def __init__(self, lake: Path) -> None:
+    def __init__(self, lake: Path, orders: _Orders) -> None:
         self._lake = lake
+        self._orders = orders
         self._kept: Receiving | None = None
 
     def commit(self, busy: bool) -> bool:
@@ -87,8 +108,15 @@ class _Committing:
         try:
             self._kept = self._kept or keep(self._lake)
             while (
-                done := commit(self._lake, busy=busy, kept=self._kept, limit_s=BATCH_LIMIT_S, step=reporter.report)
-            ).busy:
+                done := commit(
+                    self._lake,
+                    busy=busy,
+                    kept=self._kept,
+                    limit_s=BATCH_LIMIT_S,
+                    step=reporter.report,
+                    stop=self._orders.overdue,
+                )
+            ).busy and not self._orders.overdue():
                 time.sleep(BUSY_PAUSE_S)
         except McpobsError as error:
             self._kept = None

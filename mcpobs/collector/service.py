@@ -15,7 +15,7 @@ from mcpobs.collector.intake import Accepted, Encoding, RefusedError, Signal
 from mcpobs.collector.log import GroupLog
 from mcpobs.errors import LakeError
 from mcpobs.lake import backlog, quarantine
-from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
+from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES, is_expanding
 from mcpobs.lake.otlp.decode import Checked, MalformedError, check, from_json
 from mcpobs.lake.otlp.request import TooManyValuesError
 from mcpobs.lake.wal import Wal
@@ -26,6 +26,9 @@ MAX_BACKLOG_BYTES = 1 << 30  # of requests that are not committed yet
 ROOM_SHARE = 32
 """A request may take this part of the room that is left. So a sender of large requests, which are what fills the log,
 is refused long before a sender of usual ones; a request of 20 MiB passes while less than 384 MiB wait."""
+MAX_EXPANDED_BACKLOG_BYTES = 4 << 30
+"""Of what expanding requests repeat that are not committed yet; the committer writes some 300 MB of it a second. A
+request may take ROOM_SHARE of the room that is left here too: one of 64 MiB passes while less than 2 GiB wait."""
 BUSY_S = 5.0
 UNAVAILABLE_S = 10.0
 INLINE_BYTES = 1 << 18  # what is parsed on the event loop; more would hold up the others
@@ -41,6 +44,7 @@ class LakeIntake:
         self._converter = converter
         self._counts: Counter[str] = Counter()
         self._backlog_bytes = 0
+        self._expanded_bytes = 0
         self._quarantined: list[quarantine.SetAside] = []
         self._quarantine_deleted = quarantine.NONE_DELETED
         self._large = asyncio.Lock()
@@ -59,7 +63,7 @@ class LakeIntake:
             )
         body, checked = await self._checked(encoding, body)
         if checked.spans:
-            await self._store(body)
+            await self._store(body, checked.expanded)
             self._backlog_bytes += len(body)  # until it is measured again
         self._counts["traces.spans"] += checked.spans
         rejected = checked.rejected + checked.oversized
@@ -82,6 +86,7 @@ class LakeIntake:
             "lake.quarantine_deleted_segments": self._quarantine_deleted.segments,
             "lake.quarantine_deleted_bytes": self._quarantine_deleted.size_bytes,
             "lake.backlog_bytes": self._backlog_bytes,
+            "lake.backlog_expanded_bytes": self._expanded_bytes,
             "committer.restarts": self._committer.restarts,
         }
 
@@ -111,6 +116,7 @@ class LakeIntake:
             with suppress(LakeError):
                 found = backlog.segments(self._lake, backlog.WAL)
                 self._backlog_bytes = sum(segment.size_bytes for segment in found)
+                self._measure_expanded({segment.path.name for segment in found})
             if self._backlog_bytes:
                 self._committer.wake()
 
@@ -131,9 +137,24 @@ class LakeIntake:
             ] += 1
             raise RefusedError("malformed", str(error)) from None
 
-    async def _store(self, body: bytes) -> None:
+    def _measure_expanded(self, waiting: set[str]) -> None:
+        for name in [name for name in self._log.expanded if name not in waiting]:
+            self._log.expanded.pop(name, None)
+        self._expanded_bytes = sum(self._log.expanded.values())
+
+    async def _store(self, body: bytes, expanded_bytes: int) -> None:
+        if is_expanding(len(body), expanded_bytes):
+            if expanded_bytes * ROOM_SHARE > MAX_EXPANDED_BACKLOG_BYTES - self._expanded_bytes:
+                self._counts["refused.busy"] += 1
+                raise RefusedError(
+                    "busy",
+                    f"{self._expanded_bytes} bytes of repeated resources and scopes wait to be committed, which leaves "
+                    f"no room for {expanded_bytes}",
+                    BUSY_S,
+                )
+            self._expanded_bytes += expanded_bytes  # until it is measured again
         try:
-            await self._log.append(body)
+            await self._log.append(body, expanded_bytes)
         except OSError as error:
             self._counts["refused.unavailable"] += 1
             raise RefusedError("unavailable", f"cannot store: {error.strerror or error}", UNAVAILABLE_S) from None
@@ -168,7 +189,12 @@ async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[Lake
             f"cannot write to the lake at {lake}: {error.strerror}", "check the folder's permissions and free space"
         ) from None
     committer = Committer(lake)
-    log = GroupLog(wal, ROLL_BYTES, lambda: loop.call_soon_threadsafe(committer.wake))
+    log = GroupLog(
+        wal,
+        ROLL_BYTES,
+        lambda: loop.call_soon_threadsafe(committer.wake),
+        lambda: Wal(lake, redact=redact, expands=True),
+    )
     converter = Converter()
     intake = LakeIntake(lake, log, committer, converter)
     await committer.start()

@@ -48,8 +48,17 @@ REDACTED = "-redact"
 """How a writer of the log is called whose requests are to be committed without content, whoever commits them."""
 
 
+EXPANDING = "-expands"
+"""How a writer of the log is called whose requests take many times their size when they are stored. Such a writer is
+committed in turns with the others, which then wait for one batch of it and not for its whole backlog."""
+
+
 def is_redacted(segment: Segment) -> bool:
     return segment.writer.endswith(REDACTED)
+
+
+def is_expanding(segment: Segment) -> bool:
+    return EXPANDING in segment.writer
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +20,9 @@ from urllib.parse import quote
 
 from mcpobs import safefile
 from mcpobs.errors import LakeError
+from mcpobs.lake.place import LOG_FOLDER
 from mcpobs.lake.schema import DELTA_TYPES, PARTITION, SENT, TIME, delta_schema
-from mcpobs.lake.snapshot import IMPLAUSIBLE_TIMES, LOG_FOLDER, REPORTERS, DataFile, Snapshot
+from mcpobs.lake.snapshot import IMPLAUSIBLE_TIMES, REPORTERS, DataFile, Snapshot
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -109,6 +112,7 @@ def _open(table: Path, state: Snapshot) -> DeltaTable:
             f"deltalake cannot write to a folder with a percent escape in its name: {table}",
             "rename the folder, or name another with --lake; what is recorded stays readable in the spool",
         )
+    _refuse_special(table / LOG_FOLDER)
     uri = table.absolute().as_uri()
     if state.version < 0:
         safefile.make_own_folder(table)
@@ -121,6 +125,15 @@ def _open(table: Path, state: Snapshot) -> DeltaTable:
         delta.alter.add_columns(list(Schema.from_json(delta_schema(missing)).fields))
         delta = DeltaTable(uri)
     return delta
+
+
+def _refuse_special(log: Path) -> None:
+    """Raises LakeError if something in the log's folder is no regular file: deltalake would wait for a FIFO, and read
+    or write what a link names."""
+    with suppress(FileNotFoundError), os.scandir(log) as entries:
+        for entry in entries:
+            if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
+                raise LakeError(f"cannot commit to {log.parent}: {entry.path} is no regular file", "remove it")
 
 
 def _stats(file: DataFile) -> str:
@@ -146,12 +159,14 @@ def sync_log(table: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """fsync of a file or folder; one that is gone needs none."""
+    """fsync of a file or folder; one that is gone, and what is neither, needs none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except FileNotFoundError:
         return
     try:
-        os.fsync(descriptor)
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -6,7 +6,8 @@ The C module's name is private, so where a release moves it the package takes it
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ else:
         from duckdb import InterruptException as Interrupted
         from duckdb import connect as _connect
 
-__all__ = ["Connection", "EngineError", "Interrupted", "connect", "identifier", "quoted"]
+__all__ = ["Connection", "EngineError", "Interrupted", "connect", "identifier", "one_thread", "quoted"]
 
 
 def connect(*, spill: Path | None = None, threads: int | None = None, memory_bytes: int | None = None) -> Connection:
@@ -52,6 +53,21 @@ def connect(*, spill: Path | None = None, threads: int | None = None, memory_byt
     with suppress(EngineError):
         connection.execute("set enable_progress_bar = false")
     return connection
+
+
+@contextmanager
+def one_thread(connection: Connection) -> Iterator[None]:
+    """For statements that copy row by row. Several threads keep the order by holding rows, with a copy of the text that
+    rows share for each: 66,000 rows of 33 kB take 6 s and 115 MB with one thread, minutes and 1 GB with two."""
+    [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
+    if threads == 1:
+        yield
+        return
+    connection.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute(f"set threads = {threads}")
 
 
 def quoted(text: str | Path) -> str:

@@ -46,7 +46,8 @@ class Loaded:
 
 def read(path: Path, *, growing: bool) -> Content:
     """Checks the lines of a segment. Where it may still grow, its unfinished last line is not damaged."""
-    content = path.read_bytes()
+    with os.fdopen(safefile.open_own(path, os.O_RDONLY), "rb") as file:
+        content = file.read()
     if growing:
         content = content[: content.rfind(b"\n") + 1]
     found = scan(content)

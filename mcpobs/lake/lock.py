@@ -13,6 +13,7 @@ from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.lake import backlog, quarantine
 from mcpobs.lake.engine import Connection, EngineError, connect
+from mcpobs.lake.place import require_own_folders
 
 LOCK_FILE = "commit.lock"
 WORK_FOLDER = ".work"
@@ -45,6 +46,7 @@ def exclusive(lake: Path, *, wait: bool) -> Iterator[bool]:
         if not held:
             yield False
             return
+        require_own_folders(lake)
         before = os.umask(0o077)
         try:
             yield True
@@ -81,8 +83,7 @@ def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Conn
     work = lake / WORK_FOLDER
     safefile.make_own_folder(work)  # not a link: what lies in it is deleted
     for path in work.iterdir():
-        if not path.is_dir():
-            path.unlink(missing_ok=True)
+        safefile.remove(path)
     backlog.remove_drafts(lake)
     connection = kept or connect(spill=work, memory_bytes=MEMORY_BYTES)
     try:

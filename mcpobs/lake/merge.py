@@ -16,6 +16,10 @@ from mcpobs.lake.snapshot import PART, WHOLE, DataFile, Snapshot
 ROWS_A_FILE = 1_000_000  # 70 MB; more are split between sessions
 
 
+MOST_SORTED_BYTES = 512 << 20
+"""Most resource and scope in rows that are sorted; more would spill, for minutes, and is written in the order of the
+files."""
+
 LINKED_ROWS = 1_000  # a file with no more is not sorted anew
 GROUP_FILES = 256
 GROUP_BYTES = 64 << 20
@@ -125,13 +129,20 @@ def _write(
         first = f"row_number() over (partition by {key} order by {PREFERENCE}, {names}) = 1"
         select = f"select {names} from ({select}) qualify {first}"
     date = files[0].date or ""
+    sort = _repeated_bytes(connection, select) <= MOST_SORTED_BYTES
     written = []
     for first, last in _session_ranges(connection, select):
         part = f"select * from ({select}) where coalesce(session_id, '') between {quoted(first)} and {quoted(last)}"
-        file = parquet.write(connection, part, columns, table, date, whole=whole)
+        file = parquet.write(connection, part, columns, table, date, whole=whole, sort=sort)
         if file is not None:
             written.append(file)
     return written, repeated
+
+
+def _repeated_bytes(connection: Connection, select: str) -> int:
+    """Size of the text that rows share; a sort takes it once for each row."""
+    counted = "sum(coalesce(strlen(resource), 0) + coalesce(strlen(scope), 0))"
+    return int(connection.execute(f"select coalesce({counted}, 0) from ({select})").fetchall()[0][0])
 
 
 def _repeated(connection: Connection, select: str) -> int:

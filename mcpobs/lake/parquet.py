@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from mcpobs import safefile
 from mcpobs.lake.delta import sync
-from mcpobs.lake.engine import Connection, identifier, quoted
+from mcpobs.lake.engine import Connection, identifier, one_thread, quoted
 from mcpobs.lake.schema import IMPLAUSIBLE, ORDER, PARTITION, REPORTED, SENT, TIME, suffix
 from mcpobs.lake.snapshot import PART, WHOLE, DataFile, Reporter
 
@@ -63,7 +64,8 @@ def write(
     """
     folder = _partition(table, date)
     draft = folder / f".{_name(columns, whole)}{DRAFT_SUFFIX}"
-    connection.execute(copying(select, columns, draft, sort=sort))
+    with nullcontext() if sort else one_thread(connection):
+        connection.execute(copying(select, columns, draft, sort=sort))
     rows, *times = connection.execute(f"select count(*), {TIMES} from read_parquet({quoted(draft)})").fetchall()[0]
     if not rows:
         draft.unlink()
@@ -122,6 +124,8 @@ def reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | Non
 
 def _partition(table: Path, date: str) -> Path:
     folder = table / f"{PARTITION}={date}"
+    safefile.require_own_folder(table)
+    safefile.require_own_folder(folder)
     if not folder.is_dir():
         safefile.make_own_folder(table)
         safefile.make_own_folder(folder)

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Final
 
-from mcpobs import keys
+from mcpobs import keys, safefile
 from mcpobs.errors import LakeError
 from mcpobs.segment import SPOOL_FOLDER
 
 SPANS_FOLDER: Final = "spans"
+LOG_FOLDER: Final = "_delta_log"
+_FOLDERS: Final = (
+    SPOOL_FOLDER,
+    "wal",
+    "quarantine",
+    "rollup",
+    ".work",
+    SPANS_FOLDER,
+    f"{SPANS_FOLDER}/{LOG_FOLDER}",
+)
+"""Folders of a lake, each of which is written to."""
 
 
 def table_of(lake: Path) -> Path:
     """The folder of the Delta table."""
     return lake / SPANS_FOLDER
+
+
+def require_own_folders(lake: Path) -> None:
+    """Raises LakeError if a folder of the lake is a symbolic link or no folder. The lake itself may be a link."""
+    for name in _FOLDERS:
+        try:
+            safefile.require_own_folder(lake / name)
+        except OSError as error:
+            raise LakeError(
+                f"cannot write to the lake at {lake}: {name} is "
+                + ("a symbolic link" if error.errno == errno.ELOOP else "no folder"),
+                "replace it with a folder; the lake itself may be a link to one elsewhere",
+            ) from None
 
 
 def require_lake(lake: Path) -> None:

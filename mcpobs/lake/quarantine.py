@@ -21,8 +21,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from mcpobs import safefile
 from mcpobs.errors import LakeError, McpobsError
 from mcpobs.lake import memory
 from mcpobs.lake.backlog import SPOOL, WAL, Found, Store
@@ -49,6 +50,7 @@ _ENOUGH_BYTES: Final = 1 << 30
 _TELLING: Final = ("IOException", "PermissionException", "MalformedError", "TooManyValuesError")
 """Classes whose text names files and places, and no data."""
 _WHY_CHARACTERS: Final = 500
+_NOTE_BYTES: Final = 4 << 20  # of a file that says what is tried, or why something is set aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,8 @@ def listed(lake: Path) -> list[SetAside]:
 
 
 def deleted(lake: Path) -> Deleted:
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        note = json.loads((lake / FOLDER / _DELETED_FILE).read_bytes())
-        return Deleted(int(note["segments"]), int(note["size_bytes"]))
-    return NONE_DELETED
+    note = _noted(lake / FOLDER / _DELETED_FILE)
+    return Deleted(_count(note, "segments"), _count(note, "size_bytes"))
 
 
 def is_file(path: Path) -> bool:
@@ -217,6 +217,7 @@ class Attempts:
 
     def __init__(self, lake: Path, limit_s: int = 0) -> None:
         self._path = lake / ATTEMPT_FILE
+        safefile.remove_drafts(self._path)
         self._limit_s = limit_s
         self._strikes: dict[str, int] = {}
         self._why: dict[str, str] = {}
@@ -271,12 +272,15 @@ class Attempts:
         self._write()
 
     def _read(self) -> None:
+        noted = _noted(self._path)
         try:
-            noted = json.loads(self._path.read_bytes())
             self._strikes = {str(name): int(count) for name, count in noted["strikes"].items()}
             died_on = [str(name) for name in noted["trying"]]
             same_boot = noted["boot"] == _boot()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+            self._strikes = {}
+            with suppress(OSError):
+                safefile.remove(self._path)  # damaged, or no file: it would be in the way of the next note
             return
         if died_on and same_boot:  # or the machine went down, which is nobody's fault
             for name in died_on:
@@ -291,8 +295,9 @@ class Attempts:
                 self._path.unlink(missing_ok=True)
                 return
             note = {"trying": self._trying, "strikes": self._strikes, "boot": _boot()}
-            draft = self._path.with_suffix(".draft")
-            draft.write_text(json.dumps(note))
+            draft = safefile.draft_of(self._path)
+            with os.fdopen(safefile.open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "w") as file:
+                file.write(json.dumps(note))
             os.replace(draft, self._path)
 
 
@@ -309,7 +314,7 @@ def _name(found: Found) -> str:
 
 def _folder(lake: Path) -> Path:
     folder = lake / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
+    safefile.make_own_folder(folder)
     sync(lake)
     return folder
 
@@ -331,15 +336,28 @@ def _delete_oldest(lake: Path, newest: Path) -> None:
 
 
 def _described(path: Path, store: Store, segment: Segment) -> SetAside:
-    why, since, attempts = "the reason was not noted", 0, 0
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        note = json.loads(_note_of(path).read_bytes())
-        why, since, attempts = str(note["why"]), int(note["since_unix_nano"]), int(note["attempts"])
+    note = _noted(_note_of(path))
+    why = str(note.get("why", "the reason was not noted"))[:_WHY_CHARACTERS]
+    since, attempts = _count(note, "since_unix_nano"), _count(note, "attempts")
     try:
         size = path.lstat().st_size
     except OSError:
         size = 0
     return SetAside(path, store, segment, size, why, since, attempts)
+
+
+def _noted(path: Path) -> dict[str, Any]:
+    """The JSON object of a small file of ours; an empty one if there is none, or it is damaged."""
+    try:
+        note = json.loads(safefile.read_own(path, _NOTE_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _count(note: dict[str, Any], name: str) -> int:
+    value = note.get(name)
+    return value if isinstance(value, int) and 0 <= value < 1 << 63 else 0
 
 
 def _note_of(path: Path) -> Path:
@@ -353,13 +371,16 @@ def _note(path: Path, why: str, attempts: int, since_unix_nano: int = 0) -> None
 
 def _write(path: Path, content: bytes, time_unix_nano: int | None = None) -> None:
     """Writes a file (0600), whole or not at all, and durable. It is as old as a time says, if one is given."""
-    draft = path.with_name(f".{path.name}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        if time_unix_nano is not None:
-            os.utime(descriptor, ns=(time_unix_nano, time_unix_nano))
-        os.fsync(descriptor)
-    os.replace(draft, path)
+    draft = safefile.draft_of(path)
+    descriptor = safefile.open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if time_unix_nano is not None:
+                os.utime(descriptor, ns=(time_unix_nano, time_unix_nano))
+            os.fsync(descriptor)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
     sync(path.parent)

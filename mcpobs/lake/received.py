@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from time import gmtime, strftime
 from typing import NamedTuple
 
 import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB read Arrow streams
@@ -18,7 +19,7 @@ from mcpobs.lake.dialects.names import LONGEST, MAX_BYTES
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.hot import Loaded, one_a_span
 from mcpobs.lake.lock import WORK_FOLDER, frugal
-from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
+from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES, is_expanding
 from mcpobs.lake.otlp.decode import Batch, MalformedError, decode, expanded
 from mcpobs.lake.otlp.request import Body
 from mcpobs.lake.parquet import Times
@@ -94,8 +95,16 @@ class Receiving:
         """Forgets the batch: its memory is wanted for the next."""
         self._decoded.batch = decode([])
 
-    def write(self, table: Path, known: Collection[DataFile]) -> tuple[Loaded, list[DataFile]] | None:
-        """Writes the batch to a file of the table; no file where it has no spans.
+    @property
+    def day(self) -> str:
+        """The day of the receipt, as a partition is called."""
+        return strftime("%Y-%m-%d", gmtime(self._received // 10**9))
+
+    def write(
+        self, table: Path, known: Collection[DataFile], *, used: Collection[str] = (), one_day: bool = False
+    ) -> tuple[Loaded, list[DataFile]] | None:
+        """Writes the batch to a file of the table; no file where it has no spans. With `one_day` spans of several days,
+        and of another day than those that are `used`, go to the partition of their receipt.
 
         None where it has a span that comes twice, or that one of the `known` files may have, or spans of several days,
         or operations whose session is still to be found out.
@@ -114,8 +123,10 @@ class Receiving:
         date, last_date, unsettled, *times = self.connection.execute(
             f"execute received_days_{plan}(received := {self._received})"
         ).fetchall()[0]
-        if date != last_date or unsettled:
+        if unsettled or (date != last_date and not one_day):
             return None
+        if date != last_date or (one_day and used and date not in used):
+            date = self.day
         self.connection.execute(f"execute received_file_{plan}(received := {self._received})")
         reporters = parquet.reporters(self.connection, self._draft)
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, Times.of(times), reporters)]
@@ -158,26 +169,39 @@ class Receiving:
 
 
 class Requests(NamedTuple):
-    """The requests of some segments, in parts that are committed one after the other, and how many were damaged."""
+    """The requests of the first `segments` of some segments, in parts that are stored one after the other, and how many
+    were damaged. `expanding` if they take many times their size when they are stored."""
 
     parts: list[list[Body]]
     damaged: int
+    segments: int
+    expanding: bool
 
 
 def read(segments: Sequence[Path]) -> Requests:
-    """Reads segments of the log. The spans of a part repeat no more than those of one request may: many requests, each
-    within the limit, would otherwise multiply."""
-    found = [wal.read(path) for path in segments]
+    """Reads segments of the log, as many as repeat no more than one request may, and at least one.
+
+    So does each part: many requests, each within the limit, would otherwise multiply. A segment of several parts is one
+    of an older version.
+    """
     parts: list[list[Body]] = [[]]
-    size = 0
-    for body in (body for one in found for body in one.bodies):
-        more = _expanded(body)
-        if parts[-1] and size + more > MAX_EXPANDED_BYTES:
-            parts.append([])
-            size = 0
-        parts[-1].append(body)
-        size += more
-    return Requests(parts, sum(one.damaged for one in found))
+    damaged = count = size = part = total = 0
+    for path in segments:
+        found = wal.read(path)
+        sizes = [_expanded(body) for body in found.bodies]
+        if count and total + sum(sizes) > MAX_EXPANDED_BYTES:
+            break
+        for body, more in zip(found.bodies, sizes, strict=True):
+            if parts[-1] and part + more > MAX_EXPANDED_BYTES:
+                parts.append([])
+                part = 0
+            parts[-1].append(body)
+            part += more
+            size += len(body)
+        total += sum(sizes)
+        damaged += found.damaged
+        count += 1
+    return Requests(parts, damaged, count, is_expanding(size, total))
 
 
 def _expanded(body: Body) -> int:

@@ -21,6 +21,8 @@ _OPTIONS = "format parquet, parquet_version v2, compression zstd, compression_le
 
 def store(connection: Connection, at: Path, file: str, select: str) -> None:
     """Writes the answer of a file of the table: the rows of a select. Durable when this returns."""
+    safefile.require_own_folder(at.parent)
+    safefile.require_own_folder(at)
     if not at.is_dir():
         safefile.make_own_folder(at.parent)
         safefile.make_own_folder(at)
@@ -43,7 +45,7 @@ def vacuum(lake: Path, files: Iterable[DataFile], kept: Iterable[Path], grace_s:
     gone = 0
     if (lake / FOLDER).is_symlink():
         return 0  # what lies behind it is not ours to delete
-    for at in sorted(path for path in (lake / FOLDER).glob("*") if not path.is_symlink()):
+    for at in sorted(path for path in (lake / FOLDER).glob("*") if path.is_dir() and not path.is_symlink()):
         if at not in alive:
             gone += sum(1 for _ in at.glob("*.parquet"))
             shutil.rmtree(at, ignore_errors=True)

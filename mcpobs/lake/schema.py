@@ -15,18 +15,22 @@ from mcpobs.semconv import COLUMNS, SCOPE_NAME, ColumnType
 PARTITION: Final = "date"
 TIME: Final = "start_unix_nano"
 SENT: Final = "sent_start_unix_nano"
+_OWN: Final = f"scope_name = '{SCOPE_NAME}' and front is not null"
 KEY: Final = (
     "trace_id",
     "span_id",
     "kind",
-    f"case when scope_name = '{SCOPE_NAME}' then null else service_name end",
+    "sent_kind",
+    f"case when {_OWN} then null else service_name end",
+    f"case when {_OWN} then null else sent_service end",
     f"coalesce({SENT}, {TIME})",
 )
 """Expressions that identify a span; two nulls are equal.
 
 The ids alone do not: a client's and a server's span may share them (B3), and so may two services or workers whose
-random generators have one seed. mcpobs's own spans are identified without their service: inside the server's process
-they are exported by the server's tracer provider, whose service name may differ from the recorded one.
+random generators have one seed. Kind and service count as they were sent, also if the lake has another kind or no name
+for them. mcpobs's own spans are identified without their service: inside the server's process they are exported by the
+server's tracer provider, whose service name may differ from the recorded one. They have `front`; anybody may send that.
 """
 
 IMPLAUSIBLE: Final = (

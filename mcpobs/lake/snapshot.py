@@ -18,9 +18,9 @@ from typing import Any, Final
 from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.lake.engine import Connection, EngineError, quoted
+from mcpobs.lake.place import LOG_FOLDER
 from mcpobs.lake.schema import PARTITION, SENT, TIME
 
-LOG_FOLDER = "_delta_log"
 PART, WHOLE = "part-", "whole-"  # how names of files begin: a whole one has all that the table had of its sessions
 REPORTERS = "mcpobs.reporters"  # in the statistics of a file, which Delta keeps as they are
 IMPLAUSIBLE_TIMES = "mcpobs.implausible_times"  # likewise
@@ -29,6 +29,10 @@ _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet")
 
 _HINT = "restore the folder from a backup; `mcpobs lake info` says what can be read"
+
+
+class _UnreadableError(Exception):
+    """A checkpoint that is no file."""
 
 
 Reporter = tuple[str | None, str | None, str | None]
@@ -121,7 +125,7 @@ def _load(table: Path, connect: Callable[[], Connection]) -> Snapshot:
             if start >= 0:
                 for action in _checkpoint_actions(checkpoints[start], connect()):
                     _apply(snapshot, action)
-        except EngineError as error:
+        except (EngineError, _UnreadableError) as error:
             damage = error  # an older checkpoint, or the commits from the first on, may still say it all
             continue
         for version in newer:
@@ -173,7 +177,7 @@ def _commit_actions(path: Path) -> Iterator[Mapping[str, Any]]:
             action = json.loads(line)
             if not isinstance(action, dict):
                 raise ValueError("an action is an object")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LakeError(f"{path} is damaged: {error}", _HINT) from None
         yield action
 
@@ -191,6 +195,13 @@ _FIELDS: Final = {
 
 
 def _checkpoint_actions(paths: list[Path], connection: Connection) -> Iterator[Mapping[str, Any]]:
+    for path in paths:
+        try:
+            os.close(safefile.open_regular(path))  # DuckDB would wait for a FIFO
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise _UnreadableError(f"{path}: {error.strerror}") from None
     files = ", ".join(quoted(path) for path in paths)
     relation = f"read_parquet([{files}])"
     known = {row[0] for row in connection.execute(f"describe select * from {relation}").fetchall()}
@@ -233,7 +244,7 @@ def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
             raise LakeError(
                 "the lake's table has a checkpoint with sidecars, which mcpobs does not read", "update mcpobs"
             )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
         raise LakeError(f"the lake's Delta log holds an action that is no Delta: {error!r}", _HINT) from None
 
 
@@ -257,7 +268,7 @@ def _data_file(path: str, add: Mapping[str, Any]) -> DataFile:
         implausible = stats.get(IMPLAUSIBLE_TIMES)
         if (told := stats.get(REPORTERS)) is not None:
             reporters = tuple((service, scope, front) for service, scope, front in told)
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         pass  # statistics are optional: without them the file is always read
     return DataFile(
         path=path,

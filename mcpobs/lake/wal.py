@@ -16,7 +16,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from mcpobs import safefile
-from mcpobs.lake.backlog import REDACTED, WAL
+from mcpobs.lake.backlog import EXPANDING, REDACTED, WAL
 from mcpobs.lake.delta import sync
 from mcpobs.segment import Segment
 
@@ -32,19 +32,26 @@ class Wal:
     """Appends to one segment after another. For one process, and one thread at a time.
 
     With `redact` what the segments hold is committed without content, by whichever process does it: their names say so.
+    `expands` is for requests that take many times their size when they are stored.
     Raises OSError where the folder or the first segment cannot be made.
     """
 
-    def __init__(self, lake: Path, *, redact: bool = False) -> None:
+    def __init__(self, lake: Path, *, redact: bool = False, expands: bool = False) -> None:
         folder = lake / WAL.folder
         safefile.make_own_folder(folder)
         sync(lake)
         self._lake = lake
-        writer = f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}{REDACTED if redact else ''}"
+        kind = (EXPANDING if expands else "") + (REDACTED if redact else "")
+        writer = f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}{kind}"
         self._segment = Segment(writer, 0)
         self._fd = -1
         self._bytes = 0
         self._open_next()
+
+    @property
+    def segment_name(self) -> str:
+        """File name of the segment that is written to, or was last."""
+        return self._path.name
 
     @property
     def segment_bytes(self) -> int:
@@ -130,7 +137,7 @@ def read(path: Path) -> Bodies:
     The bodies lie in the file's own pages: copies of 16 MiB, in memory that is new to the process, take 10 times as
     long. They can be written to, as ctypes asks for, and that is seen by nobody.
     """
-    with path.open("rb") as file:
+    with os.fdopen(safefile.open_own(path, os.O_RDONLY), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         content = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY) if size else b"")
     bodies = []

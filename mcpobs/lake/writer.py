@@ -15,10 +15,9 @@ left. A younger one is not written again: that would restart its grace and let c
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import gmtime, strftime
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import LakeError
@@ -83,6 +82,7 @@ class Commit:
 
 
 Step = Callable[[Commit], None]
+Stop = Callable[[], bool]
 
 
 class _BatchError(Exception):
@@ -101,16 +101,20 @@ def commit(
     kept: Receiving | None = None,
     limit_s: int = 0,
     step: Step = lambda done: None,
+    stop: Stop = lambda: False,
 ) -> Commit:
     """Moves what is sealed. Without `wait` it does nothing while another process commits. `busy` skips joining small
     files, because another commit follows soon. `kept` is what the caller keeps for the next. A batch that takes longer
     than `limit_s` ends the process. `step` gets what was done so far after each batch: a large backlog takes minutes.
+    When `stop` says so, it ends after the batch at hand; what is left stays where it is.
 
     Raises LakeError where there is no lake, or it cannot be written.
     """
     require_lake(lake)
     with exclusive(lake, wait=wait) as held:
-        return move_sealed(lake, busy=busy, kept=kept, limit_s=limit_s, step=step) if held else Commit(busy=True)
+        if not held:
+            return Commit(busy=True)
+        return move_sealed(lake, busy=busy, kept=kept, limit_s=limit_s, step=step, stop=stop)
 
 
 def commit_if_large(lake: Path) -> Commit | None:
@@ -142,6 +146,7 @@ def move_sealed(
     kept: Receiving | None = None,
     limit_s: int = 0,
     step: Step = lambda done: None,
+    stop: Stop = lambda: False,
 ) -> Commit:
     """As `commit`, for a caller that holds the lock."""
     if busy and not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
@@ -151,7 +156,7 @@ def move_sealed(
     moved: set[Store] = set()  # what is sealed meanwhile is for the next commit, or this one might never end
     while True:
         try:
-            return _move(lake, attempts, done, busy, kept, moved, step)
+            return _move(lake, attempts, done, busy, kept, moved, step, stop)
         except _BatchError as failed:
             # Goes on with a new connection: DuckDB's may be unusable, and has more memory than a kept one.
             done, kept = failed.done, None
@@ -165,15 +170,17 @@ def _move(
     kept: Receiving | None,
     moved: set[Store],
     step: Step,
+    stop: Stop,
 ) -> Commit:
     table = table_of(lake)
     joined = done.files
+    expanding = True  # so that others come first
     with committer(lake, None if kept is None else kept.connection) as (connection, work):
-        while True:
+        while not stop():
             state = snapshot.load(table, lambda: connection)
             covered = _unlink_covered(lake, table, state)
             done = replace(done, unlinked=done.unlinked + covered.unlinked)
-            store, sealed, cut = _sealed_batch(lake, state, moved, covered.waiting if busy else frozenset())
+            store, sealed, cut = _sealed_batch(lake, state, moved, covered.waiting if busy else frozenset(), expanding)
             batch, set_aside = _without_fatal(lake, store, sealed, attempts)
             done = replace(done, set_aside=done.set_aside + set_aside)
             if set_aside:
@@ -182,6 +189,9 @@ def _move(
                 if covered.renewed:
                     delta.append(table, state, adds=[], progress=covered.renewed)
                     state = snapshot.load(table, lambda: connection)
+                if _join_small(connection, table, state, busy):
+                    state = snapshot.load(table, lambda: connection)
+                vacuum(table, state)
                 break
             try:
                 with attempts.on(batch):
@@ -202,6 +212,8 @@ def _move(
                         "nothing is lost: another process tries again what was not committed",
                     ) from error
                 raise _BatchError(replace(done, failures=done.failures + 1)) from error
+            expanding = store is WAL and backlog.is_expanding(batch[0].segment)
+            batch = batch[: stored.segments]
             done = _commit(table, state, batch, stored, covered.renewed, done)
             step(done)
             if done.files - joined > MANY_FILES:  # senders that never pause must not pile up files
@@ -209,9 +221,6 @@ def _move(
                 _join_small(connection, table, snapshot.load(table, lambda: connection), busy=True)
             if not cut and len(batch) == len(sealed):
                 moved.add(store)
-        if _join_small(connection, table, state, busy):
-            state = snapshot.load(table, lambda: connection)
-        vacuum(table, state)
     return done
 
 
@@ -307,19 +316,20 @@ def _parts(files: list[DataFile]) -> list[list[DataFile]]:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """Files with the rows of a batch, which are not in the table yet, and what did not become a row. `refused` requests
-    are set aside."""
+    """Files with the rows of the first `segments` of a batch, which are not in the table yet, and what did not become a
+    row. `refused` requests are set aside."""
 
     files: list[DataFile]
     damaged: int
     duplicates: int
     refused: int = 0
+    segments: int = 0
 
 
 def _store_rows(connection: Connection, work: Path, table: Path, state: Snapshot, batch: list[Found]) -> _Stored:
     contents = [hot.read(found.path, growing=False) for found in batch]
     loaded = hot.load(connection, "batch", contents, work / "lines.jsonl")
-    return _store_table(connection, loaded, table, state, sort=True)
+    return replace(_store_table(connection, loaded, table, state, sort=True), segments=len(batch))
 
 
 def _receiving(connection: Connection, work: Path) -> Receiving:
@@ -331,14 +341,14 @@ def _receiving(connection: Connection, work: Path) -> Receiving:
 def _store_in_parts(
     receiving: Receiving, work: Path, lake: Path, table: Path, state: Snapshot, batch: list[Found], apart: bool
 ) -> _Stored:
-    """Stores requests in parts of bounded size, which become files of one commit. With `apart` a part that fails is
-    halved, down to the spans that fail alone; those are set aside."""
+    """Stores requests of the first segments in parts of bounded size, which become at most MOST_PARTITIONS files of one
+    commit. With `apart` a part that fails is halved, down to the spans that fail alone; those are set aside."""
     from mcpobs.lake import received, wal
 
     requests = received.read([found.path for found in batch])
     # a file keeps its time, however often its commit is tried
     received_unix_nano = max(found.path.stat().st_mtime_ns for found in batch)
-    stored = _Stored([], requests.damaged, 0)
+    stored = _Stored([], requests.damaged, 0, segments=requests.segments)
     waiting = requests.parts
     divisions = MOST_DIVISIONS
     refused: list[Body] = []
@@ -349,7 +359,8 @@ def _store_in_parts(
         known = replace(state, files=state.files | {file.path: file for file in stored.files})
         try:
             receiving.take(part, received_unix_nano, redact=_redact(batch[0]))
-            more = _store_requests(receiving, table, known)
+            used = {file.date for file in stored.files if file.date is not None}
+            more = _store_requests(receiving, table, known, used, 1 if requests.expanding else MOST_PARTITIONS)
         except Exception as error:
             if not apart or quarantine.is_environmental(error, lake) or not memory.is_obtainable(ROOM_BYTES):
                 raise
@@ -364,7 +375,7 @@ def _store_in_parts(
             continue
         stored = replace(
             stored,
-            files=stored.files + more.files,
+            files=_bounded(receiving.connection, table, stored.files + more.files),
             damaged=stored.damaged + more.damaged,
             duplicates=stored.duplicates + more.duplicates,
         )
@@ -381,6 +392,25 @@ def _halved(part: list[Body], divisions: int) -> list[list[Body]]:
         middle = len(part) // 2
         return [part[:middle], part[middle:]]
     return [[half] for half in (halves(part[0]) if divisions > 0 else None) or ()]
+
+
+def _bounded(connection: Connection, table: Path, files: list[DataFile]) -> list[DataFile]:
+    """Files that are not in the table yet, those of a partition joined if all are more than MOST_PARTITIONS."""
+    if len(files) <= MOST_PARTITIONS:
+        return files
+    of_day: dict[str, list[DataFile]] = {}
+    for file in files:
+        of_day.setdefault(file.date or "", []).append(file)
+    joined: list[DataFile] = []
+    for day, alike in of_day.items():
+        if len(alike) == 1:
+            joined += alike
+            continue
+        written = parquet.write(connection, cold.relation(connection, table, alike), TYPES, table, day, sort=False)
+        joined += [] if written is None else [written]
+        for file in alike:
+            (table / file.path).unlink()
+    return joined
 
 
 def _of_the_environment(error: Exception, lake: Path) -> Exception:
@@ -402,17 +432,19 @@ def usable(connection: Connection) -> bool:
     return True
 
 
-def _store_requests(receiving: Receiving, table: Path, state: Snapshot) -> _Stored:
-    """Writes the batch that was taken."""
+def _store_requests(receiving: Receiving, table: Path, state: Snapshot, used: set[str], most: int) -> _Stored:
+    """Writes the batch that was taken, to at most so many partitions with those that this commit has `used`."""
     # what the collector commits every few seconds is small, and is merged and sorted soon
     try:
-        written = receiving.write(table, state.files.values())
+        written = receiving.write(table, state.files.values(), used=used, one_day=len(used) >= most - 1)
         if written is not None:
             loaded, files = written
             return _Stored(files, loaded.damaged, loaded.repeated)
         loaded = receiving.tabulate("batch")
         receiving.settle("batch", table, state.files.values())
-        return _store_table(receiving.connection, loaded, table, state, sort=False, receiving=receiving)
+        return _store_table(
+            receiving.connection, loaded, table, state, sort=False, receiving=receiving, used=used, most=most
+        )
     finally:
         receiving.drop()
 
@@ -425,6 +457,8 @@ def _store_table(
     *,
     sort: bool,
     receiving: Receiving | None = None,
+    used: Collection[str] = (),
+    most: int = MOST_PARTITIONS,
 ) -> _Stored:
     """Writes what the table does not have of the rows that were loaded as `batch`.
 
@@ -433,23 +467,24 @@ def _store_table(
     since = None if receiving is None else receiving.look_back_unix_nano
     known = repeated.drop_known(connection, "batch", table, state.files.values(), since)
     if receiving is not None:
-        _bound_partitions(connection, receiving.received_unix_nano)
+        _bound_partitions(connection, receiving.day, frozenset(used), most)
     files = _write(connection, table, sort)
     connection.execute("drop table batch")  # the memory is wanted for the next
     return _Stored(files, loaded.damaged, loaded.repeated + known)
 
 
-def _bound_partitions(connection: Connection, received_unix_nano: int) -> None:
-    """Leaves the rows of `batch` in MOST_PARTITIONS: the days with most rows, of these the newest, and that of their
-    receipt. A row's times stay as they are."""
-    of_receipt = strftime("%Y-%m-%d", gmtime(received_unix_nano // 10**9))
-    days = connection.execute(
-        f"select {PARTITION} from batch group by {PARTITION} "
-        f"order by {PARTITION} = '{of_receipt}' desc, count(*) desc, {PARTITION} desc"
+def _bound_partitions(connection: Connection, of_receipt: str, used: frozenset[str], most: int) -> None:
+    """Leaves the rows of `batch` in so many partitions, those that are `used` anyway included: the days with most rows,
+    of these the newest, and that of their receipt. A row's times stay as they are."""
+    found = connection.execute(
+        f"select {PARTITION} from batch group by {PARTITION} order by count(*) desc, {PARTITION} desc"
     ).fetchall()
-    if len(days) <= MOST_PARTITIONS:
+    new = [day for (day,) in found if day not in used]
+    if len(new) + len(used) <= most:
         return
-    kept = ", ".join(f"'{day}'" for (day,) in days[: MOST_PARTITIONS - (days[0][0] != of_receipt)])
+    certain = used | {of_receipt}
+    chosen = [day for day in new if day != of_receipt][: max(0, most - len(certain))]
+    kept = ", ".join(f"'{day}'" for day in (*certain, *chosen))
     connection.execute(f"update batch set {PARTITION} = '{of_receipt}' where {PARTITION} not in ({kept})")
 
 
@@ -480,29 +515,44 @@ def _commit(
 
 
 def _sealed_batch(
-    lake: Path, state: Snapshot, moved: Collection[Store], waiting: Collection[str]
+    lake: Path, state: Snapshot, moved: Collection[Store], waiting: Collection[str], expanding: bool
 ) -> tuple[Store, list[Found], bool]:
     """Sealed segments of one store that the table does not have, each writer's without a gap, up to BATCH_BYTES and
-    BATCH_SEGMENTS; and whether that cut off more of them.
+    BATCH_SEGMENTS; and whether there are more of them.
 
-    Leaves out stores that are `moved`, and writers that are `waiting`: a transaction has one time, so a writer that
-    is committed more often than its grace lasts would keep all its segments.
+    Those of expanding writers and the others take turns; `expanding` says who came last. Leaves out stores that are
+    `moved`, and writers that are `waiting`: a transaction has one time, so a writer that is committed more often than
+    its grace lasts would keep all its segments.
     """
     for store, most in BATCH_BYTES.items():
         batch: list[Found] = []
         size = 0
-        for found in backlog.segments(lake, store) if store not in moved else ():
-            if found.segment.seq <= state.covered(found.segment.writer) or not backlog.sealed(found):
-                continue  # a writer's unsealed segment is its last: nothing of it follows
-            if found.segment.writer in waiting:
-                continue
+        if store in moved:
+            continue
+        # a writer's unsealed segment is its last: nothing of it follows
+        sealed: Iterable[Found] = (
+            found
+            for found in backlog.segments(lake, store)
+            if found.segment.seq > state.covered(found.segment.writer)
+            and found.segment.writer not in waiting
+            and backlog.sealed(found)
+        )
+        others: list[Found] = []
+        if store is WAL:
+            turns: tuple[list[Found], list[Found]] = [], []
+            for found in sealed:
+                turns[backlog.is_expanding(found.segment)].append(found)
+            sealed, others = turns[not expanding], turns[expanding]
+            if not sealed:
+                sealed, others = others, []
+        for found in sealed:
             full = size + found.size_bytes > most or len(batch) == BATCH_SEGMENTS
             if batch and (full or (store is WAL and not _alike(batch[0], found))):
                 return store, batch, True
             batch.append(found)
             size += found.size_bytes
         if batch:
-            return store, batch, False
+            return store, batch, bool(others)
     return SPOOL, [], False
 
 

@@ -19,6 +19,7 @@ from mcpobs.lake import maintain, writer
 from mcpobs.lake.otlp.decode import from_json
 from mcpobs.lake.reader import open_reading
 from mcpobs.queries.run import create_views
+from tests.lake.otlp.wire import length_delimited, varint
 from tests.lake.rows import DAY, NOON, spooled
 from tests.queries.recorded import START, ask, call, in_memory
 from tests.sending import logged
@@ -48,7 +49,7 @@ class Span:
         return {**told, "duration_ns": 1000, "name": "t", "method": "tools/call", "outcome": "ok", **changes}
 
 
-def request(spans: Sequence[Span], scope: str = "test") -> bytes:
+def request(spans: Sequence[Span], scope: str = "test", front: str | None = None) -> bytes:
     made = ExportTraceServiceRequest()
     for each in spans:
         group = made.resource_spans.add()
@@ -60,6 +61,8 @@ def request(spans: Sequence[Span], scope: str = "test") -> bytes:
         span.kind, span.name = each.kind, "t"
         span.start_time_unix_nano, span.end_time_unix_nano = each.start, each.start + 1000
         span.attributes.add(key="mcp.method.name").value.string_value = "tools/call"
+        if front is not None:
+            span.attributes.add(key="mcpobs.front").value.string_value = front
     return made.SerializeToString()
 
 
@@ -137,6 +140,58 @@ def test_a_delivery_that_comes_again_is_stored_once(lake: Path, start: int, late
     assert len(identities(lake)) == 1 + len(other)
 
 
+OPENLLMETRY = "opentelemetry.instrumentation.mcp.instrumentation"
+SENT: list[tuple[int, bytes, bytes | None]] = [
+    *((kind, b"test", b"\x0a\x01a") for kind in (0, 1, 2, 3, 5, 6, 7, 40_000, 2**31 - 1)),
+    # service.name as an AnyValue: a string, one that is no UTF-8 (twice), ints, arrays, bytes, nothing, no attribute
+    *((2, b"test", service) for service in (b"\x0a\x01b", b"\x0a\x00", b"\x0a\x01\xff", b"\x0a\x01\xfe")),
+    *((2, b"test", service) for service in (b"\x0a\x03\xef\xbf\xbd", b"\x18\x01", b"\x18\x02", b"\x0a\x011")),
+    *((2, b"test", service) for service in (b"\x2a\x05\x0a\x03\x0a\x01a", b"\x2a\x05\x0a\x03\x0a\x01b", b"", None)),
+    *((2, b"test", service) for service in (b"\x3a\x01\xff", b"\x3a\x01\xfe")),
+    (2, b"mcpobs", b"\x0a\x01c"),  # a scope that anybody may name
+    (1, OPENLLMETRY.encode(), b"\x0a\x01d"),  # the lake has it as a client's or a server's
+    (2, b"test", b"\x0a\x01d"),
+    (3, b"test", b"\x0a\x01d"),
+]
+"""Kind, scope and service as sent: no two are one span, though the ids and the start are."""
+
+
+def sent(kind: int, scope: bytes, service: bytes | None) -> bytes:
+    span = length_delimited(1, b"\1" * 16) + length_delimited(2, b"\2" * 8) + length_delimited(5, b"x.tool")
+    span += b"\x30" + varint(kind) + b"\x39" + NOON.to_bytes(8, "little") + b"\x41" + NOON.to_bytes(8, "little")
+    resource = b""
+    if service is not None:
+        resource = length_delimited(1, length_delimited(1, b"service.name") + length_delimited(2, service))
+    group = length_delimited(1, length_delimited(1, scope)) + length_delimited(2, span)
+    return length_delimited(1, length_delimited(1, resource) + length_delimited(2, group))
+
+
+@pytest.mark.parametrize("cut", ["one request", "one commit", "commits"])
+def test_spans_that_differ_in_what_was_sent_are_rows_and_each_comes_once(lake: Path, cut: str) -> None:
+    bodies = [sent(*one) for one in SENT]
+    for again in (False, True):
+        for batch in {"one request": [[b"".join(bodies)]], "one commit": [bodies]}.get(cut, [[b] for b in bodies]):
+            logged(lake, *batch, received_unix_nano=NOON)
+            done = writer.commit(lake)
+            assert (done.rows > 0, done.duplicates > 0) == (not again, again)
+        assert len(identities(lake)) == len(SENT)
+        maintain.compact(lake)
+        assert len(identities(lake)) == len(SENT)
+
+
+def test_a_number_of_json_is_the_service_that_protobuf_sends(lake: Path) -> None:
+    """A delivery that comes again in the other encoding is the same span."""
+    for kind, service, value in ((6, b"\x18\x01", {"intValue": "1"}), (2, b"\x3a\x01\xff", {"bytesValue": "/w=="})):
+        span = {"traceId": "01" * 16, "spanId": "02" * 8, "name": "x.tool", "kind": kind}
+        times = {"startTimeUnixNano": str(NOON), "endTimeUnixNano": str(NOON)}
+        resource = {"attributes": [{"key": "service.name", "value": value}]}
+        group = {"resource": resource, "scopeSpans": [{"scope": {"name": "test"}, "spans": [{**span, **times}]}]}
+        logged(lake, sent(kind, b"test", service), received_unix_nano=NOON)
+        logged(lake, from_json(orjson.dumps({"resourceSpans": [group]})), received_unix_nano=NOON)
+        done = writer.commit(lake)
+        assert (done.rows, done.duplicates) == (1, 1)
+
+
 def test_a_span_that_becomes_too_old_between_two_deliveries_is_stored_once(lake: Path) -> None:
     body = request([Span(start=NOON - 7 * DAY + HOUR)])
     for received in (NOON, NOON + 3 * HOUR):
@@ -153,8 +208,8 @@ def test_what_a_front_spools_and_exports_to_a_collector_on_its_lake_is_stored_on
 ) -> None:
     """In the server's process its own provider may name another service, and the wrapper's clock may stand at 1970."""
     span = Span(start=start)
-    spool = span.row(scope_name="mcpobs", outcome="unfinished")
-    export = request([Span(start=start, service=service)], scope="mcpobs")
+    spool = span.row(scope_name="mcpobs", front="in_process", outcome="unfinished")
+    export = request([Span(start=start, service=service)], scope="mcpobs", front="in_process")
     if spool_first:
         spooled(lake, [spool])
         assert writer.commit(lake).rows == 1

@@ -133,10 +133,10 @@ class _Failing(received.Receiving):
 
     error: Exception = duckdb.ConversionException("Conversion Error: no such value")
 
-    def write(self, *args: Any) -> Any:
+    def write(self, *args: Any, **options: Any) -> Any:
         if self._failing:
             raise self.error
-        return super().write(*args)
+        return super().write(*args, **options)
 
     def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:
         super().take(bodies, received_unix_nano, redact=redact)

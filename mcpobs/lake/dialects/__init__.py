@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from mcpobs.lake.dialects import gateways, instrumentations, servers
-from mcpobs.lake.dialects.dialect import PLAIN, Dialect, with_resource_uri
+from mcpobs.lake.dialects.dialect import KIND, PLAIN, Dialect, with_resource_uri
 from mcpobs.lake.dialects.names import LONGEST, bounded
 from mcpobs.lake.dialects.redaction import redacted
 from mcpobs.lake.dialects.texts import with_texts
@@ -31,6 +31,8 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
 )
 """The first that matches a span counts."""
 
+_SENT_KIND: Final = "sent_kind"
+
 PLACES: Final = range(len(DIALECTS) + 1)
 """Where a dialect stands in DIALECTS; the last is that of a span of none."""
 
@@ -44,10 +46,11 @@ def placed(raw: str) -> str:
 def identified(raw: str) -> str:
     """A select of what schema.KEY reads of a relation with the columns of `lake/otlp/columns.py`, as it is stored, and
     `dialect` and `longest_bytes`, the size of the longest name."""
-    kind = _expression("kind", PLACES)
+    kind, service = _expression("kind", PLACES), PLAIN["sent_service"]
     spans = _with_texts(placed(raw), PLACES, ("kind",))
     return (
-        f"select trace_id, span_id, {kind} as kind, {bounded('scope_name')}, {bounded('service_name')}, {TIME}, "
+        f"select trace_id, span_id, {kind} as kind, {_sent_kind(PLACES)} as sent_kind, {bounded('scope_name')}, "
+        f"{bounded('service_name')}, {service} as sent_service, {PLAIN['front']} as front, {TIME}, "
         f"cast(null as bigint) as {SENT}, dialect, {LONGEST} as longest_bytes from ({spans})"
     )
 
@@ -69,7 +72,8 @@ def translated(
     `redact` leaves out what may be content.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
-    expressions = {column: _expression(column, places) for column in stored}
+    expressions = {column: _expression(column, places) for column in stored if column != _SENT_KIND}
+    expressions[_SENT_KIND] = _sent_kind(places)
     if redact:  # it is counted and goes: up to 6 bytes for each of its own would be in memory several times
         expressions["attributes"] = with_resource_uri("'null'")
     columns = ", ".join(f"cast({expressions[column]} as {type_}) as {column}" for column, type_ in stored.items())
@@ -87,6 +91,13 @@ def _with_texts(spans: str, places: Collection[int], columns: Iterable[str]) -> 
         own = DIALECTS[place].columns if place < len(DIALECTS) else {}
         read[f"dialect = {place}"] = " ".join(own.get(column, "") for column in columns)
     return with_texts(spans, read)
+
+
+def _sent_kind(places: Collection[int]) -> str:
+    """The kind as sent, unless the column `kind` says it."""
+    kind = _expression("kind", places)
+    said = "kind between 0 and 5" + (f" and ({kind}) is not distinct from {KIND}" if kind != KIND else "")
+    return f"case when not ({said}) then kind end"
 
 
 def _expression(column: str, places: Collection[int]) -> str:

@@ -12,6 +12,11 @@ from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURC
 
 _MODERN = "'2026-07-28'"  # since then MCP has no session id of its own
 
+KIND: Final = (
+    "case kind when 1 then 'internal' when 2 then 'server' when 3 then 'client' when 4 then 'producer' "
+    "when 5 then 'consumer' end"
+)
+
 
 def with_resource_uri(value: str) -> str:
     """The attributes, with a resource's URI, as this JSON value, where the column does not hold all of it."""
@@ -42,9 +47,9 @@ PLAIN: Final[dict[str, str]] = {
         )
     },
     "trace_flags": "nullif(flags & 255, 0)",
-    "kind": "case kind when 1 then 'internal' when 2 then 'server' when 3 then 'client' when 4 then 'producer' "
-    "when 5 then 'consumer' end",
+    "kind": KIND,
     "status": "case status when 1 then 'ok' when 2 then 'error' end",
+    "sent_service": "md5(sent_service)",
     "error_message": "status_message",
     # of a URI the scheme; ours have no more, and where there is more it stays among the attributes
     "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",

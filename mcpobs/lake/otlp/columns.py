@@ -29,7 +29,7 @@ SPAN: Final[dict[str, RawType]] = {
     "trace_state": "text",  # null where empty
     "flags": "bigint",  # as sent: W3C flags in the low 8 bits
     "name": "text",
-    "kind": "smallint",  # 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer
+    "kind": "bigint",  # as sent: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer
     "start_unix_nano": "bigint",  # as sent; beyond a signed 64-bit integer the value less 2^64, so below 0
     "end_unix_nano": "bigint",  # likewise
     "status": "smallint",  # 0 unset, 1 ok, 2 error
@@ -37,6 +37,7 @@ SPAN: Final[dict[str, RawType]] = {
     "scope_name": "text",  # null where empty
     "scope": "json",  # {"version","attributes","dropped_attributes_count","schema_url","resource_schema_url"}
     "service_name": "text",  # the resource's service.name, where it is a string
+    "sent_service": "json",  # a service.name that is none; if it is no UTF-8, its base64 as a JSON string
     "resource": "json",  # the other resource attributes; null where there are none
     "attributes": "json",  # those that are not promoted; null where there are none
     "events": "json",  # [{"name","time_unix_nano","attributes","dropped_attributes_count"}]
@@ -84,12 +85,22 @@ MAX_BYTES: Final = 128 << 20
 
 MAX_EXPANDED_BYTES: Final = 64 << 20
 """How many bytes the spans of one request may repeat: for each span that is taken, in the order of `decode`, the text
-of service_name, resource, scope_name and scope. A row has them all, so their product with the number of spans decides
-how much is written. A span that would exceed the sum is left out; smaller ones after it are taken. `decode.c` gets the
-limit when it is loaded.
+of service_name, sent_service, resource, scope_name and scope. A row has them all, so their product with the number of
+spans decides how much is written. A span that would exceed the sum is left out; smaller ones after it are taken.
+`decode.c` gets the limit when it is loaded.
 
 A Collector's default batch of 8,192 spans may have 8 kB of resource, one of 40,000 spans 1.6 kB. Committing as much in
 values of 4 MB, all spans with one id, takes 340 MB of memory, and with 128 MiB it takes 940 MB."""
+
+_EXPANDING_BYTES: Final = 256 << 10
+_EXPANDING_RATIO: Final = 8
+
+
+def is_expanding(size_bytes: int, expanded_bytes: int) -> bool:
+    """Whether requests of this size repeat much more than they hold. 500 spans of 300 bytes with 2 kB of resource
+    repeat 7 times their size."""
+    return expanded_bytes > max(_EXPANDING_BYTES, _EXPANDING_RATIO * size_bytes)
+
 
 MAX_JSON_VALUES: Final = 3_000_000
 """How many values a JSON request may have, counted as its containers and commas; with more it is malformed. A container

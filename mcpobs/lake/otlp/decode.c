@@ -32,6 +32,7 @@ enum {
     SCOPE_NAME,
     SCOPE_FACTS,
     SERVICE_NAME,
+    SENT_SERVICE,
     RESOURCE_ATTRIBUTES,
     ATTRIBUTES,
     EVENTS,
@@ -42,7 +43,7 @@ enum {
 
 static const char *const SPAN_NAMES[SPAN_COLUMNS] = {
     "trace_id", "span_id",        "parent_span_id", "trace_state", "flags",        "name",     "kind",       "start_unix_nano", "end_unix_nano",
-    "status",   "status_message", "scope_name",     "scope",       "service_name", "resource", "attributes", "events",          "links",
+    "status",   "status_message", "scope_name",     "scope",       "service_name", "sent_service", "resource", "attributes", "events", "links",
     "dropped"};
 
 /* -- what Python tells us once ------------------------------------------------------------------------------- */
@@ -96,16 +97,17 @@ typedef struct {
     int32_t entry;
 } Shared;
 
-enum { SHARED_SERVICE, SHARED_RESOURCE, SHARED_SCOPE_NAME, SHARED_SCOPE, SHARED_COUNT };
+enum { SHARED_SERVICE, SHARED_SENT_SERVICE, SHARED_RESOURCE, SHARED_SCOPE_NAME, SHARED_SCOPE, SHARED_COUNT };
 
-static const uint8_t SHARED_COLUMNS[SHARED_COUNT] = {SERVICE_NAME, RESOURCE_ATTRIBUTES, SCOPE_NAME, SCOPE_FACTS};
+static const uint8_t SHARED_COLUMNS[SHARED_COUNT] = {SERVICE_NAME, SENT_SERVICE, RESOURCE_ATTRIBUTES, SCOPE_NAME,
+                                                      SCOPE_FACTS};
 
 /* What a request is read for. MEASURE: how many spans it has, valid or not, and how many bytes they repeat. */
 typedef enum { MEASURE, CHECK, DECODE } Purpose;
 
 /* In the order of request.Checked. */
 typedef struct {
-    uint64_t spans, rejected, oversized;
+    uint64_t spans, rejected, oversized, expanded;
 } Count;
 
 typedef struct {
@@ -360,8 +362,11 @@ static void set_text_if_any(Call *call, size_t column, const Field *field) {
     put_text(&call->lists.run, set_text(&call->lists.run, call->chunk, column), field->data, field->size);
 }
 
+/* protobuf's enums have 32 bits */
+static int32_t enum_bits(uint64_t bits) { return (int32_t)(uint32_t)bits; }
+
 static int16_t enum_value(uint64_t bits) {
-    int32_t value = (int32_t)(uint32_t)bits; /* protobuf's enums have 32 bits */
+    int32_t value = enum_bits(bits);
     return value == (int16_t)value ? (int16_t)value : 0;
 }
 
@@ -434,7 +439,7 @@ static void read_span(Call *call, Wire span) {
     set_text_if_any(call, TRACE_STATE, &state);
     set_bigint(run, chunk, FLAGS, (int64_t)flags);
     put_text(run, set_text(run, chunk, NAME), name.data, name.size);
-    set_smallint(run, chunk, KIND, enum_value(kind));
+    set_bigint(run, chunk, KIND, enum_bits(kind));
     set_bigint(run, chunk, START, (int64_t)id.start);
     set_bigint(run, chunk, END, (int64_t)end);
     set_smallint(run, chunk, STATUS_CODE, enum_value(code));
@@ -530,6 +535,21 @@ static void read_scope_spans(Call *call, Wire group) {
     }
 }
 
+/* What `service_name` does not say of the value that was sent: see columns.SPAN. */
+static void set_sent_service(Call *call, const Value *value) {
+    Run *run = &call->lists.run;
+    Shared *sent = &call->shared[SHARED_SENT_SERVICE];
+    if (value->kind == STRING) {
+        if (is_utf8(value->data, value->size)) return;
+        put_byte(run, &sent->text, '"');
+        put_base64(run, &sent->text, value->data, value->size);
+        put_byte(run, &sent->text, '"');
+    } else {
+        put_value(&call->lists, &sent->text, value);
+    }
+    sent->is_null = false;
+}
+
 static void read_resource_spans(Call *call, Wire group) {
     static const char service_name[] = "service.name";
     Run *run = &call->lists.run;
@@ -544,14 +564,20 @@ static void read_resource_spans(Call *call, Wire group) {
             if (member.tag == TAG(1, LEN)) read_attribute(&call->lists, base, inside(&member), DEPTH_MAX - 3);
     }
     begin_shared(call, SHARED_SERVICE);
+    begin_shared(call, SHARED_SENT_SERVICE);
     Buffer *b = begin_shared(call, SHARED_RESOURCE);
     for (size_t i = base, end = call->lists.n_entries; i < end; i++) {
         const Entry *entry = &call->lists.entries[i];
-        if (entry->value.kind == STRING && entry->key_size == sizeof service_name - 1 &&
+        if (entry->key_size == sizeof service_name - 1 &&
             memcmp(entry->key, service_name, sizeof service_name - 1) == 0) {
-            put_text(run, &call->shared[SHARED_SERVICE].text, entry->value.data, entry->value.size);
-            call->shared[SHARED_SERVICE].is_null = false;
-            continue;
+            Value value = entry->value; /* the stack of entries may move */
+            set_sent_service(call, &value);
+            if (value.kind == STRING) {
+                put_text(run, &call->shared[SHARED_SERVICE].text, value.data, value.size);
+                call->shared[SHARED_SERVICE].is_null = false;
+                continue;
+            }
+            entry = &call->lists.entries[i];
         }
         put_member(&call->lists, b, b->size == 0, entry);
     }
@@ -560,7 +586,8 @@ static void read_resource_spans(Call *call, Wire group) {
     give_back(&call->lists);
     call->resource_schema_url.size = 0;
     if (schema_url.size != 0) put_string(run, &call->resource_schema_url, schema_url.data, schema_url.size);
-    call->resource_bytes = call->shared[SHARED_SERVICE].text.size + b->size + call->resource_schema_url.size;
+    call->resource_bytes = call->shared[SHARED_SERVICE].text.size + call->shared[SHARED_SENT_SERVICE].text.size + b->size +
+                           call->resource_schema_url.size;
     for (Wire scopes = group; next(run, &scopes, &field, DEPTH_MAX - 1);)
         if (field.tag == TAG(2, LEN)) read_scope_spans(call, inside(&field));
     for (Wire scopes = group; next(run, &scopes, &field, DEPTH_MAX - 1);)
@@ -620,6 +647,7 @@ static int look_at(const uint8_t *body, size_t size, Purpose purpose, Count *cou
     call->lists.trusted = purpose == CHECK;
     read_request(call, request, purpose);
     *count = call->count;
+    count->expanded = call->expanded;
     *expanded = call->expanded;
     end_call(call);
     return FINE;

@@ -62,6 +62,8 @@ def from_json(body: bytes, count_values: Callable[[bytes, int], int] | None = No
         return _message(request, _REQUEST, 0)
     except _WrongError as wrong:
         raise MalformedError(f"{wrong.path.lstrip('.') or 'the request'}: {wrong.what}") from None
+    except RecursionError:
+        raise MalformedError("messages nested too deep") from None
 
 
 def values(text: bytes, most: int) -> int:
@@ -258,7 +260,9 @@ _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
 def _shown(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, list | dict):  # may be nested deeper than json can write
+        return "an array" if isinstance(value, list) else "an object"
+    text = value if isinstance(value, str) else json.dumps(value)
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 

@@ -27,7 +27,7 @@ _INT64_MAX: Final = 2**63 - 1
 _INT16: Final = range(-(2**15), 2**15)
 _PROMOTED: Final = {promoted.attribute: promoted for promoted in PROMOTED}
 _MARKERS: Final = ("doubleValue", "bytesValue", "kvlistValue")
-_SHARED: Final = ("service_name", "resource", "scope_name", "scope")
+_SHARED: Final = ("service_name", "sent_service", "resource", "scope_name", "scope")
 """What all spans of a group have in common: a dictionary column, so that it is held once."""
 
 _TYPES: Final[dict[RawType, DataType]] = {
@@ -70,7 +70,7 @@ def check(body: Body, expanded_bytes: int = MAX_EXPANDED_BYTES) -> Checked:
                     continue
                 valid += 1
                 spans += budget.takes(bytes_a_span)
-    return Checked(spans, rejected, valid - spans)
+    return Checked(spans, rejected, valid - spans, budget.taken)
 
 
 def expanded(body: Body) -> int:
@@ -118,12 +118,14 @@ class _Budget:
 
     def __init__(self, bytes_left: int) -> None:
         self._bytes_left = bytes_left
+        self.taken = 0
 
     def takes(self, bytes_a_span: int) -> bool:
         """Adds a span; False, and nothing is added, if that would exceed the limit."""
         if bytes_a_span > self._bytes_left:
             return False
         self._bytes_left -= bytes_a_span
+        self.taken += bytes_a_span
         return True
 
 
@@ -217,12 +219,29 @@ def _column(name: str, values: list[Any], texts: list[str] | None) -> Array:
 def _resource_facts(resource_spans: Message) -> dict[str, str | None]:
     attributes = _attributes(resource_spans.resource.attributes)
     service = attributes.get(SERVICE_NAME)
+    sent = _sent_service(resource_spans.resource.attributes)
     if isinstance(service, str):
         del attributes[SERVICE_NAME]
     return {
         "service_name": service if isinstance(service, str) else None,
+        "sent_service": sent,
         "resource": _json(attributes) if attributes else None,
     }
+
+
+def _sent_service(attributes: Sequence[Message]) -> str | None:
+    """What `service_name` does not say of the value that was sent: see columns.SPAN."""
+    sent = next((one.value for one in reversed(attributes) if _text(one.key) == SERVICE_NAME), None)
+    if sent is None:
+        return None
+    if sent.WhichOneof("value") != "string_value":
+        return _json(_value(sent))
+    data = sent.string_value
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return _json(base64.b64encode(data).decode())
+    return None
 
 
 def _scope_facts(group: Message, resource_schema_url: str = "") -> dict[str, str | None]:
@@ -248,7 +267,7 @@ def _row(span: Message) -> Row:
         "trace_state": _text(span.trace_state) or None,
         "flags": span.flags,
         "name": _text(span.name),
-        "kind": _enum(span.kind),
+        "kind": span.kind,
         "start_unix_nano": _signed(span.start_time_unix_nano),
         "end_unix_nano": _signed(span.end_time_unix_nano),
         "status": _enum(span.status.code),

@@ -18,11 +18,12 @@ class TooManyValuesError(MalformedError):
 
 class Checked(NamedTuple):
     """What a well-formed request holds: spans that will be rows, and spans that will not. `rejected` have no valid
-    ids or start; `oversized` exceed columns.MAX_EXPANDED_BYTES."""
+    ids or start; `oversized` exceed columns.MAX_EXPANDED_BYTES. `expanded` is how many bytes the rows repeat."""
 
     spans: int
     rejected: int
     oversized: int = 0
+    expanded: int = 0
 
 
 _WHY = {

@@ -38,6 +38,8 @@ def _same_bits(number: int) -> int:
 def _row(resource_spans: Any, scope_spans: Any, span: Any) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(RAW)
     resource = _pairs(resource_spans.resource.attributes)
+    if "service.name" in resource and not isinstance(resource["service.name"], str):
+        row["sent_service"] = _json(resource["service.name"])
     if isinstance(resource.get("service.name"), str):
         row["service_name"] = resource.pop("service.name")
     attributes = _pairs(span.attributes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -180,7 +182,7 @@ def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
         ({"startTimeUnixNano": "٣"}, "startTimeUnixNano: '\\u0663' is no integer"),
         ({"startTimeUnixNano": 1.5}, "startTimeUnixNano: '1.5' is no integer"),
         ({"startTimeUnixNano": "9" * 5000}, "startTimeUnixNano: '" + "9" * 37 + "...' is no integer"),
-        ({"name": []}, "name: '[]' is no string"),
+        ({"name": []}, "name: an array is no string"),
         ({"attributes": {}}, "attributes: is no array"),
         ({"attributes": [{}, {"key": "k", "value": 3}]}, "attributes[1].value: is no object"),
         ({"attributes": [{"value": {"boolValue": 1}}]}, "attributes[0].value.boolValue: '1' is neither true nor false"),
@@ -199,6 +201,26 @@ def test_an_error_says_what_is_wrong_and_where(members: dict[str, Any], message:
         of_one_span(**members)
 
     assert str(refused.value) == f"resourceSpans[0].scopeSpans[0].spans[0].{message}"
+
+
+MEMBERS = ("traceId", "name", "kind", "startTimeUnixNano", "flags", "attributes", "status", "events")
+VALUES = ("stringValue", "boolValue", "intValue", "doubleValue", "arrayValue", "kvlistValue", "bytesValue")
+SPANS = [
+    *(f'{{"{member}":%s}}' for member in MEMBERS),
+    '{"links":[{"spanId":%s}]}',
+    *(f'{{"attributes":[{{"key":"k","value":{{"{value}":%s}}}}]}}' for value in VALUES),
+]
+
+
+@pytest.mark.parametrize("around", ["%s", '{"name":"\\ud800"},%s'], ids=["orjson", "standard library"])
+@pytest.mark.parametrize("depth", [2, 500, 1000, 20_000])
+@pytest.mark.parametrize("brackets", ["[]", ('{"a":', "}")], ids=["arrays", "objects"])
+def test_nesting_in_any_member_is_refused_as_malformed(around: str, depth: int, brackets: Sequence[str]) -> None:
+    deep = brackets[0] * depth + ("" if brackets[0] == "[" else "1") + brackets[1] * depth
+    for span in SPANS:
+        body = f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{around % (span % deep)}]}}]}}]}}'
+        with suppress(MalformedError):  # an object with members that are not known is a message
+            from_json(body.encode())
 
 
 def test_nesting_is_taken_as_deep_as_in_protobuf() -> None:

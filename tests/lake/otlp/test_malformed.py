@@ -163,7 +163,7 @@ def test_a_hundred_thousand_attributes_are_no_more_than_a_hundred_thousand(decod
     assert of_one_span(decoder, many)["events"] == "[" + ",".join(["{}"] * number) + "]"
 
     resources = length_delimited(1, b"") * number
-    assert decoder.check(resources) == Checked(0, 0)
+    assert decoder.check(resources)[:3] == (0, 0, 0)
 
 
 @both
