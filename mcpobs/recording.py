@@ -18,14 +18,13 @@ from mcpobs.prices.book import Book
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.session import Session
 from mcpobs.row import Recorder, Rows
-from mcpobs.settings import config_folder, lake_folder, load_config
+from mcpobs.settings import Config, config_folder, lake_folder, read_config
+from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 from mcpobs.telemetry.spool import LossRow, Spool
 
 if TYPE_CHECKING:
     from subprocess import Popen
-
-Warn = Callable[[str], None]
 
 _RESUMES = "recording resumes by itself, and counts what it lost"
 
@@ -44,6 +43,7 @@ class Recording:
         spool: Spool | None,
         exporter: Exporter | None,
         warn: Warn,
+        env: Mapping[str, str],
     ) -> None:
         self.facts = facts
         self.observer = Observer(rows, spool, exporter)
@@ -51,6 +51,7 @@ class Recording:
         self._spool = spool
         self._exporter = exporter
         self._warn = warn
+        self._env = env
         self._started_s = time.monotonic()
         self._committer: Popen[bytes] | None = None  # kept, for Popen complains of a process that it forgets
 
@@ -62,20 +63,23 @@ class Recording:
         *,
         lake: Path | None,
         warn: Warn,
+        config: Config | None = None,
         env: Mapping[str, str] = os.environ,
     ) -> Recording:
-        """`nobody` is the session of what belongs to no operation."""
+        """`nobody` is the session of what belongs to no operation; `config` is read from `env` if it is not given."""
         folder = lake_folder(lake, env)
-        book = _book(warn)
+        settings = config_folder(env)
+        book = _book(config or read_config(env, warn), settings, warn, env)
         rows = Rows(recorder, book or None)
         key, spool = _open_lake(
             folder,
+            settings,
             lambda count, reason: rows.loss(nobody, count, reason),
-            lambda: _commit_after_roll(folder),
+            lambda: _commit_after_roll(folder, env),
             warn,
         )
         facts = Facts(key, partial(book.of, recorder.service_name) if book else None)
-        return cls(folder, facts, rows, spool, _exporter(env, recorder, warn), warn)
+        return cls(folder, facts, rows, spool, _exporter(env, recorder, warn), warn, env)
 
     def close(self) -> None:
         """Flushes, and lets the committer run if there is work for it."""
@@ -83,17 +87,19 @@ class Recording:
             self._spool.close()
             if self._spool.lost_total:
                 self._warn(f"{self._spool.lost_total} operations were not recorded: {self._spool.reason}")
-            self._committer = _commit_in_background(self._lake)
+            self._committer = _commit_in_background(self._lake, self._env)
         if self._exporter is not None:
             self._exporter.session_ended(time.monotonic() - self._started_s)
             self._exporter.close()
 
 
-def _open_lake(folder: Path, loss_row: LossRow, rolled: Callable[[], None], warn: Warn) -> tuple[bytes, Spool | None]:
+def _open_lake(
+    folder: Path, settings: Path, loss_row: LossRow, rolled: Callable[[], None], warn: Warn
+) -> tuple[bytes, Spool | None]:
     """The key of the digests, and where rows go. Where the lake cannot be made the key is one of this process, so
     that the call path is the same; what is no lake of ours is left alone."""
     try:
-        key = keys.digest_key(keys.open_folder(folder), warn=warn)
+        key = keys.digest_key(keys.open_folder(folder), settings, warn)
     except keys.UnwritableError as error:
         warn(f"nothing is recorded: {error.message}; the server goes on\nhint: {error.hint}; {_RESUMES}")
         return os.urandom(keys.KEY_BYTES), Spool(folder, loss_row, rolled=rolled)
@@ -113,15 +119,15 @@ def _exporter(env: Mapping[str, str], recorder: Recorder, warn: Warn) -> Exporte
         return None
 
 
-def _book(warn: Warn) -> Book:
+def _book(config: Config, settings: Path, warn: Warn, env: Mapping[str, str]) -> Book:
     """The prices; without those of models that cannot be found, which is said once."""
+    book = config.prices
+    if not book.models:
+        return book
     try:
-        book = load_config().prices
-        if not book.models:
-            return book
         from mcpobs.prices import models  # 5 ms that others do not pay
 
-        return models.resolved(book, config_folder(), warn)
+        return models.resolved(book, settings, warn, env)
     except McpobsError as error:
         warn(f"no prices: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
         return Book()
@@ -134,11 +140,11 @@ def _unwritable(folder: Path, error: OSError) -> str:
     )
 
 
-def _commit_after_roll(lake: Path) -> None:
+def _commit_after_roll(lake: Path, env: Mapping[str, str]) -> None:
     """In a thread of its own, for starting a process would hold up a call, and somebody must wait for its end."""
 
     def commit() -> None:
-        committer = _commit_in_background(lake)
+        committer = _commit_in_background(lake, env)
         if committer is not None:
             committer.wait()
 
@@ -146,7 +152,7 @@ def _commit_after_roll(lake: Path) -> None:
         Thread(target=commit, name="commit", daemon=True).start()
 
 
-def _commit_in_background(lake: Path) -> Popen[bytes] | None:
+def _commit_in_background(lake: Path, env: Mapping[str, str]) -> Popen[bytes] | None:
     """Starts a process that turns the spool into Parquet if enough of it waits and no such process runs or has just
     ended."""
     from mcpobs.lake.backlog import committer_due
@@ -160,7 +166,7 @@ def _commit_in_background(lake: Path) -> Popen[bytes] | None:
     with suppress(OSError):  # the next wrapper or report does it
         return subprocess.Popen(
             interpreter.command("mcpobs.lake.commit", str(lake)),
-            env=interpreter.environment(os.environ),
+            env=interpreter.environment(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mcpobs.instrument import inbound
 from mcpobs.instrument.inbound import Aims, Declared, Inbound
+from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.outcome import OK, Verdict
 from mcpobs.protocol.remote import Caller
 from mcpobs.protocol.text import bounded
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Report = Callable[[Exception], None]
 MAX_TYPE = 128
-MODERN = "2026-07-28"
 LISTINGS = frozenset({"tools/list", "prompts/list"})
 
 watched: ContextVar[bool] = ContextVar("mcpobs_watched", default=False)
@@ -131,6 +131,6 @@ class Call:
         link = None if opened is None else opened.link
         shared, own = self._recording.record(operation, caller, exported, link)
         if opened is not None and exported:
-            legacy = (operation.protocol_version or "") < MODERN  # since then an id that is sent means nothing
+            legacy = not is_modern(operation.protocol_version)  # since then an id that is sent means nothing
             session_id = caller.protocol_session if caller is not None and legacy else None
             self._tracing.close(opened, operation, shared, own, session_id)

@@ -16,11 +16,11 @@ from mcpobs.instrument.inbound import Aims, Declared, Inbound, Peers
 from mcpobs.instrument.patches import Patches
 from mcpobs.instrument.tracing import Tracing
 from mcpobs.protocol.remote import Caller
+from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:
     from mcpobs.instrument.recording import ProcessRecording
 
-Warn = Callable[[str], None]
 Result = TypeVar("Result")
 
 
@@ -36,11 +36,11 @@ class Front:
         self._lake = lake
         self._name = name
         self._warn = warn
+        self._faults = Faults("a message could not be observed", "the server goes on", warn)
         self._tracing = Tracing()
         self._under_way: set[Call] = set()
         self._recording: ProcessRecording | None = None
         self._opening = Lock()
-        self._failed = False
         os.register_at_fork(after_in_child=self._start_anew)
 
     def call(self, message: Inbound, caller: Caller | None, declared: Declared) -> Call:
@@ -56,15 +56,8 @@ class Front:
             return None
 
     def report(self, error: Exception) -> None:
-        """Says once that something of ours broke. The message may quote content, so only its class is told."""
-        if self._failed:
-            return
-        self._failed = True
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-        self._warn(f"a message could not be observed ({type(error).__name__} at {where}); the server goes on")
+        """Writes the first fault of ours to stderr."""
+        self._faults.report(error)
 
     def instances_of(self, cls: type) -> list[Any]:
         """What was made of a class, or of a subclass, before it was patched."""

@@ -11,10 +11,11 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from mcpobs.instrument.call import MODERN, Call, watched
+from mcpobs.instrument.call import Call, watched
 from mcpobs.instrument.caller import caller_of
 from mcpobs.instrument.ends import ended_by
 from mcpobs.instrument.inbound import Declared, Inbound
+from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Middleware:
         message = Inbound(ctx.method, params, ctx.request_id, version, client, self._server_peer())
         if request is None:
             return self._front.call(message, None, self._declared)
-        legacy = not isinstance(version, str) or version < MODERN
+        legacy = not isinstance(version, str) or not is_modern(version)
         known = getattr(getattr(session, "_connection", None), "session_id", None) if legacy else None
         return self._front.call(message, caller_of(request, known), self._declared)
 

@@ -6,37 +6,42 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
 
 from mcpobs import semconv
 from mcpobs.instrument import tracing
+from mcpobs.protocol.eras import MODERN, is_modern
 from mcpobs.protocol.operation import Operation, TraceContext
 from mcpobs.protocol.remote import Caller, RemoteSessions
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.recording import Recording
 from mcpobs.row import Extra, Recorder, Row, Shared
 from mcpobs.service import service_name
+from mcpobs.settings import Config, read_config
+from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
-
-Warn = Callable[[str], None]
-_MODERN = "2026-07-28"
 
 
 class ProcessRecording:
     """One recording process. Thread-safe as far as its spool is; `close` ends it."""
 
     def __init__(
-        self, recording: Recording, recorder: Recorder, stdio: StdioSessions, exporter: Exporter | None
+        self,
+        recording: Recording,
+        recorder: Recorder,
+        stdio: StdioSessions,
+        config: Config,
+        exporter: Exporter | None,
     ) -> None:
         self.facts = recording.facts
         self.sequence = itertools.count()
         self._recording = recording
         self._recorder = recorder
         self._stdio = stdio
-        self._remote = RemoteSessions(recorder.instance_id)
+        self._remote = RemoteSessions(recorder.instance_id, config.idle_gap_s)
         self._observer = recording.observer
         self._on_a_pipe = self._unlike(_network("stdio"))
         self._on_a_network = self._unlike(_network("http"))
@@ -65,8 +70,9 @@ class ProcessRecording:
         )
         # Whether a row is exported is settled call by call: not where the process's own provider does it.
         quiet = {variable: value for variable, value in env.items() if not variable.startswith("OTEL_")}
-        recording = Recording.open(recorder, stdio.process_session, lake=lake, warn=warn, env=quiet)
-        return cls(recording, recorder, stdio, _exporter(recorder, env, warn))
+        config = read_config(env, warn)
+        recording = Recording.open(recorder, stdio.process_session, lake=lake, config=config, warn=warn, env=quiet)
+        return cls(recording, recorder, stdio, config, _exporter(recorder, env, warn))
 
     def record(
         self, operation: Operation, caller: Caller | None, exported: bool, link: TraceContext | None = None
@@ -74,7 +80,7 @@ class ProcessRecording:
         """Records a finished operation, and exports it where the process's own provider does not."""
         columns: Row | None = None
         if caller is None:
-            session = self._stdio.of(operation, (operation.protocol_version or _MODERN) < _MODERN)
+            session = self._stdio.of(operation, not is_modern(operation.protocol_version or MODERN))
             extra = self._on_a_pipe
         else:
             session = self._remote.of(operation, caller)

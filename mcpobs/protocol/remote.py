@@ -16,16 +16,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
+from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import confidence, qualified
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import NOBODY, Identity, Session
 from mcpobs.semconv import Confidence, SessionSource, Transport
+from mcpobs.settings import IDLE_GAP_S
 
-IDLE_GAP_S = 900.0
 MAX_CALLERS = 16_384
 MAX_SESSIONS = 65_536
 MAX_TRACES = 1_024  # of one caller
-_MODERN = "2026-07-28"
 
 _CONFIDENCE: dict[SessionSource, Confidence] = {
     "protocol_session": "high",
@@ -94,7 +94,7 @@ class RemoteSessions:
         return session
 
     def _of(self, operation: Operation, caller: Caller) -> Session:
-        modern = (operation.protocol_version or "") >= _MODERN
+        modern = is_modern(operation.protocol_version)
         if caller.protocol_session is not None and not modern:
             return self._named("protocol_session", caller.protocol_session, operation, caller)
         if caller.sse_endpoint is not None:

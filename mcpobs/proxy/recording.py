@@ -13,18 +13,20 @@ from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
 from mcpobs.proxy.tap import Tap
-from mcpobs.recording import Recording, Warn
+from mcpobs.recording import Recording
 from mcpobs.row import Recorder
 from mcpobs.service import service_name
+from mcpobs.settings import read_config
+from mcpobs.stderr import Faults, Warn
 
 
 class StdioRecording:
     """One wrapped connection: `tap` sees the bytes; `close` ends it."""
 
-    def __init__(self, recording: Recording, tap: Tap, propagate: bool) -> None:
+    def __init__(self, recording: Recording, tap: Tap, propagation: Propagation | None) -> None:
         self._recording = recording
         self.tap = tap
-        self.propagation = Propagation(tap) if propagate else None
+        self.propagation = propagation
 
     @classmethod
     def open(
@@ -46,9 +48,12 @@ class StdioRecording:
             front="proxy/stdio",
         )
         sessions = StdioSessions(process_id, time.time_ns())
-        recording = Recording.open(recorder, sessions.process_session, lake=lake, warn=warn, env=env)
-        tap = Tap(Conversation(recording.facts), sessions, recording.observer, warn)
-        return cls(recording, tap, propagate)
+        recording = Recording.open(
+            recorder, sessions.process_session, lake=lake, config=read_config(env, warn), warn=warn, env=env
+        )
+        faults = Faults("a frame could not be observed", "the server goes on", warn)
+        tap = Tap(Conversation(recording.facts), sessions, recording.observer, faults)
+        return cls(recording, tap, Propagation(tap, faults) if propagate else None)
 
     def close(self, ended: Exit, sent: Collection[int], client_left: bool) -> None:
         """Records what the server left unfinished, and ends the recording.

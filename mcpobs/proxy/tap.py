@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from threading import Lock
 
 from mcpobs.observer import Observer
@@ -17,6 +17,7 @@ from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lines import Lines
 from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
 from mcpobs.protocol.session import StdioSessions
+from mcpobs.stderr import Faults
 
 
 def now() -> Stamp:
@@ -31,16 +32,15 @@ class Tap:
         conversation: Conversation,
         sessions: StdioSessions,
         observer: Observer,
-        warn: Callable[[str], None],
+        faults: Faults,
     ) -> None:
         self._conversation = conversation
         self._sessions = sessions
         self._observer = observer
-        self._warn = warn
+        self._faults = faults
         self._noted: deque[tuple[bytes, Stamp, TraceContext | None]] = deque()
         self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines()}
         self._lock = Lock()
-        self._failed = False
 
     def note(self, chunk: bytes, span: TraceContext | None = None) -> bytes:
         """Keeps a chunk from the client for `catch_up`, and gives it back. Must be called before it is passed on.
@@ -79,7 +79,7 @@ class Tap:
             try:
                 finished = self._conversation.feed(sender, frame, stamp, span)
             except Exception as error:  # our fault: the call goes on
-                self.report(error)
+                self._faults.report(error)
                 continue
             for operation in finished:
                 self._end(operation, None)
@@ -88,14 +88,4 @@ class Tap:
         try:
             self._observer.end(operation, self._sessions.of(operation, self._conversation.legacy), extra)
         except Exception as error:
-            self.report(error)
-
-    def report(self, error: Exception) -> None:
-        """Says once that something of ours broke. The message may quote content, so only its class is told."""
-        if not self._failed:
-            self._failed = True
-            frame = error.__traceback__
-            while frame is not None and frame.tb_next is not None:
-                frame = frame.tb_next
-            where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-            self._warn(f"a frame could not be observed ({type(error).__name__} at {where}); the server goes on")
+            self._faults.report(error)
