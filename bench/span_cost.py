@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcpobs import semconv
+from mcpobs.gate.observer import Observer
+from mcpobs.gate.row import Recorder, Row, Rows
 from mcpobs.keys import open_folder
-from mcpobs.observer import Observer
 from mcpobs.protocol.operation import Operation, Peer, Stamp, ValueFacts
-from mcpobs.protocol.session import StdioSessions
-from mcpobs.row import Recorder, Row, Rows
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.telemetry.export import exporter_from_environment
 from mcpobs.telemetry.spool import Spool
 

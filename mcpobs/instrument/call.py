@@ -11,7 +11,7 @@ from mcpobs.instrument import inbound
 from mcpobs.instrument.inbound import Aims, Declared, Inbound
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.outcome import OK, Verdict
-from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.session import Caller
 from mcpobs.protocol.text import bounded
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from mcpobs.instrument.ends import EXITED
 from mcpobs.instrument.inbound import Aims, Declared, Inbound, Peers
 from mcpobs.instrument.patches import Patches
 from mcpobs.instrument.tracing import Tracing
-from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.session import Caller
 from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mcpobs.instrument.call import Call
 from mcpobs.instrument.caller import caller_of, headers_of
 from mcpobs.instrument.ends import CANCELLED, DISCONNECTED, ended_by
 from mcpobs.instrument.inbound import Declared, Inbound
-from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.session import Caller
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -12,14 +12,15 @@ from pathlib import Path
 import orjson
 
 from mcpobs import semconv
+from mcpobs.gate.recorder import Recording
+from mcpobs.gate.row import Extra, Recorder, Row, Shared
 from mcpobs.instrument import tracing
 from mcpobs.protocol.eras import MODERN, is_modern
 from mcpobs.protocol.operation import Operation, TraceContext
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import StdioSessions
-from mcpobs.recording import Recording
-from mcpobs.row import Extra, Recorder, Row, Shared
+from mcpobs.protocol.session import Caller
 from mcpobs.service import service_name
+from mcpobs.sessions.remote import RemoteSessions
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.settings import Config, read_config
 from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment

@@ -8,12 +8,12 @@ from functools import partial
 from mcpobs.protocol.declared import MAX_TOOLS, declared_by_arguments, declared_by_schema
 from mcpobs.protocol.decode import decode
 from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.flight import Flight
 from mcpobs.protocol.ids import Key, id_key, id_text
-from mcpobs.protocol.known import Known
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, conversation_of, peer_of, version_of
 from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation, of_error, of_result
+from mcpobs.protocol.pending import Flight
+from mcpobs.protocol.registry import Known
 from mcpobs.protocol.target import target_of
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import parse_traceparent

@@ -8,14 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mcpobs import semconv
+from mcpobs.gate.recorder import Recording
+from mcpobs.gate.row import Recorder
 from mcpobs.protocol.conversation import Conversation
-from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
 from mcpobs.proxy.tap import Tap
-from mcpobs.recording import Recording
-from mcpobs.row import Recorder
 from mcpobs.service import service_name
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.settings import read_config
 from mcpobs.stderr import Faults, Warn
 

@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Mapping
 from threading import Lock
 
-from mcpobs.observer import Observer
+from mcpobs.gate.observer import Observer
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lines import Lines
 from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
-from mcpobs.protocol.session import StdioSessions
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.stderr import Faults
 
 

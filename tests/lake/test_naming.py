@@ -10,9 +10,9 @@ from mcpobs.lake.dialects import naming as sql
 from mcpobs.protocol import naming
 from mcpobs.protocol.meta import conversation_of
 from mcpobs.protocol.operation import Operation, Stamp
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import Identity
+from mcpobs.protocol.session import Caller, Identity
 from mcpobs.semconv import CONVERSATION_ID
+from mcpobs.sessions.remote import RemoteSessions
 from tests.lake.test_dialects import made
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=140)  # a surrogate alone is in no protobuf

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcpobs.gate.row import Recorder, Rows
 from mcpobs.prices.book import Book
 from mcpobs.prices.rule import MOST_MICROUSD, MOST_TOKENS, MOST_UNITS_MILLI, Measured, Rule
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation, Stamp, ValueFacts
-from mcpobs.protocol.session import StdioSessions
 from mcpobs.queries import repricing
 from mcpobs.queries.run import create_views
-from mcpobs.row import Recorder, Rows
+from mcpobs.sessions.stdio import StdioSessions
 from tests.queries.recorded import Row, ask, call, in_memory
 
 SESSIONS = StdioSessions("0123456789abcdef", 1_790_000_000_000_000_000)

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.flight import MAX_GIVEN_UP, MAX_IN_FLIGHT
 from mcpobs.protocol.operation import Operation, Peer, TraceContext
+from mcpobs.protocol.pending import MAX_GIVEN_UP, MAX_IN_FLIGHT
 from mcpobs.protocol.text import MAX_NAME
 
 from .talk import KEY, STEP_NS, Talk, failure, notification, request, response, text_result

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from mcpobs.observer import Observer
+from mcpobs.gate.observer import Observer
+from mcpobs.gate.row import Recorder, Row, Rows
 from mcpobs.prices.book import Book
 from mcpobs.protocol.operation import Operation, Peer, Stamp, TraceContext, ValueFacts
-from mcpobs.protocol.session import Session, StdioSessions
-from mcpobs.row import Recorder, Row, Rows
+from mcpobs.protocol.session import Session
 from mcpobs.segment import opening_of, scan, seal
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.telemetry.spool import Spool
 from tests.telemetry.faults import in_a_fork, loss, result, scanned
 

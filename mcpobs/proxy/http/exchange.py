@@ -15,21 +15,21 @@ from urllib.parse import parse_qsl, urljoin
 import orjson
 
 from mcpobs import semconv
+from mcpobs.gate.recorder import Recording
+from mcpobs.gate.row import Row
 from mcpobs.masking import MAX_VALUE, carries_secret, http_method, masked_header, masked_path, masked_urls
 from mcpobs.protocol.decode import decode, is_too_large
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Operation, Stamp, TraceContext
 from mcpobs.protocol.outcome import Verdict, of_error
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import Identity, Session
+from mcpobs.protocol.session import Caller, Identity, Session
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
 from mcpobs.proxy.http.body import OPERATION_WORK, Copies, EventBody, JsonBody
 from mcpobs.proxy.http.talks import Talk, Talks
-from mcpobs.recording import Recording
-from mcpobs.row import Row
+from mcpobs.sessions.remote import RemoteSessions
 
 Ending = Literal["complete", "client_disconnect", "server_disconnect", "unreachable", "shutdown"]
 

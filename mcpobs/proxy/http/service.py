@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcpobs import semconv, terminal
+from mcpobs.gate.recorder import Recording
+from mcpobs.gate.row import Recorder
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.masking import masked_host
-from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import Session
 from mcpobs.proxy.http.forwarding import Upstream, parse_upstream
-from mcpobs.recording import Recording
-from mcpobs.row import Recorder
 from mcpobs.service import service_name
+from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.settings import load_config
 
 DEFAULT_PORT = 8765

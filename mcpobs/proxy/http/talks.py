@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.known import Known
-from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.registry import Known
+from mcpobs.protocol.session import Caller
 from mcpobs.protocol.sse import Event
 
 MAX_TALKS = 65_536

@@ -14,18 +14,18 @@ import aiohttp
 from aiohttp import web
 
 from mcpobs import listening
+from mcpobs.gate.recorder import Recording
+from mcpobs.gate.row import Recorder
 from mcpobs.listening import Endpoint
-from mcpobs.protocol.remote import RemoteSessions
-from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.http.connections import Deadlines
 from mcpobs.proxy.http.exchange import Books
 from mcpobs.proxy.http.forwarding import parse_upstream
 from mcpobs.proxy.http.front import Front, FrontOptions
 from mcpobs.proxy.http.identity import identify
 from mcpobs.proxy.http.talks import Talks
-from mcpobs.recording import Recording
-from mcpobs.row import Recorder
 from mcpobs.segment import scan
+from mcpobs.sessions.remote import RemoteSessions
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.settings import HEADERS, IdentityConfig
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from mcpobs.gate.row import Extra, Row, Rows, Shared
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Session
-from mcpobs.row import Extra, Row, Rows, Shared
 from mcpobs.segment import Opening
 
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from mcpobs import keys
 from mcpobs.errors import McpobsError
-from mcpobs.observer import Observer
+from mcpobs.gate.observer import Observer
+from mcpobs.gate.row import Recorder, Rows
 from mcpobs.prices.book import Book
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.session import Session
-from mcpobs.row import Recorder, Rows
 from mcpobs.settings import Config, config_folder, lake_folder, read_config
 from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, replace
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import confidence, qualified
 from mcpobs.protocol.operation import Operation
-from mcpobs.protocol.session import NOBODY, Identity, Session
-from mcpobs.semconv import Confidence, SessionSource, Transport
+from mcpobs.protocol.session import Caller, Session
+from mcpobs.semconv import Confidence, SessionSource
 from mcpobs.settings import IDLE_GAP_S
 
 MAX_CALLERS = 16_384
@@ -35,35 +35,6 @@ _CONFIDENCE: dict[SessionSource, Confidence] = {
     "principal": "medium",
     "connection": "low",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """What a front knows of who sent a request, besides what the request says."""
-
-    connection: str  # names the transport connection for good
-    transport: Transport
-    peer: str | None = None  # the client's address
-    user_agent: str | None = None
-    protocol_session: str | None = None  # digest of the Mcp-Session-Id: naming.session_digest
-    minted: bool = False  # the server was seen to give out that id
-    sse_endpoint: str | None = None  # digest of the endpoint's session id
-    trace: str | None = None  # of the HTTP request, where the message itself names none
-    identity: Identity = NOBODY
-
-    @property
-    def enforcement(self) -> tuple[str, SessionSource]:
-        """Who is held to account: nothing that the caller can choose. An id that the server did not give out is
-        the caller's own choice."""
-        if self.identity.principal is not None:
-            return f"principal:{self.identity.principal}", "principal"
-        key = f"connection:{self.peer or self.connection}"
-        return (f"{key}/{self.protocol_session}" if self.minted and self.protocol_session else key), "connection"
-
-    @property
-    def key(self) -> tuple[str, str | None]:
-        """Whose sessions are kept together: who is held to account, and the tenant."""
-        return self.enforcement[0], self.identity.tenant
 
 
 @dataclass(slots=True)

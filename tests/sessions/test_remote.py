@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mcpobs.protocol import remote
 from mcpobs.protocol.naming import conversation_name, qualified
 from mcpobs.protocol.operation import Operation, Peer, Stamp, TraceContext
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import Identity, Session
+from mcpobs.protocol.session import Caller, Identity, Session
+from mcpobs.sessions.remote import RemoteSessions
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"

@@ -1,0 +1,66 @@
+"""Sessions on stdio, where the connection is the process that the client started. Pure; one object a connection.
+
+Before 2026-07-28 that is the session by the specification (one `initialize`). Since then the process "is not a
+conversation or session", so it is only the best bound that is left if the caller sends no conversation id.
+
+The caller's trace id is kept as a candidate and not used as a session here: a client that starts a new trace for
+every call would make every call a session of its own.
+"""
+
+from __future__ import annotations
+
+import json
+
+from mcpobs.protocol.operation import Operation
+from mcpobs.protocol.session import Session
+from mcpobs.semconv import Confidence
+
+MAX_CONVERSATIONS = 4096
+
+
+class StdioSessions:
+    """The sessions of one stdio process. `process_id` is random and names the process for good."""
+
+    def __init__(self, process_id: str, start_unix_nano: int) -> None:
+        self._process_id = process_id
+        self._start_unix_nano = start_unix_nano
+        self._process = {legacy: self._of_process("high" if legacy else "medium") for legacy in (True, False)}
+        self._conversations: dict[str, Session] = {}
+
+    @property
+    def process_session(self) -> Session:
+        """The session of what belongs to no operation."""
+        return self._process[False]
+
+    def of(self, operation: Operation, legacy: bool | None) -> Session:
+        """The session of an operation; `legacy` is whether the connection began with `initialize`."""
+        if operation.conversation_id is not None:
+            return self._conversation(operation.conversation_id, operation.start.unix_nano)
+        return self._process[bool(legacy)]
+
+    def _of_process(self, confidence: Confidence) -> Session:
+        return Session(
+            id=self._process_id,
+            start_unix_nano=self._start_unix_nano,
+            source="stdio_process",
+            confidence=confidence,
+            enforcement_key=f"process:{self._process_id}",
+            enforcement_source="stdio_process",
+        )
+
+    def _conversation(self, conversation_id: str, now_unix_nano: int) -> Session:
+        found = self._conversations.get(conversation_id)
+        if found is None:
+            found = Session(
+                id=conversation_id,
+                start_unix_nano=now_unix_nano,
+                source="conversation",
+                confidence="medium",  # the caller chose the name, and nobody verified the caller
+                enforcement_key=f"process:{self._process_id}",
+                enforcement_source="stdio_process",
+                candidates=json.dumps({"conversation": conversation_id, "stdio_process": self._process_id}),
+            )
+            while len(self._conversations) >= MAX_CONVERSATIONS:  # a caller can name as many as it likes
+                del self._conversations[next(iter(self._conversations))]
+            self._conversations[conversation_id] = found
+        return found
