@@ -1,4 +1,4 @@
-"""What a front records with, put together: lake, key, rows, spool, export. Sees no bytes."""
+"""Records ended operations: row, spool, export. Puts together what a process records with. Sees no bytes."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mcpobs import keys
 from mcpobs.errors import McpobsError
-from mcpobs.gate.observer import Observer
-from mcpobs.gate.row import Recorder, Rows
+from mcpobs.gate.row import Extra, Origin, Row, Rows, Shared
 from mcpobs.prices.book import Book
 from mcpobs.protocol.facts import Facts
+from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Session
+from mcpobs.segment import Opening
 from mcpobs.settings import Config, config_folder, lake_folder, read_config
 from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
@@ -29,10 +30,51 @@ if TYPE_CHECKING:
 _RESUMES = "recording resumes by itself, and counts what it lost"
 
 
-class Recording:
-    """One recording process: `observer` takes its operations, `facts` what they keep of content, `close` ends it.
+class Sink(Protocol):
+    """Stores rows durably: the spool."""
 
-    It fails open, piece by piece: what is wrong is said once by `warn`, and the calls go on.
+    def write(self, row: Row, opening: Opening) -> bool:
+        """Writes the columns of the opening and those of the row. False if they could not be written."""
+
+
+class RowExporter(Protocol):
+    """Sends rows elsewhere: OTLP. Must only enqueue."""
+
+    def export(self, row: Row) -> None:
+        """Queues a row, which nobody changes any more."""
+
+
+class Recorder:
+    """Turns ended operations into rows, and hands them to the spool and to the export. Never sees content."""
+
+    def __init__(self, rows: Rows, sink: Sink | None, exporter: RowExporter | None = None) -> None:
+        self._rows = rows
+        self._sink = sink
+        self._row_exporter = exporter
+
+    def record(
+        self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
+    ) -> tuple[Shared, Row]:
+        """Records an ended operation and returns its row, as `Rows.of` does; it is durable then."""
+        return self._write(self._rows.of(operation, session, extra, columns))
+
+    def note(self, session: Session, columns: Row) -> None:
+        """Records a span that is no operation; `columns` has at least its ids, name, kind and times."""
+        self._write(self._rows.note(session, columns))
+
+    def _write(self, found: tuple[Shared, Row]) -> tuple[Shared, Row]:
+        shared, own = found
+        if self._sink is not None:
+            self._sink.write(own, shared.opening)
+        if self._row_exporter is not None:
+            self._row_exporter.export({**shared.columns, **own})
+        return found
+
+
+class LakeRecorder(Recorder):
+    """The recorder of one process: `facts` says what is kept of content, `close` ends it.
+
+    It fails open, piece by piece: a lake, a key or an export that cannot be had is one warning, and the calls go on.
     """
 
     def __init__(
@@ -45,8 +87,8 @@ class Recording:
         warn: Warn,
         env: Mapping[str, str],
     ) -> None:
+        super().__init__(rows, spool, exporter)
         self.facts = facts
-        self.observer = Observer(rows, spool, exporter)
         self._lake = lake
         self._spool = spool
         self._exporter = exporter
@@ -58,19 +100,19 @@ class Recording:
     @classmethod
     def open(
         cls,
-        recorder: Recorder,
+        origin: Origin,
         nobody: Session,
         *,
         lake: Path | None,
         warn: Warn,
         config: Config | None = None,
         env: Mapping[str, str] = os.environ,
-    ) -> Recording:
+    ) -> LakeRecorder:
         """`nobody` is the session of what belongs to no operation; `config` is read from `env` if it is not given."""
         folder = lake_folder(lake, env)
         settings = config_folder(env)
         book = _book(config or read_config(env, warn), settings, warn, env)
-        rows = Rows(recorder, book or None)
+        rows = Rows(origin, book or None)
         key, spool = _open_lake(
             folder,
             settings,
@@ -78,8 +120,8 @@ class Recording:
             lambda: _commit_after_roll(folder, env),
             warn,
         )
-        facts = Facts(key, partial(book.of, recorder.service_name) if book else None)
-        return cls(folder, facts, rows, spool, _exporter(env, recorder, warn), warn, env)
+        facts = Facts(key, partial(book.of, origin.service_name) if book else None)
+        return cls(folder, facts, rows, spool, _exporter(env, origin, warn), warn, env)
 
     def close(self) -> None:
         """Flushes, and lets the committer run if there is work for it."""
@@ -109,10 +151,10 @@ def _open_lake(
     return key, Spool(folder, loss_row, rolled=rolled, failed=lambda error: warn(_unwritable(folder, error)))
 
 
-def _exporter(env: Mapping[str, str], recorder: Recorder, warn: Warn) -> Exporter | None:
+def _exporter(env: Mapping[str, str], origin: Origin, warn: Warn) -> Exporter | None:
     try:
         return exporter_from_environment(
-            env, service_name=recorder.service_name, instance_id=recorder.instance_id, warn=warn
+            env, service_name=origin.service_name, instance_id=origin.instance_id, warn=warn
         )
     except Exception as error:  # a broken package of somebody else
         warn(f"nothing is exported: {type(error).__name__}: {error}")

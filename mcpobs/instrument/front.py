@@ -10,11 +10,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from mcpobs.instrument.call import Call
-from mcpobs.instrument.ends import EXITED
-from mcpobs.instrument.inbound import Aims, Declared, Inbound, Peers
 from mcpobs.instrument.patches import Patches
+from mcpobs.instrument.served import EXITED, ServedCall
 from mcpobs.instrument.tracing import Tracing
+from mcpobs.protocol.lifecycle import Request
+from mcpobs.protocol.registry import Catalog, Registry
 from mcpobs.protocol.session import Caller
 from mcpobs.stderr import Faults, Warn
 
@@ -30,22 +30,22 @@ class Front:
     def __init__(self, *, lake: Path | None, name: str | None, warn: Warn) -> None:
         self.on = True
         self.patches = Patches()
-        self.peers = Peers()
-        self._aims = Aims()
+        self.registry = Registry()
         self.watched_servers: WeakSet[Any] = WeakSet()
         self._lake = lake
         self._name = name
         self._warn = warn
         self._faults = Faults("a message could not be observed", "the server goes on", warn)
         self._tracing = Tracing()
-        self._under_way: set[Call] = set()
+        self._under_way: set[ServedCall] = set()
         self._recording: ProcessRecording | None = None
         self._opening = Lock()
         os.register_at_fork(after_in_child=self._start_anew)
 
-    def call(self, message: Inbound, caller: Caller | None, declared: Declared) -> Call:
+    def begin(self, request: Request, caller: Caller | None, catalog: Catalog) -> ServedCall:
+        """Begins a message; `caller` is None on stdio, `catalog` that of the server which serves it."""
         recording = self._recording or self._open(caller)
-        return Call(message, caller, declared, self._aims, recording, self._tracing, self.report, self._under_way)
+        return ServedCall(request, caller, catalog, recording, self._tracing, self._faults, self._under_way)
 
     def try_to(self, act: Callable[[], Result]) -> Result | None:
         """What an act of ours gives; None where it failed, which is told once."""
@@ -86,7 +86,11 @@ class Front:
             if self._recording is None:
                 transport = "stdio" if caller is None else caller.transport
                 self._recording = ProcessRecording.open(
-                    lake=self._lake, name=self._name, transport=transport, warn=self._warn
+                    lake=self._lake,
+                    name=self._name,
+                    transport=transport,
+                    registry=self.registry,
+                    warn=self._warn,
                 )
             return self._recording
 
@@ -95,3 +99,4 @@ class Front:
         self._opening = Lock()
         self._under_way.clear()
         self._recording = None
+        self.registry = Registry()

@@ -42,7 +42,7 @@ class Session:
 class Caller:
     """What a front knows of who sent a request, besides what the request says."""
 
-    connection: str  # names the transport connection for good
+    connection: str  # names the transport connection for good; on stdio the process
     transport: Transport
     peer: str | None = None  # the client's address
     user_agent: str | None = None
@@ -58,6 +58,8 @@ class Caller:
         the caller's own choice."""
         if self.identity.principal is not None:
             return f"principal:{self.identity.principal}", "principal"
+        if self.transport == "stdio":
+            return f"process:{self.connection}", "stdio_process"
         key = f"connection:{self.peer or self.connection}"
         return (f"{key}/{self.protocol_session}" if self.minted and self.protocol_session else key), "connection"
 

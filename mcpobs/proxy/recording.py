@@ -8,9 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mcpobs import semconv
-from mcpobs.gate.recorder import Recording
-from mcpobs.gate.row import Recorder
+from mcpobs.gate.gate import Gate
+from mcpobs.gate.recorder import LakeRecorder
+from mcpobs.gate.row import Origin
 from mcpobs.protocol.conversation import Conversation
+from mcpobs.protocol.lifecycle import Lifecycle
+from mcpobs.protocol.registry import Registry
 from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
 from mcpobs.proxy.tap import Tap
@@ -23,8 +26,8 @@ from mcpobs.stderr import Faults, Warn
 class StdioRecording:
     """One wrapped connection: `tap` sees the bytes; `close` ends it."""
 
-    def __init__(self, recording: Recording, tap: Tap, propagation: Propagation | None) -> None:
-        self._recording = recording
+    def __init__(self, recorder: LakeRecorder, tap: Tap, propagation: Propagation | None) -> None:
+        self._recorder = recorder
         self.tap = tap
         self.propagation = propagation
 
@@ -40,7 +43,7 @@ class StdioRecording:
         env: Mapping[str, str] = os.environ,
     ) -> StdioRecording:
         process_id = os.urandom(8).hex()
-        recorder = Recorder(
+        origin = Origin(
             service_name=service_name(command, name, env),
             instance_id=process_id,
             transport="stdio",
@@ -48,12 +51,14 @@ class StdioRecording:
             front="proxy/stdio",
         )
         sessions = StdioSessions(process_id, time.time_ns())
-        recording = Recording.open(
-            recorder, sessions.process_session, lake=lake, config=read_config(env, warn), warn=warn, env=env
+        recorder = LakeRecorder.open(
+            origin, sessions.process_session, lake=lake, config=read_config(env, warn), warn=warn, env=env
         )
+        gate = Gate(recorder, warn=warn)
+        lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_params=gate.enforcing)
         faults = Faults("a frame could not be observed", "the server goes on", warn)
-        tap = Tap(Conversation(recording.facts), sessions, recording.observer, faults)
-        return cls(recording, tap, Propagation(tap, faults) if propagate else None)
+        tap = Tap(Conversation(lifecycle, sessions.caller), gate, faults)
+        return cls(recorder, tap, Propagation(tap, faults) if propagate else None)
 
     def close(self, ended: Exit, sent: Collection[int], client_left: bool) -> None:
         """Records what the server left unfinished, and ends the recording.
@@ -66,4 +71,4 @@ class StdioRecording:
             extra[semconv.SERVER_EXIT_SIGNAL] = ended.signal_name
         as_wished = (ended.code == 0 and client_left) or ended.signal in sent
         self.tap.close("client_disconnect" if as_wished else "server_exit", extra)
-        self._recording.close()
+        self._recorder.close()

@@ -63,7 +63,7 @@ def test_a_front_and_the_collector_find_the_same_session(session, conversation, 
     operation = Operation(0, "client", "tools/call", Stamp(1, 1), request_id="1", protocol_version=version)
     operation.conversation_id = conversation_of({CONVERSATION_ID: conversation})
     digest = None if session is None else naming.session_digest(session)
-    of_front = RemoteSessions("p").of(
+    of_front = RemoteSessions("p").begin(
         operation,
         Caller(
             "c",
