@@ -46,7 +46,19 @@ class _Part:
         self.message = message
         self.decision = decision  # None: it does not pass, and nothing answers it
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is a request that ended before it was decided: cancelled, or its connection is closed."""
+        call = self.message.call
+        return self.message.kind == "request" and call is not None and call.operation.outcome is not None
+
+    @property
+    def is_decided(self) -> bool:
+        return not isinstance(self.decision, Pending) or self.decision.done or self.is_over
+
     def decided(self) -> Begin | End | None:
+        if self.is_over:
+            return None
         return self.decision.result() if isinstance(self.decision, Pending) else self.decision
 
 
@@ -60,19 +72,28 @@ class Held:
         self.parts: list[_Part] = []
         self.outgoing: Outgoing | None = None
         self._owner = owner
-        self._waits_for: list[Pending[Begin] | Pending[End]] = []
+        self._wakes: list[Callable[[], None]] = []
 
     @property
     def ready(self) -> bool:
-        return all(pending.done for pending in self._waits_for)
+        """Whether everything in it is decided, or was cancelled meanwhile."""
+        return all(part.is_decided for part in self.parts)
 
     def when_ready(self, wake: Callable[[], None]) -> None:
         """Calls `wake` when the frame may have become ready: from any thread, perhaps more than once, now if it is
         ready. It must only wake the front, which then looks at `ready`."""
-        for pending in self._waits_for:
+        self._wakes.append(wake)
+        waits_for = [part.decision for part in self.parts if isinstance(part.decision, Pending)]
+        for pending in waits_for:
             pending.when_done(lambda _: wake())
-        if not self._waits_for:
+        if not waits_for:
             wake()
+
+    def look_again(self, ended: Call) -> None:
+        """Wakes the front if the frame waits for a call that has ended otherwise."""
+        if any(part.message.call is ended for part in self.parts):
+            for wake in self._wakes:
+                wake()
 
     def release(self) -> Outgoing:
         """Records what the frame ended, and says what to write."""
@@ -80,8 +101,6 @@ class Held:
 
     def add(self, raw: bytes, message: Message, decision: Decision | None) -> None:
         self.parts.append(_Part(raw, message, decision))
-        if isinstance(decision, Pending):
-            self._waits_for.append(decision)
 
 
 class FrameGate:
@@ -115,6 +134,8 @@ class FrameGate:
         others = [ended for ended in message.ended if ended is not call]
         for ended in others:  # cancelled, or pushed out
             record(ended)
+            for held in self._held:
+                held.look_again(ended)
         if call is None:  # a response that nobody waits for: only the client's may pass, nobody judges those
             if sender == "client" and message.kind == "unmatched":
                 return Pass()
@@ -153,13 +174,9 @@ class FrameGate:
             case Forward() if call is not None:
                 if part.message.kind == "notification":
                     record(call)
-                elif call.operation.outcome is not None:  # it was cancelled while it was held
-                    return
                 call.held = False
                 onward.append(part.raw if decision.params is None else frames.with_params(part.raw, decision.params))
             case Answer() if call is not None:
-                if call.operation.outcome is not None and part.message.kind == "request":
-                    return
                 self._conversation.end(call, now(), decision.verdict)
                 record(call)
                 if part.message.kind == "request":

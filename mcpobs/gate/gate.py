@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mcpobs import semconv
 from mcpobs.gate.deadlines import Deadlines
@@ -18,10 +18,12 @@ from mcpobs.gate.judge import Judge
 from mcpobs.gate.recorder import Recorder
 from mcpobs.gate.row import Extra, Row, Shared
 from mcpobs.protocol.call import Call, Error, Response
-from mcpobs.protocol.frames import Fault
-from mcpobs.protocol.operation import Sender, Stamp
-from mcpobs.protocol.session import Session
 from mcpobs.stderr import Faults, Warn, warn
+
+if TYPE_CHECKING:
+    from mcpobs.protocol.frames import Fault
+    from mcpobs.protocol.operation import Sender, Stamp
+    from mcpobs.protocol.session import Session
 
 JUDGE_ERROR = "judge_error"
 JUDGE_TIMEOUT = "judge_timeout"
