@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from mcpobs import semconv
 from mcpobs.gate.deadlines import Deadlines
-from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.judge import Judge
 from mcpobs.gate.recorder import Recorder
 from mcpobs.gate.row import Extra, Row, Shared
 from mcpobs.protocol.call import Call, Error, Response
+from mcpobs.protocol.eras import is_modern
 from mcpobs.stderr import Faults, Warn, warn
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 JUDGE_ERROR = "judge_error"
 JUDGE_TIMEOUT = "judge_timeout"
 _FORWARD, _PASS = Forward(), Pass()
-UNDECIDED = "refused: the policy could not be evaluated"
 
 Decided = TypeVar("Decided", Begin, End)
 
@@ -113,7 +114,7 @@ class Gate:
                 self._faults.report(error)
                 decision = undecided(JUDGE_ERROR)
             _note(call, decision)
-            return decision
+            return cast("Decided", _fitted(call, decision))
 
         try:
             found = ask()
@@ -150,6 +151,20 @@ class Gate:
         if self._allows_on_error():
             return Pass(decision="warn")
         return Replace(error=Error(DENIED_CODE, UNDECIDED), outcome="denied", error_type=why)
+
+
+def _fitted(call: Call, decision: Begin | End) -> Begin | End:
+    """The decision as its receiver needs it: new params keep the sender's `_meta`, which names version and trace; a
+    result says its `resultType`, as each must since 2026-07-28."""
+    if isinstance(decision, Forward):
+        params, sent = decision.params, call.params
+        if params is not None and "_meta" not in params and isinstance(sent, dict) and "_meta" in sent:
+            return replace(decision, params={**params, "_meta": sent["_meta"]})
+    elif isinstance(decision, Answer | Replace):
+        result = decision.result
+        if result is not None and "resultType" not in result and is_modern(call.operation.protocol_version):
+            return replace(decision, result={**result, "resultType": "complete"})
+    return decision
 
 
 def _decision_columns(call: Call) -> Row:

@@ -19,6 +19,7 @@ from mcpobs.protocol.session import Caller
 from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:
+    from mcpobs.gate.judge import Judge
     from mcpobs.instrument.recording import ProcessRecording
 
 Result = TypeVar("Result")
@@ -27,10 +28,11 @@ Result = TypeVar("Result")
 class Front:
     """One instrumentation of this process, from `instrument` to `uninstrument`."""
 
-    def __init__(self, *, lake: Path | None, name: str | None, warn: Warn) -> None:
+    def __init__(self, *, lake: Path | None, name: str | None, warn: Warn, judge: Judge | None = None) -> None:
         self.on = True
         self.patches = Patches()
         self.registry = Registry()
+        self.judge = judge
         self.watched_servers: WeakSet[Any] = WeakSet()
         self._lake = lake
         self._name = name
@@ -41,6 +43,11 @@ class Front:
         self._recording: ProcessRecording | None = None
         self._opening = Lock()
         os.register_at_fork(after_in_child=self._start_anew)
+
+    @property
+    def enforcing(self) -> bool:
+        """Whether each message waits for a judge."""
+        return self.judge is not None
 
     def begin(self, request: Request, caller: Caller | None, catalog: Catalog) -> ServedCall:
         """Begins a message; `caller` is None on stdio, `catalog` that of the server which serves it."""
@@ -90,6 +97,7 @@ class Front:
                     name=self._name,
                     transport=transport,
                     registry=self.registry,
+                    judge=self.judge,
                     warn=self._warn,
                 )
             return self._recording
