@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from mcpobs.instrument.patches import Patches
-from mcpobs.instrument.served import EXITED, ServedCall
+from mcpobs.instrument.served import EXITED, Message, ServedCall
 from mcpobs.instrument.tracing import Tracing
-from mcpobs.protocol.lifecycle import Request
 from mcpobs.protocol.registry import Catalog, Registry
 from mcpobs.protocol.session import Caller
 from mcpobs.stderr import Faults, Warn
@@ -49,10 +48,10 @@ class Front:
         """Whether each message waits for a judge."""
         return self.judge is not None
 
-    def begin(self, request: Request, caller: Caller | None, catalog: Catalog) -> ServedCall:
+    def begin(self, message: Message, caller: Caller | None, catalog: Catalog) -> ServedCall:
         """Begins a message; `caller` is None on stdio, `catalog` that of the server which serves it."""
         recording = self._recording or self._open(caller)
-        return ServedCall(request, caller, catalog, recording, self._tracing, self._faults, self._under_way)
+        return ServedCall(message, caller, catalog, recording, self._tracing, self._faults, self._under_way)
 
     def try_to(self, act: Callable[[], Result]) -> Result | None:
         """What an act of ours gives; None where it failed, which is told once."""

@@ -14,10 +14,9 @@ from weakref import WeakKeyDictionary
 
 from mcpobs.gate.decisions import Answer, Replace
 from mcpobs.instrument.caller import caller_of, headers_of
-from mcpobs.instrument.served import CANCELLED, DISCONNECTED, UNJUDGED, ServedCall, ended_by
+from mcpobs.instrument.served import CANCELLED, DISCONNECTED, UNJUDGED, Message, ServedCall, ended_by
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.lifecycle import Request
 from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.registry import Catalog
 from mcpobs.protocol.session import Caller
@@ -63,7 +62,7 @@ class Watching:
         catalog = self._no_catalog if server is None else self.catalogs.setdefault(server, Catalog())
         if server is not None and request.method == "tools/call":
             _know(catalog, server, params.get("name"))
-        message = _request(request.method, params, responder.request_id, known.version, client, self._server(session))
+        message = _message(request.method, params, responder.request_id, known.version, client, self._server(session))
         return self.front.begin(message, caller, catalog)
 
     def begin_notification(self, notification: Any, session: Any) -> ServedCall | None:
@@ -73,7 +72,7 @@ class Watching:
                 return None
             known = _Connection(None)
         params = _dumped(getattr(notification, "params", None))
-        message = _request(
+        message = _message(
             notification.method, params, None, known.version, self._client(session), self._server(session)
         )
         return self.front.begin(message, known.caller, self._no_catalog)
@@ -278,11 +277,11 @@ def _watching(front: Front) -> Watching:
     return found
 
 
-def _request(
+def _message(
     method: str, params: dict[str, object], request_id: object, version: str | None, client: Peer, server: Peer
-) -> Request:
+) -> Message:
     legacy = method == "initialize" or (version is not None and not is_modern(version))
-    return Request("client", method, params, request_id, version, client, server, legacy)
+    return Message(method, params, request_id, version, client, server, legacy)
 
 
 def _know(catalog: Catalog, server: Any, name: object) -> None:

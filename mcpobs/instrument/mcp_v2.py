@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from mcpobs.gate.decisions import Answer, Replace
 from mcpobs.instrument.caller import caller_of
-from mcpobs.instrument.served import UNJUDGED, ServedCall, ended_by, watched
+from mcpobs.instrument.served import UNJUDGED, Message, ServedCall, ended_by, watched
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.lifecycle import Request
 from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.registry import Catalog
 
@@ -115,9 +114,7 @@ class Middleware:
             self._know(params.get("name"))
         legacy = not isinstance(version, str) or not is_modern(version)
         on_stdio_legacy = ctx.method == "initialize" or (legacy and version is not None)
-        message = Request(
-            "client", ctx.method, params, ctx.request_id, version, client, self._server_peer(), on_stdio_legacy
-        )
+        message = Message(ctx.method, params, ctx.request_id, version, client, self._server_peer(), on_stdio_legacy)
         if request is None:
             return self._front.begin(message, None, self._catalog)
         known = getattr(getattr(session, "_connection", None), "session_id", None) if legacy else None

@@ -93,7 +93,7 @@ class ProcessRecording:
         recorder = LakeRecorder.open(origin, stdio.process_session, lake=lake, config=config, warn=warn, env=quiet)
         gate = Gate(recorder, judge, warn)
         sessions = ProcessSessions(stdio, RemoteSessions(process_id, config.idle_gap_s))
-        lifecycle = Lifecycle(recorder.facts, registry, sessions, keeps_params=gate.enforcing)
+        lifecycle = Lifecycle(recorder.facts, registry, sessions, keeps_content=gate.enforcing)
         exporter = _exporter(origin, env, warn)
         return cls(recorder, gate, lifecycle, stdio.caller, origin.network_transport, exporter)
 

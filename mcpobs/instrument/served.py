@@ -6,12 +6,13 @@ import time
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Pass, Pending, Replace
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.lifecycle import Request
+from mcpobs.protocol.lifecycle import KnownEnds
+from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.outcome import OK, Verdict
 from mcpobs.protocol.registry import Catalog
 from mcpobs.protocol.session import Caller
@@ -34,6 +35,18 @@ watched: ContextVar[bool] = ContextVar("mcpobs_watched", default=False)
 """True while a message is served whose span is ours: no other layer of the SDK is to make one."""
 
 
+class Message(NamedTuple):
+    """A request or notification as the SDK hands it to its server."""
+
+    method: str
+    params: dict[str, object]
+    request_id: object  # None for a notification
+    protocol_version: str | None
+    client: Peer
+    server: Peer
+    legacy: bool  # its connection began with `initialize`
+
+
 class ServedCall:
     """A message under way. The first of `answered`, `refused`, `broke`, `given_up` ends it; later ones are ignored."""
 
@@ -51,7 +64,7 @@ class ServedCall:
 
     def __init__(
         self,
-        request: Request,
+        message: Message,
         caller: Caller | None,
         catalog: Catalog,
         recording: ProcessRecording,
@@ -65,9 +78,12 @@ class ServedCall:
         self._faults = faults
         self._under_way = under_way
         self._ended = False
-        self.call = recording.lifecycle.begin(request, caller or recording.stdio_caller, None, catalog)
+        method, params, request_id, version, client, server, legacy = message
+        ends = KnownEnds(caller or recording.stdio_caller, client, server, version, legacy)
+        self.call = recording.lifecycle.begin(ends, "client", method, params, request_id, catalog=catalog)
         operation = self.call.operation
-        self._opened = opened = tracing.open(operation, request.meta)
+        meta = params.get("_meta")
+        self._opened = opened = tracing.open(operation, meta if isinstance(meta, dict) else None)
         if opened is not None:
             operation.span = opened.context
             if opened.context is not None or operation.parent is None:

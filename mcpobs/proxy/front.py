@@ -63,7 +63,7 @@ class StdioFront:
             origin, sessions.process_session, lake=lake, config=read_config(env, warn), warn=warn, env=env
         )
         gate = Gate(recorder, judge, warn)
-        lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_params=gate.enforcing)
+        lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
         faults = Faults("a frame could not be observed", "the server goes on", warn)
         return cls(recorder, gate, Conversation(lifecycle, sessions.caller), faults)
 
