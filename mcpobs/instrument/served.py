@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Pass, Pending, Replace
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.lifecycle import KnownEnds
 from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.outcome import OK, Verdict
 from mcpobs.protocol.registry import Catalog
@@ -33,6 +33,17 @@ EXITED = Verdict("unfinished", "server_exit")
 
 watched: ContextVar[bool] = ContextVar("mcpobs_watched", default=False)
 """True while a message is served whose span is ours: no other layer of the SDK is to make one."""
+
+
+@dataclass(slots=True)
+class KnownEnds:
+    """Both ends, for a front whose SDK knows them."""
+
+    caller: Caller
+    client: Peer
+    server: Peer
+    protocol_version: str | None
+    legacy: bool | None
 
 
 class Message(NamedTuple):

@@ -11,7 +11,7 @@ from mcpobs.protocol.decode import decode
 from mcpobs.protocol.ids import Key, id_key
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
-from mcpobs.protocol.operation import Peer, Sender, Stamp, TraceContext
+from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation
 from mcpobs.protocol.pending import PendingRequests
 from mcpobs.protocol.session import Caller, Session
@@ -43,6 +43,7 @@ class Conversation:
     def __init__(self, lifecycle: Lifecycle, caller: Caller) -> None:
         self.caller = caller
         self._lifecycle = lifecycle
+        self._end_call = lifecycle.end
         self._registry = lifecycle.registry
         self.client = self._registry.peer(None, None)
         self.server = self._registry.server
@@ -243,17 +244,17 @@ class Conversation:
             verdict = lifecycle.refuse(call, error, _value_bytes(frame_bytes, message["id"], "error"))
         elif "result" in message:
             verdict = lifecycle.succeed(call, result, _value_bytes(frame_bytes, message["id"], "result"))
-            self._learn(call, result)
+            if isinstance(result, dict) and ("_meta" in result or call.operation.method == "initialize"):
+                self._learn(call.operation, result)
         else:
             verdict = MALFORMED
         self._end(call, stamp, verdict)
         ended.append(call)
         return "response", call, Response(result, error) if lifecycle.keeps_content else None
 
-    def _learn(self, call: Call, result: object) -> None:
+    def _learn(self, operation: Operation, result: dict[str, object]) -> None:
         """Takes what a result says of the server itself."""
-        operation = call.operation
-        if not isinstance(result, dict) or operation.sender != "client":
+        if operation.sender != "client":
             return
         meta = result.get("_meta")
         if isinstance(meta, dict) and SERVER_INFO in meta:  # 2026-07-28: each result says who answers
@@ -275,7 +276,7 @@ class Conversation:
         call.operation.server = self.server
         if call.caller is not self.caller:
             call.caller = _joined(call.caller, self.caller)
-        self._lifecycle.end(call, stamp.mono_ns, verdict)
+        self._end_call(call, stamp.mono_ns, verdict)
 
 
 def _meta_of(params: object) -> dict[str, object] | None:

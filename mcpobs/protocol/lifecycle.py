@@ -8,7 +8,6 @@ request is the front's knowledge: an SDK pairs them itself, `Conversation` does 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Protocol
 
 from mcpobs.protocol.call import Call
@@ -43,17 +42,6 @@ class Ends(Protocol):
     server: Peer
     protocol_version: str | None
     legacy: bool | None  # whether the connection began with `initialize`; None: not known yet
-
-
-@dataclass(slots=True)
-class KnownEnds:
-    """Both ends, for a front whose SDK knows them."""
-
-    caller: Caller
-    client: Peer
-    server: Peer
-    protocol_version: str | None
-    legacy: bool | None
 
 
 class Lifecycle:
@@ -162,7 +150,8 @@ class Lifecycle:
         """Ends a call: outcome, duration, and its session, which is settled now."""
         operation = call.operation
         operation.outcome, operation.error_type, operation.status_code = verdict
-        operation.duration_ns = max(0, mono_ns - operation.start.mono_ns)
+        took_ns = mono_ns - operation.start.mono_ns
+        operation.duration_ns = took_ns if took_ns > 0 else 0
         call.session = self._sessions.settle(operation, call.session, call.caller)
 
 

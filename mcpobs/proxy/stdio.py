@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from mcpobs.errors import UsageError
 from mcpobs.proxy import child as process
-from mcpobs.proxy.relay import Direction, Pipe, Relay
+from mcpobs.proxy.relay import Pipe, Relay
 from mcpobs.stderr import warn
 
 if TYPE_CHECKING:
     from mcpobs.gate.judge import Judge
     from mcpobs.proxy.front import StdioFront
+    from mcpobs.proxy.relay import Direction
 
 LINGER_S = 1.0  # a process that the server left behind may still hold its stdout
 
