@@ -150,8 +150,10 @@ class FrameGate:
         stamp: Stamp,
     ) -> Decision | None:
         if call is None:  # a response that nobody waits for: only the client's may pass, nobody judges those
-            if sender == "client" and kind == "unmatched":
+            if sender == "client" and kind in ("late", "unmatched"):
                 return Pass()
+            if kind == "late":
+                return None
             self._gate.refuse(self._conversation.session(stamp), sender, Fault(0, "unmatched_response"), stamp)
             return None
         if kind == "response":

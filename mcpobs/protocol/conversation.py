@@ -20,7 +20,8 @@ MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
 _ENVELOPE_BYTES = len('{"jsonrpc":"2.0","id":,"":}')
 _OK = Verdict("ok")
 
-Kind = Literal["request", "notification", "response", "unmatched", "unreadable"]
+Kind = Literal["request", "notification", "response", "late", "unmatched", "unreadable"]
+"""`late`: a response to a request that was cancelled · `unmatched`: one to no request at all."""
 
 
 Meaning = tuple[Kind, Call | None, Response | None]
@@ -28,6 +29,7 @@ Meaning = tuple[Kind, Call | None, Response | None]
 holds (only for a judge). A plain tuple, because it is made twice a call."""
 
 _UNREADABLE: Meaning = ("unreadable", None, None)
+_LATE: Meaning = ("late", None, None)
 _UNMATCHED: Meaning = ("unmatched", None, None)
 
 
@@ -235,8 +237,9 @@ class Conversation:
             pending.add(key, call, None)  # type: ignore[arg-type]  # a call was found by it
             call = None
         if call is None:
-            if key is None or not pending.is_late(key):
-                self.unmatched += 1
+            if key is not None and pending.is_late(key):
+                return _LATE
+            self.unmatched += 1
             return _UNMATCHED
         lifecycle = self._lifecycle
         error, result = message.get("error"), message.get("result")

@@ -8,8 +8,9 @@ import os
 import sys
 
 if os.environ.get("MCPOBS_TEST_JUDGE"):
+    from judges import ByName  # beside this script
+
     from mcpobs.instrument.switch import instrument
-    from tests.gate.judges import ByName
 
     instrument(name="judged", judge=ByName("allow" if os.environ["MCPOBS_TEST_JUDGE"] == "allow" else "deny"))
 
