@@ -20,7 +20,7 @@ from mcpobs.protocol import frames
 from mcpobs.protocol.call import Call, Response
 from mcpobs.protocol.conversation import Conversation, Kind
 from mcpobs.protocol.decode import MAX_BYTES, decode
-from mcpobs.protocol.frames import Fault
+from mcpobs.protocol.frames import Fault, Frame
 from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.operation import Sender, Stamp, TraceContext
 
@@ -115,8 +115,8 @@ class FrameGate:
     ) -> Held:
         """Begins with a frame, given without its line's end. `record` is called for each call that it ends."""
         read = frames.read(frame, self._max_bytes)
-        if not isinstance(read, Fault) and read.is_batch and self._conversation.legacy is False:
-            read = Fault(frames.INVALID_REQUEST, "batch_of_the_modern_era")
+        if not isinstance(read, Fault):
+            read = self._fault_of(sender, read) or read
         if isinstance(read, Fault):
             return self._refuse(sender, frame, read, stamp, record)
         held = Held(self, frame, read.is_batch, record)
@@ -133,6 +133,16 @@ class FrameGate:
             decision = self._decide(sender, kind, call, response, others, record, stamp)
             held.parts.append(_Part(raw, kind, call, decision))
         return held
+
+    def _fault_of(self, sender: Sender, frame: Frame) -> Fault | None:
+        """What the conversation makes of a frame that is sound in itself. A request must not reuse an id that is under
+        way: a response could not be told from the other's, and would be judged as that."""
+        if frame.is_batch and self._conversation.legacy is False:
+            return Fault(frames.INVALID_REQUEST, "batch_of_the_modern_era")
+        ids = [message["id"] for message, _ in frame.messages if "method" in message and "id" in message]
+        if len(ids) > len(set(ids)) or any(self._conversation.has_in_use(sender, each) for each in ids):
+            return Fault(frames.INVALID_REQUEST, "id_in_use")
+        return None
 
     def _end_other(self, call: Call, record: Record) -> None:
         record(call)
@@ -252,8 +262,8 @@ def _looks_like_one(frame: bytes) -> bool:
 
 
 def _has_envelope(message: dict[str, object]) -> bool:
-    keys = {key.casefold() for key in message}
-    return "jsonrpc" in keys or ("id" in keys and bool(keys & {"method", "result", "error"}))
+    """No client takes a message without `jsonrpc`; servers log lines with `id` and `method`."""
+    return any(key.casefold() == "jsonrpc" for key in message)
 
 
 def _answer(id_json: bytes, answer: Answer) -> bytes:

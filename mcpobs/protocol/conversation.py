@@ -106,6 +106,11 @@ class Conversation:
             self._pending[call.operation.sender].discard(call.key, call)
         self._end(call, stamp, verdict)
 
+    def has_in_use(self, sender: Sender, request_id: object) -> bool:
+        """Whether a response with this id may still come for another request of the sender's."""
+        key = id_key(request_id)
+        return key is not None and self._pending[sender].has_in_use(key)
+
     def session(self, stamp: Stamp) -> Session:
         """The session of what carried no operation."""
         return self._lifecycle.session_of(self.caller, self.client, self.protocol_version, stamp)

@@ -47,6 +47,10 @@ class PendingRequests:
         pending = self._first.get(key)
         return pending[0] if pending else None
 
+    def has_in_use(self, key: Key) -> bool:
+        """Whether a response with this id may still come: also to a request that was cancelled."""
+        return key in self._first or key in self._given_up
+
     def take(self, key: Key) -> Call | None:
         """Removes the request that a response with this id answers."""
         pending = self._first.pop(key, None)

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer
 from mcpobs.gate.judge import OnError
+from mcpobs.protocol.call import Error
 
 from .connection import Connection, call, dumped, result
 from .judges import DENIED, ByName, text
@@ -198,3 +199,95 @@ def test_without_a_judge_everything_is_forwarded() -> None:
     assert seen.client(call("deny")).onward == dumped(call("deny"))
     assert seen.server(result()).onward == dumped(result())
     assert "decision" not in seen.rows[0]
+
+
+def test_an_id_that_is_under_way_cannot_be_used_again() -> None:
+    """Else the server's response to one call would be judged as that of the other."""
+    seen = Connection(ByName())
+    assert seen.client(call("mask", 1)).onward is not None
+    onward, answer = seen.client(call("echo", 1))
+    assert onward is None
+    assert back(answer)["error"] == {"code": -32600, "message": "refused: id in use"}
+    assert back(seen.server(result(1)).onward)["result"] == text("***")
+    assert seen.client(dumped([call("echo", 2), call("mask", 2)])).onward is None
+    assert seen.client(call("echo", 1)).onward is not None
+
+
+def test_an_id_that_was_cancelled_is_free_again_after_its_late_response() -> None:
+    seen = Connection(ByName())
+    seen.client(call("mask", 1))
+    seen.client({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+    assert seen.client(call("echo", 1)).onward is None
+    assert seen.server(result(1)) == (None, None)
+    assert seen.client(call("echo", 1)).onward is not None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Server started",
+        b'{"level":"info","id":7,"method":"GET"}',
+        b"[1,2]",
+        b'"text"',
+        b"{broken",
+        b"progress 10%\rprogress 20%",
+    ],
+)
+def test_a_line_that_no_client_takes_for_a_message_passes(line: bytes) -> None:
+    seen = Connection(ByName())
+    assert seen.server(line) == (line, None)
+    assert seen.rows == []
+
+
+def test_a_message_that_hides_behind_a_carriage_return_does_not_pass() -> None:
+    seen = Connection(ByName())
+    seen.client(call("block", 1))
+    assert seen.server(b"log\r" + dumped(result(1))).onward is None
+    assert [row["name"] for row in seen.rows] == ["mcpobs.frame.refused"]
+
+
+def test_a_judge_that_returns_no_decision_denies() -> None:
+    class Mute(ByName):
+        def begin(self, call):
+            return None
+
+    seen = Connection(Mute())
+    assert seen.client(call("echo")).onward is None
+    assert [(row["outcome"], row["error_type"]) for row in seen.rows] == [("denied", "judge_error")]
+
+
+def test_a_judge_that_cannot_even_say_what_to_do_on_error_denies() -> None:
+    class Broken(ByName):
+        @property
+        def on_error(self):
+            raise RuntimeError
+
+        @on_error.setter
+        def on_error(self, value):
+            pass
+
+        def begin(self, call):
+            raise RuntimeError
+
+    seen = Connection(Broken())
+    assert seen.client(call("echo")).onward is None
+
+
+def test_a_notification_that_is_denied_is_dropped_and_not_answered() -> None:
+    class NoNotes(ByName):
+        def begin(self, call):
+            return Answer(error=Error(DENIED_CODE, "no")) if call.operation.is_notification else super().begin(call)
+
+    seen = Connection(NoNotes())
+    assert seen.client({"jsonrpc": "2.0", "method": "notifications/x"}) == (None, None)
+    assert [(row["method"], row["outcome"]) for row in seen.rows] == [("notifications/x", "denied")]
+
+
+def test_what_a_judge_sees_of_content_is_in_no_row() -> None:
+    judge = ByName()
+    seen = Connection(judge)
+    seen.client(call("echo", 1, word="a secret of the client"))
+    seen.server(result(1, "a secret of the server"))
+    assert "a secret of the client" in repr(judge.seen)
+    assert "a secret of the server" in repr(judge.seen)
+    assert "secret" not in json.dumps(seen.rows)

@@ -32,8 +32,14 @@ class Gated(RuleBasedStateMachine):
 
     @rule(tool=TOOLS, request_id=IDS)
     def the_client_calls(self, tool: str, request_id: int) -> None:
-        self.sent += 1
+        in_use = self.seen.conversation.has_in_use("client", request_id)
         held = self.seen.take("client", call(tool, request_id))
+        if in_use:
+            onward, back = held.release()
+            assert onward is None
+            assert b"id in use" in (back or b"")
+            return
+        self.sent += 1
         if tool == "held":
             self.waiting.append((request_id, held))
             return
@@ -56,7 +62,6 @@ class Gated(RuleBasedStateMachine):
 
     @rule(request_id=IDS)
     def the_server_answers(self, request_id: int) -> None:
-        """With one id in use twice, only that one of the calls was answered is known."""
         pending = [one for one in self.at_server if one[0] == request_id]
         in_flight = self.seen.conversation.in_flight
         onward, back = self.seen.server(result(request_id))
