@@ -1,7 +1,7 @@
-"""The front for mcp 1.x: the one method of the server through which requests go, and the session's for the rest.
+"""Instruments mcp 1.x: the server's method that all requests pass through, and the session's for the other messages.
 
-What the SDK refuses before it calls them (parameters that do not validate, a request before `initialize`) is not
-seen, and neither is `notifications/cancelled`, which it keeps to itself.
+Requests that the SDK refuses before (invalid params, a request before `initialize`) are not seen, and neither is
+`notifications/cancelled`, which the session handles itself.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from mcpobs.protocol.session import Caller
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from mcpobs.instrument.front import Front
+    from mcpobs.instrument.instrumentation import Instrumentation
 
 
 @dataclass(slots=True)
 class _Connection:
-    """What the requests of a session told of it, for those of its messages that do not."""
+    """What is known of a session from its requests, for its other messages."""
 
     caller: Caller | None
     version: str | None = None
 
 
-class Watching:
+class KnownServers:
     """What is known of the servers and sessions of this process."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Instrumentation) -> None:
         self.front = front
         self.catalogs: WeakKeyDictionary[Any, Catalog] = WeakKeyDictionary()
         self.connections: WeakKeyDictionary[Any, _Connection] = WeakKeyDictionary()
@@ -54,8 +54,8 @@ class Watching:
             known.version = headers_of(http.scope).get("mcp-protocol-version")
         params = _dumped(getattr(request, "params", None))
         if request.method == "initialize":
-            told = params.get("clientInfo")
-            info = told if isinstance(told, dict) else {}
+            sent = params.get("clientInfo")
+            info = sent if isinstance(sent, dict) else {}
             client = self.front.registry.peer(info.get("name"), info.get("version"))
         else:
             client = self._client(session)
@@ -78,7 +78,7 @@ class Watching:
         return self.front.begin(message, known.caller, self._no_catalog)
 
     def respond(self, call: ServedCall, response: Any, session: Any) -> None:
-        """Takes what is about to be sent."""
+        """Takes the response that is about to be sent."""
         found = self.response(call, response, session)
         if isinstance(found.error, dict):
             call.refused(found.error["code"], found.error["message"])
@@ -86,7 +86,7 @@ class Watching:
             call.answered(found.result)
 
     def response(self, call: ServedCall, response: Any, session: Any) -> Response:
-        """What is about to be sent, as it goes on the wire; that of `initialize` names the version."""
+        """The response as it goes on the wire; that of `initialize` names the version."""
         code = getattr(response, "code", None)
         if isinstance(code, int):  # ErrorData
             return Response(error={"code": code, "message": str(getattr(response, "message", ""))})
@@ -105,7 +105,7 @@ class Watching:
         return self.front.registry.peer(getattr(options, "server_name", None), getattr(options, "server_version", None))
 
 
-def patch_server(front: Front, module: ModuleType) -> None:
+def patch_server(front: Instrumentation, module: ModuleType) -> None:
     watching = _watching(front)
 
     def watched(handle: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -131,7 +131,7 @@ def patch_server(front: Front, module: ModuleType) -> None:
     front.patches.replace(module.Server, "_handle_request", watched)
 
 
-def patch_session(front: Front, module: ModuleType) -> None:
+def patch_session(front: Instrumentation, module: ModuleType) -> None:
     """`initialize` and the notifications. The session of mcp 2.x has no such methods, and nothing is done."""
     watching = _watching(front)
 
@@ -176,7 +176,7 @@ def patch_session(front: Front, module: ModuleType) -> None:
 
 
 async def _serve(
-    watching: Watching,
+    watching: KnownServers,
     call: ServedCall,
     responder: Any,
     request: Any,
@@ -224,8 +224,8 @@ async def _serve(
         call.leave()
 
 
-async def _released(watching: Watching, call: ServedCall, response: Any, session: Any) -> Any:
-    """What the judge lets pass of a response."""
+async def _released(watching: KnownServers, call: ServedCall, response: Any, session: Any) -> Any:
+    """The response that the judge lets pass."""
     try:
         found = await call.release(watching.response(call, response, session))
     except Exception as error:  # our fault: what cannot be judged does not pass
@@ -266,14 +266,14 @@ def _with_params(request: Any, params: dict[str, object]) -> Any:
     return type(request).model_validate({"method": request.method, "params": params})
 
 
-_by_front: WeakKeyDictionary[Any, Watching] = WeakKeyDictionary()
+_by_front: WeakKeyDictionary[Any, KnownServers] = WeakKeyDictionary()
 
 
-def _watching(front: Front) -> Watching:
+def _watching(front: Instrumentation) -> KnownServers:
     """One for both modules."""
     found = _by_front.get(front)
     if found is None:
-        found = _by_front[front] = Watching(front)
+        found = _by_front[front] = KnownServers(front)
     return found
 
 
@@ -285,7 +285,7 @@ def _message(
 
 
 def _know(catalog: Catalog, server: Any, name: object) -> None:
-    """What a tool declares, where the SDK has listed it for itself."""
+    """Learns a tool's schema if the SDK has listed the tool for itself."""
     cache = getattr(server, "_tool_cache", None)
     if isinstance(name, str) and isinstance(cache, Mapping) and catalog.tools.of(name) is None:
         tool = cache.get(name)
@@ -294,7 +294,7 @@ def _know(catalog: Catalog, server: Any, name: object) -> None:
 
 
 def _dumped(value: Any) -> dict[str, object]:
-    """A model of the SDK's as it stands on the wire."""
+    """One of the SDK's models as it is sent."""
     if value is None:
         return {}
     dump = getattr(value, "model_dump", None)

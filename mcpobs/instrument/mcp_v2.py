@@ -1,4 +1,4 @@
-"""The front for mcp 2.x: a middleware that is the first of each server's.
+"""Instruments mcp 2.x: a middleware before all others of each server.
 
 The SDK's own tracing middleware stays in its place, so that whoever looks for it finds it; while ours watches a
 message it only passes it on.
@@ -23,7 +23,7 @@ from mcpobs.protocol.registry import Catalog
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from mcpobs.instrument.front import Front
+    from mcpobs.instrument.instrumentation import Instrumentation
 
 INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
 _asking_itself: ContextVar[bool] = ContextVar("mcpobs_asking_itself", default=False)
@@ -33,7 +33,7 @@ _asking_itself: ContextVar[bool] = ContextVar("mcpobs_asking_itself", default=Fa
 class Middleware:
     """Watches the messages of one server."""
 
-    def __init__(self, server: Any, front: Front) -> None:
+    def __init__(self, server: Any, front: Instrumentation) -> None:
         self._server = server
         self._front = front
         self._catalog = Catalog()
@@ -106,9 +106,9 @@ class Middleware:
         info = getattr(getattr(session, "client_params", None), "client_info", None)
         client = self._front.registry.peer(getattr(info, "name", None), getattr(info, "version", None))
         if ctx.method == "initialize":
-            told = params.get("clientInfo")
-            if isinstance(told, Mapping):
-                client = self._front.registry.peer(told.get("name"), told.get("version"))
+            sent = params.get("clientInfo")
+            if isinstance(sent, Mapping):
+                client = self._front.registry.peer(sent.get("name"), sent.get("version"))
             version = params.get("protocolVersion")
         if self._look_up is not None and ctx.method == "tools/call":
             self._know(params.get("name"))
@@ -128,14 +128,14 @@ class Middleware:
         return wire
 
     def _know(self, name: object) -> None:
-        """What a tool declares, where the server says so without being asked by a client."""
+        """Learns a tool's schema if the server knows it without a client's question."""
         if isinstance(name, str) and self._look_up is not None and self._catalog.tools.of(name) is None:
             schema = self._look_up(name)
             if schema is not None:
                 self._catalog.learn_tool(name, schema)
 
     def _server_peer(self) -> Peer:
-        """As the server tells of itself: its version is its own, else the SDK's."""
+        """The server as it names itself; its version is its own, else the SDK's."""
         name, version = getattr(self._server, "name", None), getattr(self._server, "version", None)
         known = self._peer
         if known[0] is not name or known[1] is not version:
@@ -143,7 +143,7 @@ class Middleware:
         return known[2]
 
 
-def patch_server(front: Front, module: ModuleType) -> None:
+def patch_server(front: Instrumentation, module: ModuleType) -> None:
     """Each server gets the middleware, those that are there already too."""
     cls: Any = module.Server
 
@@ -164,7 +164,7 @@ def patch_server(front: Front, module: ModuleType) -> None:
         front.patches.replace(native, "__call__", _quiet)
 
 
-def watch(front: Front, server: Any) -> None:
+def watch(front: Instrumentation, server: Any) -> None:
     chain = server.middleware
     if not any(isinstance(found, Middleware) for found in chain):
         chain.insert(0, Middleware(server, front))
@@ -175,7 +175,7 @@ def unwatch(server: Any) -> None:
     server.middleware[:] = [found for found in server.middleware if not isinstance(found, Middleware)]
 
 
-def patch_modern_http(front: Front, module: ModuleType) -> None:
+def patch_modern_http(front: Instrumentation, module: ModuleType) -> None:
     """A server that has no other way to a tool's schema lists its tools before each call."""
 
     def marked(lookup: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -20,7 +20,7 @@ from mcpobs.protocol.text import bounded
 from mcpobs.stderr import Faults
 
 if TYPE_CHECKING:
-    from mcpobs.instrument.recording import ProcessRecording
+    from mcpobs.instrument.process import ProcessRecorder
     from mcpobs.instrument.tracing import Tracing
 
 MAX_TYPE = 128
@@ -78,7 +78,7 @@ class ServedCall:
         message: Message,
         caller: Caller | None,
         catalog: Catalog,
-        recording: ProcessRecording,
+        recording: ProcessRecorder,
         tracing: Tracing,
         faults: Faults,
         under_way: set[ServedCall],

@@ -10,7 +10,7 @@ import sys
 if os.environ.get("MCPOBS_TEST_JUDGE"):
     from judges import ByName  # beside this script
 
-    from mcpobs.instrument.switch import instrument
+    from mcpobs.instrument.entry import instrument
 
     instrument(name="judged", judge=ByName("allow" if os.environ["MCPOBS_TEST_JUDGE"] == "allow" else "deny"))
 

@@ -15,7 +15,7 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from mcpobs.gate.judge import OnError
-from mcpobs.instrument import switch
+from mcpobs.instrument import entry
 from tests.gate import table
 from tests.gate.judged_server import new_server
 from tests.gate.judges import ByName
@@ -69,12 +69,12 @@ async def test_in_the_servers_own_process_on_stdio(home: Path, mode: str, on_err
 @pytest.mark.anyio
 async def test_in_this_process(home: Path, transport: str, mode: str, on_error: OnError) -> None:
     ran: list[str] = []
-    switch.instrument(lake=home / "lake", name="judged", judge=ByName(on_error))
+    entry.instrument(lake=home / "lake", name="judged", judge=ByName(on_error))
     try:
         async with reached(new_server(ran.append), transport, mode) as client:
             seen = await table.play(client)
     finally:
-        switch.uninstrument()
+        entry.uninstrument()
     table.check(seen, ran, rows_of(home / "lake"), on_error)
 
 

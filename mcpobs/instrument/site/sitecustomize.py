@@ -32,7 +32,7 @@ def _instrument(options: str) -> None:
     try:
         import json
 
-        from mcpobs.instrument.switch import instrument
+        from mcpobs.instrument.entry import instrument
 
         instrument(**json.loads(options))
     except Exception as error:  # the server goes on, whatever is wrong with us

@@ -1,4 +1,4 @@
-"""What the patches of all SDKs share: whether they are on, the recording, and the undoing. Never raises into an SDK."""
+"""What the patches of all SDKs share: on or off, the recorder, the calls under way. Never raises into an SDK."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:
     from mcpobs.gate.judge import Judge
-    from mcpobs.instrument.recording import ProcessRecording
+    from mcpobs.instrument.process import ProcessRecorder
 
 Result = TypeVar("Result")
 
 
-class Front:
+class Instrumentation:
     """One instrumentation of this process, from `instrument` to `uninstrument`."""
 
     def __init__(self, *, lake: Path | None, name: str | None, warn: Warn, judge: Judge | None = None) -> None:
@@ -39,7 +39,7 @@ class Front:
         self._faults = Faults("a message could not be observed", "the server goes on", warn)
         self._tracing = Tracing()
         self._under_way: set[ServedCall] = set()
-        self._recording: ProcessRecording | None = None
+        self._recording: ProcessRecorder | None = None
         self._opening = Lock()
         os.register_at_fork(after_in_child=self._start_anew)
 
@@ -53,10 +53,10 @@ class Front:
         recording = self._recording or self._open(caller)
         return ServedCall(message, caller, catalog, recording, self._tracing, self._faults, self._under_way)
 
-    def try_to(self, act: Callable[[], Result]) -> Result | None:
-        """What an act of ours gives; None where it failed, which is told once."""
+    def try_to(self, work: Callable[[], Result]) -> Result | None:
+        """Runs our own code beside the SDK's. Returns None if it failed, and reports the first failure."""
         try:
-            return act()
+            return work()
         except Exception as error:
             self.report(error)
             return None
@@ -66,7 +66,7 @@ class Front:
         self._faults.report(error)
 
     def instances_of(self, cls: type) -> list[Any]:
-        """What was made of a class, or of a subclass, before it was patched."""
+        """The instances of a class and its subclasses that were made before it was patched."""
         classes, found = [cls], []
         while classes:
             one = classes.pop()
@@ -75,7 +75,7 @@ class Front:
         return found
 
     def exit(self) -> None:
-        """The process ends: what is under way gets no answer any more."""
+        """Ends the calls under way at the end of the process: they get no answer any more."""
         for call in list(self._under_way):
             call.given_up(EXITED, by_client=False)
         self.close()
@@ -85,13 +85,13 @@ class Front:
         if recording is not None:
             recording.close()
 
-    def _open(self, caller: Caller | None) -> ProcessRecording:
-        from mcpobs.instrument.recording import ProcessRecording
+    def _open(self, caller: Caller | None) -> ProcessRecorder:
+        from mcpobs.instrument.process import ProcessRecorder
 
         with self._opening:
             if self._recording is None:
                 transport = "stdio" if caller is None else caller.transport
-                self._recording = ProcessRecording.open(
+                self._recording = ProcessRecorder.open(
                     lake=self._lake,
                     name=self._name,
                     transport=transport,
@@ -102,7 +102,7 @@ class Front:
             return self._recording
 
     def _start_anew(self) -> None:
-        """In a forked child: the ids, the segment and the threads are the parent's."""
+        """Starts anew in a forked child: ids, segment and threads are the parent's."""
         self._opening = Lock()
         self._under_way.clear()
         self._recording = None

@@ -1,4 +1,4 @@
-"""What the calls of this process are recorded with: opened at the first one, and anew after a fork."""
+"""Records the calls of this process: opened at the first call, and anew after a fork."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class ProcessSessions:
         return (self._stdio if caller.transport == "stdio" else self._remote).settle(operation, session, caller)
 
 
-class ProcessRecording:
-    """What one process is recorded with. Thread-safe as far as its spool is; `close` ends it."""
+class ProcessRecorder:
+    """Gate, lifecycle and exporter of one process. Thread-safe as far as its spool is; `close` ends it."""
 
     def __init__(
         self,
@@ -76,8 +76,8 @@ class ProcessRecording:
         warn: Warn,
         judge: Judge | None = None,
         env: Mapping[str, str] = os.environ,
-    ) -> ProcessRecording:
-        """`transport` is that of the first call; nearly always all have the same."""
+    ) -> ProcessRecorder:
+        """`transport` is that of the first call; usually all have the same."""
         process_id = os.urandom(8).hex()
         stdio = StdioSessions(process_id, time.time_ns())
         origin = Origin(
