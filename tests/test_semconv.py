@@ -42,7 +42,16 @@ def test_every_attribute_and_every_column_is_registered_once() -> None:
 
 def test_every_constant_of_an_attribute_is_registered() -> None:
     registered = {n.attribute for n in NAMES} | {metric.name for metric in semconv.METRICS}
-    own = {"SCOPE_NAME", "GENAI_COMMIT", "LOSS_SPAN", "EXECUTE_TOOL", "TOOL_ERROR", "TRANSPORT_PIPE", "TRANSPORT_TCP"}
+    own = {
+        "SCOPE_NAME",
+        "GENAI_COMMIT",
+        "LOSS_SPAN",
+        "REFUSED_SPAN",
+        "EXECUTE_TOOL",
+        "TOOL_ERROR",
+        "TRANSPORT_PIPE",
+        "TRANSPORT_TCP",
+    }
     constants = {k: v for k, v in vars(semconv).items() if k.isupper() and isinstance(v, str) and k not in own}
     assert {k for k, v in constants.items() if v not in registered} == set()
 
