@@ -136,7 +136,7 @@ class FrameGate:
 
     def _fault_of(self, sender: Sender, frame: Frame) -> Fault | None:
         """What the conversation makes of a frame that is sound in itself. A request must not reuse an id that is under
-        way: a response could not be told from the other's, and would be judged as that."""
+        way: its response could be paired with the other request, and judged as that."""
         if frame.is_batch and self._conversation.legacy is False:
             return Fault(frames.INVALID_REQUEST, "batch_of_the_modern_era")
         ids = [message["id"] for message, _ in frame.messages if "method" in message and "id" in message]

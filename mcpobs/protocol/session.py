@@ -22,7 +22,7 @@ NOBODY = Identity()
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as far as one connection can tell, and the key under which limits are counted.
+    """A session as far as one connection knows it, and the key under which limits are counted.
 
     `enforcement_key` is nothing that the caller can choose: conversation ids are, so they never become one.
     """

@@ -3,7 +3,7 @@
 The rules, in their order: the protocol's own session id (before 2026-07-28) · the id of the SSE endpoint · the
 conversation that the caller names · its trace · who it is, with an idle gap. The last two share a state: callers
 whose trace holds several calls, one after the other, have a trace a conversation, and each trace is then a session.
-Callers that begin a new trace for every call, as an SDK client without a surrounding span does, are told apart by
+Callers that begin a new trace for every call, as an SDK client without a surrounding span does, are divided by
 the idle gap alone.
 
 Whatever the rule, the id of a verified caller's session includes the caller: two of them that name one conversation,
@@ -87,7 +87,7 @@ class RemoteSessions:
         return _of_identity(named or session, caller)
 
     def _named_by(self, operation: Operation, caller: Caller) -> Session | None:
-        """The session that protocol, endpoint or caller name; None if only who calls tells them apart."""
+        """The session that protocol, endpoint or caller name; None if only the caller does."""
         if caller.protocol_session is not None and not is_modern(operation.protocol_version):
             return self._named("protocol_session", caller.protocol_session, operation, caller)
         if caller.sse_endpoint is not None:
