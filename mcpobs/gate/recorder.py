@@ -125,7 +125,7 @@ class LakeRecorder(Recorder):
         return cls(folder, facts, rows, spool, _exporter(env, origin, warn), warn, env)
 
     def close(self) -> None:
-        """Flushes, and lets the committer run if there is work for it."""
+        """Flushes, and starts the committer if enough waits."""
         if self._spool is not None:
             self._spool.close()
             if self._spool.lost_total:
@@ -139,8 +139,8 @@ class LakeRecorder(Recorder):
 def _open_lake(
     folder: Path, settings: Path, loss_row: LossRow, rolled: Callable[[], None], warn: Warn
 ) -> tuple[bytes, Spool | None]:
-    """The key of the digests, and where rows go. Where the lake cannot be made the key is one of this process, so
-    that the call path is the same; what is no lake of ours is left alone."""
+    """Opens the lake: the key of its digests, and its spool. If the lake cannot be made, the key is one of this process
+    alone, so that the call path is the same. A folder that is no lake of ours is left alone."""
     try:
         key = keys.digest_key(keys.open_folder(folder), settings, warn)
     except keys.UnwritableError as error:
@@ -163,7 +163,7 @@ def _exporter(env: Mapping[str, str], origin: Origin, warn: Warn) -> Exporter | 
 
 
 def _book(config: Config, settings: Path, warn: Warn, env: Mapping[str, str]) -> Book:
-    """The prices; without those of models that cannot be found, which is said once."""
+    """The prices; a warning for models whose prices cannot be found."""
     book = config.prices
     if not book.models:
         return book
@@ -184,7 +184,7 @@ def _unwritable(folder: Path, error: OSError) -> str:
 
 
 def _commit_after_roll(lake: Path, env: Mapping[str, str]) -> None:
-    """In a thread of its own, for starting a process would hold up a call, and somebody must wait for its end."""
+    """Starts the committer from a thread, because starting a process would delay a call; the thread reaps it."""
 
     def commit() -> None:
         committer = _commit_in_background(lake, env)

@@ -1,7 +1,7 @@
-"""`--propagate`: each request reaches the server with our span as its parent, in `params._meta.traceparent`.
+"""`--propagate`: names our span as the parent of each request, in `params._meta.traceparent`.
 
-The only place where the wrapper alters what it passes on, and only when asked. Everything else in the frame stays
-as it came, byte by byte; a frame in which the place cannot be found surely is passed on as it is.
+Without a judge, this is the only place that alters bytes. The rest of the frame stays as it came, byte by byte; a frame
+in which the place is not sure passes unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_FRAME_BYTES = 16 << 20  # a larger one is passed on as it comes, without our
 
 
 class Propagation:
-    """Rewrites the client's frames, one line at a time; half a line waits for its other half."""
+    """Rewrites the client's frames line by line; half a line waits for its other half."""
 
     def __init__(self, tap: Tap, faults: Faults) -> None:
         self._tap = tap
@@ -31,7 +31,7 @@ class Propagation:
         self._passing = False  # in the middle of a line that is too long to be held
 
     def rewrite(self, chunk: bytes) -> bytes:
-        """What is to be sent to the server now."""
+        """Returns the bytes to send to the server now."""
         out = bytearray()
         for line in _split(chunk):
             if self._passing or (not line.endswith(b"\n") and len(self._half) + len(line) > MAX_FRAME_BYTES):
@@ -44,7 +44,7 @@ class Propagation:
         return bytes(out)
 
     def rest(self) -> bytes:
-        """What is left at the end of the stream: a last line without its newline."""
+        """Returns the last line of the stream, if it has no newline."""
         left = bytes(self._half)
         self._half.clear()
         self._tap.note(left)

@@ -1,7 +1,7 @@
 """Moves bytes between the client and the server as they are, and shows a copy to the tap. Never alters a byte.
 
-One thread serves both directions: with a thread for each, the interpreter's lock is handed over twice a call, and
-that costs more than the parsing.
+One thread serves both directions: two threads hand the interpreter's lock over twice a call, which costs more than
+the parsing.
 """
 
 from __future__ import annotations

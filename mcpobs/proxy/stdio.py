@@ -1,8 +1,8 @@
 """The stdio wrapper: starts the server, relays, records, and ends as the server ended.
 
-The server is started first and everything else is loaded while it starts. Whatever is wrong with the recording
-(a lake that cannot be written, a broken configuration) is said once on stderr, and the server is served all the
-same.
+The server is started first and everything else is loaded while it starts. A recording that fails (a lake that
+cannot be written, a broken configuration) is one warning, and the server is served all the same. With a judge it is an
+error: no call passes unjudged.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the wrapper learns from the bytes that pass: frames, operations, sessions, rows. Never raises, never writes
-to the wire.
+"""Reads along on a stdio connection that nobody judges: bytes → frames → calls → rows. Never raises, never writes to
+the wire.
 
-A chunk from the client is noted before it is passed on and parsed after that, while the server works. The lock is
-for the end, which the relay's thread does not wait for; it is never held while a pipe is read or written.
+A chunk from the client is noted before it is passed on and parsed after that, while the server works. `close` runs in
+another thread than the relay, so both take a lock; it is never held while a pipe is read or written.
 """
 
 from __future__ import annotations
@@ -20,14 +20,9 @@ from mcpobs.stderr import Faults
 
 
 class Tap:
-    """Reads along on both directions of one stdio connection."""
+    """Both directions of one stdio connection."""
 
-    def __init__(
-        self,
-        conversation: Conversation,
-        gate: Gate,
-        faults: Faults,
-    ) -> None:
+    def __init__(self, conversation: Conversation, gate: Gate, faults: Faults) -> None:
         self._conversation = conversation
         self._gate = gate
         self._faults = faults
@@ -36,19 +31,19 @@ class Tap:
         self._lock = Lock()
 
     def note(self, chunk: bytes, span: TraceContext | None = None) -> bytes:
-        """Keeps a chunk from the client for `catch_up`, and gives it back. Must be called before it is passed on.
+        """Keeps a chunk from the client for `catch_up`, and returns it. Must be called before the chunk is passed on.
 
         With `span` the chunk is one whole frame, whose operation gets that span's ids."""
         self._noted.append((chunk, now(), span))
         return chunk
 
     def catch_up(self) -> None:
-        """Parses what the client has sent so far."""
+        """Parses the chunks that were noted."""
         with self._lock:
             self._parse_noted()
 
     def seen(self, chunk: bytes) -> bytes:
-        """Parses a chunk from the server, and gives it back; what it finishes is recorded when this returns."""
+        """Parses a chunk from the server, and returns it; the calls that it ends are recorded by then."""
         stamp = now()
         with self._lock:
             self._parse_noted()

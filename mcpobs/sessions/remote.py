@@ -1,8 +1,8 @@
-"""Which session an operation belongs to where callers come over a network. Pure; one object a recording process.
+"""Decides sessions of callers over a network. Pure; one object a recording process.
 
 The rules, in their order: the protocol's own session id (before 2026-07-28) · the id of the SSE endpoint · the
-conversation that the caller names · its trace · who it is, with an idle gap. The last two share a state: callers
-whose trace holds several calls, one after the other, have a trace a conversation, and each trace is then a session.
+conversation that the caller names · its trace · who it is, with an idle gap. The last two share a state: if a trace
+of a caller holds several calls, one after the other, each trace of that caller is a session.
 Callers that begin a new trace for every call, as an SDK client without a surrounding span does, are divided by
 the idle gap alone.
 

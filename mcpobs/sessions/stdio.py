@@ -1,6 +1,6 @@
-"""Sessions on stdio, where the connection is the process that the client started. Pure; one object a connection.
+"""Decides sessions on stdio: the process that the client started, or the conversation that it names. Pure.
 
-Before 2026-07-28 that is the session by the specification (one `initialize`). Since then the process "is not a
+Before 2026-07-28 the process is the session by the specification (one `initialize`). Since then it "is not a
 conversation or session", so it is only the best bound that is left if the caller sends no conversation id.
 
 The caller's trace id is kept as a candidate and not used as a session here: a client that starts a new trace for
