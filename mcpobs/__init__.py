@@ -10,5 +10,5 @@ def __getattr__(name: str) -> object:
     if name == "instrument":
         return import_module("mcpobs.instrument")
     if name == "uninstrument":
-        return import_module("mcpobs.instrument.switch").uninstrument
+        return import_module("mcpobs.instrument.entry").uninstrument
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -42,7 +42,16 @@ def test_every_attribute_and_every_column_is_registered_once() -> None:
 
 def test_every_constant_of_an_attribute_is_registered() -> None:
     registered = {n.attribute for n in NAMES} | {metric.name for metric in semconv.METRICS}
-    own = {"SCOPE_NAME", "GENAI_COMMIT", "LOSS_SPAN", "EXECUTE_TOOL", "TOOL_ERROR", "TRANSPORT_PIPE", "TRANSPORT_TCP"}
+    own = {
+        "SCOPE_NAME",
+        "GENAI_COMMIT",
+        "LOSS_SPAN",
+        "REFUSED_SPAN",
+        "EXECUTE_TOOL",
+        "TOOL_ERROR",
+        "TRANSPORT_PIPE",
+        "TRANSPORT_TCP",
+    }
     constants = {k: v for k, v in vars(semconv).items() if k.isupper() and isinstance(v, str) and k not in own}
     assert {k for k, v in constants.items() if v not in registered} == set()
 
@@ -157,13 +166,11 @@ def _play(script: list[dict[str, object]], lake: Path, config: Path, options: li
 
 def _loss() -> dict[str, object]:
     """The row of a loss. That it is written when the disk was full is shown in the tests of the spool."""
-    from mcpobs.protocol.session import StdioSessions
-    from mcpobs.row import Recorder, Rows
+    from mcpobs.gate.row import Origin, Rows
+    from mcpobs.sessions.stdio import StdioSessions
 
     return dict(
-        Rows(Recorder("s", "i", "stdio", "pipe", "proxy/stdio")).loss(
-            StdioSessions("p", 1).process_session, 3, "ENOSPC"
-        )
+        Rows(Origin("s", "i", "stdio", "pipe", "proxy/stdio")).loss(StdioSessions("p", 1).process_session, 3, "ENOSPC")
     )
 
 

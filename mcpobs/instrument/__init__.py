@@ -13,7 +13,7 @@ from types import ModuleType
 class _Instrument(ModuleType):
     def __call__(self, *, lake: str | os.PathLike[str] | None = None, name: str | None = None) -> None:
         """Records every MCP call that this process serves, from now on."""
-        from mcpobs.instrument.switch import instrument
+        from mcpobs.instrument.entry import instrument
 
         instrument(lake=lake, name=name)
 

@@ -1,19 +1,24 @@
-"""Who sent a message, as the server's process knows it: from the HTTP request and what the SDK verified of it.
+"""Who sent a message over HTTP, as the server's process knows it: from the request and what the SDK verified of it.
 
-What the SDK knows of a request beyond the request itself is put on its ASGI scope, under keys of ours.
+What only the SDK's transports know of a request is put on its ASGI scope, under keys of ours: a caller cannot forge it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 from mcpobs.masking import is_address, masked_urls
 from mcpobs.protocol.naming import session_digest
-from mcpobs.protocol.remote import Caller
-from mcpobs.protocol.session import NOBODY, Identity
+from mcpobs.protocol.session import NOBODY, Caller, Identity
 from mcpobs.protocol.text import bounded, bounded_or_none
 from mcpobs.protocol.trace import parse_traceparent
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from mcpobs.instrument.instrumentation import Instrumentation
 
 SSE = "mcpobs.sse"  # on the scope of what came in by the SSE transport's POST
 SESSION = "mcpobs.session"  # on the scope of what a stateful transport took: its Mcp-Session-Id
@@ -23,7 +28,7 @@ _WANTED = frozenset({b"user-agent", b"traceparent", b"mcp-session-id", b"mcp-pro
 
 
 def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
-    """The caller of an HTTP request; None where there is none: stdio, or in memory.
+    """The caller of an HTTP request; None without one: on stdio, or in memory.
 
     `known_session` is a session id that the SDK's own session object has."""
     scope = getattr(request, "scope", None) if request is not None else None
@@ -53,7 +58,7 @@ def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
 
 
 def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
-    """The headers that tell of the caller, of an ASGI scope."""
+    """The headers of an ASGI scope that identify the caller."""
     return {
         name.decode("latin-1"): value.decode("latin-1") for name, value in scope.get("headers", ()) if name in _WANTED
     }
@@ -69,10 +74,10 @@ def identity_of(user: Any) -> Identity:
     scopes = getattr(token, "scopes", None)
     for found in (getattr(token, "subject", None), claimed, getattr(token, "client_id", None)):
         if isinstance(found, str) and found:
-            told = scopes if isinstance(scopes, list | tuple) else ()
+            granted = scopes if isinstance(scopes, list | tuple) else ()
             return Identity(
                 principal=bounded(found, MAX_ID),
-                scopes=tuple(bounded(scope, MAX_ID) for scope in told if isinstance(scope, str)),
+                scopes=tuple(bounded(scope, MAX_ID) for scope in granted if isinstance(scope, str)),
             )
     return NOBODY
 
@@ -87,3 +92,30 @@ def _signed_in(user: Any) -> Identity:
         found = getattr(user, "display_name", None)
     principal = bounded_or_none(found, MAX_ID)
     return NOBODY if principal is None else Identity(principal=principal)
+
+
+Handler = Callable[..., Awaitable[None]]
+
+
+def patch_sse(front: Instrumentation, module: ModuleType) -> None:
+    def marked(handle: Handler) -> Handler:
+        @wraps(handle)
+        async def handle_post_message(self: Any, scope: Any, receive: Any, send: Any) -> None:
+            scope[SSE] = True
+            await handle(self, scope, receive, send)
+
+        return handle_post_message
+
+    front.patches.replace(module.SseServerTransport, "handle_post_message", marked)
+
+
+def patch_streamable_http(front: Instrumentation, module: ModuleType) -> None:
+    def marked(handle: Handler) -> Handler:
+        @wraps(handle)
+        async def handle_request(self: Any, scope: Any, receive: Any, send: Any) -> None:
+            scope[SESSION] = getattr(self, "mcp_session_id", None)
+            await handle(self, scope, receive, send)
+
+        return handle_request
+
+    front.patches.replace(module.StreamableHTTPServerTransport, "handle_request", marked)

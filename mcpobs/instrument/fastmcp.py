@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from mcpobs.instrument.call import watched
+from mcpobs.instrument.served import watched
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from mcpobs.instrument.front import Front
+    from mcpobs.instrument.instrumentation import Instrumentation
 
 
-def patch_telemetry(front: Front, module: ModuleType) -> None:
+def patch_telemetry(front: Instrumentation, module: ModuleType) -> None:
     """FastMCP 4 has a mode for it; FastMCP 3 gets a tracer that makes no server spans. FastMCP 2 makes none."""
     if not front.patches.replace(module, "telemetry_mode", _propagating):
         front.patches.replace(module, "get_tracer", _passing)

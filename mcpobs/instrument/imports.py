@@ -1,6 +1,6 @@
-"""Acts on a module once it has been imported, whoever imports it. Imports nothing itself.
+"""Runs an action on a module once it has been imported. Imports nothing itself.
 
-An exception of an action never reaches the import that set it off.
+An exception of an action never reaches the import that caused it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Failed = Callable[[Exception], None]
 
 
 class Imports(MetaPathFinder):
-    """The actions that wait for their modules. It is on `sys.meta_path` until `close`."""
+    """The actions that wait for their modules; on `sys.meta_path` until `close`."""
 
     def __init__(self, actions: dict[str, Action], failed: Failed) -> None:
         self._actions = actions
         self._failed = failed
 
     def open(self) -> None:
-        """Acts on what is imported already, and waits for the rest."""
+        """Runs the actions of modules that are imported already, and waits for the others."""
         sys.meta_path.insert(0, self)
         for name in self._actions:
             module = sys.modules.get(name)
@@ -56,13 +56,13 @@ class Imports(MetaPathFinder):
             spec: ModuleSpec | None = find(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    spec.loader = _Telling(spec.loader, self)
+                    spec.loader = _NotifyingLoader(spec.loader, self)
                 return spec
         return None
 
 
-class _Telling(Loader):
-    """A module's own loader, which tells of the module once it has run. The module is left with its own loader."""
+class _NotifyingLoader(Loader):
+    """A module's own loader, which reports the module once it has run. The module keeps its own loader."""
 
     def __init__(self, loader: Loader, imports: Imports) -> None:
         self._loader = loader

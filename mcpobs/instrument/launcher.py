@@ -19,7 +19,7 @@ SITE = Path(__file__).with_name("site")
 
 
 def launch(command: Sequence[str], lake: str | None, name: str | None) -> NoReturn:
-    """Becomes the server. Raises UsageError where its command cannot be started."""
+    """Becomes the server. Raises UsageError if its command cannot be started."""
     env = environment(os.environ, lake, name)
     try:
         os.execvpe(command[0], list(command), env)

@@ -1,8 +1,8 @@
-"""A span of the OpenTelemetry SDK that is made whole only when somebody looks at it.
+"""A span of the OpenTelemetry SDK that becomes a complete one only if somebody reads or changes it.
 
-Nearly always nobody does: its ids are asked for, and at its end the processors are given what was recorded of the call.
-The SDK's own way takes 25 µs more, for locks, bounded lists and attributes that are cleaned one by one. Who looks at
-such a span, or changes it, has a whole one of the SDK's own class. Imports the SDK: for where that is in use.
+Usually only its ids are read, and at its end the processors get the recorded attributes. The SDK's own span takes 25 µs
+more, for locks, bounded lists and attributes that are cleaned one by one. Whoever reads or changes such a span gets a
+complete one of the SDK's own class. Imports the SDK: only for processes that use it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Decision(NamedTuple):
 
 
 class LightSpan(Span):
-    """A span that has its ids, and all else as soon as any of it is asked for."""
+    """A span that has its ids, and everything else as soon as any of it is read."""
 
     _context: SpanContext
     unmade: Unmade
@@ -54,7 +54,7 @@ class LightSpan(Span):
 
 
 class LightSpans:
-    """Starts and ends the spans of one tracer. For samplers and processors that do not look at what starts."""
+    """Starts and ends the spans of one tracer, for samplers and processors that read none at its start."""
 
     kind = LightSpan
 
@@ -71,7 +71,7 @@ class LightSpans:
 
     @classmethod
     def of(cls, provider: object, tracer: object) -> LightSpans | None:
-        """None where the SDK is built otherwise than those that are known, or asked for what is not done here."""
+        """None for an SDK with unknown internals, or with limits or metrics that this does not serve."""
         if type(provider) is not TracerProvider or type(tracer) is not Tracer:
             return None
         try:
@@ -87,9 +87,9 @@ class LightSpans:
             return None
 
     def start(
-        self, name: str, context: Context, parent: SpanContext | None, telling: dict[str, str], start_ns: int
+        self, name: str, context: Context, parent: SpanContext | None, first: dict[str, str], start_ns: int
     ) -> LightSpan | NonRecordingSpan | None:
-        """A span of the server's; None where the tracer is switched off."""
+        """Starts a server span; None if the tracer is switched off."""
         if self._is_enabled is not None and not self._is_enabled():
             return None
         ids = self._ids
@@ -103,7 +103,7 @@ class LightSpans:
         if self._settled is not None:
             decision = self._settled[place]
         else:
-            result = self._sampler.should_sample(context, trace_id, name, SpanKind.SERVER, telling, ())
+            result = self._sampler.should_sample(context, trace_id, name, SpanKind.SERVER, first, ())
             decision, state = _decision(result), result.trace_state
         own = SpanContext(
             trace_id, ids.generate_span_id(), False, (_RANDOM_FLAGS if random else _FLAGS)[decision.sampled], state
@@ -112,11 +112,11 @@ class LightSpans:
             return NonRecordingSpan(own)
         span = _new(LightSpan)  # 3 µs less than by the SDK's own way, which only sees to it that nobody makes a Span
         span._context = own
-        span.unmade = (self._tracer, name, parent, telling, start_ns)
+        span.unmade = (self._tracer, name, parent, first, start_ns)
         return span
 
     def end(self, span: LightSpan, attributes: dict[str, Any], failed: bool, end_ns: int) -> bool:
-        """Hands what was recorded to the processors. False where the span was made whole, which is not ended."""
+        """Hands the recorded attributes to the processors. False if the span is complete by now, and not ended."""
         if span.whole:
             return False
         tracer, name, parent, _, start_ns = span.unmade
@@ -140,15 +140,15 @@ class LightSpans:
 
 
 def _whole(context: SpanContext, unmade: Unmade, ended: ReadableSpan | None) -> dict[str, Any]:
-    """All that a span of the SDK has."""
-    tracer, name, parent, telling, start_ns = unmade
+    """The members of a complete span of the SDK."""
+    tracer, name, parent, first, start_ns = unmade
     made: Any = _MadeSpan(
         name=name,
         context=context,
         parent=parent,
         sampler=tracer.sampler,
         resource=tracer.resource,
-        attributes=telling if ended is None else ended.attributes,
+        attributes=first if ended is None else ended.attributes,
         kind=SpanKind.SERVER,
         span_processor=tracer.span_processor,
         instrumentation_info=tracer.instrumentation_info,
@@ -167,8 +167,8 @@ def _decision(result: Any) -> Decision:
 
 
 def _settled(sampler: Any) -> list[Decision] | None:
-    """What a sampler decides without a parent, below a remote one (not sampled, sampled) and below one of the process
-    (the same), where nothing else counts: asking it each time takes 4 µs. None for other samplers."""
+    """The decisions of a sampler for which only the parent counts: without one, below a remote one (not sampled,
+    sampled), below a local one (the same). Asking it each time takes 4 µs. None for other samplers."""
     parts = [sampler]
     if type(sampler) is ParentBased:
         parts = [part for part in vars(sampler).values() if hasattr(part, "should_sample")]
@@ -186,7 +186,7 @@ class _MadeSpan(Span):
 
 
 def _try(tracer: Any) -> None:
-    """Raises where a span cannot be made whole. Nothing is exported, for it does not end."""
+    """Raises if a span cannot be completed. Exports nothing, because the span does not end."""
     context = SpanContext(1, 1, False)
     tried = _new(LightSpan)
     tried._context, tried.unmade = context, (tracer, "", None, {"a": "b"}, 1)

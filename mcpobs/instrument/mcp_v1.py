@@ -1,7 +1,7 @@
-"""The front for mcp 1.x: the one method of the server through which requests go, and the session's for the rest.
+"""Instruments mcp 1.x: the server's method that all requests pass through, and the session's for the other messages.
 
-What the SDK refuses before it calls them (parameters that do not validate, a request before `initialize`) is not
-seen, and neither is `notifications/cancelled`, which it keeps to itself.
+Requests that the SDK refuses before (invalid params, a request before `initialize`) are not seen, and neither is
+`notifications/cancelled`, which the session handles itself.
 """
 
 from __future__ import annotations
@@ -12,36 +12,39 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from mcpobs.instrument.call import Call
+from mcpobs.gate.decisions import Answer, Replace
 from mcpobs.instrument.caller import caller_of, headers_of
-from mcpobs.instrument.ends import CANCELLED, DISCONNECTED, ended_by
-from mcpobs.instrument.inbound import Declared, Inbound
-from mcpobs.protocol.remote import Caller
+from mcpobs.instrument.served import CANCELLED, DISCONNECTED, UNJUDGED, Message, ServedCall, ended_by
+from mcpobs.protocol.call import Error, Response
+from mcpobs.protocol.eras import is_modern
+from mcpobs.protocol.operation import Peer
+from mcpobs.protocol.registry import Catalog
+from mcpobs.protocol.session import Caller
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from mcpobs.instrument.front import Front
+    from mcpobs.instrument.instrumentation import Instrumentation
 
 
 @dataclass(slots=True)
 class _Connection:
-    """What the requests of a session told of it, for those of its messages that do not."""
+    """What is known of a session from its requests, for its other messages."""
 
     caller: Caller | None
     version: str | None = None
 
 
-class Watching:
+class KnownServers:
     """What is known of the servers and sessions of this process."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Instrumentation) -> None:
         self.front = front
-        self.declared: WeakKeyDictionary[Any, Declared] = WeakKeyDictionary()
+        self.catalogs: WeakKeyDictionary[Any, Catalog] = WeakKeyDictionary()
         self.connections: WeakKeyDictionary[Any, _Connection] = WeakKeyDictionary()
-        self._nothing_declared = Declared()
+        self._no_catalog = Catalog()
 
-    def begin_request(self, responder: Any, request: Any, session: Any, server: Any) -> Call:
+    def begin_request(self, responder: Any, request: Any, session: Any, server: Any) -> ServedCall:
         """A request; `server` is None for `initialize`, which the session answers by itself."""
         http: Any = getattr(getattr(responder, "message_metadata", None), "request_context", None)
         caller = caller_of(http)
@@ -51,49 +54,58 @@ class Watching:
             known.version = headers_of(http.scope).get("mcp-protocol-version")
         params = _dumped(getattr(request, "params", None))
         if request.method == "initialize":
-            told = params.get("clientInfo")
-            info = told if isinstance(told, dict) else {}
-            client = self.front.peers.of(info.get("name"), info.get("version"))
+            sent = params.get("clientInfo")
+            info = sent if isinstance(sent, dict) else {}
+            client = self.front.registry.peer(info.get("name"), info.get("version"))
         else:
             client = self._client(session)
-        declared = self._nothing_declared if server is None else self.declared.setdefault(server, Declared())
+        catalog = self._no_catalog if server is None else self.catalogs.setdefault(server, Catalog())
         if server is not None and request.method == "tools/call":
-            _know(declared, server, params.get("name"))
-        message = Inbound(request.method, params, responder.request_id, known.version, client, self._server(session))
-        return self.front.call(message, caller, declared)
+            _know(catalog, server, params.get("name"))
+        message = _message(request.method, params, responder.request_id, known.version, client, self._server(session))
+        return self.front.begin(message, caller, catalog)
 
-    def begin_notification(self, notification: Any, session: Any) -> Call | None:
+    def begin_notification(self, notification: Any, session: Any) -> ServedCall | None:
         known = self.connections.get(session)
         if known is None:  # nothing of ours was asked before: who sends it cannot be known
-            return None
+            if not self.front.enforcing:
+                return None
+            known = _Connection(None)
         params = _dumped(getattr(notification, "params", None))
-        message = Inbound(
+        message = _message(
             notification.method, params, None, known.version, self._client(session), self._server(session)
         )
-        return self.front.call(message, known.caller, self._nothing_declared)
+        return self.front.begin(message, known.caller, self._no_catalog)
 
-    def respond(self, call: Call, response: Any, session: Any) -> None:
-        """Takes what is about to be sent."""
+    def respond(self, call: ServedCall, response: Any, session: Any) -> None:
+        """Takes the response that is about to be sent."""
+        found = self.response(call, response, session)
+        if isinstance(found.error, dict):
+            call.refused(found.error["code"], found.error["message"])
+        else:
+            call.answered(found.result)
+
+    def response(self, call: ServedCall, response: Any, session: Any) -> Response:
+        """The response as it goes on the wire; that of `initialize` names the version."""
         code = getattr(response, "code", None)
         if isinstance(code, int):  # ErrorData
-            call.refused(code, str(getattr(response, "message", "")))
-            return
+            return Response(error={"code": code, "message": str(getattr(response, "message", ""))})
         result = _dumped(getattr(response, "root", response))
-        version = result.get("protocolVersion") if call.operation.method == "initialize" else None
+        version = result.get("protocolVersion") if call.call.operation.method == "initialize" else None
         if isinstance(version, str):
-            call.operation.protocol_version = self.connections[session].version = version
-        call.answered(result)
+            call.call.operation.protocol_version = self.connections[session].version = version
+        return Response(result)
 
     def _client(self, session: Any) -> Any:
         info = getattr(getattr(session, "client_params", None), "clientInfo", None)
-        return self.front.peers.of(getattr(info, "name", None), getattr(info, "version", None))
+        return self.front.registry.peer(getattr(info, "name", None), getattr(info, "version", None))
 
     def _server(self, session: Any) -> Any:
         options = getattr(session, "_init_options", None)
-        return self.front.peers.of(getattr(options, "server_name", None), getattr(options, "server_version", None))
+        return self.front.registry.peer(getattr(options, "server_name", None), getattr(options, "server_version", None))
 
 
-def patch_server(front: Front, module: ModuleType) -> None:
+def patch_server(front: Instrumentation, module: ModuleType) -> None:
     watching = _watching(front)
 
     def watched(handle: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -103,16 +115,23 @@ def patch_server(front: Front, module: ModuleType) -> None:
             if front.on:
                 call = front.try_to(lambda: watching.begin_request(message, req, session, self))
             if call is None:
+                if front.on and front.enforcing:  # our fault: what cannot be judged is not served
+                    await _respond(message, _sdk_answer(None, UNJUDGED))
+                    return
                 await handle(self, message, req, session, *args, **kwargs)
                 return
-            await _serve(watching, call, message, session, lambda: handle(self, message, req, session, *args, **kwargs))
+
+            async def serve(request: Any) -> None:
+                await handle(self, message, request, session, *args, **kwargs)
+
+            await _serve(watching, call, message, req, session, serve)
 
         return _handle_request
 
     front.patches.replace(module.Server, "_handle_request", watched)
 
 
-def patch_session(front: Front, module: ModuleType) -> None:
+def patch_session(front: Instrumentation, module: ModuleType) -> None:
     """`initialize` and the notifications. The session of mcp 2.x has no such methods, and nothing is done."""
     watching = _watching(front)
 
@@ -126,7 +145,7 @@ def patch_session(front: Front, module: ModuleType) -> None:
             if call is None:
                 await handle(self, responder)
                 return
-            await _serve(watching, call, responder, self, lambda: handle(self, responder))
+            await _serve(watching, call, responder, request, self, lambda _: handle(self, responder))
 
         return _received_request
 
@@ -139,6 +158,8 @@ def patch_session(front: Front, module: ModuleType) -> None:
                 await handle(self, notification)
                 return
             try:
+                if front.enforcing and isinstance(await call.admit(), Answer):
+                    return
                 await handle(self, notification)
             except Exception as error:
                 call.broke(error)
@@ -155,29 +176,45 @@ def patch_session(front: Front, module: ModuleType) -> None:
 
 
 async def _serve(
-    watching: Watching, call: Call, responder: Any, session: Any, handle: Callable[[], Awaitable[None]]
+    watching: KnownServers,
+    call: ServedCall,
+    responder: Any,
+    request: Any,
+    session: Any,
+    handle: Callable[[Any], Awaitable[None]],
 ) -> None:
     """Serves a request, and sees what is answered on its way out."""
+    front = watching.front
     before = vars(responder).get("respond")
     send = responder.respond
 
     async def respond(response: Any) -> None:
-        watching.front.try_to(lambda: watching.respond(call, response, session))
+        if front.enforcing:
+            response = await _released(watching, call, response, session)
+        else:
+            front.try_to(lambda: watching.respond(call, response, session))
         await send(response)
 
-    responder.respond = respond
     try:
-        await handle()
+        if front.enforcing:
+            decision = await call.admit()
+            if isinstance(decision, Answer):
+                await _respond(responder, _sdk_answer(decision.result, decision.error))
+                return
+            if decision.params is not None:
+                request = _with_params(request, decision.params)
+        responder.respond = respond
+        await handle(request)
     except BaseException as error:
         if isinstance(error, Exception):
             call.broke(error)
         else:
             by_client = bool(getattr(responder, "cancelled", False))
-            call.given_up(*ended_by(error, by_client, on_a_pipe=call.caller is None))
+            call.given_up(*ended_by(error, by_client, on_a_pipe=call.is_piped))
         raise
     else:
         by_client = bool(getattr(responder, "cancelled", False))
-        gone = call.caller is None and not by_client
+        gone = call.is_piped and not by_client
         call.given_up(DISCONNECTED if gone else CANCELLED, by_client)  # nothing, where it was answered
     finally:
         if before is None:
@@ -187,28 +224,77 @@ async def _serve(
         call.leave()
 
 
-_by_front: WeakKeyDictionary[Any, Watching] = WeakKeyDictionary()
+async def _released(watching: KnownServers, call: ServedCall, response: Any, session: Any) -> Any:
+    """The response that the judge lets pass."""
+    try:
+        found = await call.release(watching.response(call, response, session))
+    except Exception as error:  # our fault: what cannot be judged does not pass
+        watching.front.report(error)
+        return _sdk_answer(None, UNJUDGED)
+    return _sdk_answer(found.result, found.error) if isinstance(found, Replace) else response
 
 
-def _watching(front: Front) -> Watching:
+async def _respond(responder: Any, response: Any) -> None:
+    """Answers in the handler's place; `initialize` comes here before the SDK has entered its responder."""
+    if getattr(responder, "_entered", True):
+        await responder.respond(response)
+        return
+    with responder:
+        await responder.respond(response)
+
+
+class _WireResult:
+    """A result for the SDK to send as it stands."""
+
+    def __init__(self, result: dict[str, object]) -> None:
+        self._result = result
+
+    def model_dump(self, **_: object) -> dict[str, object]:
+        return self._result
+
+
+def _sdk_answer(result: dict[str, object] | None, error: Error | None) -> Any:
+    if error is None:
+        return _WireResult(result or {})
+    from mcp.types import ErrorData  # of the observed process, which has loaded it
+
+    return ErrorData(code=error.code, message=error.message, data=error.data)
+
+
+def _with_params(request: Any, params: dict[str, object]) -> Any:
+    """The same request with other params, validated as the SDK does it."""
+    return type(request).model_validate({"method": request.method, "params": params})
+
+
+_by_front: WeakKeyDictionary[Any, KnownServers] = WeakKeyDictionary()
+
+
+def _watching(front: Instrumentation) -> KnownServers:
     """One for both modules."""
     found = _by_front.get(front)
     if found is None:
-        found = _by_front[front] = Watching(front)
+        found = _by_front[front] = KnownServers(front)
     return found
 
 
-def _know(declared: Declared, server: Any, name: object) -> None:
-    """What a tool declares, where the SDK has listed it for itself."""
+def _message(
+    method: str, params: dict[str, object], request_id: object, version: str | None, client: Peer, server: Peer
+) -> Message:
+    legacy = method == "initialize" or (version is not None and not is_modern(version))
+    return Message(method, params, request_id, version, client, server, legacy)
+
+
+def _know(catalog: Catalog, server: Any, name: object) -> None:
+    """Learns a tool's schema if the SDK has listed the tool for itself."""
     cache = getattr(server, "_tool_cache", None)
-    if isinstance(name, str) and isinstance(cache, Mapping) and declared.tools.of(name) is None:
+    if isinstance(name, str) and isinstance(cache, Mapping) and catalog.tools.of(name) is None:
         tool = cache.get(name)
         if tool is not None:
-            declared.learn_tool(name, getattr(tool, "inputSchema", None))
+            catalog.learn_tool(name, getattr(tool, "inputSchema", None))
 
 
 def _dumped(value: Any) -> dict[str, object]:
-    """A model of the SDK's as it stands on the wire."""
+    """One of the SDK's models as it is sent."""
     if value is None:
         return {}
     dump = getattr(value, "model_dump", None)

@@ -1,4 +1,4 @@
-"""The front for mcp 2.x: a middleware that is the first of each server's.
+"""Instruments mcp 2.x: a middleware before all others of each server.
 
 The SDK's own tracing middleware stays in its place, so that whoever looks for it finds it; while ours watches a
 message it only passes it on.
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from mcpobs.instrument.call import MODERN, Call, watched
+from mcpobs.gate.decisions import Answer, Replace
 from mcpobs.instrument.caller import caller_of
-from mcpobs.instrument.ends import ended_by
-from mcpobs.instrument.inbound import Declared, Inbound
+from mcpobs.instrument.served import UNJUDGED, Message, ServedCall, ended_by, watched
+from mcpobs.protocol.call import Error, Response
+from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
+from mcpobs.protocol.registry import Catalog
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from mcpobs.instrument.front import Front
+    from mcpobs.instrument.instrumentation import Instrumentation
 
-INVALID_PARAMS = -32602
+INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
 _asking_itself: ContextVar[bool] = ContextVar("mcpobs_asking_itself", default=False)
 """True while the server lists its own tools to check a header: no client asked for that."""
 
@@ -30,10 +33,10 @@ _asking_itself: ContextVar[bool] = ContextVar("mcpobs_asking_itself", default=Fa
 class Middleware:
     """Watches the messages of one server."""
 
-    def __init__(self, server: Any, front: Front) -> None:
+    def __init__(self, server: Any, front: Instrumentation) -> None:
         self._server = server
         self._front = front
-        self._declared = Declared()
+        self._catalog = Catalog()
         self._look_up = getattr(server, "get_tool_input_schema", None)
         self._peer: tuple[object, object, Peer] = (None, None, Peer())
 
@@ -43,13 +46,17 @@ class Middleware:
             return await call_next(ctx)
         if ctx.method == "tools/list" and _asking_itself.get():
             result = await call_next(ctx)
-            front.try_to(lambda: self._declared.learn("tools/list", _on_the_wire(result)))
+            front.try_to(lambda: self._catalog.learn("tools/list", _on_the_wire(result)))
             return result
         try:
             call = self._begin(ctx)
-        except Exception as error:  # our fault: the call goes on
+        except Exception as error:  # our fault: the call goes on, unless it had to be judged
             front.report(error)
+            if front.enforcing:
+                raise _sdk_error(UNJUDGED) from None
             return await call_next(ctx)
+        if front.enforcing:
+            return await self._judged(call, ctx, call_next)
         try:
             result = await call_next(ctx)
         except BaseException as error:
@@ -57,58 +64,86 @@ class Middleware:
             raise
         else:
             try:
-                self._answer(call, ctx, result)
+                call.answered(self._named(call, ctx, result))
             except Exception as error:
                 front.report(error)
             return result
         finally:
             call.leave()
 
-    def _begin(self, ctx: Any) -> Call:
+    async def _judged(self, call: ServedCall, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Serves a message if the judge lets it, and answers what the judge lets pass."""
+        try:
+            decision = await call.admit()
+            if isinstance(decision, Answer):
+                return _sdk_answer(decision.result, decision.error)
+            if decision.params is not None:
+                ctx = replace(ctx, params=decision.params)
+            try:
+                result = await call_next(ctx)
+            except Exception as error:
+                code, message = _as_error(error) or (INTERNAL_ERROR, str(error))
+                released = await call.release(Response(error={"code": code, "message": message}))
+                if isinstance(released, Replace):
+                    return _sdk_answer(released.result, released.error)
+                raise
+            wire = self._named(call, ctx, result)
+            released = await call.release(Response(wire))
+            return _sdk_answer(released.result, released.error) if isinstance(released, Replace) else result
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._front.try_to(partial(_fail, call, error, ctx))
+            raise
+        finally:
+            call.leave()
+
+    def _begin(self, ctx: Any) -> ServedCall:
         params = ctx.params
         if not isinstance(params, dict):
             params = dict(params) if isinstance(params, Mapping) else {}
         session, request = ctx.session, ctx.request
         version = ctx.protocol_version
         info = getattr(getattr(session, "client_params", None), "client_info", None)
-        client = self._front.peers.of(getattr(info, "name", None), getattr(info, "version", None))
+        client = self._front.registry.peer(getattr(info, "name", None), getattr(info, "version", None))
         if ctx.method == "initialize":
-            told = params.get("clientInfo")
-            if isinstance(told, Mapping):
-                client = self._front.peers.of(told.get("name"), told.get("version"))
+            sent = params.get("clientInfo")
+            if isinstance(sent, Mapping):
+                client = self._front.registry.peer(sent.get("name"), sent.get("version"))
             version = params.get("protocolVersion")
         if self._look_up is not None and ctx.method == "tools/call":
             self._know(params.get("name"))
-        message = Inbound(ctx.method, params, ctx.request_id, version, client, self._server_peer())
+        legacy = not isinstance(version, str) or not is_modern(version)
+        on_stdio_legacy = ctx.method == "initialize" or (legacy and version is not None)
+        message = Message(ctx.method, params, ctx.request_id, version, client, self._server_peer(), on_stdio_legacy)
         if request is None:
-            return self._front.call(message, None, self._declared)
-        legacy = not isinstance(version, str) or version < MODERN
+            return self._front.begin(message, None, self._catalog)
         known = getattr(getattr(session, "_connection", None), "session_id", None) if legacy else None
-        return self._front.call(message, caller_of(request, known), self._declared)
+        return self._front.begin(message, caller_of(request, known), self._catalog)
 
-    def _answer(self, call: Call, ctx: Any, result: Any) -> None:
-        told = _on_the_wire(result)
-        if ctx.method == "initialize" and isinstance(told, dict) and isinstance(told.get("protocolVersion"), str):
-            call.operation.protocol_version = told["protocolVersion"]
-        call.answered(told)
+    def _named(self, call: ServedCall, ctx: Any, result: Any) -> object:
+        """The result as it goes on the wire; that of `initialize` names the version."""
+        wire = _on_the_wire(result)
+        if ctx.method == "initialize" and isinstance(wire, dict) and isinstance(wire.get("protocolVersion"), str):
+            call.call.operation.protocol_version = wire["protocolVersion"]
+        return wire
 
     def _know(self, name: object) -> None:
-        """What a tool declares, where the server says so without being asked by a client."""
-        if isinstance(name, str) and self._look_up is not None and self._declared.tools.of(name) is None:
+        """Learns a tool's schema if the server knows it without a client's question."""
+        if isinstance(name, str) and self._look_up is not None and self._catalog.tools.of(name) is None:
             schema = self._look_up(name)
             if schema is not None:
-                self._declared.learn_tool(name, schema)
+                self._catalog.learn_tool(name, schema)
 
     def _server_peer(self) -> Peer:
-        """As the server tells of itself: its version is its own, else the SDK's."""
+        """The server as it names itself; its version is its own, else the SDK's."""
         name, version = getattr(self._server, "name", None), getattr(self._server, "version", None)
         known = self._peer
         if known[0] is not name or known[1] is not version:
-            known = self._peer = (name, version, self._front.peers.of(name, version or _sdk_version()))
+            known = self._peer = (name, version, self._front.registry.peer(name, version or _sdk_version()))
         return known[2]
 
 
-def patch_server(front: Front, module: ModuleType) -> None:
+def patch_server(front: Instrumentation, module: ModuleType) -> None:
     """Each server gets the middleware, those that are there already too."""
     cls: Any = module.Server
 
@@ -129,7 +164,7 @@ def patch_server(front: Front, module: ModuleType) -> None:
         front.patches.replace(native, "__call__", _quiet)
 
 
-def watch(front: Front, server: Any) -> None:
+def watch(front: Instrumentation, server: Any) -> None:
     chain = server.middleware
     if not any(isinstance(found, Middleware) for found in chain):
         chain.insert(0, Middleware(server, front))
@@ -140,7 +175,7 @@ def unwatch(server: Any) -> None:
     server.middleware[:] = [found for found in server.middleware if not isinstance(found, Middleware)]
 
 
-def patch_modern_http(front: Front, module: ModuleType) -> None:
+def patch_modern_http(front: Instrumentation, module: ModuleType) -> None:
     """A server that has no other way to a tool's schema lists its tools before each call."""
 
     def marked(lookup: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -171,21 +206,41 @@ def _quiet(native: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
     return __call__
 
 
-def _fail(call: Call, error: BaseException, ctx: Any) -> None:
+def _fail(call: ServedCall, error: BaseException, ctx: Any) -> None:
     if not isinstance(error, Exception):
         channel = getattr(ctx.session, "_request_outbound", None)
         asked = getattr(channel, "cancel_requested", None)
         piped = ctx.request is None and getattr(getattr(channel, "transport", None), "kind", None) == "jsonrpc"
         call.given_up(*ended_by(error, asked is not None and asked.is_set(), on_a_pipe=piped))
         return
-    told = getattr(error, "error", None)  # MCPError
-    code = getattr(told, "code", None)
-    if isinstance(code, int):
-        call.refused(code, str(getattr(told, "message", "")))
-    elif _is_validation_error(error):
-        call.refused(INVALID_PARAMS, "Invalid request parameters")
-    else:
+    found = _as_error(error)
+    if found is None:
         call.broke(error)
+    else:
+        call.refused(*found)
+
+
+def _as_error(error: Exception) -> tuple[int, str] | None:
+    """Code and message of an exception that the SDK answers with them; None for one that it has no code for."""
+    found = getattr(error, "error", None)  # MCPError
+    code = getattr(found, "code", None)
+    if isinstance(code, int):
+        return code, str(getattr(found, "message", ""))
+    return (INVALID_PARAMS, "Invalid request parameters") if _is_validation_error(error) else None
+
+
+def _sdk_answer(result: dict[str, object] | None, error: Error | None) -> dict[str, object]:
+    """What the SDK is to answer; it answers an error that is raised."""
+    if error is not None:
+        raise _sdk_error(error)
+    return result or {}
+
+
+def _sdk_error(error: Error) -> Exception:
+    from mcp.shared.exceptions import MCPError  # of the observed process, which has loaded it
+
+    made: Exception = MCPError(error.code, error.message, error.data)
+    return made
 
 
 def _is_validation_error(error: Exception) -> bool:

@@ -1,4 +1,4 @@
-"""Attributes of somebody else's classes and modules that are replaced for a while, and put back exactly."""
+"""Replaces attributes of other packages' classes and modules, and restores them exactly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Patches:
         self._made: list[_Patch] = []
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> bool:
-        """Replaces an attribute by what `make` makes of it. False where the owner has none of that name."""
+        """Replaces an attribute by `make(attribute)`. False if the owner has no such attribute."""
         before = getattr(owner, name, None)
         if before is None:
             return False
@@ -31,7 +31,7 @@ class Patches:
         return True
 
     def undo(self) -> None:
-        """What somebody else wrapped since is left alone: it holds ours, which does nothing any more."""
+        """Restores the attributes. One that was wrapped since stays: it calls ours, which does nothing any more."""
         while self._made:
             patch = self._made.pop()
             if vars(patch.owner).get(patch.name) is not patch.ours:

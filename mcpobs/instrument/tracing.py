@@ -1,6 +1,6 @@
-"""The OpenTelemetry that the observed process has set up, if it has: its spans are made by its own TracerProvider.
+"""Makes server spans by the TracerProvider that the observed process has set up, if it has one.
 
-Imports nothing of opentelemetry: what the process has not loaded it does not use.
+Never imports opentelemetry before the process has.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mcpobs import __version__, semconv
-from mcpobs.instrument.carried import Carried, extracted
-from mcpobs.instrument.onlookers import Onlookers
+from mcpobs.gate.row import Row, Shared
+from mcpobs.instrument.propagation import MetaPropagation, extracted
+from mcpobs.instrument.readers import StartReaders
 from mcpobs.protocol.operation import Operation, TraceContext
-from mcpobs.row import Row, Shared
 
 if TYPE_CHECKING:
     from mcpobs.instrument.light import LightSpans
@@ -44,9 +44,9 @@ class Opened:
     ) -> None:
         self.span = span
         self.token = token
-        self.context = context  # the span's own ids; None where it has none of its own
+        self.context = context  # the span's own ids; None if it has none of its own
         self.parent = parent
-        self.link = link  # the span around it, where that is not the parent
+        self.link = link  # the current span, if that is not the parent
 
 
 class Tracing:
@@ -55,18 +55,18 @@ class Tracing:
     def __init__(self) -> None:
         self._provider: object = None
         self._start_span: Callable[..., Any]
-        self._onlookers: Onlookers
+        self._readers: StartReaders
         self._with_span: Callable[[Any, Any], Any]
         self._light: LightSpans | None = None
         self._contexts: Any = None  # opentelemetry.context
         self._server_kind: Any = None
-        self._carried: Carried
+        self._propagation: MetaPropagation
         self._names: dict[tuple[str, str | None], tuple[str, dict[str, str]]] = {}
         self._shared: dict[int, tuple[Shared, dict[str, Any]]] = {}
 
     def open(self, operation: Operation, meta: Mapping[str, object] | None) -> Opened | None:
-        """A span for an operation, as a child of what `_meta` names, else of the span around it. None where the
-        process has set up no provider."""
+        """Starts a span for an operation, as a child of the span that `_meta` names, else of the current one. None if
+        the process has set up no provider."""
         trace: Any = sys.modules.get(_API)
         if trace is None:
             return None
@@ -77,26 +77,26 @@ class Tracing:
         contexts = self._contexts
         here = contexts.get_current()
         around = _span_in(trace, here)
-        above, parent, told = here, around, None
-        if meta is not None and not self._carried.is_nothing(meta):
-            caller = self._carried.caller(meta, operation.parent)
+        above, parent, read = here, around, None
+        if meta is not None and not self._propagation.ignores(meta):
+            caller = self._propagation.parent_span(meta, operation.parent)
             if caller is not None:
-                above, parent, told = self._with_span(here, trace.NonRecordingSpan(caller)), caller, operation.parent
+                above, parent, read = self._with_span(here, trace.NonRecordingSpan(caller)), caller, operation.parent
             else:
-                above = self._carried.over(here, meta)
+                above = self._propagation.context(here, meta)
                 parent = _span_in(trace, above)
         linked = around is not None and (parent is None or parent.span_id != around.span_id)
-        name, telling = self._name(operation)
+        name, first = self._name(operation)
         start_ns = operation.start.unix_nano
         span = None
-        if self._light is not None and not linked and not self._onlookers:
-            span = self._light.start(name, above, parent, telling, start_ns)
+        if self._light is not None and not linked and not self._readers:
+            span = self._light.start(name, above, parent, first, start_ns)
         if span is None:
             span = self._start_span(
                 name,
                 context=above,
                 kind=self._server_kind,
-                attributes=telling,  # at the start: a sampler may ask for them
+                attributes=first,  # at the start: a sampler may ask for them
                 links=(trace.Link(around),) if linked else None,
                 start_time=start_ns,
             )
@@ -105,12 +105,12 @@ class Tracing:
             span,
             contexts.attach(self._with_span(above, span)),
             _plain(own) if own.is_valid and (parent is None or own.span_id != parent.span_id) else None,
-            told if told is not None or parent is None else _plain(parent),
+            read if read is not None or parent is None else _plain(parent),
             _plain(around) if linked else None,
         )
 
     def close(self, opened: Opened, operation: Operation, shared: Shared, own: Row, session_id: str | None) -> None:
-        """Ends a span with what was recorded of its operation."""
+        """Ends a span with the recorded columns of its operation as attributes."""
         span = opened.span
         if span is None:
             return
@@ -132,7 +132,7 @@ class Tracing:
         span.end(end_ns)
 
     def leave(self, opened: Opened) -> None:
-        """What was current before is current again."""
+        """Restores the context of before the span."""
         if self._contexts is None:  # no provider, and the caller's context was handed on
             from opentelemetry import context
 
@@ -145,27 +145,27 @@ class Tracing:
             from opentelemetry import context, propagate
 
             tracer = provider.get_tracer(semconv.SCOPE_NAME, __version__)
-            self._start_span, self._onlookers = tracer.start_span, Onlookers(provider, tracer)
+            self._start_span, self._readers = tracer.start_span, StartReaders(provider, tracer)
             self._light = _light(provider, tracer)
             self._contexts, self._server_kind = context, trace.SpanKind.SERVER
-            self._carried = Carried(trace, propagate)
+            self._propagation = MetaPropagation(trace, propagate)
             self._with_span = _placing(trace, context.Context)
 
     def _carry(self, meta: Mapping[str, object]) -> Opened:
-        """Without a provider the caller's context is handed on all the same, for the requests of the tool's own."""
+        """Without a provider, hands the caller's context on to the requests that the tool itself makes."""
         from opentelemetry import context, propagate
 
         return Opened(None, context.attach(extracted(propagate, meta, context.get_current())))
 
     def _name(self, operation: Operation) -> tuple[str, dict[str, str]]:
-        """A span's name, and what a sampler is told."""
+        """A span's name, and the attributes that it starts with: a sampler may read them."""
         asked = (operation.method, operation.tool or operation.prompt)
         known = self._names.get(asked)
         if known is None:
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()
             method, target = asked
-            known = self._names[asked] = (f"{method} {target}" if target else method, _telling(operation))
+            known = self._names[asked] = (f"{method} {target}" if target else method, _first_attributes(operation))
         return known
 
     def _attributes(self, shared: Shared, own: Row, session_id: str | None) -> dict[str, Any]:
@@ -181,9 +181,9 @@ class Tracing:
 
 
 def _set(span: Any, found: dict[str, Any]) -> None:
-    """As `span.set_attributes`, which cleans every value by itself: 30 of them take 40 µs, and a native span 70 in all.
-    Ours are texts, integers and booleans already. An SDK that is built otherwise, or has a limit which they meet, does
-    it itself."""
+    """Does what `span.set_attributes` does, which cleans every value: 30 of them take 40 µs, of 70 for a native span.
+    Ours are texts, integers and booleans already. An SDK with other internals, or with a limit that they would meet,
+    sets them itself."""
     try:
         kept = span._attributes
         inside, lock, room, longest = kept._dict, kept._lock, kept.maxlen, kept.max_value_len
@@ -202,7 +202,7 @@ def _set(span: Any, found: dict[str, Any]) -> None:
 
 
 def _light(provider: object, tracer: object) -> LightSpans | None:
-    """Spans that cost less, where the provider is the SDK's own."""
+    """Spans that cost less, if the provider is the SDK's own."""
     if type(provider).__module__ != "opentelemetry.sdk.trace":
         return None
     from mcpobs.instrument.light import LightSpans
@@ -211,7 +211,7 @@ def _light(provider: object, tracer: object) -> LightSpans | None:
 
 
 def provider_of(trace: ModuleType | None) -> Any:
-    """The provider that the process has set up; None where it has none. Registers none."""
+    """The provider that the process has set up, if any. Registers none."""
     if trace is None or not hasattr(trace, "get_tracer_provider"):
         return None
     provider = trace.get_tracer_provider()
@@ -223,7 +223,7 @@ def has_provider() -> bool:
 
 
 def _span_in(trace: Any, context: Any) -> Any:
-    """The ids of a context's span; None where it has none."""
+    """The ids of a context's span, if it has one."""
     if not context:
         return None
     found = trace.get_current_span(context).get_span_context()
@@ -231,8 +231,7 @@ def _span_in(trace: Any, context: Any) -> Any:
 
 
 def _placing(trace: Any, context: Callable[..., Any]) -> Callable[[Any, Any], Any]:
-    """Puts a span into a context, as `set_span_in_context` with its arguments the other way round: that goes through
-    three functions and two dicts."""
+    """Puts a span into a context, as `set_span_in_context` does by three functions and two dicts."""
     places = list(trace.set_span_in_context(trace.INVALID_SPAN, context()).items())
     if len(places) != 1 or places[0][1] is not trace.INVALID_SPAN:  # an API that does more than that
         return lambda above, span: trace.set_span_in_context(span, above)
@@ -248,17 +247,17 @@ def _plain(context: Any) -> TraceContext:
     )
 
 
-def _telling(operation: Operation) -> dict[str, str]:
-    told = {semconv.METHOD: operation.method}
+def _first_attributes(operation: Operation) -> dict[str, str]:
+    found = {semconv.METHOD: operation.method}
     if operation.tool is not None:
-        told[semconv.TOOL] = operation.tool
+        found[semconv.TOOL] = operation.tool
     elif operation.prompt is not None:
-        told[semconv.PROMPT] = operation.prompt
-    return told
+        found[semconv.PROMPT] = operation.prompt
+    return found
 
 
 def _by_attribute(columns: Row, found: dict[str, Any]) -> dict[str, Any]:
-    """Adds the columns to what was found, under the names of their attributes."""
+    """Adds the columns to the attributes, under their attributes' names."""
     names = _ATTRIBUTE_OF
     for column, value in columns.items():
         if column in names:

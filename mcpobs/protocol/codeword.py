@@ -11,7 +11,7 @@
 First the type; then the size, a digit or letter that stands for a power of two: characters of a text, items of a list,
 members of an object; for numbers a power of four. Third stands for a text without blanks how varied it is: two steps
 for each bit of log2 of the different ones among its first 32 characters (Hartley's entropy), so a token of random
-letters differs from a path; below 16 characters it is `-`, for there it would tell which PIN repeats its digits. For
+letters differs from a path; below 16 characters it is `-`, because it would show which PIN repeats its digits. For
 a list or object it is the size of the longest text inside; for a number the sign. The rest are letters in any
 combination, each once:
 
@@ -24,9 +24,9 @@ combination, each once:
 and the letters of its flags, capitals (`mcpobs/protocol/flags.py`). A long text is looked at in its first 1,024 and
 last 256 characters.
 
-What it tells all the same: that a number lies within a factor of four, and nothing below 16 but the sign; the length
+What it shows all the same: that a number lies within a factor of four, and nothing below 16 but the sign; the length
 of a text within a factor of two, so an empty text and one of a single character, and whether that is a digit or a
-letter; whether a value was left out or null. It never tells which boolean it was.
+letter; whether a value was left out or null. It never shows which boolean it was.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ MAX_KNOWN_KEY = 64
 class Facts:
     """Takes the facts of arguments and results under one key. Holds nothing of them but names of members.
 
-    `price` tells a tool's rule, which may ask for more of a result.
+    `price` gives a tool's rule, which may need more of a result.
     """
 
     def __init__(self, key: bytes, price: Callable[[str], Rule | None] | None = None) -> None:
@@ -79,7 +79,7 @@ class Facts:
         return facts, items, empty
 
     def measured(self, tool: str | None, result: object) -> Measured | None:
-        """What a result tells of its cost; None where the tool's price does not ask."""
+        """What a result says of its cost; None if the tool's price does not need it."""
         if self._price is None or tool is None:
             return None
         rule = self._price(tool)
@@ -92,10 +92,10 @@ class Facts:
     def error(self, error: object, size_bytes: int | None = None) -> ValueFacts:
         """Facts of a JSON-RPC error: equal code and message have equal digests, whatever its data says."""
         size = size_bytes or canonical(error)[1]
-        told = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
-        if any(isinstance(part, Opaque) for part in told):
+        parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
+        if any(isinstance(part, Opaque) for part in parts):
             return ValueFacts(None, None, size)
-        return ValueFacts(self._digest(canonical(told)[0]), None, size)
+        return ValueFacts(self._digest(canonical(parts)[0]), None, size)
 
     def text_digest(self, text: str) -> str:
         """Keyed digest of a text, 16 hex digits."""
@@ -107,7 +107,7 @@ class Facts:
         return shortened(shape_of(value, schema, self._hash_key), self.text_digest)
 
     def _shown(self, schema: Declared | None) -> Callable[[str], str]:
-        """How a member's name is told: as it is where it is declared, else as its hash."""
+        """How a member's name is recorded: as it is if it is declared, else as its hash."""
         declared = schema.members if schema else {}
 
         def shown(name: str) -> str:
@@ -122,7 +122,7 @@ class Facts:
         return digest.hexdigest()
 
     def _hash_key(self, name: str) -> str:
-        """A member name that must not be told: `#` and six hex digits."""
+        """The record of a member name that is not declared: `#` and six hex digits."""
         known = self._known_keys.get(name)
         if known is None:
             known = "#" + self.text_digest(name)[:6]

@@ -30,7 +30,7 @@ MAX_CHARACTERS = 512 << 10  # of all strings of a value, for their flags
 MAX_ARGUMENTS = 16
 
 Shown = Callable[[str], str]
-"""A member's name as it may be told: without a sign that JSON would escape."""
+"""A member's name as it may be recorded: without a character that JSON would escape."""
 
 
 class Names(NamedTuple):
@@ -39,8 +39,8 @@ class Names(NamedTuple):
     keys: int
     longest: int
     flags: int
-    told: tuple[str, ...]  # the members that are told of, in the order of their shown names
-    text: str  # with %s for each that is told
+    shown: tuple[str, ...]  # the members that are described, in the order of their shown names
+    text: str  # with %s for each of those
     plain: str  # the features, with the same, where the values have no flag and none is longer
 
 
@@ -48,24 +48,24 @@ def names_in(value: dict[str, object], shown: Shown) -> Names:
     """Of an object that is within the bounds."""
     flags, longest, _ = _flags_in(value, MAX_CHARACTERS)
     names = _by_shown_name(value, shown)
-    told = [f'"{name.replace("%", "%%")}":"%s"' for name in names]
-    text = "{" + ",".join(told) + "}"
+    parts = [f'"{name.replace("%", "%%")}":"%s"' for name in names]
+    text = "{" + ",".join(parts) + "}"
     plain = _told(1, flags, len(value), longest, text)
     return Names(len(value), longest, flags, tuple(names.values()), text, plain)
 
 
 def _by_shown_name(value: Iterable[str], shown: Shown) -> dict[str, str]:
-    """The members that are told of, by the names that are shown."""
+    """The members that are described, by their shown names."""
     names = {shown(name): name for name in value}
     return {name: names[name] for name in sorted(names)[:MAX_ARGUMENTS]}
 
 
 def features_of_flat(names: Names, value: dict[str, object]) -> str:
-    """The same as `features_of` an object of these names, all of them told of; no member is an object or an array."""
-    keys, longest, flags, told, text, plain = names
+    """The same as `features_of` an object of these names, all of them described; no member is an object or an array."""
+    keys, longest, flags, described, text, plain = names
     words = []
     left = MAX_CHARACTERS
-    for name in told:
+    for name in described:
         item = value[name]
         if isinstance(item, str):
             word, raised = of_text(item, left)
@@ -104,8 +104,8 @@ def features_of(value: object, shown: Shown) -> str:
         else:
             words[name] = walk.word(item)
     walk.through([branch for branch in words.values() if isinstance(branch, _Branch)])
-    told = _by_shown_name(names, shown)
-    parts = ",".join(f'"{name}":"{words[told[name]]}"' for name in told)
+    by_name = _by_shown_name(names, shown)
+    parts = ",".join(f'"{name}":"{words[by_name[name]]}"' for name in by_name)
     return _told(walk.depth, walk.flags, walk.keys, walk.longest, "{" + parts + "}")
 
 
@@ -214,6 +214,6 @@ def _flags_in(texts: Iterable[str], left: int) -> tuple[int, int, int]:
 
 def _told(depth: int, flags: int, keys: int, longest: int, values: str | None) -> str:
     listed = '"' + '","'.join(names_of(flags & ALL)) + '"' if flags & ALL else ""
-    told = '"cut":true,' if flags & CUT else ""
+    cut = '"cut":true,' if flags & CUT else ""
     words = f',"values":{values}' if values is not None else ""
-    return f'{{{told}"depth":{depth},"flags":[{listed}],"keys":{keys},"longest":{longest}{words}}}'
+    return f'{{{cut}"depth":{depth},"flags":[{listed}],"keys":{keys},"longest":{longest}{words}}}'

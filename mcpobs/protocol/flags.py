@@ -1,4 +1,4 @@
-"""Kinds of text that seldom are honest arguments: a closed set, told of a text as bits of a number.
+"""Kinds of text that seldom are honest arguments: a closed set, given as bits of a number.
 
     control      C  a C0 control character other than tab, newline and carriage return
     instruction  O  orders to a model: `ignore all previous instructions`, the marks of a role

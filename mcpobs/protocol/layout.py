@@ -27,7 +27,7 @@ class Layout(NamedTuple):
 class Layouts:
     """The layouts of objects that hold neither objects nor arrays. `shape_of` is asked once for each of them.
 
-    `shown` makes the names that may be told, of what is declared.
+    `shown` makes the names that may be recorded, from what is declared.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Layouts:
         if len(self._known) >= MAX_LAYOUTS:
             self._known.clear()
         names = names_in(value, self._shown(declared))
-        if len(names.told) < len(value):  # two hashes are equal
+        if len(names.shown) < len(value):  # two hashes are equal
             return None
         found = self._known[members] = Layout(declared, self._shape_of(value, declared), names)
         return found

@@ -1,4 +1,4 @@
-"""What a result tells of its own cost, where the book of prices says to look. Keeps nothing else of it, never raises.
+"""Reads what a result says of its own cost, where the book of prices says to look. Keeps nothing else, never raises.
 
 A tool chooses what it says: only a finite number that is not negative counts (or, for units, a list), and each is
 bounded before anything is computed of it.
@@ -30,11 +30,11 @@ def measure(rule: Rule, result: object) -> Measured:
     answer = answer_of(result) if rule.looks_in_answer else None
     units = reported = tokens = None
     if rule.unit_nanousd is not None:
-        told = _at(result, answer, rule.units)
-        units = _scaled(len(told) if isinstance(told, list) else told, 1000, MOST_UNITS_MILLI)
+        found = _at(result, answer, rule.units)
+        units = _scaled(len(found) if isinstance(found, list) else found, 1000, MOST_UNITS_MILLI)
     if rule.reported is not None:
-        told = _at(result, answer, rule.reported)
-        reported = _scaled(told, MICRO if rule.reported_in == "usd" else 1, MOST_MICROUSD)
+        found = _at(result, answer, rule.reported)
+        reported = _scaled(found, MICRO if rule.reported_in == "usd" else 1, MOST_MICROUSD)
     if rule.tokens is not None:
         tokens = _scaled(_at(result, answer, rule.tokens), 1, MOST_TOKENS)
     return Measured(units, reported, tokens)

@@ -83,7 +83,7 @@ class Operation:
     result: ValueFacts | None = None
     result_items: int | None = None
     result_empty: bool | None = None
-    measured: Measured | None = None  # what the result tells of its cost
+    measured: Measured | None = None  # what the result says of its cost
     progress: int = 0
     cancelled_by: Sender | None = None
 

@@ -60,7 +60,7 @@ def of_result(method: str, result: object) -> Verdict:
 def of_cancellation(reason: object) -> Verdict:
     """The verdict on a request that `notifications/cancelled` gave up; SDKs name a timeout only in its reason."""
     if isinstance(reason, str):
-        told = reason[:1_000].lower()
-        if "timed out" in told or "timeout" in told:
+        words = reason[:1_000].lower()
+        if "timed out" in words or "timeout" in words:
             return Verdict("timeout", TIMEOUT)
     return Verdict("cancelled")

@@ -173,15 +173,15 @@ def _blank(value: object) -> bool:
     if isinstance(value, dict):
         if len(value) > MAX_NAMES:
             return False
-        told = silent = False
+        said = silent = False
         for name, below in value.items():
             if name in _PROTOCOL_MEMBERS:
                 continue
             if not _nothing(below):
                 return False
-            told = True
+            said = True
             silent = silent or below is None or isinstance(below, str | list | dict)
-        return silent or not told
+        return silent or not said
     return value is None or value == []
 
 

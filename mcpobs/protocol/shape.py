@@ -1,7 +1,7 @@
 """A JSON value as text of its keys and types, without its content: `{limit:integer,path:string}`.
 
 A key that the schema declares is named; any other is `#` and six hex digits of its keyed hash, so equal shapes
-stay equal and nothing of the content is told.
+stay equal and show nothing of the content.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ def imitate(ended: Exit) -> NoReturn:
 def _forward_for_ever(child: Child) -> None:
     while True:
         info = signal.sigwaitinfo(FORWARDED)
-        # A terminal that goes away tells the leader of its session alone.
+        # A terminal that goes away signals the leader of its session alone.
         ours_alone = info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
         if info.si_code != _SENT_BY_KERNEL or ours_alone:
             child.send_signal(info.si_signo)

@@ -1,61 +1,49 @@
-"""What the wrapper learns from the bytes that pass: frames, operations, sessions, rows. Never raises, never writes
-to the wire.
+"""Reads along on a stdio connection that nobody judges: bytes → frames → calls → rows. Never raises, never writes to
+the wire.
 
-A chunk from the client is noted before it is passed on and parsed after that, while the server works. The lock is
-for the end, which the relay's thread does not wait for; it is never held while a pipe is read or written.
+A chunk from the client is noted before it is passed on and parsed after that, while the server works. `close` runs in
+another thread than the relay, so both take a lock; it is never held while a pipe is read or written.
 """
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from threading import Lock
 
-from mcpobs.observer import Observer
+from mcpobs.gate.gate import Gate
 from mcpobs.protocol.conversation import Conversation
+from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.lines import Lines
-from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
-from mcpobs.protocol.session import StdioSessions
-
-
-def now() -> Stamp:
-    return Stamp(time.time_ns(), time.monotonic_ns())
+from mcpobs.protocol.operation import Sender, Stamp, TraceContext
+from mcpobs.stderr import Faults
 
 
 class Tap:
-    """Reads along on both directions of one stdio connection."""
+    """Both directions of one stdio connection."""
 
-    def __init__(
-        self,
-        conversation: Conversation,
-        sessions: StdioSessions,
-        observer: Observer,
-        warn: Callable[[str], None],
-    ) -> None:
+    def __init__(self, conversation: Conversation, gate: Gate, faults: Faults) -> None:
         self._conversation = conversation
-        self._sessions = sessions
-        self._observer = observer
-        self._warn = warn
+        self._gate = gate
+        self._faults = faults
         self._noted: deque[tuple[bytes, Stamp, TraceContext | None]] = deque()
         self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines()}
         self._lock = Lock()
-        self._failed = False
 
     def note(self, chunk: bytes, span: TraceContext | None = None) -> bytes:
-        """Keeps a chunk from the client for `catch_up`, and gives it back. Must be called before it is passed on.
+        """Keeps a chunk from the client for `catch_up`, and returns it. Must be called before the chunk is passed on.
 
         With `span` the chunk is one whole frame, whose operation gets that span's ids."""
         self._noted.append((chunk, now(), span))
         return chunk
 
     def catch_up(self) -> None:
-        """Parses what the client has sent so far."""
+        """Parses the chunks that were noted."""
         with self._lock:
             self._parse_noted()
 
     def seen(self, chunk: bytes) -> bytes:
-        """Parses a chunk from the server, and gives it back; what it finishes is recorded when this returns."""
+        """Parses a chunk from the server, and returns it; the calls that it ends are recorded by then."""
         stamp = now()
         with self._lock:
             self._parse_noted()
@@ -66,8 +54,11 @@ class Tap:
         """Records what is still in flight as unfinished."""
         with self._lock:
             self._parse_noted()
-            for operation in self._conversation.close(now(), error_type):
-                self._end(operation, extra)
+            for call in self._conversation.close(now(), error_type):
+                try:
+                    self._gate.record(call, extra)
+                except Exception as error:
+                    self._faults.report(error)
 
     def _parse_noted(self) -> None:
         while self._noted:
@@ -77,25 +68,12 @@ class Tap:
     def _parse(self, sender: Sender, chunk: bytes, stamp: Stamp, span: TraceContext | None = None) -> None:
         for frame in self._lines[sender].feed(chunk):
             try:
-                finished = self._conversation.feed(sender, frame, stamp, span)
+                ended = self._conversation.feed(sender, frame, stamp, span)
             except Exception as error:  # our fault: the call goes on
-                self.report(error)
+                self._faults.report(error)
                 continue
-            for operation in finished:
-                self._end(operation, None)
-
-    def _end(self, operation: Operation, extra: Mapping[str, str | int] | None) -> None:
-        try:
-            self._observer.end(operation, self._sessions.of(operation, self._conversation.legacy), extra)
-        except Exception as error:
-            self.report(error)
-
-    def report(self, error: Exception) -> None:
-        """Says once that something of ours broke. The message may quote content, so only its class is told."""
-        if not self._failed:
-            self._failed = True
-            frame = error.__traceback__
-            while frame is not None and frame.tb_next is not None:
-                frame = frame.tb_next
-            where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-            self._warn(f"a frame could not be observed ({type(error).__name__} at {where}); the server goes on")
+            for call in ended:
+                try:
+                    self._gate.record(call)
+                except Exception as error:
+                    self._faults.report(error)

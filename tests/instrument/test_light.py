@@ -37,7 +37,7 @@ from opentelemetry.trace import (
 
 from mcpobs import semconv
 from mcpobs.instrument.light import LightSpan, LightSpans
-from mcpobs.instrument.onlookers import Onlookers
+from mcpobs.instrument.readers import StartReaders
 from tests.instrument.recorded import calls_of
 from tests.instrument.shop import new_shop
 
@@ -219,11 +219,11 @@ def test_an_sdk_that_is_built_otherwise_makes_its_own_spans(gone: str) -> None:
 
 def test_a_processor_that_looks_at_what_starts_is_found_also_when_it_comes_later() -> None:
     provider, _ = _provider()
-    onlookers = Onlookers(provider, provider.get_tracer("t"))
-    assert not onlookers
-    assert not onlookers
+    readers = StartReaders(provider, provider.get_tracer("t"))
+    assert not readers
+    assert not readers
     provider.add_span_processor(Looking())
-    assert onlookers
+    assert readers
 
 
 @pytest.mark.parametrize(
@@ -233,13 +233,13 @@ def test_a_processor_that_looks_at_what_starts_is_found_also_when_it_comes_later
 )
 def test_a_sampler_that_asks_for_attributes_is_found(sampler: Sampler) -> None:
     provider, _ = _provider(sampler=sampler)
-    assert Onlookers(provider, provider.get_tracer("t"))
+    assert StartReaders(provider, provider.get_tracer("t"))
 
 
 def test_where_processors_cannot_be_found_somebody_may_look() -> None:
     provider, _ = _provider()
-    assert Onlookers(object(), provider.get_tracer("t"))
-    assert Onlookers(provider, object())
+    assert StartReaders(object(), provider.get_tracer("t"))
+    assert StartReaders(provider, object())
 
 
 async def _call(monkeypatch: pytest.MonkeyPatch, provider: TracerProvider, calls: int = 1) -> type[object]:

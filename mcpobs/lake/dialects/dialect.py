@@ -8,9 +8,10 @@ from typing import Final
 
 from mcpobs.lake.dialects.naming import conversation_name, qualified, session_digest
 from mcpobs.lake.times import PLACED
+from mcpobs.protocol.eras import MODERN
 from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURCE_URI, TOOL_ERROR
 
-_MODERN = "'2026-07-28'"  # since then MCP has no session id of its own
+_MODERN = f"'{MODERN}'"  # since then MCP has no session id of its own
 
 KIND: Final = (
     "case kind when 1 then 'internal' when 2 then 'server' when 3 then 'client' when 4 then 'producer' "

@@ -15,21 +15,23 @@ from urllib.parse import parse_qsl, urljoin
 import orjson
 
 from mcpobs import semconv
+from mcpobs.gate.gate import Gate
+from mcpobs.gate.row import Row
 from mcpobs.masking import MAX_VALUE, carries_secret, http_method, masked_header, masked_path, masked_urls
+from mcpobs.protocol.call import Call
 from mcpobs.protocol.decode import decode, is_too_large
+from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import session_digest
-from mcpobs.protocol.operation import Operation, Stamp, TraceContext
+from mcpobs.protocol.operation import Stamp, TraceContext
 from mcpobs.protocol.outcome import Verdict, of_error
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import Identity, Session
+from mcpobs.protocol.session import Caller, Identity, Session
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
 from mcpobs.proxy.http.body import OPERATION_WORK, Copies, EventBody, JsonBody
 from mcpobs.proxy.http.talks import Talk, Talks
-from mcpobs.recording import Recording
-from mcpobs.row import Row
+from mcpobs.sessions.remote import RemoteSessions
 
 Ending = Literal["complete", "client_disconnect", "server_disconnect", "unreachable", "shutdown"]
 
@@ -37,7 +39,6 @@ SESSION_HEADER = "mcp-session-id"
 VERSION_HEADER = "mcp-protocol-version"
 RESUME_HEADER = "last-event-id"
 METHOD_HEADER = "mcp-method"
-_MODERN = "2026-07-28"
 _EVENTS = "text/event-stream"
 _SESSION_PARAMETERS = ("session_id", "sessionid")
 
@@ -84,7 +85,7 @@ class Request:
 class Books:
     """What all exchanges of a front are recorded in."""
 
-    recording: Recording
+    gate: Gate
     sessions: RemoteSessions
     talks: Talks
     headers: frozenset[str]  # names that may be recorded
@@ -135,11 +136,12 @@ class Exchange:
         if conversation.protocol_version is None:
             version = self._request.headers.get(VERSION_HEADER)
             conversation.protocol_version = masked_header(VERSION_HEADER, version, None) if version else None
-        self._since = self._books.talks.known.place
+        self._since = self._books.talks.lifecycle.registry.sequence
+        conversation.caller = self._caller()
         done = conversation.feed("client", body, self._request.began, ours)
-        self._before = self._books.talks.known.place
-        for operation in done:  # notifications, which nobody answers
-            self._record(operation)
+        self._before = self._books.talks.lifecycle.registry.sequence
+        for call in done:  # notifications, which nobody answers
+            self._record(call)
         return rewritten
 
     def _propagated(self, body: bytes) -> tuple[TraceContext | None, bytes | None]:
@@ -211,11 +213,12 @@ class Exchange:
 
     def _server_said(self, frame: bytes, now: Stamp) -> int:
         """Returns how many operations the frame ended."""
+        self._talk.conversation.caller = self._caller()
         done = self._talk.conversation.feed("server", frame, now)
-        for operation in done:
-            if self._is_refused and operation.sender == "client":
-                operation.outcome, operation.error_type = "protocol_error", None
-            self._record(operation)
+        for call in done:
+            if self._is_refused and call.operation.sender == "client":
+                call.operation.outcome, call.operation.error_type = "protocol_error", None
+            self._record(call)
         return len(done)
 
     @property
@@ -281,8 +284,8 @@ class Exchange:
             self._end_those(Verdict("unfinished", "server_exit"), now)
         elif talk.session_id is None and talk.sse_endpoint is None:
             # since 2026-07-28 closing the stream is how a client cancels
-            version = talk.conversation.protocol_version or ""
-            left = Verdict("cancelled") if version >= _MODERN else Verdict("unfinished", "client_disconnect")
+            modern = is_modern(talk.conversation.protocol_version)
+            left = Verdict("cancelled") if modern else Verdict("unfinished", "client_disconnect")
             lost = Verdict("unfinished", "server_exit")
             self._end_those(left if how == "client_disconnect" else lost, now)
         if talk.sse_endpoint is not None and self._request.method == "GET":
@@ -294,27 +297,30 @@ class Exchange:
     def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
         if self._since < self._before and self._talk.conversation.in_flight:
             at = now or self._request.began
-            for operation in self._talk.conversation.end_those(self._since, self._before, at, verdict):
-                self._record(operation)
+            self._talk.conversation.caller = self._caller()
+            for call in self._talk.conversation.end_those(self._since, self._before, at, verdict):
+                self._record(call)
 
     def close_talk(self, error_type: str, now: Stamp) -> None:
         """Ends the conversation, and what it left open."""
         self._books.talks.leave(self._talk)
-        for operation in self._talk.conversation.close(now, error_type):
-            self._record(operation)
+        self._talk.conversation.caller = self._caller()
+        for call in self._talk.conversation.close(now, error_type):
+            self._record(call)
 
     @staticmethod
     def close_forgotten(books: Books, talk: Talk, now: Stamp, error_type: str = "client_disconnect") -> None:
         """Ends what a conversation left open that is no longer kept."""
         if talk.caller is not None:
-            for operation in talk.conversation.close(now, error_type):
-                books.recording.observer.end(operation, books.sessions.of(operation, talk.caller))
+            for call in talk.conversation.close(now, error_type):
+                books.gate.record(call)
 
     # -- records ----------------------------------------------------------------------------------------
 
-    def _record(self, operation: Operation) -> None:
-        caller = self._talk.caller = self._caller()
-        session = self._session = self._books.sessions.of(operation, caller)
+    def _record(self, call: Call) -> None:
+        operation = call.operation
+        caller = self._talk.caller = call.caller
+        session = self._session = call.session
         columns: Row = {}
         if operation.parent is None and operation.span is None:
             columns["trace_id"], columns["trace_flags"] = self.span.trace_id, self.span.flags
@@ -327,7 +333,7 @@ class Exchange:
         extra = None
         if session.source == "protocol_session" and caller.protocol_session is not None:
             extra = {semconv.MCP_SESSION_ID: caller.protocol_session}
-        self._books.recording.observer.end(operation, session, extra, columns)
+        self._books.gate.record(call, extra, columns)
 
     def _describe_http(self, columns: Row) -> None:
         for column, value in (
@@ -383,14 +389,12 @@ class Exchange:
         if isinstance(self._body, EventBody):
             attributes[semconv.HTTP_STREAM] = "standing" if request.method == "GET" else "request"
         columns["attributes"] = orjson.dumps(attributes).decode()
-        self._books.recording.observer.note(self._session or self._of_nobody(), columns)
+        self._books.gate.recorder.note(self._session or self._of_nobody(), columns)
 
     def _of_nobody(self) -> Session:
         """The session of a request that carried no operation."""
-        probe = Operation(0, "client", "", self._request.began)
-        conversation = self._talk.conversation
-        probe.client, probe.protocol_version = conversation.client, conversation.protocol_version
-        return self._books.sessions.of(probe, self._caller())
+        self._talk.conversation.caller = self._caller()
+        return self._talk.conversation.session(self._request.began)
 
     # -- who --------------------------------------------------------------------------------------------
 
@@ -401,7 +405,7 @@ class Exchange:
             if found is not None:
                 return found
         session_id = request.headers.get(SESSION_HEADER)
-        modern = request.headers.get(VERSION_HEADER, "") >= _MODERN
+        modern = is_modern(request.headers.get(VERSION_HEADER))
         if session_id and not modern:
             return talks.of_session(session_digest(session_id))
         return talks.single()

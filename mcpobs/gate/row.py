@@ -36,12 +36,12 @@ class Prices(Protocol):
     """What calls of tools cost."""
 
     def of(self, server: str, tool: str) -> Rule | None:
-        """The rule of a tool; None where it has no price."""
+        """The price rule of a tool, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
-    """What all operations of one recording process have in common."""
+class Origin:
+    """The recording process, which all of its rows name."""
 
     service_name: str
     instance_id: str
@@ -56,7 +56,7 @@ class Recorder:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the rows of one tool in one session have in common, as long as these are the same objects."""
+    """The columns that rows of one tool in one session share, as long as these are the same objects."""
 
     session: Session
     client: Peer
@@ -71,19 +71,19 @@ class Shared:
 class Rows:
     """Builds the rows of one recording process."""
 
-    def __init__(self, recorder: Recorder, prices: Prices | None = None) -> None:
-        self._recorder = recorder
-        self._resource = recorder.resource
+    def __init__(self, origin: Origin, prices: Prices | None = None) -> None:
+        self._origin = origin
+        self._resource = origin.resource
         self._prices = prices
         self._shared: dict[_Key, Shared] = {}
 
     def of(
         self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
     ) -> tuple[Shared, Row]:
-        """The row of a finished operation: what it shares with others, and its own columns, which are none of those.
+        """Builds the row of an ended operation: the columns that it shares with others, and its own.
 
-        `extra` is attributes without a column, e.g. the server's exit. `columns` is what a front knows besides, e.g.
-        the status of the HTTP response."""
+        `extra` are attributes without a column, e.g. the server's exit code. `columns` are those that a front adds,
+        e.g. the status of the HTTP response."""
         rest = None
         if extra or operation.conversation_id or operation.progress or operation.cancelled_by:
             rest = self._rest(operation, extra)
@@ -127,12 +127,12 @@ class Rows:
         return shared, row
 
     def note(self, session: Session, columns: Row) -> tuple[Shared, Row]:
-        """A row that is no operation, e.g. the HTTP request which carried one: its columns beside the session's."""
+        """Builds a row that is no operation, e.g. of an HTTP request: its columns beside the session's."""
         key: _Key = (session.id, "client", "", None, True)
         known = self._shared.get(key)
         if known is None or known.session is not session:
             shared = with_bounded_names(
-                {**self._session(session), "transport": session.transport or self._recorder.transport}
+                {**self._session(session), "transport": session.transport or self._origin.transport}
             )
             known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)))
             self._shared[key] = known
@@ -141,7 +141,7 @@ class Rows:
         return known, with_bounded_names(columns)
 
     def loss(self, session: Session, count: int, reason: str) -> Row:
-        """The row that says how many operations could not be recorded, and why."""
+        """Builds the row that counts operations which could not be recorded, with the reason."""
         ids = _new_ids()
         candidates: Row = {} if session.candidates is None else {"session_candidates": session.candidates}
         return {
@@ -159,7 +159,7 @@ class Rows:
         }
 
     def _shared_by(self, operation: Operation, session: Session, plain: bool) -> Shared:
-        """`plain` where the row has no attributes but those that all of its method have."""
+        """`plain`: the row has only the attributes that all rows of its method have."""
         target = operation.tool or operation.prompt or operation.resource_scheme  # the method says which
         key = (session.id, operation.sender, operation.method, target, plain)
         known = self._shared.get(key)
@@ -179,7 +179,7 @@ class Rows:
         method, client, server = operation.method, operation.client, operation.server
         columns = self._session(session)
         columns["kind"] = "server" if operation.sender == "client" else "client"
-        columns["transport"] = session.transport or self._recorder.transport
+        columns["transport"] = session.transport or self._origin.transport
         columns["method"] = method
         columns["name"] = f"{method} {operation.target}" if operation.target else method
         if plain:
@@ -200,14 +200,14 @@ class Rows:
         opening = opening_of(orjson.dumps(columns))
         rule = None
         if self._prices is not None and operation.tool is not None:
-            rule = self._prices.of(self._recorder.service_name, operation.tool)
+            rule = self._prices.of(self._origin.service_name, operation.tool)
         before_a_trace = _candidates_before_a_trace(session)
         return Shared(session, client, server, operation.protocol_version, columns, opening, before_a_trace, rule)
 
     def _session(self, session: Session) -> Row:
         who = session.identity
         columns: Row = {
-            "service_name": self._recorder.service_name,
+            "service_name": self._origin.service_name,
             "scope_name": semconv.SCOPE_NAME,
             "session_id": session.id,
             "session_start_unix_nano": session.start_unix_nano,
@@ -215,7 +215,7 @@ class Rows:
             "session_confidence": session.confidence,
             "enforcement_key": session.enforcement_key,
             "enforcement_source": session.enforcement_source,
-            "front": self._recorder.front,
+            "front": self._origin.front,
             "resource": self._resource,
         }
         for column, value in (("principal", who.principal), ("tenant", who.tenant), ("role", who.role)):
@@ -224,14 +224,14 @@ class Rows:
         return columns
 
     def _attributes(self, method: str) -> dict[str, str | int]:
-        """The attributes without a column of their own that all operations of a method have."""
-        found: dict[str, str | int] = {semconv.NETWORK_TRANSPORT: self._recorder.network_transport}
+        """The attributes without a column that all operations of a method have."""
+        found: dict[str, str | int] = {semconv.NETWORK_TRANSPORT: self._origin.network_transport}
         if method == "tools/call":
             found[semconv.GEN_AI_OPERATION] = semconv.EXECUTE_TOOL
         return found
 
     def _rest(self, operation: Operation, extra: Extra | None) -> str:
-        """The attributes without a column of their own, as JSON, where they are not just those of the method."""
+        """The attributes without a column of their own, as JSON, for a row that has more than those of its method."""
         rest = self._attributes(operation.method)
         if operation.progress:
             rest[semconv.PROGRESS] = operation.progress

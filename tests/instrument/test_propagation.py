@@ -13,7 +13,7 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from mcpobs.instrument.carried import Carried
+from mcpobs.instrument.propagation import MetaPropagation
 from mcpobs.protocol.trace import parse_traceparent
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -51,11 +51,11 @@ def _restored() -> Iterator[None]:
     propagate.set_global_textmap(before)
 
 
-def _found(carried: Carried, meta: dict[str, Any]) -> Context:
-    if carried.is_nothing(meta):
+def _found(propagation: MetaPropagation, meta: dict[str, Any]) -> Context:
+    if propagation.ignores(meta):
         return HERE
-    caller = carried.caller(meta, parse_traceparent(meta.get("traceparent")))
-    return carried.over(HERE, meta) if caller is None else set_span_in_context(NonRecordingSpan(caller), HERE)
+    caller = propagation.parent_span(meta, parse_traceparent(meta.get("traceparent")))
+    return propagation.context(HERE, meta) if caller is None else set_span_in_context(NonRecordingSpan(caller), HERE)
 
 
 def _seen(context: Context) -> tuple[SpanContext, dict[str, object], object]:
@@ -77,8 +77,8 @@ def _seen(context: Context) -> tuple[SpanContext, dict[str, object], object]:
 )
 def test_what_is_carried_is_what_the_propagators_read(propagator: Any, meta: dict[str, Any]) -> None:
     propagate.set_global_textmap(propagator)
-    carried = Carried(trace, propagate)
-    found = _found(carried, meta)
+    propagation = MetaPropagation(trace, propagate)
+    found = _found(propagation, meta)
     texts = {name: value for name, value in meta.items() if isinstance(value, str)}
     expected = propagator.extract(texts, context=HERE)
     assert _seen(found) == _seen(expected)
@@ -86,10 +86,10 @@ def test_what_is_carried_is_what_the_propagators_read(propagator: Any, meta: dic
 
 
 def test_a_propagator_that_is_set_later_is_asked() -> None:
-    carried = Carried(trace, propagate)
-    assert not carried.is_nothing({"traceparent": ""})
+    propagation = MetaPropagation(trace, propagate)
+    assert not propagation.ignores({"traceparent": ""})
     propagate.set_global_textmap(W3CBaggagePropagator())
-    assert carried.is_nothing({"traceparent": ""})
+    assert propagation.ignores({"traceparent": ""})
 
 
 def test_a_composite_that_is_built_otherwise_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_composite_that_is_built_otherwise_is_asked_itself(monkeypatch: pytest
     composite.extract = Their().extract  # type: ignore[method-assign]
     monkeypatch.setattr(Composite, "fields", frozenset({"traceparent"}))
     propagate.set_global_textmap(composite)
-    carried = Carried(trace, propagate)
+    propagation = MetaPropagation(trace, propagate)
     meta = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
-    assert not carried.is_nothing(meta)
-    assert _seen(_found(carried, meta))[1] == {"read by": "theirs"}
+    assert not propagation.ignores(meta)
+    assert _seen(_found(propagation, meta))[1] == {"read by": "theirs"}

@@ -1,4 +1,4 @@
-"""The process's end: what is queued gets out, also on SIGTERM, after which nothing else of Python runs."""
+"""Flushes queued spans and rows at the process's end, also on SIGTERM, after which no other Python code runs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from types import FrameType
 FLUSH_S = 5.0
 
 
-class Ending:
-    """Calls `close` at the end of the process. The signal's handler is chained, and only installed where it can be."""
+class Shutdown:
+    """Calls `close` at the end of the process. Chains the handler of SIGTERM, if Python may install one."""
 
     def __init__(self, close: Callable[[], None]) -> None:
         self._close = close
@@ -53,7 +53,7 @@ class Ending:
         os.kill(os.getpid(), number)
 
     def _flush(self) -> None:
-        """In a thread of its own: this one may hold a lock that the flush needs."""
+        """Flushes in a thread of its own, because this one may hold a lock that the flush needs."""
 
         def work() -> None:
             self._end()
@@ -70,7 +70,7 @@ class Ending:
 
 
 def flush_provider() -> None:
-    """Sends what the process's own TracerProvider has queued."""
+    """Sends the spans that the process's own TracerProvider has queued."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return
