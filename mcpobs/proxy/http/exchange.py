@@ -27,7 +27,7 @@ from mcpobs.protocol.sse import Event
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
 from mcpobs.proxy.http.body import OPERATION_WORK, Copies, EventBody, JsonBody
-from mcpobs.proxy.http.talks import Talk, Talks
+from mcpobs.proxy.http.conversations import ConversationRegistry, RemoteConversation
 from mcpobs.recording import Recording
 from mcpobs.row import Row
 
@@ -81,12 +81,12 @@ class Request:
 
 
 @dataclass(slots=True)
-class Books:
+class ExchangeContext:
     """What all exchanges of a front are recorded in."""
 
     recording: Recording
     sessions: RemoteSessions
-    talks: Talks
+    conversations: ConversationRegistry
     headers: frozenset[str]  # names that may be recorded
     propagate: bool = False
     copies: Copies = field(default_factory=Copies)  # of bodies
@@ -96,12 +96,14 @@ class Exchange:
     """Told in this order: `body_of_request` (of a POST), `answered`, `chunk` for each part, `ended`. Only the first
     and the last are sure to come."""
 
-    def __init__(self, books: Books, request: Request, identity: Identity, unverified: str | None = None) -> None:
+    def __init__(
+        self, context: ExchangeContext, request: Request, identity: Identity, unverified: str | None = None
+    ) -> None:
         self._unverified = unverified  # why the request's token vouches for nobody
-        self._books = books
+        self._context = context
         self._request = request
         self._identity = identity
-        self._talk = self._find_talk()
+        self._remote = self._find_conversation()
         self._parent = parse_traceparent(request.headers.get("traceparent"))
         self.span = TraceContext(
             self._parent.trace_id if self._parent else os.urandom(16).hex(),
@@ -131,20 +133,20 @@ class Exchange:
         if body is None or self._request.method != "POST":
             return None
         ours, rewritten = self._propagated(body)
-        conversation = self._talk.conversation
+        conversation = self._remote.conversation
         if conversation.protocol_version is None:
             version = self._request.headers.get(VERSION_HEADER)
             conversation.protocol_version = masked_header(VERSION_HEADER, version, None) if version else None
-        self._since = self._books.talks.known.place
+        self._since = self._context.conversations.known.place
         done = conversation.feed("client", body, self._request.began, ours)
-        self._before = self._books.talks.known.place
+        self._before = self._context.conversations.known.place
         for operation in done:  # notifications, which nobody answers
             self._record(operation)
         return rewritten
 
     def _propagated(self, body: bytes) -> tuple[TraceContext | None, bytes | None]:
         """Our span as the parent of what the server does, in params._meta."""
-        if not self._books.propagate:
+        if not self._context.propagate:
             return None, None
         if is_too_large(body):  # what cannot be read is not rewritten
             return None, None
@@ -165,13 +167,13 @@ class Exchange:
         self._connect_ns = connect_ns
         self._first_byte_ns = now.mono_ns - self._request.began.mono_ns
         self._answered_mono_ns = now.mono_ns
-        minted = headers.get(SESSION_HEADER)
-        if minted and status < 400 and self._talk.session_id is None and self._request.method == "POST":
-            self._books.talks.mint(self._talk, session_digest(minted))
+        issued = headers.get(SESSION_HEADER)
+        if issued and status < 400 and self._remote.session_id is None and self._request.method == "POST":
+            self._context.conversations.issue(self._remote, session_digest(issued))
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         coding = headers.get("content-encoding")
         self._is_error = status >= 400
-        copies = self._books.copies
+        copies = self._context.copies
         if kind == _EVENTS:
             self._body = EventBody(coding, copies)
         elif self._request.method == "POST" and (kind == "application/json" or kind.endswith("+json")):
@@ -191,15 +193,15 @@ class Exchange:
     def _event(self, event: Event, body: EventBody, now: Stamp) -> None:
         is_new = True
         if event.id is not None:
-            self._talk.resumable = True
-            is_new = self._talk.is_new(event) or RESUME_HEADER not in self._request.headers
+            self._remote.resumable = True
+            is_new = self._remote.is_new(event) or RESUME_HEADER not in self._request.headers
         if event.name == "endpoint":
             self._endpoint(event.data)
         elif event.data and is_new:
             body.spend(OPERATION_WORK * self._server_said(event.data, now))
 
     def complete(self, now: Stamp) -> None:
-        """The whole body of the response came. To be told before its last part is passed on."""
+        """Takes the end of the response, before its last part is passed on."""
         if isinstance(self._body, JsonBody):
             content, body, self._body = self._body.content, self._body, None
             body.close()
@@ -211,7 +213,7 @@ class Exchange:
 
     def _server_said(self, frame: bytes, now: Stamp) -> int:
         """Returns how many operations the frame ended."""
-        done = self._talk.conversation.feed("server", frame, now)
+        done = self._remote.conversation.feed("server", frame, now)
         for operation in done:
             if self._is_refused and operation.sender == "client":
                 operation.outcome, operation.error_type = "protocol_error", None
@@ -247,12 +249,12 @@ class Exchange:
         path = path_of(url)
         parameters = {name.lower(): value for name, value in parse_qsl(path.partition("?")[2])}
         name = next((parameters[key] for key in _SESSION_PARAMETERS if parameters.get(key)), path)
-        self._books.talks.name_endpoint(self._talk, path, session_digest(name))
+        self._context.conversations.name_endpoint(self._remote, path, session_digest(name))
 
     @property
     def is_awaited(self) -> bool:
         """Whether calls are open in the conversation."""
-        return self._talk.conversation.in_flight > 0
+        return self._remote.conversation.in_flight > 0
 
     # -- the end ----------------------------------------------------------------------------------------
 
@@ -268,7 +270,7 @@ class Exchange:
         self._write_span(how, now)
 
     def _end_operations(self, how: Ending, now: Stamp) -> None:
-        status, talk = self._status, self._talk
+        status, remote = self._status, self._remote
         if how == "shutdown":
             self._end_those(STOPPED, now)
         elif how == "unreachable":
@@ -277,44 +279,46 @@ class Exchange:
             self._end_those(Verdict("server_error", str(status)), now)
         elif status is not None and status >= 400:
             self._end_those(Verdict("protocol_error"), now)
-        elif how == "server_disconnect" and not talk.resumable:
+        elif how == "server_disconnect" and not remote.resumable:
             self._end_those(Verdict("unfinished", "server_exit"), now)
-        elif talk.session_id is None and talk.sse_endpoint is None:
+        elif remote.session_id is None and remote.sse_endpoint is None:
             # since 2026-07-28 closing the stream is how a client cancels
-            version = talk.conversation.protocol_version or ""
+            version = remote.conversation.protocol_version or ""
             left = Verdict("cancelled") if version >= _MODERN else Verdict("unfinished", "client_disconnect")
             lost = Verdict("unfinished", "server_exit")
             self._end_those(left if how == "client_disconnect" else lost, now)
-        if talk.sse_endpoint is not None and self._request.method == "GET":
-            self.close_talk(_GONE.get(how, "client_disconnect"), now)
-        gone = status == 404 and not talk.minted  # an id that the server does not know
+        if remote.sse_endpoint is not None and self._request.method == "GET":
+            self.close_conversation(_GONE.get(how, "client_disconnect"), now)
+        gone = status == 404 and not remote.issued  # an id that the server does not know
         if gone or (self._request.method == "DELETE" and status is not None and status < 300):
-            self.close_talk("client_disconnect", now)
+            self.close_conversation("client_disconnect", now)
 
     def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
-        if self._since < self._before and self._talk.conversation.in_flight:
+        if self._since < self._before and self._remote.conversation.in_flight:
             at = now or self._request.began
-            for operation in self._talk.conversation.end_those(self._since, self._before, at, verdict):
+            for operation in self._remote.conversation.end_those(self._since, self._before, at, verdict):
                 self._record(operation)
 
-    def close_talk(self, error_type: str, now: Stamp) -> None:
+    def close_conversation(self, error_type: str, now: Stamp) -> None:
         """Ends the conversation, and what it left open."""
-        self._books.talks.leave(self._talk)
-        for operation in self._talk.conversation.close(now, error_type):
+        self._context.conversations.leave(self._remote)
+        for operation in self._remote.conversation.close(now, error_type):
             self._record(operation)
 
     @staticmethod
-    def close_forgotten(books: Books, talk: Talk, now: Stamp, error_type: str = "client_disconnect") -> None:
+    def close_forgotten(
+        context: ExchangeContext, remote: RemoteConversation, now: Stamp, error_type: str = "client_disconnect"
+    ) -> None:
         """Ends what a conversation left open that is no longer kept."""
-        if talk.caller is not None:
-            for operation in talk.conversation.close(now, error_type):
-                books.recording.observer.end(operation, books.sessions.of(operation, talk.caller))
+        if remote.caller is not None:
+            for operation in remote.conversation.close(now, error_type):
+                context.recording.observer.end(operation, context.sessions.of(operation, remote.caller))
 
     # -- records ----------------------------------------------------------------------------------------
 
     def _record(self, operation: Operation) -> None:
-        caller = self._talk.caller = self._caller()
-        session = self._session = self._books.sessions.of(operation, caller)
+        caller = self._remote.caller = self._caller()
+        session = self._session = self._context.sessions.of(operation, caller)
         columns: Row = {}
         if operation.parent is None and operation.span is None:
             columns["trace_id"], columns["trace_flags"] = self.span.trace_id, self.span.flags
@@ -327,7 +331,7 @@ class Exchange:
         extra = None
         if session.source == "protocol_session" and caller.protocol_session is not None:
             extra = {semconv.MCP_SESSION_ID: caller.protocol_session}
-        self._books.recording.observer.end(operation, session, extra, columns)
+        self._context.recording.observer.end(operation, session, extra, columns)
 
     def _describe_http(self, columns: Row) -> None:
         for column, value in (
@@ -383,40 +387,40 @@ class Exchange:
         if isinstance(self._body, EventBody):
             attributes[semconv.HTTP_STREAM] = "standing" if request.method == "GET" else "request"
         columns["attributes"] = orjson.dumps(attributes).decode()
-        self._books.recording.observer.note(self._session or self._of_nobody(), columns)
+        self._context.recording.observer.note(self._session or self._of_nobody(), columns)
 
     def _of_nobody(self) -> Session:
         """The session of a request that carried no operation."""
         probe = Operation(0, "client", "", self._request.began)
-        conversation = self._talk.conversation
+        conversation = self._remote.conversation
         probe.client, probe.protocol_version = conversation.client, conversation.protocol_version
-        return self._books.sessions.of(probe, self._caller())
+        return self._context.sessions.of(probe, self._caller())
 
     # -- who --------------------------------------------------------------------------------------------
 
-    def _find_talk(self) -> Talk:
-        talks, request = self._books.talks, self._request
+    def _find_conversation(self) -> RemoteConversation:
+        conversations, request = self._context.conversations, self._request
         if request.method == "POST":
-            found = talks.of_endpoint(request.target)
+            found = conversations.of_endpoint(request.target)
             if found is not None:
                 return found
         session_id = request.headers.get(SESSION_HEADER)
         modern = request.headers.get(VERSION_HEADER, "") >= _MODERN
         if session_id and not modern:
-            return talks.of_session(session_digest(session_id))
-        return talks.single()
+            return conversations.of_session(session_digest(session_id))
+        return conversations.single()
 
     def _caller(self) -> Caller:
-        talk, request = self._talk, self._request
-        sse = talk.sse_endpoint is not None
+        remote, request = self._remote, self._request
+        sse = remote.sse_endpoint is not None
         return Caller(
             connection=request.connection,
             transport="sse" if sse else "http",
             peer=request.peer,
             user_agent=self._user_agent,
-            protocol_session=talk.session_id,
-            minted=talk.minted,
-            sse_endpoint=talk.sse_endpoint,
+            protocol_session=remote.session_id,
+            minted=remote.issued,
+            sse_endpoint=remote.sse_endpoint,
             trace=self._parent.trace_id if self._parent is not None else None,
             identity=self._identity,
         )
@@ -431,7 +435,7 @@ class Exchange:
         found = {
             name: bounded(masked_header(name, value, method), MAX_VALUE)
             for name, value in self._request.headers.items()
-            if name in self._books.headers and name != "user-agent" and not carries_secret(name)
+            if name in self._context.headers and name != "user-agent" and not carries_secret(name)
         }
         return orjson.dumps(found).decode() if found else None
 

@@ -32,7 +32,7 @@ from mcpobs.protocol.sse import Endpoints
 from mcpobs.protocol.text import bounded
 from mcpobs.proxy.http.body import Copy, inflater, is_readable
 from mcpobs.proxy.http.connections import Connection, Connections, Deadlines, Server
-from mcpobs.proxy.http.exchange import SESSION_HEADER, Books, Ending, Exchange, Request
+from mcpobs.proxy.http.exchange import SESSION_HEADER, Ending, Exchange, ExchangeContext, Request
 from mcpobs.proxy.http.forwarding import (
     ALLOWED,
     OwnUrls,
@@ -46,7 +46,7 @@ from mcpobs.proxy.http.forwarding import (
 )
 from mcpobs.proxy.http.identity import Verify
 from mcpobs.proxy.http.logs import OncePerKind, replace_logs
-from mcpobs.proxy.http.turns import MAX_STREAM_WAIT_S, Turns
+from mcpobs.proxy.http.ordering import MAX_STREAM_WAIT_S, SessionOrder
 
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the server is closing is not used again
@@ -63,7 +63,7 @@ _BROKEN_OFF = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aioh
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _OPEN_FILES = 1 << 20
 
-Tell = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
 def now() -> Stamp:
@@ -81,21 +81,21 @@ class FrontOptions:
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
-async def serve(options: FrontOptions, books: Books, tell: Tell) -> None:
+async def serve(options: FrontOptions, context: ExchangeContext, warn: Warn) -> None:
     """Passes requests on until SIGTERM or SIGINT. Raises UsageError where it cannot listen."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     for number in _STOPPING:
         loop.add_signal_handler(number, stopped.set)
-    front = Front(options, books, tell)
+    front = Front(options, context, warn)
     replace_logs(front.once)
     sockets = listening.bind(options.listen, "--listen")
     try:
         at = Endpoint(options.listen.host, sockets[0].getsockname()[1])
         await front.start(sockets)
-        tell(f"passing http://{at} on to {options.upstream.origin}{masked_path(options.upstream.path)}")
+        warn(f"passing http://{at} on to {options.upstream.origin}{masked_path(options.upstream.path)}")
         if not all(map(listening.is_loopback, sockets)):
-            tell(f"warning: other machines can reach http://{at}, without encryption")
+            warn(f"warning: other machines can reach http://{at}, without encryption")
         gc.freeze()  # what is loaded by now stays: the collector need not look through it
         await stopped.wait()
     finally:
@@ -107,20 +107,20 @@ async def serve(options: FrontOptions, books: Books, tell: Tell) -> None:
 class Front:
     """The proxy between the sockets and one server."""
 
-    def __init__(self, options: FrontOptions, books: Books, tell: Tell) -> None:
+    def __init__(self, options: FrontOptions, context: ExchangeContext, warn: Warn) -> None:
         self._options = options
-        self._books = books
-        self._tell = tell
-        self._told: set[str] = set()
-        self.once = OncePerKind(tell)
+        self._context = context
+        self._warn = warn
+        self._warned_of: set[str] = set()
+        self.once = OncePerKind(warn)
         self.addresses: set[str] = set()  # at which the server was reached
         self.metadata_paths: set[str] = set()
         self.connections = Connections(options.deadlines, self.once)
-        self._under_way: dict[Passage, asyncio.Task[object]] = {}
+        self._under_way: dict[RequestHandler, asyncio.Task[object]] = {}
         self._runner: web.ServerRunner | None = None
         self._client: aiohttp.ClientSession | None = None
         self._loopback = False
-        self.turns = Turns()
+        self.order = SessionOrder()
 
     async def start(self, sockets: list[socket.socket]) -> None:
         _allow_open_files()
@@ -165,19 +165,19 @@ class Front:
         """Accepts no more, lets requests end for GRACE_S, and tells the clients of those that are left."""
         if self._runner is not None:
             await self._runner.cleanup()
-        for passage in list(self._under_way):
-            self._ended(passage, "shutdown")
+        for handler in list(self._under_way):
+            self._ended(handler, "shutdown")
         if self._client is not None:
             await self._client.close()
 
     async def _let_end(self) -> None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + GRACE_S
-        while loop.time() < until_s and any(passage.is_at_work for passage in self._under_way):
+        while loop.time() < until_s and any(handler.is_at_work for handler in self._under_way):
             await asyncio.sleep(_LOOK_S)
         left = dict(self._under_way)
-        for passage, task in left.items():
-            passage.is_stopped = True
+        for handler, task in left.items():
+            handler.is_stopped = True
             task.cancel()
         if left:
             await asyncio.wait(left.values(), timeout=LAST_S)
@@ -199,44 +199,44 @@ class Front:
         headers = {name.lower(): value for name, value in request.headers.items()}
         await self._options.verify.ready(headers)
         exchange = self._open(request, request.method, target if isinstance(target, str) else "")
-        passage = Passage(self, request, exchange, target)
+        handler = RequestHandler(self, request, exchange, target)
         task = asyncio.current_task()
         assert task is not None
-        self._under_way[passage] = task
+        self._under_way[handler] = task
         ending: Ending = "client_disconnect"  # what a cancellation means
         try:
-            response = await self._passed(passage, task)
-            ending = passage.ending
+            response = await self._passed(handler, task)
+            ending = handler.ending
             return response
         except ConnectionError:  # the client's: the server's are dealt with below
             raise asyncio.CancelledError from None
         except Exception as error:  # ours, or of a library: a message that cannot be written, for example
             self.broke(error)
-            ending = passage.ending
-            return passage.failed()
+            ending = handler.ending
+            return handler.failed()
         finally:
-            del self._under_way[passage]
-            self._ended(passage, "shutdown" if passage.is_stopped else ending)
+            del self._under_way[handler]
+            self._ended(handler, "shutdown" if handler.is_stopped else ending)
 
-    async def _passed(self, passage: Passage, task: asyncio.Task[object]) -> web.StreamResponse:
+    async def _passed(self, handler: RequestHandler, task: asyncio.Task[object]) -> web.StreamResponse:
         try:
-            return await passage.run()
+            return await handler.run()
         except asyncio.CancelledError:
-            if not passage.is_stopped:
+            if not handler.is_stopped:
                 raise
             task.uncancel()
-            return await passage.cut_short()
+            return await handler.cut_short()
 
-    def _ended(self, passage: Passage, how: Ending) -> None:
-        if passage.exchange is not None:
-            self._safely(passage.exchange.ended, how, now())
+    def _ended(self, handler: RequestHandler, how: Ending) -> None:
+        if handler.exchange is not None:
+            self._safely(handler.exchange.ended, how, now())
 
     def _failed(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
         """Records and answers a request whose head could not be parsed."""
         exchange = self._open(request, "_OTHER", "")
-        passage = Passage(self, request, exchange, TargetError(status, "the request is not valid HTTP"))
-        response = passage.failed()
-        self._ended(passage, "complete")
+        handler = RequestHandler(self, request, exchange, TargetError(status, "the request is not valid HTTP"))
+        response = handler.failed()
+        self._ended(handler, "complete")
         return response
 
     def _names_us(self, request: web.BaseRequest) -> Callable[[str], bool]:
@@ -269,7 +269,7 @@ class Front:
                 began=now(),
             )
             identity = self._options.verify(headers)
-            return Exchange(self._books, head, identity, self._options.verify.unverified)
+            return Exchange(self._context, head, identity, self._options.verify.unverified)
         except Exception as error:  # observation fails open
             self.broke(error)
             return None
@@ -304,17 +304,17 @@ class Front:
         )
 
     def broke(self, error: Exception) -> None:
-        """Says once for each place that something of ours broke. The message may quote content, so it is not told."""
+        """Reports a fault of ours once for each line of code. The message may quote content, so it is left out."""
         frame = error.__traceback__
         while frame is not None and frame.tb_next is not None:
             frame = frame.tb_next
         where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-        if where not in self._told:
-            self._told.add(where)
-            self._tell(f"a request could not be observed ({type(error).__name__} at {where}); it goes on")
+        if where not in self._warned_of:
+            self._warned_of.add(where)
+            self._warn(f"a request could not be observed ({type(error).__name__} at {where}); it goes on")
 
 
-class Passage:
+class RequestHandler:
     """One request on its way through."""
 
     def __init__(
@@ -413,7 +413,7 @@ class Passage:
         All else may be answered late, and the next goes once it was sent."""
         session = self._request.headers.get(SESSION_HEADER)
         opens_stream = self._request.method == "GET"
-        async with self._front.turns.take(session, MAX_STREAM_WAIT_S if opens_stream else None) as over:
+        async with self._front.order.enter(session, MAX_STREAM_WAIT_S if opens_stream else None) as over:
             if opens_stream:
                 self._was_answered = over
             else:
@@ -476,7 +476,7 @@ class Passage:
         size = 0
         observed = False
         is_whole = True
-        copy = Copy(self._front._books.copies)
+        copy = Copy(self._front._context.copies)
         try:
             async for part in self._parts():
                 size += len(part)
@@ -722,7 +722,7 @@ def _unheard() -> None:
 
 
 class _Connect:
-    """How long it took to connect to the server; None where a connection was there. `sent` is told of the request."""
+    """How long it took to connect to the server; None where a connection was there. `sent` is called once the request was sent."""
 
     def __init__(self) -> None:
         self.sent: Callable[[], None] = _unheard

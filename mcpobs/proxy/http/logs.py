@@ -12,14 +12,14 @@ MAX_KINDS = 64
 class OncePerKind:
     """Passes a line on the first time that its kind occurs."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
         self._kinds: set[str] = set()
 
     def __call__(self, kind: str, line: str) -> None:
         if kind not in self._kinds and len(self._kinds) < MAX_KINDS:
             self._kinds.add(kind)
-            self._tell(line)
+            self._warn(line)
 
 
 class _Handler(logging.Handler):

@@ -119,7 +119,7 @@ def test_a_flood_passes_whole_and_says_how_much_of_it_was_not_read(tmp_path: Pat
             await w.until(lambda: len(w.requests()) == 1)
             assert w.requests()[0]["mcpobs.http.unread.size"] > 1_000_000
             assert w.operations()[0]["outcome"] == "unfinished"  # it may have been answered in what was not read
-            assert w.front._books.copies.held_bytes == 0
+            assert w.front._context.copies.held_bytes == 0
 
     asyncio.run(run())
 
@@ -146,7 +146,7 @@ def test_other_requests_are_answered_while_a_flood_is_read(tmp_path: Path, monke
                 ended.append(path)
 
             flood = asyncio.create_task(ask("/mcp"))
-            await w.until(lambda: any(passage._stream is not None for passage in w.front._under_way))
+            await w.until(lambda: any(handler._stream is not None for handler in w.front._under_way))
             await ask("/ping")
             await flood
             assert ended == ["/ping", "/mcp"]

@@ -118,7 +118,7 @@ def test_no_request_target_leads_to_another_server_or_is_changed_on_its_way(
                     else:
                         assert method != "CONNECT"
                         assert _one_meaning(line, own, upstream.authority) == upstream.lines[reached], line
-                assert not [line for line in w.told if "Traceback" in line or "could not be observed" in line]
+                assert not [line for line in w.warnings if "Traceback" in line or "could not be observed" in line]
 
     asyncio.run(run())
 

@@ -18,11 +18,11 @@ from mcpobs.listening import Endpoint
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import StdioSessions
 from mcpobs.proxy.http.connections import Deadlines
-from mcpobs.proxy.http.exchange import Books
+from mcpobs.proxy.http.conversations import ConversationRegistry
+from mcpobs.proxy.http.exchange import ExchangeContext
 from mcpobs.proxy.http.forwarding import parse_upstream
 from mcpobs.proxy.http.front import Front, FrontOptions
 from mcpobs.proxy.http.identity import identify
-from mcpobs.proxy.http.talks import Talks
 from mcpobs.recording import Recording
 from mcpobs.row import Recorder
 from mcpobs.segment import scan
@@ -39,7 +39,7 @@ class World:
     client: aiohttp.ClientSession
     lake: Path
     front: Front
-    told: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict[str, Any]]:
         """Everything that is recorded so far, in the order of its writing."""
@@ -80,26 +80,28 @@ async def world(
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     server = upstream or f"http://127.0.0.1:{runner.addresses[0][1]}"
-    told: list[str] = []
+    warnings: list[str] = []
     lake = tmp_path / "lake"
     nobody = StdioSessions("0123456789abcdef", 1).process_session
     recorder = Recorder("shop", "0123456789abcdef", "http", "tcp", "proxy/http")
-    recording = Recording.open(recorder, nobody, lake=lake, warn=told.append, env={})
-    talks = Talks(recording.facts, lambda talk: None)
-    books = Books(recording, RemoteSessions("0123456789abcdef"), talks, frozenset(HEADERS), propagate)
+    recording = Recording.open(recorder, nobody, lake=lake, warn=warnings.append, env={})
+    conversations = ConversationRegistry(recording.facts, lambda remote: None)
+    context = ExchangeContext(
+        recording, RemoteSessions("0123456789abcdef"), conversations, frozenset(HEADERS), propagate
+    )
     options = FrontOptions(
         Endpoint("127.0.0.1", 0),
         parse_upstream(server + path),
-        identify(identity, told.append),
+        identify(identity, warnings.append),
         deadlines=deadlines or Deadlines(),
     )
-    front = Front(options, books, told.append)
+    front = Front(options, context, warnings.append)
     sockets = listening.bind(options.listen, "--listen")
     url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
     await front.start(sockets)
     async with aiohttp.ClientSession(auto_decompress=False) as client:
         try:
-            yield World(url, server, client, lake, front, told)
+            yield World(url, server, client, lake, front, warnings)
         finally:
             await client.close()
             await front.stop()

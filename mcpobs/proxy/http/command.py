@@ -41,12 +41,12 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     listen = parse_endpoint(options.listen, "--listen", DEFAULT_PORT)
     config = load_config(env=env)
     with needing("--listen", "http"):
-        from mcpobs.proxy.http.exchange import Books, Exchange
+        from mcpobs.proxy.http.exchange import Exchange, ExchangeContext
         from mcpobs.proxy.http.front import FrontOptions, now, serve
+    from mcpobs.proxy.http.conversations import ConversationRegistry, RemoteConversation
     from mcpobs.proxy.http.identity import identify
-    from mcpobs.proxy.http.talks import Talk, Talks
 
-    verify = identify(config.identity, tell)
+    verify = identify(config.identity, warn)
     process_id = os.urandom(8).hex()
     recorder = Recorder(
         service_name=service_name((_host_name(upstream),), options.name, env),
@@ -56,25 +56,29 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
         front="proxy/http",
     )
     recording = Recording.open(
-        recorder, _nobody(process_id), lake=Path(options.lake) if options.lake else None, warn=tell, env=env
+        recorder, _nobody(process_id), lake=Path(options.lake) if options.lake else None, warn=warn, env=env
     )
 
-    def forget(talk: Talk) -> None:
-        Exchange.close_forgotten(books, talk, now())
+    def forget(remote: RemoteConversation) -> None:
+        Exchange.close_forgotten(context, remote, now())
 
-    talks = Talks(recording.facts, forget)
-    books = Books(
-        recording, RemoteSessions(process_id, config.idle_gap_s), talks, frozenset(config.headers), options.propagate
+    conversations = ConversationRegistry(recording.facts, forget)
+    context = ExchangeContext(
+        recording,
+        RemoteSessions(process_id, config.idle_gap_s),
+        conversations,
+        frozenset(config.headers),
+        options.propagate,
     )
     try:
-        asyncio.run(serve(FrontOptions(listen, upstream, verify), books, tell))
-        for talk in talks.all():
-            Exchange.close_forgotten(books, talk, now(), "shutdown")
+        asyncio.run(serve(FrontOptions(listen, upstream, verify), context, warn))
+        for remote in conversations.all():
+            Exchange.close_forgotten(context, remote, now(), "shutdown")
     finally:
         recording.close()
 
 
-def tell(line: str) -> None:
+def warn(line: str) -> None:
     sys.stderr.write(terminal.warning(line))
     sys.stderr.flush()
 

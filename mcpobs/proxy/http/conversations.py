@@ -15,25 +15,25 @@ from mcpobs.protocol.known import Known
 from mcpobs.protocol.remote import Caller
 from mcpobs.protocol.sse import Event
 
-MAX_TALKS = 65_536
+MAX_CONVERSATIONS = 65_536
 MAX_EVENTS = 1_024  # of one conversation
 
 
 @dataclass(slots=True, eq=False)
-class Talk:
-    """A conversation, and by what it is known. `minted`: the server was seen to give out that session id."""
+class RemoteConversation:
+    """A conversation, and by what it is known. `issued`: the server was seen to give out that session id."""
 
     conversation: Conversation
     session_id: str | None = None
     sse_endpoint: str | None = None
-    minted: bool = False
+    issued: bool = False
     caller: Caller | None = None  # who last had an operation in it
     resumable: bool = False  # its event streams have ids, so what one stream leaves open another may answer
     _events: dict[int, None] = field(default_factory=dict)  # the last that came
 
     def is_new(self, event: Event) -> bool:
         """Whether an event with an id has not come before. A stream that is resumed brings again what the client
-        may not have got. The id alone does not tell: servers number the events of each stream from the start."""
+        may not have got. The id alone does not suffice: servers number the events of each stream from the start."""
         key = hash((event.id, event.data))
         if key in self._events:
             return False
@@ -44,20 +44,20 @@ class Talk:
 
 
 @dataclass(slots=True)
-class Talks:
+class ConversationRegistry:
     """The conversations that last longer than a request. `forget` gets one for which there is no room."""
 
     facts: Facts
-    forget: Callable[[Talk], None]
+    forget: Callable[[RemoteConversation], None]
     known: Known = field(default_factory=Known)
-    _by_session: dict[str, Talk] = field(default_factory=dict)
-    _by_endpoint: dict[str, Talk] = field(default_factory=dict)
+    _by_session: dict[str, RemoteConversation] = field(default_factory=dict)
+    _by_endpoint: dict[str, RemoteConversation] = field(default_factory=dict)
 
-    def single(self) -> Talk:
+    def single(self) -> RemoteConversation:
         """For one request without a session."""
-        return Talk(Conversation(self.facts, self.known))
+        return RemoteConversation(Conversation(self.facts, self.known))
 
-    def of_session(self, session_id: str) -> Talk:
+    def of_session(self, session_id: str) -> RemoteConversation:
         """That of a session id; a new one where it is not known, as after a restart of this process."""
         found = self._by_session.pop(session_id, None)
         if found is None:
@@ -67,32 +67,32 @@ class Talks:
         self._by_session[session_id] = found  # what was used last is forgotten last
         return found
 
-    def of_endpoint(self, path: str) -> Talk | None:
+    def of_endpoint(self, path: str) -> RemoteConversation | None:
         """That of an endpoint which a server named in its event stream."""
         return self._by_endpoint.get(path)
 
-    def mint(self, talk: Talk, session_id: str) -> None:
+    def issue(self, remote: RemoteConversation, session_id: str) -> None:
         """The server gave the conversation an id."""
-        talk.session_id, talk.minted = session_id, True
+        remote.session_id, remote.issued = session_id, True
         self._make_room(self._by_session)
-        self._by_session[session_id] = talk
+        self._by_session[session_id] = remote
 
-    def name_endpoint(self, talk: Talk, path: str, name: str) -> None:
-        """The server told the client where to send what belongs to its event stream."""
-        talk.sse_endpoint = name
+    def name_endpoint(self, remote: RemoteConversation, path: str, name: str) -> None:
+        """Keeps where the client is to send what belongs to its event stream."""
+        remote.sse_endpoint = name
         self._make_room(self._by_endpoint)
-        self._by_endpoint[path] = talk
+        self._by_endpoint[path] = remote
 
-    def leave(self, talk: Talk) -> None:
+    def leave(self, remote: RemoteConversation) -> None:
         """Forgets a conversation that ended."""
-        if talk.session_id is not None and self._by_session.get(talk.session_id) is talk:
-            del self._by_session[talk.session_id]
-        for path in [path for path, known in self._by_endpoint.items() if known is talk]:
+        if remote.session_id is not None and self._by_session.get(remote.session_id) is remote:
+            del self._by_session[remote.session_id]
+        for path in [path for path, known in self._by_endpoint.items() if known is remote]:
             del self._by_endpoint[path]
 
-    def all(self) -> list[Talk]:
+    def all(self) -> list[RemoteConversation]:
         return list(dict.fromkeys((*self._by_session.values(), *self._by_endpoint.values())))
 
-    def _make_room(self, talks: dict[str, Talk]) -> None:
-        if len(talks) >= MAX_TALKS:
-            self.forget(talks.pop(next(iter(talks))))
+    def _make_room(self, conversations: dict[str, RemoteConversation]) -> None:
+        if len(conversations) >= MAX_CONVERSATIONS:
+            self.forget(conversations.pop(next(iter(conversations))))
