@@ -16,7 +16,7 @@ from mcpobs.listening import parse_endpoint
 from mcpobs.masking import masked_host
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import Session
-from mcpobs.proxy.http.forwarding import Upstream, parse_upstream
+from mcpobs.proxy.http.own_urls import Upstream, parse_upstream
 from mcpobs.recording import Recording
 from mcpobs.row import Recorder
 from mcpobs.service import service_name

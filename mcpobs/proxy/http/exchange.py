@@ -26,7 +26,7 @@ from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
-from mcpobs.proxy.http.body import OPERATION_WORK, Copies, EventBody, JsonBody
+from mcpobs.proxy.http.bodies import OPERATION_WORK, Copies, EventBody, JsonBody
 from mcpobs.proxy.http.conversations import ConversationRegistry, RemoteConversation
 from mcpobs.recording import Recording
 from mcpobs.row import Row

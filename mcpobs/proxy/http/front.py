@@ -30,10 +30,13 @@ from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.refusal import refusal
 from mcpobs.protocol.sse import Endpoints
 from mcpobs.protocol.text import bounded
-from mcpobs.proxy.http.body import Copy, inflater, is_readable
+from mcpobs.proxy.http.bodies import Copy, inflater, is_readable
 from mcpobs.proxy.http.connections import Connection, Connections, Deadlines, Server
 from mcpobs.proxy.http.exchange import SESSION_HEADER, Ending, Exchange, ExchangeContext, Request
-from mcpobs.proxy.http.forwarding import (
+from mcpobs.proxy.http.identity import Verify
+from mcpobs.proxy.http.logs import OncePerKind, replace_logs
+from mcpobs.proxy.http.ordering import MAX_STREAM_WAIT_S, SessionOrder
+from mcpobs.proxy.http.own_urls import (
     ALLOWED,
     OwnUrls,
     TargetError,
@@ -44,9 +47,6 @@ from mcpobs.proxy.http.forwarding import (
     place_of,
     same_place,
 )
-from mcpobs.proxy.http.identity import Verify
-from mcpobs.proxy.http.logs import OncePerKind, replace_logs
-from mcpobs.proxy.http.ordering import MAX_STREAM_WAIT_S, SessionOrder
 
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the server is closing is not used again

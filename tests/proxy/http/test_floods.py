@@ -15,8 +15,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpobs.proxy.http import body as bodies
-from mcpobs.proxy.http.body import MAX_RATIO, MOST_WORK, SLICE_BYTES, WORK_PER_S, Copies, Copy, EventBody, JsonBody
+from mcpobs.proxy.http import bodies
+from mcpobs.proxy.http.bodies import MAX_RATIO, MOST_WORK, SLICE_BYTES, WORK_PER_S, Copies, Copy, EventBody, JsonBody
 from tests.proxy.http.world import call, event, result, world
 
 S = 1_000_000_000

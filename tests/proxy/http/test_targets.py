@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from mcpobs.proxy.http.forwarding import TargetError, origin_form, parse_upstream, same_place
+from mcpobs.proxy.http.own_urls import TargetError, origin_form, parse_upstream, same_place
 from tests.proxy.http.world import world
 
 METHODS = ("GET", "POST", "CONNECT", "OPTIONS", "HEAD", "DELETE", "PUT", "PATCH", "TRACE", "PROPFIND", "QUERY")

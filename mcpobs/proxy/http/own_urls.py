@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from mcpobs.errors import UsageError
 from mcpobs.protocol.envelope import members, skip_space
-from mcpobs.proxy.http.body import CODINGS
+from mcpobs.proxy.http.bodies import CODINGS
 
 Headers = list[tuple[str, str]]
 
