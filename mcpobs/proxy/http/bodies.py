@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from mcpobs.protocol.sse import Event, Events
+from mcpobs.protocol.sse import Event, EventSplitter
 
 MAX_COPY_BYTES = 64 << 20
 MAX_COPIES_BYTES = 256 << 20
@@ -161,7 +161,7 @@ class EventBody:
 
     def __init__(self, coding: str | None = None, copies: Copies | None = None) -> None:
         self._inflater = inflater(coding)
-        self._events = Events()
+        self._events = EventSplitter()
         self._copy = Copy(copies or Copies())
         self._left = float(MOST_WORK)
         self._at_ns: int | None = None
@@ -183,7 +183,7 @@ class EventBody:
                 self._skipping = False
                 self._events.resync(self._skipped_end.endswith(_BLANK_LINES))
             self.spend(part.count(b"\n") + part.count(b"\r"))
-            found = self._events.feed(part)
+            found = [piece.event for piece in self._events.feed(part) if piece.event is not None]
             if not self._copy.hold(self._events.held_bytes):
                 self._events.resync()
                 self.unread_bytes += len(part)

@@ -16,7 +16,7 @@ from mcpobs.listening import parse_endpoint
 from mcpobs.masking import masked_host
 from mcpobs.protocol.remote import RemoteSessions
 from mcpobs.protocol.session import Session
-from mcpobs.proxy.http.own_urls import Upstream, parse_upstream
+from mcpobs.proxy.http.targets import Upstream, parse_upstream
 from mcpobs.recording import Recording
 from mcpobs.row import Recorder
 from mcpobs.service import service_name
@@ -42,7 +42,8 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     config = load_config(env=env)
     with needing("--listen", "http"):
         from mcpobs.proxy.http.exchange import Exchange, ExchangeContext
-        from mcpobs.proxy.http.front import FrontOptions, now, serve
+        from mcpobs.proxy.http.front import FrontOptions, serve
+        from mcpobs.proxy.http.observation import now
     from mcpobs.proxy.http.conversations import ConversationRegistry, RemoteConversation
     from mcpobs.proxy.http.identity import identify
 

@@ -146,7 +146,7 @@ def test_other_requests_are_answered_while_a_flood_is_read(tmp_path: Path, monke
                 ended.append(path)
 
             flood = asyncio.create_task(ask("/mcp"))
-            await w.until(lambda: any(handler._stream is not None for handler in w.front._under_way))
+            await w.until(lambda: any(handler.has_begun for handler in w.front._under_way))
             await ask("/ping")
             await flood
             assert ended == ["/ping", "/mcp"]

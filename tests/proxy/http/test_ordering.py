@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from mcpobs.proxy.http import front as front_module
+from mcpobs.proxy.http import handler as handler_module
 from mcpobs.proxy.http import ordering as ordering_module
 from mcpobs.proxy.http.ordering import SessionOrder
 from tests.proxy.http.world import World, call, result, world
@@ -202,7 +202,7 @@ def _under_way(w: World, requests: int) -> Callable[[], bool]:
 
 def test_a_call_waits_until_the_stream_of_its_session_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server reads its connections in an order of its own: only that it answers proves that it read the GET."""
-    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", LONG_S)
+    monkeypatch.setattr(handler_module, "MAX_STREAM_WAIT_S", LONG_S)
 
     async def run() -> None:
         server = _Server()
@@ -220,7 +220,7 @@ def test_a_call_waits_until_the_stream_of_its_session_is_there(tmp_path: Path, m
 
 
 def test_a_server_may_answer_the_get_with_the_first_event_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", 0.01)
+    monkeypatch.setattr(handler_module, "MAX_STREAM_WAIT_S", 0.01)
 
     async def run() -> None:
         server = _Server()
@@ -235,7 +235,7 @@ def test_a_server_may_answer_the_get_with_the_first_event_only(tmp_path: Path, m
 
 
 def test_a_stream_that_is_there_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", LONG_S)
+    monkeypatch.setattr(handler_module, "MAX_STREAM_WAIT_S", LONG_S)
     monkeypatch.setattr(ordering_module, "MAX_WAIT_S", LONG_S)
 
     async def run() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from mcpobs.proxy.http.own_urls import OwnUrls, parse_upstream
+from mcpobs.proxy.http.own_urls import OwnUrls
+from mcpobs.proxy.http.targets import parse_upstream
 from tests.proxy.http.world import call, result, world
 
 FRONT = "http://front:8765"

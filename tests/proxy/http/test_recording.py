@@ -259,8 +259,7 @@ def test_a_client_that_closes_its_stream(tmp_path: Path, modern: bool, outcome: 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     async def run() -> None:
-        async with world(tmp_path, _answers()) as w:
-            object.__setattr__(w.front._options.upstream, "origin", "http://127.0.0.1:9")
+        async with world(tmp_path, _answers(), upstream="http://127.0.0.1:9") as w:
             status, body = await _post(w, call("search", request_id=7))
             assert status == 502
             assert json.loads(body)["error"]["message"].startswith("mcpobs: the server does not answer")

@@ -76,7 +76,7 @@ def test_a_call_that_is_cut_off_is_recorded_once_as_unfinished_and_its_client_kn
         async with world(tmp_path, server) as w:
             asked = asyncio.create_task(_asked(w, tool, modern, session))
             await server.has.get()
-            await w.until(lambda: tool == "silent" or any(p._stream is not None for p in w.front._under_way))
+            await w.until(lambda: tool == "silent" or any(p.has_begun for p in w.front._under_way))
             await w.front.stop()
             if tool == "half":  # of a body of which nobody knows where it ends
                 with pytest.raises(aiohttp.ClientPayloadError):
@@ -133,7 +133,7 @@ def test_a_stream_on_which_nobody_waits_holds_nothing_up(tmp_path: Path, monkeyp
         async with world(tmp_path, server) as w:
             stream = asyncio.create_task(_streamed(w, session="s"))
             await server.has.get()
-            await w.until(lambda: any(p._stream is not None for p in w.front._under_way))
+            await w.until(lambda: any(p.has_begun for p in w.front._under_way))
             await asyncio.wait_for(w.front.stop(), LONG_S / 2)
             assert await stream == PROGRESS
             server.go_on.set()

@@ -22,7 +22,7 @@ from mcpobs.proxy.http.conversations import ConversationRegistry
 from mcpobs.proxy.http.exchange import ExchangeContext
 from mcpobs.proxy.http.front import Front, FrontOptions
 from mcpobs.proxy.http.identity import identify
-from mcpobs.proxy.http.own_urls import parse_upstream
+from mcpobs.proxy.http.targets import parse_upstream
 from mcpobs.recording import Recording
 from mcpobs.row import Recorder
 from mcpobs.segment import scan

@@ -1,0 +1,74 @@
+"""Shows an exchange what passes, and keeps its faults away from the request: observing fails open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from mcpobs.protocol.operation import Stamp
+from mcpobs.proxy.http.exchange import Ending, Exchange
+
+Broke = Callable[[Exception], None]
+
+
+def now() -> Stamp:
+    return Stamp(time.time_ns(), time.monotonic_ns())
+
+
+class Observation:
+    """The exchange of one request, or none if it could not be opened."""
+
+    __slots__ = ("_broke", "_exchange")
+
+    def __init__(self, exchange: Exchange | None, broke: Broke) -> None:
+        self._exchange = exchange
+        self._broke = broke
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether calls are open in the conversation."""
+        return self._exchange is not None and self._exchange.is_awaited
+
+    def body_of_request(self, body: bytes | None, size: int) -> bytes | None:
+        """Returns what to pass on in the body's place; None if the body passes as it is."""
+        if self._exchange is None:
+            return None
+        try:
+            return self._exchange.body_of_request(body, size)
+        except Exception as error:
+            self._broke(error)
+            return None
+
+    def answered(self, status: int, headers: Mapping[str, str], connect_ns: int | None = None) -> None:
+        if self._exchange is not None:
+            try:
+                self._exchange.answered(status, headers, connect_ns, now())
+            except Exception as error:
+                self._broke(error)
+
+    async def chunk(self, chunk: bytes) -> None:
+        """Shows a chunk of the response in slices, between which other requests go on."""
+        if self._exchange is None:
+            return
+        try:
+            steps = self._exchange.chunk(chunk, now())
+            next(steps, None)
+            for _ in steps:
+                await asyncio.sleep(0)
+        except Exception as error:
+            self._broke(error)
+
+    def complete(self) -> None:
+        if self._exchange is not None:
+            try:
+                self._exchange.complete(now())
+            except Exception as error:
+                self._broke(error)
+
+    def ended(self, how: Ending) -> None:
+        if self._exchange is not None:
+            try:
+                self._exchange.ended(how, now())
+            except Exception as error:
+                self._broke(error)
