@@ -16,7 +16,7 @@ _LINE_END = re.compile(rb"\r\n|\n|\r")
 _LINE = re.compile(rb"[^\r\n]*+(?>\r\n|\n|\r)")
 _SAYS_NOTHING = re.compile(rb"(?:[\r\n]|:[^\r\n]*+(?>\r\n|\n|\r))++")  # comments, and blank lines between events
 _PAIRS = (b"\n\n", b"\r\r", b"\n\r")  # one of them is in every blank line, with the end of the line before
-_CR, _LF = ord("\r"), ord("\n")
+_CR = ord("\r")
 
 Excess = Literal["", "begins", "goes on"]
 
@@ -179,16 +179,22 @@ def with_data(raw: bytes, data: bytes) -> bytes:
 
 
 def _event_ends(data: bytes) -> list[int]:
-    """Where events end: behind each blank line. Looks at each byte at most once for each kind of pair."""
+    """Where events end: behind each blank line. Looks at each byte at most once for each kind of pair, and from the
+    first line end on only: a search for one byte is twenty times as fast as one for two."""
     ends: list[int] = []
-    nexts = [data.find(pair) for pair in _PAIRS]
-    if max(nexts) < 0:
+    first_lf, first_cr = data.find(b"\n"), data.find(b"\r")
+    if first_lf < 0 and first_cr < 0:
         return ends
-    at = 0
+    pairs: tuple[bytes, ...]
+    if first_cr < 0:
+        pairs, at = _PAIRS[:1], first_lf
+    else:
+        pairs, at = _PAIRS, first_cr if first_lf < 0 else min(first_lf, first_cr)
+    nexts = [data.find(pair, at) for pair in pairs]
     while True:
         for number, place in enumerate(nexts):
             if 0 <= place < at:
-                nexts[number] = data.find(_PAIRS[number], at)
+                nexts[number] = data.find(pairs[number], at)
         places = [place for place in nexts if place >= 0]
         if not places:
             return ends
