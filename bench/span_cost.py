@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcpobs import semconv
+from mcpobs.gate.recorder import Recorder
+from mcpobs.gate.row import Origin, Row, Rows
 from mcpobs.keys import open_folder
-from mcpobs.observer import Observer
 from mcpobs.protocol.operation import Operation, Peer, Stamp, ValueFacts
-from mcpobs.protocol.session import StdioSessions
-from mcpobs.row import Recorder, Row, Rows
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.telemetry.export import exporter_from_environment
 from mcpobs.telemetry.spool import Spool
 
@@ -122,7 +122,7 @@ def sdk_span() -> Callable[[], object]:
             rows.append(row)
 
     session = StdioSessions("0123456789abcdef", time.time_ns()).process_session
-    Observer(Rows(recorder()), None, Kept()).end(operation(), session)
+    Recorder(Rows(recorder()), None, Kept()).record(operation(), session)
     chosen = dict(list(attributes(rows[0]).items())[:ATTRIBUTES])
     assert len(chosen) == ATTRIBUTES
 
@@ -133,7 +133,7 @@ def sdk_span() -> Callable[[], object]:
 
 
 def recorder() -> Recorder:
-    return Recorder("bench", "0123456789abcdef", "stdio", semconv.TRANSPORT_PIPE, "proxy/stdio")
+    return Origin("bench", "0123456789abcdef", "stdio", semconv.TRANSPORT_PIPE, "proxy/stdio")
 
 
 def ways(lake: Path, port: int) -> tuple[list[Way], Callable[[], None]]:
@@ -147,15 +147,15 @@ def ways(lake: Path, port: int) -> tuple[list[Way], Callable[[], None]]:
     )
     assert exporter is not None
     rows = Rows(recorder())
-    plain, exporting = Observer(rows, spool), Observer(rows, spool, exporter)
+    plain, exporting = Recorder(rows, spool), Recorder(rows, spool, exporter)
     one = operation()
     row = {"kind": "internal", "trace_id": "0" * 31 + "1", "span_id": "0" * 15 + "1", "name": "x", "start_unix_nano": 1}
     found = [
-        Way("row + spool", lambda: plain.end(one, session)),
-        Way("row + spool + OTLP export", lambda: exporting.end(one, session), EXPORTED_S),
+        Way("row + spool", lambda: plain.record(one, session)),
+        Way("row + spool + OTLP export", lambda: exporting.record(one, session), EXPORTED_S),
         Way("OTLP export alone (enqueue)", lambda: exporter.export(row), EXPORTED_S),
         Way(f"OTel SDK span, {ATTRIBUTES} attributes, batch processor", sdk_span()),
-        Way("row + spool again (A/A)", lambda: plain.end(one, session)),
+        Way("row + spool again (A/A)", lambda: plain.record(one, session)),
     ]
     return found, lambda: (exporter.close(), spool.close())[0]
 

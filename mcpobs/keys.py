@@ -16,7 +16,6 @@ from pathlib import Path
 from mcpobs import safefile
 from mcpobs.errors import LakeError
 from mcpobs.segment import SPOOL_FOLDER
-from mcpobs.settings import config_folder
 
 LAKE_FILE = "lake.json"
 LAKE_FILE_BYTES = 1 << 16
@@ -80,14 +79,14 @@ def _identity(lake: Path) -> str:
     return found
 
 
-def digest_key(lake_id: str, folder: Path | None = None, warn: Warn | None = None) -> bytes:
-    """The key of the lake's digests, made on first use.
+def digest_key(lake_id: str, folder: Path, warn: Warn | None = None) -> bytes:
+    """The key of the lake's digests in the configuration folder, made on first use.
 
     If the configuration folder cannot be written, or others can change the key, a key of this process alone is
     returned: digests are then comparable within the process, which is what loop detection needs, and not across
     processes. `warn` is given what to do about a key that others can change or read.
     """
-    path = (folder or config_folder()) / "keys" / f"{lake_id}.key"
+    path = folder / "keys" / f"{lake_id}.key"
     try:
         if not path.exists():
             safefile.make_folder(path.parent)

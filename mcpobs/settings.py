@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +136,15 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
         accept_ahead_s=ahead_s,
         redact=_redact(collect, path),
     )
+
+
+def read_config(env: Mapping[str, str], warn: Callable[[str], None]) -> Config:
+    """config.toml for a front, which serves calls also if the file is wrong: a warning, and the defaults."""
+    try:
+        return load_config(env=env)
+    except UsageError as error:
+        warn(f"no prices: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+        return Config()
 
 
 def _table(data: Mapping[str, object], name: str, path: Path) -> dict[str, object]:

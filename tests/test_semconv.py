@@ -157,13 +157,11 @@ def _play(script: list[dict[str, object]], lake: Path, config: Path, options: li
 
 def _loss() -> dict[str, object]:
     """The row of a loss. That it is written when the disk was full is shown in the tests of the spool."""
-    from mcpobs.protocol.session import StdioSessions
-    from mcpobs.row import Recorder, Rows
+    from mcpobs.gate.row import Origin, Rows
+    from mcpobs.sessions.stdio import StdioSessions
 
     return dict(
-        Rows(Recorder("s", "i", "stdio", "pipe", "proxy/stdio")).loss(
-            StdioSessions("p", 1).process_session, 3, "ENOSPC"
-        )
+        Rows(Origin("s", "i", "stdio", "pipe", "proxy/stdio")).loss(StdioSessions("p", 1).process_session, 3, "ENOSPC")
     )
 
 

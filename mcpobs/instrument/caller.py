@@ -10,8 +10,7 @@ from typing import Any
 
 from mcpobs.masking import is_address, masked_urls
 from mcpobs.protocol.naming import session_digest
-from mcpobs.protocol.remote import Caller
-from mcpobs.protocol.session import NOBODY, Identity
+from mcpobs.protocol.session import NOBODY, Caller, Identity
 from mcpobs.protocol.text import bounded, bounded_or_none
 from mcpobs.protocol.trace import parse_traceparent
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from mcpobs.instrument.call import watched
+from mcpobs.instrument.served import watched
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -10,17 +10,17 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
-from mcpobs.instrument.call import Call
-from mcpobs.instrument.ends import EXITED
-from mcpobs.instrument.inbound import Aims, Declared, Inbound, Peers
 from mcpobs.instrument.patches import Patches
+from mcpobs.instrument.served import EXITED, ServedCall
 from mcpobs.instrument.tracing import Tracing
-from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.lifecycle import Request
+from mcpobs.protocol.registry import Catalog, Registry
+from mcpobs.protocol.session import Caller
+from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:
     from mcpobs.instrument.recording import ProcessRecording
 
-Warn = Callable[[str], None]
 Result = TypeVar("Result")
 
 
@@ -30,22 +30,22 @@ class Front:
     def __init__(self, *, lake: Path | None, name: str | None, warn: Warn) -> None:
         self.on = True
         self.patches = Patches()
-        self.peers = Peers()
-        self._aims = Aims()
+        self.registry = Registry()
         self.watched_servers: WeakSet[Any] = WeakSet()
         self._lake = lake
         self._name = name
         self._warn = warn
+        self._faults = Faults("a message could not be observed", "the server goes on", warn)
         self._tracing = Tracing()
-        self._under_way: set[Call] = set()
+        self._under_way: set[ServedCall] = set()
         self._recording: ProcessRecording | None = None
         self._opening = Lock()
-        self._failed = False
         os.register_at_fork(after_in_child=self._start_anew)
 
-    def call(self, message: Inbound, caller: Caller | None, declared: Declared) -> Call:
+    def begin(self, request: Request, caller: Caller | None, catalog: Catalog) -> ServedCall:
+        """Begins a message; `caller` is None on stdio, `catalog` that of the server which serves it."""
         recording = self._recording or self._open(caller)
-        return Call(message, caller, declared, self._aims, recording, self._tracing, self.report, self._under_way)
+        return ServedCall(request, caller, catalog, recording, self._tracing, self._faults, self._under_way)
 
     def try_to(self, act: Callable[[], Result]) -> Result | None:
         """What an act of ours gives; None where it failed, which is told once."""
@@ -56,15 +56,8 @@ class Front:
             return None
 
     def report(self, error: Exception) -> None:
-        """Says once that something of ours broke. The message may quote content, so only its class is told."""
-        if self._failed:
-            return
-        self._failed = True
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-        self._warn(f"a message could not be observed ({type(error).__name__} at {where}); the server goes on")
+        """Writes the first fault of ours to stderr."""
+        self._faults.report(error)
 
     def instances_of(self, cls: type) -> list[Any]:
         """What was made of a class, or of a subclass, before it was patched."""
@@ -93,7 +86,11 @@ class Front:
             if self._recording is None:
                 transport = "stdio" if caller is None else caller.transport
                 self._recording = ProcessRecording.open(
-                    lake=self._lake, name=self._name, transport=transport, warn=self._warn
+                    lake=self._lake,
+                    name=self._name,
+                    transport=transport,
+                    registry=self.registry,
+                    warn=self._warn,
                 )
             return self._recording
 
@@ -102,3 +99,4 @@ class Front:
         self._opening = Lock()
         self._under_way.clear()
         self._recording = None
+        self.registry = Registry()

@@ -12,11 +12,13 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from mcpobs.instrument.call import Call
 from mcpobs.instrument.caller import caller_of, headers_of
-from mcpobs.instrument.ends import CANCELLED, DISCONNECTED, ended_by
-from mcpobs.instrument.inbound import Declared, Inbound
-from mcpobs.protocol.remote import Caller
+from mcpobs.instrument.served import CANCELLED, DISCONNECTED, ServedCall, ended_by
+from mcpobs.protocol.eras import is_modern
+from mcpobs.protocol.lifecycle import Request
+from mcpobs.protocol.operation import Peer
+from mcpobs.protocol.registry import Catalog
+from mcpobs.protocol.session import Caller
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,11 +39,11 @@ class Watching:
 
     def __init__(self, front: Front) -> None:
         self.front = front
-        self.declared: WeakKeyDictionary[Any, Declared] = WeakKeyDictionary()
+        self.catalogs: WeakKeyDictionary[Any, Catalog] = WeakKeyDictionary()
         self.connections: WeakKeyDictionary[Any, _Connection] = WeakKeyDictionary()
-        self._nothing_declared = Declared()
+        self._no_catalog = Catalog()
 
-    def begin_request(self, responder: Any, request: Any, session: Any, server: Any) -> Call:
+    def begin_request(self, responder: Any, request: Any, session: Any, server: Any) -> ServedCall:
         """A request; `server` is None for `initialize`, which the session answers by itself."""
         http: Any = getattr(getattr(responder, "message_metadata", None), "request_context", None)
         caller = caller_of(http)
@@ -53,44 +55,44 @@ class Watching:
         if request.method == "initialize":
             told = params.get("clientInfo")
             info = told if isinstance(told, dict) else {}
-            client = self.front.peers.of(info.get("name"), info.get("version"))
+            client = self.front.registry.peer(info.get("name"), info.get("version"))
         else:
             client = self._client(session)
-        declared = self._nothing_declared if server is None else self.declared.setdefault(server, Declared())
+        catalog = self._no_catalog if server is None else self.catalogs.setdefault(server, Catalog())
         if server is not None and request.method == "tools/call":
-            _know(declared, server, params.get("name"))
-        message = Inbound(request.method, params, responder.request_id, known.version, client, self._server(session))
-        return self.front.call(message, caller, declared)
+            _know(catalog, server, params.get("name"))
+        message = _request(request.method, params, responder.request_id, known.version, client, self._server(session))
+        return self.front.begin(message, caller, catalog)
 
-    def begin_notification(self, notification: Any, session: Any) -> Call | None:
+    def begin_notification(self, notification: Any, session: Any) -> ServedCall | None:
         known = self.connections.get(session)
         if known is None:  # nothing of ours was asked before: who sends it cannot be known
             return None
         params = _dumped(getattr(notification, "params", None))
-        message = Inbound(
+        message = _request(
             notification.method, params, None, known.version, self._client(session), self._server(session)
         )
-        return self.front.call(message, known.caller, self._nothing_declared)
+        return self.front.begin(message, known.caller, self._no_catalog)
 
-    def respond(self, call: Call, response: Any, session: Any) -> None:
+    def respond(self, call: ServedCall, response: Any, session: Any) -> None:
         """Takes what is about to be sent."""
         code = getattr(response, "code", None)
         if isinstance(code, int):  # ErrorData
             call.refused(code, str(getattr(response, "message", "")))
             return
         result = _dumped(getattr(response, "root", response))
-        version = result.get("protocolVersion") if call.operation.method == "initialize" else None
+        version = result.get("protocolVersion") if call.call.operation.method == "initialize" else None
         if isinstance(version, str):
-            call.operation.protocol_version = self.connections[session].version = version
+            call.call.operation.protocol_version = self.connections[session].version = version
         call.answered(result)
 
     def _client(self, session: Any) -> Any:
         info = getattr(getattr(session, "client_params", None), "clientInfo", None)
-        return self.front.peers.of(getattr(info, "name", None), getattr(info, "version", None))
+        return self.front.registry.peer(getattr(info, "name", None), getattr(info, "version", None))
 
     def _server(self, session: Any) -> Any:
         options = getattr(session, "_init_options", None)
-        return self.front.peers.of(getattr(options, "server_name", None), getattr(options, "server_version", None))
+        return self.front.registry.peer(getattr(options, "server_name", None), getattr(options, "server_version", None))
 
 
 def patch_server(front: Front, module: ModuleType) -> None:
@@ -155,7 +157,7 @@ def patch_session(front: Front, module: ModuleType) -> None:
 
 
 async def _serve(
-    watching: Watching, call: Call, responder: Any, session: Any, handle: Callable[[], Awaitable[None]]
+    watching: Watching, call: ServedCall, responder: Any, session: Any, handle: Callable[[], Awaitable[None]]
 ) -> None:
     """Serves a request, and sees what is answered on its way out."""
     before = vars(responder).get("respond")
@@ -173,11 +175,11 @@ async def _serve(
             call.broke(error)
         else:
             by_client = bool(getattr(responder, "cancelled", False))
-            call.given_up(*ended_by(error, by_client, on_a_pipe=call.caller is None))
+            call.given_up(*ended_by(error, by_client, on_a_pipe=call.is_piped))
         raise
     else:
         by_client = bool(getattr(responder, "cancelled", False))
-        gone = call.caller is None and not by_client
+        gone = call.is_piped and not by_client
         call.given_up(DISCONNECTED if gone else CANCELLED, by_client)  # nothing, where it was answered
     finally:
         if before is None:
@@ -198,13 +200,20 @@ def _watching(front: Front) -> Watching:
     return found
 
 
-def _know(declared: Declared, server: Any, name: object) -> None:
+def _request(
+    method: str, params: dict[str, object], request_id: object, version: str | None, client: Peer, server: Peer
+) -> Request:
+    legacy = method == "initialize" or (version is not None and not is_modern(version))
+    return Request("client", method, params, request_id, version, client, server, legacy)
+
+
+def _know(catalog: Catalog, server: Any, name: object) -> None:
     """What a tool declares, where the SDK has listed it for itself."""
     cache = getattr(server, "_tool_cache", None)
-    if isinstance(name, str) and isinstance(cache, Mapping) and declared.tools.of(name) is None:
+    if isinstance(name, str) and isinstance(cache, Mapping) and catalog.tools.of(name) is None:
         tool = cache.get(name)
         if tool is not None:
-            declared.learn_tool(name, getattr(tool, "inputSchema", None))
+            catalog.learn_tool(name, getattr(tool, "inputSchema", None))
 
 
 def _dumped(value: Any) -> dict[str, object]:

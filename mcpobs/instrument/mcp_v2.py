@@ -11,11 +11,12 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from mcpobs.instrument.call import MODERN, Call, watched
 from mcpobs.instrument.caller import caller_of
-from mcpobs.instrument.ends import ended_by
-from mcpobs.instrument.inbound import Declared, Inbound
+from mcpobs.instrument.served import ServedCall, ended_by, watched
+from mcpobs.protocol.eras import is_modern
+from mcpobs.protocol.lifecycle import Request
 from mcpobs.protocol.operation import Peer
+from mcpobs.protocol.registry import Catalog
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -33,7 +34,7 @@ class Middleware:
     def __init__(self, server: Any, front: Front) -> None:
         self._server = server
         self._front = front
-        self._declared = Declared()
+        self._catalog = Catalog()
         self._look_up = getattr(server, "get_tool_input_schema", None)
         self._peer: tuple[object, object, Peer] = (None, None, Peer())
 
@@ -43,7 +44,7 @@ class Middleware:
             return await call_next(ctx)
         if ctx.method == "tools/list" and _asking_itself.get():
             result = await call_next(ctx)
-            front.try_to(lambda: self._declared.learn("tools/list", _on_the_wire(result)))
+            front.try_to(lambda: self._catalog.learn("tools/list", _on_the_wire(result)))
             return result
         try:
             call = self._begin(ctx)
@@ -64,47 +65,50 @@ class Middleware:
         finally:
             call.leave()
 
-    def _begin(self, ctx: Any) -> Call:
+    def _begin(self, ctx: Any) -> ServedCall:
         params = ctx.params
         if not isinstance(params, dict):
             params = dict(params) if isinstance(params, Mapping) else {}
         session, request = ctx.session, ctx.request
         version = ctx.protocol_version
         info = getattr(getattr(session, "client_params", None), "client_info", None)
-        client = self._front.peers.of(getattr(info, "name", None), getattr(info, "version", None))
+        client = self._front.registry.peer(getattr(info, "name", None), getattr(info, "version", None))
         if ctx.method == "initialize":
             told = params.get("clientInfo")
             if isinstance(told, Mapping):
-                client = self._front.peers.of(told.get("name"), told.get("version"))
+                client = self._front.registry.peer(told.get("name"), told.get("version"))
             version = params.get("protocolVersion")
         if self._look_up is not None and ctx.method == "tools/call":
             self._know(params.get("name"))
-        message = Inbound(ctx.method, params, ctx.request_id, version, client, self._server_peer())
+        legacy = not isinstance(version, str) or not is_modern(version)
+        on_stdio_legacy = ctx.method == "initialize" or (legacy and version is not None)
+        message = Request(
+            "client", ctx.method, params, ctx.request_id, version, client, self._server_peer(), on_stdio_legacy
+        )
         if request is None:
-            return self._front.call(message, None, self._declared)
-        legacy = not isinstance(version, str) or version < MODERN
+            return self._front.begin(message, None, self._catalog)
         known = getattr(getattr(session, "_connection", None), "session_id", None) if legacy else None
-        return self._front.call(message, caller_of(request, known), self._declared)
+        return self._front.begin(message, caller_of(request, known), self._catalog)
 
-    def _answer(self, call: Call, ctx: Any, result: Any) -> None:
+    def _answer(self, call: ServedCall, ctx: Any, result: Any) -> None:
         told = _on_the_wire(result)
         if ctx.method == "initialize" and isinstance(told, dict) and isinstance(told.get("protocolVersion"), str):
-            call.operation.protocol_version = told["protocolVersion"]
+            call.call.operation.protocol_version = told["protocolVersion"]
         call.answered(told)
 
     def _know(self, name: object) -> None:
         """What a tool declares, where the server says so without being asked by a client."""
-        if isinstance(name, str) and self._look_up is not None and self._declared.tools.of(name) is None:
+        if isinstance(name, str) and self._look_up is not None and self._catalog.tools.of(name) is None:
             schema = self._look_up(name)
             if schema is not None:
-                self._declared.learn_tool(name, schema)
+                self._catalog.learn_tool(name, schema)
 
     def _server_peer(self) -> Peer:
         """As the server tells of itself: its version is its own, else the SDK's."""
         name, version = getattr(self._server, "name", None), getattr(self._server, "version", None)
         known = self._peer
         if known[0] is not name or known[1] is not version:
-            known = self._peer = (name, version, self._front.peers.of(name, version or _sdk_version()))
+            known = self._peer = (name, version, self._front.registry.peer(name, version or _sdk_version()))
         return known[2]
 
 
@@ -171,7 +175,7 @@ def _quiet(native: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
     return __call__
 
 
-def _fail(call: Call, error: BaseException, ctx: Any) -> None:
+def _fail(call: ServedCall, error: BaseException, ctx: Any) -> None:
     if not isinstance(error, Exception):
         channel = getattr(ctx.session, "_request_outbound", None)
         asked = getattr(channel, "cancel_requested", None)

@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
 
 from mcpobs import semconv
+from mcpobs.gate.gate import Gate
+from mcpobs.gate.recorder import LakeRecorder
+from mcpobs.gate.row import Extra, Origin, Row, Shared
 from mcpobs.instrument import tracing
+from mcpobs.protocol.call import Call
+from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.operation import Operation, TraceContext
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import StdioSessions
-from mcpobs.recording import Recording
-from mcpobs.row import Extra, Recorder, Row, Shared
+from mcpobs.protocol.registry import Registry
+from mcpobs.protocol.session import Caller, Session
 from mcpobs.service import service_name
+from mcpobs.sessions.remote import RemoteSessions
+from mcpobs.sessions.stdio import StdioSessions
+from mcpobs.settings import read_config
+from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 
-Warn = Callable[[str], None]
-_MODERN = "2026-07-28"
+
+class ProcessSessions:
+    """The sessions of a process that may serve its own pipe and a network."""
+
+    def __init__(self, stdio: StdioSessions, remote: RemoteSessions) -> None:
+        self._stdio = stdio
+        self._remote = remote
+
+    def begin(self, operation: Operation, caller: Caller, legacy: bool) -> Session:
+        return (self._stdio if caller.transport == "stdio" else self._remote).begin(operation, caller, legacy)
+
+    def settle(self, operation: Operation, session: Session, caller: Caller) -> Session:
+        return (self._stdio if caller.transport == "stdio" else self._remote).settle(operation, session, caller)
 
 
 class ProcessRecording:
-    """One recording process. Thread-safe as far as its spool is; `close` ends it."""
+    """What one process is recorded with. Thread-safe as far as its spool is; `close` ends it."""
 
     def __init__(
-        self, recording: Recording, recorder: Recorder, stdio: StdioSessions, exporter: Exporter | None
+        self,
+        recorder: LakeRecorder,
+        gate: Gate,
+        lifecycle: Lifecycle,
+        stdio_caller: Caller,
+        network: str,
+        exporter: Exporter | None,
     ) -> None:
-        self.facts = recording.facts
-        self.sequence = itertools.count()
-        self._recording = recording
+        self.gate = gate
+        self.lifecycle = lifecycle
+        self.stdio_caller = stdio_caller
         self._recorder = recorder
-        self._stdio = stdio
-        self._remote = RemoteSessions(recorder.instance_id)
-        self._observer = recording.observer
+        self._network = network
         self._on_a_pipe = self._unlike(_network("stdio"))
         self._on_a_network = self._unlike(_network("http"))
         self._exporter = exporter
@@ -50,13 +71,14 @@ class ProcessRecording:
         lake: Path | None,
         name: str | None,
         transport: semconv.Transport,
+        registry: Registry,
         warn: Warn,
         env: Mapping[str, str] = os.environ,
     ) -> ProcessRecording:
         """`transport` is that of the first call; nearly always all have the same."""
         process_id = os.urandom(8).hex()
         stdio = StdioSessions(process_id, time.time_ns())
-        recorder = Recorder(
+        origin = Origin(
             service_name=service_name(_command(), name, env),
             instance_id=process_id,
             transport=transport,
@@ -65,36 +87,35 @@ class ProcessRecording:
         )
         # Whether a row is exported is settled call by call: not where the process's own provider does it.
         quiet = {variable: value for variable, value in env.items() if not variable.startswith("OTEL_")}
-        recording = Recording.open(recorder, stdio.process_session, lake=lake, warn=warn, env=quiet)
-        return cls(recording, recorder, stdio, _exporter(recorder, env, warn))
+        config = read_config(env, warn)
+        recorder = LakeRecorder.open(origin, stdio.process_session, lake=lake, config=config, warn=warn, env=quiet)
+        gate = Gate(recorder, warn=warn)
+        sessions = ProcessSessions(stdio, RemoteSessions(process_id, config.idle_gap_s))
+        lifecycle = Lifecycle(recorder.facts, registry, sessions, keeps_params=gate.enforcing)
+        exporter = _exporter(origin, env, warn)
+        return cls(recorder, gate, lifecycle, stdio.caller, origin.network_transport, exporter)
 
-    def record(
-        self, operation: Operation, caller: Caller | None, exported: bool, link: TraceContext | None = None
-    ) -> tuple[Shared, Row]:
-        """Records a finished operation, and exports it where the process's own provider does not."""
+    def record(self, call: Call, exported: bool, link: TraceContext | None = None) -> tuple[Shared, Row]:
+        """Records an ended call, and exports it unless the process's own provider does."""
+        caller = call.caller
         columns: Row | None = None
-        if caller is None:
-            session = self._stdio.of(operation, (operation.protocol_version or _MODERN) < _MODERN)
-            extra = self._on_a_pipe
-        else:
-            session = self._remote.of(operation, caller)
-            extra = self._on_a_pipe if caller.transport == "stdio" else self._on_a_network
-            if caller.user_agent is not None:
-                columns = {"user_agent": caller.user_agent}
+        extra = self._on_a_pipe if caller.transport == "stdio" else self._on_a_network
+        if caller.user_agent is not None:
+            columns = {"user_agent": caller.user_agent}
         if link is not None:
             columns = columns or {}
             columns["links"] = orjson.dumps([{"trace_id": link.trace_id, "span_id": link.span_id}]).decode()
-        shared, own = self._observer.end(operation, session, extra, columns)
+        shared, own = self.gate.record(call, extra, columns)
         if self._exporter is not None and not exported:
             self._exporter.export({**shared.columns, **own})
         return shared, own
 
     def _unlike(self, network: str) -> Extra | None:
-        """What tells a transport that is not that of the first call."""
-        return None if network == self._recorder.network_transport else {semconv.NETWORK_TRANSPORT: network}
+        """The attribute of a transport that is not that of the first call."""
+        return None if network == self._network else {semconv.NETWORK_TRANSPORT: network}
 
     def close(self) -> None:
-        self._recording.close()
+        self._recorder.close()
         if self._exporter is not None:
             self._exporter.session_ended(time.monotonic() - self._started_s)
             self._exporter.close()
@@ -109,13 +130,13 @@ def _command() -> list[str]:
     return list(sys.orig_argv) or ["python"]
 
 
-def _exporter(recorder: Recorder, env: Mapping[str, str], warn: Warn) -> Exporter | None:
+def _exporter(origin: Origin, env: Mapping[str, str], warn: Warn) -> Exporter | None:
     if tracing.has_provider():
         return None
     interval_s = sys.getswitchinterval()
     try:
         return exporter_from_environment(
-            env, service_name=recorder.service_name, instance_id=recorder.instance_id, warn=warn
+            env, service_name=origin.service_name, instance_id=origin.instance_id, warn=warn
         )
     except Exception as error:  # a broken package of somebody else
         warn(f"nothing is exported: {type(error).__name__}: {error}")

@@ -13,7 +13,7 @@ from mcpobs.instrument import fastmcp, http, mcp_v1, mcp_v2
 from mcpobs.instrument.ending import Ending
 from mcpobs.instrument.front import Front
 from mcpobs.instrument.imports import Imports
-from mcpobs.instrument.warning import warn
+from mcpobs.stderr import warn
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mcpobs import __version__, semconv
+from mcpobs.gate.row import Row, Shared
 from mcpobs.instrument.carried import Carried, extracted
 from mcpobs.instrument.onlookers import Onlookers
 from mcpobs.protocol.operation import Operation, TraceContext
-from mcpobs.row import Row, Shared
 
 if TYPE_CHECKING:
     from mcpobs.instrument.light import LightSpans

@@ -7,7 +7,7 @@ operations, one after the other, has a trace a conversation: each of its traces 
 is said to be by whoever verified it, else the peer; what has neither keeps its trace, for it could be anybody. The id
 of a verified caller's session includes the caller, as in `protocol/naming.py`.
 
-`protocol/remote.py` is the same rule where operations are seen one at a time. This one sees a batch, whatever its
+`sessions/remote.py` is the same rule where operations are seen one at a time. This one sees a batch, whatever its
 order, and what the table holds around it. Never alters what is in the table.
 """
 

@@ -34,7 +34,7 @@ class Tier(NamedTuple):
     output: int
 
 
-def resolved(book: Book, folder: Path, warn: Callable[[str], None]) -> Book:
+def resolved(book: Book, folder: Path, warn: Callable[[str], None], env: Mapping[str, str] = os.environ) -> Book:
     """The book with the prices of its models. Where one is not to be had its tokens stay unpriced, which is said."""
     wanted = book.models
     if not wanted:
@@ -44,7 +44,7 @@ def resolved(book: Book, folder: Path, warn: Callable[[str], None]) -> Book:
     if missing:
         why = "genai-prices does not know it"
         try:
-            found |= _asked(missing)
+            found |= _asked(missing, env)
             _keep(folder, found)
         except LookupError as error:
             why = str(error)
@@ -131,7 +131,7 @@ def _hint() -> str:
     return f"{in_place}, or {add_extra(EXTRA)}"
 
 
-def _asked(models: Sequence[str]) -> dict[str, int | None]:
+def _asked(models: Sequence[str], env: Mapping[str, str]) -> dict[str, int | None]:
     """The input prices of models, asked in a process of its own. Raises LookupError with the reason."""
     if not installed():
         raise LookupError(f"{PACKAGE} is not installed")
@@ -140,7 +140,7 @@ def _asked(models: Sequence[str]) -> dict[str, int | None]:
     try:
         answer = subprocess.run(
             interpreter.command("mcpobs.prices.models", *models),
-            env=interpreter.environment(os.environ),
+            env=interpreter.environment(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             cwd="/",

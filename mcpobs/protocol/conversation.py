@@ -3,174 +3,193 @@ never raises, for any bytes."""
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
-from mcpobs.protocol.declared import MAX_TOOLS, declared_by_arguments, declared_by_schema
+from mcpobs.protocol.call import Call, Response
 from mcpobs.protocol.decode import decode
-from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.flight import Flight
-from mcpobs.protocol.ids import Key, id_key, id_text
-from mcpobs.protocol.known import Known
-from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, conversation_of, peer_of, version_of
-from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
-from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation, of_error, of_result
-from mcpobs.protocol.target import target_of
-from mcpobs.protocol.text import bounded
-from mcpobs.protocol.trace import parse_traceparent
+from mcpobs.protocol.ids import Key, id_key
+from mcpobs.protocol.lifecycle import Lifecycle, Request
+from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
+from mcpobs.protocol.operation import Peer, Sender, Stamp, TraceContext
+from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation
+from mcpobs.protocol.pending import PendingRequests
+from mcpobs.protocol.session import Caller
 
 MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
 _ENVELOPE_BYTES = len('{"jsonrpc":"2.0","id":,"":}')
-_TELLING = frozenset({"initialize", "tools/list", "prompts/list"})  # their results tell of the server
-_WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})
+_OK = Verdict("ok")
+
+Kind = Literal["request", "notification", "response", "unmatched", "unreadable"]
+
+
+class Message(NamedTuple):
+    """What one message meant to the conversation. `ended` are the calls that it ended, in order; a notification and
+    a response are the last of theirs. `response` is what a paired response holds."""
+
+    kind: Kind
+    call: Call | None
+    ended: list[Call]
+    response: Response | None = None
+
+
+_UNREADABLE = Message("unreadable", None, [])
+_UNMATCHED = Message("unmatched", None, [])
 
 
 class Conversation:
     """One connection. Each side numbers its requests for itself.
 
-    A request without `jsonrpc` is taken as one, for lenient servers answer it; a notification without it is not,
-    for a server that logs JSON lines to its stdout would seem to send them.
+    A request without `jsonrpc` is taken as one, because lenient servers answer it. A notification without it is not:
+    a server that logs JSON lines to its stdout would seem to send them.
+
+    `caller` is who sends the client's frames; a front over a network sets it before it feeds one.
     """
 
-    def __init__(self, facts: Facts, known: Known | None = None) -> None:
-        self._known = known or Known()
-        self.client = self._known.peer(None, None)
-        self.server = self._known.server
+    def __init__(self, lifecycle: Lifecycle, caller: Caller) -> None:
+        self.caller = caller
+        self._lifecycle = lifecycle
+        self._registry = lifecycle.registry
+        self.client = self._registry.peer(None, None)
+        self.server = self._registry.server
         self.protocol_version: str | None = None
         self.legacy: bool | None = None
         self.unparsed = 0
         self.unmatched = 0
-        self._facts = facts
-        self._flights: dict[Sender, Flight] = {"client": Flight(), "server": Flight()}
+        self._pending: dict[Sender, PendingRequests] = {"client": PendingRequests(), "server": PendingRequests()}
 
     @property
     def in_flight(self) -> int:
-        return len(self._flights["client"]) + len(self._flights["server"])
+        return len(self._pending["client"]) + len(self._pending["server"])
 
-    def feed(self, sender: Sender, frame: bytes, stamp: Stamp, span: TraceContext | None = None) -> list[Operation]:
-        """Takes a frame and returns the operations that it finished, in order.
+    def feed(self, sender: Sender, frame: bytes, stamp: Stamp, span: TraceContext | None = None) -> list[Call]:
+        """Takes a frame and returns the calls that it ended, in order.
 
-        `span` is what the operation that the frame starts is to be recorded as, where that was settled before;
-        it is one span, so no element of a batch gets it.
+        `span` is the span of the operation that the frame starts, if its ids are settled already. It is one span, so
+        no element of a batch gets it.
         """
         message = decode(frame)
-        done: list[Operation] = []
         if isinstance(message, dict):
-            self._message(sender, message, stamp, span, len(frame), done)
-        elif isinstance(message, list) and message:
+            return self.read(sender, message, stamp, span, len(frame)).ended
+        ended: list[Call] = []
+        if isinstance(message, list) and message:
             self.unparsed += max(0, len(message) - MAX_BATCH)
             for element in message[:MAX_BATCH]:
-                if isinstance(element, dict):
-                    self._message(sender, element, stamp, None, None, done)
-                else:
-                    self.unparsed += 1
+                ended += self.read(sender, element, stamp).ended
         else:
             self.unparsed += 1
-        return done
+        return ended
 
-    def close(self, stamp: Stamp, error_type: str) -> list[Operation]:
+    def read(
+        self,
+        sender: Sender,
+        message: object,
+        stamp: Stamp,
+        span: TraceContext | None = None,
+        frame_bytes: int | None = None,
+    ) -> Message:
+        """Takes one message, decoded. `frame_bytes` is the size of its frame, if it is all of that."""
+        if isinstance(message, dict):
+            method = message.get("method")
+            if isinstance(method, str):
+                if "id" in message:
+                    return self._request(sender, method, message, stamp, span)
+                if "jsonrpc" in message:
+                    return self._notification(sender, method, message.get("params"), stamp, span)
+            elif method is None and ("result" in message or "error" in message or "id" in message):
+                return self._response(sender, message, stamp, frame_bytes)
+        self.unparsed += 1
+        return _UNREADABLE
+
+    def end(self, call: Call, stamp: Stamp, verdict: Verdict) -> None:
+        """Ends a call that waits for its response: a front answered it, or gave it up."""
+        if call.key is not None:
+            self._pending[call.operation.sender].discard(call.key, call)
+        self._end(call, stamp, verdict)
+
+    def close(self, stamp: Stamp, error_type: str) -> list[Call]:
         """Ends what is still in flight as unfinished, in the order of its requests."""
-        left = [operation for flight in self._flights.values() for operation in flight.clear()]
+        left = [call for pending in self._pending.values() for call in pending.clear()]
         return self._end_each(left, stamp, Verdict("unfinished", error_type))
 
-    def end_those(self, since: int, before: int, stamp: Stamp, verdict: Verdict) -> list[Operation]:
-        """Ends what is in flight and has its place from `since` to `before`, in the order of its requests."""
+    def end_those(self, since: int, before: int, stamp: Stamp, verdict: Verdict) -> list[Call]:
+        """Ends what is in flight with a sequence from `since` to `before`, in the order of its requests."""
         left = [
-            operation
-            for flight in self._flights.values()
-            for operation in flight.remove(lambda place: since <= place < before)
+            call
+            for pending in self._pending.values()
+            for call in pending.remove(lambda sequence: since <= sequence < before)
         ]
         return self._end_each(left, stamp, verdict)
 
-    def _end_each(self, left: list[Operation], stamp: Stamp, verdict: Verdict) -> list[Operation]:
-        left.sort(key=lambda operation: operation.sequence)
-        for operation in left:
-            self._end(operation, stamp, verdict)
+    def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
+        left.sort(key=lambda call: call.operation.sequence)
+        for call in left:
+            self._end(call, stamp, verdict)
         return left
 
-    def _message(
-        self,
-        sender: Sender,
-        message: dict[str, object],
-        stamp: Stamp,
-        span: TraceContext | None,
-        frame_bytes: int | None,
-        done: list[Operation],
-    ) -> None:
-        method = message.get("method")
-        if isinstance(method, str):
-            if "id" in message:
-                self._request(sender, method, message, stamp, span, done)
-            elif "jsonrpc" in message:
-                self._notification(sender, method, message.get("params"), stamp, span, done)
-            else:
-                self.unparsed += 1
-        elif method is None and ("result" in message or "error" in message or "id" in message):
-            self._response(sender, message, stamp, frame_bytes, done)
-        else:
-            self.unparsed += 1
-
     def _request(
-        self,
-        sender: Sender,
-        method: str,
-        message: dict[str, object],
-        stamp: Stamp,
-        span: TraceContext | None,
-        done: list[Operation],
-    ) -> None:
-        key = id_key(message["id"])
+        self, sender: Sender, method: str, message: dict[str, object], stamp: Stamp, span: TraceContext | None
+    ) -> Message:
+        request_id = message["id"]
+        key = id_key(request_id)
         if key is None:
             self.unparsed += 1
-            return
+            return _UNREADABLE
         params = message.get("params")
-        operation = self._begin(sender, method, params, stamp, span)
-        operation.request_id = id_text(message["id"])
+        call = self._begin(sender, method, params, request_id, stamp, span)
+        call.key = key
         token = None
         if isinstance(params, dict):
-            if method in _WITH_ARGUMENTS:
-                self._take_arguments(operation, params)
-            elif method == "initialize" and sender == "client":
-                self._introduce(operation, params)
             meta = params.get("_meta")
             token = id_key(meta.get("progressToken")) if isinstance(meta, dict) else None
-        elif method == "initialize" and sender == "client":
-            self.legacy = True
-        dropped = self._flights[sender].add(key, operation, token)
-        if dropped is not None:
-            done.append(self._end(dropped, stamp, Verdict("unfinished", OTHER)))
+        dropped = self._pending[sender].add(key, call, token)
+        if dropped is None:
+            return Message("request", call, [])
+        self._end(dropped, stamp, Verdict("unfinished", OTHER))
+        return Message("request", call, [dropped])
 
     def _notification(
-        self,
-        sender: Sender,
-        method: str,
-        params: object,
-        stamp: Stamp,
-        span: TraceContext | None,
-        done: list[Operation],
-    ) -> None:
-        operation = self._begin(sender, method, params, stamp, span)
+        self, sender: Sender, method: str, params: object, stamp: Stamp, span: TraceContext | None
+    ) -> Message:
+        call = self._begin(sender, method, params, None, stamp, span)
+        ended: list[Call] = []
         if isinstance(params, dict):
             if method == "notifications/progress":
                 self._progress(sender, params)
             elif method == "notifications/cancelled":
-                self._cancel(sender, params, stamp, done)
-        done.append(self._end(operation, stamp, Verdict("ok")))
+                ended = self._cancel(sender, params, stamp)
+        self._end(call, stamp, _OK)
+        ended.append(call)
+        return Message("notification", call, ended)
 
-    def _begin(self, sender: Sender, method: str, params: object, stamp: Stamp, span: TraceContext | None) -> Operation:
-        operation = Operation(self._known.next_place(), sender, bounded(method), stamp)
-        operation.span = span
-        if isinstance(params, dict):
-            operation.tool, operation.prompt, operation.resource_scheme = target_of(method, params)
-            meta = params.get("_meta")
-            if isinstance(meta, dict):
-                if "traceparent" in meta:
-                    operation.parent = parse_traceparent(meta["traceparent"])
-                operation.conversation_id = conversation_of(meta)
-                if sender == "client" and PROTOCOL_VERSION in meta:
+    def _begin(
+        self,
+        sender: Sender,
+        method: str,
+        params: object,
+        request_id: object,
+        stamp: Stamp,
+        span: TraceContext | None,
+    ) -> Call:
+        if sender == "client":
+            if isinstance(params, dict):
+                meta = params.get("_meta")
+                if isinstance(meta, dict) and PROTOCOL_VERSION in meta:
                     self._read_modern(meta)
-        operation.client, operation.server = self.client, self.server
-        operation.protocol_version = self.protocol_version
-        return operation
+            if method == "initialize" and request_id is not None:
+                self._introduce(params)
+        request = Request(
+            sender,
+            method,
+            params,
+            request_id,
+            self.protocol_version,
+            self.client,
+            self.server,
+            bool(self.legacy),
+            span,
+        )
+        return self._lifecycle.begin(request, self.caller, stamp)
 
     def _read_modern(self, meta: dict[str, object]) -> None:
         """2026-07-28: each request says for itself who asks, and in which version."""
@@ -181,124 +200,104 @@ class Conversation:
         self.protocol_version = version
         self.client = self._renewed(self.client, meta.get(CLIENT_INFO))
 
-    def _introduce(self, operation: Operation, params: dict[str, object]) -> None:
+    def _introduce(self, params: object) -> None:
         """Until 2025-11-25: the connection begins with `initialize`."""
         self.legacy = True
-        self.client = operation.client = self._renewed(self.client, params.get("clientInfo"))
-        self.protocol_version = operation.protocol_version = version_of(params.get("protocolVersion"))
-
-    def _take_arguments(self, operation: Operation, params: dict[str, object]) -> None:
-        name = params.get("name")
-        declarations = self._known.tools if operation.method == "tools/call" else self._known.prompts
-        declared = declarations.of(name) if isinstance(name, str) else None
-        operation.arguments, operation.arguments_features = self._facts.arguments(params.get("arguments", {}), declared)
+        if isinstance(params, dict):
+            self.client = self._renewed(self.client, params.get("clientInfo"))
+            self.protocol_version = version_of(params.get("protocolVersion"))
 
     def _progress(self, sender: Sender, params: dict[str, object]) -> None:
         token = id_key(params.get("progressToken"))
-        operation = self._flights[_other(sender)].progressed(token) if token is not None else None
-        if operation is not None:
-            operation.progress += 1
+        call = self._pending[_other(sender)].progressed(token) if token is not None else None
+        if call is not None:
+            call.operation.progress += 1
 
-    def _cancel(self, sender: Sender, params: dict[str, object], stamp: Stamp, done: list[Operation]) -> None:
+    def _cancel(self, sender: Sender, params: dict[str, object], stamp: Stamp) -> list[Call]:
         key = id_key(params.get("requestId"))
         if key is None:
-            return
-        operation = self._flights[sender].give_up(key)
-        if operation is None and sender == "server":  # its own requests come first: both may use the id
-            operation = self._torn_down(key)
-        if operation is not None:
-            operation.cancelled_by = sender
-            done.append(self._end(operation, stamp, of_cancellation(params.get("reason"))))
+            return []
+        call = self._pending[sender].give_up(key)
+        if call is None and sender == "server":  # its own requests come first: both may use the id
+            call = self._torn_down(key)
+        if call is None:
+            return []
+        call.operation.cancelled_by = sender
+        self._end(call, stamp, of_cancellation(params.get("reason")))
+        return [call]
 
-    def _torn_down(self, key: Key) -> Operation | None:
+    def _torn_down(self, key: Key) -> Call | None:
         """A server ends the client's `subscriptions/listen` so, and nothing else (2026-07-28, Subscriptions)."""
-        flight = self._flights["client"]
-        operation = flight.find(key)
-        return flight.give_up(key) if operation is not None and operation.method == "subscriptions/listen" else None
+        pending = self._pending["client"]
+        call = pending.find(key)
+        return pending.give_up(key) if call is not None and call.operation.method == "subscriptions/listen" else None
 
-    def _response(
-        self,
-        sender: Sender,
-        message: dict[str, object],
-        stamp: Stamp,
-        frame_bytes: int | None,
-        done: list[Operation],
-    ) -> None:
-        asked_by = _other(sender)
-        flight = self._flights[asked_by]
+    def _response(self, sender: Sender, message: dict[str, object], stamp: Stamp, frame_bytes: int | None) -> Message:
+        pending = self._pending[_other(sender)]
         key = id_key(message.get("id"))
-        operation = flight.take(key) if key is not None else None
-        if operation is None:
-            if key is None or not flight.is_late(key):
+        found = pending.find(key) if key is not None else None
+        if found is not None and found.held:  # the receiver has not seen it, and cannot have answered it
+            found = None
+        if key is None or found is None:
+            if key is None or not pending.is_late(key):
                 self.unmatched += 1
-            return
+            return _UNMATCHED
+        pending.take(key)
         error = message.get("error")
+        response = None
         if error is not None:
-            size = _value_bytes(frame_bytes, message["id"], "error")
-            operation.result = self._facts.error(error, size)
-            verdict = of_error(error, asked_by)
+            verdict = self._lifecycle.refuse(found, error, _value_bytes(frame_bytes, message["id"], "error"))
+            response = Response(error=error)
         elif "result" in message:
             result = message["result"]
-            verdict = of_result(operation.method, result)
-            self._take_result(operation, verdict, result, _value_bytes(frame_bytes, message["id"], "result"))
+            verdict = self._lifecycle.succeed(found, result, _value_bytes(frame_bytes, message["id"], "result"))
+            self._learn(found, result)
+            response = Response(result)
         else:
             verdict = MALFORMED
-        done.append(self._end(operation, stamp, verdict))
+        self._end(found, stamp, verdict)
+        return Message("response", found, [found], response)
 
-    def _take_result(self, operation: Operation, verdict: Verdict, result: object, size_bytes: int | None) -> None:
-        operation.result, items, empty = self._facts.result(result, size_bytes)
-        if verdict.outcome in ("ok", "tool_error"):
-            operation.result_items, operation.result_empty = items, empty
-            operation.measured = self._facts.measured(operation.tool, result)
-        if isinstance(result, dict) and operation.sender == "client":
-            if "_meta" in result:
-                self._learn_name(result["_meta"])
-            if operation.method in _TELLING:
-                self._learn(operation, result)
-
-    def _learn_name(self, meta: object) -> None:
-        """2026-07-28: each result says for itself who answers."""
-        if isinstance(meta, dict) and SERVER_INFO in meta:
+    def _learn(self, call: Call, result: object) -> None:
+        """Takes what a result says of the server itself."""
+        operation = call.operation
+        if not isinstance(result, dict) or operation.sender != "client":
+            return
+        meta = result.get("_meta")
+        if isinstance(meta, dict) and SERVER_INFO in meta:  # 2026-07-28: each result says who answers
             self._server_is(meta[SERVER_INFO])
-
-    def _learn(self, operation: Operation, result: dict[str, object]) -> None:
-        """What the server says of itself and of its tools."""
-        match operation.method:
-            case "initialize":
-                self._server_is(result.get("serverInfo"))
-                self.protocol_version = version_of(result.get("protocolVersion")) or self.protocol_version
-                operation.protocol_version = self.protocol_version
-            case "tools/list":
-                for tool in _objects(result.get("tools")):
-                    self._known.tools.learn(tool.get("name"), partial(declared_by_schema, tool.get("inputSchema")))
-            case "prompts/list":
-                for prompt in _objects(result.get("prompts")):
-                    self._known.prompts.learn(
-                        prompt.get("name"), partial(declared_by_arguments, prompt.get("arguments"))
-                    )
+        if operation.method == "initialize":
+            self._server_is(result.get("serverInfo"))
+            self.protocol_version = version_of(result.get("protocolVersion")) or self.protocol_version
+            operation.protocol_version = self.protocol_version
 
     def _server_is(self, info: object) -> None:
-        self.server = self._known.server = self._renewed(self.server, info)
+        self.server = self._registry.server = self._renewed(self.server, info)
 
     def _renewed(self, known: Peer, info: object) -> Peer:
-        """The peer as it now says it is; what was known where it says nothing."""
+        """The peer as it now names itself; the known one if it names nothing."""
         found = peer_of(info)
-        return known if found is None or found == known else self._known.peer(found.name, found.version)
+        return known if found is None or found == known else self._registry.peer(found.name, found.version)
 
-    def _end(self, operation: Operation, stamp: Stamp, verdict: Verdict) -> Operation:
-        operation.outcome, operation.error_type, operation.status_code = verdict
-        operation.duration_ns = max(0, stamp.mono_ns - operation.start.mono_ns)
-        operation.server = self.server
-        return operation
+    def _end(self, call: Call, stamp: Stamp, verdict: Verdict) -> None:
+        call.operation.server = self.server
+        call.caller = _joined(call.caller, self.caller)
+        self._lifecycle.end(call, stamp.mono_ns, verdict)
+
+
+def _joined(began: Caller, now: Caller) -> Caller:
+    """Who began a call, in the session that the server has named since."""
+    if began is now or (
+        began.protocol_session == now.protocol_session
+        and began.minted == now.minted
+        and began.sse_endpoint == now.sse_endpoint
+    ):
+        return began
+    return replace(began, protocol_session=now.protocol_session, minted=now.minted, sse_endpoint=now.sse_endpoint)
 
 
 def _other(sender: Sender) -> Sender:
     return "server" if sender == "client" else "client"
-
-
-def _objects(value: object) -> list[dict[str, object]]:
-    listed = value[:MAX_TOOLS] if isinstance(value, list) else []
-    return [item for item in listed if isinstance(item, dict)]
 
 
 def _value_bytes(frame_bytes: int | None, request_id: object, member: str) -> int | None:

@@ -1,22 +1,10 @@
-"""Which session an operation belongs to, and who may be held to account for it. Pure; one object a connection.
-
-On stdio the connection is the process that the client started. Before 2026-07-28 that is the session by the
-specification (one `initialize`); since then the process "is not a conversation or session", so it is only the
-best bound that is left where the caller sends no conversation id.
-
-The caller's trace id is kept as a candidate and not used as a session here: a client that starts a new trace for
-every call would make every call a session of its own.
-"""
+"""Who calls, and in which session: facts that a front and `sessions/` state. Decides nothing."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from mcpobs.protocol.operation import Operation
 from mcpobs.semconv import Confidence, SessionSource, Transport
-
-MAX_CONVERSATIONS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,49 +38,32 @@ class Session:
     transport: Transport | None = None  # where it is not that of all that the process records
 
 
-class StdioSessions:
-    """The sessions of one stdio process. `process_id` is random and names the process for good."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What a front knows of who sent a request, besides what the request says."""
 
-    def __init__(self, process_id: str, start_unix_nano: int) -> None:
-        self._process_id = process_id
-        self._start_unix_nano = start_unix_nano
-        self._process = {legacy: self._of_process("high" if legacy else "medium") for legacy in (True, False)}
-        self._conversations: dict[str, Session] = {}
+    connection: str  # names the transport connection for good; on stdio the process
+    transport: Transport
+    peer: str | None = None  # the client's address
+    user_agent: str | None = None
+    protocol_session: str | None = None  # digest of the Mcp-Session-Id: naming.session_digest
+    minted: bool = False  # the server was seen to give out that id
+    sse_endpoint: str | None = None  # digest of the endpoint's session id
+    trace: str | None = None  # of the HTTP request, where the message itself names none
+    identity: Identity = NOBODY
 
     @property
-    def process_session(self) -> Session:
-        """The session of what belongs to no operation."""
-        return self._process[False]
+    def enforcement(self) -> tuple[str, SessionSource]:
+        """Who is held to account: nothing that the caller can choose. An id that the server did not give out is
+        the caller's own choice."""
+        if self.identity.principal is not None:
+            return f"principal:{self.identity.principal}", "principal"
+        if self.transport == "stdio":
+            return f"process:{self.connection}", "stdio_process"
+        key = f"connection:{self.peer or self.connection}"
+        return (f"{key}/{self.protocol_session}" if self.minted and self.protocol_session else key), "connection"
 
-    def of(self, operation: Operation, legacy: bool | None) -> Session:
-        """The session of an operation; `legacy` is whether the connection began with `initialize`."""
-        if operation.conversation_id is not None:
-            return self._conversation(operation.conversation_id, operation.start.unix_nano)
-        return self._process[bool(legacy)]
-
-    def _of_process(self, confidence: Confidence) -> Session:
-        return Session(
-            id=self._process_id,
-            start_unix_nano=self._start_unix_nano,
-            source="stdio_process",
-            confidence=confidence,
-            enforcement_key=f"process:{self._process_id}",
-            enforcement_source="stdio_process",
-        )
-
-    def _conversation(self, conversation_id: str, now_unix_nano: int) -> Session:
-        found = self._conversations.get(conversation_id)
-        if found is None:
-            found = Session(
-                id=conversation_id,
-                start_unix_nano=now_unix_nano,
-                source="conversation",
-                confidence="medium",  # the caller chose the name, and nobody verified the caller
-                enforcement_key=f"process:{self._process_id}",
-                enforcement_source="stdio_process",
-                candidates=json.dumps({"conversation": conversation_id, "stdio_process": self._process_id}),
-            )
-            while len(self._conversations) >= MAX_CONVERSATIONS:  # a caller can name as many as it likes
-                del self._conversations[next(iter(self._conversations))]
-            self._conversations[conversation_id] = found
-        return found
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """Whose sessions are kept together: who is held to account, and the tenant."""
+        return self.enforcement[0], self.identity.tenant

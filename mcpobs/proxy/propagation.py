@@ -15,6 +15,7 @@ from mcpobs.protocol.operation import TraceContext
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
 from mcpobs.proxy.tap import Tap
+from mcpobs.stderr import Faults
 
 MAX_FRAME_BYTES = 16 << 20  # a larger one is passed on as it comes, without our span
 
@@ -22,8 +23,9 @@ MAX_FRAME_BYTES = 16 << 20  # a larger one is passed on as it comes, without our
 class Propagation:
     """Rewrites the client's frames, one line at a time; half a line waits for its other half."""
 
-    def __init__(self, tap: Tap) -> None:
+    def __init__(self, tap: Tap, faults: Faults) -> None:
         self._tap = tap
+        self._faults = faults
         self._half = bytearray()
         self._passing = False  # in the middle of a line that is too long to be held
 
@@ -58,7 +60,7 @@ class Propagation:
         try:
             span, rewritten = _with_our_span(line)
         except Exception as error:  # our fault: the frame goes on as it came
-            self._tap.report(error)
+            self._faults.report(error)
             span, rewritten = None, line
         self._tap.note(line, span)
         return rewritten

@@ -8,23 +8,28 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from mcpobs import semconv
+from mcpobs.gate.gate import Gate
+from mcpobs.gate.recorder import LakeRecorder
+from mcpobs.gate.row import Origin
 from mcpobs.protocol.conversation import Conversation
-from mcpobs.protocol.session import StdioSessions
+from mcpobs.protocol.lifecycle import Lifecycle
+from mcpobs.protocol.registry import Registry
 from mcpobs.proxy.child import Exit
 from mcpobs.proxy.propagation import Propagation
 from mcpobs.proxy.tap import Tap
-from mcpobs.recording import Recording, Warn
-from mcpobs.row import Recorder
 from mcpobs.service import service_name
+from mcpobs.sessions.stdio import StdioSessions
+from mcpobs.settings import read_config
+from mcpobs.stderr import Faults, Warn
 
 
 class StdioRecording:
     """One wrapped connection: `tap` sees the bytes; `close` ends it."""
 
-    def __init__(self, recording: Recording, tap: Tap, propagate: bool) -> None:
-        self._recording = recording
+    def __init__(self, recorder: LakeRecorder, tap: Tap, propagation: Propagation | None) -> None:
+        self._recorder = recorder
         self.tap = tap
-        self.propagation = Propagation(tap) if propagate else None
+        self.propagation = propagation
 
     @classmethod
     def open(
@@ -38,7 +43,7 @@ class StdioRecording:
         env: Mapping[str, str] = os.environ,
     ) -> StdioRecording:
         process_id = os.urandom(8).hex()
-        recorder = Recorder(
+        origin = Origin(
             service_name=service_name(command, name, env),
             instance_id=process_id,
             transport="stdio",
@@ -46,9 +51,14 @@ class StdioRecording:
             front="proxy/stdio",
         )
         sessions = StdioSessions(process_id, time.time_ns())
-        recording = Recording.open(recorder, sessions.process_session, lake=lake, warn=warn, env=env)
-        tap = Tap(Conversation(recording.facts), sessions, recording.observer, warn)
-        return cls(recording, tap, propagate)
+        recorder = LakeRecorder.open(
+            origin, sessions.process_session, lake=lake, config=read_config(env, warn), warn=warn, env=env
+        )
+        gate = Gate(recorder, warn=warn)
+        lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_params=gate.enforcing)
+        faults = Faults("a frame could not be observed", "the server goes on", warn)
+        tap = Tap(Conversation(lifecycle, sessions.caller), gate, faults)
+        return cls(recorder, tap, Propagation(tap, faults) if propagate else None)
 
     def close(self, ended: Exit, sent: Collection[int], client_left: bool) -> None:
         """Records what the server left unfinished, and ends the recording.
@@ -61,4 +71,4 @@ class StdioRecording:
             extra[semconv.SERVER_EXIT_SIGNAL] = ended.signal_name
         as_wished = (ended.code == 0 and client_left) or ended.signal in sent
         self.tap.close("client_disconnect" if as_wished else "server_exit", extra)
-        self._recording.close()
+        self._recorder.close()

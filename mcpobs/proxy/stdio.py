@@ -8,21 +8,18 @@ same.
 from __future__ import annotations
 
 import gc
-import os
-import select
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from mcpobs.proxy import child as process
 from mcpobs.proxy import relay
-from mcpobs.terminal import warning
+from mcpobs.stderr import warn
 
 if TYPE_CHECKING:
     from mcpobs.proxy.recording import StdioRecording
 
 LINGER_S = 1.0  # a process that the server left behind may still hold its stdout
-WARN_MS = 100
 
 
 class InstrumentOptions(NamedTuple):
@@ -32,18 +29,6 @@ class InstrumentOptions(NamedTuple):
     lake: str | None = None
     name: str | None = None
     propagate: bool = False
-
-
-def warn(message: str) -> None:
-    """One line on stderr, which is shared with the server: written at once, so that lines do not mix. Dropped where
-    nobody reads stderr: the calls must not wait for that."""
-    poll = select.poll()
-    try:
-        poll.register(2, select.POLLOUT)
-        if poll.poll(WARN_MS):
-            os.write(2, warning(message).encode(errors="replace"))
-    except OSError:
-        pass
 
 
 def instrument(options: InstrumentOptions) -> NoReturn:

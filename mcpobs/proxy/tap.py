@@ -7,20 +7,17 @@ for the end, which the relay's thread does not wait for; it is never held while 
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from threading import Lock
 
-from mcpobs.observer import Observer
+from mcpobs.gate.gate import Gate
+from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
+from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.lines import Lines
-from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
-from mcpobs.protocol.session import StdioSessions
-
-
-def now() -> Stamp:
-    return Stamp(time.time_ns(), time.monotonic_ns())
+from mcpobs.protocol.operation import Sender, Stamp, TraceContext
+from mcpobs.stderr import Faults
 
 
 class Tap:
@@ -29,18 +26,15 @@ class Tap:
     def __init__(
         self,
         conversation: Conversation,
-        sessions: StdioSessions,
-        observer: Observer,
-        warn: Callable[[str], None],
+        gate: Gate,
+        faults: Faults,
     ) -> None:
         self._conversation = conversation
-        self._sessions = sessions
-        self._observer = observer
-        self._warn = warn
+        self._gate = gate
+        self._faults = faults
         self._noted: deque[tuple[bytes, Stamp, TraceContext | None]] = deque()
         self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines()}
         self._lock = Lock()
-        self._failed = False
 
     def note(self, chunk: bytes, span: TraceContext | None = None) -> bytes:
         """Keeps a chunk from the client for `catch_up`, and gives it back. Must be called before it is passed on.
@@ -66,8 +60,8 @@ class Tap:
         """Records what is still in flight as unfinished."""
         with self._lock:
             self._parse_noted()
-            for operation in self._conversation.close(now(), error_type):
-                self._end(operation, extra)
+            for call in self._conversation.close(now(), error_type):
+                self._record(call, extra)
 
     def _parse_noted(self) -> None:
         while self._noted:
@@ -77,25 +71,15 @@ class Tap:
     def _parse(self, sender: Sender, chunk: bytes, stamp: Stamp, span: TraceContext | None = None) -> None:
         for frame in self._lines[sender].feed(chunk):
             try:
-                finished = self._conversation.feed(sender, frame, stamp, span)
+                ended = self._conversation.feed(sender, frame, stamp, span)
             except Exception as error:  # our fault: the call goes on
-                self.report(error)
+                self._faults.report(error)
                 continue
-            for operation in finished:
-                self._end(operation, None)
+            for call in ended:
+                self._record(call, None)
 
-    def _end(self, operation: Operation, extra: Mapping[str, str | int] | None) -> None:
+    def _record(self, call: Call, extra: Mapping[str, str | int] | None) -> None:
         try:
-            self._observer.end(operation, self._sessions.of(operation, self._conversation.legacy), extra)
+            self._gate.record(call, extra)
         except Exception as error:
-            self.report(error)
-
-    def report(self, error: Exception) -> None:
-        """Says once that something of ours broke. The message may quote content, so only its class is told."""
-        if not self._failed:
-            self._failed = True
-            frame = error.__traceback__
-            while frame is not None and frame.tb_next is not None:
-                frame = frame.tb_next
-            where = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-            self._warn(f"a frame could not be observed ({type(error).__name__} at {where}); the server goes on")
+            self._faults.report(error)

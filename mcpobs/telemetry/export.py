@@ -6,9 +6,10 @@ and 30 MiB.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
+from mcpobs.stderr import Warn, say
 from mcpobs.telemetry.spool import Row
 from mcpobs.telemetry.targets import targets
 
@@ -27,15 +28,18 @@ class Exporter(Protocol):
 
 
 def exporter_from_environment(
-    env: Mapping[str, str], *, service_name: str, instance_id: str, warn: Callable[[str], None]
+    env: Mapping[str, str], *, service_name: str, instance_id: str, warn: Warn, say: Warn = say
 ) -> Exporter | None:
     """An exporter where OTLP is configured, else None.
 
-    `env` must be the process's environment, which the SDK reads too. `warn` is called from other threads as well.
+    `env` must be the process's environment, which the SDK reads too. `warn` is called from other
+    threads as well, `say` with the summary at the end.
     """
     found = targets(env, warn)
     if not found:
         return None
     from mcpobs.telemetry.otlp import OtlpExporter, batching
 
-    return OtlpExporter(found, batching(env, warn), service_name=service_name, instance_id=instance_id, warn=warn)
+    return OtlpExporter(
+        found, batching(env, warn), service_name=service_name, instance_id=instance_id, warn=warn, say=say
+    )

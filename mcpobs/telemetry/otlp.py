@@ -67,11 +67,18 @@ class OtlpExporter:
     """The Exporter for the given targets."""
 
     def __init__(
-        self, targets: Sequence[Target], batching: Batching, *, service_name: str, instance_id: str, warn: Warn
+        self,
+        targets: Sequence[Target],
+        batching: Batching,
+        *,
+        service_name: str,
+        instance_id: str,
+        warn: Warn,
+        say: Warn,
     ) -> None:
         own_the_logs(warn)
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH_S))
-        self._warn = warn
+        self._say = say
         self._closed = False
         self._spans: Lane[Row] | None = None
         self._metrics: Lane[Row | SessionEnd] | None = None
@@ -114,7 +121,7 @@ class OtlpExporter:
             lane.drain.abandon()
             lane.delivery.mute()
         disown_the_logs()
-        self._warn(self._summary())
+        self._say(self._summary())
 
     def _summary(self) -> str:
         told = []

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.gate.row import Origin, Row, Rows
 from mcpobs.lake.dialects import names, translated
 from mcpobs.lake.otlp.decode import decode
 from mcpobs.lake.schema import TYPES
 from mcpobs.protocol.operation import Operation, Peer, Stamp
-from mcpobs.protocol.session import Identity, StdioSessions
+from mcpobs.protocol.session import Identity
 from mcpobs.protocol.text import MAX_NAME, MAX_VALUE, bounded
-from mcpobs.row import Recorder, Row, Rows
 from mcpobs.semconv import COLUMN_OF, COLUMNS, NAMED
+from mcpobs.sessions.stdio import StdioSessions
 from tests.lake.rows import spooled
 from tests.queries.recorded import call
 
@@ -107,7 +108,7 @@ def test_a_batch_without_long_names_is_stored_as_it_would_be_otherwise(length: i
 
 def _recorded(name: str) -> list[Row]:
     """The rows of our own fronts, all of whose names are this one."""
-    rows = Rows(Recorder(name, "i", "stdio", "pipe", "proxy/stdio"))
+    rows = Rows(Origin(name, "i", "stdio", "pipe", "proxy/stdio"))
     session = replace(
         StdioSessions("process", 1).process_session,
         id=name,

@@ -10,9 +10,9 @@ from mcpobs.lake.dialects import naming as sql
 from mcpobs.protocol import naming
 from mcpobs.protocol.meta import conversation_of
 from mcpobs.protocol.operation import Operation, Stamp
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import Identity
+from mcpobs.protocol.session import Caller, Identity
 from mcpobs.semconv import CONVERSATION_ID
+from mcpobs.sessions.remote import RemoteSessions
 from tests.lake.test_dialects import made
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=140)  # a surrogate alone is in no protobuf
@@ -63,7 +63,7 @@ def test_a_front_and_the_collector_find_the_same_session(session, conversation, 
     operation = Operation(0, "client", "tools/call", Stamp(1, 1), request_id="1", protocol_version=version)
     operation.conversation_id = conversation_of({CONVERSATION_ID: conversation})
     digest = None if session is None else naming.session_digest(session)
-    of_front = RemoteSessions("p").of(
+    of_front = RemoteSessions("p").begin(
         operation,
         Caller(
             "c",

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcpobs.gate.row import Origin, Rows
 from mcpobs.prices.book import Book
 from mcpobs.prices.rule import MOST_MICROUSD, MOST_TOKENS, MOST_UNITS_MILLI, Measured, Rule
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation, Stamp, ValueFacts
-from mcpobs.protocol.session import StdioSessions
 from mcpobs.queries import repricing
 from mcpobs.queries.run import create_views
-from mcpobs.row import Recorder, Rows
+from mcpobs.sessions.stdio import StdioSessions
 from tests.queries.recorded import Row, ask, call, in_memory
 
 SESSIONS = StdioSessions("0123456789abcdef", 1_790_000_000_000_000_000)
-RECORDER = Recorder("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio")
+RECORDER = Origin("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio")
 OUTCOMES = ["ok", "ok", "ok", "tool_error", "server_error", "timeout", "cancelled", "task", "unfinished", "denied"]
 OUTCOMES += ["protocol_error", "input_required"]
 PATHS: list[tuple[str | int, ...]] = [(), ("pages",), ("_meta", "cost"), ('a"b', 0)]
@@ -108,7 +108,7 @@ def _recorded(calls: list[dict[str, Any]], book: Book) -> list[Row]:
         if one["outcome"] in ("ok", "tool_error"):
             body = {"structuredContent": one["body"], "_meta": one["body"].get("_meta")}
             operation.measured = facts.measured(one["tool"], body)
-        shared, own = rows.of(operation, SESSIONS.of(operation, True))
+        shared, own = rows.of(operation, SESSIONS.begin(operation, SESSIONS.caller, True))
         found.append({**shared.columns, **own, "trace_id": f"{number:032x}", "span_id": f"{number:016x}"})
     return found
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.facts import Facts
+from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.operation import Operation, Stamp
+from mcpobs.protocol.registry import Registry
+from mcpobs.sessions.stdio import StdioSessions
 
 KEY = b"0123456789abcdef0123456789abcdef"
 STEP_NS = 1_000_000
@@ -17,7 +21,8 @@ class Talk:
     """Each frame comes a millisecond after the one before it."""
 
     def __init__(self) -> None:
-        self.seen = Conversation(Facts(KEY))
+        sessions = StdioSessions("process", 0)
+        self.seen = Conversation(Lifecycle(Facts(KEY), Registry(), sessions), sessions.caller)
         self._at = 0
 
     def stamp(self) -> Stamp:
@@ -25,10 +30,10 @@ class Talk:
         return Stamp(1_790_000_000_000_000_000 + self._at, self._at)
 
     def client(self, message: Any) -> list[Operation]:
-        return self.seen.feed("client", _frame(message), self.stamp())
+        return operations(self.seen.feed("client", _frame(message), self.stamp()))
 
     def server(self, message: Any) -> list[Operation]:
-        return self.seen.feed("server", _frame(message), self.stamp())
+        return operations(self.seen.feed("server", _frame(message), self.stamp()))
 
     def ask(self, method: str, params: Any = None, request_id: Any = 1) -> list[Operation]:
         return self.client(request(method, params, request_id))
@@ -40,7 +45,11 @@ class Talk:
         return operation
 
     def close(self, error_type: str = "server_exit") -> list[Operation]:
-        return self.seen.close(self.stamp(), error_type)
+        return operations(self.seen.close(self.stamp(), error_type))
+
+
+def operations(calls: list[Call]) -> list[Operation]:
+    return [call.operation for call in calls]
 
 
 def request(method: str, params: Any = None, request_id: Any = 1) -> dict[str, Any]:

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.flight import MAX_GIVEN_UP, MAX_IN_FLIGHT
 from mcpobs.protocol.operation import Operation, Peer, TraceContext
+from mcpobs.protocol.pending import MAX_GIVEN_UP, MAX_PENDING
 from mcpobs.protocol.text import MAX_NAME
 
 from .talk import KEY, STEP_NS, Talk, failure, notification, request, response, text_result
@@ -97,7 +97,7 @@ def test_a_clock_that_goes_backwards_gives_no_negative_duration():
     late, early = talk.stamp(), talk.stamp()
     talk.seen.feed("client", json.dumps(request("ping")).encode(), early)
     (ping,) = talk.seen.feed("server", json.dumps(response({})).encode(), late)
-    assert ping.duration_ns == 0
+    assert ping.operation.duration_ns == 0
 
 
 def test_missing_arguments_are_equal_to_no_arguments():
@@ -630,12 +630,12 @@ def test_what_is_in_flight_at_the_end_is_unfinished_in_its_order():
 
 def test_in_flight_is_bounded_and_what_is_dropped_is_recorded():
     talk = Talk()
-    for number in range(MAX_IN_FLIGHT):
+    for number in range(MAX_PENDING):
         assert talk.client(b'{"id":%d,"method":"x"}' % number) == []
     (dropped,) = talk.client(b'{"id":-1,"method":"x"}')
     assert (dropped.request_id, dropped.outcome, dropped.error_type) == ("0", "unfinished", "_OTHER")
-    assert talk.seen.in_flight == MAX_IN_FLIGHT
-    assert len(talk.close()) == MAX_IN_FLIGHT
+    assert talk.seen.in_flight == MAX_PENDING
+    assert len(talk.close()) == MAX_PENDING
 
 
 def test_the_memory_of_cancelled_ids_is_bounded():

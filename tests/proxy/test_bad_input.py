@@ -82,18 +82,18 @@ def test_a_lake_below_a_file_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     lake = tmp_path / "file" / "lake"
     error, hint, end = _said(lake)
-    assert (
-        error == f"mcpobs: nothing is recorded: cannot write to the lake at {lake}: Not a directory; the server goes on"
+    assert error == (
+        f"mcpobs: warning: nothing is recorded: cannot write to the lake at {lake}: Not a directory; the server goes on"
     )
     assert hint.startswith("hint: check the folder's permissions")
-    assert end == "mcpobs: 21 operations were not recorded: Not a directory"
+    assert end == "mcpobs: warning: 21 operations were not recorded: Not a directory"
 
 
 def test_a_lake_in_a_place_without_files_is_told_once() -> None:
     error, hint, end = _said(Path("/proc/self/lake"))
-    assert error.startswith("mcpobs: nothing is recorded: cannot write to the lake at /proc/self/lake: ")
+    assert error.startswith("mcpobs: warning: nothing is recorded: cannot write to the lake at /proc/self/lake: ")
     assert hint.startswith("hint: ")
-    assert end.startswith("mcpobs: 21 operations were not recorded: ")
+    assert end.startswith("mcpobs: warning: 21 operations were not recorded: ")
 
 
 @needs_mount
@@ -101,9 +101,9 @@ def test_a_lake_that_may_only_be_read_is_told_once(tmpfs: Path) -> None:
     keys.open_folder(tmpfs / "lake")
     subprocess.run(["mount", "-o", "remount,ro", tmpfs], check=True)
     error, hint, end = _said(tmpfs / "lake")
-    assert error == f"mcpobs: cannot record to {tmpfs / 'lake'}: Read-only file system; the server goes on"
+    assert error == f"mcpobs: warning: cannot record to {tmpfs / 'lake'}: Read-only file system; the server goes on"
     assert hint.startswith("hint: free some space or check the permissions")
-    assert end == "mcpobs: 21 operations were not recorded: Read-only file system"
+    assert end == "mcpobs: warning: 21 operations were not recorded: Read-only file system"
 
 
 @needs_mount
@@ -134,7 +134,7 @@ def test_a_full_disk_is_told_once_and_recording_resumes(before: bool, tmpfs: Pat
     assert "No space left on device" in error
     assert hint.endswith("recording resumes by itself, and counts what it lost")
     lost = sum(attributes(row)[semconv.LOST_OPERATIONS] for row in rows(lake) if row["name"] == semconv.LOSS_SPAN)
-    assert end == f"mcpobs: {lost} operations were not recorded: No space left on device"
+    assert end == f"mcpobs: warning: {lost} operations were not recorded: No space left on device"
     assert lost + [row["name"] for row in rows(lake)].count("tools/call echo") == number + 1
 
 
@@ -142,7 +142,7 @@ def test_a_full_disk_is_told_once_and_recording_resumes(before: bool, tmpfs: Pat
 def test_a_lake_that_is_damaged_or_of_another_format_is_told_and_left_alone(content: str, tmp_path: Path) -> None:
     (tmp_path / keys.LAKE_FILE).write_text(content)
     error, hint = _said(tmp_path)
-    assert error.startswith("mcpobs: nothing is recorded: ")
+    assert error.startswith("mcpobs: warning: nothing is recorded: ")
     assert ("is damaged" in error) == ("format" not in content)
     assert hint.startswith("hint: ")
     assert not (tmp_path / "spool").exists() or not list((tmp_path / "spool").iterdir())
@@ -151,7 +151,7 @@ def test_a_lake_that_is_damaged_or_of_another_format_is_told_and_left_alone(cont
 def test_a_lake_whose_identity_is_no_text_is_damaged(tmp_path: Path) -> None:
     (tmp_path / keys.LAKE_FILE).write_bytes(b"\xff\xfe\0")
     error, _ = _said(tmp_path)
-    assert error == f"mcpobs: nothing is recorded: {tmp_path / keys.LAKE_FILE} is damaged; the server goes on"
+    assert error == f"mcpobs: warning: nothing is recorded: {tmp_path / keys.LAKE_FILE} is damaged; the server goes on"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_damaged_configuration_costs_the_prices_and_not_the_records(
     monkeypatch.setenv("MCPOBS_CONFIG", str(home))
     (home / "config.toml").write_bytes(content)
     error, *hint = _said(tmp_path / "lake")
-    assert error.startswith("mcpobs: no prices: ")
+    assert error.startswith("mcpobs: warning: no prices: ")
     assert words in error
     assert all(line.startswith("hint: ") for line in hint)
     assert len(rows(tmp_path / "lake")) == 21

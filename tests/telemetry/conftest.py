@@ -40,7 +40,9 @@ def open_exporter(said: list[str]) -> Iterator[Callable[[], Exporter]]:
     opened: list[Exporter] = []
 
     def open_() -> Exporter:
-        exporter = exporter_from_environment(os.environ, service_name="files", instance_id="instance", warn=said.append)
+        exporter = exporter_from_environment(
+            os.environ, service_name="files", instance_id="instance", warn=said.append, say=said.append
+        )
         assert exporter is not None
         opened.append(exporter)
         return exporter

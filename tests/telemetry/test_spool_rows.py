@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from mcpobs.observer import Observer
+from mcpobs.gate.recorder import Recorder
+from mcpobs.gate.row import Origin, Row, Rows
 from mcpobs.prices.book import Book
 from mcpobs.protocol.operation import Operation, Peer, Stamp, TraceContext, ValueFacts
-from mcpobs.protocol.session import Session, StdioSessions
-from mcpobs.row import Recorder, Row, Rows
+from mcpobs.protocol.session import Session
 from mcpobs.segment import opening_of, scan, seal
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.telemetry.spool import Spool
 from tests.telemetry.faults import in_a_fork, loss, result, scanned
 
 SESSIONS = StdioSessions("0123456789abcdef", 1_790_000_000_000_000_000)
-RECORDER = Recorder("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio")
+RECORDER = Origin("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio")
 CLIENT, SERVER = Peer("client", "1"), Peer("server", "2")
 PARENT = TraceContext("a" * 32, "b" * 16, 0)
 
@@ -74,11 +75,11 @@ OPERATIONS = {
 
 def test_a_spooled_row_is_the_exported_row(tmp_path: Path) -> None:
     spool, exported = Spool(tmp_path, loss), Exported()
-    observer = Observer(Rows(RECORDER, Book.a_call({"search": 2000})), spool, exported)
+    observer = Recorder(Rows(RECORDER, Book.a_call({"search": 2000})), spool, exported)
     for _ in range(2):
         for operation in OPERATIONS.values():
-            observer.end(operation, SESSIONS.of(operation, True))
-            observer.end(operation, SESSIONS.of(operation, True), {"mcpobs.server.exit_code": 3})
+            observer.record(operation, SESSIONS.begin(operation, SESSIONS.caller, True))
+            observer.record(operation, SESSIONS.begin(operation, SESSIONS.caller, True), {"mcpobs.server.exit_code": 3})
     found = scanned(tmp_path)
     assert found.damaged == 0
     spooled = [json.loads(line, object_pairs_hook=_each_once) for line in found.rows]
@@ -100,7 +101,7 @@ def test_what_rows_share_does_not_depend_on_what_was_recorded_before(operation: 
 
 
 def _row(rows: Rows, operation: Operation) -> Row:
-    shared, own = rows.of(operation, SESSIONS.of(operation, True))
+    shared, own = rows.of(operation, SESSIONS.begin(operation, SESSIONS.caller, True))
     assert not shared.columns.keys() & own.keys()
     row = {**shared.columns, **own}
     for name in ("trace_id", "span_id"):

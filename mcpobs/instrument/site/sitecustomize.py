@@ -37,7 +37,7 @@ def _instrument(options: str) -> None:
         instrument(**json.loads(options))
     except Exception as error:  # the server goes on, whatever is wrong with us
         hint = f"hint: install the distribution {_DISTRIBUTION} for {sys.executable}, or leave out --in-process"
-        sys.stderr.write(f"mcpobs: nothing is recorded: {_reason(error)}\n{hint}\n")
+        sys.stderr.write(f"mcpobs: warning: nothing is recorded: {_reason(error)}\n{hint}\n")
 
 
 def _reason(error: Exception) -> str:

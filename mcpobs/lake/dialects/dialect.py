@@ -8,9 +8,10 @@ from typing import Final
 
 from mcpobs.lake.dialects.naming import conversation_name, qualified, session_digest
 from mcpobs.lake.times import PLACED
+from mcpobs.protocol.eras import MODERN
 from mcpobs.semconv import CALLER_FAULTS, COLUMNS, REQUEST_TIMEOUT_CODE, RESOURCE_URI, TOOL_ERROR
 
-_MODERN = "'2026-07-28'"  # since then MCP has no session id of its own
+_MODERN = f"'{MODERN}'"  # since then MCP has no session id of its own
 
 PLAIN: Final[dict[str, str]] = {
     **{name.column: f"at_{name.column}" for name in COLUMNS if name.column and name.attribute},

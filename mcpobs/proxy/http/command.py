@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mcpobs import semconv, terminal
+from mcpobs.gate.gate import Gate
+from mcpobs.gate.recorder import LakeRecorder
+from mcpobs.gate.row import Origin
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.masking import masked_host
-from mcpobs.protocol.remote import RemoteSessions
+from mcpobs.protocol.lifecycle import Lifecycle
+from mcpobs.protocol.registry import Registry
 from mcpobs.protocol.session import Session
 from mcpobs.proxy.http.targets import Upstream, parse_upstream
-from mcpobs.recording import Recording
-from mcpobs.row import Recorder
 from mcpobs.service import service_name
+from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.settings import load_config
 
 DEFAULT_PORT = 8765
@@ -49,34 +52,36 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
 
     verify = identify(config.identity, warn)
     process_id = os.urandom(8).hex()
-    recorder = Recorder(
+    origin = Origin(
         service_name=service_name((_host_name(upstream),), options.name, env),
         instance_id=process_id,
         transport="http",
         network_transport=semconv.TRANSPORT_TCP,
         front="proxy/http",
     )
-    recording = Recording.open(
-        recorder, _nobody(process_id), lake=Path(options.lake) if options.lake else None, warn=warn, env=env
+    recorder = LakeRecorder.open(
+        origin,
+        _nobody(process_id),
+        lake=Path(options.lake) if options.lake else None,
+        config=config,
+        warn=warn,
+        env=env,
     )
+    sessions = RemoteSessions(process_id, config.idle_gap_s)
 
     def forget(remote: RemoteConversation) -> None:
         Exchange.close_forgotten(context, remote, now())
 
-    conversations = ConversationRegistry(recording.facts, forget)
+    conversations = ConversationRegistry(Lifecycle(recorder.facts, Registry(), sessions), forget)
     context = ExchangeContext(
-        recording,
-        RemoteSessions(process_id, config.idle_gap_s),
-        conversations,
-        frozenset(config.headers),
-        options.propagate,
+        Gate(recorder, warn=warn), sessions, conversations, frozenset(config.headers), options.propagate
     )
     try:
         asyncio.run(serve(FrontOptions(listen, upstream, verify), context, warn))
         for remote in conversations.all():
             Exchange.close_forgotten(context, remote, now(), "shutdown")
     finally:
-        recording.close()
+        recorder.close()
 
 
 def warn(line: str) -> None:

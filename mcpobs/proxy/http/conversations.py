@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mcpobs.protocol.conversation import Conversation
-from mcpobs.protocol.facts import Facts
-from mcpobs.protocol.known import Known
-from mcpobs.protocol.remote import Caller
+from mcpobs.protocol.lifecycle import Lifecycle
+from mcpobs.protocol.session import Caller
 from mcpobs.protocol.sse import Event
 
 MAX_CONVERSATIONS = 65_536
 MAX_EVENTS = 1_024  # of one conversation
+_NOBODY = Caller("", "http")  # until an exchange says who calls
 
 
 @dataclass(slots=True, eq=False)
@@ -47,15 +47,14 @@ class RemoteConversation:
 class ConversationRegistry:
     """The conversations that last longer than a request. `forget` gets one for which there is no room."""
 
-    facts: Facts
+    lifecycle: Lifecycle
     forget: Callable[[RemoteConversation], None]
-    known: Known = field(default_factory=Known)
     _by_session: dict[str, RemoteConversation] = field(default_factory=dict)
     _by_endpoint: dict[str, RemoteConversation] = field(default_factory=dict)
 
     def single(self) -> RemoteConversation:
         """For one request without a session."""
-        return RemoteConversation(Conversation(self.facts, self.known))
+        return RemoteConversation(Conversation(self.lifecycle, _NOBODY))
 
     def of_session(self, session_id: str) -> RemoteConversation:
         """That of a session id; a new one where it is not known, as after a restart of this process."""

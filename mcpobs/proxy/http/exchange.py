@@ -15,21 +15,23 @@ from urllib.parse import parse_qsl, urljoin
 import orjson
 
 from mcpobs import semconv
+from mcpobs.gate.gate import Gate
+from mcpobs.gate.row import Row
 from mcpobs.masking import MAX_VALUE, carries_secret, http_method, masked_header, masked_path, masked_urls
+from mcpobs.protocol.call import Call
 from mcpobs.protocol.decode import decode, is_too_large
+from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Operation, Stamp, TraceContext
 from mcpobs.protocol.outcome import Verdict, of_error
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import Identity, Session
+from mcpobs.protocol.session import Caller, Identity, Session
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.text import bounded
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
 from mcpobs.proxy.http.bodies import OPERATION_WORK, Copies, EventBody, JsonBody
 from mcpobs.proxy.http.conversations import ConversationRegistry, RemoteConversation
-from mcpobs.recording import Recording
-from mcpobs.row import Row
+from mcpobs.sessions.remote import RemoteSessions
 
 Ending = Literal["complete", "client_disconnect", "server_disconnect", "unreachable", "shutdown"]
 
@@ -37,7 +39,6 @@ SESSION_HEADER = "mcp-session-id"
 VERSION_HEADER = "mcp-protocol-version"
 RESUME_HEADER = "last-event-id"
 METHOD_HEADER = "mcp-method"
-_MODERN = "2026-07-28"
 _EVENTS = "text/event-stream"
 _SESSION_PARAMETERS = ("session_id", "sessionid")
 
@@ -84,7 +85,7 @@ class Request:
 class ExchangeContext:
     """What all exchanges of a front are recorded in."""
 
-    recording: Recording
+    gate: Gate
     sessions: RemoteSessions
     conversations: ConversationRegistry
     headers: frozenset[str]  # names that may be recorded
@@ -137,11 +138,12 @@ class Exchange:
         if conversation.protocol_version is None:
             version = self._request.headers.get(VERSION_HEADER)
             conversation.protocol_version = masked_header(VERSION_HEADER, version, None) if version else None
-        self._since = self._context.conversations.known.place
+        self._since = self._context.conversations.lifecycle.registry.sequence
+        conversation.caller = self._caller()
         done = conversation.feed("client", body, self._request.began, ours)
-        self._before = self._context.conversations.known.place
-        for operation in done:  # notifications, which nobody answers
-            self._record(operation)
+        self._before = self._context.conversations.lifecycle.registry.sequence
+        for call in done:  # notifications, which nobody answers
+            self._record(call)
         return rewritten
 
     def _propagated(self, body: bytes) -> tuple[TraceContext | None, bytes | None]:
@@ -213,11 +215,12 @@ class Exchange:
 
     def _server_said(self, frame: bytes, now: Stamp) -> int:
         """Returns how many operations the frame ended."""
+        self._remote.conversation.caller = self._caller()
         done = self._remote.conversation.feed("server", frame, now)
-        for operation in done:
-            if self._is_refused and operation.sender == "client":
-                operation.outcome, operation.error_type = "protocol_error", None
-            self._record(operation)
+        for call in done:
+            if self._is_refused and call.operation.sender == "client":
+                call.operation.outcome, call.operation.error_type = "protocol_error", None
+            self._record(call)
         return len(done)
 
     @property
@@ -283,8 +286,8 @@ class Exchange:
             self._end_those(Verdict("unfinished", "server_exit"), now)
         elif remote.session_id is None and remote.sse_endpoint is None:
             # since 2026-07-28 closing the stream is how a client cancels
-            version = remote.conversation.protocol_version or ""
-            left = Verdict("cancelled") if version >= _MODERN else Verdict("unfinished", "client_disconnect")
+            modern = is_modern(remote.conversation.protocol_version)
+            left = Verdict("cancelled") if modern else Verdict("unfinished", "client_disconnect")
             lost = Verdict("unfinished", "server_exit")
             self._end_those(left if how == "client_disconnect" else lost, now)
         if remote.sse_endpoint is not None and self._request.method == "GET":
@@ -296,14 +299,16 @@ class Exchange:
     def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
         if self._since < self._before and self._remote.conversation.in_flight:
             at = now or self._request.began
-            for operation in self._remote.conversation.end_those(self._since, self._before, at, verdict):
-                self._record(operation)
+            self._remote.conversation.caller = self._caller()
+            for call in self._remote.conversation.end_those(self._since, self._before, at, verdict):
+                self._record(call)
 
     def close_conversation(self, error_type: str, now: Stamp) -> None:
         """Ends the conversation, and what it left open."""
         self._context.conversations.leave(self._remote)
-        for operation in self._remote.conversation.close(now, error_type):
-            self._record(operation)
+        self._remote.conversation.caller = self._caller()
+        for call in self._remote.conversation.close(now, error_type):
+            self._record(call)
 
     @staticmethod
     def close_forgotten(
@@ -311,14 +316,15 @@ class Exchange:
     ) -> None:
         """Ends what a conversation left open that is no longer kept."""
         if remote.caller is not None:
-            for operation in remote.conversation.close(now, error_type):
-                context.recording.observer.end(operation, context.sessions.of(operation, remote.caller))
+            for call in remote.conversation.close(now, error_type):
+                context.gate.record(call)
 
     # -- records ----------------------------------------------------------------------------------------
 
-    def _record(self, operation: Operation) -> None:
-        caller = self._remote.caller = self._caller()
-        session = self._session = self._context.sessions.of(operation, caller)
+    def _record(self, call: Call) -> None:
+        operation = call.operation
+        caller = self._remote.caller = call.caller
+        session = self._session = call.session
         columns: Row = {}
         if operation.parent is None and operation.span is None:
             columns["trace_id"], columns["trace_flags"] = self.span.trace_id, self.span.flags
@@ -331,7 +337,7 @@ class Exchange:
         extra = None
         if session.source == "protocol_session" and caller.protocol_session is not None:
             extra = {semconv.MCP_SESSION_ID: caller.protocol_session}
-        self._context.recording.observer.end(operation, session, extra, columns)
+        self._context.gate.record(call, extra, columns)
 
     def _describe_http(self, columns: Row) -> None:
         for column, value in (
@@ -387,14 +393,15 @@ class Exchange:
         if isinstance(self._body, EventBody):
             attributes[semconv.HTTP_STREAM] = "standing" if request.method == "GET" else "request"
         columns["attributes"] = orjson.dumps(attributes).decode()
-        self._context.recording.observer.note(self._session or self._of_nobody(), columns)
+        self._context.gate.recorder.note(self._session or self._of_nobody(), columns)
 
     def _of_nobody(self) -> Session:
         """The session of a request that carried no operation."""
         probe = Operation(0, "client", "", self._request.began)
         conversation = self._remote.conversation
         probe.client, probe.protocol_version = conversation.client, conversation.protocol_version
-        return self._context.sessions.of(probe, self._caller())
+        caller = self._caller()
+        return self._context.sessions.settle(probe, self._context.sessions.begin(probe, caller), caller)
 
     # -- who --------------------------------------------------------------------------------------------
 
@@ -405,7 +412,7 @@ class Exchange:
             if found is not None:
                 return found
         session_id = request.headers.get(SESSION_HEADER)
-        modern = request.headers.get(VERSION_HEADER, "") >= _MODERN
+        modern = is_modern(request.headers.get(VERSION_HEADER))
         if session_id and not modern:
             return conversations.of_session(session_digest(session_id))
         return conversations.single()

@@ -14,18 +14,21 @@ import aiohttp
 from aiohttp import web
 
 from mcpobs import listening
+from mcpobs.gate.gate import Gate
+from mcpobs.gate.recorder import LakeRecorder
+from mcpobs.gate.row import Origin
 from mcpobs.listening import Endpoint
-from mcpobs.protocol.remote import RemoteSessions
-from mcpobs.protocol.session import StdioSessions
+from mcpobs.protocol.lifecycle import Lifecycle
+from mcpobs.protocol.registry import Registry
 from mcpobs.proxy.http.connections import Deadlines
 from mcpobs.proxy.http.conversations import ConversationRegistry
 from mcpobs.proxy.http.exchange import ExchangeContext
 from mcpobs.proxy.http.front import Front, FrontOptions
 from mcpobs.proxy.http.identity import identify
 from mcpobs.proxy.http.targets import parse_upstream
-from mcpobs.recording import Recording
-from mcpobs.row import Recorder
 from mcpobs.segment import scan
+from mcpobs.sessions.remote import RemoteSessions
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.settings import HEADERS, IdentityConfig
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -83,12 +86,11 @@ async def world(
     warnings: list[str] = []
     lake = tmp_path / "lake"
     nobody = StdioSessions("0123456789abcdef", 1).process_session
-    recorder = Recorder("shop", "0123456789abcdef", "http", "tcp", "proxy/http")
-    recording = Recording.open(recorder, nobody, lake=lake, warn=warnings.append, env={})
-    conversations = ConversationRegistry(recording.facts, lambda remote: None)
-    context = ExchangeContext(
-        recording, RemoteSessions("0123456789abcdef"), conversations, frozenset(HEADERS), propagate
-    )
+    origin = Origin("shop", "0123456789abcdef", "http", "tcp", "proxy/http")
+    recorder = LakeRecorder.open(origin, nobody, lake=lake, warn=warnings.append, env={})
+    sessions = RemoteSessions("0123456789abcdef")
+    conversations = ConversationRegistry(Lifecycle(recorder.facts, Registry(), sessions), lambda remote: None)
+    context = ExchangeContext(Gate(recorder), sessions, conversations, frozenset(HEADERS), propagate)
     options = FrontOptions(
         Endpoint("127.0.0.1", 0),
         parse_upstream(server + path),
@@ -105,7 +107,7 @@ async def world(
         finally:
             await client.close()
             await front.stop()
-            recording.close()
+            recorder.close()
             await runner.cleanup()
 
 

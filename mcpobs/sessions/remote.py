@@ -16,16 +16,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 
+from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import confidence, qualified
 from mcpobs.protocol.operation import Operation
-from mcpobs.protocol.session import NOBODY, Identity, Session
-from mcpobs.semconv import Confidence, SessionSource, Transport
+from mcpobs.protocol.session import Caller, Session
+from mcpobs.semconv import Confidence, SessionSource
+from mcpobs.settings import IDLE_GAP_S
 
-IDLE_GAP_S = 900.0
 MAX_CALLERS = 16_384
 MAX_SESSIONS = 65_536
 MAX_TRACES = 1_024  # of one caller
-_MODERN = "2026-07-28"
 
 _CONFIDENCE: dict[SessionSource, Confidence] = {
     "protocol_session": "high",
@@ -37,33 +37,13 @@ _CONFIDENCE: dict[SessionSource, Confidence] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """What a front knows of who sent a request, besides what the request says."""
+@dataclass(slots=True)
+class _Trace:
+    """A trace of such a caller, and the first operation in it."""
 
-    connection: str  # names the transport connection for good
-    transport: Transport
-    peer: str | None = None  # the client's address
-    user_agent: str | None = None
-    protocol_session: str | None = None  # digest of the Mcp-Session-Id: naming.session_digest
-    minted: bool = False  # the server was seen to give out that id
-    sse_endpoint: str | None = None  # digest of the endpoint's session id
-    trace: str | None = None  # of the HTTP request, where the message itself names none
-    identity: Identity = NOBODY
-
-    @property
-    def enforcement(self) -> tuple[str, SessionSource]:
-        """Who is held to account: nothing that the caller can choose. An id that the server did not give out is
-        the caller's own choice."""
-        if self.identity.principal is not None:
-            return f"principal:{self.identity.principal}", "principal"
-        key = f"connection:{self.peer or self.connection}"
-        return (f"{key}/{self.protocol_session}" if self.minted and self.protocol_session else key), "connection"
-
-    @property
-    def key(self) -> tuple[str, str | None]:
-        """Whose sessions are kept together: who is held to account, and the tenant."""
-        return self.enforcement[0], self.identity.tenant
+    session: Session
+    first: Operation | None  # until it ends
+    first_ended_unix_nano: int | None = None
 
 
 @dataclass(slots=True)
@@ -72,7 +52,7 @@ class _Group:
 
     session: Session
     last_unix_nano: int
-    traces: dict[str, tuple[Session, int]] = field(default_factory=dict)  # with the end of its first call
+    traces: dict[str, _Trace] = field(default_factory=dict)
     trace_a_session: bool = False
 
 
@@ -86,22 +66,31 @@ class RemoteSessions:
         self._known: dict[tuple[object, ...], Session] = {}
         self._groups: dict[tuple[object, ...], _Group] = {}
 
-    def of(self, operation: Operation, caller: Caller) -> Session:
-        """The session of a finished operation."""
-        session = self._of(operation, caller)
-        if session.identity != caller.identity:  # a newer token of the same principal
-            session = replace(session, identity=caller.identity)
-        return session
+    def begin(self, operation: Operation, caller: Caller, legacy: bool = False) -> Session:
+        """The session of an operation that begins. That of `initialize` is provisional: its answer may name one."""
+        session = self._named_by(operation, caller)
+        if session is None and operation.method == "initialize":
+            return _session(_source(caller), self._process_id, operation, caller)
+        return _of_identity(session or self._begin_by_caller(operation, caller), caller)
 
-    def _of(self, operation: Operation, caller: Caller) -> Session:
-        modern = (operation.protocol_version or "") >= _MODERN
-        if caller.protocol_session is not None and not modern:
+    def settle(self, operation: Operation, session: Session, caller: Caller) -> Session:
+        """The session of an operation that ended."""
+        named = self._named_by(operation, caller)
+        if named is None:
+            if operation.method == "initialize":
+                session = self._begin_by_caller(operation, caller)
+            self._end_by_caller(operation, caller)
+        return _of_identity(named or session, caller)
+
+    def _named_by(self, operation: Operation, caller: Caller) -> Session | None:
+        """The session that protocol, endpoint or caller name; None if only who calls tells them apart."""
+        if caller.protocol_session is not None and not is_modern(operation.protocol_version):
             return self._named("protocol_session", caller.protocol_session, operation, caller)
         if caller.sse_endpoint is not None:
             return self._named("sse_endpoint", caller.sse_endpoint, operation, caller)
         if operation.conversation_id is not None:
             return self._named("conversation", operation.conversation_id, operation, caller)
-        return self._by_caller(operation, caller)
+        return None
 
     def _named(self, source: SessionSource, name: str, operation: Operation, caller: Caller) -> Session:
         key = (source, name, caller.key, caller.transport)
@@ -111,41 +100,66 @@ class RemoteSessions:
         self._known[key] = found  # what was used last is forgotten last
         return found
 
-    def _by_caller(self, operation: Operation, caller: Caller) -> Session:
+    def _begin_by_caller(self, operation: Operation, caller: Caller) -> Session:
         group = self._group(operation, caller)
-        trace = operation.parent.trace_id if operation.parent is not None else caller.trace
+        trace = _trace_of(operation, caller)
         if trace is None:
             return group.session
-        began = operation.start.unix_nano
         known = group.traces.get(trace)
         if known is not None:
-            session, ended = known
-            group.trace_a_session = group.trace_a_session or began >= ended
-            return session
+            ended = known.first_ended_unix_nano
+            group.trace_a_session = group.trace_a_session or (ended is not None and operation.start.unix_nano >= ended)
+            return known.session
         session = group.session
         if group.trace_a_session:
             session = _session("trace", trace, operation, caller)
         if len(group.traces) >= MAX_TRACES:
             del group.traces[next(iter(group.traces))]
-        group.traces[trace] = (session, began + operation.duration_ns)
+        group.traces[trace] = _Trace(session, operation)
         return session
 
+    def _end_by_caller(self, operation: Operation, caller: Caller) -> None:
+        group = self._groups.get(_group_key(operation, caller))
+        if group is None:
+            return
+        ended = operation.start.unix_nano + operation.duration_ns
+        group.last_unix_nano = max(ended, group.last_unix_nano)
+        trace = group.traces.get(_trace_of(operation, caller) or "")
+        if trace is not None and trace.first is operation:
+            trace.first, trace.first_ended_unix_nano = None, ended
+
     def _group(self, operation: Operation, caller: Caller) -> _Group:
-        key = (caller.key, operation.client.name, caller.user_agent, caller.transport)
+        key = _group_key(operation, caller)
         now = operation.start.unix_nano
         found = self._groups.pop(key, None)
         if found is None or now - found.last_unix_nano > self._idle_gap_ns:
             self._made += 1
-            source: SessionSource = "connection" if caller.identity.principal is None else "principal"
-            begun = _Group(_session(source, f"{self._process_id}-{self._made:x}", operation, caller), now)
+            begun = _Group(_session(_source(caller), f"{self._process_id}-{self._made:x}", operation, caller), now)
             if found is not None:  # a trace knows no pause, and what is known of a caller's traces stays known
                 begun.traces, begun.trace_a_session = found.traces, found.trace_a_session
             found = begun
-        found.last_unix_nano = max(now + operation.duration_ns, found.last_unix_nano)
+        found.last_unix_nano = max(now, found.last_unix_nano)
         if len(self._groups) >= MAX_CALLERS:
             del self._groups[next(iter(self._groups))]
         self._groups[key] = found  # the caller that was last seen is the last to be forgotten
         return found
+
+
+def _group_key(operation: Operation, caller: Caller) -> tuple[object, ...]:
+    return (caller.key, operation.client.name, caller.user_agent, caller.transport)
+
+
+def _trace_of(operation: Operation, caller: Caller) -> str | None:
+    return operation.parent.trace_id if operation.parent is not None else caller.trace
+
+
+def _source(caller: Caller) -> SessionSource:
+    return "connection" if caller.identity.principal is None else "principal"
+
+
+def _of_identity(session: Session, caller: Caller) -> Session:
+    """The session with the caller's identity as it is now: a newer token of the same principal may differ."""
+    return session if session.identity == caller.identity else replace(session, identity=caller.identity)
 
 
 def _session(source: SessionSource, name: str, operation: Operation, caller: Caller) -> Session:

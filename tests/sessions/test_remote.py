@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpobs.protocol import remote
 from mcpobs.protocol.naming import conversation_name, qualified
 from mcpobs.protocol.operation import Operation, Peer, Stamp, TraceContext
-from mcpobs.protocol.remote import Caller, RemoteSessions
-from mcpobs.protocol.session import Identity, Session
+from mcpobs.protocol.session import Caller, Identity, Session
+from mcpobs.sessions import remote
+from mcpobs.sessions.remote import RemoteSessions
 
 MODERN = "2026-07-28"
 LEGACY = "2025-11-25"
@@ -52,8 +52,15 @@ def of_alice(name: str) -> str:
     return qualified(name, "alice", "acme")
 
 
-def sessions(gap_s: float = GAP_S) -> RemoteSessions:
-    return RemoteSessions("p", gap_s)
+class Settled(RemoteSessions):
+    """Sessions of operations that begin and end one after the other."""
+
+    def of(self, operation: Operation, caller: Caller) -> Session:
+        return self.settle(operation, self.begin(operation, caller), caller)
+
+
+def sessions(gap_s: float = GAP_S) -> Settled:
+    return Settled("p", gap_s)
 
 
 # -- the order of the rules ------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ class Prices(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
-    """What all operations of one recording process have in common."""
+class Origin:
+    """The recording process, which all of its rows name."""
 
     service_name: str
     instance_id: str
@@ -71,9 +71,9 @@ class Shared:
 class Rows:
     """Builds the rows of one recording process."""
 
-    def __init__(self, recorder: Recorder, prices: Prices | None = None) -> None:
-        self._recorder = recorder
-        self._resource = recorder.resource
+    def __init__(self, origin: Origin, prices: Prices | None = None) -> None:
+        self._origin = origin
+        self._resource = origin.resource
         self._prices = prices
         self._shared: dict[_Key, Shared] = {}
 
@@ -132,7 +132,7 @@ class Rows:
         known = self._shared.get(key)
         if known is None or known.session is not session:
             shared = with_bounded_names(
-                {**self._session(session), "transport": session.transport or self._recorder.transport}
+                {**self._session(session), "transport": session.transport or self._origin.transport}
             )
             known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)))
             self._shared[key] = known
@@ -179,7 +179,7 @@ class Rows:
         method, client, server = operation.method, operation.client, operation.server
         columns = self._session(session)
         columns["kind"] = "server" if operation.sender == "client" else "client"
-        columns["transport"] = session.transport or self._recorder.transport
+        columns["transport"] = session.transport or self._origin.transport
         columns["method"] = method
         columns["name"] = f"{method} {operation.target}" if operation.target else method
         if plain:
@@ -200,14 +200,14 @@ class Rows:
         opening = opening_of(orjson.dumps(columns))
         rule = None
         if self._prices is not None and operation.tool is not None:
-            rule = self._prices.of(self._recorder.service_name, operation.tool)
+            rule = self._prices.of(self._origin.service_name, operation.tool)
         before_a_trace = _candidates_before_a_trace(session)
         return Shared(session, client, server, operation.protocol_version, columns, opening, before_a_trace, rule)
 
     def _session(self, session: Session) -> Row:
         who = session.identity
         columns: Row = {
-            "service_name": self._recorder.service_name,
+            "service_name": self._origin.service_name,
             "scope_name": semconv.SCOPE_NAME,
             "session_id": session.id,
             "session_start_unix_nano": session.start_unix_nano,
@@ -215,7 +215,7 @@ class Rows:
             "session_confidence": session.confidence,
             "enforcement_key": session.enforcement_key,
             "enforcement_source": session.enforcement_source,
-            "front": self._recorder.front,
+            "front": self._origin.front,
             "resource": self._resource,
         }
         for column, value in (("principal", who.principal), ("tenant", who.tenant), ("role", who.role)):
@@ -225,7 +225,7 @@ class Rows:
 
     def _attributes(self, method: str) -> dict[str, str | int]:
         """The attributes without a column of their own that all operations of a method have."""
-        found: dict[str, str | int] = {semconv.NETWORK_TRANSPORT: self._recorder.network_transport}
+        found: dict[str, str | int] = {semconv.NETWORK_TRANSPORT: self._origin.network_transport}
         if method == "tools/call":
             found[semconv.GEN_AI_OPERATION] = semconv.EXECUTE_TOOL
         return found

@@ -1,4 +1,4 @@
-"""What a front records with, put together: lake, key, rows, spool, export. Sees no bytes."""
+"""Records ended operations: row, spool, export. Puts together what a process records with. Sees no bytes."""
 
 from __future__ import annotations
 
@@ -9,31 +9,72 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mcpobs import keys
 from mcpobs.errors import McpobsError
-from mcpobs.observer import Observer
+from mcpobs.gate.row import Extra, Origin, Row, Rows, Shared
 from mcpobs.prices.book import Book
 from mcpobs.protocol.facts import Facts
+from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Session
-from mcpobs.row import Recorder, Rows
-from mcpobs.settings import config_folder, lake_folder, load_config
+from mcpobs.segment import Opening
+from mcpobs.settings import Config, config_folder, lake_folder, read_config
+from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 from mcpobs.telemetry.spool import LossRow, Spool
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
-Warn = Callable[[str], None]
-
 _RESUMES = "recording resumes by itself, and counts what it lost"
 
 
-class Recording:
-    """One recording process: `observer` takes its operations, `facts` what they keep of content, `close` ends it.
+class Sink(Protocol):
+    """Stores rows durably: the spool."""
 
-    It fails open, piece by piece: what is wrong is said once by `warn`, and the calls go on.
+    def write(self, row: Row, opening: Opening) -> bool:
+        """Writes the columns of the opening and those of the row. False if they could not be written."""
+
+
+class RowExporter(Protocol):
+    """Sends rows elsewhere: OTLP. Must only enqueue."""
+
+    def export(self, row: Row) -> None:
+        """Queues a row, which nobody changes any more."""
+
+
+class Recorder:
+    """Turns ended operations into rows, and hands them to the spool and to the export. Never sees content."""
+
+    def __init__(self, rows: Rows, sink: Sink | None, exporter: RowExporter | None = None) -> None:
+        self._rows = rows
+        self._sink = sink
+        self._row_exporter = exporter
+
+    def record(
+        self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
+    ) -> tuple[Shared, Row]:
+        """Records an ended operation and returns its row, as `Rows.of` does; it is durable then."""
+        return self._write(self._rows.of(operation, session, extra, columns))
+
+    def note(self, session: Session, columns: Row) -> None:
+        """Records a span that is no operation; `columns` has at least its ids, name, kind and times."""
+        self._write(self._rows.note(session, columns))
+
+    def _write(self, found: tuple[Shared, Row]) -> tuple[Shared, Row]:
+        shared, own = found
+        if self._sink is not None:
+            self._sink.write(own, shared.opening)
+        if self._row_exporter is not None:
+            self._row_exporter.export({**shared.columns, **own})
+        return found
+
+
+class LakeRecorder(Recorder):
+    """The recorder of one process: `facts` says what is kept of content, `close` ends it.
+
+    It fails open, piece by piece: a lake, a key or an export that cannot be had is one warning, and the calls go on.
     """
 
     def __init__(
@@ -44,38 +85,43 @@ class Recording:
         spool: Spool | None,
         exporter: Exporter | None,
         warn: Warn,
+        env: Mapping[str, str],
     ) -> None:
+        super().__init__(rows, spool, exporter)
         self.facts = facts
-        self.observer = Observer(rows, spool, exporter)
         self._lake = lake
         self._spool = spool
         self._exporter = exporter
         self._warn = warn
+        self._env = env
         self._started_s = time.monotonic()
         self._committer: Popen[bytes] | None = None  # kept, for Popen complains of a process that it forgets
 
     @classmethod
     def open(
         cls,
-        recorder: Recorder,
+        origin: Origin,
         nobody: Session,
         *,
         lake: Path | None,
         warn: Warn,
+        config: Config | None = None,
         env: Mapping[str, str] = os.environ,
-    ) -> Recording:
-        """`nobody` is the session of what belongs to no operation."""
+    ) -> LakeRecorder:
+        """`nobody` is the session of what belongs to no operation; `config` is read from `env` if it is not given."""
         folder = lake_folder(lake, env)
-        book = _book(warn)
-        rows = Rows(recorder, book or None)
+        settings = config_folder(env)
+        book = _book(config or read_config(env, warn), settings, warn, env)
+        rows = Rows(origin, book or None)
         key, spool = _open_lake(
             folder,
+            settings,
             lambda count, reason: rows.loss(nobody, count, reason),
-            lambda: _commit_after_roll(folder),
+            lambda: _commit_after_roll(folder, env),
             warn,
         )
-        facts = Facts(key, partial(book.of, recorder.service_name) if book else None)
-        return cls(folder, facts, rows, spool, _exporter(env, recorder, warn), warn)
+        facts = Facts(key, partial(book.of, origin.service_name) if book else None)
+        return cls(folder, facts, rows, spool, _exporter(env, origin, warn), warn, env)
 
     def close(self) -> None:
         """Flushes, and lets the committer run if there is work for it."""
@@ -83,17 +129,19 @@ class Recording:
             self._spool.close()
             if self._spool.lost_total:
                 self._warn(f"{self._spool.lost_total} operations were not recorded: {self._spool.reason}")
-            self._committer = _commit_in_background(self._lake)
+            self._committer = _commit_in_background(self._lake, self._env)
         if self._exporter is not None:
             self._exporter.session_ended(time.monotonic() - self._started_s)
             self._exporter.close()
 
 
-def _open_lake(folder: Path, loss_row: LossRow, rolled: Callable[[], None], warn: Warn) -> tuple[bytes, Spool | None]:
+def _open_lake(
+    folder: Path, settings: Path, loss_row: LossRow, rolled: Callable[[], None], warn: Warn
+) -> tuple[bytes, Spool | None]:
     """The key of the digests, and where rows go. Where the lake cannot be made the key is one of this process, so
     that the call path is the same; what is no lake of ours is left alone."""
     try:
-        key = keys.digest_key(keys.open_folder(folder), warn=warn)
+        key = keys.digest_key(keys.open_folder(folder), settings, warn)
     except keys.UnwritableError as error:
         warn(f"nothing is recorded: {error.message}; the server goes on\nhint: {error.hint}; {_RESUMES}")
         return os.urandom(keys.KEY_BYTES), Spool(folder, loss_row, rolled=rolled)
@@ -103,25 +151,25 @@ def _open_lake(folder: Path, loss_row: LossRow, rolled: Callable[[], None], warn
     return key, Spool(folder, loss_row, rolled=rolled, failed=lambda error: warn(_unwritable(folder, error)))
 
 
-def _exporter(env: Mapping[str, str], recorder: Recorder, warn: Warn) -> Exporter | None:
+def _exporter(env: Mapping[str, str], origin: Origin, warn: Warn) -> Exporter | None:
     try:
         return exporter_from_environment(
-            env, service_name=recorder.service_name, instance_id=recorder.instance_id, warn=warn
+            env, service_name=origin.service_name, instance_id=origin.instance_id, warn=warn
         )
     except Exception as error:  # a broken package of somebody else
         warn(f"nothing is exported: {type(error).__name__}: {error}")
         return None
 
 
-def _book(warn: Warn) -> Book:
+def _book(config: Config, settings: Path, warn: Warn, env: Mapping[str, str]) -> Book:
     """The prices; without those of models that cannot be found, which is said once."""
+    book = config.prices
+    if not book.models:
+        return book
     try:
-        book = load_config().prices
-        if not book.models:
-            return book
         from mcpobs.prices import models  # 5 ms that others do not pay
 
-        return models.resolved(book, config_folder(), warn)
+        return models.resolved(book, settings, warn, env)
     except McpobsError as error:
         warn(f"no prices: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
         return Book()
@@ -134,11 +182,11 @@ def _unwritable(folder: Path, error: OSError) -> str:
     )
 
 
-def _commit_after_roll(lake: Path) -> None:
+def _commit_after_roll(lake: Path, env: Mapping[str, str]) -> None:
     """In a thread of its own, for starting a process would hold up a call, and somebody must wait for its end."""
 
     def commit() -> None:
-        committer = _commit_in_background(lake)
+        committer = _commit_in_background(lake, env)
         if committer is not None:
             committer.wait()
 
@@ -146,7 +194,7 @@ def _commit_after_roll(lake: Path) -> None:
         Thread(target=commit, name="commit", daemon=True).start()
 
 
-def _commit_in_background(lake: Path) -> Popen[bytes] | None:
+def _commit_in_background(lake: Path, env: Mapping[str, str]) -> Popen[bytes] | None:
     """Starts a process that turns the spool into Parquet if enough of it waits and no such process runs or has just
     ended."""
     from mcpobs.lake.backlog import committer_due
@@ -160,7 +208,7 @@ def _commit_in_background(lake: Path) -> Popen[bytes] | None:
     with suppress(OSError):  # the next wrapper or report does it
         return subprocess.Popen(
             interpreter.command("mcpobs.lake.commit", str(lake)),
-            env=interpreter.environment(os.environ),
+            env=interpreter.environment(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

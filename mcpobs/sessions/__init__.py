@@ -1,0 +1,1 @@
+"""Decides which session an operation belongs to: known when it begins, settled when it ends. Pure."""
