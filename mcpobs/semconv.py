@@ -121,6 +121,7 @@ EXECUTE_TOOL = "execute_tool"  # gen_ai.operation.name of a tools/call
 TOOL_ERROR = "tool_error"  # error.type where CallToolResult.isError is true
 TRANSPORT_PIPE = "pipe"  # network.transport of stdio
 TRANSPORT_TCP = "tcp"  # … of HTTP
+REFUSED_SPAN = "mcpobs.frame.refused"  # name of the span of a frame that was read in no way or in several
 LOSS_SPAN = "mcpobs.recorder.loss"  # name of the span that says how many operations could not be recorded
 
 Kind = Literal["server", "client", "internal", "producer", "consumer"]

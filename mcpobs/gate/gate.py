@@ -7,15 +7,20 @@ decided it. Neither method raises, and neither turns a fault of the judge into a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
+from mcpobs import semconv
 from mcpobs.gate.deadlines import Deadlines
 from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.judge import Judge
 from mcpobs.gate.recorder import Recorder
 from mcpobs.gate.row import Extra, Row, Shared
 from mcpobs.protocol.call import Call, Error, Response
+from mcpobs.protocol.frames import Fault
+from mcpobs.protocol.operation import Sender, Stamp
+from mcpobs.protocol.session import Session
 from mcpobs.stderr import Faults, Warn, warn
 
 JUDGE_ERROR = "judge_error"
@@ -68,6 +73,24 @@ class Gate:
             except Exception as error:
                 self._faults.report(error)
         return self.recorder.record(call.operation, call.session, extra, columns)
+
+    def refuse(self, session: Session, sender: Sender, fault: Fault, stamp: Stamp) -> None:
+        """Records a frame that did not pass: a span beside the operations, with the reason and without content."""
+        self.recorder.note(
+            session,
+            {
+                "trace_id": os.urandom(16).hex(),
+                "span_id": os.urandom(8).hex(),
+                "trace_flags": 1,
+                "name": semconv.REFUSED_SPAN,
+                "kind": "server" if sender == "client" else "client",
+                "start_unix_nano": stamp.unix_nano,
+                "duration_ns": 0,
+                "outcome": "denied",
+                "error_type": fault.reason,
+                **({"status_code": str(fault.code)} if fault.code else {}),
+            },
+        )
 
     def _decided(
         self,

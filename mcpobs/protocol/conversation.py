@@ -14,7 +14,7 @@ from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, pee
 from mcpobs.protocol.operation import Peer, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation
 from mcpobs.protocol.pending import PendingRequests
-from mcpobs.protocol.session import Caller
+from mcpobs.protocol.session import Caller, Session
 
 MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
 _ENVELOPE_BYTES = len('{"jsonrpc":"2.0","id":,"":}')
@@ -106,6 +106,10 @@ class Conversation:
         if call.key is not None:
             self._pending[call.operation.sender].discard(call.key, call)
         self._end(call, stamp, verdict)
+
+    def session(self, stamp: Stamp) -> Session:
+        """The session of what carried no operation."""
+        return self._lifecycle.session_of(self.caller, self.client, self.protocol_version, stamp)
 
     def close(self, stamp: Stamp, error_type: str) -> list[Call]:
         """Ends what is still in flight as unfinished, in the order of its requests."""

@@ -97,6 +97,11 @@ class Lifecycle:
         session = self._sessions.begin(operation, caller, request.legacy)
         return Call(operation, session, caller, params if self._keeps_params else None)
 
+    def session_of(self, caller: Caller, client: Peer, protocol_version: str | None, stamp: Stamp) -> Session:
+        """The session of what carried no operation, e.g. of a frame that was refused."""
+        probe = Operation(0, "client", "", stamp, client=client, protocol_version=protocol_version)
+        return self._sessions.settle(probe, self._sessions.begin(probe, caller, False), caller)
+
     def _read_params(self, operation: Operation, method: str, params: dict[str, object], catalog: Catalog) -> None:
         if method.startswith(_OF_RESOURCES):
             operation.resource_scheme = target_of(method, params)[2]

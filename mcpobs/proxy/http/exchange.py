@@ -22,7 +22,7 @@ from mcpobs.protocol.call import Call
 from mcpobs.protocol.decode import decode, is_too_large
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import session_digest
-from mcpobs.protocol.operation import Operation, Stamp, TraceContext
+from mcpobs.protocol.operation import Stamp, TraceContext
 from mcpobs.protocol.outcome import Verdict, of_error
 from mcpobs.protocol.session import Caller, Identity, Session
 from mcpobs.protocol.splice import with_trace_context
@@ -397,11 +397,8 @@ class Exchange:
 
     def _of_nobody(self) -> Session:
         """The session of a request that carried no operation."""
-        probe = Operation(0, "client", "", self._request.began)
-        conversation = self._remote.conversation
-        probe.client, probe.protocol_version = conversation.client, conversation.protocol_version
-        caller = self._caller()
-        return self._context.sessions.settle(probe, self._context.sessions.begin(probe, caller), caller)
+        self._remote.conversation.caller = self._caller()
+        return self._remote.conversation.session(self._request.began)
 
     # -- who --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,244 @@
+"""Takes the frames of one connection through the gate, for a front on the wire that enforces. Does no I/O.
+
+A front gives each whole frame to `take` in the order in which it came, and gets a `Held`. When that is ready it calls
+`release`, in its own thread, and writes what that returns: `onward` to the frame's receiver, `back` to its sender. Rows
+are written by `release`, so before the bytes are.
+
+The bytes of a frame that goes on unchanged are those that came. A frame that cannot be read in exactly one way does not
+pass: a client's is answered, a server's response is replaced by an error, and a server's line that is no JSON-RPC
+message passes, because servers log to their stdout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from mcpobs.gate.decisions import Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.gate import Gate
+from mcpobs.protocol import frames
+from mcpobs.protocol.call import Call, Response
+from mcpobs.protocol.conversation import Conversation, Message
+from mcpobs.protocol.decode import MAX_BYTES, decode
+from mcpobs.protocol.frames import Fault
+from mcpobs.protocol.lifecycle import now
+from mcpobs.protocol.operation import Sender, Stamp, TraceContext
+
+Record = Callable[[Call], None]
+"""Records an ended call: `Gate.record` with the columns of the front."""
+Decision = Begin | End | Pending[Begin] | Pending[End]
+
+
+class Outgoing(NamedTuple):
+    """What becomes of a frame: bytes for its receiver, and bytes for its sender."""
+
+    onward: bytes | None = None
+    back: bytes | None = None
+
+
+class _Part:
+    """One message of a frame, with what was decided of it."""
+
+    __slots__ = ("decision", "message", "raw")
+
+    def __init__(self, raw: bytes, message: Message, decision: Decision | None) -> None:
+        self.raw = raw
+        self.message = message
+        self.decision = decision  # None: it does not pass, and nothing answers it
+
+    def decided(self) -> Begin | End | None:
+        return self.decision.result() if isinstance(self.decision, Pending) else self.decision
+
+
+class Held:
+    """A frame until it is decided. `release` must be called once, when it is `ready`."""
+
+    def __init__(self, owner: FrameGate, frame: bytes, is_batch: bool, record: Record) -> None:
+        self.frame = frame
+        self.is_batch = is_batch
+        self.record = record
+        self.parts: list[_Part] = []
+        self.outgoing: Outgoing | None = None
+        self._owner = owner
+        self._waits_for: list[Pending[Begin] | Pending[End]] = []
+
+    @property
+    def ready(self) -> bool:
+        return all(pending.done for pending in self._waits_for)
+
+    def when_ready(self, wake: Callable[[], None]) -> None:
+        """Calls `wake` when the frame may have become ready: from any thread, perhaps more than once, now if it is
+        ready. It must only wake the front, which then looks at `ready`."""
+        for pending in self._waits_for:
+            pending.when_done(lambda _: wake())
+        if not self._waits_for:
+            wake()
+
+    def release(self) -> Outgoing:
+        """Records what the frame ended, and says what to write."""
+        return self._owner.release(self)
+
+    def add(self, raw: bytes, message: Message, decision: Decision | None) -> None:
+        self.parts.append(_Part(raw, message, decision))
+        if isinstance(decision, Pending):
+            self._waits_for.append(decision)
+
+
+class FrameGate:
+    """The frames of one connection, both ways. All methods belong to the front's own thread."""
+
+    def __init__(self, gate: Gate, conversation: Conversation, max_bytes: int = MAX_BYTES) -> None:
+        self._gate = gate
+        self._conversation = conversation
+        self._max_bytes = max_bytes
+        self._held: set[Held] = set()
+
+    def take(
+        self, sender: Sender, frame: bytes, stamp: Stamp, record: Record, span: TraceContext | None = None
+    ) -> Held:
+        """Begins with a frame, given without its line's end. `record` is called for each call that it ends."""
+        read = frames.read(frame, self._max_bytes)
+        if not isinstance(read, Fault) and read.is_batch and self._conversation.legacy is False:
+            read = Fault(frames.INVALID_REQUEST, "batch_of_the_modern_era")
+        if isinstance(read, Fault):
+            return self._refuse(sender, frame, read, stamp, record)
+        held = Held(self, frame, read.is_batch, record)
+        self._held.add(held)
+        for message, raw in read.messages:
+            size = None if read.is_batch else len(frame)
+            meant = self._conversation.read(sender, message, stamp, None if read.is_batch else span, size)
+            held.add(raw, meant, self._decide(sender, meant, record, stamp))
+        return held
+
+    def _decide(self, sender: Sender, message: Message, record: Record, stamp: Stamp) -> Decision | None:
+        call = message.call
+        others = [ended for ended in message.ended if ended is not call]
+        for ended in others:  # cancelled, or pushed out
+            record(ended)
+        if call is None:  # a response that nobody waits for: only the client's may pass, nobody judges those
+            if sender == "client" and message.kind == "unmatched":
+                return Pass()
+            self._gate.refuse(self._conversation.session(stamp), sender, Fault(0, "unmatched_response"), stamp)
+            return None
+        if message.kind == "response":
+            return self._gate.end(call, message.response or Response())
+        if message.kind == "notification" and any(ended.held for ended in others):
+            record(call)  # it cancels a call that its receiver has not seen
+            return None
+        call.held = True
+        return self._gate.begin(call)
+
+    def release(self, held: Held) -> Outgoing:
+        self._held.discard(held)
+        if held.outgoing is not None:
+            return held.outgoing
+        onward: list[bytes] = []
+        back: list[bytes] = []
+        for part in held.parts:
+            self._release_part(part, held.record, onward, back)
+        unchanged = len(onward) == len(held.parts) and all(
+            out is part.raw for out, part in zip(onward, held.parts, strict=True)
+        )
+        return Outgoing(held.frame if unchanged and onward else _joined(onward, held.is_batch), _joined(back, False))
+
+    def _release_part(self, part: _Part, record: Record, onward: list[bytes], back: list[bytes]) -> None:
+        call, decision = part.message.call, part.decided()
+        match decision:
+            case None:
+                return
+            case Pass() | Replace():
+                if call is not None:
+                    record(call)
+                onward.append(part.raw if isinstance(decision, Pass) else _replaced(part.raw, decision))
+            case Forward() if call is not None:
+                if part.message.kind == "notification":
+                    record(call)
+                elif call.operation.outcome is not None:  # it was cancelled while it was held
+                    return
+                call.held = False
+                onward.append(part.raw if decision.params is None else frames.with_params(part.raw, decision.params))
+            case Answer() if call is not None:
+                if call.operation.outcome is not None and part.message.kind == "request":
+                    return
+                self._conversation.end(call, now(), decision.verdict)
+                record(call)
+                if part.message.kind == "request":
+                    back.append(_answer(frames.id_of(part.raw), decision))
+
+    def close(self, stamp: Stamp, error_type: str, record: Record) -> None:
+        """The connection is over: records what is in flight as unfinished, and what was held as it had ended."""
+        for held in list(self._held):
+            for part in held.parts:
+                if part.message.call is not None and part.message.kind != "request":
+                    record(part.message.call)
+        self._held.clear()
+        for call in self._conversation.close(stamp, error_type):
+            record(call)
+
+    # -- frames that cannot be read in one way ---------------------------------------------------------------
+
+    def _refuse(self, sender: Sender, frame: bytes, fault: Fault, stamp: Stamp, record: Record) -> Held:
+        """A response becomes an error for who waits for it; another message is answered; a server's log passes."""
+        held = Held(self, frame, False, record)
+        waiting = self._answered_by(sender, frame, stamp)
+        if sender == "server" and waiting is None and not _is_message(frame):
+            held.outgoing = Outgoing(frame)
+            return held
+        self._gate.refuse(self._conversation.session(stamp), sender, fault, stamp)
+        error = {"code": fault.code, "message": fault.message}
+        if waiting is None:
+            held.outgoing = Outgoing(back=frames.response(frames.sole_id(frame), error=error))
+            return held
+        call, id_json = waiting
+        operation = call.operation
+        operation.outcome, operation.error_type, operation.status_code = "server_error", fault.reason, None
+        record(call)
+        held.outgoing = Outgoing(frames.response(id_json, error=error))
+        return held
+
+    def _answered_by(self, sender: Sender, frame: bytes, stamp: Stamp) -> tuple[Call, bytes] | None:
+        """The call that some reader may take the frame for the response of."""
+        message = decode(frame)
+        if not isinstance(message, dict) or isinstance(message.get("method"), str):
+            return None
+        meant = self._conversation.read(sender, message, stamp)
+        if meant.kind != "response" or meant.call is None:
+            return None
+        return meant.call, frames.as_json(message["id"])
+
+
+def _is_message(frame: bytes) -> bool:
+    """Whether any reader may take a server's line for JSON-RPC: as a whole, or split at a carriage return."""
+    return any(_looks_like_one(piece) for piece in (frame, *(frame.split(b"\r") if b"\r" in frame else ())))
+
+
+def _looks_like_one(frame: bytes) -> bool:
+    message = decode(frame)
+    if isinstance(message, list):
+        return any(isinstance(each, dict) and _has_envelope(each) for each in message)
+    return isinstance(message, dict) and _has_envelope(message)
+
+
+def _has_envelope(message: dict[str, object]) -> bool:
+    keys = {key.casefold() for key in message}
+    return "jsonrpc" in keys or ("id" in keys and bool(keys & {"method", "result", "error"}))
+
+
+def _answer(id_json: bytes, answer: Answer) -> bytes:
+    if answer.error is not None:
+        return frames.response(id_json, error=answer.error.as_json())
+    return frames.response(id_json, result=answer.result or {})
+
+
+def _replaced(raw: bytes, replace: Replace) -> bytes:
+    if replace.error is not None:
+        return frames.response(frames.id_of(raw), error=replace.error.as_json())
+    return frames.response(frames.id_of(raw), result=replace.result or {})
+
+
+def _joined(parts: list[bytes], is_batch: bool) -> bytes | None:
+    if not parts:
+        return None
+    if len(parts) == 1 and not is_batch:
+        return parts[0]
+    return b"[" + b",".join(parts) + b"]"

@@ -1,0 +1,201 @@
+"""Frames of one connection through the gate: what passes, what is answered, and what is recorded."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mcpobs.gate.decisions import DENIED_CODE
+from mcpobs.gate.gate import UNDECIDED
+from mcpobs.gate.judge import OnError
+
+from .connection import Connection, call, dumped, result
+from .judges import DENIED, ByName
+
+
+def back(frame: bytes | None) -> dict[str, object]:
+    assert frame is not None
+    return dict(json.loads(frame))
+
+
+def test_an_allowed_call_goes_on_byte_for_byte_and_so_does_its_result() -> None:
+    seen = Connection(ByName())
+    asked = b'{ "jsonrpc":"2.0", "id" : 12345678901234567890, "method":"tools/call","params":{"name":"echo"} }'
+    assert seen.client(asked) == (asked, None)
+    answer = b'{"result" : {"content":[]},"id":12345678901234567890,"jsonrpc":"2.0"}'
+    assert seen.server(answer) == (answer, None)
+    (row,) = seen.rows
+    assert (row["outcome"], row["decision"], row["tool"]) == ("ok", "allow", "echo")
+
+
+def test_a_denied_call_never_reaches_the_server_and_is_answered_with_its_own_id() -> None:
+    seen = Connection(ByName())
+    onward, answer = seen.client(call("deny", "a-1", order="42"))
+    assert onward is None
+    assert back(answer) == {"jsonrpc": "2.0", "id": "a-1", "error": {"code": DENIED_CODE, "message": DENIED}}
+    (row,) = seen.rows
+    assert (row["outcome"], row["decision"], row["rule"], row["status_code"], row["tool"]) == (
+        "denied",
+        "deny",
+        "fridays",
+        str(DENIED_CODE),
+        "deny",
+    )
+    assert "args_digest" in row
+    assert "error_type" not in row
+
+
+def test_the_answer_of_a_judge_is_recorded_as_the_judge_says() -> None:
+    seen = Connection(ByName())
+    onward, answer = seen.client(call("answer"))
+    assert onward is None
+    assert back(answer)["result"] == {"content": [{"type": "text", "text": "answered by the judge"}]}
+    assert [(row["outcome"], row["decision"]) for row in seen.rows] == [("ok", "allow")]
+
+
+def test_a_rewritten_call_keeps_every_byte_but_its_params() -> None:
+    seen = Connection(ByName())
+    asked = b'{ "jsonrpc":"2.0", "id" : 1.0e1, "method":"tools/call" }'.replace(b"1.0e1", b"10")
+    asked = asked.replace(b" }", b',  "params": {"name":"rewrite","arguments":{"text":"mine"}} }')
+    onward, _ = seen.client(asked)
+    changed = b'{ "jsonrpc":"2.0", "id" : 10, "method":"tools/call",  "params": %b }'
+    assert onward == changed % dumped({"name": "echo", "arguments": {"text": "rewritten"}})
+    seen.server(result(10))
+    assert [row["tool"] for row in seen.rows] == ["rewrite"]
+
+
+@pytest.mark.parametrize("tool", ["throw", "hang"])
+@pytest.mark.parametrize("on_error", ["allow", "deny"])
+def test_a_judge_that_fails_or_takes_too_long_does_what_its_on_error_says(tool: str, on_error: OnError) -> None:
+    seen = Connection(ByName(on_error))
+    onward, answer = seen.client(call(tool))
+    if on_error == "allow":
+        assert (onward, answer) == (dumped(call(tool)), None)
+        seen.server(result())
+        assert [(row["outcome"], row["decision"]) for row in seen.rows] == [("ok", "warn")]
+    else:
+        assert onward is None
+        assert back(answer)["error"] == {"code": DENIED_CODE, "message": UNDECIDED}
+        why = "judge_timeout" if tool == "hang" else "judge_error"
+        assert [(row["outcome"], row["error_type"]) for row in seen.rows] == [("denied", why)]
+    assert len(seen.said) == 1
+    assert "a secret" not in seen.said[0]
+
+
+@pytest.mark.parametrize("tool", ["end_throw", "end_hang"])
+@pytest.mark.parametrize("on_error", ["allow", "deny"])
+def test_the_same_holds_for_a_response(tool: str, on_error: OnError) -> None:
+    seen = Connection(ByName(on_error))
+    seen.client(call(tool))
+    onward, _ = seen.server(result())
+    if on_error == "allow":
+        assert onward == dumped(result())
+    else:
+        assert back(onward) == {"jsonrpc": "2.0", "id": 1, "error": {"code": DENIED_CODE, "message": UNDECIDED}}
+    assert [row["outcome"] for row in seen.rows] == ["ok" if on_error == "allow" else "denied"]
+
+
+def test_a_masked_result_keeps_its_outcome_and_the_size_that_the_server_sent() -> None:
+    seen = Connection(ByName())
+    seen.client(call("mask"))
+    onward, _ = seen.server(result(words="secret" * 100))
+    assert back(onward)["result"] == {"content": [{"type": "text", "text": "***"}]}
+    (row,) = seen.rows
+    assert (row["outcome"], row["decision"], row["rule"]) == ("ok", "warn", "pii")
+    assert row["result_bytes"] > 600
+
+
+def test_a_blocked_result_is_an_error_for_the_client_and_denied_in_the_record() -> None:
+    seen = Connection(ByName())
+    seen.client(call("block"))
+    onward, _ = seen.server(result())
+    assert back(onward)["error"] == {"code": DENIED_CODE, "message": "blocked"}
+    assert [(row["outcome"], row["rule"]) for row in seen.rows] == [("denied", "injection")]
+
+
+@pytest.mark.parametrize(("tool", "denied"), [("later", False), ("later_deny", True)])
+def test_a_decision_may_come_from_another_thread(tool: str, denied: bool) -> None:
+    seen = Connection(ByName())
+    onward, answer = seen.client(call(tool))
+    assert (onward is None, answer is None) == (denied, not denied)
+
+
+def test_others_go_on_while_a_call_is_held_and_it_keeps_its_place_in_the_record() -> None:
+    judge = ByName()
+    seen = Connection(judge)
+    held = seen.take("client", call("held", 1))
+    assert not held.ready
+    assert seen.client(call("echo", 2)).onward == dumped(call("echo", 2))
+    seen.server(result(2))
+    judge.release()
+    assert held.ready
+    assert held.release() == (dumped(call("held", 1)), None)
+    seen.server(result(1))
+    assert [(row["request_id"], row["sequence"]) for row in seen.rows] == [("2", 1), ("1", 0)]
+
+
+def test_a_cancel_of_a_held_call_drops_it_and_the_server_sees_neither() -> None:
+    judge = ByName()
+    seen = Connection(judge)
+    held = seen.take("client", call("held", 1))
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    assert seen.client(cancel) == (None, None)
+    judge.release()
+    assert held.release() == (None, None)
+    assert [(row["method"], row["outcome"]) for row in seen.rows] == [
+        ("tools/call", "cancelled"),
+        ("notifications/cancelled", "ok"),
+    ]
+
+
+def test_a_response_to_a_call_that_the_server_has_not_seen_does_not_pass() -> None:
+    judge = ByName()
+    seen = Connection(judge)
+    held = seen.take("client", call("held", 1))
+    assert seen.server(result(1)) == (None, None)
+    judge.release()
+    assert held.release().onward is not None
+    assert seen.server(result(1)).onward == dumped(result(1))
+
+
+def test_what_the_server_asks_goes_through_the_gate_as_well() -> None:
+    seen = Connection(ByName())
+    asked = {"jsonrpc": "2.0", "id": "s", "method": "sampling/createMessage", "params": {"messages": []}}
+    onward, answer = seen.server(asked)
+    assert onward is None
+    assert back(answer)["id"] == "s"
+    assert [(row["kind"], row["outcome"], row["rule"]) for row in seen.rows] == [("client", "denied", "sampling")]
+
+
+def test_a_batch_passes_whole_or_without_what_was_denied() -> None:
+    seen = Connection(ByName())
+    whole = dumped([call("echo", 1), call("echo", 2)]).replace(b",{", b" , {")
+    assert seen.client(whole) == (whole, None)
+    onward, answer = seen.client(dumped([call("echo", 3), call("deny", 4)]))
+    assert onward == b"[" + dumped(call("echo", 3)) + b"]"
+    assert back(answer)["id"] == 4
+    assert seen.client(dumped([call("deny", 5)])).onward is None
+
+
+def test_what_is_open_at_the_end_is_recorded_once() -> None:
+    judge = ByName()
+    seen = Connection(judge)
+    seen.take("client", call("held", 1))
+    seen.client(call("end_later", 2))
+    seen.client(call("echo", 3))
+    seen.take("server", result(2))
+    seen.close()
+    assert sorted((row["request_id"], row["outcome"]) for row in seen.rows) == [
+        ("1", "unfinished"),
+        ("2", "ok"),
+        ("3", "unfinished"),
+    ]
+    assert len(judge.over) == 3
+
+
+def test_without_a_judge_everything_is_forwarded() -> None:
+    seen = Connection(None)
+    assert seen.client(call("deny")).onward == dumped(call("deny"))
+    assert seen.server(result()).onward == dumped(result())
+    assert "decision" not in seen.rows[0]
