@@ -44,11 +44,11 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     listen = parse_endpoint(options.listen, "--listen", DEFAULT_PORT)
     config = load_config(env=env)
     with needing("--listen", "http"):
-        from mcpobs.proxy.http.exchange import Exchange, ExchangeContext
         from mcpobs.proxy.http.front import FrontOptions, serve
-        from mcpobs.proxy.http.observation import now
-    from mcpobs.proxy.http.conversations import ConversationRegistry, RemoteConversation
+    from mcpobs.proxy.http.context import ExchangeContext
+    from mcpobs.proxy.http.conversations import ConversationRegistry
     from mcpobs.proxy.http.identity import identify
+    from mcpobs.proxy.http.recorded_head import RecordedHead
 
     verify = identify(config.identity, warn)
     process_id = os.urandom(8).hex()
@@ -67,19 +67,14 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
         warn=warn,
         env=env,
     )
+    gate = Gate(recorder, warn=warn)
     sessions = RemoteSessions(process_id, config.idle_gap_s)
-
-    def forget(remote: RemoteConversation) -> None:
-        Exchange.close_forgotten(context, remote, now())
-
-    conversations = ConversationRegistry(Lifecycle(recorder.facts, Registry(), sessions), forget)
-    context = ExchangeContext(
-        Gate(recorder, warn=warn), sessions, conversations, frozenset(config.headers), options.propagate
-    )
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_params=gate.enforcing)
+    conversations = ConversationRegistry(lifecycle, gate)
+    context = ExchangeContext(gate, conversations, RecordedHead(frozenset(config.headers)), options.propagate)
     try:
         asyncio.run(serve(FrontOptions(listen, upstream, verify), context, warn))
-        for remote in conversations.all():
-            Exchange.close_forgotten(context, remote, now(), "shutdown")
+        conversations.close("shutdown")
     finally:
         recorder.close()
 

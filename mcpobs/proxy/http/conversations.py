@@ -6,11 +6,14 @@ for each event stream. Everything else is a conversation of one request: ids of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mcpobs.gate.frames import FrameGate, Record
+from mcpobs.gate.gate import Gate
+from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
-from mcpobs.protocol.lifecycle import Lifecycle
+from mcpobs.protocol.lifecycle import Lifecycle, now
+from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.session import Caller
 from mcpobs.protocol.sse import Event
 
@@ -24,10 +27,10 @@ class RemoteConversation:
     """A conversation, and by what it is known. `issued`: the server was seen to give out that session id."""
 
     conversation: Conversation
+    frames: FrameGate | None = None  # if calls are judged
     session_id: str | None = None
     sse_endpoint: str | None = None
     issued: bool = False
-    caller: Caller | None = None  # who last had an operation in it
     resumable: bool = False  # its event streams have ids, so what one stream leaves open another may answer
     _events: dict[int, None] = field(default_factory=dict)  # the last that came
 
@@ -42,19 +45,29 @@ class RemoteConversation:
         self._events[key] = None
         return True
 
+    def close(self, now: Stamp, error_type: str, record: Record) -> None:
+        """Ends what is still open in it."""
+        if self.frames is not None:
+            self.frames.close(now, error_type, record)
+            return
+        for call in self.conversation.close(now, error_type):
+            record(call)
+
 
 @dataclass(slots=True)
 class ConversationRegistry:
-    """The conversations that last longer than a request. `forget` gets one for which there is no room."""
+    """The conversations that last longer than a request. The gate gets the calls that are open in one when there is no
+    more room for it."""
 
     lifecycle: Lifecycle
-    forget: Callable[[RemoteConversation], None]
+    gate: Gate
     _by_session: dict[str, RemoteConversation] = field(default_factory=dict)
     _by_endpoint: dict[str, RemoteConversation] = field(default_factory=dict)
 
     def single(self) -> RemoteConversation:
         """For one request without a session."""
-        return RemoteConversation(Conversation(self.lifecycle, _NOBODY))
+        conversation = Conversation(self.lifecycle, _NOBODY)
+        return RemoteConversation(conversation, FrameGate(self.gate, conversation) if self.gate.enforcing else None)
 
     def of_session(self, session_id: str) -> RemoteConversation:
         """That of a session id; a new one where it is not known, as after a restart of this process."""
@@ -89,9 +102,14 @@ class ConversationRegistry:
         for path in [path for path, known in self._by_endpoint.items() if known is remote]:
             del self._by_endpoint[path]
 
-    def all(self) -> list[RemoteConversation]:
-        return list(dict.fromkeys((*self._by_session.values(), *self._by_endpoint.values())))
+    def close(self, error_type: str) -> None:
+        """Ends everything that is open."""
+        for remote in dict.fromkeys((*self._by_session.values(), *self._by_endpoint.values())):
+            remote.close(now(), error_type, self._record)
 
     def _make_room(self, conversations: dict[str, RemoteConversation]) -> None:
         if len(conversations) >= MAX_CONVERSATIONS:
-            self.forget(conversations.pop(next(iter(conversations))))
+            conversations.pop(next(iter(conversations))).close(now(), "client_disconnect", self._record)
+
+    def _record(self, call: Call) -> None:
+        self.gate.record(call)

@@ -17,18 +17,21 @@ from aiohttp import web
 from mcpobs import listening
 from mcpobs.listening import Endpoint
 from mcpobs.masking import masked_path
+from mcpobs.protocol.lifecycle import now
 from mcpobs.proxy.http.connections import Connection, Connections, Deadlines, Server
-from mcpobs.proxy.http.exchange import Ending, Exchange, ExchangeContext, Request
+from mcpobs.proxy.http.context import Ending, ExchangeContext, Request
+from mcpobs.proxy.http.exchange import Exchange
 from mcpobs.proxy.http.handler import RequestHandler, Shared
 from mcpobs.proxy.http.headers import Header, headers_of
 from mcpobs.proxy.http.identity import Verify
-from mcpobs.proxy.http.logs import OncePerKind, replace_logs
-from mcpobs.proxy.http.observation import Observation, now
+from mcpobs.proxy.http.logs import replace_logs
+from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import SessionOrder
 from mcpobs.proxy.http.own_urls import place_of, same_place
 from mcpobs.proxy.http.server_names import ServerNames
 from mcpobs.proxy.http.targets import TargetError, Upstream, origin_form
 from mcpobs.proxy.http.upstream import UpstreamConnections
+from mcpobs.stderr import Once, Warn, fault
 
 GRACE_S = 5.0  # for what is under way when the front is stopped
 LINGER_S = 5.0  # for a client to end sending a body that is not wanted
@@ -37,8 +40,6 @@ HEAD_BYTES = 1 << 16
 _LOOK_S = 0.02
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _OPEN_FILES = 1 << 20
-
-Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,7 @@ class Front:
     def __init__(self, options: FrontOptions, context: ExchangeContext, warn: Warn) -> None:
         self._options = options
         self._context = context
-        self._warn = warn
-        self._warned_of: set[str] = set()
-        self.once = OncePerKind(warn)
+        self.once = Once(warn)
         self.connections = Connections(options.deadlines, self.once)
         self.order = SessionOrder()
         self._under_way: dict[RequestHandler, asyncio.Task[object]] = {}
@@ -246,13 +245,8 @@ class Front:
 
     def broke(self, error: Exception) -> None:
         """Reports a fault of ours once for each line of code. The message may quote content, so it is left out."""
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        line = f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
-        if line not in self._warned_of:
-            self._warned_of.add(line)
-            self._warn(f"a request could not be observed ({type(error).__name__} at {line}); it goes on")
+        found = fault(error)
+        self.once(found, f"a request could not be observed ({found}); it goes on")
 
 
 class _Runner(web.ServerRunner):

@@ -13,12 +13,12 @@ from mcpobs.listening import Endpoint
 from mcpobs.protocol.refusal import refusal
 from mcpobs.proxy.http.bodies import Copies
 from mcpobs.proxy.http.connections import Deadlines
-from mcpobs.proxy.http.exchange import SESSION_HEADER, Ending
+from mcpobs.proxy.http.context import EVENTS, SESSION_HEADER, Ending
 from mcpobs.proxy.http.headers import Header, for_server
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import MAX_STREAM_WAIT_S, SessionOrder
 from mcpobs.proxy.http.own_urls import OwnUrls
-from mcpobs.proxy.http.reply import EVENTS, Reply
+from mcpobs.proxy.http.reply import Reply
 from mcpobs.proxy.http.request_body import RequestBody
 from mcpobs.proxy.http.server_names import ServerNames
 from mcpobs.proxy.http.targets import ALLOWED, TargetError, Upstream

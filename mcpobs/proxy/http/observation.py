@@ -6,17 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-from mcpobs.protocol.operation import Stamp
-from mcpobs.proxy.http.exchange import Ending, Exchange
+from mcpobs.protocol.lifecycle import now
+from mcpobs.proxy.http.context import Ending
+from mcpobs.proxy.http.exchange import Exchange
 
 TURN_NS = 2_000_000
 """How long one request is read along before others go on. A slice takes up to four times as long."""
 
 Broke = Callable[[Exception], None]
-
-
-def now() -> Stamp:
-    return Stamp(time.time_ns(), time.monotonic_ns())
 
 
 class Observation:

@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from mcpobs.protocol.sse import EventSplitter, Piece, with_data
 from mcpobs.proxy.http.bodies import is_readable
+from mcpobs.proxy.http.context import EVENTS
 from mcpobs.proxy.http.headers import for_client
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.own_urls import OwnUrls
@@ -22,7 +23,6 @@ from mcpobs.proxy.http.upstream import Answer
 
 MAX_ENDPOINT_BYTES = 16 << 10  # of an event that names an endpoint
 BROKEN_OFF = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, zlib.error)
-EVENTS = "text/event-stream"
 _WITHOUT_BODY = (204, 304)
 _OF_THE_BYTES = ("Content-Length", "Content-Encoding", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest")
 

@@ -15,7 +15,8 @@ import pytest
 from aiohttp import web
 
 from mcpobs.proxy.http.connections import Deadlines
-from mcpobs.proxy.http.logs import OncePerKind, replace_logs
+from mcpobs.proxy.http.logs import replace_logs
+from mcpobs.stderr import Once
 from tests.ports import free_port
 from tests.proxy.http.test_targets import raw_server, sent
 from tests.proxy.http.world import world
@@ -141,7 +142,7 @@ def test_a_library_that_logs_a_message_is_reported_by_its_kind_once() -> None:
     before = [(logger, logger.handlers[:], logger.propagate) for logger in loggers]
     warnings: list[str] = []
     try:
-        replace_logs(OncePerKind(warnings.append))
+        replace_logs(Once(warnings.append))
         for name in ("aiohttp.server", "aiohttp.access", "aiohttp.client", "asyncio"):
             for _ in range(2):
                 try:

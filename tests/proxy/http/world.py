@@ -15,16 +15,18 @@ from aiohttp import web
 
 from mcpobs import listening
 from mcpobs.gate.gate import Gate
+from mcpobs.gate.judge import Judge
 from mcpobs.gate.recorder import LakeRecorder
 from mcpobs.gate.row import Origin
 from mcpobs.listening import Endpoint
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.registry import Registry
 from mcpobs.proxy.http.connections import Deadlines
+from mcpobs.proxy.http.context import ExchangeContext
 from mcpobs.proxy.http.conversations import ConversationRegistry
-from mcpobs.proxy.http.exchange import ExchangeContext
 from mcpobs.proxy.http.front import Front, FrontOptions
 from mcpobs.proxy.http.identity import identify
+from mcpobs.proxy.http.recorded_head import RecordedHead
 from mcpobs.proxy.http.targets import parse_upstream
 from mcpobs.segment import scan
 from mcpobs.sessions.remote import RemoteSessions
@@ -77,6 +79,7 @@ async def world(
     path: str = "",
     upstream: str | None = None,
     deadlines: Deadlines | None = None,
+    judge: Judge | None = None,
 ) -> AsyncIterator[World]:
     runner = web.ServerRunner(web.Server(handler, handler_cancellation=True, auto_decompress=False))
     await runner.setup()
@@ -89,8 +92,10 @@ async def world(
     origin = Origin("shop", "0123456789abcdef", "http", "tcp", "proxy/http")
     recorder = LakeRecorder.open(origin, nobody, lake=lake, warn=warnings.append, env={})
     sessions = RemoteSessions("0123456789abcdef")
-    conversations = ConversationRegistry(Lifecycle(recorder.facts, Registry(), sessions), lambda remote: None)
-    context = ExchangeContext(Gate(recorder), sessions, conversations, frozenset(HEADERS), propagate)
+    gate = Gate(recorder, judge, warnings.append)
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_params=gate.enforcing)
+    conversations = ConversationRegistry(lifecycle, gate)
+    context = ExchangeContext(gate, conversations, RecordedHead(frozenset(HEADERS)), propagate)
     options = FrontOptions(
         Endpoint("127.0.0.1", 0),
         parse_upstream(server + path),
