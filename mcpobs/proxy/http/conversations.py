@@ -6,10 +6,13 @@ for each event stream. Everything else is a conversation of one request: ids of 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
-from mcpobs.gate.frames import FrameGate, Record
+from mcpobs.gate.frames import FrameGate, Outgoing, Record
 from mcpobs.gate.gate import Gate
+from mcpobs.protocol import frames
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lifecycle import Lifecycle, now
@@ -19,6 +22,9 @@ from mcpobs.protocol.sse import Event
 
 MAX_CONVERSATIONS = 65_536
 MAX_EVENTS = 1_024  # of one conversation
+MAX_KEPT_BYTES = 4 << 10  # of a message that was put in an event's place
+_SAME, _UNKNOWN = b"", b"?"  # what became of an event: no message is either
+_NOT_KEPT = "mcpobs: the answer was replaced, and is too large to be sent again"
 _NOBODY = Caller("", "http")  # until an exchange says who calls
 
 
@@ -27,11 +33,14 @@ class RemoteConversation:
     """A conversation, and by what it is known. `issued`: the server was seen to give out that session id."""
 
     conversation: Conversation
-    frames: FrameGate | None = None  # if calls are judged
+    frame_gate: FrameGate | None = None  # if calls are judged
     session_id: str | None = None
     sse_endpoint: str | None = None
     issued: bool = False
+    inject: Callable[[bytes], Awaitable[None]] | None = None  # writes a message into its standing stream
     resumable: bool = False  # its event streams have ids, so what one stream leaves open another may answer
+    endpoint: str | None = None  # path to which the client sends what belongs to the stream
+    _decided: dict[bytes, bytes | None] = field(default_factory=dict)
     _events: dict[int, None] = field(default_factory=dict)  # the last that came
 
     def is_new(self, event: Event) -> bool:
@@ -45,10 +54,27 @@ class RemoteConversation:
         self._events[key] = None
         return True
 
+    def decided(self, event: Event) -> Outgoing | None:
+        """What became of an event that came before; None for a new one."""
+        onward = self._decided.get(_digest(event), _UNKNOWN)
+        if onward is _UNKNOWN:
+            return None
+        return Outgoing(event.data if onward == _SAME else onward)
+
+    def decide(self, event: Event, outgoing: Outgoing) -> None:
+        """Keeps what became of an event, for a client that resumes the stream and gets it again: the call that it
+        ended is over, so it cannot be judged again."""
+        onward = outgoing.onward
+        if onward is not None and onward != event.data and len(onward) > MAX_KEPT_BYTES:
+            onward = frames.response(frames.id_of(onward), error={"code": frames.INVALID_REQUEST, "message": _NOT_KEPT})
+        if len(self._decided) >= MAX_EVENTS:
+            del self._decided[next(iter(self._decided))]
+        self._decided[_digest(event)] = _SAME if onward == event.data else onward
+
     def close(self, now: Stamp, error_type: str, record: Record) -> None:
         """Ends what is still open in it."""
-        if self.frames is not None:
-            self.frames.close(now, error_type, record)
+        if self.frame_gate is not None:
+            self.frame_gate.close(now, error_type, record)
             return
         for call in self.conversation.close(now, error_type):
             record(call)
@@ -91,7 +117,7 @@ class ConversationRegistry:
 
     def name_endpoint(self, remote: RemoteConversation, path: str, name: str) -> None:
         """Keeps where the client is to send what belongs to its event stream."""
-        remote.sse_endpoint = name
+        remote.sse_endpoint, remote.endpoint = name, path
         self._make_room(self._by_endpoint)
         self._by_endpoint[path] = remote
 
@@ -113,3 +139,7 @@ class ConversationRegistry:
 
     def _record(self, call: Call) -> None:
         self.gate.record(call)
+
+
+def _digest(event: Event) -> bytes:
+    return blake2b(b"%b\0%b" % ((event.id or "").encode(), event.data), digest_size=16).digest()

@@ -137,8 +137,8 @@ class Exchange:
 
     @property
     def _frame_gate(self) -> FrameGate:
-        assert self._remote.frames is not None, "nobody judges"
-        return self._remote.frames
+        assert self._remote.frame_gate is not None, "nobody judges"
+        return self._remote.frame_gate
 
     # -- the response -----------------------------------------------------------------------------------
 
@@ -224,15 +224,16 @@ class Exchange:
         status = self._span.status
         return status is not None and 400 <= status < 500
 
-    def rejected(self, content: bytes) -> None:
-        """A JSON-RPC error without an id, as a server answers what it does not let in, is of this request."""
+    def rejected(self, content: bytes, ends: bool = True) -> None:
+        """A JSON-RPC error without an id, as a server answers what it does not let in, is of this request, which it
+        ends unless the gate does (`ends`)."""
         message = decode(content)
         error = message.get("error") if isinstance(message, dict) else None
         if not isinstance(error, dict):
             return
         assert isinstance(message, dict)
         self._span.rejected(error.get("code"))
-        if message.get("id") is None:
+        if ends and message.get("id") is None:
             verdict = of_error(error, "client")
             self._end_those(Verdict("protocol_error", None, verdict.status_code) if self._is_refused else verdict)
 

@@ -101,6 +101,7 @@ class Front:
             self._context.copies,
             self.order,
             ServerNames(self.once),
+            self._context.gate.enforcing,
         )
         server = Server(
             self._handle,
@@ -223,7 +224,8 @@ class Front:
     ) -> RequestHandler:
         assert self._shared is not None
         exchange = self._open(request, method, target if isinstance(target, str) else "", by_name)
-        return RequestHandler(self._shared, request, headers, target, Observation(exchange, self.broke))
+        observation = Observation(exchange, self.broke)
+        return RequestHandler(self._shared, request, headers, target, exchange, observation)
 
     def _open(self, request: web.BaseRequest, method: str, target: str, headers: dict[str, str]) -> Exchange | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None

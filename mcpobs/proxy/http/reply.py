@@ -23,8 +23,8 @@ from mcpobs.proxy.http.upstream import Answer
 
 MAX_ENDPOINT_BYTES = 16 << 10  # of an event that names an endpoint
 BROKEN_OFF = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, zlib.error)
-_WITHOUT_BODY = (204, 304)
-_OF_THE_BYTES = ("Content-Length", "Content-Encoding", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest")
+WITHOUT_BODY = (204, 304)
+OF_THE_BYTES = ("Content-Length", "Content-Encoding", "Content-MD5", "Digest", "Content-Digest", "Repr-Digest")
 
 Ended = Literal["complete", "server_disconnect"]
 Refuse = Callable[[int, str], web.StreamResponse]
@@ -54,20 +54,29 @@ class Reply:
     async def pass_back(self, answer: Answer, refuse: Refuse) -> web.StreamResponse:
         """Passes the answer on; `refuse` makes the response if the server breaks off before any of it was sent."""
         rewriting = self._rewriting(answer)
-        head = {name.lower(): value for name, value in answer.headers.items()}
-        if rewriting is not None:
-            head.pop("content-encoding", None)
-        self._observation.answered(answer.status, head, answer.connect_ns)
-        self._names.reached(answer.peer)
-        headers = CIMultiDict([(name, value) for name, _, value in for_client(answer.headers.items(), self._urls)])
-        self._look_at_redirect(answer)
+        headers = self._begin(answer, rewriting is not None)
         if rewriting is not None:
             return await self._pass_rewritten(answer, headers, *rewriting)
-        if self._request.method == "HEAD" or answer.status in _WITHOUT_BODY:
-            return _plain(answer, headers, b"")
+        if self._request.method == "HEAD" or answer.status in WITHOUT_BODY:
+            return plain(answer, headers, b"")
         if answer.content_length is not None and answer.content_length <= WHOLE_BYTES:
             return await self._pass_whole(answer, headers, refuse)
         return await self._pass_stream(answer, headers)
+
+    def _begin(self, answer: Answer, is_rewritten: bool) -> CIMultiDict[str]:
+        """Takes the head of the answer, and returns the headers for the client. A body that is rewritten is shown to
+        the observation without its coding."""
+        head = {name.lower(): value for name, value in answer.headers.items()}
+        if is_rewritten:
+            head.pop("content-encoding", None)
+        self._observation.answered(answer.status, head, answer.connect_ns)
+        self._names.reached(answer.peer)
+        self._look_at_redirect(answer)
+        return CIMultiDict([(name, value) for name, _, value in for_client(answer.headers.items(), self._urls)])
+
+    async def _show(self, chunk: bytes) -> None:
+        """Takes a part of a body that is rewritten, without its coding."""
+        await self._observation.chunk(chunk)
 
     async def _pass_whole(self, answer: Answer, headers: CIMultiDict[str], refuse: Refuse) -> web.StreamResponse:
         try:
@@ -77,7 +86,7 @@ class Reply:
             return refuse(502, "the server broke off its answer")
         await self._observation.chunk(body)
         self._observation.complete()
-        return _plain(answer, headers, body)
+        return plain(answer, headers, body)
 
     async def _pass_stream(self, answer: Answer, headers: CIMultiDict[str]) -> web.StreamResponse:
         response = await self._begun(answer, headers)
@@ -94,11 +103,11 @@ class Reply:
     async def _pass_rewritten(
         self, answer: Answer, headers: CIMultiDict[str], splitter: Splitter, edit: Edit
     ) -> web.StreamResponse:
-        for name in _OF_THE_BYTES:
+        for name in OF_THE_BYTES:
             headers.popall(name, None)
         response = await self._begun(answer, headers)
         coding = answer.headers.get("Content-Encoding")
-        body = Rewriter(splitter, coding, edit, show=self._observation.chunk, write=response.write)
+        body = Rewriter(splitter, coding, edit, show=self._show, write=response.write)
         try:
             async for chunk in answer.content.iter_any():
                 await body.feed(chunk)
@@ -159,7 +168,7 @@ class Reply:
             self._names.leads_past("the server redirects calls", url)
 
 
-def _plain(answer: Answer, headers: CIMultiDict[str], body: bytes) -> web.Response:
+def plain(answer: Answer, headers: CIMultiDict[str], body: bytes) -> web.Response:
     if "Content-Type" not in headers and body == b"":
         headers.popall("Content-Length", None)
     return web.Response(status=answer.status, reason=answer.reason, headers=headers, body=body or None)

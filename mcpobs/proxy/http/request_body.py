@@ -15,7 +15,7 @@ WHOLE_BYTES = 1 << 20  # a body below this is passed on in one piece: more aioht
 
 
 class RequestBody:
-    """The body of one request. `content` is all of it once it was read, if it is smaller than WHOLE_BYTES."""
+    """The body of one request. `content` is all of it once it was read, unless it was passed on in parts."""
 
     def __init__(
         self, request: web.BaseRequest, deadlines: Deadlines, copies: Copies, observation: Observation
@@ -40,6 +40,24 @@ class RequestBody:
         else:
             body = b"".join([part async for part in self.parts()])
         return self._observed(body, len(body)) or body
+
+    async def whole(self, max_bytes: int) -> bytes | None:
+        """All of the body; None if it has more than `max_bytes`, and if there is no room for it beside others."""
+        copy = Copy(self._copies)
+        parts: list[bytes] = []
+        size = self._request.content_length or 0
+        try:
+            if size > max_bytes:
+                return None
+            size = 0
+            async for part in self.parts():
+                size += len(part)
+                if size > max_bytes or not copy.hold(size):
+                    return None
+                parts.append(part)
+        finally:
+            copy.hold(0)
+        return b"".join(parts)
 
     async def parts(self) -> AsyncIterator[bytes]:
         """The parts of the body. Raises TimeoutError for a client that sends them too slowly; the time in which the
