@@ -29,6 +29,7 @@ from mcpobs.proxy.http.identity import identify
 from mcpobs.proxy.http.recorded_head import RecordedHead
 from mcpobs.proxy.http.targets import parse_upstream
 from mcpobs.segment import scan
+from mcpobs.semconv import REFUSED_SPAN
 from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.settings import HEADERS, IdentityConfig
@@ -59,7 +60,12 @@ class World:
 
     def requests(self) -> list[dict[str, Any]]:
         """The HTTP spans, with their attributes among their columns."""
-        return [{**row, **json.loads(row["attributes"])} for row in self.rows() if "method" not in row]
+        spans = [row for row in self.rows() if "method" not in row and row["name"] != REFUSED_SPAN]
+        return [{**row, **json.loads(row["attributes"])} for row in spans]
+
+    def refused(self) -> list[dict[str, Any]]:
+        """The frames that did not pass."""
+        return [row for row in self.rows() if row["name"] == REFUSED_SPAN]
 
     async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
         for _ in range(int(seconds * 100)):
