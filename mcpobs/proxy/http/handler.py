@@ -11,6 +11,7 @@ from aiohttp import web
 
 from mcpobs import listening
 from mcpobs.listening import Endpoint
+from mcpobs.protocol import frames
 from mcpobs.protocol.decode import MAX_BYTES
 from mcpobs.protocol.refusal import refusal
 from mcpobs.proxy.http.bodies import Copies
@@ -19,7 +20,17 @@ from mcpobs.proxy.http.context import EVENTS, SESSION_HEADER, Ending
 from mcpobs.proxy.http.exchange import Exchange
 from mcpobs.proxy.http.headers import Header, for_server, headers_of
 from mcpobs.proxy.http.judged_reply import JudgedReply
-from mcpobs.proxy.http.judging import Judged, UnreadableError, is_no_message, judged, too_large, without_coding
+from mcpobs.proxy.http.judging import (
+    HEADER_MISMATCH,
+    TOO_LARGE,
+    Judged,
+    UnreadableError,
+    is_no_message,
+    judged,
+    refused,
+    without_coding,
+)
+from mcpobs.proxy.http.mcp_headers import as_in, contradicts
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import MAX_STREAM_WAIT_S, SessionOrder
 from mcpobs.proxy.http.own_urls import OwnUrls
@@ -166,17 +177,20 @@ class RequestHandler:
             return None
         raw = await self._body.whole(MAX_BYTES)
         if raw is None:
-            return self._closing(await self._answer(too_large(exchange)))
+            return self._closing(await self._answer(refused(exchange, TOO_LARGE, None, 413)))
         body = without_coding(raw, request.headers.get("Content-Encoding"))
         self._body.content = body
         if is_no_message(body, request.headers.get("Content-Type")):
             return raw
         reply.asked = body
+        if contradicts(self._headers, body) and not isinstance(frames.read(body), frames.Fault):
+            return await self._answer(refused(exchange, HEADER_MISMATCH, body, 400))
         decided = await judged(exchange, body, len(raw))
         if decided.onward is None:
             return await self._answer(decided)
         reply.beside = decided.answer
-        self._headers = [header for header in self._headers if header.lower != "content-encoding"]
+        headers = [header for header in self._headers if header.lower != "content-encoding"]
+        self._headers = as_in(headers, decided.onward)
         return decided.onward
 
     async def _answer(self, decided: Judged) -> web.StreamResponse:

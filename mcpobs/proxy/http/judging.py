@@ -21,6 +21,7 @@ from mcpobs.proxy.http.context import media_type
 from mcpobs.proxy.http.exchange import Exchange
 
 TOO_LARGE = Fault(INVALID_REQUEST, "too_large")
+HEADER_MISMATCH = Fault(-32020, "header_mismatch")
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
 _FORM = "application/x-www-form-urlencoded"
 
@@ -84,22 +85,22 @@ def as_one_line(body: bytes) -> bytes:
 async def judged(exchange: Exchange, body: bytes, size: int) -> Judged:
     """Takes a request's body through the gate; `size` is that of the body as it was sent."""
     held = exchange.hold_request(as_one_line(body), size)
-    refused = held.outgoing is not None  # it cannot be read in exactly one way
+    is_refused = held.outgoing is not None  # it cannot be read in exactly one way
     outgoing = await released(held)
     if outgoing.onward is not None:
         return Judged(exchange.onward(outgoing.onward), outgoing.back)
     if outgoing.back is None:  # a notification that is dropped
         return Judged(None, None, 202)
-    if refused:
+    if is_refused:
         return Judged(None, outgoing.back, 413 if is_too_large(body) else 400)
     return Judged(None, outgoing.back)
 
 
-def too_large(exchange: Exchange) -> Judged:
-    """The answer to a body of which not even the rest was read."""
-    exchange.refuse("client", TOO_LARGE, now())
-    error = {"code": TOO_LARGE.code, "message": TOO_LARGE.message}
-    return Judged(None, frames.response(b"null", error=error), 413)
+def refused(exchange: Exchange, fault: Fault, body: bytes | None, status: int) -> Judged:
+    """The answer to a request that was refused without asking the gate; `body` None if it was not read."""
+    exchange.refuse("client", fault, now())
+    error = {"code": fault.code, "message": fault.message}
+    return Judged(None, frames.response(frames.sole_id(body or b""), error=error), status)
 
 
 async def released(held: Held) -> Outgoing:

@@ -247,6 +247,51 @@ def test_a_body_that_can_be_read_in_two_ways_is_refused_before_the_server_has_a_
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Mcp-Method": "tools/call", "Mcp-Name": "echo"}, 200),
+        ({"Mcp-Method": "tools/call", "Mcp-Name": "=?base64?ZWNobw==?="}, 200),
+        ({"Mcp-Method": "tools/list"}, 400),
+        ({"Mcp-Name": "transfer"}, 400),
+        ({"Mcp-Name": "=?base64?dHJhbnNmZXI=?="}, 400),
+        ({"Mcp-Name": "=?base64?%?="}, 400),
+    ],
+)
+def test_headers_that_name_another_call_than_the_body_are_refused(
+    tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    async def run() -> None:
+        server = Server("json")
+        async with world(tmp_path, server, judge=ByName()) as w:
+            async with w.client.post(w.url + "/mcp", json=call("echo"), headers=headers) as response:
+                assert response.status == status
+                if status == 400:
+                    assert (await response.json())["error"]["code"] == -32020
+            assert len(server.reached) == (status == 200)
+            assert len(w.refused()) == (status == 400)
+
+    asyncio.run(run())
+
+
+def test_a_rewritten_call_reaches_the_server_under_its_new_name(tmp_path: Path) -> None:
+    async def run() -> None:
+        names: list[str | None] = []
+
+        async def server(request: web.BaseRequest) -> web.StreamResponse:
+            names.append(request.headers.get("Mcp-Name"))
+            assert json.loads(await request.read())["params"]["name"] == "echo"
+            return web.json_response(result())
+
+        async with world(tmp_path, server, judge=ByName()) as w:
+            for headers in ({"Mcp-Name": "rewrite"}, {}):
+                async with w.client.post(w.url + "/mcp", json=call("rewrite"), headers=headers) as response:
+                    assert response.status == 200
+            assert names == ["echo", None]
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_body_over_the_cap_is_refused(tmp_path: Path, chunked: bool, packed: bool) -> None:
