@@ -12,11 +12,13 @@ from typing import Literal, NamedTuple
 
 MAX_EVENT_BYTES = 64 << 20
 MARK = b"\xef\xbb\xbf"
+_DATA = b"data: "
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _LINE = re.compile(rb"[^\r\n]*+(?>\r\n|\n|\r)")
 _SAYS_NOTHING = re.compile(rb"(?:[\r\n]|:[^\r\n]*+(?>\r\n|\n|\r))++")  # comments, and blank lines between events
 _PAIRS = (b"\n\n", b"\r\r", b"\n\r")  # one of them is in every blank line, with the end of the line before
 _CR = ord("\r")
+_LONG_BYTES = 1 << 10
 
 Excess = Literal["", "begins", "goes on"]
 
@@ -112,7 +114,7 @@ class EventSplitter:
         self._first = self._excess = self._dropping = False
         if dropping or excess:
             return Piece(raw, None, "goes on" if excess else "")
-        if len(raw.rstrip(b"\r\n")) > self._max_bytes:
+        if len(raw) > self._max_bytes and len(raw.rstrip(b"\r\n")) > self._max_bytes:
             self.oversized += 1
             return Piece(raw, None, "begins")
         return Piece(raw, self._read(raw, first))
@@ -143,10 +145,13 @@ class EventSplitter:
     def _read(self, raw: bytes, first: bool) -> Event | None:
         name = b""
         values: list[bytes] = []
-        lines = _LINE_END.split(raw) if b"\r" in raw else raw.split(b"\n")
+        lines = _lines(raw)
         if first:
             lines[0] = lines[0].removeprefix(MARK)
         for line in lines:
+            if line.startswith(_DATA):  # most bytes of a stream, which are not copied more than once
+                values.append(line[len(_DATA) :])
+                continue
             field, colon, value = line.partition(b":")
             if colon and value[:1] == b" ":
                 value = value[1:]
@@ -175,7 +180,23 @@ def with_data(raw: bytes, data: bytes) -> bytes:
             end = line[len(text) :]
             kept += [MARK if text.startswith(MARK) else b""]
             kept += [b"data: " + part + end for part in _LINE_END.split(data)]
+    if kept[-1] == b"\n" and kept[-2:-1] and kept[-2].endswith(b"\r"):  # a line between them was left out
+        kept[-2] = kept[-2][:-1] + b"\n"
     return b"".join(kept)
+
+
+def _lines(raw: bytes) -> list[bytes]:
+    """The lines of an event. `split` looks at each byte, `find` skips those of a long line 20 times as fast."""
+    if b"\r" in raw:
+        return _LINE_END.split(raw)
+    if len(raw) < _LONG_BYTES:
+        return raw.split(b"\n")
+    lines: list[bytes] = []
+    at = 0
+    while (end := raw.find(b"\n", at)) >= 0:
+        lines.append(raw[at:end])
+        at = end + 1
+    return lines
 
 
 def _event_ends(data: bytes) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcpobs.protocol.sse import Event, EventSplitter, Piece, with_data
@@ -135,6 +135,8 @@ def test_data_is_replaced_and_every_other_line_stays(end: bytes) -> None:
     assert with_data(b"\xef\xbb\xbfdata: x" + end * 2, b"y") == b"\xef\xbb\xbfdata: y" + end * 2
 
 
+@example(b"data: one\rdata: one\n\n", [], b"")
+@example(b"data: one\rid: 7\rdata: one\n\n", [], b"x")
 @given(_STREAM, _CUTS, st.binary(max_size=5).filter(lambda data: not re.search(rb"[\r\n]", data)))
 def test_replaced_data_is_what_a_client_reads_however_the_stream_was_cut(
     stream: bytes, places: list[int], data: bytes
