@@ -16,9 +16,13 @@ DENIED_CODE: Final = -32010
 """The JSON-RPC error code of a call that the gate denies; of the range that JSON-RPC leaves to implementations."""
 
 
+UNDECIDED: Final = "refused: the policy could not be evaluated"
+
+
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """The message goes on to its receiver, byte for byte unless `params` replaces the sender's params."""
+    """The message goes on to its receiver, byte for byte unless `params` replaces the sender's params; the sender's
+    `_meta` stays if they have none."""
 
     params: dict[str, object] | None = None
     decision: Literal["allow", "warn"] = "allow"

@@ -18,7 +18,7 @@ from mcpobs.gate.decisions import Answer, Begin, End, Forward, Pass, Pending, Re
 from mcpobs.gate.gate import Gate
 from mcpobs.protocol import frames
 from mcpobs.protocol.call import Call, Response
-from mcpobs.protocol.conversation import Conversation, Message
+from mcpobs.protocol.conversation import Conversation, Kind
 from mcpobs.protocol.decode import MAX_BYTES, decode
 from mcpobs.protocol.frames import Fault
 from mcpobs.protocol.lifecycle import now
@@ -39,14 +39,27 @@ class Outgoing(NamedTuple):
 class _Part:
     """One message of a frame, with what was decided of it."""
 
-    __slots__ = ("decision", "message", "raw")
+    __slots__ = ("call", "decision", "kind", "raw")
 
-    def __init__(self, raw: bytes, message: Message, decision: Decision | None) -> None:
+    def __init__(self, raw: bytes, kind: Kind, call: Call | None, decision: Decision | None) -> None:
         self.raw = raw
-        self.message = message
+        self.kind = kind
+        self.call = call
         self.decision = decision  # None: it does not pass, and nothing answers it
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it is a request that ended before it was decided: cancelled, or its connection is closed."""
+        call = self.call
+        return self.kind == "request" and call is not None and call.operation.outcome is not None
+
+    @property
+    def is_decided(self) -> bool:
+        return not isinstance(self.decision, Pending) or self.decision.done or self.is_over
+
     def decided(self) -> Begin | End | None:
+        if self.is_over:
+            return None
         return self.decision.result() if isinstance(self.decision, Pending) else self.decision
 
 
@@ -60,28 +73,32 @@ class Held:
         self.parts: list[_Part] = []
         self.outgoing: Outgoing | None = None
         self._owner = owner
-        self._waits_for: list[Pending[Begin] | Pending[End]] = []
+        self._wakes: list[Callable[[], None]] = []
 
     @property
     def ready(self) -> bool:
-        return all(pending.done for pending in self._waits_for)
+        """Whether everything in it is decided, or was cancelled meanwhile."""
+        return all(part.is_decided for part in self.parts)
 
     def when_ready(self, wake: Callable[[], None]) -> None:
         """Calls `wake` when the frame may have become ready: from any thread, perhaps more than once, now if it is
         ready. It must only wake the front, which then looks at `ready`."""
-        for pending in self._waits_for:
+        self._wakes.append(wake)
+        waits_for = [part.decision for part in self.parts if isinstance(part.decision, Pending)]
+        for pending in waits_for:
             pending.when_done(lambda _: wake())
-        if not self._waits_for:
+        if not waits_for:
             wake()
+
+    def look_again(self, ended: Call) -> None:
+        """Wakes the front if the frame waits for a call that has ended otherwise."""
+        if any(part.call is ended for part in self.parts):
+            for wake in self._wakes:
+                wake()
 
     def release(self) -> Outgoing:
         """Records what the frame ended, and says what to write."""
         return self._owner.release(self)
-
-    def add(self, raw: bytes, message: Message, decision: Decision | None) -> None:
-        self.parts.append(_Part(raw, message, decision))
-        if isinstance(decision, Pending):
-            self._waits_for.append(decision)
 
 
 class FrameGate:
@@ -106,26 +123,45 @@ class FrameGate:
         self._held.add(held)
         for message, raw in read.messages:
             size = None if read.is_batch else len(frame)
-            meant = self._conversation.read(sender, message, stamp, None if read.is_batch else span, size)
-            held.add(raw, meant, self._decide(sender, meant, record, stamp))
+            ended: list[Call] = []
+            kind, call, response = self._conversation.read(
+                sender, message, stamp, ended, None if read.is_batch else span, size
+            )
+            others = [each for each in ended if each is not call]
+            for other in others:  # cancelled, or pushed out
+                self._end_other(other, record)
+            decision = self._decide(sender, kind, call, response, others, record, stamp)
+            held.parts.append(_Part(raw, kind, call, decision))
         return held
 
-    def _decide(self, sender: Sender, message: Message, record: Record, stamp: Stamp) -> Decision | None:
-        call = message.call
-        others = [ended for ended in message.ended if ended is not call]
-        for ended in others:  # cancelled, or pushed out
-            record(ended)
+    def _end_other(self, call: Call, record: Record) -> None:
+        record(call)
+        for held in self._held:
+            held.look_again(call)
+
+    def _decide(
+        self,
+        sender: Sender,
+        kind: Kind,
+        call: Call | None,
+        response: Response | None,
+        others: list[Call],
+        record: Record,
+        stamp: Stamp,
+    ) -> Decision | None:
         if call is None:  # a response that nobody waits for: only the client's may pass, nobody judges those
-            if sender == "client" and message.kind == "unmatched":
+            if sender == "client" and kind in ("late", "unmatched"):
                 return Pass()
+            if kind == "late":
+                return None
             self._gate.refuse(self._conversation.session(stamp), sender, Fault(0, "unmatched_response"), stamp)
             return None
-        if message.kind == "response":
-            return self._gate.end(call, message.response or Response())
-        if message.kind == "notification" and any(ended.held for ended in others):
+        if kind == "response":
+            return self._gate.end(call, response or Response())
+        if kind == "notification" and any(other.held for other in others):
             record(call)  # it cancels a call that its receiver has not seen
             return None
-        call.held = True
+        call.held = kind == "request"
         return self._gate.begin(call)
 
     def release(self, held: Held) -> Outgoing:
@@ -142,7 +178,7 @@ class FrameGate:
         return Outgoing(held.frame if unchanged and onward else _joined(onward, held.is_batch), _joined(back, False))
 
     def _release_part(self, part: _Part, record: Record, onward: list[bytes], back: list[bytes]) -> None:
-        call, decision = part.message.call, part.decided()
+        call, decision = part.call, part.decided()
         match decision:
             case None:
                 return
@@ -151,26 +187,22 @@ class FrameGate:
                     record(call)
                 onward.append(part.raw if isinstance(decision, Pass) else _replaced(part.raw, decision))
             case Forward() if call is not None:
-                if part.message.kind == "notification":
+                if part.kind == "notification":
                     record(call)
-                elif call.operation.outcome is not None:  # it was cancelled while it was held
-                    return
                 call.held = False
                 onward.append(part.raw if decision.params is None else frames.with_params(part.raw, decision.params))
             case Answer() if call is not None:
-                if call.operation.outcome is not None and part.message.kind == "request":
-                    return
                 self._conversation.end(call, now(), decision.verdict)
                 record(call)
-                if part.message.kind == "request":
+                if part.kind == "request":
                     back.append(_answer(frames.id_of(part.raw), decision))
 
     def close(self, stamp: Stamp, error_type: str, record: Record) -> None:
         """The connection is over: records what is in flight as unfinished, and what was held as it had ended."""
         for held in list(self._held):
             for part in held.parts:
-                if part.message.call is not None and part.message.kind != "request":
-                    record(part.message.call)
+                if part.call is not None and part.kind != "request":
+                    record(part.call)
         self._held.clear()
         for call in self._conversation.close(stamp, error_type):
             record(call)
@@ -201,10 +233,10 @@ class FrameGate:
         message = decode(frame)
         if not isinstance(message, dict) or isinstance(message.get("method"), str):
             return None
-        meant = self._conversation.read(sender, message, stamp)
-        if meant.kind != "response" or meant.call is None:
+        kind, call, _ = self._conversation.read(sender, message, stamp, [])
+        if kind != "response" or call is None:
             return None
-        return meant.call, frames.as_json(message["id"])
+        return call, frames.as_json(message["id"])
 
 
 def _is_message(frame: bytes) -> bool:

@@ -56,19 +56,20 @@ class Recorder:
         self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
     ) -> tuple[Shared, Row]:
         """Records an ended operation and returns its row, as `Rows.of` does; it is durable then."""
-        return self._write(self._rows.of(operation, session, extra, columns))
-
-    def note(self, session: Session, columns: Row) -> None:
-        """Records a span that is no operation; `columns` has at least its ids, name, kind and times."""
-        self._write(self._rows.note(session, columns))
-
-    def _write(self, found: tuple[Shared, Row]) -> tuple[Shared, Row]:
-        shared, own = found
+        shared, own = self._rows.of(operation, session, extra, columns)
         if self._sink is not None:
             self._sink.write(own, shared.opening)
         if self._row_exporter is not None:
             self._row_exporter.export({**shared.columns, **own})
-        return found
+        return shared, own
+
+    def note(self, session: Session, columns: Row) -> None:
+        """Records a span that is no operation; `columns` has at least its ids, name, kind and times."""
+        shared, own = self._rows.note(session, columns)
+        if self._sink is not None:
+            self._sink.write(own, shared.opening)
+        if self._row_exporter is not None:
+            self._row_exporter.export({**shared.columns, **own})
 
 
 class LakeRecorder(Recorder):

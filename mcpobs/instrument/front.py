@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
 from mcpobs.instrument.patches import Patches
-from mcpobs.instrument.served import EXITED, ServedCall
+from mcpobs.instrument.served import EXITED, Message, ServedCall
 from mcpobs.instrument.tracing import Tracing
-from mcpobs.protocol.lifecycle import Request
 from mcpobs.protocol.registry import Catalog, Registry
 from mcpobs.protocol.session import Caller
 from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:
+    from mcpobs.gate.judge import Judge
     from mcpobs.instrument.recording import ProcessRecording
 
 Result = TypeVar("Result")
@@ -27,10 +27,11 @@ Result = TypeVar("Result")
 class Front:
     """One instrumentation of this process, from `instrument` to `uninstrument`."""
 
-    def __init__(self, *, lake: Path | None, name: str | None, warn: Warn) -> None:
+    def __init__(self, *, lake: Path | None, name: str | None, warn: Warn, judge: Judge | None = None) -> None:
         self.on = True
         self.patches = Patches()
         self.registry = Registry()
+        self.judge = judge
         self.watched_servers: WeakSet[Any] = WeakSet()
         self._lake = lake
         self._name = name
@@ -42,10 +43,15 @@ class Front:
         self._opening = Lock()
         os.register_at_fork(after_in_child=self._start_anew)
 
-    def begin(self, request: Request, caller: Caller | None, catalog: Catalog) -> ServedCall:
+    @property
+    def enforcing(self) -> bool:
+        """Whether each message waits for a judge."""
+        return self.judge is not None
+
+    def begin(self, message: Message, caller: Caller | None, catalog: Catalog) -> ServedCall:
         """Begins a message; `caller` is None on stdio, `catalog` that of the server which serves it."""
         recording = self._recording or self._open(caller)
-        return ServedCall(request, caller, catalog, recording, self._tracing, self._faults, self._under_way)
+        return ServedCall(message, caller, catalog, recording, self._tracing, self._faults, self._under_way)
 
     def try_to(self, act: Callable[[], Result]) -> Result | None:
         """What an act of ours gives; None where it failed, which is told once."""
@@ -90,6 +96,7 @@ class Front:
                     name=self._name,
                     transport=transport,
                     registry=self.registry,
+                    judge=self.judge,
                     warn=self._warn,
                 )
             return self._recording

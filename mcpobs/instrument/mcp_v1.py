@@ -12,10 +12,11 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from mcpobs.gate.decisions import Answer, Replace
 from mcpobs.instrument.caller import caller_of, headers_of
-from mcpobs.instrument.served import CANCELLED, DISCONNECTED, ServedCall, ended_by
+from mcpobs.instrument.served import CANCELLED, DISCONNECTED, UNJUDGED, Message, ServedCall, ended_by
+from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.lifecycle import Request
 from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.registry import Catalog
 from mcpobs.protocol.session import Caller
@@ -61,30 +62,39 @@ class Watching:
         catalog = self._no_catalog if server is None else self.catalogs.setdefault(server, Catalog())
         if server is not None and request.method == "tools/call":
             _know(catalog, server, params.get("name"))
-        message = _request(request.method, params, responder.request_id, known.version, client, self._server(session))
+        message = _message(request.method, params, responder.request_id, known.version, client, self._server(session))
         return self.front.begin(message, caller, catalog)
 
     def begin_notification(self, notification: Any, session: Any) -> ServedCall | None:
         known = self.connections.get(session)
         if known is None:  # nothing of ours was asked before: who sends it cannot be known
-            return None
+            if not self.front.enforcing:
+                return None
+            known = _Connection(None)
         params = _dumped(getattr(notification, "params", None))
-        message = _request(
+        message = _message(
             notification.method, params, None, known.version, self._client(session), self._server(session)
         )
         return self.front.begin(message, known.caller, self._no_catalog)
 
     def respond(self, call: ServedCall, response: Any, session: Any) -> None:
         """Takes what is about to be sent."""
+        found = self.response(call, response, session)
+        if isinstance(found.error, dict):
+            call.refused(found.error["code"], found.error["message"])
+        else:
+            call.answered(found.result)
+
+    def response(self, call: ServedCall, response: Any, session: Any) -> Response:
+        """What is about to be sent, as it goes on the wire; that of `initialize` names the version."""
         code = getattr(response, "code", None)
         if isinstance(code, int):  # ErrorData
-            call.refused(code, str(getattr(response, "message", "")))
-            return
+            return Response(error={"code": code, "message": str(getattr(response, "message", ""))})
         result = _dumped(getattr(response, "root", response))
         version = result.get("protocolVersion") if call.call.operation.method == "initialize" else None
         if isinstance(version, str):
             call.call.operation.protocol_version = self.connections[session].version = version
-        call.answered(result)
+        return Response(result)
 
     def _client(self, session: Any) -> Any:
         info = getattr(getattr(session, "client_params", None), "clientInfo", None)
@@ -105,9 +115,16 @@ def patch_server(front: Front, module: ModuleType) -> None:
             if front.on:
                 call = front.try_to(lambda: watching.begin_request(message, req, session, self))
             if call is None:
+                if front.on and front.enforcing:  # our fault: what cannot be judged is not served
+                    await _respond(message, _sdk_answer(None, UNJUDGED))
+                    return
                 await handle(self, message, req, session, *args, **kwargs)
                 return
-            await _serve(watching, call, message, session, lambda: handle(self, message, req, session, *args, **kwargs))
+
+            async def serve(request: Any) -> None:
+                await handle(self, message, request, session, *args, **kwargs)
+
+            await _serve(watching, call, message, req, session, serve)
 
         return _handle_request
 
@@ -128,7 +145,7 @@ def patch_session(front: Front, module: ModuleType) -> None:
             if call is None:
                 await handle(self, responder)
                 return
-            await _serve(watching, call, responder, self, lambda: handle(self, responder))
+            await _serve(watching, call, responder, request, self, lambda _: handle(self, responder))
 
         return _received_request
 
@@ -141,6 +158,8 @@ def patch_session(front: Front, module: ModuleType) -> None:
                 await handle(self, notification)
                 return
             try:
+                if front.enforcing and isinstance(await call.admit(), Answer):
+                    return
                 await handle(self, notification)
             except Exception as error:
                 call.broke(error)
@@ -157,19 +176,35 @@ def patch_session(front: Front, module: ModuleType) -> None:
 
 
 async def _serve(
-    watching: Watching, call: ServedCall, responder: Any, session: Any, handle: Callable[[], Awaitable[None]]
+    watching: Watching,
+    call: ServedCall,
+    responder: Any,
+    request: Any,
+    session: Any,
+    handle: Callable[[Any], Awaitable[None]],
 ) -> None:
     """Serves a request, and sees what is answered on its way out."""
+    front = watching.front
     before = vars(responder).get("respond")
     send = responder.respond
 
     async def respond(response: Any) -> None:
-        watching.front.try_to(lambda: watching.respond(call, response, session))
+        if front.enforcing:
+            response = await _released(watching, call, response, session)
+        else:
+            front.try_to(lambda: watching.respond(call, response, session))
         await send(response)
 
-    responder.respond = respond
     try:
-        await handle()
+        if front.enforcing:
+            decision = await call.admit()
+            if isinstance(decision, Answer):
+                await _respond(responder, _sdk_answer(decision.result, decision.error))
+                return
+            if decision.params is not None:
+                request = _with_params(request, decision.params)
+        responder.respond = respond
+        await handle(request)
     except BaseException as error:
         if isinstance(error, Exception):
             call.broke(error)
@@ -189,6 +224,48 @@ async def _serve(
         call.leave()
 
 
+async def _released(watching: Watching, call: ServedCall, response: Any, session: Any) -> Any:
+    """What the judge lets pass of a response."""
+    try:
+        found = await call.release(watching.response(call, response, session))
+    except Exception as error:  # our fault: what cannot be judged does not pass
+        watching.front.report(error)
+        return _sdk_answer(None, UNJUDGED)
+    return _sdk_answer(found.result, found.error) if isinstance(found, Replace) else response
+
+
+async def _respond(responder: Any, response: Any) -> None:
+    """Answers in the handler's place; `initialize` comes here before the SDK has entered its responder."""
+    if getattr(responder, "_entered", True):
+        await responder.respond(response)
+        return
+    with responder:
+        await responder.respond(response)
+
+
+class _WireResult:
+    """A result for the SDK to send as it stands."""
+
+    def __init__(self, result: dict[str, object]) -> None:
+        self._result = result
+
+    def model_dump(self, **_: object) -> dict[str, object]:
+        return self._result
+
+
+def _sdk_answer(result: dict[str, object] | None, error: Error | None) -> Any:
+    if error is None:
+        return _WireResult(result or {})
+    from mcp.types import ErrorData  # of the observed process, which has loaded it
+
+    return ErrorData(code=error.code, message=error.message, data=error.data)
+
+
+def _with_params(request: Any, params: dict[str, object]) -> Any:
+    """The same request with other params, validated as the SDK does it."""
+    return type(request).model_validate({"method": request.method, "params": params})
+
+
 _by_front: WeakKeyDictionary[Any, Watching] = WeakKeyDictionary()
 
 
@@ -200,11 +277,11 @@ def _watching(front: Front) -> Watching:
     return found
 
 
-def _request(
+def _message(
     method: str, params: dict[str, object], request_id: object, version: str | None, client: Peer, server: Peer
-) -> Request:
+) -> Message:
     legacy = method == "initialize" or (version is not None and not is_modern(version))
-    return Request("client", method, params, request_id, version, client, server, legacy)
+    return Message(method, params, request_id, version, client, server, legacy)
 
 
 def _know(catalog: Catalog, server: Any, name: object) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
+from mcpobs.gate.decisions import Answer, Replace
 from mcpobs.instrument.caller import caller_of
-from mcpobs.instrument.served import ServedCall, ended_by, watched
+from mcpobs.instrument.served import UNJUDGED, Message, ServedCall, ended_by, watched
+from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.lifecycle import Request
 from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.registry import Catalog
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from mcpobs.instrument.front import Front
 
-INVALID_PARAMS = -32602
+INVALID_PARAMS, INTERNAL_ERROR = -32602, -32603
 _asking_itself: ContextVar[bool] = ContextVar("mcpobs_asking_itself", default=False)
 """True while the server lists its own tools to check a header: no client asked for that."""
 
@@ -48,9 +50,13 @@ class Middleware:
             return result
         try:
             call = self._begin(ctx)
-        except Exception as error:  # our fault: the call goes on
+        except Exception as error:  # our fault: the call goes on, unless it had to be judged
             front.report(error)
+            if front.enforcing:
+                raise _sdk_error(UNJUDGED) from None
             return await call_next(ctx)
+        if front.enforcing:
+            return await self._judged(call, ctx, call_next)
         try:
             result = await call_next(ctx)
         except BaseException as error:
@@ -58,10 +64,36 @@ class Middleware:
             raise
         else:
             try:
-                self._answer(call, ctx, result)
+                call.answered(self._named(call, ctx, result))
             except Exception as error:
                 front.report(error)
             return result
+        finally:
+            call.leave()
+
+    async def _judged(self, call: ServedCall, ctx: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Serves a message if the judge lets it, and answers what the judge lets pass."""
+        try:
+            decision = await call.admit()
+            if isinstance(decision, Answer):
+                return _sdk_answer(decision.result, decision.error)
+            if decision.params is not None:
+                ctx = replace(ctx, params=decision.params)
+            try:
+                result = await call_next(ctx)
+            except Exception as error:
+                code, message = _as_error(error) or (INTERNAL_ERROR, str(error))
+                released = await call.release(Response(error={"code": code, "message": message}))
+                if isinstance(released, Replace):
+                    return _sdk_answer(released.result, released.error)
+                raise
+            wire = self._named(call, ctx, result)
+            released = await call.release(Response(wire))
+            return _sdk_answer(released.result, released.error) if isinstance(released, Replace) else result
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._front.try_to(partial(_fail, call, error, ctx))
+            raise
         finally:
             call.leave()
 
@@ -82,19 +114,18 @@ class Middleware:
             self._know(params.get("name"))
         legacy = not isinstance(version, str) or not is_modern(version)
         on_stdio_legacy = ctx.method == "initialize" or (legacy and version is not None)
-        message = Request(
-            "client", ctx.method, params, ctx.request_id, version, client, self._server_peer(), on_stdio_legacy
-        )
+        message = Message(ctx.method, params, ctx.request_id, version, client, self._server_peer(), on_stdio_legacy)
         if request is None:
             return self._front.begin(message, None, self._catalog)
         known = getattr(getattr(session, "_connection", None), "session_id", None) if legacy else None
         return self._front.begin(message, caller_of(request, known), self._catalog)
 
-    def _answer(self, call: ServedCall, ctx: Any, result: Any) -> None:
-        told = _on_the_wire(result)
-        if ctx.method == "initialize" and isinstance(told, dict) and isinstance(told.get("protocolVersion"), str):
-            call.call.operation.protocol_version = told["protocolVersion"]
-        call.answered(told)
+    def _named(self, call: ServedCall, ctx: Any, result: Any) -> object:
+        """The result as it goes on the wire; that of `initialize` names the version."""
+        wire = _on_the_wire(result)
+        if ctx.method == "initialize" and isinstance(wire, dict) and isinstance(wire.get("protocolVersion"), str):
+            call.call.operation.protocol_version = wire["protocolVersion"]
+        return wire
 
     def _know(self, name: object) -> None:
         """What a tool declares, where the server says so without being asked by a client."""
@@ -182,14 +213,34 @@ def _fail(call: ServedCall, error: BaseException, ctx: Any) -> None:
         piped = ctx.request is None and getattr(getattr(channel, "transport", None), "kind", None) == "jsonrpc"
         call.given_up(*ended_by(error, asked is not None and asked.is_set(), on_a_pipe=piped))
         return
-    told = getattr(error, "error", None)  # MCPError
-    code = getattr(told, "code", None)
-    if isinstance(code, int):
-        call.refused(code, str(getattr(told, "message", "")))
-    elif _is_validation_error(error):
-        call.refused(INVALID_PARAMS, "Invalid request parameters")
-    else:
+    found = _as_error(error)
+    if found is None:
         call.broke(error)
+    else:
+        call.refused(*found)
+
+
+def _as_error(error: Exception) -> tuple[int, str] | None:
+    """Code and message of an exception that the SDK answers with them; None for one that it has no code for."""
+    found = getattr(error, "error", None)  # MCPError
+    code = getattr(found, "code", None)
+    if isinstance(code, int):
+        return code, str(getattr(found, "message", ""))
+    return (INVALID_PARAMS, "Invalid request parameters") if _is_validation_error(error) else None
+
+
+def _sdk_answer(result: dict[str, object] | None, error: Error | None) -> dict[str, object]:
+    """What the SDK is to answer; it answers an error that is raised."""
+    if error is not None:
+        raise _sdk_error(error)
+    return result or {}
+
+
+def _sdk_error(error: Error) -> Exception:
+    from mcp.shared.exceptions import MCPError  # of the observed process, which has loaded it
+
+    made: Exception = MCPError(error.code, error.message, error.data)
+    return made
 
 
 def _is_validation_error(error: Exception) -> bool:

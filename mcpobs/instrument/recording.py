@@ -12,6 +12,7 @@ import orjson
 
 from mcpobs import semconv
 from mcpobs.gate.gate import Gate
+from mcpobs.gate.judge import Judge
 from mcpobs.gate.recorder import LakeRecorder
 from mcpobs.gate.row import Extra, Origin, Row, Shared
 from mcpobs.instrument import tracing
@@ -73,6 +74,7 @@ class ProcessRecording:
         transport: semconv.Transport,
         registry: Registry,
         warn: Warn,
+        judge: Judge | None = None,
         env: Mapping[str, str] = os.environ,
     ) -> ProcessRecording:
         """`transport` is that of the first call; nearly always all have the same."""
@@ -89,9 +91,9 @@ class ProcessRecording:
         quiet = {variable: value for variable, value in env.items() if not variable.startswith("OTEL_")}
         config = read_config(env, warn)
         recorder = LakeRecorder.open(origin, stdio.process_session, lake=lake, config=config, warn=warn, env=quiet)
-        gate = Gate(recorder, warn=warn)
+        gate = Gate(recorder, judge, warn)
         sessions = ProcessSessions(stdio, RemoteSessions(process_id, config.idle_gap_s))
-        lifecycle = Lifecycle(recorder.facts, registry, sessions, keeps_params=gate.enforcing)
+        lifecycle = Lifecycle(recorder.facts, registry, sessions, keeps_content=gate.enforcing)
         exporter = _exporter(origin, env, warn)
         return cls(recorder, gate, lifecycle, stdio.caller, origin.network_transport, exporter)
 

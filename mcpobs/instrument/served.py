@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Pass, Pending, Replace
+from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.lifecycle import Request
+from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.outcome import OK, Verdict
 from mcpobs.protocol.registry import Catalog
 from mcpobs.protocol.session import Caller
@@ -19,12 +24,38 @@ if TYPE_CHECKING:
     from mcpobs.instrument.tracing import Tracing
 
 MAX_TYPE = 128
+UNJUDGED = Error(DENIED_CODE, UNDECIDED)
+"""What a client gets for a message that something of ours kept from being judged."""
+Decided = TypeVar("Decided", Begin, End)
 CANCELLED = Verdict("cancelled")
 DISCONNECTED = Verdict("unfinished", "client_disconnect")
 EXITED = Verdict("unfinished", "server_exit")
 
 watched: ContextVar[bool] = ContextVar("mcpobs_watched", default=False)
 """True while a message is served whose span is ours: no other layer of the SDK is to make one."""
+
+
+@dataclass(slots=True)
+class KnownEnds:
+    """Both ends, for a front whose SDK knows them."""
+
+    caller: Caller
+    client: Peer
+    server: Peer
+    protocol_version: str | None
+    legacy: bool | None
+
+
+class Message(NamedTuple):
+    """A request or notification as the SDK hands it to its server."""
+
+    method: str
+    params: dict[str, object]
+    request_id: object  # None for a notification
+    protocol_version: str | None
+    client: Peer
+    server: Peer
+    legacy: bool  # its connection began with `initialize`
 
 
 class ServedCall:
@@ -44,7 +75,7 @@ class ServedCall:
 
     def __init__(
         self,
-        request: Request,
+        message: Message,
         caller: Caller | None,
         catalog: Catalog,
         recording: ProcessRecording,
@@ -58,9 +89,12 @@ class ServedCall:
         self._faults = faults
         self._under_way = under_way
         self._ended = False
-        self.call = recording.lifecycle.begin(request, caller or recording.stdio_caller, None, catalog)
+        method, params, request_id, version, client, server, legacy = message
+        ends = KnownEnds(caller or recording.stdio_caller, client, server, version, legacy)
+        self.call = recording.lifecycle.begin(ends, "client", method, params, request_id, catalog=catalog)
         operation = self.call.operation
-        self._opened = opened = tracing.open(operation, request.meta)
+        meta = params.get("_meta")
+        self._opened = opened = tracing.open(operation, meta if isinstance(meta, dict) else None)
         if opened is not None:
             operation.span = opened.context
             if opened.context is not None or operation.parent is None:
@@ -118,12 +152,50 @@ class ServedCall:
         except Exception as error:
             self._faults.report(error)
 
+    # -- with a judge ------------------------------------------------------------------------------------------
+
+    async def admit(self) -> Begin:
+        """Waits for the decision on the call. After an `Answer` the call is over and recorded."""
+        decision = await decided(self._recording.gate.begin(self.call))
+        if isinstance(decision, Answer):
+            self._end(decision.verdict, time.monotonic_ns())
+        return decision
+
+    async def release(self, response: Response) -> End:
+        """Ends the call with its response, waits for the decision on that, and records. Never raises an error of ours:
+        what cannot be judged does not pass."""
+        stop_ns = time.monotonic_ns()
+        try:
+            if self._ended:
+                return Pass()
+            self._ended = True
+            lifecycle = self._recording.lifecycle
+            if response.error is not None:
+                verdict = lifecycle.refuse(self.call, response.error)
+            elif self.call.operation.request_id is None:
+                verdict = OK
+            else:
+                verdict = lifecycle.succeed(self.call, response.result, None, self._catalog)
+            lifecycle.end(self.call, stop_ns, verdict)
+            try:
+                return await decided(self._recording.gate.end(self.call, response))
+            finally:
+                self._record()
+        except Exception as error:
+            self._faults.report(error)
+            return Replace(error=UNJUDGED)
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
     def _end(self, verdict: Verdict, stop_ns: int) -> None:
         if self._ended:
             return
         self._ended = True
+        self._recording.lifecycle.end(self.call, stop_ns, verdict)
+        self._record()
+
+    def _record(self) -> None:
         call, opened = self.call, self._opened
-        self._recording.lifecycle.end(call, stop_ns, verdict)
         exported = opened is not None and opened.span is not None
         link = None if opened is None else opened.link
         shared, own = self._recording.record(call, exported, link)
@@ -131,6 +203,44 @@ class ServedCall:
             legacy = not is_modern(call.operation.protocol_version)  # since then an id that is sent means nothing
             session_id = call.caller.protocol_session if legacy else None
             self._tracing.close(opened, call.operation, shared, own, session_id)
+
+
+async def decided(found: Decided | Pending[Decided]) -> Decided:
+    """A decision, waited for in the event loop of whoever asks: asyncio or trio."""
+    if not isinstance(found, Pending):
+        return found
+    try:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        await _decided_in_trio(found)
+        return found.result()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    def done(_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(wake)
+
+    found.when_done(done)
+    await future
+    return found.result()
+
+
+async def _decided_in_trio(found: Pending[Any]) -> None:
+    trio: Any = import_module("trio")
+    token, event = trio.lowlevel.current_trio_token(), trio.Event()
+
+    def done(_: object) -> None:
+        with suppress(RuntimeError):
+            token.run_sync_soon(event.set)
+
+    found.when_done(done)
+    await event.wait()
 
 
 def ended_by(error: BaseException, by_client: bool, on_a_pipe: bool) -> tuple[Verdict, bool]:

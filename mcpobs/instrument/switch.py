@@ -18,20 +18,24 @@ from mcpobs.stderr import warn
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from mcpobs.gate.judge import Judge
+
 _lock = Lock()
 _active: tuple[Front, Imports, Ending] | None = None
 
 
-def instrument(*, lake: str | os.PathLike[str] | None = None, name: str | None = None) -> None:
+def instrument(
+    *, lake: str | os.PathLike[str] | None = None, name: str | None = None, judge: Judge | None = None
+) -> None:
     """Records every MCP call that this process serves, from now on. Calling it again changes nothing.
 
     `lake` is the folder to record to (MCPOBS_LAKE, else mcpobs in the user's data folder), `name` what to call the
-    server (OTEL_SERVICE_NAME, else from the command)."""
+    server (OTEL_SERVICE_NAME, else from the command). With a `judge` each call waits for its decision."""
     global _active
     with _lock:
         if _active is not None:
             return
-        front = Front(lake=None if lake is None else Path(lake), name=name, warn=warn)
+        front = Front(lake=None if lake is None else Path(lake), name=name, warn=warn, judge=judge)
         imports = Imports(_actions(front), front.report)
         ending = Ending(front.exit)
         _active = (front, imports, ending)

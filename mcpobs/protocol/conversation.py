@@ -4,14 +4,14 @@ never raises, for any bytes."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from mcpobs.protocol.call import Call, Response
 from mcpobs.protocol.decode import decode
 from mcpobs.protocol.ids import Key, id_key
-from mcpobs.protocol.lifecycle import Lifecycle, Request
+from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
-from mcpobs.protocol.operation import Peer, Sender, Stamp, TraceContext
+from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation
 from mcpobs.protocol.pending import PendingRequests
 from mcpobs.protocol.session import Caller, Session
@@ -20,21 +20,17 @@ MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
 _ENVELOPE_BYTES = len('{"jsonrpc":"2.0","id":,"":}')
 _OK = Verdict("ok")
 
-Kind = Literal["request", "notification", "response", "unmatched", "unreadable"]
+Kind = Literal["request", "notification", "response", "late", "unmatched", "unreadable"]
+"""`late`: a response to a request that was cancelled · `unmatched`: one to no request at all."""
 
 
-class Message(NamedTuple):
-    """What one message meant to the conversation. `ended` are the calls that it ended, in order; a notification and
-    a response are the last of theirs. `response` is what a paired response holds."""
+Meaning = tuple[Kind, Call | None, Response | None]
+"""What one message meant to the conversation: its kind, the call that it began or ended, and what a paired response
+holds (only for a judge). A plain tuple, because it is made twice a call."""
 
-    kind: Kind
-    call: Call | None
-    ended: list[Call]
-    response: Response | None = None
-
-
-_UNREADABLE = Message("unreadable", None, [])
-_UNMATCHED = Message("unmatched", None, [])
+_UNREADABLE: Meaning = ("unreadable", None, None)
+_LATE: Meaning = ("late", None, None)
+_UNMATCHED: Meaning = ("unmatched", None, None)
 
 
 class Conversation:
@@ -49,6 +45,7 @@ class Conversation:
     def __init__(self, lifecycle: Lifecycle, caller: Caller) -> None:
         self.caller = caller
         self._lifecycle = lifecycle
+        self._end_call = lifecycle.end
         self._registry = lifecycle.registry
         self.client = self._registry.peer(None, None)
         self.server = self._registry.server
@@ -69,13 +66,13 @@ class Conversation:
         no element of a batch gets it.
         """
         message = decode(frame)
-        if isinstance(message, dict):
-            return self.read(sender, message, stamp, span, len(frame)).ended
         ended: list[Call] = []
-        if isinstance(message, list) and message:
+        if isinstance(message, dict):
+            self.read(sender, message, stamp, ended, span, len(frame))
+        elif isinstance(message, list) and message:
             self.unparsed += max(0, len(message) - MAX_BATCH)
             for element in message[:MAX_BATCH]:
-                ended += self.read(sender, element, stamp).ended
+                self.read(sender, element, stamp, ended)
         else:
             self.unparsed += 1
         return ended
@@ -85,19 +82,21 @@ class Conversation:
         sender: Sender,
         message: object,
         stamp: Stamp,
+        ended: list[Call],
         span: TraceContext | None = None,
         frame_bytes: int | None = None,
-    ) -> Message:
-        """Takes one message, decoded. `frame_bytes` is the size of its frame, if it is all of that."""
+    ) -> Meaning:
+        """Takes one message, decoded, and adds the calls that it ended; a notification and a response end their own
+        last. `frame_bytes` is the size of its frame, if it is all of that."""
         if isinstance(message, dict):
             method = message.get("method")
             if isinstance(method, str):
                 if "id" in message:
-                    return self._request(sender, method, message, stamp, span)
+                    return self._request(sender, method, message, stamp, span, ended)
                 if "jsonrpc" in message:
-                    return self._notification(sender, method, message.get("params"), stamp, span)
+                    return self._notification(sender, method, message.get("params"), stamp, span, ended)
             elif method is None and ("result" in message or "error" in message or "id" in message):
-                return self._response(sender, message, stamp, frame_bytes)
+                return self._response(sender, message, stamp, frame_bytes, ended)
         self.unparsed += 1
         return _UNREADABLE
 
@@ -132,68 +131,56 @@ class Conversation:
         return left
 
     def _request(
-        self, sender: Sender, method: str, message: dict[str, object], stamp: Stamp, span: TraceContext | None
-    ) -> Message:
+        self,
+        sender: Sender,
+        method: str,
+        message: dict[str, object],
+        stamp: Stamp,
+        span: TraceContext | None,
+        ended: list[Call],
+    ) -> Meaning:
         request_id = message["id"]
         key = id_key(request_id)
         if key is None:
             self.unparsed += 1
             return _UNREADABLE
         params = message.get("params")
-        call = self._begin(sender, method, params, request_id, stamp, span)
+        meta = _meta_of(params)
+        if sender == "client":
+            if meta is not None and PROTOCOL_VERSION in meta:
+                self._read_modern(meta)
+            if method == "initialize":
+                self._introduce(params)
+        call = self._lifecycle.begin(self, sender, method, params, request_id, stamp, span)
         call.key = key
-        token = None
-        if isinstance(params, dict):
-            meta = params.get("_meta")
-            token = id_key(meta.get("progressToken")) if isinstance(meta, dict) else None
+        token = None if meta is None else id_key(meta.get("progressToken"))
         dropped = self._pending[sender].add(key, call, token)
-        if dropped is None:
-            return Message("request", call, [])
-        self._end(dropped, stamp, Verdict("unfinished", OTHER))
-        return Message("request", call, [dropped])
+        if dropped is not None:
+            self._end(dropped, stamp, Verdict("unfinished", OTHER))
+            ended.append(dropped)
+        return "request", call, None
 
     def _notification(
-        self, sender: Sender, method: str, params: object, stamp: Stamp, span: TraceContext | None
-    ) -> Message:
-        call = self._begin(sender, method, params, None, stamp, span)
-        ended: list[Call] = []
-        if isinstance(params, dict):
-            if method == "notifications/progress":
-                self._progress(sender, params)
-            elif method == "notifications/cancelled":
-                ended = self._cancel(sender, params, stamp)
-        self._end(call, stamp, _OK)
-        ended.append(call)
-        return Message("notification", call, ended)
-
-    def _begin(
         self,
         sender: Sender,
         method: str,
         params: object,
-        request_id: object,
         stamp: Stamp,
         span: TraceContext | None,
-    ) -> Call:
-        if sender == "client":
-            if isinstance(params, dict):
-                meta = params.get("_meta")
-                if isinstance(meta, dict) and PROTOCOL_VERSION in meta:
-                    self._read_modern(meta)
-            if method == "initialize" and request_id is not None:
-                self._introduce(params)
-        request = Request(
-            sender,
-            method,
-            params,
-            request_id,
-            self.protocol_version,
-            self.client,
-            self.server,
-            bool(self.legacy),
-            span,
-        )
-        return self._lifecycle.begin(request, self.caller, stamp)
+        ended: list[Call],
+    ) -> Meaning:
+        meta = _meta_of(params)
+        if sender == "client" and meta is not None and PROTOCOL_VERSION in meta:
+            self._read_modern(meta)
+        call = self._lifecycle.begin(self, sender, method, params, None, stamp, span)
+        if isinstance(params, dict):
+            if method == "notifications/progress":
+                self._progress(sender, params)
+            elif method == "notifications/cancelled":
+                self._cancel(sender, params, stamp, ended)
+        self._end(call, stamp, _OK)
+        ended.append(call)
+        return "notification", call, None
 
     def _read_modern(self, meta: dict[str, object]) -> None:
         """2026-07-28: each request says for itself who asks, and in which version."""
@@ -217,18 +204,17 @@ class Conversation:
         if call is not None:
             call.operation.progress += 1
 
-    def _cancel(self, sender: Sender, params: dict[str, object], stamp: Stamp) -> list[Call]:
+    def _cancel(self, sender: Sender, params: dict[str, object], stamp: Stamp, ended: list[Call]) -> None:
         key = id_key(params.get("requestId"))
         if key is None:
-            return []
+            return
         call = self._pending[sender].give_up(key)
         if call is None and sender == "server":  # its own requests come first: both may use the id
             call = self._torn_down(key)
-        if call is None:
-            return []
-        call.operation.cancelled_by = sender
-        self._end(call, stamp, of_cancellation(params.get("reason")))
-        return [call]
+        if call is not None:
+            call.operation.cancelled_by = sender
+            self._end(call, stamp, of_cancellation(params.get("reason")))
+            ended.append(call)
 
     def _torn_down(self, key: Key) -> Call | None:
         """A server ends the client's `subscriptions/listen` so, and nothing else (2026-07-28, Subscriptions)."""
@@ -236,36 +222,42 @@ class Conversation:
         call = pending.find(key)
         return pending.give_up(key) if call is not None and call.operation.method == "subscriptions/listen" else None
 
-    def _response(self, sender: Sender, message: dict[str, object], stamp: Stamp, frame_bytes: int | None) -> Message:
+    def _response(
+        self,
+        sender: Sender,
+        message: dict[str, object],
+        stamp: Stamp,
+        frame_bytes: int | None,
+        ended: list[Call],
+    ) -> Meaning:
         pending = self._pending[_other(sender)]
         key = id_key(message.get("id"))
-        found = pending.find(key) if key is not None else None
-        if found is not None and found.held:  # the receiver has not seen it, and cannot have answered it
-            found = None
-        if key is None or found is None:
-            if key is None or not pending.is_late(key):
-                self.unmatched += 1
+        call = pending.take(key) if key is not None else None
+        if call is not None and call.held:  # the receiver has not seen it, and cannot have answered it
+            pending.add(key, call, None)  # type: ignore[arg-type]  # a call was found by it
+            call = None
+        if call is None:
+            if key is not None and pending.is_late(key):
+                return _LATE
+            self.unmatched += 1
             return _UNMATCHED
-        pending.take(key)
-        error = message.get("error")
-        response = None
+        lifecycle = self._lifecycle
+        error, result = message.get("error"), message.get("result")
         if error is not None:
-            verdict = self._lifecycle.refuse(found, error, _value_bytes(frame_bytes, message["id"], "error"))
-            response = Response(error=error)
+            verdict = lifecycle.refuse(call, error, _value_bytes(frame_bytes, message["id"], "error"))
         elif "result" in message:
-            result = message["result"]
-            verdict = self._lifecycle.succeed(found, result, _value_bytes(frame_bytes, message["id"], "result"))
-            self._learn(found, result)
-            response = Response(result)
+            verdict = lifecycle.succeed(call, result, _value_bytes(frame_bytes, message["id"], "result"))
+            if isinstance(result, dict) and ("_meta" in result or call.operation.method == "initialize"):
+                self._learn(call.operation, result)
         else:
             verdict = MALFORMED
-        self._end(found, stamp, verdict)
-        return Message("response", found, [found], response)
+        self._end(call, stamp, verdict)
+        ended.append(call)
+        return "response", call, Response(result, error) if lifecycle.keeps_content else None
 
-    def _learn(self, call: Call, result: object) -> None:
+    def _learn(self, operation: Operation, result: dict[str, object]) -> None:
         """Takes what a result says of the server itself."""
-        operation = call.operation
-        if not isinstance(result, dict) or operation.sender != "client":
+        if operation.sender != "client":
             return
         meta = result.get("_meta")
         if isinstance(meta, dict) and SERVER_INFO in meta:  # 2026-07-28: each result says who answers
@@ -285,16 +277,22 @@ class Conversation:
 
     def _end(self, call: Call, stamp: Stamp, verdict: Verdict) -> None:
         call.operation.server = self.server
-        call.caller = _joined(call.caller, self.caller)
-        self._lifecycle.end(call, stamp.mono_ns, verdict)
+        if call.caller is not self.caller:
+            call.caller = _joined(call.caller, self.caller)
+        self._end_call(call, stamp.mono_ns, verdict)
+
+
+def _meta_of(params: object) -> dict[str, object] | None:
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return meta if isinstance(meta, dict) else None
 
 
 def _joined(began: Caller, now: Caller) -> Caller:
     """Who began a call, in the session that the server has named since."""
-    if began is now or (
-        began.protocol_session == now.protocol_session
-        and began.minted == now.minted
-        and began.sse_endpoint == now.sse_endpoint
+    if (began.protocol_session, began.minted, began.sse_endpoint) == (
+        now.protocol_session,
+        now.minted,
+        now.sse_endpoint,
     ):
         return began
     return replace(began, protocol_session=now.protocol_session, minted=now.minted, sse_endpoint=now.sse_endpoint)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 MAX_FRAME_BYTES = 64 << 20
 
 
@@ -58,3 +60,53 @@ class Lines:
             return line
         self.oversized += 1
         return b""
+
+
+class Line(NamedTuple):
+    """A line as it came: its bytes without its end, and that end: `\\n`, `\\r\\n`, or nothing at the stream's end.
+
+    `is_cut`: it is over the limit, and this is its beginning; what follows up to its end is dropped."""
+
+    content: bytes
+    end: bytes
+    is_cut: bool = False
+
+
+class WholeLines:
+    """Gives every line, also a blank one, with its end, and keeps a half one for later. For a front that enforces."""
+
+    def __init__(self, max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._half = bytearray()
+        self._dropping = False
+
+    def feed(self, chunk: bytes) -> list[Line]:
+        found: list[Line] = []
+        *whole, rest = chunk.split(b"\n")
+        for part in whole:
+            self._keep(part, found)
+            if not self._dropping:
+                found.append(_line(bytes(self._half), b"\n"))
+            self._half.clear()
+            self._dropping = False
+        self._keep(rest, found)
+        return found
+
+    def rest(self) -> list[Line]:
+        """The last line of a stream that has ended, if it has no newline."""
+        left = bytes(self._half)
+        self._half.clear()
+        return [_line(left, b"")] if left else []
+
+    def _keep(self, part: bytes, found: list[Line]) -> None:
+        if self._dropping:
+            return
+        self._half += part
+        if len(self._half) > self._max_bytes + 1:  # a carriage return may be of the end
+            found.append(Line(bytes(self._half), b"\n", True))
+            self._half.clear()
+            self._dropping = True
+
+
+def _line(line: bytes, end: bytes) -> Line:
+    return Line(line[:-1], b"\r" + end) if line.endswith(b"\r") else Line(line, end)

@@ -7,6 +7,7 @@ as it came, byte by byte; a frame in which the place cannot be found surely is p
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import orjson
 
@@ -58,7 +59,7 @@ class Propagation:
 
     def _line(self, line: bytes) -> bytes:
         try:
-            span, rewritten = _with_our_span(line)
+            span, rewritten = with_our_span(line)
         except Exception as error:  # our fault: the frame goes on as it came
             self._faults.report(error)
             span, rewritten = None, line
@@ -66,7 +67,17 @@ class Propagation:
         return rewritten
 
 
-def _with_our_span(line: bytes) -> tuple[TraceContext | None, bytes]:
+def prepared(frame: bytes) -> tuple[TraceContext | None, Callable[[bytes], bytes]]:
+    """For frames that wait for a decision: the span of one, and what puts it into the frame that goes on."""
+    span, rewritten = with_our_span(frame)
+    if span is None:
+        return None, lambda onward: onward
+    traceparent = format_traceparent(span)
+    return span, lambda onward: rewritten if onward is frame else with_trace_context(onward, traceparent)
+
+
+def with_our_span(line: bytes) -> tuple[TraceContext | None, bytes]:
+    """The span of a request, and the request with it as its parent; no span if there is no sure place for it."""
     if is_too_large(line):
         return None, line
     parent = _caller(line)

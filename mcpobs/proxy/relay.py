@@ -11,13 +11,14 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 CHUNK_BYTES = 1 << 16  # a pipe's capacity on Linux
 
 
 def close(fd: int) -> None:
-    """Lets go of a pipe. The numbers of stdin and stdout stay taken: else the next file that is opened gets one,
-    and whatever prints writes into it."""
+    """Closes an end of a pipe. The numbers of stdin and stdout stay taken: otherwise the next file that is opened gets
+    one, and whatever prints writes into it."""
     try:
         if fd > 2:
             os.close(fd)
@@ -42,12 +43,45 @@ def no_rest() -> bytes:
     return b""
 
 
-class Way:
+class Sink:
+    """The end of a direction that is written to. What it does not take yet is kept in `pending`."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.pending: bytes | memoryview = b""
+        self.gone = False
+        self._room = select.poll()
+        self._room.register(fd, select.POLLOUT)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Writes as much as there is room for, and keeps the rest. Only for a sink without `pending`; `flush` goes on.
+
+        A descriptor that we share must not be made non-blocking, and a write to a blocking one returns only when all
+        is written. So a write has at most what poll(2) promises room for."""
+        try:
+            while data and self._room.poll(0):
+                if len(data) <= select.PIPE_BUF:
+                    written = os.write(self.fd, data)
+                else:
+                    data = memoryview(data)
+                    written = os.write(self.fd, data[: select.PIPE_BUF])
+                data = data[written:]
+        except BlockingIOError:  # the room went to another writer
+            pass
+        except OSError:
+            self.gone, data = True, b""
+        self.pending = data
+
+    def flush(self) -> None:
+        self.write(self.pending)
+
+
+class Pipe:
     """One direction. A chunk from `source` goes through `show`, which gives what is to be written to `sink`; then
     `after` is called. `rest` gives what is left to write at the end of `source`.
 
-    What the sink does not take yet is kept, and nothing is read before it is gone: a slow reader slows its writer
-    down, as a pipe between the two would. Both ends are let go of when either is gone.
+    Nothing is read before the sink has taken what was read last: a slow reader slows its writer down, as a pipe between
+    the two would. Both ends are closed when either is gone.
     """
 
     def __init__(
@@ -59,21 +93,18 @@ class Way:
         rest: Callable[[], bytes] = no_rest,
     ) -> None:
         self.source = source
-        self.sink = sink
-        self.at_end = False  # the source has come to its end; stays False where the sink was gone before
+        self.at_end = False  # the source has come to its end; stays False if the sink was gone before
         self.ended = threading.Event()
+        self._sink = Sink(sink)
         self._show = show
         self._after = after
         self._rest = rest
-        self._pending: bytes | memoryview = b""
-        self._room = select.poll()
-        self._room.register(sink, select.POLLOUT)
         self._listening_since: float | None = time.monotonic()
 
     @property
     def waits_for(self) -> tuple[int, int]:
-        """The file descriptor and the event that the way goes on with."""
-        return (self.sink, select.POLLOUT) if self._pending else (self.source, select.POLLIN)
+        """The file descriptor and the event that the pipe goes on with."""
+        return (self._sink.fd, select.POLLOUT) if self._sink.pending else (self.source, select.POLLIN)
 
     def silent_s(self) -> float:
         """How long nothing has come from the source. 0 while a sink that reads slowly is written to."""
@@ -81,9 +112,9 @@ class Way:
         return 0.0 if since is None else time.monotonic() - since
 
     def go_on(self) -> bool:
-        """Takes the step that `waits_for` is ready for. True where it now waits for something else."""
-        if self._pending:
-            return self._write(self._pending)
+        """Takes the step that `waits_for` is ready for. True if it now waits for something else."""
+        if self._sink.pending:
+            return self._write(self._sink.pending)
         try:
             chunk = os.read(self.source, CHUNK_BYTES)
         except BlockingIOError:  # some clients hand over a non-blocking pipe
@@ -100,24 +131,13 @@ class Way:
         return changed
 
     def _write(self, data: bytes | memoryview) -> bool:
-        """A descriptor that we share must not be made non-blocking, and a write to a blocking one returns only when
-        all is written. So a write has at most what poll(2) promises room for."""
-        waited = bool(self._pending)
-        try:
-            while data and self._room.poll(0):
-                if len(data) <= select.PIPE_BUF:
-                    written = os.write(self.sink, data)
-                else:
-                    data = memoryview(data)
-                    written = os.write(self.sink, data[: select.PIPE_BUF])
-                data = data[written:]
-        except BlockingIOError:  # the room went to another writer
-            pass
-        except OSError:
+        sink = self._sink
+        waited = bool(sink.pending)
+        sink.write(data)
+        if sink.gone:
             self._end()
             return True
-        self._pending = data
-        if data:
+        if sink.pending:
             return not waited
         if self.at_end:
             self._end()
@@ -126,29 +146,51 @@ class Way:
         return waited
 
     def _end(self) -> None:
-        self._pending = b""
         close(self.source)
-        close(self.sink)
+        close(self._sink.fd)
         self.ended.set()
 
 
-def run(*ways: Way) -> None:
-    """Serves the ways until all have ended. Blocks."""
-    poll = select.poll()
-    by_fd: dict[int, Way] = {}
+class Direction(Protocol):
+    """What the front asks of either direction of a relay."""
 
-    def watch(way: Way) -> None:
-        fd, event = way.waits_for
-        by_fd[fd] = way
+    at_end: bool
+    """The source has come to its end."""
+    ended: threading.Event
+    """Nothing is left to write, or nobody to write to."""
+
+    def silent_s(self) -> float:
+        """How long nothing has come from the source."""
+
+
+class Relay:
+    """Both directions of one wrapped server, whose bytes pass as they are."""
+
+    def __init__(self, up: Pipe, down: Pipe) -> None:
+        self.up = up
+        self.down = down
+
+    def run(self) -> None:
+        run(self.up, self.down)
+
+
+def run(*pipes: Pipe) -> None:
+    """Serves the pipes until all have ended. Blocks."""
+    poll = select.poll()
+    by_fd: dict[int, Pipe] = {}
+
+    def watch(pipe: Pipe) -> None:
+        fd, event = pipe.waits_for
+        by_fd[fd] = pipe
         poll.register(fd, event)
 
-    for way in ways:
-        watch(way)
+    for pipe in pipes:
+        watch(pipe)
     while by_fd:
-        for fd, _ in poll.poll():  # also where an end is gone: the read or the write will tell
-            way = by_fd[fd]
-            if way.go_on():
+        for fd, _ in poll.poll():  # also if an end is gone: the read or the write says so
+            pipe = by_fd[fd]
+            if pipe.go_on():
                 del by_fd[fd]
                 poll.unregister(fd)
-                if not way.ended.is_set():
-                    watch(way)
+                if not pipe.ended.is_set():
+                    watch(pipe)

@@ -8,16 +8,20 @@ same.
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from mcpobs.errors import UsageError
 from mcpobs.proxy import child as process
-from mcpobs.proxy import relay
+from mcpobs.proxy.relay import Pipe, Relay
 from mcpobs.stderr import warn
 
 if TYPE_CHECKING:
-    from mcpobs.proxy.recording import StdioRecording
+    from mcpobs.gate.judge import Judge
+    from mcpobs.proxy.front import StdioFront
+    from mcpobs.proxy.relay import Direction
 
 LINGER_S = 1.0  # a process that the server left behind may still hold its stdout
 
@@ -31,55 +35,53 @@ class InstrumentOptions(NamedTuple):
     propagate: bool = False
 
 
-def instrument(options: InstrumentOptions) -> NoReturn:
+def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoReturn:
     """Runs the server behind the wrapper. Ends this process with the server's exit code or signal."""
     server = process.start(options.command)
     process.forward_signals(server)
-    recording = _recording(options)
+    try:
+        front = _open(options, judge)
+    except UsageError:
+        server.send_signal(signal.SIGTERM)
+        raise
     gc.freeze()  # what is loaded by now stays: the collector need not look through it during a call
-    up, down = _ways(server, recording)
-    threading.Thread(target=relay.run, args=(up, down), name="relay", daemon=True).start()
+    relay = _relay(server) if front is None else front.relay(server, options.propagate)
+    threading.Thread(target=relay.run, name="relay", daemon=True).start()
     ended = server.wait()
+    down: Direction = relay.down
     down.ended.wait(LINGER_S)  # what the server wrote before it ended has to reach the client
     while not down.ended.is_set() and down.silent_s() < LINGER_S and not server.called_in_vain:
         down.ended.wait(LINGER_S)
-    if recording is not None:
-        _close(recording, ended, server.sent, client_left=up.at_end)
+    if front is not None:
+        _close(front, ended, server.sent, client_left=relay.up.at_end)
     process.imitate(ended)
 
 
-def _recording(options: InstrumentOptions) -> StdioRecording | None:
+def _open(options: InstrumentOptions, judge: Judge | None) -> StdioFront | None:
     try:
-        from mcpobs.proxy.recording import StdioRecording
+        from mcpobs.proxy.front import StdioFront
 
-        return StdioRecording.open(
+        return StdioFront.open(
             command=options.command,
             lake=Path(options.lake) if options.lake else None,
             name=options.name,
-            propagate=options.propagate,
             warn=warn,
+            judge=judge,
         )
-    except Exception as error:  # observation fails open
-        warn(f"nothing is recorded: {type(error).__name__}: {error}")
+    except Exception as error:
+        if judge is not None:  # enforcement fails closed: no call passes unjudged
+            raise UsageError(f"cannot enforce: {type(error).__name__}: {error}") from error
+        warn(f"nothing is recorded: {type(error).__name__}: {error}")  # observation fails open
         return None
 
 
-def _close(recording: StdioRecording, ended: process.Exit, sent: set[int], client_left: bool) -> None:
+def _close(front: StdioFront, ended: process.Exit, sent: set[int], client_left: bool) -> None:
     try:
-        recording.close(ended, sent, client_left)
+        front.close(ended, sent, client_left)
     except Exception as error:  # the server's exit code counts more
         warn(f"the end of the recording failed: {type(error).__name__}: {error}")
 
 
-def _ways(server: process.Child, recording: StdioRecording | None) -> tuple[relay.Way, relay.Way]:
-    """Up, from client to server, and down. A chunk for the server is parsed only when it is passed on: the server
-    works meanwhile. One for the client is recorded first: a finished call is on disk before the client knows of it."""
-    if recording is None:
-        return relay.Way(0, server.stdin), relay.Way(server.stdout, 1)
-    tap = recording.tap
-    down = relay.Way(server.stdout, 1, show=tap.seen)
-    if recording.propagation is None:
-        return relay.Way(0, server.stdin, show=tap.note, after=tap.catch_up), down
-    propagation = recording.propagation
-    up = relay.Way(0, server.stdin, show=propagation.rewrite, after=tap.catch_up, rest=propagation.rest)
-    return up, down
+def _relay(server: process.Child) -> Relay:
+    """Passes bytes on, for a front that could not be opened."""
+    return Relay(Pipe(0, server.stdin), Pipe(server.stdout, 1))

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from threading import Lock
 
 from mcpobs.gate.gate import Gate
-from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.lines import Lines
@@ -61,7 +60,10 @@ class Tap:
         with self._lock:
             self._parse_noted()
             for call in self._conversation.close(now(), error_type):
-                self._record(call, extra)
+                try:
+                    self._gate.record(call, extra)
+                except Exception as error:
+                    self._faults.report(error)
 
     def _parse_noted(self) -> None:
         while self._noted:
@@ -76,10 +78,7 @@ class Tap:
                 self._faults.report(error)
                 continue
             for call in ended:
-                self._record(call, None)
-
-    def _record(self, call: Call, extra: Mapping[str, str | int] | None) -> None:
-        try:
-            self._gate.record(call, extra)
-        except Exception as error:
-            self._faults.report(error)
+                try:
+                    self._gate.record(call)
+                except Exception as error:
+                    self._faults.report(error)

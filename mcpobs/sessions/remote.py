@@ -27,6 +27,7 @@ MAX_CALLERS = 16_384
 MAX_SESSIONS = 65_536
 MAX_TRACES = 1_024  # of one caller
 
+_BY_CALLER = frozenset({"connection", "principal", "trace"})
 _CONFIDENCE: dict[SessionSource, Confidence] = {
     "protocol_session": "high",
     "sse_endpoint": "high",
@@ -52,6 +53,7 @@ class _Group:
 
     session: Session
     last_unix_nano: int
+    open: int = 0  # operations under way: a caller that waits for one is not idle
     traces: dict[str, _Trace] = field(default_factory=dict)
     trace_a_session: bool = False
 
@@ -76,9 +78,11 @@ class RemoteSessions:
     def settle(self, operation: Operation, session: Session, caller: Caller) -> Session:
         """The session of an operation that ended."""
         named = self._named_by(operation, caller)
-        if named is None:
-            if operation.method == "initialize":
+        if operation.method == "initialize":
+            if named is None:
                 session = self._begin_by_caller(operation, caller)
+                self._end_by_caller(operation, caller)
+        elif session.source in _BY_CALLER:
             self._end_by_caller(operation, caller)
         return _of_identity(named or session, caller)
 
@@ -122,6 +126,7 @@ class RemoteSessions:
         group = self._groups.get(_group_key(operation, caller))
         if group is None:
             return
+        group.open -= 1
         ended = operation.start.unix_nano + operation.duration_ns
         group.last_unix_nano = max(ended, group.last_unix_nano)
         trace = group.traces.get(_trace_of(operation, caller) or "")
@@ -132,13 +137,14 @@ class RemoteSessions:
         key = _group_key(operation, caller)
         now = operation.start.unix_nano
         found = self._groups.pop(key, None)
-        if found is None or now - found.last_unix_nano > self._idle_gap_ns:
+        if found is None or (found.open <= 0 and now - found.last_unix_nano > self._idle_gap_ns):
             self._made += 1
             begun = _Group(_session(_source(caller), f"{self._process_id}-{self._made:x}", operation, caller), now)
             if found is not None:  # a trace knows no pause, and what is known of a caller's traces stays known
                 begun.traces, begun.trace_a_session = found.traces, found.trace_a_session
             found = begun
         found.last_unix_nano = max(now, found.last_unix_nano)
+        found.open += 1
         if len(self._groups) >= MAX_CALLERS:
             del self._groups[next(iter(self._groups))]
         self._groups[key] = found  # the caller that was last seen is the last to be forgotten

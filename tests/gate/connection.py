@@ -45,7 +45,7 @@ class Connection:
         recorder = Recorder(Rows(Origin("s", "i", "stdio", "pipe", "proxy/stdio")), None, self.kept)
         sessions = StdioSessions("process", 0)
         self.gate = Gate(recorder, judge, self.said.append)
-        lifecycle = Lifecycle(Facts(b"k" * 32), Registry(), sessions, keeps_params=True)
+        lifecycle = Lifecycle(Facts(b"k" * 32), Registry(), sessions, keeps_content=True)
         self.conversation = Conversation(lifecycle, sessions.caller)
         self.frames = FrameGate(self.gate, self.conversation)
 

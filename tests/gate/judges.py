@@ -84,4 +84,4 @@ class ByName:
 
 
 def text(words: str) -> dict[str, object]:
-    return {"content": [{"type": "text", "text": words}]}
+    return {"content": [{"type": "text", "text": words}], "structuredContent": {"result": words}}

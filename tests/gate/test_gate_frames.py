@@ -6,12 +6,11 @@ import json
 
 import pytest
 
-from mcpobs.gate.decisions import DENIED_CODE
-from mcpobs.gate.gate import UNDECIDED
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED
 from mcpobs.gate.judge import OnError
 
 from .connection import Connection, call, dumped, result
-from .judges import DENIED, ByName
+from .judges import DENIED, ByName, text
 
 
 def back(frame: bytes | None) -> dict[str, object]:
@@ -50,7 +49,7 @@ def test_the_answer_of_a_judge_is_recorded_as_the_judge_says() -> None:
     seen = Connection(ByName())
     onward, answer = seen.client(call("answer"))
     assert onward is None
-    assert back(answer)["result"] == {"content": [{"type": "text", "text": "answered by the judge"}]}
+    assert back(answer)["result"] == text("answered by the judge")
     assert [(row["outcome"], row["decision"]) for row in seen.rows] == [("ok", "allow")]
 
 
@@ -100,7 +99,7 @@ def test_a_masked_result_keeps_its_outcome_and_the_size_that_the_server_sent() -
     seen = Connection(ByName())
     seen.client(call("mask"))
     onward, _ = seen.server(result(words="secret" * 100))
-    assert back(onward)["result"] == {"content": [{"type": "text", "text": "***"}]}
+    assert back(onward)["result"] == text("***")
     (row,) = seen.rows
     assert (row["outcome"], row["decision"], row["rule"]) == ("ok", "warn", "pii")
     assert row["result_bytes"] > 600

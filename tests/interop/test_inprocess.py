@@ -20,6 +20,8 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 
+from mcpobs.gate.judge import OnError
+from tests.gate import table
 from tests.instrument.recorded import rows_of
 from tests.interop.conftest import CACHE_VARIABLE
 from tests.interop.environments import PINS, Environment, install, wheel
@@ -28,6 +30,8 @@ from tests.ports import free_port
 pytestmark = pytest.mark.interop
 
 HERE = Path(__file__).parent
+SERVER = HERE / "inprocess_server.py"
+JUDGED = HERE.parent / "gate" / "judged_server.py"
 START_S = 60
 EXPECTED = [
     ("tools/list", None, "ok"),
@@ -109,15 +113,35 @@ def test_each_call_is_recorded_once_with_its_outcome_and_session(
     assert "secret" not in json.dumps(rows)
 
 
-def _on_stdio(environment: Environment, env: dict[str, str]) -> Any:
-    script = str(HERE / "inprocess_server.py")
-    return stdio_client(StdioServerParameters(command=str(environment.python), args=[script, "stdio"], env=env))
+@pytest.mark.parametrize("on_error", ["allow", "deny"])
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("transport", ["stdio", "http", "sse"])
+def test_a_judge_decides_as_in_every_other_front(
+    environment: Environment, transport: str, mode: str, on_error: OnError, home: Path
+) -> None:
+    lake, ran = home / "lake", home / "ran"
+    env = {"MCPOBS_LAKE": str(lake), "MCPOBS_TEST_RAN": str(ran), "MCPOBS_TEST_JUDGE": on_error}
+    if transport == "stdio":
+        seen = anyio.run(_judged, _on_stdio(environment, env, JUDGED), mode)
+    else:
+        with _listening(environment, transport, {**os.environ, **env}, JUDGED) as url:
+            seen = anyio.run(_judged, sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp", mode)
+    table.check(seen, ran.read_text().split(), rows_of(lake), on_error)
+
+
+async def _judged(target: Any, mode: str) -> dict[str, str | tuple[int, str]]:
+    async with Client(target, mode=mode) as client:
+        return await table.play(client)
+
+
+def _on_stdio(environment: Environment, env: dict[str, str], script: Path = SERVER) -> Any:
+    return stdio_client(StdioServerParameters(command=str(environment.python), args=[str(script), "stdio"], env=env))
 
 
 @contextmanager
-def _listening(environment: Environment, transport: str, env: dict[str, str]) -> Iterator[str]:
+def _listening(environment: Environment, transport: str, env: dict[str, str], script: Path = SERVER) -> Iterator[str]:
     port = free_port()
-    command = [str(environment.python), str(HERE / "inprocess_server.py"), transport, str(port)]
+    command = [str(environment.python), str(script), transport, str(port)]
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(port, process)

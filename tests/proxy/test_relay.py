@@ -54,14 +54,14 @@ def test_the_end_of_a_pipe_is_told_by_whose_end_it_was(late: bool) -> None:
     server, sink = os.pipe()
     os.write(client, b"x")
     shown: list[bytes] = []
-    way = relay.Way(source, sink, show=_kept(shown), rest=lambda: b"rest")
+    pipe = relay.Pipe(source, sink, show=_kept(shown), rest=lambda: b"rest")
     if late:
         os.close(server)  # the server is gone before the client is
     else:
         os.close(client)
-    relay.run(way)
+    relay.run(pipe)
     assert shown == [b"x"]
-    assert way.at_end is not late
+    assert pipe.at_end is not late
     if late:
         with pytest.raises(BrokenPipeError):
             os.write(client, b"y")
@@ -76,7 +76,7 @@ def test_a_server_is_not_silent_while_its_client_reads_slowly() -> None:
     source, server = os.pipe()
     client, sink = os.pipe()
     os.set_blocking(server, False)
-    down = relay.Way(source, sink)
+    down = relay.Pipe(source, sink)
     thread = threading.Thread(target=relay.run, args=(down,))
     thread.start()
     sent = 0
@@ -103,7 +103,7 @@ def test_a_client_that_does_not_read_does_not_hold_up_what_it_sends() -> None:
     requests, client_out = os.pipe()
     server_in, to_server = os.pipe()
     thread = threading.Thread(
-        target=relay.run, args=(relay.Way(requests, to_server), relay.Way(answers, out)), daemon=True
+        target=relay.run, args=(relay.Pipe(requests, to_server), relay.Pipe(answers, out)), daemon=True
     )
     thread.start()
     size = 1 << 20

@@ -15,6 +15,7 @@ from typing import Any, Self
 from mcpobs.segment import scan
 
 INSTRUMENT = [sys.executable, "-m", "mcpobs", "instrument"]
+JUDGED = [sys.executable, "-m", "tests.gate.judged_wrapper"]
 SCRIPTED = [sys.executable, str(Path(__file__).with_name("scripted.py"))]
 DEADLINE_S = 60
 
@@ -46,9 +47,13 @@ class Wrapped:
         command: Sequence[str] = SCRIPTED,
         options: Sequence[str] = (),
         deadline_s: float = DEADLINE_S,
+        judged: str | None = None,
         **popen: Any,
     ) -> None:
+        """`judged`: behind the test judge, with this `on_error`."""
         wrapper = [*INSTRUMENT, "--lake", str(lake), *options, "--", *command]
+        if judged is not None:
+            wrapper = [*JUDGED, str(lake), judged, *options, "--", *command]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(wrapper, **{**pipes, **popen})
         self._deadline = threading.Timer(deadline_s, self.process.kill)

@@ -482,3 +482,46 @@ def test_two_verified_callers_never_have_one_session_whatever_they_name(steps: l
         if who.identity.principal is None and found.source in ("conversation", "trace"):
             assert found.confidence != "high"
     assert all(len(found) == 1 for found in owners.values())
+
+
+# -- begin and end ------------------------------------------------------------------------------------------
+
+
+def test_a_caller_that_waits_for_a_call_is_not_idle() -> None:
+    seen = sessions()
+    long, later, after = operation(0, took_s=5 * GAP_S), operation(3 * GAP_S), operation(6.5 * GAP_S)
+    first = seen.begin(long, OF_ALICE)
+    second = seen.begin(later, OF_ALICE)
+    assert second is first
+    assert seen.settle(later, second, OF_ALICE) is first
+    assert seen.settle(long, first, OF_ALICE) is first
+    assert seen.of(after, OF_ALICE) is not first
+
+
+def test_the_session_that_an_answer_names_is_that_of_its_initialize() -> None:
+    seen = sessions()
+    asked = operation(version=LEGACY)
+    asked.method = "initialize"
+    provisional = seen.begin(asked, SOMEBODY)
+    assert provisional.enforcement_key == "connection:10.0.0.1"
+    named = replace(SOMEBODY, protocol_session="s", minted=True)
+    settled = seen.settle(asked, provisional, named)
+    assert (settled.source, settled.id) == ("protocol_session", "s")
+    assert seen.of(operation(version=LEGACY), named) is settled
+    assert seen.of(operation(), SOMEBODY).id == "p-1"  # nothing was counted for the provisional one
+
+
+def test_an_initialize_that_nobody_names_a_session_for_begins_that_of_its_caller() -> None:
+    seen = sessions()
+    asked = operation(version=LEGACY)
+    asked.method = "initialize"
+    settled = seen.settle(asked, seen.begin(asked, SOMEBODY), SOMEBODY)
+    assert seen.of(operation(1, version=LEGACY), SOMEBODY) is settled
+
+
+def test_calls_of_one_trace_that_overlap_do_not_make_it_a_session() -> None:
+    seen = sessions()
+    one, two = operation(0, trace=TRACE), operation(0.05, trace=TRACE)
+    first, second = seen.begin(one, OF_ALICE), seen.begin(two, OF_ALICE)
+    assert seen.settle(two, second, OF_ALICE) is seen.settle(one, first, OF_ALICE)
+    assert seen.of(operation(1, trace=OTHER_TRACE), OF_ALICE).source == "principal"

@@ -1,0 +1,124 @@
+"""Asks a judge, and makes a valid decision of whatever comes of it: also of an exception, of no decision, and of none
+in time. Never raises, and never turns a fault into an allow unless the judge's `on_error` says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar, cast
+
+from mcpobs.gate.deadlines import Deadlines
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.judge import Judge
+from mcpobs.gate.row import Row
+from mcpobs.protocol.call import Call, Error, Response
+from mcpobs.protocol.eras import is_modern
+from mcpobs.stderr import Faults, Warn
+
+JUDGE_ERROR = "judge_error"
+JUDGE_TIMEOUT = "judge_timeout"
+_STRENGTH = {"allow": 1, "warn": 2, "deny": 3}
+
+Decided = TypeVar("Decided", Begin, End)
+
+
+class Decider:
+    """Decides the calls of one front by one judge."""
+
+    def __init__(self, judge: Judge, warn: Warn) -> None:
+        self._judge = judge
+        self._deadlines = Deadlines()
+        self._faults = Faults("a judge failed", "its on_error decides", warn)
+
+    def begin(self, call: Call) -> Begin | Pending[Begin]:
+        return self._decided(lambda: self._judge.begin(call), (Forward, Answer), self._undecided_begin, call)
+
+    def end(self, call: Call, response: Response) -> End | Pending[End]:
+        return self._decided(lambda: self._judge.end(call, response), (Pass, Replace), self._undecided_end, call)
+
+    def settle(self, call: Call) -> Row:
+        """Tells the judge that a call is over, and returns what the row says of its decision."""
+        try:
+            self._judge.settled(call)
+        except Exception as error:
+            self._faults.report(error)
+        found = {"decision": call.decision, "rule": call.rule}
+        return {column: value for column, value in found.items() if value is not None}
+
+    def _decided(
+        self,
+        ask: Callable[[], Decided | Pending[Decided]],
+        kinds: tuple[type, ...],
+        undecided: Callable[[str], Decided],
+        call: Call,
+    ) -> Decided | Pending[Decided]:
+        def checked(get: Callable[[], Decided | Pending[Decided]]) -> Decided | Pending[Decided]:
+            try:
+                decision = get()
+                if isinstance(decision, Pending):
+                    return decision
+                if not isinstance(decision, kinds):
+                    raise TypeError("a judge returned no decision")
+            except Exception as error:
+                self._faults.report(error)
+                decision = undecided(JUDGE_TIMEOUT if isinstance(error, TimeoutError) else JUDGE_ERROR)
+            _note(call, decision)
+            return cast("Decided", _fitted(call, decision))
+
+        found = checked(ask)
+        if not isinstance(found, Pending):
+            return found
+        ours: Pending[Decided] = Pending(0)
+        ours.deadline_mono_s = found.deadline_mono_s
+
+        def settle(judged: Pending[Decided]) -> None:
+            decision = checked(judged.result)
+            if isinstance(decision, Pending):  # a judge that puts off what it has put off
+                decision = undecided(JUDGE_ERROR)
+                _note(call, decision)
+            ours.complete(decision)
+
+        found.when_done(settle)
+        if not found.done:
+            self._deadlines.watch(found)
+        return ours
+
+    def _allows_on_error(self) -> bool:
+        try:
+            return self._judge.on_error == "allow"
+        except Exception:  # a judge that cannot even say so allows nothing
+            return False
+
+    def _undecided_begin(self, why: str) -> Begin:
+        if self._allows_on_error():
+            return Forward(decision="warn")
+        return Answer(error=Error(DENIED_CODE, UNDECIDED), error_type=why)
+
+    def _undecided_end(self, why: str) -> End:
+        if self._allows_on_error():
+            return Pass(decision="warn")
+        return Replace(error=Error(DENIED_CODE, UNDECIDED), outcome="denied", error_type=why)
+
+
+def _fitted(call: Call, decision: Begin | End) -> Begin | End:
+    """The decision as its receiver needs it: new params keep the sender's `_meta`, which names version and trace; a
+    result says its `resultType`, as each must since 2026-07-28."""
+    if isinstance(decision, Forward):
+        params, sent = decision.params, call.params
+        if params is not None and "_meta" not in params and isinstance(sent, dict) and "_meta" in sent:
+            return replace(decision, params={**params, "_meta": sent["_meta"]})
+    elif isinstance(decision, Answer | Replace):
+        result = decision.result
+        if result is not None and "resultType" not in result and is_modern(call.operation.protocol_version):
+            return replace(decision, result={**result, "resultType": "complete"})
+    return decision
+
+
+def _note(call: Call, decision: Begin | End) -> None:
+    """Keeps the strongest decision on a call, its rule, and the outcome that a replacement gives it."""
+    if _STRENGTH[decision.decision] > _STRENGTH.get(call.decision or "", 0):
+        call.decision, call.rule = decision.decision, decision.rule
+    if isinstance(decision, Replace) and decision.outcome is not None:
+        operation = call.operation
+        operation.outcome, operation.error_type = decision.outcome, decision.error_type
+        operation.status_code = None if decision.error is None else str(decision.error.code)
