@@ -69,7 +69,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     )
     gate = Gate(recorder, warn=warn)
     sessions = RemoteSessions(process_id, config.idle_gap_s)
-    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_params=gate.enforcing)
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
     conversations = ConversationRegistry(lifecycle, gate)
     context = ExchangeContext(gate, conversations, RecordedHead(frozenset(config.headers)), options.propagate)
     try:

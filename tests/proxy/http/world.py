@@ -99,7 +99,7 @@ async def world(
     recorder = LakeRecorder.open(origin, nobody, lake=lake, warn=warnings.append, env={})
     sessions = RemoteSessions("0123456789abcdef")
     gate = Gate(recorder, judge, warnings.append)
-    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_params=gate.enforcing)
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
     conversations = ConversationRegistry(lifecycle, gate)
     context = ExchangeContext(gate, conversations, RecordedHead(frozenset(HEADERS)), propagate)
     options = FrontOptions(
