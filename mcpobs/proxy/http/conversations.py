@@ -6,13 +6,10 @@ for each event stream. Everything else is a conversation of one request: ids of 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from mcpobs.gate.frames import FrameGate, Outgoing, Record
 from mcpobs.gate.gate import Gate
-from mcpobs.protocol import frames
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lifecycle import Lifecycle, now
@@ -20,11 +17,12 @@ from mcpobs.protocol.operation import Stamp
 from mcpobs.protocol.session import Caller
 from mcpobs.protocol.sse import Event
 
+if TYPE_CHECKING:
+    from mcpobs.gate.frames import Record
+    from mcpobs.proxy.http.judged_conversation import JudgedConversation
+
 MAX_CONVERSATIONS = 65_536
 MAX_EVENTS = 1_024  # of one conversation
-MAX_KEPT_BYTES = 4 << 10  # of a message that was put in an event's place
-_SAME, _UNKNOWN = b"", b"?"  # what became of an event: no message is either
-_NOT_KEPT = "mcpobs: the answer was replaced, and is too large to be sent again"
 _NOBODY = Caller("", "http")  # until an exchange says who calls
 
 
@@ -33,14 +31,12 @@ class RemoteConversation:
     """A conversation, and by what it is known. `issued`: the server was seen to give out that session id."""
 
     conversation: Conversation
-    frame_gate: FrameGate | None = None  # if calls are judged
+    judged: JudgedConversation | None = None  # if calls are judged
     session_id: str | None = None
     sse_endpoint: str | None = None
     issued: bool = False
-    inject: Callable[[bytes], Awaitable[None]] | None = None  # writes a message into its standing stream
     resumable: bool = False  # its event streams have ids, so what one stream leaves open another may answer
     endpoint: str | None = None  # path to which the client sends what belongs to the stream
-    _decided: dict[bytes, bytes | None] = field(default_factory=dict)
     _events: dict[int, None] = field(default_factory=dict)  # the last that came
 
     def is_new(self, event: Event) -> bool:
@@ -54,27 +50,10 @@ class RemoteConversation:
         self._events[key] = None
         return True
 
-    def decided(self, event: Event) -> Outgoing | None:
-        """What became of an event that came before; None for a new one."""
-        onward = self._decided.get(_digest(event), _UNKNOWN)
-        if onward is _UNKNOWN:
-            return None
-        return Outgoing(event.data if onward == _SAME else onward)
-
-    def decide(self, event: Event, outgoing: Outgoing) -> None:
-        """Keeps what became of an event, for a client that resumes the stream and gets it again: the call that it
-        ended is over, so it cannot be judged again."""
-        onward = outgoing.onward
-        if onward is not None and onward != event.data and len(onward) > MAX_KEPT_BYTES:
-            onward = frames.response(frames.id_of(onward), error={"code": frames.INVALID_REQUEST, "message": _NOT_KEPT})
-        if len(self._decided) >= MAX_EVENTS:
-            del self._decided[next(iter(self._decided))]
-        self._decided[_digest(event)] = _SAME if onward == event.data else onward
-
     def close(self, now: Stamp, error_type: str, record: Record) -> None:
         """Ends what is still open in it."""
-        if self.frame_gate is not None:
-            self.frame_gate.close(now, error_type, record)
+        if self.judged is not None:
+            self.judged.frame_gate.close(now, error_type, record)
             return
         for call in self.conversation.close(now, error_type):
             record(call)
@@ -93,7 +72,11 @@ class ConversationRegistry:
     def single(self) -> RemoteConversation:
         """For one request without a session."""
         conversation = Conversation(self.lifecycle, _NOBODY)
-        return RemoteConversation(conversation, FrameGate(self.gate, conversation) if self.gate.enforcing else None)
+        if not self.gate.enforcing:
+            return RemoteConversation(conversation)
+        from mcpobs.proxy.http.judged_conversation import JudgedConversation  # a front that observes loads none of it
+
+        return RemoteConversation(conversation, JudgedConversation(self.gate, conversation))
 
     def of_session(self, session_id: str) -> RemoteConversation:
         """That of a session id; a new one where it is not known, as after a restart of this process."""
@@ -139,7 +122,3 @@ class ConversationRegistry:
 
     def _record(self, call: Call) -> None:
         self.gate.record(call)
-
-
-def _digest(event: Event) -> bytes:
-    return blake2b(b"%b\0%b" % ((event.id or "").encode(), event.data), digest_size=16).digest()

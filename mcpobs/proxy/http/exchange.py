@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin
 
 import orjson
 
 from mcpobs import semconv
-from mcpobs.gate.frames import FrameGate, Held
 from mcpobs.gate.row import Row
 from mcpobs.masking import masked_header
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.decode import decode, is_too_large
 from mcpobs.protocol.eras import is_modern
-from mcpobs.protocol.frames import Fault
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import Verdict, of_error
@@ -42,6 +41,11 @@ from mcpobs.proxy.http.context import (
 )
 from mcpobs.proxy.http.conversations import RemoteConversation
 from mcpobs.proxy.http.http_span import HttpSpan
+
+if TYPE_CHECKING:
+    from mcpobs.gate.frames import Held
+    from mcpobs.protocol.frames import Fault
+    from mcpobs.proxy.http.judged_conversation import JudgedConversation
 
 _SESSION_PARAMETERS = ("session_id", "sessionid")
 _GONE = {"server_disconnect": "server_exit", "shutdown": "shutdown"}
@@ -72,6 +76,12 @@ class Exchange:
     def remote(self) -> RemoteConversation:
         return self._remote
 
+    @property
+    def judged(self) -> JudgedConversation:
+        """What is kept of the conversation while calls are judged."""
+        assert self._remote.judged is not None, "nobody judges"
+        return self._remote.judged
+
     # -- the request ------------------------------------------------------------------------------------
 
     def body_of_request(self, body: bytes | None, size: int) -> bytes | None:
@@ -92,7 +102,7 @@ class Exchange:
         self._span.request_bytes = size
         self._own_span, _ = self._propagated(body)
         self._begin()
-        held = self._frame_gate.take("client", body, self._request.began, self._record, self._own_span)
+        held = self.judged.frame_gate.take("client", body, self._request.began, self._record, self._own_span)
         self._before = self._sequence
         return held
 
@@ -134,11 +144,6 @@ class Exchange:
     @property
     def _sequence(self) -> int:
         return self._context.conversations.lifecycle.registry.sequence
-
-    @property
-    def _frame_gate(self) -> FrameGate:
-        assert self._remote.frame_gate is not None, "nobody judges"
-        return self._remote.frame_gate
 
     # -- the response -----------------------------------------------------------------------------------
 
@@ -201,7 +206,7 @@ class Exchange:
     def hold_response(self, frame: bytes, now: Stamp) -> Held:
         """Takes a message of the server to the gate."""
         self._remote.conversation.caller = self._caller()
-        return self._frame_gate.take("server", frame, now, self._record_response)
+        return self.judged.frame_gate.take("server", frame, now, self._record_response)
 
     def _responded(self, frame: bytes, now: Stamp) -> int:
         """Returns how many operations the frame ended."""

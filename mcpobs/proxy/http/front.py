@@ -88,6 +88,11 @@ class Front:
         self._under_way: dict[RequestHandler, asyncio.Task[object]] = {}
         self._runner: web.ServerRunner | None = None
         self._shared: Shared | None = None
+        self._new_handler = RequestHandler
+        if context.gate.enforcing:
+            from mcpobs.proxy.http.judged_handler import JudgedRequestHandler  # a front that observes loads none of it
+
+            self._new_handler = JudgedRequestHandler
 
     async def start(self, sockets: list[socket.socket]) -> None:
         _allow_open_files()
@@ -101,7 +106,6 @@ class Front:
             self._context.copies,
             self.order,
             ServerNames(self.once),
-            self._context.gate.enforcing,
         )
         server = Server(
             self._handle,
@@ -225,7 +229,7 @@ class Front:
         assert self._shared is not None
         exchange = self._open(request, method, target if isinstance(target, str) else "", by_name)
         observation = Observation(exchange, self.broke)
-        return RequestHandler(self._shared, request, headers, target, exchange, observation)
+        return self._new_handler(self._shared, request, headers, target, exchange, observation)
 
     def _open(self, request: web.BaseRequest, method: str, target: str, headers: dict[str, str]) -> Exchange | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None

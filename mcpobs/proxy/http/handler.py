@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -11,26 +10,12 @@ from aiohttp import web
 
 from mcpobs import listening
 from mcpobs.listening import Endpoint
-from mcpobs.protocol import frames
-from mcpobs.protocol.decode import MAX_BYTES
 from mcpobs.protocol.refusal import refusal
 from mcpobs.proxy.http.bodies import Copies
 from mcpobs.proxy.http.connections import Deadlines
 from mcpobs.proxy.http.context import EVENTS, SESSION_HEADER, Ending
 from mcpobs.proxy.http.exchange import Exchange
-from mcpobs.proxy.http.headers import Header, for_server, headers_of
-from mcpobs.proxy.http.judged_reply import JudgedReply
-from mcpobs.proxy.http.judging import (
-    HEADER_MISMATCH,
-    TOO_LARGE,
-    Judged,
-    UnreadableError,
-    is_no_message,
-    judged,
-    refused,
-    without_coding,
-)
-from mcpobs.proxy.http.mcp_headers import as_in, contradicts
+from mcpobs.proxy.http.headers import Header, for_server
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import MAX_STREAM_WAIT_S, SessionOrder
 from mcpobs.proxy.http.own_urls import OwnUrls
@@ -40,8 +25,6 @@ from mcpobs.proxy.http.server_names import ServerNames
 from mcpobs.proxy.http.targets import ALLOWED, TargetError, Upstream
 from mcpobs.proxy.http.upstream import Answer, Body, UpstreamConnections, UpstreamError, request_head
 
-_OF_ONE_MESSAGE = frozenset(("content-type", "content-encoding", "accept", "last-event-id", "mcp-method", "mcp-name"))
-_OF_AN_ANSWER = headers_of((("Content-Type", "application/json"), ("Accept", "application/json, text/event-stream")))
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -57,7 +40,6 @@ class Shared:
     copies: Copies
     order: SessionOrder
     names: ServerNames
-    enforcing: bool
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Answers of the gate to requests of the server, on their way."""
 
@@ -79,14 +61,9 @@ class RequestHandler:
         self._headers = headers
         self._target = target
         self.observation = observation
-        self._exchange = exchange
         self._body = RequestBody(request, shared.deadlines, shared.copies, observation)
         urls = OwnUrls(shared.upstream, f"{request.scheme}://{request.host}", shared.names.addresses)
-        path = target if isinstance(target, str) else ""
-        self._judged_reply: JudgedReply | None = None
-        if shared.enforcing and exchange is not None:
-            self._judged_reply = JudgedReply(request, path, observation, urls, shared.names, exchange, self._send_back)
-        self._reply = self._judged_reply or Reply(request, path, observation, urls, shared.names)
+        self._reply = self._new_reply(urls, exchange)
         self.ending: Ending = "complete"
         self.is_stopped = False
         """Whether the front is being stopped and cuts this request short."""
@@ -119,14 +96,10 @@ class RequestHandler:
         peer = request.remote
         body: Body
         try:
-            if not shared.enforcing:
-                body = await self._body.read()
-            elif isinstance(decided := await self._judge(), web.StreamResponse):
-                return decided
-            else:
-                body = decided
-        except UnreadableError as error:
-            return self._closing(self.refuse(error.status, error.why))
+            read = await self._read()
+            if isinstance(read, web.StreamResponse):
+                return read
+            body = read
         except (aiohttp.ClientPayloadError, web.RequestPayloadError):
             return self.refuse(400, "the body of the request is broken")
         except TimeoutError:
@@ -143,17 +116,28 @@ class RequestHandler:
         except TimeoutError:
             return self._refuse_late()
 
+    def _new_reply(self, urls: OwnUrls, exchange: Exchange | None) -> Reply:
+        return Reply(self._request, self._path, self.observation, urls, self._shared.names)
+
+    @property
+    def _path(self) -> str:
+        return self._target if isinstance(self._target, str) else ""
+
+    async def _read(self) -> Body | web.StreamResponse:
+        """Returns the body for the server, or the response in the server's place."""
+        return await self._body.read()
+
     async def _pass_on(self, head: bytes, body: Body) -> web.StreamResponse:
         """A GET opens the stream on which the server asks what a later call makes it ask: it has to be there first.
         Every other request may be answered late, and the next one goes once it was sent."""
         request, shared = self._request, self._shared
         session = request.headers.get(SESSION_HEADER)
         if session is None:
-            answer = await shared.server.ask(request.method, head, body, _do_nothing)
+            answer = await shared.server.ask(request.method, head, body, do_nothing)
             return await self._pass_back(answer)
         opens_stream = request.method == "GET"
         async with shared.order.enter(session, MAX_STREAM_WAIT_S if opens_stream else None) as over:
-            answer = await shared.server.ask(request.method, head, body, _do_nothing if opens_stream else over)
+            answer = await shared.server.ask(request.method, head, body, do_nothing if opens_stream else over)
             if opens_stream:
                 over()
             return await self._pass_back(answer)
@@ -165,60 +149,6 @@ class RequestHandler:
             if self._reply.ending != "complete":
                 self.ending = self._reply.ending
             answer.release()
-
-    # -- judging ------------------------------------------------------------------------------------------
-
-    async def _judge(self) -> web.StreamResponse | bytes | None:
-        """Returns the body for the server once it is decided, or the response in the server's place."""
-        request, exchange, reply = self._request, self._exchange, self._judged_reply
-        if exchange is None or reply is None:  # our fault, and nothing can be judged
-            return self._closing(self.refuse(500, "the request cannot be judged"))
-        if not request.can_read_body:
-            return None
-        raw = await self._body.whole(MAX_BYTES)
-        if raw is None:
-            return self._closing(await self._answer(refused(exchange, TOO_LARGE, None, 413)))
-        body = without_coding(raw, request.headers.get("Content-Encoding"))
-        self._body.content = body
-        if is_no_message(body, request.headers.get("Content-Type")):
-            return raw
-        reply.asked = body
-        if contradicts(self._headers, body) and not isinstance(frames.read(body), frames.Fault):
-            return await self._answer(refused(exchange, HEADER_MISMATCH, body, 400))
-        decided = await judged(exchange, body, len(raw))
-        if decided.onward is None:
-            return await self._answer(decided)
-        reply.beside = decided.answer
-        headers = [header for header in self._headers if header.lower != "content-encoding"]
-        self._headers = as_in(headers, decided.onward)
-        return decided.onward
-
-    async def _answer(self, decided: Judged) -> web.StreamResponse:
-        """The response to a request that the server does not get. Over HTTP+SSE an answer belongs on the stream."""
-        remote = self._exchange.remote if self._exchange is not None else None
-        body, status = decided.answer, decided.status
-        if remote is not None and remote.inject is not None and body is not None and status == 200:
-            with suppress(ConnectionError):
-                await remote.inject(body)
-                body, status = None, 202
-        self.observation.answered(status, {})
-        return web.Response(status=status, body=body, content_type="application/json" if body else None)
-
-    def _send_back(self, message: bytes) -> None:
-        """Answers a request of the server in the client's place."""
-        task = asyncio.create_task(self._post(message))
-        self._shared.tasks.add(task)
-        task.add_done_callback(self._shared.tasks.discard)
-
-    async def _post(self, message: bytes) -> None:
-        shared = self._shared
-        endpoint = self._exchange.remote.endpoint if self._exchange is not None else None
-        target = endpoint or (self._target if isinstance(self._target, str) else "/")
-        headers = [header for header in self._headers if header.lower not in _OF_ONE_MESSAGE]
-        lines = for_server([*headers, *_OF_AN_ANSWER], shared.upstream, self._request.remote)
-        head = request_head("POST", shared.upstream.target(target), lines, message, None)
-        with suppress(UpstreamError):  # the server waits for its answer as it would for a client that is gone
-            (await shared.server.ask("POST", head, message, _do_nothing)).release()
 
     # -- answers in the server's place ------------------------------------------------------------------
 
@@ -273,5 +203,5 @@ class RequestHandler:
         return response
 
 
-def _do_nothing() -> None:
+def do_nothing() -> None:
     pass

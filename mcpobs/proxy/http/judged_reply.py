@@ -130,14 +130,14 @@ class JudgedReply(Reply):
         except UnreadableError as error:
             self._exchange.refuse("server", TOO_LARGE, now())
             return refuse(502, f"the server's answer cannot be read: {error.why}")
-        remote = self._exchange.remote
+        conversation = self._exchange.judged
         if self._request.method == "GET":
-            remote.inject = self.inject
+            conversation.inject = self.inject
         try:
             return await self._pass_rewritten(answer, headers, EventSplitter(MAX_BYTES), self._judge)
         finally:
-            if remote.inject == self.inject:
-                remote.inject = None
+            if conversation.inject == self.inject:
+                conversation.inject = None
 
     async def inject(self, message: bytes) -> None:
         """Writes a message of ours between two events."""
@@ -166,7 +166,7 @@ class JudgedReply(Reply):
             return b"" if _LINE_ENDS_OF_SOME.search(piece.raw) else self._endpoint(piece)
         if event.id is not None:
             self._exchange.remote.resumable = True
-            known = self._exchange.remote.decided(event) if self._exchange.resumes else None
+            known = self._exchange.judged.decided(event) if self._exchange.resumes else None
             if known is not None:
                 return _written(piece, event, known.onward)
         held = self._exchange.hold_response(event.data, now())
@@ -179,7 +179,7 @@ class JudgedReply(Reply):
         if outgoing.back is not None:
             self._send_back(outgoing.back)
         if event.id is not None:
-            self._exchange.remote.decide(event, outgoing)
+            self._exchange.judged.decide(event, outgoing)
         return _written(piece, event, outgoing.onward)
 
     def _too_large(self) -> bytes:

@@ -6,6 +6,8 @@ import asyncio
 import gzip
 import io
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -614,3 +616,10 @@ def test_where_nothing_can_be_judged_nothing_passes(tmp_path: Path, monkeypatch:
             assert server.reached == []
 
     asyncio.run(run())
+
+
+def test_a_front_that_observes_loads_no_code_that_judges() -> None:
+    command = "import sys, mcpobs.proxy.http.front; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
+    assert "mcpobs.proxy.http.handler" in loaded
+    assert not [name for name in loaded if "judg" in name or name in ("mcpobs.gate.frames", "mcpobs.protocol.frames")]
