@@ -14,7 +14,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcpobs import semconv
-from mcpobs.proxy.http.body import MOST_WORK
+from mcpobs.proxy.http.bodies import MOST_WORK
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
 from mcpobs.settings import IdentityConfig

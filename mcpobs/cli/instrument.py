@@ -69,7 +69,7 @@ def instrument(
             raise UsageError(
                 "--upstream takes no command", "start the server by itself, and name here where it listens"
             )
-        from mcpobs.proxy.http.service import HttpOptions, instrument_http
+        from mcpobs.proxy.http.command import HttpOptions, instrument_http
 
         instrument_http(HttpOptions("localhost" if listen is None else listen, upstream, lake, name, propagate))
         return

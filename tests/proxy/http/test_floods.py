@@ -15,8 +15,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcpobs.proxy.http import body as bodies
-from mcpobs.proxy.http.body import MAX_RATIO, MOST_WORK, SLICE_BYTES, WORK_PER_S, Copies, Copy, EventBody, JsonBody
+from mcpobs.proxy.http import bodies
+from mcpobs.proxy.http.bodies import MAX_RATIO, MOST_WORK, SLICE_BYTES, WORK_PER_S, Copies, Copy, EventBody, JsonBody
 from tests.proxy.http.world import call, event, result, world
 
 S = 1_000_000_000
@@ -119,7 +119,7 @@ def test_a_flood_passes_whole_and_says_how_much_of_it_was_not_read(tmp_path: Pat
             await w.until(lambda: len(w.requests()) == 1)
             assert w.requests()[0]["mcpobs.http.unread.size"] > 1_000_000
             assert w.operations()[0]["outcome"] == "unfinished"  # it may have been answered in what was not read
-            assert w.front._books.copies.held_bytes == 0
+            assert w.front._context.copies.held_bytes == 0
 
     asyncio.run(run())
 
@@ -146,7 +146,7 @@ def test_other_requests_are_answered_while_a_flood_is_read(tmp_path: Path, monke
                 ended.append(path)
 
             flood = asyncio.create_task(ask("/mcp"))
-            await w.until(lambda: any(passage._stream is not None for passage in w.front._under_way))
+            await w.until(lambda: any(handler.has_begun for handler in w.front._under_way))
             await ask("/ping")
             await flood
             assert ended == ["/ping", "/mcp"]

@@ -41,11 +41,11 @@ def _token(key: Any = KEY, algorithm: str = "RS256", kid: str | None = "k1", **c
 
 
 def _who(folder: Path, token: str, **config: Any) -> Identity:
-    told: list[str] = []
-    of = identify(IdentityConfig(jwks=_jwks(folder), issuer="https://id", audience="mcp", **config), told.append)
+    warnings: list[str] = []
+    of = identify(IdentityConfig(jwks=_jwks(folder), issuer="https://id", audience="mcp", **config), warnings.append)
     found = of({"authorization": f"Bearer {token}"})
     assert of({"authorization": f"Bearer {token}"}) == found
-    assert bool(told) == (found == NOBODY)
+    assert bool(warnings) == (found == NOBODY)
     return found
 
 

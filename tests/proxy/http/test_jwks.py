@@ -124,7 +124,7 @@ def test_a_provider_that_never_answers_costs_a_request_its_principal_and_nothing
             assert "principal" not in operation
             await w.until(lambda: len(w.requests()) == 1)
             assert w.requests()[0]["mcpobs.http.unverified"] == "no_keys"
-            assert [line for line in w.told if "no answer yet" in line]
+            assert [line for line in w.warnings if "no answer yet" in line]
 
     asyncio.run(run())
 

@@ -15,7 +15,8 @@ import pytest
 from aiohttp import web
 
 from mcpobs.proxy.http.connections import Deadlines
-from mcpobs.proxy.http.logs import OncePerKind, replace_logs
+from mcpobs.proxy.http.logs import replace_logs
+from mcpobs.stderr import Once
 from tests.ports import free_port
 from tests.proxy.http.test_targets import raw_server, sent
 from tests.proxy.http.world import world
@@ -110,11 +111,11 @@ def test_nothing_of_a_broken_answer_shows_in_the_output(
             port = listening.sockets[0].getsockname()[1]
             async with world(tmp_path, unused, upstream=f"http://127.0.0.1:{port}") as w:
                 await sent(w.url, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                return w.told
+                return w.warnings
 
-    told = asyncio.run(run())
+    warnings = asyncio.run(run())
     shown = capfd.readouterr()
-    assert SECRET.decode() not in shown.out + shown.err + "".join(told)
+    assert SECRET.decode() not in shown.out + shown.err + "".join(warnings)
     assert "Traceback" not in shown.err
 
 
@@ -130,7 +131,7 @@ def test_a_head_that_cannot_be_passed_on_is_refused_and_the_next_one_goes_on(tmp
                     await sent(w.url, _filled(head).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
                 good = b"GET /good HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
                 assert (await sent(w.url, good)).startswith(b"HTTP/1.1 200")
-                assert SECRET.decode() not in "".join(w.told)
+                assert SECRET.decode() not in "".join(w.warnings)
             assert upstream.lines[-1] == b"GET /good HTTP/1.1"
 
     asyncio.run(run())
@@ -139,9 +140,9 @@ def test_a_head_that_cannot_be_passed_on_is_refused_and_the_next_one_goes_on(tmp
 def test_a_library_that_logs_a_message_is_reported_by_its_kind_once() -> None:
     loggers = [logging.getLogger(name) for name in ("aiohttp", "asyncio")]
     before = [(logger, logger.handlers[:], logger.propagate) for logger in loggers]
-    told: list[str] = []
+    warnings: list[str] = []
     try:
-        replace_logs(OncePerKind(told.append))
+        replace_logs(Once(warnings.append))
         for name in ("aiohttp.server", "aiohttp.access", "aiohttp.client", "asyncio"):
             for _ in range(2):
                 try:
@@ -154,5 +155,5 @@ def test_a_library_that_logs_a_message_is_reported_by_its_kind_once() -> None:
         for logger, handlers, propagate in before:
             logger.handlers[:] = handlers
             logger.propagate = propagate
-    assert len(told) == 8
-    assert SECRET.decode() not in "".join(told)
+    assert len(warnings) == 8
+    assert SECRET.decode() not in "".join(warnings)

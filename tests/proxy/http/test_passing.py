@@ -47,7 +47,7 @@ def test_requests_and_responses_pass_unchanged(tmp_path: Path) -> None:
                 assert got[2]["Host"] == w.server.removeprefix("http://")
                 assert got[2]["X-Forwarded-For"] == "127.0.0.1"
             assert "secret" not in json.dumps(w.rows())
-            assert w.told == []
+            assert w.warnings == []
 
     asyncio.run(run())
 

@@ -90,7 +90,7 @@ def test_a_session_is_the_one_that_the_server_gave_out(tmp_path: Path) -> None:
             assert [row.get("client_name") for row in rows] == ["c", "c", "c", None]
             assert json.loads(rows[2]["attributes"])["mcp.session.id"] == session_digest("s-1")
             assert rows[2]["protocol_version"] == "2025-11-25"
-            assert not w.front._books.talks._by_session.get(session_digest("s-1"))  # it was ended
+            assert not w.front._context.conversations._by_session.get(session_digest("s-1"))  # it was ended
 
     asyncio.run(run())
 
@@ -164,7 +164,7 @@ def test_a_server_that_dies_in_the_middle_of_its_answer(tmp_path: Path, streamed
             assert (operation["outcome"], operation["error_type"]) == ("unfinished", "server_exit")
             (http,) = w.requests()
             assert (http["mcpobs.http.ended"], http["error_type"]) == ("server_disconnect", "server_disconnect")
-            assert w.told == []
+            assert w.warnings == []
 
     asyncio.run(run())
 
@@ -259,8 +259,7 @@ def test_a_client_that_closes_its_stream(tmp_path: Path, modern: bool, outcome: 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     async def run() -> None:
-        async with world(tmp_path, _answers()) as w:
-            object.__setattr__(w.front._options.upstream, "origin", "http://127.0.0.1:9")
+        async with world(tmp_path, _answers(), upstream="http://127.0.0.1:9") as w:
             status, body = await _post(w, call("search", request_id=7))
             assert status == 502
             assert json.loads(body)["error"]["message"].startswith("mcpobs: the server does not answer")
@@ -379,8 +378,8 @@ def test_an_exchange_that_cannot_be_observed_goes_on(tmp_path: Path, monkeypatch
             status, body = await _post(w, call("search"))
             assert (status, json.loads(body)) == (200, result())
             await _post(w, call("search"))
-            assert len(w.told) == 1
-            assert "RuntimeError" in w.told[0]
-            assert "content" not in w.told[0]
+            assert len(w.warnings) == 1
+            assert "RuntimeError" in w.warnings[0]
+            assert "content" not in w.warnings[0]
 
     asyncio.run(run())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from mcpobs.proxy.http.front import WHOLE_BYTES
+from mcpobs.proxy.http.request_body import WHOLE_BYTES
 from tests.proxy.http.world import World, call, world
 
 JSON = {"Content-Type": "application/json"}
@@ -55,8 +55,7 @@ def test_where_the_server_is_not_there_a_request_is_answered_by_its_id(
     tmp_path: Path, message: object, answered: object
 ) -> None:
     async def run() -> None:
-        async with world(tmp_path, _breaks_off) as w:
-            object.__setattr__(w.front._options.upstream, "origin", "http://127.0.0.1:9")
+        async with world(tmp_path, _breaks_off, upstream="http://127.0.0.1:9") as w:
             assert (await _refused(w, json.dumps(message).encode(), 502))["id"] == answered
 
     asyncio.run(run())

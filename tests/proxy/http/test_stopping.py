@@ -20,7 +20,7 @@ PROGRESS = event({"jsonrpc": "2.0", "method": "notifications/progress", "params"
 
 
 class _Server:
-    """Answers when it is told to; over HTTP+SSE on the stream."""
+    """Answers once `go_on` is set; over HTTP+SSE on the stream."""
 
     def __init__(self) -> None:
         self.has: asyncio.Queue[str] = asyncio.Queue()
@@ -76,7 +76,7 @@ def test_a_call_that_is_cut_off_is_recorded_once_as_unfinished_and_its_client_kn
         async with world(tmp_path, server) as w:
             asked = asyncio.create_task(_asked(w, tool, modern, session))
             await server.has.get()
-            await w.until(lambda: tool == "silent" or any(p._stream is not None for p in w.front._under_way))
+            await w.until(lambda: tool == "silent" or any(p.has_begun for p in w.front._under_way))
             await w.front.stop()
             if tool == "half":  # of a body of which nobody knows where it ends
                 with pytest.raises(aiohttp.ClientPayloadError):
@@ -93,7 +93,7 @@ def test_a_call_that_is_cut_off_is_recorded_once_as_unfinished_and_its_client_kn
             (http,) = w.requests()
             assert http["mcpobs.http.ended"] == "shutdown"
             server.go_on.set()
-            assert w.told == []
+            assert w.warnings == []
 
     asyncio.run(run())
 
@@ -133,7 +133,7 @@ def test_a_stream_on_which_nobody_waits_holds_nothing_up(tmp_path: Path, monkeyp
         async with world(tmp_path, server) as w:
             stream = asyncio.create_task(_streamed(w, session="s"))
             await server.has.get()
-            await w.until(lambda: any(p._stream is not None for p in w.front._under_way))
+            await w.until(lambda: any(p.has_begun for p in w.front._under_way))
             await asyncio.wait_for(w.front.stop(), LONG_S / 2)
             assert await stream == PROGRESS
             server.go_on.set()
@@ -152,7 +152,7 @@ def test_over_sse_a_call_is_waited_for_on_the_stream(
         async with world(tmp_path, server) as w:
             stream = asyncio.create_task(_streamed(w, "/sse"))
             await server.has.get()
-            await w.until(lambda: w.front._books.talks.of_endpoint("/messages") is not None)
+            await w.until(lambda: w.front._context.conversations.of_endpoint("/messages") is not None)
             async with w.client.post(w.url + "/messages", json=call("search", modern=False)) as accepted:
                 assert accepted.status == 202
             stopping = asyncio.create_task(w.front.stop())

@@ -15,18 +15,21 @@ from aiohttp import web
 
 from mcpobs import listening
 from mcpobs.gate.gate import Gate
+from mcpobs.gate.judge import Judge
 from mcpobs.gate.recorder import LakeRecorder
 from mcpobs.gate.row import Origin
 from mcpobs.listening import Endpoint
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.registry import Registry
 from mcpobs.proxy.http.connections import Deadlines
-from mcpobs.proxy.http.exchange import Books
-from mcpobs.proxy.http.forwarding import parse_upstream
+from mcpobs.proxy.http.context import ExchangeContext
+from mcpobs.proxy.http.conversations import ConversationRegistry
 from mcpobs.proxy.http.front import Front, FrontOptions
 from mcpobs.proxy.http.identity import identify
-from mcpobs.proxy.http.talks import Talks
+from mcpobs.proxy.http.recorded_head import RecordedHead
+from mcpobs.proxy.http.targets import parse_upstream
 from mcpobs.segment import scan
+from mcpobs.semconv import REFUSED_SPAN
 from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.settings import HEADERS, IdentityConfig
@@ -42,7 +45,7 @@ class World:
     client: aiohttp.ClientSession
     lake: Path
     front: Front
-    told: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def rows(self) -> list[dict[str, Any]]:
         """Everything that is recorded so far, in the order of its writing."""
@@ -57,7 +60,12 @@ class World:
 
     def requests(self) -> list[dict[str, Any]]:
         """The HTTP spans, with their attributes among their columns."""
-        return [{**row, **json.loads(row["attributes"])} for row in self.rows() if "method" not in row]
+        spans = [row for row in self.rows() if "method" not in row and row["name"] != REFUSED_SPAN]
+        return [{**row, **json.loads(row["attributes"])} for row in spans]
+
+    def refused(self) -> list[dict[str, Any]]:
+        """The frames that did not pass."""
+        return [row for row in self.rows() if row["name"] == REFUSED_SPAN]
 
     async def until(self, holds: Callable[[], bool], seconds: float = 10) -> None:
         for _ in range(int(seconds * 100)):
@@ -77,33 +85,36 @@ async def world(
     path: str = "",
     upstream: str | None = None,
     deadlines: Deadlines | None = None,
+    judge: Judge | None = None,
 ) -> AsyncIterator[World]:
     runner = web.ServerRunner(web.Server(handler, handler_cancellation=True, auto_decompress=False))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     server = upstream or f"http://127.0.0.1:{runner.addresses[0][1]}"
-    told: list[str] = []
+    warnings: list[str] = []
     lake = tmp_path / "lake"
     nobody = StdioSessions("0123456789abcdef", 1).process_session
     origin = Origin("shop", "0123456789abcdef", "http", "tcp", "proxy/http")
-    recorder = LakeRecorder.open(origin, nobody, lake=lake, warn=told.append, env={})
+    recorder = LakeRecorder.open(origin, nobody, lake=lake, warn=warnings.append, env={})
     sessions = RemoteSessions("0123456789abcdef")
-    talks = Talks(Lifecycle(recorder.facts, Registry(), sessions), lambda talk: None)
-    books = Books(Gate(recorder), sessions, talks, frozenset(HEADERS), propagate)
+    gate = Gate(recorder, judge, warnings.append)
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
+    conversations = ConversationRegistry(lifecycle, gate)
+    context = ExchangeContext(gate, conversations, RecordedHead(frozenset(HEADERS)), propagate)
     options = FrontOptions(
         Endpoint("127.0.0.1", 0),
         parse_upstream(server + path),
-        identify(identity, told.append),
+        identify(identity, warnings.append),
         deadlines=deadlines or Deadlines(),
     )
-    front = Front(options, books, told.append)
+    front = Front(options, context, warnings.append)
     sockets = listening.bind(options.listen, "--listen")
     url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
     await front.start(sockets)
     async with aiohttp.ClientSession(auto_decompress=False) as client:
         try:
-            yield World(url, server, client, lake, front, told)
+            yield World(url, server, client, lake, front, warnings)
         finally:
             await client.close()
             await front.stop()

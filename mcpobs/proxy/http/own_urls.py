@@ -1,4 +1,4 @@
-"""What a reverse proxy alters: hop-by-hop headers, the host, and URLs that name the server itself. Pure."""
+"""URLs by which a server names itself, as URLs of the proxy in front of it. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,21 +7,13 @@ import json
 import re
 import socket
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from mcpobs.errors import UsageError
 from mcpobs.protocol.envelope import members, skip_space
-from mcpobs.proxy.http.body import CODINGS
+from mcpobs.proxy.http.targets import DEFAULT_PORTS, Upstream
 
-Headers = list[tuple[str, str]]
-
-_HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
-)  # RFC 9110, 7.6.1
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(r"(?:(https?:)[/\\]*|[/\\]{2,})([^/\\?#]*)(.*)", re.DOTALL | re.IGNORECASE)
 """After a scheme clients skip any number of slashes, also none."""
 _IGNORED_AROUND = "".join(map(chr, range(33)))
@@ -29,51 +21,9 @@ _IGNORED = str.maketrans("", "", "\t\r\n")
 _LINK = re.compile(r"<([^<>]*)>")
 _REFRESH = re.compile(r"(?i)^([^;,]*[;,]\s*(?:url\s*=\s*)?['\"]?)([^'\"]*)")
 _METADATA = re.compile(r"(?i)(\bresource(?:_metadata(?:_uri)?)?\s*=\s*\"?)([^\",\s]*)")
-_ABSOLUTE = re.compile(r"(?i)https?://([^/?#]*)(.*)", re.DOTALL)
 MAX_DIGITS = 11  # of a number below 2**32, in octal
-ALLOWED = "GET, POST, DELETE, OPTIONS, HEAD"
-
-
-class TargetError(Exception):
-    """A request target that the front does not pass on, with the status of its answer."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
-        self.why = why
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """The server behind: `origin` is scheme and authority, `path` what it is asked for where a client asks for /."""
-
-    origin: str
-    host: str  # as in a Host header
-    path: str
-
-    @property
-    def scheme(self) -> str:
-        return self.origin.partition("://")[0]
-
-    @property
-    def authority(self) -> str:
-        return self.origin.partition("://")[2]
-
-    def target(self, target: str) -> str:
-        """The path and query that a request for `target` asks the server for."""
-        if self.path and target.partition("?")[0] in ("", "/"):
-            return self.path + target.removeprefix("/")
-        return target
-
-    def is_at(self, scheme: str, user: str | None, host: str | None, port: int | None) -> bool:
-        """Whether the parts of a URL that was built from a request are those of this server."""
-        parts = urlsplit(self.origin)
-        return (
-            user is None
-            and scheme == parts.scheme
-            and (host or "").lower() == parts.hostname
-            and port == (parts.port or _DEFAULT_PORTS[parts.scheme])
-        )
+WITH_URLS = frozenset(("location", "content-location", "link", "refresh", "www-authenticate"))
+"""Headers of a response that may hold URLs, in lower case."""
 
 
 class Place(NamedTuple):
@@ -90,9 +40,9 @@ def place_of(url: str) -> Place | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if not host or parts.scheme not in _DEFAULT_PORTS:
+    if not host or parts.scheme not in DEFAULT_PORTS:
         return None
-    return Place(_one_spelling(host), port if port is not None else _DEFAULT_PORTS[parts.scheme])
+    return Place(_one_spelling(host), port if port is not None else DEFAULT_PORTS[parts.scheme])
 
 
 def same_place(one: str, other: str) -> bool:
@@ -156,72 +106,6 @@ def _is_this_machine(host: str) -> bool:
     except ValueError:
         return host == "localhost" or host.endswith(".localhost") or host == socket.gethostname().lower()
     return address.is_loopback or address.is_unspecified
-
-
-def parse_upstream(text: str) -> Upstream:
-    """`http://HOST:PORT` or `https://…`, with a path or none. Raises UsageError."""
-    parts = urlsplit(text)
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == -1 or parts.query or parts.fragment:
-        raise UsageError(f"--upstream {text!r} is no URL of a server", "write e.g. --upstream http://127.0.0.1:8000")
-    if parts.username is not None:
-        raise UsageError(f"--upstream {parts.hostname} has a user in its URL", "clients send their own credentials")
-    return Upstream(f"{parts.scheme}://{parts.netloc}", parts.netloc, parts.path if parts.path != "/" else "")
-
-
-def origin_form(method: str, target: str, names_us: Callable[[str], bool]) -> str:
-    """Returns the path and query to ask the server for, exactly as the client wrote them (RFC 9112, 3.2); `*` for
-    `OPTIONS *`. `names_us` decides whether the authority of an absolute target is this proxy or the server.
-
-    Raises TargetError for every target that names another place, or none."""
-    if method == "CONNECT":
-        raise TargetError(405, "this proxy opens no tunnels")
-    if target == "*" and method == "OPTIONS":
-        return target
-    if not target.startswith("/"):
-        absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is None:
-            raise TargetError(400, "the request target is not a path")
-        authority, target = absolute.groups()
-        if "@" in authority or not names_us(authority):
-            raise TargetError(421, "the request target names another server")
-        if not target and method == "OPTIONS":
-            return "*"  # RFC 9112, 3.2.4
-        if not target.startswith("/"):
-            target = "/" + target
-    try:
-        target.encode()
-    except UnicodeEncodeError:
-        raise TargetError(400, "the request target is not valid UTF-8") from None
-    return target
-
-
-def for_server(
-    headers: Iterable[tuple[str, str]], upstream: Upstream, peer: str | None, plain: bool = False
-) -> Headers:
-    """Headers of a request as they are passed on. Everything but what is of one hop goes through as it came.
-
-    `plain` asks for an answer without content coding, because a URL in it may have to be rewritten."""
-    items = list(headers)
-    dropped = _HOP_BY_HOP | _named_by_connection(items) | {"host", "content-length", "expect"}
-    passed: Headers = [("Host", upstream.host)]
-    forwarded_for = []
-    for name, value in items:
-        match name.lower():
-            case "accept-encoding":
-                passed.append((name, "identity" if plain else _readable(value)))
-            case "x-forwarded-for":
-                forwarded_for.append(value)
-            case lower if lower not in dropped:
-                passed.append((name, value))
-    if peer is not None:
-        forwarded_for.append(peer)
-    if forwarded_for:
-        passed.append(("X-Forwarded-For", ", ".join(forwarded_for)))
-    return passed
 
 
 class OwnUrls:
@@ -324,22 +208,3 @@ def _absolute(url: str) -> tuple[str, str, str, str] | None:
     scheme, authority, rest = found[1] or "", found[2], found[3]
     user, at, authority = authority.rpartition("@")
     return scheme, user + at, authority, rest
-
-
-def for_client(headers: Iterable[tuple[str, str]], urls: OwnUrls) -> Headers:
-    """Headers of a response as they are passed on; a redirect within the server stays with this proxy."""
-    items = list(headers)
-    dropped = _HOP_BY_HOP | _named_by_connection(items)
-    return [(name, urls.header(name, value)) for name, value in items if name.lower() not in dropped]
-
-
-def _named_by_connection(headers: Headers) -> set[str]:
-    return {
-        word.strip().lower() for name, value in headers if name.lower() == "connection" for word in value.split(",")
-    }
-
-
-def _readable(accepted: str) -> str:
-    """An Accept-Encoding without the codings that cannot be read along."""
-    kept = [word for word in accepted.split(",") if word.partition(";")[0].strip().lower() in CODINGS]
-    return ",".join(kept).strip() or "identity"

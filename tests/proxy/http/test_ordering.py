@@ -10,30 +10,30 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from mcpobs.proxy.http import front as front_module
-from mcpobs.proxy.http import turns as turns_module
-from mcpobs.proxy.http.turns import Turns
+from mcpobs.proxy.http import handler as handler_module
+from mcpobs.proxy.http import ordering as ordering_module
+from mcpobs.proxy.http.ordering import SessionOrder
 from tests.proxy.http.world import World, call, result, world
 
 LONG_S = 60
 
 
 def test_a_request_waits_until_the_one_before_it_was_sent_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
+    monkeypatch.setattr(ordering_module, "MAX_WAIT_S", LONG_S)
 
     async def run() -> None:
-        turns, said = Turns(), list[str]()
+        order, said = SessionOrder(), list[str]()
         connected, answered = asyncio.Event(), asyncio.Event()
 
         async def first() -> None:
-            async with turns.take("s") as sent:
+            async with order.enter("s") as sent:
                 await connected.wait()
                 said.append("first")
                 sent()
                 await answered.wait()
 
         async def second(session: str | None, name: str) -> None:
-            async with turns.take(session) as sent:
+            async with order.enter(session) as sent:
                 said.append(name)
                 sent()
 
@@ -54,38 +54,38 @@ def test_a_request_waits_until_the_one_before_it_was_sent_and_no_longer(monkeypa
 
 def test_a_request_that_cannot_be_sent_holds_up_the_next_for_a_moment_only() -> None:
     async def run() -> list[str]:
-        turns, said = Turns(), list[str]()
+        order, said = SessionOrder(), list[str]()
         stuck = asyncio.Event()
 
         async def never_sent() -> None:
-            async with turns.take("s"):
+            async with order.enter("s"):
                 said.append("stuck")
                 await stuck.wait()
 
         held_up = asyncio.create_task(never_sent())
         await asyncio.sleep(0)
-        async with asyncio.timeout(LONG_S), turns.take("s"):
+        async with asyncio.timeout(LONG_S), order.enter("s"):
             said.append("next")
             assert not held_up.done()
         stuck.set()
         await held_up
-        assert turns._last == {}
+        assert order._last == {}
         return said
 
     assert asyncio.run(run()) == ["stuck", "next"]
 
 
 def test_the_limit_of_one_request_is_that_of_all_that_wait_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "MAX_WAIT_S", 0)
+    monkeypatch.setattr(ordering_module, "MAX_WAIT_S", 0)
 
     async def run() -> list[str]:
-        turns, said = Turns(), list[str]()
+        order, said = SessionOrder(), list[str]()
 
         async def wait(name: str) -> None:
-            async with turns.take("s"):
+            async with order.enter("s"):
                 said.append(name)
 
-        async with turns.take("s", LONG_S) as over, asyncio.TaskGroup() as group:
+        async with order.enter("s", LONG_S) as over, asyncio.TaskGroup() as group:
             for name in ("second", "third", "fourth"):
                 group.create_task(wait(name))
             for _ in range(20):  # more turns of the loop than it takes to give up
@@ -99,19 +99,19 @@ def test_the_limit_of_one_request_is_that_of_all_that_wait_behind_it(monkeypatch
 
 @pytest.mark.parametrize("how", ["it fails", "it is cancelled", "it is cancelled while it waits"])
 def test_a_request_that_is_never_sent_holds_up_no_other(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
+    monkeypatch.setattr(ordering_module, "MAX_WAIT_S", LONG_S)
 
     async def run() -> None:
-        turns, connected = Turns(), asyncio.Event()
+        order, connected = SessionOrder(), asyncio.Event()
 
         async def lost() -> None:
-            async with turns.take("s"):
+            async with order.enter("s"):
                 if how == "it fails":
                     raise OSError
                 await connected.wait()
 
         async def other() -> bool:
-            async with turns.take("s") as sent:
+            async with order.enter("s") as sent:
                 sent()
             return True
 
@@ -124,7 +124,7 @@ def test_a_request_that_is_never_sent_holds_up_no_other(how: str, monkeypatch: p
         first.cancel()
         await asyncio.gather(first, waiting, return_exceptions=True)
         assert await asyncio.wait_for(last, 10) is True
-        assert turns._last == {}
+        assert order._last == {}
 
     asyncio.run(run())
 
@@ -133,16 +133,16 @@ def test_a_request_that_is_never_sent_holds_up_no_other(how: str, monkeypatch: p
 def test_who_comes_behind_a_request_that_gave_up_waiting_waits_for_the_one_before_that(
     when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
+    monkeypatch.setattr(ordering_module, "MAX_WAIT_S", LONG_S)
 
     async def run() -> list[str]:
-        turns, said = Turns(), list[str]()
+        order, said = SessionOrder(), list[str]()
 
         async def wait(name: str) -> None:
-            async with turns.take("s"):
+            async with order.enter("s"):
                 said.append(name)
 
-        async with turns.take("s") as over, asyncio.TaskGroup() as group:
+        async with order.enter("s") as over, asyncio.TaskGroup() as group:
             gone = group.create_task(wait("gone"))
             await asyncio.sleep(0)
             if when == "before it is cancelled":
@@ -156,7 +156,7 @@ def test_who_comes_behind_a_request_that_gave_up_waiting_waits_for_the_one_befor
                 await asyncio.sleep(0)
             said.append("first")
             over()
-        assert turns._last == {}
+        assert order._last == {}
         return said
 
     assert asyncio.run(run()) == ["first", "last"]
@@ -202,7 +202,7 @@ def _under_way(w: World, requests: int) -> Callable[[], bool]:
 
 def test_a_call_waits_until_the_stream_of_its_session_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server reads its connections in an order of its own: only that it answers proves that it read the GET."""
-    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", LONG_S)
+    monkeypatch.setattr(handler_module, "MAX_STREAM_WAIT_S", LONG_S)
 
     async def run() -> None:
         server = _Server()
@@ -220,7 +220,7 @@ def test_a_call_waits_until_the_stream_of_its_session_is_there(tmp_path: Path, m
 
 
 def test_a_server_may_answer_the_get_with_the_first_event_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", 0.01)
+    monkeypatch.setattr(handler_module, "MAX_STREAM_WAIT_S", 0.01)
 
     async def run() -> None:
         server = _Server()
@@ -235,8 +235,8 @@ def test_a_server_may_answer_the_get_with_the_first_event_only(tmp_path: Path, m
 
 
 def test_a_stream_that_is_there_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_module, "MAX_STREAM_WAIT_S", LONG_S)
-    monkeypatch.setattr(turns_module, "MAX_WAIT_S", LONG_S)
+    monkeypatch.setattr(handler_module, "MAX_STREAM_WAIT_S", LONG_S)
+    monkeypatch.setattr(ordering_module, "MAX_WAIT_S", LONG_S)
 
     async def run() -> None:
         ended = asyncio.Event()
@@ -256,6 +256,6 @@ def test_a_stream_that_is_there_holds_up_nothing(tmp_path: Path, monkeypatch: py
                 ended.set()
                 await stream.read()
             assert [row["tool"] for row in w.operations()] == ["one", "two"]
-            assert w.front.turns._last == {}
+            assert w.front.order._last == {}
 
     asyncio.run(run())

@@ -19,27 +19,27 @@ MAX_STREAM_WAIT_S = 1.0  # a server may keep the head of a stream to itself unti
 
 
 @dataclass(slots=True, eq=False)
-class _Turn:
+class _Entry:
     until_s: float  # when the next one need not wait any more, by the loop's clock
-    before: _Turn | None  # as long as it waits for that
+    before: _Entry | None  # as long as it waits for that
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def goes_on(self) -> _Turn | None:
+    def goes_on(self) -> _Entry | None:
         """Whom the next one has to wait for: this one, or the one before where this one gave up waiting for it."""
-        turn: _Turn | None = self
-        while turn is not None and turn.over.is_set():
-            turn = turn.before
-        return turn
+        entry: _Entry | None = self
+        while entry is not None and entry.over.is_set():
+            entry = entry.before
+        return entry
 
 
-class Turns:
+class SessionOrder:
     """One object a front. `key` names the session; requests without one wait for nobody."""
 
     def __init__(self) -> None:
-        self._last: dict[str, _Turn] = {}
+        self._last: dict[str, _Entry] = {}
 
     @asynccontextmanager
-    async def take(self, key: str | None, longest_s: float | None = None) -> AsyncIterator[Callable[[], None]]:
+    async def enter(self, key: str | None, longest_s: float | None = None) -> AsyncIterator[Callable[[], None]]:
         """Waits for the turn, and gives what is to be called once the next may go; leaving ends the turn too. The next
         waits until then, and no later than `longest_s` (MAX_WAIT_S) after this one came."""
         if key is None:
@@ -49,7 +49,7 @@ class Turns:
         before = self._last.get(key)
         if before is not None:  # or the next would overtake this one, which may have to wait until then
             until_s = max(until_s, before.until_s)
-        mine = self._last[key] = _Turn(until_s, before)
+        mine = self._last[key] = _Entry(until_s, before)
 
         def over() -> None:
             mine.over.set()

@@ -20,7 +20,7 @@ from mcpobs.masking import masked_host
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.registry import Registry
 from mcpobs.protocol.session import Session
-from mcpobs.proxy.http.forwarding import Upstream, parse_upstream
+from mcpobs.proxy.http.targets import Upstream, parse_upstream
 from mcpobs.service import service_name
 from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.settings import load_config
@@ -44,12 +44,13 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
     listen = parse_endpoint(options.listen, "--listen", DEFAULT_PORT)
     config = load_config(env=env)
     with needing("--listen", "http"):
-        from mcpobs.proxy.http.exchange import Books, Exchange
-        from mcpobs.proxy.http.front import FrontOptions, now, serve
+        from mcpobs.proxy.http.front import FrontOptions, serve
+    from mcpobs.proxy.http.context import ExchangeContext
+    from mcpobs.proxy.http.conversations import ConversationRegistry
     from mcpobs.proxy.http.identity import identify
-    from mcpobs.proxy.http.talks import Talk, Talks
+    from mcpobs.proxy.http.recorded_head import RecordedHead
 
-    verify = identify(config.identity, tell)
+    verify = identify(config.identity, warn)
     process_id = os.urandom(8).hex()
     origin = Origin(
         service_name=service_name((_host_name(upstream),), options.name, env),
@@ -63,25 +64,22 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
         _nobody(process_id),
         lake=Path(options.lake) if options.lake else None,
         config=config,
-        warn=tell,
+        warn=warn,
         env=env,
     )
+    gate = Gate(recorder, warn=warn)
     sessions = RemoteSessions(process_id, config.idle_gap_s)
-
-    def forget(talk: Talk) -> None:
-        Exchange.close_forgotten(books, talk, now())
-
-    talks = Talks(Lifecycle(recorder.facts, Registry(), sessions), forget)
-    books = Books(Gate(recorder, warn=tell), sessions, talks, frozenset(config.headers), options.propagate)
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
+    conversations = ConversationRegistry(lifecycle, gate)
+    context = ExchangeContext(gate, conversations, RecordedHead(frozenset(config.headers)), options.propagate)
     try:
-        asyncio.run(serve(FrontOptions(listen, upstream, verify), books, tell))
-        for talk in talks.all():
-            Exchange.close_forgotten(books, talk, now(), "shutdown")
+        asyncio.run(serve(FrontOptions(listen, upstream, verify), context, warn))
+        conversations.close("shutdown")
     finally:
         recorder.close()
 
 
-def tell(line: str) -> None:
+def warn(line: str) -> None:
     sys.stderr.write(terminal.warning(line))
     sys.stderr.flush()
 
