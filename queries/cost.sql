@@ -1,4 +1,5 @@
 -- question: What do calls cost, and who spends it?
+-- topic:    8 What does it cost?
 -- kind:     report
 -- reads:    usage, llm_calls
 -- params:

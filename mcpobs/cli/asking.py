@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcpobs.lake.engine import Connection
 from mcpobs.output import answers
 from mcpobs.output.chart import Chart, read_chart
 from mcpobs.queries import catalog, ranking, window
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Query, Value
 from mcpobs.queries.latencies import latencies
-from mcpobs.queries.run import Result, counted, run
+from mcpobs.queries.plan import Plan
+from mcpobs.queries.run import Result, run
 from mcpobs.queries.window import Window
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Found:
 
 
 def ask(
-    connection: Connection,
+    plan: Plan,
     query: Query,
     wanted: Filters,
     chosen: Window,
@@ -60,14 +60,14 @@ def ask(
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
     if min_calls is not None:
         given["min_calls"] = min_calls
-    if query.compares:
+    if query.takes("before"):
         given["before"] = chosen.before
     if query.name == "cost":
         from mcpobs.cli.costing import ask_cost  # a cold report of another kind does without
 
-        return ask_cost(connection, query, given, chosen, by or "tool", limit)
+        return ask_cost(plan, query, given, chosen, by or "tool", limit)
     if query.name == "latency":
-        told = latencies(connection, given, exact=exact)
+        told = latencies(plan, given, exact=exact)
         return Found(
             query.name,
             query.question,
@@ -76,15 +76,15 @@ def ask(
             told.result,
             chart=read_chart(query),
         )
-    result = run(connection, query, given, limit)
+    result = run(plan, query, given, limit)
     answer = None
     if query.name == "sessions" and result.rows:
-        answer = answers.session_rules(counted(connection, "session_source", "confidence"), result.total)
+        answer = answers.session_rules(result.tally, result.total)
     return Found(query.name, query.question, answer, chosen, result, chart=read_chart(query))
 
 
 def ask_p95(
-    connection: Connection,
+    plan: Plan,
     wanted: Filters,
     chosen: Window | None,
     now: int,
@@ -94,22 +94,22 @@ def ask_p95(
 ) -> Found:
     """Which tool is the slowest; in the newest window that has enough, where none is chosen."""
     least = ranking.MIN_CALLS if min_calls is None else min_calls
-    found = ranking.rank(connection, wanted, chosen, now, least, exact=exact)
+    found = ranking.rank(plan, wanted, chosen, now, least, exact=exact)
     question = "Which tool has the highest p95 right now?"
     chart = read_chart(catalog.load("latency"))
     return Found("p95", question, answers.highest_p95(found), found.window, found.result, least, chart)
 
 
-def ask_overview(connection: Connection, wanted: Filters, chosen: Window, now: int, min_calls: int | None) -> Found:
+def ask_overview(plan: Plan, wanted: Filters, chosen: Window, now: int, min_calls: int | None) -> Found:
     """The operator's five questions, a sentence each."""
 
     def answered(name: str) -> Result:
-        return ask(connection, catalog.load(name), wanted, chosen, limit=1).result
+        return ask(plan, catalog.load(name), wanted, chosen, limit=1).result
 
     extent = answered("extent").records()[0]
     rows: list[tuple[object, ...]] = []
     if extent["calls"]:
-        slow = ask_p95(connection, wanted, _newest(chosen), now, min_calls)
+        slow = ask_p95(plan, wanted, _newest(chosen), now, min_calls)
         rows = [
             ("Which tool is slow?", slow.answer, "mcpobs report --p95"),
             ("Is an agent in a loop?", answers.loops(answered("loops")), "mcpobs report loops"),
@@ -126,7 +126,7 @@ def ask_overview(connection: Connection, wanted: Filters, chosen: Window, now: i
 
 
 def ask_all(
-    connection: Connection,
+    plan: Plan,
     wanted: Filters,
     chosen: Window,
     now: int,
@@ -138,15 +138,15 @@ def ask_all(
     report that may be long there are at most `limit` rows."""
     from mcpobs.output import morning  # a cold report of another kind does without
 
-    extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
+    extent = ask(plan, catalog.load("extent"), wanted, chosen).result.records()[0]
     rows: list[tuple[object, ...]] = []
     parts: list[Found] = []
     if extent["calls"]:
-        slow = ask_p95(connection, wanted, _newest(chosen), now, min_calls)
+        slow = ask_p95(plan, wanted, _newest(chosen), now, min_calls)
         asked = morning.topics(catalog.reports())
         for number, topic in enumerate(asked, start=1):
             step(f"reading: {topic.query.name} ({number} of {len(asked)})")
-            part = ask(connection, topic.query, wanted, chosen, limit=limit)
+            part = ask(plan, topic.query, wanted, chosen, limit=limit)
             told = slow.answer if part.report == "latency" else topic.sentence(part.result, extent["calls"])
             rows.append((topic.question, told, topic.more))
             parts.append(part)
@@ -157,21 +157,21 @@ def ask_all(
         chosen,
         Result(OVERVIEW, rows, len(rows)),
         parts=tuple(parts),
-        activity=ask_activity(connection, wanted, chosen),
+        activity=ask_activity(plan, wanted, chosen),
     )
 
 
-def ask_activity(connection: Connection, wanted: Filters, chosen: Window) -> Series | None:
+def ask_activity(plan: Plan, wanted: Filters, chosen: Window) -> Series | None:
     """Calls over time, from the first to the last of the window; None where there are none."""
     from mcpobs.output.series import bucket_ns, series
 
-    extent = ask(connection, catalog.load("extent"), wanted, chosen).result.records()[0]
+    extent = ask(plan, catalog.load("extent"), wanted, chosen).result.records()[0]
     if not extent["calls"]:
         return None
     first, last = extent["first_unix_nano"], extent["last_unix_nano"]
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
     given["step"] = bucket_ns(first, last)
-    found = run(connection, catalog.load("activity"), given)
+    found = run(plan, catalog.load("activity"), given)
     return series(found, first, last, bucket_ns(first, last))
 
 

@@ -53,7 +53,7 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
-        lesson = on_sound_files(reading, lambda lake: learn(lake, chosen, options.server, config, rules))
+        lesson = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules))
         warn_of_damage(reading)
     text = json_text.render(data(lesson.limits)) if options.json else write(lesson.limits, lesson.comments)
     if path is None:

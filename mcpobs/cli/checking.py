@@ -13,7 +13,7 @@ from mcpobs.limits.file import read
 from mcpobs.output import csv_text, json_text, markdown
 from mcpobs.queries import filters, window
 from mcpobs.queries.filters import Filters
-from mcpobs.queries.run import on_sound_files
+from mcpobs.queries.run import on_sound_files, plan_of
 from mcpobs.queries.window import Window
 from mcpobs.settings import lake_folder, load_config
 
@@ -46,10 +46,10 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
-        found = on_sound_files(reading, lambda lake: check(lake, limits, chosen, server, config))
+        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config))
         warnings = warn_of_damage(reading)
         if not found.sessions:
-            filters.check_known(reading.connection, Filters(server=server))
+            filters.check_known(plan_of(reading), Filters(server=server))
             raise LakeError(
                 f"no tool calls of any session in {chosen.words}: nothing to check",
                 "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",

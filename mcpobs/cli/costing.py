@@ -8,12 +8,11 @@ from typing import Final
 
 from mcpobs.cli.asking import Found
 from mcpobs.errors import UsageError, nearest
-from mcpobs.lake.engine import Connection
 from mcpobs.output import answers
 from mcpobs.output.chart import read_chart
 from mcpobs.prices import models
-from mcpobs.queries import repricing
 from mcpobs.queries.header import Query, Value
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
 from mcpobs.queries.window import Window
 from mcpobs.settings import config_folder, load_config
@@ -37,17 +36,15 @@ def check(query: Query | None, by: str | None, reprice: bool, everything: bool) 
         raise UsageError("--reprice is for a report that tells costs", "mcpobs report cost --reprice")
 
 
-def reprice(connection: Connection, warn: Callable[[str], None]) -> None:
-    """From now on the connection's calls cost what they would by the book that is in force now."""
+def reprice(plan: Plan, warn: Callable[[str], None]) -> Plan:
+    """A plan in which calls cost what they would cost by the book that is in force now."""
     folder = config_folder()
-    repricing.reprice(connection, models.resolved(load_config(folder).prices, folder, warn))
+    return plan.repriced(models.resolved(load_config(folder).prices, folder, warn))
 
 
-def ask_cost(
-    connection: Connection, query: Query, given: dict[str, Value], chosen: Window, by: str, limit: int | None
-) -> Found:
+def ask_cost(plan: Plan, query: Query, given: dict[str, Value], chosen: Window, by: str, limit: int | None) -> Found:
     """The report, at most `limit` rows of it, its column `item` named after what it is."""
-    result = run(connection, query, {**given, "by": by}, limit)
+    result = run(plan, query, {**given, "by": by}, limit)
     kept = [place for place, column in enumerate(result.columns) if by == "tool" or column.name not in _OF_TOOLS]
     columns = tuple(
         replace(column, name=NAMES[by], meaning=f"the {by}") if column.name == "item" else column

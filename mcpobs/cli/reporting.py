@@ -25,12 +25,12 @@ from mcpobs.cli.printing import (
 from mcpobs.cli.progress import progress
 from mcpobs.cli.writing import rows_shown, written
 from mcpobs.errors import EXIT_OK, UsageError
-from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import catalog, filters, window
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Query
-from mcpobs.queries.run import on_sound_files
+from mcpobs.queries.plan import Plan
+from mcpobs.queries.run import on_sound_files, plan_of
 from mcpobs.queries.window import Window
 from mcpobs.settings import lake_folder
 
@@ -107,9 +107,7 @@ def look(
         commit_first(lake)
         with open_reading(lake, since_unix_nano=since, until_unix_nano=until) as reading:
             telling.follow(reading.connection)
-            found = on_sound_files(
-                reading, lambda connection: _ask(connection, options, query, chosen, now, telling.step, rows)
-            )
+            found = on_sound_files(reading, lambda plan: _ask(plan, options, query, chosen, now, telling.step, rows))
             telling.end()
             warnings = warn_of_damage(reading, aloud=options.watch is None)
             warnings += warn_of_times(reading, aloud=options.watch is None)
@@ -119,7 +117,7 @@ def look(
 
 
 def _ask(
-    connection: Connection,
+    plan: Plan,
     options: ReportOptions,
     query: Query | None,
     chosen: Window | None,
@@ -129,23 +127,23 @@ def _ask(
 ) -> Found:
     """The answer to what the options ask, of a long one the rows that can be shown. A live view shows calls over time
     beside each."""
-    resolved = filters.resolve(connection, wanted(options))
+    resolved = filters.resolve(plan, wanted(options))
     ever = chosen or window.EVERYTHING
     if options.reprice:
         from mcpobs.cli import costing
 
-        costing.reprice(connection, say)
+        plan = costing.reprice(plan, say)
     if query is not None:
-        found = ask(connection, query, resolved, ever, options.min_calls, rows, options.by, exact=options.exact)
+        found = ask(plan, query, resolved, ever, options.min_calls, rows, options.by, exact=options.exact)
     elif options.name == ALL:
-        found = ask_all(connection, resolved, ever, now, options.min_calls, step, rows)
+        found = ask_all(plan, resolved, ever, now, options.min_calls, step, rows)
     elif options.p95:
-        found = ask_p95(connection, resolved, chosen, now, options.min_calls, exact=options.exact)
+        found = ask_p95(plan, resolved, chosen, now, options.min_calls, exact=options.exact)
     else:
-        found = ask_overview(connection, resolved, ever, now, options.min_calls)
+        found = ask_overview(plan, resolved, ever, now, options.min_calls)
     if options.watch is None or found.activity is not None:
         return found
-    return replace(found, activity=ask_activity(connection, resolved, found.window))
+    return replace(found, activity=ask_activity(plan, resolved, found.window))
 
 
 def _most_rows(options: ReportOptions) -> int | None:
@@ -192,7 +190,7 @@ def _bounds(query: Query | None, chosen: Window | None, wanted: Filters) -> tupl
         return None, None
     whole = query is None or query.whole_history  # the overview holds reports of that kind
     since = None if whole or chosen.since == 0 else chosen.since
-    if query is not None and query.compares and chosen.before is not None:
+    if query is not None and query.takes("before") and chosen.before is not None:
         since = chosen.before
     return since, None if chosen.until == window.FOREVER else chosen.until
 
@@ -209,8 +207,9 @@ def _tell_empty(reading: Reading, wanted: Filters, chosen: Window) -> None:
     """Says why there is nothing: a name that the lake does not know, no calls in the window, or nothing of the kind."""
     if wanted:
         with open_reading(reading.lake) as whole:
-            on_sound_files(whole, lambda connection: filters.check_known(connection, wanted))
-    extent = ask(reading.connection, catalog.load("extent"), filters.resolve(reading.connection, wanted), chosen)
+            on_sound_files(whole, lambda plan: filters.check_known(plan, wanted))
+    plan = plan_of(reading)
+    extent = ask(plan, catalog.load("extent"), filters.resolve(plan, wanted), chosen)
     calls = extent.result.records()[0]["calls"]
     if calls:
         say(f"nothing of the kind among {calls:,} calls {chosen.when}")

@@ -11,10 +11,10 @@ from mcpobs import __version__
 from mcpobs.cli.asking import Found, ask, ask_overview, ask_p95
 from mcpobs.cli.printing import commit_first, say
 from mcpobs.errors import EXIT_OK, LakeError, UsageError
-from mcpobs.lake.engine import Connection
 from mcpobs.lake.place import require_lake
 from mcpobs.queries import catalog, window
 from mcpobs.queries.filters import Filters
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.window import Window
 from mcpobs.serve import stdio
 from mcpobs.serve.pool import Pool
@@ -58,16 +58,16 @@ def run_serve(lake: str | None = None) -> int:
     return EXIT_OK
 
 
-def answered(connection: Connection, name: str, wanted: Filters, chosen: Window, now: int, limit: int) -> Found:
+def answered(plan: Plan, name: str, wanted: Filters, chosen: Window, now: int, limit: int) -> Found:
     """The report of a name, as the command line answers it; of a long one at most `limit` rows."""
     newest = None if chosen == window.EVERYTHING else chosen
     match name:
         case "overview":
-            return ask_overview(connection, wanted, chosen, now, None)
+            return ask_overview(plan, wanted, chosen, now, None)
         case "p95":
-            return ask_p95(connection, wanted, newest, now, None)
+            return ask_p95(plan, wanted, newest, now, None)
         case _:
-            return ask(connection, catalog.report(name), wanted, chosen, limit=limit)
+            return ask(plan, catalog.report(name), wanted, chosen, limit=limit)
 
 
 def _taken() -> tuple[int, int]:

@@ -186,7 +186,8 @@ def told(error: EngineError) -> UsageError:
 def _mend(text: str) -> str:
     if match := re.search(r'column "([^"]+)" not found|not have a column named "([^"]+)"', text):
         missing = match[1] or match[2]
-        columns = {name: {column.name for column in catalog.view(name).columns} for name in catalog.views()}
+        views = [name for name in RELATIONS if name != catalog.SOURCE]
+        columns = {name: {column.name for column in catalog.view(name).columns} for name in views}
         if tables := [name for name, known in columns.items() if missing in known]:
             return f"{missing[:_MAX_NAME]} is a column of {', '.join(tables)}"
         close_name = nearest(missing[:_MAX_NAME], sorted(set().union(*columns.values())))

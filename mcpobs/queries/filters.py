@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from mcpobs.errors import UsageError, nearest
-from mcpobs.lake.engine import Connection
 from mcpobs.protocol.naming import conversation_name, session_digest
-from mcpobs.queries.run import create_views
+from mcpobs.queries import catalog
+from mcpobs.queries.header import Value
+from mcpobs.queries.plan import Plan
 
 _SHOWN = 5
 
@@ -27,58 +29,53 @@ class Filters:
         return not (self.tool is None and self.session is None and self.server is None)
 
 
-def resolve(connection: Connection, filters: Filters) -> Filters:
+def resolve(plan: Plan, filters: Filters) -> Filters:
     """The filters with the session's whole id, which its beginning, its Mcp-Session-Id or its conversation may name.
 
-    Raises UsageError where it is unknown or several are meant."""
+    Raises UsageError if it is unknown or several are meant."""
     if filters.session is None:
         return filters
-    create_views(connection, ("operations",))
     begun = filters.session
-    found, how = _sessions(connection, "starts_with(session_id, $named)", begun), "begin with"
+    found, how = _beginning(plan, begun), "begin with"
     if not found:
-        found, how = _named(connection, begun), "are named"
+        found, how = _named(plan, begun), "are named"
     if not found:
-        raise _unknown("session", begun, _distinct(connection, "session_id"))
+        raise _unknown("session", begun, _known(plan, "session"))
     if begun not in found and len(found) > 1:
         listed = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
         raise UsageError(f"several sessions {how} {begun!r}", f"say more of the id: {listed}")
     return Filters(filters.tool, begun if begun in found else found[0], filters.server)
 
 
-def _named(connection: Connection, name: str) -> list[str]:
-    """Sessions by what a user has in hand and no id begins with: the session id on the wire, or a conversation."""
-    digests = (session_digest(name), conversation_name(name))
-    begins = "starts_with(session_id, $named)"
-    found = [session for digest in digests for session in _sessions(connection, begins, digest)]
+def _beginning(plan: Plan, begins: str) -> list[str]:
+    return _names(plan, "named_sessions", begins=begins, most=_SHOWN + 1)
+
+
+def _named(plan: Plan, name: str) -> list[str]:
+    """Sessions by a name that no id begins with: the session id on the wire, or a conversation."""
+    conversation = conversation_name(name)
+    found = _beginning(plan, session_digest(name)) + _beginning(plan, conversation)
     if found:
         return found
-    conversation = "try(json_extract_string(session_candidates, '$.conversation')) = $named"
-    return _sessions(connection, conversation, conversation_name(name))
+    quoted, spelled = json.dumps(conversation), json.dumps(conversation, ensure_ascii=False)
+    return _names(plan, "conversation_sessions", quoted=quoted, spelled=spelled, most=_SHOWN + 1)
 
 
-def _sessions(connection: Connection, condition: str, named: str) -> list[str]:
-    rows = connection.execute(
-        f"select distinct session_id from operations where session_id is not null and {condition} "
-        "order by session_id limit $most",
-        {"named": named, "most": _SHOWN + 1},
-    ).fetchall()
-    return [str(row[0]) for row in rows]
-
-
-def check_known(connection: Connection, filters: Filters) -> None:
-    """Raises UsageError where the lake has never seen the tool or the server: for an answer that is empty."""
-    create_views(connection, ("operations",))
-    for word, column, name in (("tool", "tool", filters.tool), ("server", "service_name", filters.server)):
+def check_known(plan: Plan, filters: Filters) -> None:
+    """Raises UsageError if the lake has never seen the tool or the server: for an answer that is empty."""
+    for word, name in (("tool", filters.tool), ("server", filters.server)):
         if name is not None:
-            known = _distinct(connection, column)
+            known = _known(plan, word)
             if name not in known:
                 raise _unknown(word, name, known)
 
 
-def _distinct(connection: Connection, column: str) -> list[str]:
-    sql = f"select distinct {column} from operations where {column} is not null order by {column}"
-    return [str(row[0]) for row in connection.execute(sql).fetchall()]
+def _known(plan: Plan, word: str) -> list[str]:
+    return _names(plan, "known_names", of=word)
+
+
+def _names(plan: Plan, query: str, **values: Value) -> list[str]:
+    return [str(row[0]) for row in plan.rows(catalog.load(query), values)]
 
 
 def _unknown(word: str, name: str, known: list[str]) -> UsageError:

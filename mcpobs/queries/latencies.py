@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcpobs.lake.engine import Connection
-from mcpobs.queries import catalog, rollups
+from mcpobs.queries import catalog
 from mcpobs.queries.header import Value
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
 
 ROLLED_FROM = 2_000_000
@@ -27,18 +27,18 @@ class Latencies:
     rounded: bool
 
 
-def latencies(connection: Connection, given: Mapping[str, Value], *, exact: bool = False) -> Latencies:
+def latencies(plan: Plan, given: Mapping[str, Value], *, exact: bool = False) -> Latencies:
     """The report latency with its parameters."""
     values = dict(given)
     before = values.pop("before", None)
     view = catalog.view("durations")
     window: dict[str, Value] = {name: values[name] for name in ("since", "until", "session") if name in values}
-    if exact or rollups.kept_rows(connection, view, window) < ROLLED_FROM:
-        return Latencies(run(connection, catalog.load("latency"), dict(given)), rounded=False)
+    if exact or plan.kept_rows(view, window) < ROLLED_FROM:
+        return Latencies(run(plan, catalog.load("latency"), dict(given)), rounded=False)
     rolled = catalog.load("latency_rolled")
-    found = run(connection, rolled, values)
+    found = run(plan, rolled, values)
     if before is not None:
-        earlier = run(connection, rolled, {**values, "since": before, "until": values.get("since"), "min_calls": 1})
+        earlier = run(plan, rolled, {**values, "since": before, "until": values.get("since"), "min_calls": 1})
         found = _with_trend(found, earlier)
     return Latencies(found, rounded=True)
 

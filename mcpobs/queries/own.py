@@ -11,9 +11,9 @@ from typing import Protocol
 from mcpobs.errors import UsageError
 from mcpobs.lake.engine import Connection, EngineError, identifier
 from mcpobs.lake.reader import Reading
-from mcpobs.queries import counting, fence
+from mcpobs.queries import fence
 from mcpobs.queries.header import Column
-from mcpobs.queries.run import Row, create_views
+from mcpobs.queries.run import Row, plan_of
 
 _ANSWER = "mcpobs_answer"
 _ZONED = "timestamp with time zone"
@@ -87,12 +87,11 @@ def _on_sound_files(reading: Reading, work: Callable[[], int]) -> int:
 def _prepare(reading: Reading) -> None:
     """Makes the views; where a file turns out to be damaged, without it."""
     try:
-        create_views(reading.connection, fence.RELATIONS)
+        plan_of(reading).create_views(fence.RELATIONS)
     except EngineError:
         if not reading.exclude_damaged():
             raise
-        counting.forget(reading.connection)
-        create_views(reading.connection, fence.RELATIONS)
+        plan_of(reading).create_views(fence.RELATIONS)
 
 
 def _columns(connection: Connection, sql: str) -> tuple[Column, ...]:

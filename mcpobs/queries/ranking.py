@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mcpobs.lake.engine import Connection, EngineError
-from mcpobs.lake.reader import DATA_FILES
 from mcpobs.queries import catalog, window
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Value
 from mcpobs.queries.latencies import latencies
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
 from mcpobs.queries.window import Window
 
@@ -37,21 +36,21 @@ class Ranking:
 
 
 def rank(
-    connection: Connection, filters: Filters, chosen: Window | None, now: int, min_calls: int, *, exact: bool = False
+    plan: Plan, filters: Filters, chosen: Window | None, now: int, min_calls: int, *, exact: bool = False
 ) -> Ranking:
     """The ranking in the chosen window; where none is chosen, in the last hour, else in the newest that has a tool
     with `min_calls` answered calls, else of all time."""
     if chosen is not None:
-        return _ranking(connection, filters, chosen, min_calls, exact)
-    found = _ranking(connection, filters, window.last_hour(now), min_calls, exact)
+        return _ranking(plan, filters, chosen, min_calls, exact)
+    found = _ranking(plan, filters, window.last_hour(now), min_calls, exact)
     if found.winner:
         return found
-    return _ranking(connection, filters, _newest_with_enough(connection, filters, min_calls), min_calls, exact)
+    return _ranking(plan, filters, _newest_with_enough(plan, filters, min_calls), min_calls, exact)
 
 
-def _ranking(connection: Connection, filters: Filters, chosen: Window, min_calls: int, exact: bool) -> Ranking:
+def _ranking(plan: Plan, filters: Filters, chosen: Window, min_calls: int, exact: bool) -> Ranking:
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **filters.params()}
-    told = latencies(connection, given, exact=exact)
+    told = latencies(plan, given, exact=exact)
     result = told.result
     calls = [column.name for column in result.columns].index("calls")
     rows = [(*row, row[calls] >= min_calls) for row in result.rows]
@@ -59,18 +58,18 @@ def _ranking(connection: Connection, filters: Filters, chosen: Window, min_calls
     return Ranking(chosen, min_calls, Result((*result.columns, RANKED), rows, result.total), told.rounded)
 
 
-def _newest_with_enough(connection: Connection, filters: Filters, min_calls: int) -> Window:
+def _newest_with_enough(plan: Plan, filters: Filters, min_calls: int) -> Window:
     """Looks back twice as far as each window is long, for it ends with the newest answered call: all of a large lake
     is read only where its newest part does not do."""
-    end = _end(connection)
+    end = _end(plan)
     for place, (_, length, _) in enumerate(window.STEPS if end is not None else ()):
         since = max(0, (end or 0) - 2 * length)
-        tools = run(connection, catalog.load("windows"), {**filters.params(), "since": since}).records()
+        tools = run(plan, catalog.load("windows"), {**filters.params(), "since": since}).records()
         if tools and int(tools[0]["newest_unix_nano"]) - length >= since:
             found = _shortest(tools, min_calls, place + 1)
             if found is not None:
                 return found
-    tools = run(connection, catalog.load("windows"), {**filters.params()}).records()
+    tools = run(plan, catalog.load("windows"), {**filters.params()}).records()
     return (_shortest(tools, min_calls, len(window.STEPS)) if tools else None) or window.EVERYTHING
 
 
@@ -83,13 +82,13 @@ def _shortest(tools: list[dict[str, Any]], min_calls: int, steps: int) -> Window
     return None
 
 
-def _end(connection: Connection) -> int | None:
-    """A time at or after the start of the newest span; None where nothing tells but all of them."""
-    try:
-        rows = connection.execute(
-            f"select last_unix_nano from {DATA_FILES} union all select max(start_unix_nano) from _hot"
-        ).fetchall()
-    except EngineError:
-        return None  # a connection that no reader of the lake opened
-    known = [int(last) for (last,) in rows if last is not None]
-    return max(known) if known and len(known) >= len(rows) - 1 else None
+def _end(plan: Plan) -> int | None:
+    """A time at or after the start of the newest span; None if it is unknown without reading all spans."""
+    if plan.source.lake is None:
+        return None
+    ends = [file.last_unix_nano for file in plan.source.files]
+    if plan.source.spool is not None:
+        spool = f"select max(start_unix_nano) as last_unix_nano from {plan.source.spool}"
+        ends += [last for (last,) in plan.connection.execute(spool).fetchall()]
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from mcpobs.errors import UsageError
-from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import Reading
 from mcpobs.queries import catalog, filters, window
 from mcpobs.queries.fence import RELATIONS
 from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Value
 from mcpobs.queries.limits import Limits
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.process import Began, Done, Opened, Process, Question, Row, Rows
 from mcpobs.queries.run import Result, on_sound_files, run
 from mcpobs.queries.window import Window
@@ -66,7 +66,7 @@ class Answer(Protocol):
     def result(self) -> Result: ...
 
 
-Ask = Callable[[Connection, str, Filters, Window, int, int], Answer]
+Ask = Callable[[Plan, str, Filters, Window, int, int], Answer]
 """Answers the report of a name on an open connection, at a time, with at most so many rows: how the command line
 answers it too."""
 
@@ -273,14 +273,14 @@ def _answered(sources: Sources, running: Running, arguments: Arguments, name: st
     sources.prepare(sources.lake)
     with running.reading(sources.lake, since, until) as reading:
 
-        def work(connection: Connection) -> Answer:
-            return sources.ask(connection, name, filters.resolve(connection, wanted), chosen, now, limit)
+        def work(plan: Plan) -> Answer:
+            return sources.ask(plan, name, filters.resolve(plan, wanted), chosen, now, limit)
 
         found = on_sound_files(reading, work)
         warnings = _warnings(reading)
     if wanted and not found.result.rows:
         with running.reading(sources.lake) as whole:
-            on_sound_files(whole, lambda connection: filters.check_known(connection, wanted))
+            on_sound_files(whole, lambda plan: filters.check_known(plan, wanted))
     rows = found.result.rows[:limit]
     more = f"raise limit (at most {MAX_ROWS:,}), or narrow with since, until, tool, session or server"
     return {
@@ -313,10 +313,10 @@ def _timeline(sources: Sources, running: Running, arguments: Arguments) -> Objec
     sources.prepare(sources.lake)
     with running.reading(sources.lake) as reading:
 
-        def work(connection: Connection) -> tuple[str, Result]:
-            session = filters.resolve(connection, Filters(session=_text(arguments, "session"))).session or ""
+        def work(plan: Plan) -> tuple[str, Result]:
+            session = filters.resolve(plan, Filters(session=_text(arguments, "session"))).session or ""
             given: dict[str, Value] = {"session": session, "from_call": first, "calls": limit}
-            return session, run(connection, catalog.load("timeline"), given)
+            return session, run(plan, catalog.load("timeline"), given)
 
         session, result = on_sound_files(reading, work)
         warnings = _warnings(reading)

@@ -17,6 +17,7 @@ from mcpobs.limits.file import read_text, write
 from mcpobs.limits.model import ANY_TOOL, ArgumentLimits, Evidence, Excluded, Limit, ToolLimits
 from mcpobs.prices.book import Book
 from mcpobs.prices.rule import Rule
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
@@ -40,8 +41,7 @@ def _learn(
     window: Window = EVERYTHING,
     **rules: float,
 ) -> Lesson:
-    connection = in_memory(rows(plays))
-    return learn(connection, window, server, config or Config(), replace(Rules(), **rules))
+    return learn(Plan(in_memory(rows(plays))), window, server, config or Config(), replace(Rules(), **rules))
 
 
 def test_a_fixed_lake_gives_this_very_file():

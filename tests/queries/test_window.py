@@ -7,6 +7,7 @@ import pytest
 from mcpobs.errors import UsageError
 from mcpobs.queries import window
 from mcpobs.queries.filters import Filters
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.ranking import Ranking, rank
 from mcpobs.queries.window import HOUR, SECOND, parse_time
 from tests.queries.recorded import START, Row, call, in_memory
@@ -67,7 +68,7 @@ def test_a_window_that_ends_before_it_begins_is_refused() -> None:
 
 
 def _rank(rows: list[Row], **filters: str) -> Ranking:
-    return rank(in_memory(rows), Filters(**filters), None, NOW, 20)
+    return rank(Plan(in_memory(rows)), Filters(**filters), None, NOW, 20)
 
 
 def _calls(count: int, hours_ago: float, **columns: object) -> list[Row]:
