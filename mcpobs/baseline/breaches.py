@@ -12,7 +12,7 @@ from mcpobs.baseline.traffic import Latency, Price, Session, Shape
 from mcpobs.limits.model import Limits
 from mcpobs.queries.header import Column
 from mcpobs.queries.plan import Plan
-from mcpobs.queries.window import Window
+from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
 COLUMNS = (

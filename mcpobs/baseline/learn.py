@@ -14,10 +14,10 @@ from mcpobs.baseline.traffic import Pair, Session
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.limits.layout import Comments
 from mcpobs.limits.model import Excluded, Limits
-from mcpobs.queries import filters
-from mcpobs.queries.filters import Filters
 from mcpobs.queries.plan import Plan
-from mcpobs.queries.window import Window
+from mcpobs.reports import filters
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
 

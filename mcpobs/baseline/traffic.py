@@ -14,7 +14,7 @@ from mcpobs.queries import catalog
 from mcpobs.queries.header import Value
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import run
-from mcpobs.queries.window import Window
+from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
 Price = Mapping[tuple[str | None, str | None], int]

@@ -19,8 +19,8 @@ from mcpobs.limits.data import data
 from mcpobs.limits.file import write
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.output import json_text
-from mcpobs.queries import window
 from mcpobs.queries.run import on_sound_files
+from mcpobs.reports import window
 from mcpobs.settings import lake_folder, load_config
 
 STDOUT = "-"

@@ -11,10 +11,10 @@ from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError, UsageError
 from mcpobs.lake.reader import open_reading
 from mcpobs.limits.file import read
 from mcpobs.output import csv_text, json_text, markdown
-from mcpobs.queries import filters, window
-from mcpobs.queries.filters import Filters
 from mcpobs.queries.run import on_sound_files, plan_of
-from mcpobs.queries.window import Window
+from mcpobs.reports import filters, window
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.window import Window
 from mcpobs.settings import lake_folder, load_config
 
 DEFAULT_ROWS = 20

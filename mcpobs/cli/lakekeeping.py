@@ -17,7 +17,7 @@ from mcpobs.lake.vacuum import GRACE_S
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.queries import rollups
-from mcpobs.queries.window import parse_time, utc
+from mcpobs.reports.window import parse_time, utc
 from mcpobs.settings import lake_folder
 
 Fact = str | int | float | None | Sequence[Mapping[str, object]]

@@ -10,10 +10,10 @@ from typing import Literal, Protocol, cast, get_args
 
 from mcpobs.errors import UsageError, nearest
 from mcpobs.lake import backlog
-from mcpobs.output.chart import Chart
 from mcpobs.output.table import Rows
 from mcpobs.output.table import render as render_table
 from mcpobs.queries.header import Column
+from mcpobs.reports.chart import Chart
 from mcpobs.terminal import brief, line, printable
 
 Format = Literal["table", "json", "csv", "markdown"]

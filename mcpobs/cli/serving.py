@@ -8,14 +8,15 @@ from pathlib import Path
 from threading import Lock
 
 from mcpobs import __version__
-from mcpobs.cli.asking import Found, ask, ask_overview, ask_p95
 from mcpobs.cli.printing import commit_first, say
 from mcpobs.errors import EXIT_OK, LakeError, UsageError
 from mcpobs.lake.place import require_lake
-from mcpobs.queries import catalog, window
-from mcpobs.queries.filters import Filters
+from mcpobs.queries import catalog
 from mcpobs.queries.plan import Plan
-from mcpobs.queries.window import Window
+from mcpobs.reports import window
+from mcpobs.reports.ask import Found, ask, ask_overview, ask_p95
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.window import Window
 from mcpobs.serve import stdio
 from mcpobs.serve.pool import Pool
 from mcpobs.serve.protocol import Conversation

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from mcpobs.output import bars, units
-from mcpobs.output.chart import Chart, shares
 from mcpobs.output.fit import PROSE_CELLS, Kind, fit, lines_of
 from mcpobs.output.text import shortened, width
 from mcpobs.queries.header import Column
+from mcpobs.reports.chart import Chart, shares
 
 GAP = "  "
 CUT = "…"

@@ -11,15 +11,16 @@ from typing import Final, Literal, Protocol
 
 from mcpobs.errors import UsageError
 from mcpobs.lake.reader import Reading
-from mcpobs.queries import catalog, filters, window
+from mcpobs.queries import catalog
 from mcpobs.queries.fence import RELATIONS
-from mcpobs.queries.filters import Filters
 from mcpobs.queries.header import Column, Value
 from mcpobs.queries.limits import Limits
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.process import Began, Done, Opened, Process, Question, Row, Rows
 from mcpobs.queries.run import Result, on_sound_files, run
-from mcpobs.queries.window import Window
+from mcpobs.reports import filters, window
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.window import Window
 from mcpobs.semconv import COLUMNS
 from mcpobs.serve import bounded
 from mcpobs.serve.bounded import MAX_ROWS, NOTE, safe

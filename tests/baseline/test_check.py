@@ -13,7 +13,7 @@ from mcpobs.baseline.learn import learn
 from mcpobs.limits.file import read_text, write
 from mcpobs.prices.book import Book
 from mcpobs.queries.plan import Plan
-from mcpobs.queries.window import EVERYTHING, Window
+from mcpobs.reports.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
 from tests.baseline.test_learn import ODD

@@ -18,7 +18,7 @@ from mcpobs.limits.model import ANY_TOOL, ArgumentLimits, Evidence, Excluded, Li
 from mcpobs.prices.book import Book
 from mcpobs.prices.rule import Rule
 from mcpobs.queries.plan import Plan
-from mcpobs.queries.window import EVERYTHING, Window
+from mcpobs.reports.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
 from tests.golden import check

@@ -15,7 +15,7 @@ from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import plan_of
-from mcpobs.queries.window import EVERYTHING, Window
+from mcpobs.reports.window import EVERYTHING, Window
 from tests.queries.recorded import SECOND, START, Row, ask, call, in_memory, scatter
 from tests.queries.traffic import random_rows
 

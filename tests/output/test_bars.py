@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from mcpobs.output import table
 from mcpobs.output.bars import bar
-from mcpobs.output.chart import Chart, labelled, marks, read_chart, shares
-from mcpobs.output.series import MOST, bucket_ns, series, sparkline, step_words
 from mcpobs.output.text import width
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
+from mcpobs.reports.activity import MOST, bucket_ns, series, sparkline, step_words
+from mcpobs.reports.chart import Chart, labelled, marks, read_chart, shares
 
 SECOND = 1_000_000_000
 COLUMNS = (

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpobs.output import units
-from mcpobs.output.chart import Chart
 from mcpobs.output.page.document import POLICY, Page, Section, render
 from mcpobs.output.page.markup import element
 from mcpobs.output.page.style import STYLE
-from mcpobs.output.series import Series
 from mcpobs.output.text import printable
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
+from mcpobs.reports.activity import Series
+from mcpobs.reports.chart import Chart
 
 COLUMNS = (
     Column("tool", "varchar", "the tool's <name>"),

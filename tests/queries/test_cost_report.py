@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.cli.report import ReportOptions, run_report
 from mcpobs.errors import UsageError
 from mcpobs.lake import maintain, writer
 from mcpobs.queries import rollups

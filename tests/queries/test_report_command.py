@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from mcpobs import keys
-from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.cli.report import ReportOptions, run_report
 from mcpobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LakeError, UsageError
 from mcpobs.lake import writer
 from mcpobs.protocol.naming import qualified, session_digest

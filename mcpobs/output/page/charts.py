@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable, Sequence
 
 from mcpobs.output import units
-from mcpobs.output.chart import Chart, Mark, Rows, marks, shares
 from mcpobs.output.page.markup import element, safe
-from mcpobs.output.series import Series, step_words
 from mcpobs.queries.header import Column
+from mcpobs.reports.activity import Series, step_words
+from mcpobs.reports.chart import Chart, Mark, Rows, marks, shares
 
 MOST_MARKS = 12
 _EDGE = 1.5

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcpobs.output.chart import Chart
 from mcpobs.output.page.charts import drawn, over_time
 from mcpobs.output.page.grid import grid
 from mcpobs.output.page.markup import element, opening, safe
 from mcpobs.output.page.style import STYLE
-from mcpobs.output.series import Series
 from mcpobs.queries.run import Result
+from mcpobs.reports.activity import Series
+from mcpobs.reports.chart import Chart
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 

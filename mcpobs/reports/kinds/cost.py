@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from mcpobs.cli.asking import Found
 from mcpobs.errors import UsageError, nearest
-from mcpobs.output import answers
-from mcpobs.output.chart import read_chart
 from mcpobs.prices import models
 from mcpobs.queries.header import Query, Value
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
-from mcpobs.queries.window import Window
+from mcpobs.reports import wording as answers
+from mcpobs.reports.ask import Found
+from mcpobs.reports.chart import read_chart
+from mcpobs.reports.window import Window
 from mcpobs.settings import config_folder, load_config
 
 NAMES: Final = {"tool": "tool", "session": "session_id", "tenant": "tenant"}

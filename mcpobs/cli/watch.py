@@ -8,14 +8,14 @@ import time
 from dataclasses import dataclass
 
 from mcpobs.cli import screen
-from mcpobs.cli.asking import ALL, Found
 from mcpobs.cli.printing import draws_blocks
-from mcpobs.cli.reporting import ReportOptions, look
-from mcpobs.cli.writing import over_time, rows_shown, written
+from mcpobs.cli.report import ReportOptions, look
 from mcpobs.errors import EXIT_OK, McpobsError, UsageError
+from mcpobs.output.answer import over_time, rows_shown, written
 from mcpobs.output.live import MARGIN, change, picture
 from mcpobs.output.text import printable
 from mcpobs.output.units import moment
+from mcpobs.reports.ask import ALL, Found
 
 DEFAULT_S = 2.0
 LEAST_S, MOST_S = 0.1, 86_400.0

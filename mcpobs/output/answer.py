@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcpobs.cli.asking import ALL, Found
 from mcpobs.cli.printing import DEFAULT_ROWS, Format, draws_blocks, room_for_text, table
 from mcpobs.output import csv_text, json_text, markdown
 from mcpobs.output.fit import lines_of
 from mcpobs.output.units import moment
-from mcpobs.queries import window
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Row
+from mcpobs.reports import window
+from mcpobs.reports.ask import ALL, Found
 
 if TYPE_CHECKING:
-    from mcpobs.output.series import Series
+    from mcpobs.reports.activity import Series
 
 TOP_ROWS = 5
 """Rows of each report in `all` where --limit does not say."""
@@ -101,7 +101,7 @@ def _sections(found: Found, limit: int | None, bars: bool, margin: int) -> str:
 
 def over_time(activity: Series, cells: int) -> str:
     """Calls over time on one line, with what a block stands for."""
-    from mcpobs.output.series import sparkline, step_words
+    from mcpobs.reports.activity import sparkline, step_words
 
     sparks = sparkline(activity.calls, cells)
     each = step_words(activity.step_ns * -(-len(activity.calls) // cells))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from mcpobs.cli.asking import ALL, OVERVIEW, Found
 from mcpobs.cli.printing import Format
-from mcpobs.cli.writing import rows_shown, written
-from mcpobs.output.chart import Chart
-from mcpobs.output.series import Series
+from mcpobs.output.answer import rows_shown, written
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
-from mcpobs.queries.window import EVERYTHING
+from mcpobs.reports.activity import Series
+from mcpobs.reports.ask import ALL, OVERVIEW, Found
+from mcpobs.reports.chart import Chart
+from mcpobs.reports.window import EVERYTHING
 from tests.golden import check
 
 GOLDEN = Path(__file__).parent / "golden"

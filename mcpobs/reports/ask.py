@@ -6,18 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcpobs.output import answers
-from mcpobs.output.chart import Chart, read_chart
-from mcpobs.queries import catalog, ranking, window
-from mcpobs.queries.filters import Filters
+from mcpobs.queries import catalog
 from mcpobs.queries.header import Column, Query, Value
-from mcpobs.queries.latencies import latencies
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
-from mcpobs.queries.window import Window
+from mcpobs.reports import ranking, window
+from mcpobs.reports import wording as answers
+from mcpobs.reports.chart import Chart, read_chart
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.latencies import latencies
+from mcpobs.reports.window import Window
 
 if TYPE_CHECKING:
-    from mcpobs.output.series import Series
+    from mcpobs.reports.activity import Series
 
 OVERVIEW = (
     Column("question", "varchar", "what an operator wants to know"),
@@ -63,7 +64,7 @@ def ask(
     if query.takes("before"):
         given["before"] = chosen.before
     if query.name == "cost":
-        from mcpobs.cli.costing import ask_cost  # a cold report of another kind does without
+        from mcpobs.reports.kinds.cost import ask_cost  # a cold report of another kind does without
 
         return ask_cost(plan, query, given, chosen, by or "tool", limit)
     if query.name == "latency":
@@ -136,7 +137,7 @@ def ask_all(
 ) -> Found:
     """Every report, each with its sentence first: the page for the morning. `step` hears what is asked next; of a
     report that may be long there are at most `limit` rows."""
-    from mcpobs.output import morning  # a cold report of another kind does without
+    from mcpobs.reports import digest as morning  # a cold report of another kind does without
 
     extent = ask(plan, catalog.load("extent"), wanted, chosen).result.records()[0]
     rows: list[tuple[object, ...]] = []
@@ -163,7 +164,7 @@ def ask_all(
 
 def ask_activity(plan: Plan, wanted: Filters, chosen: Window) -> Series | None:
     """Calls over time, from the first to the last of the window; None where there are none."""
-    from mcpobs.output.series import bucket_ns, series
+    from mcpobs.reports.activity import bucket_ns, series
 
     extent = ask(plan, catalog.load("extent"), wanted, chosen).result.records()[0]
     if not extent["calls"]:

@@ -9,12 +9,12 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 import pytest
 import typer
 
-from mcpobs.cli import door
+from mcpobs.cli import fastpath
+from mcpobs.cli.declarations import report
 from mcpobs.cli.instrument import instrument
 from mcpobs.cli.query import query
 from mcpobs.cli.querying import run_query
-from mcpobs.cli.report import report
-from mcpobs.cli.reporting import ReportOptions
+from mcpobs.cli.report import ReportOptions
 from mcpobs.proxy.stdio import InstrumentOptions
 
 
@@ -37,30 +37,34 @@ def _declared(command: Callable[..., object]) -> dict[type, dict[str, str]]:
 def test_the_fast_door_knows_the_options_that_typer_knows(command: Callable[..., object]) -> None:
     declared = _declared(command)
     name = command.__name__
-    assert door.FLAGS[name] == declared[bool]
-    assert door.NUMBERS[name] == declared[int]
-    assert door.VALUES[name] == declared[str]
+    assert fastpath.FLAGS[name] == declared[bool]
+    assert fastpath.NUMBERS[name] == declared[int]
+    assert fastpath.VALUES[name] == declared[str]
 
 
 @pytest.mark.parametrize(
     ("command", "takes"), [("instrument", InstrumentOptions), ("query", run_query), ("report", ReportOptions)]
 )
 def test_what_the_fast_door_enters_takes_its_options(command: str, takes: Callable[..., object]) -> None:
-    passed = {*door.FLAGS[command].values(), *door.NUMBERS[command].values(), *door.VALUES[command].values()}
+    passed = {
+        *fastpath.FLAGS[command].values(),
+        *fastpath.NUMBERS[command].values(),
+        *fastpath.VALUES[command].values(),
+    }
     if command == "instrument":
         passed -= {"listen", "upstream", "in_process"}  # which it leaves to the other door
     assert passed <= inspect.signature(takes).parameters.keys()
 
 
 def test_the_command_after_the_dashes_is_the_servers_own() -> None:
-    parsed = door.parse("instrument", ["--name", "x", "--propagate", "--", "npx", "--name", "y", "--help"])
+    parsed = fastpath.parse("instrument", ["--name", "x", "--propagate", "--", "npx", "--name", "y", "--help"])
     assert parsed is not None
     assert parsed.options == {"name": "x", "propagate": True}
     assert parsed.words == ["npx", "--name", "y", "--help"]
 
 
 def test_the_dashes_may_be_left_out() -> None:
-    parsed = door.parse("instrument", ["--lake=/tmp/x", "npx", "-y", "server", "--", "z"])
+    parsed = fastpath.parse("instrument", ["--lake=/tmp/x", "npx", "-y", "server", "--", "z"])
     assert parsed is not None
     assert parsed.options == {"lake": "/tmp/x"}
     assert parsed.words == ["npx", "-y", "server", "--", "z"]
@@ -88,11 +92,11 @@ def test_the_dashes_may_be_left_out() -> None:
     ],
 )
 def test_what_it_does_not_understand_is_left_to_typer(command: str, argv: list[str]) -> None:
-    assert door.parse(command, argv) is None
+    assert fastpath.parse(command, argv) is None
 
 
 def test_a_report_with_its_options_goes_through_the_fast_door() -> None:
-    parsed = door.parse("report", ["loops", "--since", "2h", "--limit=5", "--json"])
+    parsed = fastpath.parse("report", ["loops", "--since", "2h", "--limit=5", "--json"])
     assert parsed is not None
     assert parsed.words == ["loops"]
     assert parsed.options == {"since": "2h", "limit": 5, "json": True}
@@ -113,9 +117,9 @@ def test_a_report_with_its_options_goes_through_the_fast_door() -> None:
     ],
 )
 def test_a_value_that_may_be_left_out_is_one_word_with_its_option(argv: list[str], words: list[str]) -> None:
-    assert door.with_values("report", argv) == words
-    assert door.parse("report", words) is not None
+    assert fastpath.with_values("report", argv) == words
+    assert fastpath.parse("report", words) is not None
 
 
 def test_a_servers_own_options_are_left_as_they_are() -> None:
-    assert door.with_values("instrument", ["--", "x", "--html", "y"]) == ["--", "x", "--html", "y"]
+    assert fastpath.with_values("instrument", ["--", "x", "--html", "y"]) == ["--", "x", "--html", "y"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mcpobs.errors import UsageError
-from mcpobs.queries import window
-from mcpobs.queries.filters import Filters
 from mcpobs.queries.plan import Plan
-from mcpobs.queries.ranking import Ranking, rank
-from mcpobs.queries.window import HOUR, SECOND, parse_time
+from mcpobs.reports import window
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.ranking import Ranking, rank
+from mcpobs.reports.window import HOUR, SECOND, parse_time
 from tests.queries.recorded import START, Row, call, in_memory
 
 NOW = START

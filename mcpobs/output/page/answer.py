@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 from mcpobs import __version__
-from mcpobs.cli.asking import ALL, Found
 from mcpobs.cli.printing import emit, say
 from mcpobs.errors import UsageError
 from mcpobs.output.page.document import Page, Section, render
 from mcpobs.output.units import moment
-from mcpobs.queries.filters import Filters
+from mcpobs.reports.ask import ALL, Found
+from mcpobs.reports.filters import Filters
 
 TOP_ROWS, ALL_ROWS = 10, 1000
 """Rows of a table on the page of `all`, and on that of one report, where --limit does not say."""

@@ -130,6 +130,6 @@ def enter(command: str, parsed: Parsed) -> int:
         from mcpobs.cli.querying import run_query
 
         return run_query(parsed.words[0], **parsed.options)  # type: ignore[arg-type]
-    from mcpobs.cli.reporting import ReportOptions, run_report
+    from mcpobs.cli.report import ReportOptions, run_report
 
     return run_report(ReportOptions(name=parsed.words[0] if parsed.words else None, **parsed.options))  # type: ignore[arg-type]

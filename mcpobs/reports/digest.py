@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mcpobs.output import answers
 from mcpobs.output.text import printable
 from mcpobs.queries.header import Query
 from mcpobs.queries.run import Result
+from mcpobs.reports import wording as answers
 
 Sentence = Callable[[Result, int], str]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mcpobs.queries import catalog, window
-from mcpobs.queries.filters import Filters
+from mcpobs.queries import catalog
 from mcpobs.queries.header import Column, Value
-from mcpobs.queries.latencies import latencies
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
-from mcpobs.queries.window import Window
+from mcpobs.reports import window
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.latencies import latencies
+from mcpobs.reports.window import Window
 
 MIN_CALLS = 20
 """Under 20 calls the 95th percentile is the slowest call but one or itself, and one slow call would win."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from mcpobs.output.text import printable
 from mcpobs.output.units import dollars, milliseconds, moment
-from mcpobs.queries.latencies import BOUND
-from mcpobs.queries.ranking import Ranking
 from mcpobs.queries.run import Result
+from mcpobs.reports.latencies import BOUND
+from mcpobs.reports.ranking import Ranking
 
 Record = Mapping[str, Any]
 
