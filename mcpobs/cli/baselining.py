@@ -12,7 +12,7 @@ from pathlib import Path
 from mcpobs.baseline.comments import cost_words, few_sessions_warning
 from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import Lesson, learn
-from mcpobs.cli.printing import emit, say, warn_of_damage
+from mcpobs.cli.printing import emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
 from mcpobs.limits.data import data
@@ -21,6 +21,7 @@ from mcpobs.limits.model import ANY_TOOL
 from mcpobs.output import json_text
 from mcpobs.queries.run import on_sound_files
 from mcpobs.reports import window
+from mcpobs.reports.warnings import of_damage
 from mcpobs.settings import lake_folder, load_config
 
 STDOUT = "-"
@@ -54,7 +55,7 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
         lesson = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules))
-        warn_of_damage(reading)
+        warn(of_damage(reading))
     text = json_text.render(data(lesson.limits)) if options.json else write(lesson.limits, lesson.comments)
     if path is None:
         emit(text)

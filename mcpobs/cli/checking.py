@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcpobs.baseline.breaches import COLUMNS, Checked, check
-from mcpobs.cli.printing import Format, chosen_format, emit, more, table, warn_of_damage
+from mcpobs.cli.printing import chosen_format, emit, more, table, warn
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError, UsageError
 from mcpobs.lake.reader import open_reading
 from mcpobs.limits.file import read
 from mcpobs.output import csv_text, json_text, markdown
+from mcpobs.output.answer import window_members
+from mcpobs.output.formats import DEFAULT_ROWS, Format
 from mcpobs.queries.run import on_sound_files, plan_of
 from mcpobs.reports import filters, window
 from mcpobs.reports.filters import Filters
+from mcpobs.reports.warnings import Remark, of_damage
 from mcpobs.reports.window import Window
 from mcpobs.settings import lake_folder, load_config
-
-DEFAULT_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
         found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config))
-        warnings = warn_of_damage(reading)
+        warnings = of_damage(reading)
+        warn(warnings)
         if not found.sessions:
             filters.check_known(plan_of(reading), Filters(server=server))
             raise LakeError(
@@ -58,7 +61,7 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     return EXIT_FINDINGS if found.breaches else EXIT_OK
 
 
-def _print(found: Checked, options: CheckOptions, form: Format, chosen: Window, warnings: list[str]) -> None:
+def _print(found: Checked, options: CheckOptions, form: Format, chosen: Window, warnings: Sequence[Remark]) -> None:
     limit = options.limit or (DEFAULT_ROWS if form == "table" else None)
     rows = found.breaches[:limit]
     match form:
@@ -67,16 +70,12 @@ def _print(found: Checked, options: CheckOptions, form: Format, chosen: Window, 
                 json_text.render(
                     {
                         "limits": options.limits,
-                        "window": {
-                            "since_unix_nano": chosen.since or None,
-                            "until_unix_nano": None if chosen.until == window.FOREVER else chosen.until,
-                            "words": chosen.words,
-                        },
+                        "window": window_members(chosen),
                         "sessions": found.sessions,
                         "calls": found.calls,
                         **json_text.document(COLUMNS, rows),
                         "total": len(found.breaches),
-                        "warnings": warnings,
+                        "warnings": [warning.text for warning in warnings],
                     }
                 )
             )

@@ -28,8 +28,9 @@ from mcpobs.queries.process import (
 from mcpobs.settings import lake_folder
 
 if TYPE_CHECKING:
-    from mcpobs.cli.printing import Format
+    from mcpobs.output.formats import Format
     from mcpobs.queries.header import Column
+    from mcpobs.reports.warnings import Remark
 
 HELD_BYTES = 512 << 20
 """Of an answer that must be held as a whole, about: only CSV is written while it comes."""
@@ -52,7 +53,8 @@ def run_query(
     """Runs one SELECT and prints its answer; returns the exit code."""
     limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
     with Process() as process:
-        from mcpobs.cli.printing import DEFAULT_ROWS, check_limit, chosen_format, commit_first
+        from mcpobs.cli.printing import check_limit, chosen_format, commit_first
+        from mcpobs.output.formats import DEFAULT_ROWS
 
         chosen = chosen_format(format, json, raw)
         check_limit(limit)
@@ -81,13 +83,14 @@ class _Answer:
     held_bytes: int = 0
     written: int = 0
     total: int = 0
-    warnings: list[str] = field(default_factory=list)
+    warnings: tuple[Remark, ...] = ()
     raw: bool = False
 
 
 def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
-    from mcpobs.cli.printing import warn_of_damage
+    from mcpobs.cli.printing import warn
     from mcpobs.cli.progress import progress
+    from mcpobs.reports.warnings import of_damage
 
     answer = _Answer(raw=raw)
     damage = Opened([], 0)
@@ -100,7 +103,8 @@ def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
                     damage = event
                     if damage.damaged_files or damage.damaged_lines:
                         telling.end()
-                        answer.warnings = warn_of_damage(damage)
+                        answer.warnings = of_damage(damage)
+                        warn(answer.warnings)
                 case Began():
                     if answer.written:
                         raise LakeError(
@@ -123,7 +127,8 @@ def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
                     answer.total = event.total
                     if len(event.damaged_files) > len(damage.damaged_files):
                         telling.end()
-                        answer.warnings = warn_of_damage(Opened(event.damaged_files, damage.damaged_lines))
+                        answer.warnings = of_damage(Opened(event.damaged_files, damage.damaged_lines))
+                        warn(answer.warnings)
     return answer
 
 
@@ -135,7 +140,11 @@ def _print(answer: _Answer, chosen: Format) -> None:
     match chosen:
         case "json":
             content = json_text.document(answer.columns, answer.rows)
-            emit(json_text.render({**content, "total": answer.total, "warnings": answer.warnings}))
+            emit(
+                json_text.render(
+                    {**content, "total": answer.total, "warnings": [warning.text for warning in answer.warnings]}
+                )
+            )
         case "csv":
             _write_csv(answer)
         case "markdown":

@@ -1,48 +1,46 @@
-"""`mcpobs report`, behind its options: opens the lake, runs the query, prints the answer.
+"""`mcpobs report`, behind its options: asks, prints the answer. Imports no typer (100 ms): the argv fast path calls it.
 
-Imports no typer (100 ms), for the fast door comes here directly. stdout gets the answer, stderr everything else.
+stdout gets the answer, stderr everything else.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 from mcpobs.cli.printing import (
-    DEFAULT_ROWS,
-    Format,
     check_limit,
     chosen_format,
     commit_first,
     emit,
     more,
+    paper,
+    remark,
     say,
-    warn_of_damage,
-    warn_of_times,
+    warn,
 )
 from mcpobs.cli.progress import progress
 from mcpobs.errors import EXIT_OK, UsageError
-from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.output.answer import rows_shown, written
-from mcpobs.queries import catalog
-from mcpobs.queries.header import Query
-from mcpobs.queries.plan import Plan
-from mcpobs.queries.run import on_sound_files, plan_of
-from mcpobs.reports import filters, window
-from mcpobs.reports.ask import ALL, Found, ask, ask_activity, ask_all, ask_overview, ask_p95
+from mcpobs.output.formats import DEFAULT_ROWS, Format
+from mcpobs.reports.answer import Answer
+from mcpobs.reports.ask import ask
 from mcpobs.reports.filters import Filters
-from mcpobs.reports.window import Window
+from mcpobs.reports.request import OVERVIEW, Request
 from mcpobs.settings import lake_folder
 
-RECORD = "record calls with `mcpobs instrument -- <server command>`"
+STDOUT = "-"
+_P95, _ALL = "p95", "all"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
     """The options of `mcpobs report`, named as they are on the command line.
 
-    `html` and `watch` are None where they are not given and empty where they are without a value.
+    `html` and `watch` are None if they are not given and empty if they have no value.
     """
 
     name: str | None = None
@@ -67,84 +65,52 @@ class ReportOptions:
 
 
 def run_report(options: ReportOptions, now: int | None = None) -> int:
-    """Runs a report and prints it; returns the exit code. `now` is the present in unix nanoseconds."""
+    """Asks a report and prints the answer; returns the exit code. `now` is the present in unix nanoseconds."""
     form = chosen_format(options.format, options.json, options.raw)
     check_limit(options.limit)
     _check_forms(options)
-    if options.html is not None and options.name is None and not options.p95:
-        options = replace(options, name=ALL)  # a page of five sentences would be none
+    request = request_of(options)
     if options.watch is not None:
         from mcpobs.cli.watch import watch
 
-        return watch(options)
+        return watch(options, request)
     now = time.time_ns() if now is None else now
-    found, warnings = look(options, now, empty=_tell_empty)
+    answer = answered(options, request, now)
     if options.html is not None:
-        from mcpobs.output.page.answer import write_page
-
-        write_page(found, wanted(options), options.limit, options.html, warnings, now)
+        _write_page(answer, options, now)
     else:
-        _print(found, form, options, warnings)
+        _print(answer, form, options)
     return EXIT_OK
 
 
-def look(
-    options: ReportOptions, now: int, empty: Callable[[Reading, Filters, Window], None] | None = None
-) -> tuple[Found, list[str]]:
-    """Opens the lake and asks; the answer, and warnings that were told. `empty` is called where there are no rows."""
-    query = _query(options)
-    if options.by is not None or options.reprice:
-        from mcpobs.reports.kinds import cost as costing
-
-        costing.check(query, options.by, options.reprice, options.name == ALL)
-    chosen = None
-    if not options.p95 or options.since is not None or options.until is not None:
-        chosen = window.given(options.since, options.until, now)
-    given = wanted(options)
-    since, until = _bounds(query, chosen, given)
-    rows = _most_rows(options)
+def answered(options: ReportOptions, request: Request, now: int) -> Answer:
+    """The answer to the request. Warnings, and why there is nothing, go to stderr first."""
     lake = lake_folder(options.lake)
-    with progress(wanted=options.watch is None) as telling:
+    with progress() as showing:
         commit_first(lake)
-        with open_reading(lake, since_unix_nano=since, until_unix_nano=until) as reading:
-            telling.follow(reading.connection)
-            found = on_sound_files(reading, lambda plan: _ask(plan, options, query, chosen, now, telling.step, rows))
-            telling.end()
-            warnings = warn_of_damage(reading, aloud=options.watch is None)
-            warnings += warn_of_times(reading, aloud=options.watch is None)
-            if not found.result.rows and empty is not None:
-                empty(reading, given, found.window)
-    return found, warnings
+        answer = ask(lake, request, now, progress=showing)
+    warn(answer.warnings)
+    if answer.empty is not None:
+        remark(answer.empty)
+    return answer
 
 
-def _ask(
-    plan: Plan,
-    options: ReportOptions,
-    query: Query | None,
-    chosen: Window | None,
-    now: int,
-    step: Callable[[str], None],
-    rows: int | None,
-) -> Found:
-    """The answer to what the options ask, of a long one the rows that can be shown. A live view shows calls over time
-    beside each."""
-    resolved = filters.resolve(plan, wanted(options))
-    ever = chosen or window.EVERYTHING
-    if options.reprice:
-        from mcpobs.reports.kinds import cost as costing
-
-        plan = costing.reprice(plan, say)
-    if query is not None:
-        found = ask(plan, query, resolved, ever, options.min_calls, rows, options.by, exact=options.exact)
-    elif options.name == ALL:
-        found = ask_all(plan, resolved, ever, now, options.min_calls, step, rows)
-    elif options.p95:
-        found = ask_p95(plan, resolved, chosen, now, options.min_calls, exact=options.exact)
-    else:
-        found = ask_overview(plan, resolved, ever, now, options.min_calls)
-    if options.watch is None or found.activity is not None:
-        return found
-    return replace(found, activity=ask_activity(plan, resolved, found.window))
+def request_of(options: ReportOptions) -> Request:
+    """The request that the options make. A page of five sentences would be empty, so a page is that of all reports."""
+    if options.p95 and options.name is not None:
+        raise UsageError(f"--p95 is a report of its own and does not go with {options.name!r}", "leave one of them out")
+    return Request(
+        report=_P95 if options.p95 else options.name or (OVERVIEW if options.html is None else _ALL),
+        since=options.since,
+        until=options.until,
+        filters=Filters(options.tool, options.session, options.server),
+        rows=_most_rows(options),
+        min_calls=options.min_calls,
+        by=options.by,
+        reprice=options.reprice,
+        exact=options.exact,
+        activity=options.watch is not None,
+    )
 
 
 def _most_rows(options: ReportOptions) -> int | None:
@@ -157,10 +123,6 @@ def _most_rows(options: ReportOptions) -> int | None:
     return None if whole else max(DEFAULT_ROWS, options.limit or 0)
 
 
-def wanted(options: ReportOptions) -> Filters:
-    return Filters(options.tool, options.session, options.server)
-
-
 def _check_forms(options: ReportOptions) -> None:
     """An answer has one form."""
     named = {"--html": options.html is not None, "--watch": options.watch is not None, "--json": options.json}
@@ -170,53 +132,32 @@ def _check_forms(options: ReportOptions) -> None:
         raise UsageError(f"{chosen[0]} and {chosen[1]} exclude each other", "leave one of them out")
 
 
-def _query(options: ReportOptions) -> Query | None:
-    if options.exact and not options.p95 and options.name != "latency":
-        raise UsageError(
-            "--exact is for percentiles: all else is exact", "mcpobs report latency --exact, or --p95 --exact"
-        )
-    if options.p95 and options.name is not None:
-        raise UsageError(f"--p95 is a report of its own and does not go with {options.name!r}", "leave one of them out")
-    if options.name is None or options.name == ALL:
-        return None
-    query = catalog.report(options.name)
-    if options.min_calls is not None and all(param.name != "min_calls" for param in query.params):
-        raise UsageError(f"the report {query.name} takes no --min-calls", "leave it out")
-    return query
+def _print(answer: Answer, form: Format, options: ReportOptions) -> None:
+    shown = rows_shown(answer, form, options.limit)
+    emit(written(answer, form, shown, paper=paper(bars=options.bars), raw=options.raw))
+    if answer.layout != "digest":  # each of its tables says itself how many rows it leaves out
+        total = answer.result.total
+        more(total - len(answer.result.rows[:shown]), total)
 
 
-def _bounds(query: Query | None, chosen: Window | None, wanted: Filters) -> tuple[int | None, int | None]:
-    """What the reader may leave out. The beginning of a session's id is looked up in the whole lake."""
-    if chosen is None or wanted.session is not None:
-        return None, None
-    whole = query is None or query.whole_history  # the overview holds reports of that kind
-    since = None if whole or chosen.since == 0 else chosen.since
-    if query is not None and query.takes("before") and chosen.before is not None:
-        since = chosen.before
-    return since, None if chosen.until == window.FOREVER else chosen.until
+def _write_page(answer: Answer, options: ReportOptions, now: int) -> None:
+    """Writes the page to the file; without a name to stdout, or if that is a terminal, to one named by the report."""
+    from mcpobs.output.page.answer import page
 
-
-def _print(found: Found, form: Format, options: ReportOptions, warnings: list[str]) -> None:
-    shown = rows_shown(found, form, options.limit)
-    emit(written(found, form, shown, warnings, bars=options.bars, raw=options.raw))
-    if found.report != ALL:  # each of its tables says itself how many rows it leaves out
-        total = found.result.total
-        more(total - len(found.result.rows[:shown]), total)
-
-
-def _tell_empty(reading: Reading, wanted: Filters, chosen: Window) -> None:
-    """Says why there is nothing: a name that the lake does not know, no calls in the window, or nothing of the kind."""
-    if wanted:
-        with open_reading(reading.lake) as whole:
-            on_sound_files(whole, lambda plan: filters.check_known(plan, wanted))
-    plan = plan_of(reading)
-    extent = ask(plan, catalog.load("extent"), filters.resolve(plan, wanted), chosen)
-    calls = extent.result.records()[0]["calls"]
-    if calls:
-        say(f"nothing of the kind among {calls:,} calls {chosen.when}")
+    text = page(answer, Filters(options.tool, options.session, options.server), options.limit, now)
+    if options.html == STDOUT or (not options.html and not sys.stdout.isatty()):
+        emit(text)
         return
-    narrowed = " for this filter" if wanted else ""
-    say(
-        f"no calls{narrowed} {chosen.when}",
-        f"look further back with --since, or {RECORD}" if chosen.since else RECORD,
-    )
+    path = Path(options.html or f"mcpobs-{answer.report}.html")
+    _write(path, text)
+    say(f"wrote {path} ({len(text.encode()) / 1000:,.0f} kB)")
+
+
+def _write(path: Path, text: str) -> None:
+    """A new file is the owner's only, as the lake is: names of sessions and tools are in it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --html FILE") from None

@@ -11,12 +11,6 @@ from mcpobs import __version__
 from mcpobs.cli.printing import commit_first, say
 from mcpobs.errors import EXIT_OK, LakeError, UsageError
 from mcpobs.lake.place import require_lake
-from mcpobs.queries import catalog
-from mcpobs.queries.plan import Plan
-from mcpobs.reports import window
-from mcpobs.reports.ask import Found, ask, ask_overview, ask_p95
-from mcpobs.reports.filters import Filters
-from mcpobs.reports.window import Window
 from mcpobs.serve import stdio
 from mcpobs.serve.pool import Pool
 from mcpobs.serve.protocol import Conversation
@@ -45,7 +39,7 @@ def run_serve(lake: str | None = None) -> int:
             finally:
                 lock.release()
 
-    pool = Pool(tools, Sources(folder, answered, prepare), wake, say)
+    pool = Pool(tools, Sources(folder, prepare), wake, say)
     server = {"name": "mcpobs", "title": "mcpobs", "version": __version__}
     conversation = Conversation([tool.shown() for tool in tools], server, INSTRUCTIONS)
     connection = stdio.Connection(conversation, pool, wake, reader, writer)
@@ -57,18 +51,6 @@ def run_serve(lake: str | None = None) -> int:
             # A thread is in the middle of the engine, where no interrupt reaches it, and Python would wait for it.
             os._exit(EXIT_OK)
     return EXIT_OK
-
-
-def answered(plan: Plan, name: str, wanted: Filters, chosen: Window, now: int, limit: int) -> Found:
-    """The report of a name, as the command line answers it; of a long one at most `limit` rows."""
-    newest = None if chosen == window.EVERYTHING else chosen
-    match name:
-        case "overview":
-            return ask_overview(plan, wanted, chosen, now, None)
-        case "p95":
-            return ask_p95(plan, wanted, newest, now, None)
-        case _:
-            return ask(plan, catalog.report(name), wanted, chosen, limit=limit)
 
 
 def _taken() -> tuple[int, int]:

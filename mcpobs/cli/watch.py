@@ -8,26 +8,28 @@ import time
 from dataclasses import dataclass
 
 from mcpobs.cli import screen
-from mcpobs.cli.printing import draws_blocks
-from mcpobs.cli.report import ReportOptions, look
+from mcpobs.cli.printing import commit_first, draws_blocks, paper
+from mcpobs.cli.report import ReportOptions
 from mcpobs.errors import EXIT_OK, McpobsError, UsageError
-from mcpobs.output.answer import over_time, rows_shown, written
+from mcpobs.output.answer import rows_shown, written
 from mcpobs.output.live import MARGIN, change, picture
+from mcpobs.output.sparks import over_time
 from mcpobs.output.text import printable
-from mcpobs.output.units import moment
-from mcpobs.reports.ask import ALL, Found
+from mcpobs.reports.answer import Answer
+from mcpobs.reports.ask import ask
+from mcpobs.reports.request import Request
+from mcpobs.reports.wording import moment
+from mcpobs.settings import lake_folder
 
 DEFAULT_S = 2.0
 LEAST_S, MOST_S = 0.1, 86_400.0
-
-_SPARKS = 48
 
 
 @dataclass(slots=True)
 class _Shown:
     """What the screen shows, and what it showed before that."""
 
-    found: Found
+    answer: Answer
     body: list[str]
     before: list[str] | None
     calls: tuple[int, int]
@@ -37,19 +39,19 @@ class _Shown:
     trouble: str = ""
 
 
-def watch(options: ReportOptions) -> int:
-    """Shows the report until `q` or Ctrl-C. Raises UsageError where it cannot, before the screen is touched."""
+def watch(options: ReportOptions, request: Request) -> int:
+    """Shows the report until `q` or Ctrl-C. Raises UsageError if it cannot, before the screen is touched."""
     seconds = _seconds(options.watch or "")
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         raise UsageError("--watch needs a terminal", "leave --watch out where the answer goes to a file or a program")
-    shown = _first(options)
+    shown = _first(options, request)
     with screen.screen():
         while True:
             _draw(shown, options, seconds)
             # At most half of the time goes into reading, however large the lake is.
             if "q" in screen.wait(max(seconds, shown.took_s), lambda: _redraw(shown, options, seconds)):
                 return EXIT_OK
-            _next(shown, options)
+            _next(shown, options, request)
     return EXIT_OK
 
 
@@ -65,29 +67,35 @@ def _seconds(given: str) -> float:
     return seconds
 
 
-def _first(options: ReportOptions) -> _Shown:
+def _ask(options: ReportOptions, request: Request, now: int) -> Answer:
+    lake = lake_folder(options.lake)
+    commit_first(lake)
+    return ask(lake, request, now, explain=False)
+
+
+def _first(options: ReportOptions, request: Request) -> _Shown:
     asked, started = time.time_ns(), time.monotonic()
-    found, _ = look(options, asked)
-    return _Shown(found, _body(found, options), None, _calls(found), None, asked, time.monotonic() - started)
+    answer = _ask(options, request, asked)
+    return _Shown(answer, _body(answer, options), None, _calls(answer), None, asked, time.monotonic() - started)
 
 
-def _next(shown: _Shown, options: ReportOptions) -> None:
-    """Asks again. What goes wrong is told on the screen, where the last answer stays."""
+def _next(shown: _Shown, options: ReportOptions, request: Request) -> None:
+    """Asks again. An error is shown on the screen, where the last answer stays."""
     asked, started = time.time_ns(), time.monotonic()
     try:
-        found, _ = look(options, asked)
+        answer = _ask(options, request, asked)
     except McpobsError as error:
         shown.trouble = error.message
         return
-    shown.before, shown.body = shown.body, _body(found, options)
-    shown.calls_before, shown.calls = shown.calls, _calls(found)
-    shown.found, shown.asked_unix_nano, shown.took_s = found, asked, time.monotonic() - started
+    shown.before, shown.body = shown.body, _body(answer, options)
+    shown.calls_before, shown.calls = shown.calls, _calls(answer)
+    shown.answer, shown.asked_unix_nano, shown.took_s = answer, asked, time.monotonic() - started
     shown.trouble = ""
 
 
 def _redraw(shown: _Shown, options: ReportOptions, seconds: float) -> None:
-    """For a terminal of another size."""
-    shown.body = _body(shown.found, options)
+    """Draws the answer anew, for a terminal of another size."""
+    shown.body = _body(shown.answer, options)
     _draw(shown, options, seconds)
 
 
@@ -96,29 +104,29 @@ def _draw(shown: _Shown, options: ReportOptions, seconds: float) -> None:
 
 
 def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
-    found = shown.found
-    name = "--p95" if found.report == "p95" else found.report if options.name else ""
+    answer = shown.answer
     every = f"every {seconds:g} s"
     if shown.took_s > seconds:
         every = f"as often as it can be read ({shown.took_s:.1f} s)"
     calls, failed = shown.calls
     calls_before, failed_before = shown.calls_before or (None, None)
-    told = f"{change(calls, calls_before, 'calls')}, {change(failed, failed_before, 'failed')} {found.window.when}"
+    counted = f"{change(calls, calls_before, 'calls')}, {change(failed, failed_before, 'failed')} {answer.window.when}"
     head = [
-        f"mcpobs report {name}".rstrip() + f"   {moment(shown.asked_unix_nano)} UTC   {every}   q ends",
-        f"{told}   • marks what is new" if shown.before is not None else told,
+        f"{answer.command}   {moment(shown.asked_unix_nano)} UTC   {every}   q ends",
+        f"{counted}   • marks what is new" if shown.before is not None else counted,
     ]
-    if found.activity is not None and found.report != ALL and draws_blocks():
-        head.append(over_time(found.activity, _SPARKS).rstrip("\n"))
+    if answer.activity is not None and answer.layout != "digest" and draws_blocks():
+        head.append(over_time(answer.activity).rstrip("\n"))
     if shown.trouble:
         head.append(printable(f"the last look failed: {shown.trouble}"))
     return [*head, ""]
 
 
-def _body(found: Found, options: ReportOptions) -> list[str]:
-    text = written(found, "table", rows_shown(found, "table", options.limit), [], bars=options.bars, margin=MARGIN)
-    return text.splitlines() or ["nothing of the kind" if found.activity is not None else "no calls yet"]
+def _body(answer: Answer, options: ReportOptions) -> list[str]:
+    shown = rows_shown(answer, "table", options.limit)
+    text = written(answer, "table", shown, paper=paper(bars=options.bars, margin=MARGIN))
+    return text.splitlines() or ["nothing of the kind" if answer.activity is not None else "no calls yet"]
 
 
-def _calls(found: Found) -> tuple[int, int]:
-    return (0, 0) if found.activity is None else (sum(found.activity.calls), sum(found.activity.failed))
+def _calls(answer: Answer) -> tuple[int, int]:
+    return (0, 0) if answer.activity is None else (sum(answer.activity.calls), sum(answer.activity.failed))

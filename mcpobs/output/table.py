@@ -9,9 +9,10 @@ from itertools import zip_longest
 
 from mcpobs.output import bars, units
 from mcpobs.output.fit import PROSE_CELLS, Kind, fit, lines_of
+from mcpobs.output.marks import shares
 from mcpobs.output.text import shortened, width
 from mcpobs.queries.header import Column
-from mcpobs.reports.chart import Chart, shares
+from mcpobs.reports.chart import Chart
 
 GAP = "  "
 CUT = "…"

@@ -1,11 +1,15 @@
-"""Calls over time, in steps of equal length. Pure; the numbers come from queries/activity.sql."""
+"""Calls over time, in steps of equal length. The numbers come from queries/activity.sql."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcpobs.queries.run import Result
+from mcpobs.queries import catalog
+from mcpobs.queries.header import Value
+from mcpobs.queries.plan import Plan
+from mcpobs.queries.run import Result, run
+from mcpobs.reports.request import Asked
+from mcpobs.reports.wording import Record
 
 _SECOND = 1_000_000_000
 _STEPS_S = (
@@ -15,11 +19,9 @@ _STEPS_S = (
 MOST = 60
 """Steps at most: a column of each can still be seen on a phone."""
 
-_LEVELS = "▁▂▃▄▅▆▇█"
-
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class Activity:
     """Calls, and failed calls among them, in each step from `start_unix_nano` on."""
 
     start_unix_nano: int
@@ -32,6 +34,16 @@ class Series:
         return self.start_unix_nano + self.step_ns * len(self.calls)
 
 
+def activity(plan: Plan, asked: Asked, extent: Record) -> Activity | None:
+    """The calls of the window from the first to the last, which `extent` has; None if there are none."""
+    if not extent["calls"]:
+        return None
+    first, last = extent["first_unix_nano"], extent["last_unix_nano"]
+    step = bucket_ns(first, last)
+    given: dict[str, Value] = {"since": asked.window.since, "until": asked.window.until, **asked.filters.params()}
+    return steps(run(plan, catalog.load("activity"), {**given, "step": step}), first, last, step)
+
+
 def bucket_ns(first: int, last: int) -> int:
     """The shortest usual step of which at most MOST reach from the first to the last call."""
     for step in _STEPS_S:
@@ -42,7 +54,7 @@ def bucket_ns(first: int, last: int) -> int:
     return longest * ((last // longest - first // longest) // MOST + 1)
 
 
-def series(found: Result, first: int, last: int, width: int) -> Series:
+def steps(found: Result, first: int, last: int, width: int) -> Activity:
     """The rows of queries/activity.sql with the steps in between that have none."""
     start = first - first % width
     calls = [0] * ((last - start) // width + 1)
@@ -52,25 +64,4 @@ def series(found: Result, first: int, last: int, width: int) -> Series:
         if 0 <= place < len(calls):  # a call that was recorded between the two queries
             calls[place] += record["calls"]
             failed[place] += record["failed"]
-    return Series(start, width, tuple(calls), tuple(failed))
-
-
-def sparkline(values: Sequence[int], cells: int) -> str:
-    """The values as blocks of eight heights, in at most so many cells. A step without calls is blank; one with any
-    never is."""
-    each = -(-len(values) // max(1, cells))
-    sums = [sum(values[at : at + each]) for at in range(0, len(values), each)] if values else []
-    largest = max(sums, default=0)
-    return "".join(" " if not value else _LEVELS[(value * len(_LEVELS) - 1) // largest] for value in sums)
-
-
-def step_words(width: int) -> str:
-    """The length of a step: `5 minutes`."""
-    seconds = width // _SECOND
-    for length, word in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds % length == 0:
-            seconds, unit = seconds // length, word
-            break
-    else:
-        unit = "second"
-    return f"1 {unit}" if seconds == 1 else f"{seconds:,} {unit}s"
+    return Activity(start, width, tuple(calls), tuple(failed))

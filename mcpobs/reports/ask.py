@@ -1,180 +1,85 @@
-"""Asks an open lake what a report wants to know. Writes nothing and opens nothing."""
+"""Asks a report about a lake: opens it, answers, and says what the answer lacks. Every door asks here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
 
-from mcpobs.queries import catalog
-from mcpobs.queries.header import Column, Query, Value
+from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries.plan import Plan
-from mcpobs.queries.run import Result, run
-from mcpobs.reports import ranking, window
-from mcpobs.reports import wording as answers
-from mcpobs.reports.chart import Chart, read_chart
-from mcpobs.reports.filters import Filters
-from mcpobs.reports.latencies import latencies
+from mcpobs.queries.run import on_sound_files, plan_of
+from mcpobs.reports import filters, registry, window
+from mcpobs.reports.activity import activity
+from mcpobs.reports.answer import Answer
+from mcpobs.reports.digest import extent
+from mcpobs.reports.report import Report
+from mcpobs.reports.request import Asked, Progress, Request, Unheard
+from mcpobs.reports.warnings import Remark, warnings_of
 from mcpobs.reports.window import Window
+from mcpobs.reports.wording import NOTHING
 
-if TYPE_CHECKING:
-    from mcpobs.reports.activity import Series
+RECORD = "record calls with `mcpobs instrument -- <server command>`"
 
-OVERVIEW = (
-    Column("question", "varchar", "what an operator wants to know"),
-    Column("answer", "varchar", "the answer in a sentence"),
-    Column("more", "varchar", "the command that tells more"),
-)
-ALL = "all"
+Open = Callable[[Path, int | None, int | None], AbstractContextManager[Reading]]
+"""Opens a lake to read the operations that began in [since, until), in unix nanoseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A report's answer before it is written down. `answer` is its sentence, where it has one.
-
-    That of `all` has its reports as `parts`, and the calls over time.
-    """
-
-    report: str
-    question: str
-    answer: str | None
-    window: Window
-    result: Result
-    min_calls: int | None = None
-    chart: Chart | None = None
-    parts: tuple[Found, ...] = ()
-    activity: Series | None = None
+def open_between(lake: Path, since: int | None, until: int | None) -> Reading:
+    return open_reading(lake, since_unix_nano=since, until_unix_nano=until)
 
 
 def ask(
-    plan: Plan,
-    query: Query,
-    wanted: Filters,
-    chosen: Window,
-    min_calls: int | None = None,
-    limit: int | None = None,
-    by: str | None = None,
-    *,
-    exact: bool = False,
-) -> Found:
-    """One report; at most `limit` rows of one that may be long, and `exact` where roll-ups would be rounded."""
-    given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
-    if min_calls is not None:
-        given["min_calls"] = min_calls
-    if query.takes("before"):
-        given["before"] = chosen.before
-    if query.name == "cost":
-        from mcpobs.reports.kinds.cost import ask_cost  # a cold report of another kind does without
-
-        return ask_cost(plan, query, given, chosen, by or "tool", limit)
-    if query.name == "latency":
-        told = latencies(plan, given, exact=exact)
-        return Found(
-            query.name,
-            query.question,
-            answers.ROUNDED if told.rounded else None,
-            chosen,
-            told.result,
-            chart=read_chart(query),
-        )
-    result = run(plan, query, given, limit)
-    answer = None
-    if query.name == "sessions" and result.rows:
-        answer = answers.session_rules(result.tally, result.total)
-    return Found(query.name, query.question, answer, chosen, result, chart=read_chart(query))
-
-
-def ask_p95(
-    plan: Plan,
-    wanted: Filters,
-    chosen: Window | None,
+    lake: Path,
+    request: Request,
     now: int,
-    min_calls: int | None,
     *,
-    exact: bool = False,
-) -> Found:
-    """Which tool is the slowest; in the newest window that has enough, where none is chosen."""
-    least = ranking.MIN_CALLS if min_calls is None else min_calls
-    found = ranking.rank(plan, wanted, chosen, now, least, exact=exact)
-    question = "Which tool has the highest p95 right now?"
-    chart = read_chart(catalog.load("latency"))
-    return Found("p95", question, answers.highest_p95(found), found.window, found.result, least, chart)
+    progress: Progress | None = None,
+    explain: bool = True,
+    opening: Open = open_between,
+) -> Answer:
+    """The answer to a request. `now` is the present in unix nanoseconds.
+
+    An empty answer is explained if `explain`, with the calls of the window counted; a tool or server that the lake has
+    never seen is then a UsageError.
+    """
+    report = registry.find(request.report)
+    report.check(request)
+    chosen = window.given(request.since, request.until, now)
+    heard = progress or Unheard()
+    with opening(lake, *report.bounds(chosen, request.filters)) as reading:
+        heard.follow(reading.connection)
+        answer = on_sound_files(reading, lambda plan: _answer(plan, report, request, chosen, now, heard))
+        warnings = warnings_of(reading)
+        empty = _explained(reading, answer, request, now) if explain and not answer.result.rows else None
+    if empty is not None and request.filters:
+        with opening(lake, None, None) as whole:
+            on_sound_files(whole, lambda plan: filters.check_known(plan, request.filters))
+    return replace(answer, warnings=(*answer.warnings, *warnings), empty=empty)
 
 
-def ask_overview(plan: Plan, wanted: Filters, chosen: Window, now: int, min_calls: int | None) -> Found:
-    """The operator's five questions, a sentence each."""
+def _answer(plan: Plan, report: Report, request: Request, chosen: Window, now: int, heard: Progress) -> Answer:
+    lacking: tuple[Remark, ...] = ()
+    if request.reprice:
+        from mcpobs.reports.repricing import repriced  # few reports price calls anew
 
-    def answered(name: str) -> Result:
-        return ask(plan, catalog.load(name), wanted, chosen, limit=1).result
-
-    extent = answered("extent").records()[0]
-    rows: list[tuple[object, ...]] = []
-    if extent["calls"]:
-        slow = ask_p95(plan, wanted, _newest(chosen), now, min_calls)
-        rows = [
-            ("Which tool is slow?", slow.answer, "mcpobs report --p95"),
-            ("Is an agent in a loop?", answers.loops(answered("loops")), "mcpobs report loops"),
-            ("Which sessions call too much?", answers.sessions(answered("sessions")), "mcpobs report sessions"),
-            (
-                "What fails, after what?",
-                answers.failures(answered("failures"), extent["calls"]),
-                "mcpobs report failures",
-            ),
-            ("Is any input unusual?", answers.shapes(answered("shapes")), "mcpobs report shapes"),
-        ]
-    result = Result(OVERVIEW, rows, len(rows))
-    return Found("overview", "What is going on?", answers.extent(extent) if rows else None, chosen, result)
+        plan, lacking = repriced(plan)
+    asked = Asked(request, chosen, filters.resolve(plan, request.filters), now, heard.step)
+    answer = replace(report.answer(plan, asked), warnings=lacking)
+    if not request.activity or answer.activity is not None:
+        return answer
+    shown = replace(asked, window=answer.window)
+    return replace(answer, activity=activity(plan, shown, extent(plan, shown)))
 
 
-def ask_all(
-    plan: Plan,
-    wanted: Filters,
-    chosen: Window,
-    now: int,
-    min_calls: int | None,
-    step: Callable[[str], None] = lambda doing: None,
-    limit: int | None = None,
-) -> Found:
-    """Every report, each with its sentence first: the page for the morning. `step` hears what is asked next; of a
-    report that may be long there are at most `limit` rows."""
-    from mcpobs.reports import digest as morning  # a cold report of another kind does without
-
-    extent = ask(plan, catalog.load("extent"), wanted, chosen).result.records()[0]
-    rows: list[tuple[object, ...]] = []
-    parts: list[Found] = []
-    if extent["calls"]:
-        slow = ask_p95(plan, wanted, _newest(chosen), now, min_calls)
-        asked = morning.topics(catalog.reports())
-        for number, topic in enumerate(asked, start=1):
-            step(f"reading: {topic.query.name} ({number} of {len(asked)})")
-            part = ask(plan, topic.query, wanted, chosen, limit=limit)
-            told = slow.answer if part.report == "latency" else topic.sentence(part.result, extent["calls"])
-            rows.append((topic.question, told, topic.more))
-            parts.append(part)
-    return Found(
-        ALL,
-        "What is going on?",
-        answers.extent(extent) if rows else None,
-        chosen,
-        Result(OVERVIEW, rows, len(rows)),
-        parts=tuple(parts),
-        activity=ask_activity(plan, wanted, chosen),
-    )
-
-
-def ask_activity(plan: Plan, wanted: Filters, chosen: Window) -> Series | None:
-    """Calls over time, from the first to the last of the window; None where there are none."""
-    from mcpobs.reports.activity import bucket_ns, series
-
-    extent = ask(plan, catalog.load("extent"), wanted, chosen).result.records()[0]
-    if not extent["calls"]:
-        return None
-    first, last = extent["first_unix_nano"], extent["last_unix_nano"]
-    given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **wanted.params()}
-    given["step"] = bucket_ns(first, last)
-    found = run(plan, catalog.load("activity"), given)
-    return series(found, first, last, bucket_ns(first, last))
-
-
-def _newest(chosen: Window) -> Window | None:
-    return None if chosen == window.EVERYTHING else chosen
+def _explained(reading: Reading, answer: Answer, request: Request, now: int) -> Remark:
+    """Why there are no rows: no calls in the window, or none of the kind."""
+    plan = plan_of(reading)
+    asked = Asked(request, answer.window, filters.resolve(plan, request.filters), now)
+    calls = extent(plan, asked)["calls"]
+    if calls:
+        return Remark(f"{NOTHING} among {calls:,} calls {answer.window.when}")
+    narrowed = " for this filter" if request.filters else ""
+    further = f"look further back with --since, or {RECORD}" if answer.window.since else RECORD
+    return Remark(f"no calls{narrowed} {answer.window.when}", further)

@@ -1,20 +1,13 @@
-"""Which picture suits an answer: what a query's header says about it, and the labels and numbers of its rows. Draws
-nothing."""
+"""The chart that suits an answer, as the header of its query names it. Draws nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from mcpobs.output import units
-from mcpobs.queries.header import Column, Query
+from mcpobs.queries.header import Query
 
 Kind = Literal["bar", "range"]
-Rows = Sequence[Sequence[object]]
-
-_MOST_LABELS = 2
-_JOINT = " · "
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,71 +20,15 @@ class Chart:
 
     @property
     def value(self) -> str:
-        """The column whose size is drawn where there is room for one only."""
+        """The column whose size is drawn if there is room for one only."""
         return self.values[len(self.values) // 2]
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """One row of a chart."""
-
-    label: str
-    values: tuple[float, ...]
-
-
 def read_chart(query: Query) -> Chart | None:
-    """The chart of a query's header: `bar tool calls`, `range tool p50_ms p95_ms p99_ms`; None where it names no
-    picture that we draw, or a column that is not there."""
+    """The chart of a query's header: `bar tool calls`, `range tool p50_ms p95_ms p99_ms`; None if it names no
+    picture that we draw, or an unknown column."""
     kind, *names = (query.chart or "none").split()
     known = {column.name for column in query.columns}
     if (kind, len(names)) not in (("bar", 2), ("range", 4)) or not set(names) <= known:
         return None
     return Chart(cast(Kind, kind), names[0], tuple(names[1:]))
-
-
-def marks(chart: Chart, columns: Sequence[Column], rows: Rows, most: int) -> list[Mark]:
-    """What is drawn of the first rows; those without a number are left out."""
-    names = [column.name for column in columns]
-    places = [names.index(name) for name in chart.values]
-    found = [(row, [row[place] for place in places]) for row in rows]
-    kept = [(row, _numbers(values)) for row, values in found]
-    drawn = [(row, values) for row, values in kept if values is not None][:most]
-    labels = labelled(chart, columns, [row for row, _ in drawn])
-    return [Mark(label, values) for label, (_, values) in zip(labels, drawn, strict=True)]
-
-
-def labelled(chart: Chart, columns: Sequence[Column], rows: Rows) -> list[str]:
-    """A label for each row: the chart's own column, and of further columns as many as it takes to tell rows apart."""
-    names = [column.name for column in columns]
-    texts = [index for index, column in enumerate(columns) if column.type == "varchar" and column.name != chart.label]
-    labels = [units.shown(chart.label, row[names.index(chart.label)]) for row in rows]
-    added = 0
-    for index in texts:
-        if len(set(labels)) == len(labels) or added == _MOST_LABELS:
-            break
-        parts = [units.shown(names[index], row[index]) for row in rows]
-        joined = [
-            label if part == units.NOTHING else label + _JOINT + part for label, part in zip(labels, parts, strict=True)
-        ]
-        if len(set(joined)) > len(set(labels)):
-            labels, added = joined, added + 1
-    return labels
-
-
-def shares(values: Sequence[object]) -> list[float | None]:
-    """Each number as a share of the largest; None for what is no number."""
-    numbers = [_number(value) for value in values]
-    largest = max((number for number in numbers if number is not None), default=0.0)
-    return [None if number is None else number / largest if largest > 0 else 0.0 for number in numbers]
-
-
-def _numbers(values: Sequence[object]) -> tuple[float, ...] | None:
-    found = tuple(number for value in values if (number := _number(value)) is not None)
-    return found if len(found) == len(values) else None
-
-
-def _number(value: object) -> float | None:
-    """A number that can be drawn: not negative, and finite."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < 1e300 else None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from mcpobs.errors import UsageError
-from mcpobs.lake.reader import Reading
 from mcpobs.queries import catalog
 from mcpobs.queries.fence import RELATIONS
 from mcpobs.queries.header import Column, Value
@@ -18,9 +17,12 @@ from mcpobs.queries.limits import Limits
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.process import Began, Done, Opened, Process, Question, Row, Rows
 from mcpobs.queries.run import Result, on_sound_files, run
-from mcpobs.reports import filters, window
+from mcpobs.reports import filters
+from mcpobs.reports.answer import Answer
+from mcpobs.reports.ask import ask
 from mcpobs.reports.filters import Filters
-from mcpobs.reports.window import Window
+from mcpobs.reports.request import Request
+from mcpobs.reports.warnings import Remark, warnings_of
 from mcpobs.semconv import COLUMNS
 from mcpobs.serve import bounded
 from mcpobs.serve.bounded import MAX_ROWS, NOTE, safe
@@ -42,6 +44,7 @@ SQL_COLUMNS: Final = 1_000
 SQL_ANSWER_BYTES: Final = 1 << 20
 """Of an answer as it comes from its process; what is shown of it is less."""
 SQL_NICE: Final = 10  # reports go first
+MAX_WARNINGS: Final = 20
 
 INSTRUCTIONS: Final = (
     "Answers questions about recorded MCP tool calls: which tools are slow or fail, which sessions loop or call too "
@@ -52,32 +55,11 @@ INSTRUCTIONS: Final = (
 )
 
 
-class Answer(Protocol):
-    """What a question is answered with, before it is written down."""
-
-    @property
-    def report(self) -> str: ...
-    @property
-    def question(self) -> str: ...
-    @property
-    def answer(self) -> str | None: ...
-    @property
-    def window(self) -> Window: ...
-    @property
-    def result(self) -> Result: ...
-
-
-Ask = Callable[[Plan, str, Filters, Window, int, int], Answer]
-"""Answers the report of a name on an open connection, at a time, with at most so many rows: how the command line
-answers it too."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What tools read."""
 
     lake: Path
-    ask: Ask
     prepare: Callable[[Path], None]
     """Called before the lake is opened; may move a large spool to Parquet."""
     spare: Spare = field(default_factory=Spare)
@@ -267,46 +249,30 @@ def _report(sources: Sources, running: Running, arguments: Arguments) -> Object:
 
 
 def _answered(sources: Sources, running: Running, arguments: Arguments, name: str, limit: int) -> Object:
-    now = time.time_ns()
-    wanted = Filters(_text(arguments, "tool"), _text(arguments, "session"), _text(arguments, "server"))
-    chosen = window.given(_text(arguments, "since"), _text(arguments, "until"), now)
-    since, until = _bounds(name, chosen, wanted)
+    request = Request(
+        report=name,
+        since=_text(arguments, "since"),
+        until=_text(arguments, "until"),
+        filters=Filters(_text(arguments, "tool"), _text(arguments, "session"), _text(arguments, "server")),
+        rows=limit,
+    )
     sources.prepare(sources.lake)
-    with running.reading(sources.lake, since, until) as reading:
-
-        def work(plan: Plan) -> Answer:
-            return sources.ask(plan, name, filters.resolve(plan, wanted), chosen, now, limit)
-
-        found = on_sound_files(reading, work)
-        warnings = _warnings(reading)
-    if wanted and not found.result.rows:
-        with running.reading(sources.lake) as whole:
-            on_sound_files(whole, lambda plan: filters.check_known(plan, wanted))
-    rows = found.result.rows[:limit]
+    answer = ask(sources.lake, request, time.time_ns(), opening=running.reading)
     more = f"raise limit (at most {MAX_ROWS:,}), or narrow with since, until, tool, session or server"
     return {
-        "report": found.report,
-        "question": found.question,
-        "answer": _sentence(found),
-        "window": found.window.words,
-        **bounded.table(found.result.columns, rows, found.result.total, more),
-        "warnings": warnings,
+        "report": answer.report,
+        "question": answer.question,
+        "answer": _sentence(answer),
+        "window": answer.window.words,
+        **bounded.table(answer.result.columns, answer.result.rows[:limit], answer.result.total, more),
+        "warnings": _warnings(answer.warnings),
     }
 
 
-def _bounds(name: str, chosen: Window, wanted: Filters) -> tuple[int | None, int | None]:
-    """What the reader may leave out. The beginning of a session's id is looked up in the whole lake."""
-    whole = name in ("overview", "p95") or catalog.report(name).whole_history
-    if wanted.session is not None:
-        return None, None
-    since = None if whole or chosen.since == 0 else chosen.since
-    return since, None if chosen.until == window.FOREVER else chosen.until
-
-
-def _sentence(found: Answer) -> str | None:
-    if found.answer is not None:
-        return safe(found.answer)
-    return None if found.result.rows else f"nothing of the kind {found.window.when}"
+def _sentence(answer: Answer) -> str | None:
+    if answer.sentence is not None:
+        return safe(answer.sentence)
+    return None if answer.empty is None else safe(answer.empty.text)
 
 
 def _timeline(sources: Sources, running: Running, arguments: Arguments) -> Object:
@@ -320,7 +286,7 @@ def _timeline(sources: Sources, running: Running, arguments: Arguments) -> Objec
             return session, run(plan, catalog.load("timeline"), given)
 
         session, result = on_sound_files(reading, work)
-        warnings = _warnings(reading)
+        warnings = _warnings(warnings_of(reading))
     records = result.records()
     if not records and first > 1:
         raise UsageError(f"the session {safe(session)} has no call {first:,}", "begin with from_call 1")
@@ -362,7 +328,7 @@ def _sql(sources: Sources, running: Running, arguments: Arguments) -> Object:
     partly = result.total > len(result.rows)
     return {
         **bounded.table(result.columns, result.rows, result.total, more, at_least=partly),
-        "warnings": _warnings(opened),
+        "warnings": _warnings(warnings_of(opened)),
     }
 
 
@@ -410,17 +376,8 @@ def _described(name: str, told: dict[str, list[Column]]) -> Object:
     return {"name": name, "about": about, "columns": shown}
 
 
-def _warnings(reading: Reading | Opened) -> list[str]:
-    told = [
-        f"{safe(str(path))} cannot be read and is left out: {safe(why)}" for path, why in reading.damaged_files[:20]
-    ]
-    if reading.damaged_lines:
-        told.append(f"{reading.damaged_lines:,} damaged lines of the spool are left out")
-    if reading.implausible_times:
-        told.append(
-            f"{reading.implausible_times:,} received spans have an implausible time, as the columns sent_* hold it"
-        )
-    return told
+def _warnings(warnings: Sequence[Remark]) -> list[str]:
+    return [safe(warning.text) for warning in warnings[:MAX_WARNINGS]]
 
 
 def _records(told: object) -> list[Object]:

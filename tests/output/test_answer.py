@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from mcpobs.cli.printing import Format
 from mcpobs.output.answer import rows_shown, written
+from mcpobs.output.formats import Format, Paper
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
-from mcpobs.reports.activity import Series
-from mcpobs.reports.ask import ALL, OVERVIEW, Found
+from mcpobs.reports.activity import Activity
+from mcpobs.reports.answer import SENTENCES, Answer
 from mcpobs.reports.chart import Chart
+from mcpobs.reports.warnings import Remark
 from mcpobs.reports.window import EVERYTHING
 from tests.golden import check
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden_answer"
 LATENCY = (
     Column("tool", "varchar", "the tool"),
     Column("calls", "bigint", "calls"),
@@ -30,39 +31,48 @@ SLOW: list[tuple[object, ...]] = [("fetch|x", 12, 812.3), ("search", 1204, 80.5)
 FORMS: list[Format] = ["table", "json", "csv", "markdown"]
 
 
-def _page() -> Found:
-    latency = Found(
-        "latency", "How long?", None, EVERYTHING, Result(LATENCY, SLOW, 3), None, Chart("bar", "tool", ("p95_ms",))
+def _page() -> Answer:
+    latency = Answer(
+        "latency",
+        "How long?",
+        None,
+        EVERYTHING,
+        Result(LATENCY, SLOW, 3),
+        "mcpobs report latency",
+        chart=Chart("bar", "tool", ("p95_ms",)),
     )
-    loops = Found("loops", "Is an agent going round?", None, EVERYTHING, Result(LOOPS, [], 0))
+    loops = Answer("loops", "Is an agent going round?", None, EVERYTHING, Result(LOOPS, [], 0), "mcpobs report loops")
     told: list[tuple[object, ...]] = [
         ("Which tool is slow?", "fetch|x: p95 812 ms", "mcpobs report latency"),
         ("Is an agent in a loop?", "no loops", "mcpobs report loops"),
     ]
-    activity = Series(1_790_000_000_000_000_000, 60_000_000_000, (4, 0, 12, 8), (0, 0, 3, 0))
-    return Found(
-        ALL,
+    activity = Activity(1_790_000_000_000_000_000, 60_000_000_000, (4, 0, 12, 8), (0, 0, 3, 0))
+    return Answer(
+        "all",
         "What is going on?",
         "1,219 tool calls in 3 sessions",
         EVERYTHING,
-        Result(OVERVIEW, told, 2),
+        Result(SENTENCES, told, 2),
+        "mcpobs report all",
+        layout="digest",
         parts=(latency, loops),
         activity=activity,
+        warnings=(Remark("a file is damaged"),),
     )
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_the_morning_page_in_every_format(form: Format) -> None:
-    check(GOLDEN / f"all.{form}", written(_page(), form, 2, ["a file is damaged"]))
+    check(GOLDEN / f"all.{form}", written(_page(), form, 2))
 
 
 def test_the_morning_page_with_bars_has_the_calls_over_time() -> None:
-    check(GOLDEN / "all-bars.table", written(_page(), "table", 2, [], bars=True))
+    check(GOLDEN / "all-bars.table", written(_page(), "table", 2, paper=Paper(blocks=True)))
 
 
 def test_the_morning_page_as_csv_and_json_says_the_same() -> None:
-    lines = list(csv.DictReader(io.StringIO(written(_page(), "csv", None, [], raw=True), newline="")))
-    page = json.loads(written(_page(), "json", None, []))
+    lines = list(csv.DictReader(io.StringIO(written(_page(), "csv", None, raw=True), newline="")))
+    page = json.loads(written(_page(), "json", None))
     told = {(line["report"], int(line["row"]), line["column"]): line["value"] for line in lines}
     expected = {(part["report"], 0, "answer"): part["answer"] for part in page["reports"]}
     for part in page["reports"]:

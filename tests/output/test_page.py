@@ -16,7 +16,7 @@ from mcpobs.output.page.style import STYLE
 from mcpobs.output.text import printable
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
-from mcpobs.reports.activity import Series
+from mcpobs.reports.activity import Activity
 from mcpobs.reports.chart import Chart
 
 COLUMNS = (
@@ -86,7 +86,7 @@ def _page(texts: list[str], *, chart: Chart = BAR, sections: int = 2, numbers: t
     made = tuple(
         Section(f"r{n}", said, said, said, Result(COLUMNS, rows, len(rows) + 1), chart, said) for n in range(sections)
     )
-    return Page(said, said, (said,), made, said, Series(0, 10**9, (1, 0, 3), (1, 0, 0)), [said])
+    return Page(said, said, (said,), made, said, Activity(0, 10**9, (1, 0, 3), (1, 0, 0)), [said])
 
 
 HOSTILE = st.one_of(

@@ -10,7 +10,7 @@ from mcpobs.output.page.grid import grid
 from mcpobs.output.page.markup import element, opening, safe
 from mcpobs.output.page.style import STYLE
 from mcpobs.queries.run import Result
-from mcpobs.reports.activity import Series
+from mcpobs.reports.activity import Activity
 from mcpobs.reports.chart import Chart
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -38,7 +38,7 @@ class Page:
     facts: tuple[str, ...]
     sections: tuple[Section, ...]
     made: str
-    activity: Series | None = None
+    activity: Activity | None = None
     warnings: Sequence[str] = ()
 
 

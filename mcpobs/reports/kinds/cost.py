@@ -1,63 +1,85 @@
-"""`mcpobs report cost`: by what its rows are told, its sentence, and history priced by today's book. Prints nothing."""
+"""`mcpobs report cost`: what calls cost, and who spends it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from mcpobs.errors import UsageError, nearest
-from mcpobs.prices import models
-from mcpobs.queries.header import Query, Value
+from mcpobs.queries.header import Value
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
-from mcpobs.reports import wording as answers
-from mcpobs.reports.ask import Found
-from mcpobs.reports.chart import read_chart
-from mcpobs.reports.window import Window
-from mcpobs.settings import config_folder, load_config
+from mcpobs.reports.answer import Answer
+from mcpobs.reports.report import Report
+from mcpobs.reports.request import Asked
+from mcpobs.reports.wording import count, dollars, short
 
-NAMES: Final = {"tool": "tool", "session": "session_id", "tenant": "tenant"}
-"""What `--by` can be, and the name that the column `item` has then."""
+_COLUMNS: Final = {"tool": "tool", "session": "session_id", "tenant": "tenant"}
+"""The name that the column `item` has by --by."""
 
 _OF_TOOLS: Final = ("service_name", "model")
 
 
-def check(query: Query | None, by: str | None, reprice: bool, everything: bool) -> None:
-    """Raises UsageError where the options do not go with the report; `everything` is for the page of all reports."""
-    if by is not None and (query is None or query.name != "cost"):
-        raise UsageError("--by is for the report cost", "mcpobs report cost --by " + (by if by in NAMES else "session"))
-    if by is not None and by not in NAMES:
-        close = nearest(by, NAMES)
-        meant = f"did you mean {close}? " if close else ""
-        raise UsageError(f"--by {by!r} is nothing that costs are told by", f"{meant}it is one of {', '.join(NAMES)}")
-    told = query is not None and any(column.name == "cost_microusd" for column in query.columns)
-    if reprice and not told and not everything:
-        raise UsageError("--reprice is for a report that tells costs", "mcpobs report cost --reprice")
+class Cost(Report):
+    """The dearest comes first. Rows are of tools, of sessions or of tenants."""
+
+    groups = tuple(_COLUMNS)
+
+    def check_by(self, by: str) -> None:
+        if by not in self.groups:
+            close = nearest(by, self.groups)
+            meant = f"did you mean {close}? " if close else ""
+            listed = ", ".join(self.groups)
+            raise UsageError(f"--by {by!r} is nothing that costs are told by", f"{meant}it is one of {listed}")
+
+    def answer(self, plan: Plan, asked: Asked) -> Answer:
+        by = asked.request.by or "tool"
+        values: dict[str, Value] = {**self.values(asked), "by": by}
+        found = run(plan, self.query, values, asked.request.rows)
+        result = _named(found, by)
+        answer = self.answered(asked.window, result, _sentence(result, by) if result.rows else None)
+        return replace(answer, chart=answer.chart and replace(answer.chart, label=_COLUMNS[by]))
+
+    def finding(self, result: Result, calls: int) -> str:
+        return _sentence(result, "tool")
 
 
-def reprice(plan: Plan, warn: Callable[[str], None]) -> Plan:
-    """A plan in which calls cost what they would cost by the book that is in force now."""
-    folder = config_folder()
-    return plan.repriced(models.resolved(load_config(folder).prices, folder, warn))
-
-
-def ask_cost(plan: Plan, query: Query, given: dict[str, Value], chosen: Window, by: str, limit: int | None) -> Found:
-    """The report, at most `limit` rows of it, its column `item` named after what it is."""
-    result = run(plan, query, {**given, "by": by}, limit)
-    kept = [place for place, column in enumerate(result.columns) if by == "tool" or column.name not in _OF_TOOLS]
+def _named(found: Result, by: str) -> Result:
+    """The answer with its column `item` named after its contents."""
+    kept = [place for place, column in enumerate(found.columns) if by == "tool" or column.name not in _OF_TOOLS]
     columns = tuple(
-        replace(column, name=NAMES[by], meaning=f"the {by}") if column.name == "item" else column
-        for column in (result.columns[place] for place in kept)
+        replace(column, name=_COLUMNS[by], meaning=f"the {by}") if column.name == "item" else column
+        for column in (found.columns[place] for place in kept)
     )
-    rows = result.rows if by == "tool" else [tuple(row[place] for place in kept) for row in result.rows]
-    named = Result(columns, rows, result.total, result.summary)
-    chart = read_chart(query)
-    return Found(
-        query.name,
-        query.question,
-        answers.cost(named, by) if rows else None,
-        chosen,
-        named,
-        chart=chart and replace(chart, label=NAMES[by]),
+    rows = found.rows if by == "tool" else [tuple(row[place] for place in kept) for row in found.rows]
+    return Result(columns, rows, found.total, found.summary)
+
+
+def _sentence(result: Result, by: str) -> str:
+    """What the calls cost, who spends the most of it, and which costs are unknown."""
+    calls, priced, unpriced, incomplete, unrecorded = (
+        int(result.summary[name] or 0) for name in ("calls", "priced", "unpriced", "incomplete", "unrecorded")
     )
+    text = "no cost is known of any call: prices stand below [prices] in config.toml"
+    if priced:
+        total = dollars(int(result.summary["cost_microusd"]))
+        text = f"{total} for {priced:,} of {count(calls, 'call')}; the most: {_most(result.records()[0], by)}"
+    if unpriced and priced:
+        text += f"; {unpriced:,} without a known cost"
+    if incomplete:
+        text += f"; {incomplete:,} whose result did not tell what their price asks for"
+    if unrecorded:
+        text += f"; {unrecorded:,} cannot be priced anew, for what their price asks for was not recorded"
+    if models := result.summary["llm_calls"]:
+        known = result.summary["llm_microusd"]
+        spent = "no known price" if known is None else dollars(int(known))
+        text += f"; beside them {count(int(models), 'model call')}: {spent}"
+    return text
+
+
+def _most(first: Mapping[str, Any], by: str) -> str:
+    name = first[_COLUMNS[by]]
+    whose = f"{by} {short(name)}" if name is not None else f"(no {by})"
+    share = "" if first["share_ratio"] is None else f" ({first['share_ratio'] * 100:.0f} %)"
+    return f"{whose}, {dollars(first['cost_microusd'])}{share}"

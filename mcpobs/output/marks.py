@@ -1,0 +1,71 @@
+"""The labels and numbers of an answer's rows, as a chart shows them. Draws nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcpobs.output import units
+from mcpobs.queries.header import Column
+from mcpobs.reports.chart import Chart
+
+Rows = Sequence[Sequence[object]]
+
+_MOST_LABELS = 2
+_JOINT = " · "
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One row of a chart."""
+
+    label: str
+    values: tuple[float, ...]
+
+
+def marks(chart: Chart, columns: Sequence[Column], rows: Rows, most: int) -> list[Mark]:
+    """What is drawn of the first rows; those without a number are left out."""
+    names = [column.name for column in columns]
+    places = [names.index(name) for name in chart.values]
+    found = [(row, [row[place] for place in places]) for row in rows]
+    kept = [(row, _numbers(values)) for row, values in found]
+    drawn = [(row, values) for row, values in kept if values is not None][:most]
+    labels = labelled(chart, columns, [row for row, _ in drawn])
+    return [Mark(label, values) for label, (_, values) in zip(labels, drawn, strict=True)]
+
+
+def labelled(chart: Chart, columns: Sequence[Column], rows: Rows) -> list[str]:
+    """A label for each row: the chart's own column, and of further columns as many as it takes to tell rows apart."""
+    names = [column.name for column in columns]
+    texts = [index for index, column in enumerate(columns) if column.type == "varchar" and column.name != chart.label]
+    labels = [units.shown(chart.label, row[names.index(chart.label)]) for row in rows]
+    added = 0
+    for index in texts:
+        if len(set(labels)) == len(labels) or added == _MOST_LABELS:
+            break
+        parts = [units.shown(names[index], row[index]) for row in rows]
+        joined = [
+            label if part == units.NOTHING else label + _JOINT + part for label, part in zip(labels, parts, strict=True)
+        ]
+        if len(set(joined)) > len(set(labels)):
+            labels, added = joined, added + 1
+    return labels
+
+
+def shares(values: Sequence[object]) -> list[float | None]:
+    """Each number as a share of the largest; None for what is no number."""
+    numbers = [_number(value) for value in values]
+    largest = max((number for number in numbers if number is not None), default=0.0)
+    return [None if number is None else number / largest if largest > 0 else 0.0 for number in numbers]
+
+
+def _numbers(values: Sequence[object]) -> tuple[float, ...] | None:
+    found = tuple(number for value in values if (number := _number(value)) is not None)
+    return found if len(found) == len(values) else None
+
+
+def _number(value: object) -> float | None:
+    """A number that can be drawn: not negative, and finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value < 1e300 else None
