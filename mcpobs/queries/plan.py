@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.schema import TYPES
-from mcpobs.prices.book import Book
 from mcpobs.queries import catalog, counting, pricing, rollups
 from mcpobs.queries.header import Query, Value
 from mcpobs.queries.source import RELATION, Source
 from mcpobs.queries.text import text_of, with_views, without_rows
+
+if TYPE_CHECKING:
+    from mcpobs.prices.book import Book
 
 _tables = count(1)
 _LEFT_OUT = (
@@ -51,8 +53,10 @@ class Plan:
     def repriced(self, book: Book) -> Plan:
         """A plan in which calls cost what they would cost by the book. Calls that lack something that their rule asks
         for are `unrecorded`."""
+        from mcpobs.queries.book import rules_of  # few reports price calls anew
+
         called = self.rows(catalog.load("called_tools"))
-        table = self._table(pricing.PRICE_BOOK, pricing.rules_of(book, [(server, tool) for server, tool in called]))
+        table = self._table(pricing.PRICE_BOOK, rules_of(book, [(server, tool) for server, tool in called]))
         return replace(self, prices=table)
 
     def without(self, sessions: Collection[tuple[str, str | None]]) -> Plan:
