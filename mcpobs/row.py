@@ -82,9 +82,14 @@ class Rows:
     ) -> tuple[Shared, Row]:
         """The row of a finished operation: what it shares with others, and its own columns, which are none of those.
 
-        `extra` is attributes without a column, e.g. the server's exit. `columns` is what a front knows besides, e.g.
-        the status of the HTTP response."""
+        `extra` is further attributes by their names, e.g. the server's exit; one that semconv.py gives a column goes
+        there. `columns` is what a front knows besides, e.g. the status of the HTTP response."""
         rest = None
+        if extra:
+            placed = {semconv.COLUMN_OF[name]: value for name, value in extra.items() if name in semconv.COLUMN_OF}
+            if placed:
+                columns = {**placed, **(columns or {})}
+                extra = {name: value for name, value in extra.items() if name not in semconv.COLUMN_OF}
         if extra or operation.conversation_id or operation.progress or operation.cancelled_by:
             rest = self._rest(operation, extra)
         shared = self._shared_by(operation, session, rest is None)
