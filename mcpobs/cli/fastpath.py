@@ -127,7 +127,7 @@ def enter(command: str, parsed: Parsed) -> int:
 
         instrument(InstrumentOptions(command=tuple(parsed.words), **parsed.options))  # type: ignore[arg-type]
     if command == "query":
-        from mcpobs.cli.querying import run_query
+        from mcpobs.cli.query import run_query
 
         return run_query(parsed.words[0], **parsed.options)  # type: ignore[arg-type]
     from mcpobs.cli.report import ReportOptions, run_report

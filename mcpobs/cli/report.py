@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcpobs.cli.printing import (
+from mcpobs.cli.progress import progress
+from mcpobs.cli.streams import (
     check_limit,
     chosen_format,
     commit_first,
@@ -22,7 +23,6 @@ from mcpobs.cli.printing import (
     say,
     warn,
 )
-from mcpobs.cli.progress import progress
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.output.answer import rows_shown, written
 from mcpobs.output.formats import DEFAULT_ROWS, Format

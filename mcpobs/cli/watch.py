@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 
 from mcpobs.cli import screen
-from mcpobs.cli.printing import commit_first, draws_blocks, paper
 from mcpobs.cli.report import ReportOptions
+from mcpobs.cli.streams import commit_first, draws_blocks, paper
 from mcpobs.errors import EXIT_OK, McpobsError, UsageError
 from mcpobs.output.answer import rows_shown, written
 from mcpobs.output.live import MARGIN, change, picture

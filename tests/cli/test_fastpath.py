@@ -10,10 +10,10 @@ import pytest
 import typer
 
 from mcpobs.cli import fastpath
-from mcpobs.cli.declarations import report
-from mcpobs.cli.instrument import instrument
-from mcpobs.cli.query import query
-from mcpobs.cli.querying import run_query
+from mcpobs.cli.options.instrument import instrument
+from mcpobs.cli.options.query import query
+from mcpobs.cli.options.report import report
+from mcpobs.cli.query import run_query
 from mcpobs.cli.report import ReportOptions
 from mcpobs.proxy.stdio import InstrumentOptions
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from mcpobs.cli.printing import commit_first
 from mcpobs.cli.report import ReportOptions, run_report
+from mcpobs.cli.streams import commit_first
 from mcpobs.lake import writer
 from mcpobs.output.json_text import plain
 from mcpobs.output.text import printable

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcpobs.cli.printing import commit_first
+from mcpobs.cli.streams import commit_first
 from mcpobs.queries import catalog
 from mcpobs.queries.limits import Limits
 from mcpobs.queries.process import Done, Question

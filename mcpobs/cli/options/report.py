@@ -1,4 +1,4 @@
-"""`mcpobs report`: its options and its help. The work is in `cli/reporting.py`, which does without typer."""
+"""`mcpobs report`: its options and its help. The work is in `cli/report.py`."""
 
 from __future__ import annotations
 
