@@ -135,7 +135,7 @@ class Plan:
         assert self.left_out is not None
         columns = ", ".join(f"span.{name} as {name}" for name in TYPES)
         left_out = f"{_LEFT_OUT.format(self.left_out)} where {self.left_out}.session_id is null"
-        return f"select {columns} from main.{RELATION} as span {left_out}"
+        return f"select {columns} from memory.main.{RELATION} as span {left_out}"
 
     def _needed(self) -> list[str]:
         if self._found.needed is None:

@@ -89,7 +89,7 @@ assert "| `team` | `mcpobs.team` |" in _page()
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of what a contributor has."""
-    skipped = shutil.ignore_patterns("__pycache__", "golden*", "*.pyc")
+    skipped = shutil.ignore_patterns("__pycache__", "golden", "golden_answer")
     for name in ("mcpobs", "queries", "tests", "docs"):
         shutil.copytree(ROOT / name, tmp_path / "tree" / name, ignore=skipped)
     shutil.copy(ROOT / "pyproject.toml", tmp_path / "tree")
