@@ -1,4 +1,4 @@
-"""From the lake to limits: reads the traffic, sets aside what is not normal, derives. Writes nothing to the lake."""
+"""Learns limits from the lake: reads the traffic, excludes sessions that are not normal, derives. Writes nothing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mcpobs.settings import Config
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """The limits, what the file says beside them, and what they were learned from."""
+class Baseline:
+    """Limits with their comments, and the traffic that they were learned from."""
 
     limits: Limits
     comments: Comments
@@ -31,8 +31,8 @@ class Lesson:
 
 
 @traffic.uncollected()
-def learn(plan: Plan, window: Window, server: str | None, config: Config, rules: Rules) -> Lesson:
-    """The limits of one server. Raises LakeError, with what is missing, where the traffic is too little."""
+def learn(plan: Plan, window: Window, server: str | None, config: Config, rules: Rules) -> Baseline:
+    """The limits of one server. Raises LakeError, with what is missing, if there is too little traffic."""
     sessions = traffic.sessions(plan, window, server)
     if not sessions:
         filters.check_known(plan, Filters(server=server))
@@ -65,7 +65,7 @@ def learn(plan: Plan, window: Window, server: str | None, config: Config, rules:
         server=server,
     )
     limits = derive(learned, rules)
-    return Lesson(limits, comment(limits, learned, rules, refused), learned)
+    return Baseline(limits, comment(limits, learned, rules, refused), learned)
 
 
 def the_server(sessions: Sequence[Session]) -> str | None:

@@ -1,4 +1,4 @@
-"""What the lake says of sessions, for the baseline and for the check: one way to count for both. Judges nothing."""
+"""Sessions, loops, shapes and latencies of the lake, counted alike for the baseline and the check. Judges nothing."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
 Price = Mapping[tuple[str | None, str | None], int]
-"""What a call costs by server and tool, in millionths of a US dollar, where its cost was not recorded."""
+"""What a call costs by server and tool, in millionths of a US dollar, if its cost was not recorded."""
 
 
 class Pair(NamedTuple):
-    """What a session is: an id, and who calls. The id alone may be anybody's choice."""
+    """A session: an id, and who calls. The id alone may be anybody's choice."""
 
     session: str
     key: str | None
@@ -141,7 +141,7 @@ def _given(window: Window, server: str | None) -> dict[str, Value]:
 
 
 def prices(sessions: Iterable[Session], config: Config) -> Price:
-    """The configured prices of the tools that were called: those of a call, for what its result told is not known."""
+    """The configured prices of the tools that were called: those of a call only, because results are not recorded."""
     tools = {(use.service, use.tool) for session in sessions for use in session.uses}
     rules = {(server, tool): config.prices.of(server, tool) for server, tool in tools if tool is not None}
     return {

@@ -1,4 +1,4 @@
-"""`mcpobs baseline`, behind its options: learns limits from the lake and writes the file. Imports no typer."""
+"""`mcpobs baseline`: learns limits from the lake and writes the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mcpobs.baseline.comments import cost_words, few_sessions_warning
 from mcpobs.baseline.derive import Rules
-from mcpobs.baseline.learn import Lesson, learn
+from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.cli.streams import emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
@@ -54,14 +54,14 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
-        lesson = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules))
+        found = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules))
         warn(of_damage(reading))
-    text = json_text.render(data(lesson.limits)) if options.json else write(lesson.limits, lesson.comments)
+    text = json_text.render(data(found.limits)) if options.json else write(found.limits, found.comments)
     if path is None:
         emit(text)
     else:
         _replace(path, text)
-    _tell(lesson, rules, path)
+    _summarise(found, rules, path)
     return EXIT_OK
 
 
@@ -85,10 +85,10 @@ def _replace(path: Path, text: str) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}", "name another file with -o") from None
 
 
-def _tell(lesson: Lesson, rules: Rules, path: Path | None) -> None:
-    learned, made = lesson.learned, lesson.limits.baseline
+def _summarise(found: Baseline, rules: Rules, path: Path | None) -> None:
+    learned, made = found.learned, found.limits.baseline
     assert made is not None
-    tools = [tool for name, tool in lesson.limits.tools.items() if name != ANY_TOOL]
+    tools = [tool for name, tool in found.limits.tools.items() if name != ANY_TOOL]
     own = sum(tool.calls_per_session is not None for tool in tools)
     say(
         f"limits from {len(learned.normal):,} normal of {made.sessions:,} sessions and {made.calls:,} calls, "
@@ -99,7 +99,7 @@ def _tell(lesson: Lesson, rules: Rules, path: Path | None) -> None:
         say(f"left out {one.session}: {one.why}")
     if len(learned.excluded) > NAMED:
         say(f"left out {len(learned.excluded) - NAMED:,} more: see `excluded` in the file")
-    for words in cost_words(lesson.limits, learned):
+    for words in cost_words(found.limits, learned):
         say(words)
     if warning := few_sessions_warning(rules, len(learned.normal)):
         say(warning)

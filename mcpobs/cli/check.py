@@ -1,4 +1,4 @@
-"""`mcpobs check`, behind its options: compares the lake with a limits file and prints the breaches. No typer."""
+"""`mcpobs check`: compares the lake with a limits file and prints the breaches."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcpobs.baseline.breaches import COLUMNS, Checked, check
-from mcpobs.cli.streams import chosen_format, emit, more, table, warn
-from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError, UsageError
+from mcpobs.cli.streams import check_limit, chosen_format, emit, more, table, warn
+from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError
 from mcpobs.lake.reader import open_reading
 from mcpobs.limits.file import read
 from mcpobs.output import csv_text, json_text, markdown
@@ -38,10 +38,9 @@ class CheckOptions:
 
 
 def run_check(options: CheckOptions, now: int | None = None) -> int:
-    """Prints the breaches; returns 1 where there are some. `now` is the present in unix nanoseconds."""
+    """Prints the breaches; returns 1 if there are any. `now` is the present in unix nanoseconds."""
     form = chosen_format(options.format, options.json, options.raw)
-    if options.limit is not None and options.limit < 1:
-        raise UsageError(f"--limit {options.limit} is not at least 1", "leave it out for the default")
+    check_limit(options.limit)
     chosen = window.given(options.since, options.until, time.time_ns() if now is None else now)
     limits = read(options.limits)
     server = options.server or (limits.baseline.server if limits.baseline is not None else None)

@@ -1,7 +1,7 @@
-"""The fast door: reads the options of `instrument`, `query` and `report` without typer, whose import takes 100 ms.
+"""The argv fast path: reads the options of `instrument`, `query` and `report` without typer, whose import takes 100 ms.
 
-It takes only what it is sure of. For anything else (--help, an unknown option, a missing value, a wrong number)
-it steps aside, and typer, which knows the same options, answers. A test holds both tables of options together.
+It takes a command line only if it understands all of it. For anything else (--help, an unknown option, a missing value,
+a wrong number) typer answers, which knows the same options. A test holds both tables of options equal.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit"
 
 
 MAY_BE_ALONE = {"--html", "--watch"}
-"""Options of `report` whose value may be left out."""
+"""Options of `report` that may have no value."""
 
 
 def with_values(command: str, argv: list[str]) -> list[str]:
-    """The command line with `--html FILE` and `--watch SECONDS` in one word each, and `--html=` where it is alone.
+    """The command line with `--html FILE` and `--watch SECONDS` in one word each, and `--html=` if it has no value.
 
-    No parser has options whose value may be left out. A word after one is its value where it looks like one: a file
-    has a dot or a slash in its name or is `-`, seconds are a number; any other is said with `=`.
+    No parser has options with an optional value. The next word is the value if it looks like one: a file has a dot or
+    a slash in its name or is `-`, seconds are a number. Any other value is written with `=`.
     """
     if command != "report":
         return argv
@@ -70,7 +70,7 @@ def _looks_like_seconds(word: str) -> bool:
 
 
 class Parsed:
-    """Options by the name of their field, and the words that are no option.
+    """Options by the names of their fields, and the words that are no options.
 
     No dataclass: importing those costs 20 ms, and the wrapped server waits for this module.
     """
@@ -81,13 +81,13 @@ class Parsed:
 
 
 def parse(command: str, argv: list[str]) -> Parsed | None:
-    """The options and words of a command line; None where it needs typer."""
+    """The options and words of a command line; None if typer has to read it."""
     parsed = Parsed()
     flags, values, numbers = FLAGS[command], VALUES[command], NUMBERS[command]
     rest = iter(argv)
     for word in rest:
         if word == "--" or (command == "instrument" and not word.startswith("-")):
-            # The server's command begins: everything from here on is its own.
+            # The server's command begins; everything from here on belongs to it.
             parsed.words += [word, *rest] if word != "--" else rest
             break
         name, has_value, value = word.partition("=")
@@ -115,7 +115,7 @@ def parse(command: str, argv: list[str]) -> Parsed | None:
 
 
 def _complete(command: str, parsed: Parsed) -> bool:
-    if command == "instrument":  # the stdio wrapper alone is in a hurry
+    if command == "instrument":  # only the stdio wrapper has to start fast
         return bool(parsed.words) and not parsed.options.keys() & {"listen", "upstream", "in_process"}
     return len(parsed.words) == 1 if command == "query" else len(parsed.words) <= 1
 

@@ -94,15 +94,15 @@ def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
 
     answer = _Answer(raw=raw)
     damage = Opened([], 0)
-    with progress() as telling:
+    with progress() as showing:
         for event in events:
             match event:
                 case Progress():
-                    telling.reached(event.percent)
+                    showing.reached(event.percent)
                 case Opened():
                     damage = event
                     if damage.damaged_files or damage.damaged_lines:
-                        telling.end()
+                        showing.end()
                         answer.warnings = of_damage(damage)
                         warn(answer.warnings)
                 case Began():
@@ -116,7 +116,7 @@ def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
                     answer.rows += event.rows
                     answer.held_bytes += event.cost_bytes
                     if chosen == "csv" and answer.held_bytes > STREAMED_BYTES:
-                        telling.end()
+                        showing.end()
                         _write_csv(answer)
                     elif answer.held_bytes > HELD_BYTES:
                         raise UsageError(
@@ -126,7 +126,7 @@ def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
                 case Done():
                     answer.total = event.total
                     if len(event.damaged_files) > len(damage.damaged_files):
-                        telling.end()
+                        showing.end()
                         answer.warnings = of_damage(Opened(event.damaged_files, damage.damaged_lines))
                         warn(answer.warnings)
     return answer

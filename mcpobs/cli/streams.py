@@ -35,13 +35,13 @@ def _chosen_format(name: str | None, json: bool) -> Format:
     if name not in formats:
         close = nearest(name, formats)
         meant = f"did you mean {close}? " if close else ""
-        raise UsageError(f"--format {name!r} is none that we write", f"{meant}the formats are {', '.join(formats)}")
+        raise UsageError(f"unknown format {name!r}", f"{meant}the formats are {', '.join(formats)}")
     return cast(Format, name)
 
 
 def check_limit(limit: int | None) -> None:
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit} is not at least 1", "leave it out for the default")
+        raise UsageError(f"--limit must be at least 1, not {limit}", "leave it out for the default")
 
 
 def emit(text: str) -> None:
@@ -86,27 +86,27 @@ def terminal_cells() -> int:
 
 
 def commit_first(lake: Path) -> None:
-    """Moves a large spool to Parquet before it is read, for a reader would load all of it each time."""
+    """Moves a large spool to Parquet before it is read, because each reader would load all of it."""
     if backlog.worth_committing(lake):
-        from mcpobs.lake.writer import commit_if_large  # with deltalake behind it, where there is something to do
+        from mcpobs.lake.writer import commit_if_large  # loads deltalake, so only if there is something to do
 
         commit_if_large(lake)
 
 
 def say(message: str, hint: str | None = None) -> None:
-    """A word to the person, beside the answer."""
+    """Writes a message to stderr, with a hint in a line of its own."""
     sys.stderr.write(line(message) + (f"hint: {brief(hint)}\n" if hint else ""))
 
 
 def more(left_out: int, total: int) -> None:
-    """Tells how many rows were not shown."""
+    """Prints how many rows were not shown."""
     if left_out > 0:
         rows = "row is" if left_out == 1 else "rows are"
         say(f"{left_out:,} more {rows} not shown", f"--limit {total} shows all")
 
 
 def remark(one: Remark) -> None:
-    """Says why there is no answer, or what it lacks."""
+    """Writes a remark to stderr."""
     say(one.text, one.hint)
 
 

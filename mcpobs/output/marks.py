@@ -24,7 +24,7 @@ class Mark:
 
 
 def marks(chart: Chart, columns: Sequence[Column], rows: Rows, most: int) -> list[Mark]:
-    """What is drawn of the first rows; those without a number are left out."""
+    """The marks of the first rows; rows without a number are left out."""
     names = [column.name for column in columns]
     places = [names.index(name) for name in chart.values]
     found = [(row, [row[place] for place in places]) for row in rows]
@@ -35,7 +35,7 @@ def marks(chart: Chart, columns: Sequence[Column], rows: Rows, most: int) -> lis
 
 
 def labelled(chart: Chart, columns: Sequence[Column], rows: Rows) -> list[str]:
-    """A label for each row: the chart's own column, and of further columns as many as it takes to tell rows apart."""
+    """A label for each row: the chart's own column, and of further columns as many as make rows differ."""
     names = [column.name for column in columns]
     texts = [index for index, column in enumerate(columns) if column.type == "varchar" and column.name != chart.label]
     labels = [units.shown(chart.label, row[names.index(chart.label)]) for row in rows]

@@ -51,7 +51,7 @@ _FUNCTIONS_REFUSED = re.compile(
     # The engine's own, which trust what they are given: a made-up state of an aggregate is read as memory.
     r"|__internal_.*|combine|finalize|to_aggregate_state|parse_duckdb_log_message"
 )
-"""Scalar functions and macros that tell of, or reach for, something that is not the lake's; the second wall stands
+"""Scalar functions and macros that read, or reach for, anything but the lake; the second wall stands
 behind this one. Names that no release has are refused as well."""
 
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -73,7 +73,7 @@ def check(connection: Connection, sql: str) -> None:
     try:
         statements = connection.extract_statements(sql)
     except EngineError as error:
-        raise told(error) from None
+        raise explained(error) from None
     if not statements:
         raise UsageError("there is no SQL statement", _HINT)
     if len(statements) > 1:
@@ -173,7 +173,7 @@ def _named(name: str) -> str:
     return repr(name if len(name) <= _MAX_NAME else name[:_MAX_NAME] + "…")
 
 
-def told(error: EngineError) -> UsageError:
+def explained(error: EngineError) -> UsageError:
     """DuckDB's error in one line, with a hint."""
     text = str(error)
     message = text.split("\n", 1)[0].strip()

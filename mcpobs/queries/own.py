@@ -77,11 +77,11 @@ def _on_sound_files(reading: Reading, work: Callable[[], int]) -> int:
     except EngineError as error:
         # A file that is damaged behind its footer fails in the middle of a query.
         if not reading.exclude_damaged():
-            raise fence.told(error) from None
+            raise fence.explained(error) from None
     try:
         return work()
     except EngineError as error:
-        raise fence.told(error) from None
+        raise fence.explained(error) from None
 
 
 def _prepare(reading: Reading) -> None:

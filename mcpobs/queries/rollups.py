@@ -82,7 +82,7 @@ def kept_rows(connection: Connection, source: Source, view: Query, given: Mappin
 
 
 def take(
-    connection: Connection, lake: Path, files: Sequence[DataFile], grace_s: float, tell: Callable[[str], None]
+    connection: Connection, lake: Path, files: Sequence[DataFile], grace_s: float, step: Callable[[str], None]
 ) -> int:
     """Takes the missing answers of each whole file, and deletes those that no view asks for. `maintain.RollUp`."""
     from mcpobs.lake import rolling  # a report does not need it
@@ -97,7 +97,7 @@ def take(
     wanted = {path: lacking for path, lacking in missing.items() if lacking}
     taken = 0
     for number, (path, lacking) in enumerate(wanted.items(), start=1):
-        tell(f"rolling up file {number:,} of {len(wanted):,}")
+        step(f"rolling up file {number:,} of {len(wanted):,}")
         try:
             relation = cold.relation(connection, table_of(lake), [_named(path)])
             for view in lacking:

@@ -1,4 +1,4 @@
-"""The answer to a question, before a door renders it."""
+"""The answer to a question, before it is rendered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ each of its rows · sentences and the parts that they are about."""
 SENTENCES = (
     Column("question", "varchar", "what an operator wants to know"),
     Column("answer", "varchar", "the answer in a sentence"),
-    Column("more", "varchar", "the command that tells more"),
+    Column("more", "varchar", "the command that shows more"),
 )
 """The columns of an answer that consists of sentences."""
 

@@ -1,4 +1,4 @@
-"""Asks a report about a lake: opens it, answers, and says what the answer lacks. Every door asks here."""
+"""Asks a report about a lake: opens it, answers, and names what the answer lacks. Command line and serve ask here."""
 
 from __future__ import annotations
 

@@ -51,12 +51,12 @@ def rank(
 
 def _ranking(plan: Plan, filters: Filters, chosen: Window, min_calls: int, exact: bool) -> Ranking:
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **filters.params()}
-    told = latencies(plan, given, exact=exact)
-    result = told.result
+    found = latencies(plan, given, exact=exact)
+    result = found.result
     calls = [column.name for column in result.columns].index("calls")
     rows = [(*row, row[calls] >= min_calls) for row in result.rows]
     rows.sort(key=lambda row: not row[-1])  # stable: by p95 in either part
-    return Ranking(chosen, min_calls, Result((*result.columns, RANKED), rows, result.total), told.rounded)
+    return Ranking(chosen, min_calls, Result((*result.columns, RANKED), rows, result.total), found.rounded)
 
 
 def _newest_with_enough(plan: Plan, filters: Filters, min_calls: int) -> Window:

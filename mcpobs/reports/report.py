@@ -67,7 +67,7 @@ class Report:
         if request.by is not None:
             self.check_by(request.by)
         if request.reprice and not self.has_costs:
-            raise UsageError("--reprice is for a report that tells costs", "mcpobs report cost --reprice")
+            raise UsageError("--reprice is for reports with costs", "mcpobs report cost --reprice")
 
     def check_by(self, by: str) -> None:
         """Raises UsageError unless rows can be of that."""

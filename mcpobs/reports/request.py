@@ -16,7 +16,7 @@ OVERVIEW = "overview"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question as a door takes it. Times are texts: 2h, 7d, or an ISO date or time.
+    """A question as the command line and serve take it. Times are texts: 2h, 7d, or an ISO date or time.
 
     `rows` is the most rows of a report that may be long, None for all. With `activity` the answer has the calls over
     time too.

@@ -42,7 +42,7 @@ def of_damage(reading: Doubtful) -> tuple[Remark, ...]:
         found.append(Remark(text, "calls that were being written during a crash or on a full disk are not counted"))
     for path, why in reading.damaged_files:
         text = printable(f"{path} cannot be read and is left out: {why}")
-        found.append(Remark(text, "restore the file from a backup; `mcpobs lake info` tells what is missing"))
+        found.append(Remark(text, "restore the file from a backup; `mcpobs lake info` shows what is missing"))
     return tuple(found)
 
 

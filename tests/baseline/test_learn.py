@@ -10,7 +10,7 @@ import pytest
 
 from mcpobs.baseline import normal
 from mcpobs.baseline.derive import Learned, Rules, derive
-from mcpobs.baseline.learn import Lesson, learn
+from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.traffic import Pair, Session, Use
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.limits.file import read_text, write
@@ -40,7 +40,7 @@ def _learn(
     config: Config | None = None,
     window: Window = EVERYTHING,
     **rules: float,
-) -> Lesson:
+) -> Baseline:
     return learn(Plan(in_memory(rows(plays))), window, server, config or Config(), replace(Rules(), **rules))
 
 

@@ -1,4 +1,4 @@
-"""The fast door and typer: the same options, the same answers."""
+"""The argv fast path and typer: the same options, the same answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _declared(command: Callable[..., object]) -> dict[type, dict[str, str]]:
 
 
 @pytest.mark.parametrize("command", [instrument, query, report])
-def test_the_fast_door_knows_the_options_that_typer_knows(command: Callable[..., object]) -> None:
+def test_the_fast_path_knows_the_options_that_typer_knows(command: Callable[..., object]) -> None:
     declared = _declared(command)
     name = command.__name__
     assert fastpath.FLAGS[name] == declared[bool]
@@ -45,14 +45,14 @@ def test_the_fast_door_knows_the_options_that_typer_knows(command: Callable[...,
 @pytest.mark.parametrize(
     ("command", "takes"), [("instrument", InstrumentOptions), ("query", run_query), ("report", ReportOptions)]
 )
-def test_what_the_fast_door_enters_takes_its_options(command: str, takes: Callable[..., object]) -> None:
+def test_the_work_takes_the_options_of_the_fast_path(command: str, takes: Callable[..., object]) -> None:
     passed = {
         *fastpath.FLAGS[command].values(),
         *fastpath.NUMBERS[command].values(),
         *fastpath.VALUES[command].values(),
     }
     if command == "instrument":
-        passed -= {"listen", "upstream", "in_process"}  # which it leaves to the other door
+        passed -= {"listen", "upstream", "in_process"}  # which it leaves to typer
     assert passed <= inspect.signature(takes).parameters.keys()
 
 
@@ -95,7 +95,7 @@ def test_what_it_does_not_understand_is_left_to_typer(command: str, argv: list[s
     assert fastpath.parse(command, argv) is None
 
 
-def test_a_report_with_its_options_goes_through_the_fast_door() -> None:
+def test_a_report_with_its_options_takes_the_fast_path() -> None:
     parsed = fastpath.parse("report", ["loops", "--since", "2h", "--limit=5", "--json"])
     assert parsed is not None
     assert parsed.words == ["loops"]

@@ -49,7 +49,10 @@ def collect(
     ] = "20MiB",
     max_in_flight: Annotated[
         str,
-        typer.Option(metavar="SIZE", help="The most that all requests together may hold; more are told to come again."),
+        typer.Option(
+            metavar="SIZE",
+            help="The most that all requests together may hold; beyond that, clients are asked to send again.",
+        ),
     ] = "64MiB",
     allow_host: Annotated[
         list[str] | None,
@@ -84,7 +87,7 @@ def collect(
 
     What senders put into their spans is stored as they sent it, unless --redact takes it out (docs/redaction.md).
 
-    Only this machine is served unless you name another host. /healthz tells how it is.
+    Only this machine is served unless you name another host. /healthz shows its state.
 
     On this machine and without a token, requests must name this collector in their Host header and may not come from
     a web page; --allow-host and --allow-origin make exceptions.

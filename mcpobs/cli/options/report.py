@@ -63,7 +63,7 @@ def report(
       cost       what do calls cost, and who spends it?
       http       how do requests reach the servers over HTTP, and which do not get in?
       coverage   who reports the calls of each server, and what is not seen?
-      all        every one of them, the answers first: the page for the morning
+      all        every report, with a sentence about each first: a daily digest
 
     \b
     Examples:
@@ -71,7 +71,7 @@ def report(
       mcpobs report loops --since 7d
       mcpobs report failures --session 9f2c --format json
       mcpobs report latency --server git --format markdown
-      mcpobs report all --since 24h --html morning.html
+      mcpobs report all --since 24h --html digest.html
       mcpobs report latency --since 1h --watch
       mcpobs report cost --by session --since 7d
 

@@ -33,8 +33,8 @@ def serve(
       mcpobs serve --lake ./lake
       mcpobs instrument --name mcpobs -- mcpobs serve    record what is asked as well
 
-    It answers clients of MCP 2024-11-05 to 2026-07-28. Nothing but the lake can be read, and no tool changes what it
-    holds. Names that agents and servers chose are in every answer: it tells the model that they are data.
+    It answers clients of MCP 2024-11-05 to 2026-07-28. Only the lake can be read, and no tool changes it. Answers hold
+    names that agents and servers chose; each answer reminds the model that these are data, never instructions.
     """
     from mcpobs.cli.serve import run_serve
 

@@ -46,8 +46,8 @@ def over_time(activity: Activity) -> str:
     first, last = moment(activity.start_unix_nano), moment(activity.end_unix_nano)
     axis = element("div", element("span", safe(first)) + element("span", safe(f"{last} UTC")), class_="axis")
     step = step_words(activity.step_ns)
-    told = f"calls over time; a column is {step}, the highest {largest:,} calls; failed ones at the foot"
-    return element("figure", picture + axis + element("figcaption", safe(told)), class_="chart")
+    caption = f"calls over time; a column is {step}, the highest {largest:,} calls; failed ones at the foot"
+    return element("figure", picture + axis + element("figcaption", safe(caption)), class_="chart")
 
 
 def _column(activity: Activity, place: int, left: float, wide: float, largest: int) -> str:
@@ -136,8 +136,8 @@ def _legend(chart: Chart) -> str:
 
 
 def _told(chart: Chart, mark: Mark) -> str:
-    told = " · ".join(units.shown(name, value) for name, value in zip(chart.values, mark.values, strict=True))
-    return f"{told} ms" if chart.value.endswith("_ms") else told
+    values = " · ".join(units.shown(name, value) for name, value in zip(chart.values, mark.values, strict=True))
+    return f"{values} ms" if chart.value.endswith("_ms") else values
 
 
 def _short(tick: float) -> str:

@@ -31,7 +31,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`facts` tell below the title what was looked at; `made` tells at the foot by what and when."""
+    """`facts` stand below the title: window and filters. `made` stands at the foot: the version and the time."""
 
     title: str
     answer: str | None
@@ -95,6 +95,6 @@ def _section(section: Section, limit: int | None, alone: bool) -> str:
     elif alone:
         parts += element("p", "Nothing of the kind.")
     if len(rows) < section.result.total:
-        told = f"{len(rows):,} of {section.result.total:,} rows; more: "
-        parts += element("p", safe(told) + element("code", safe(section.more)), class_="soft")
+        shown = f"{len(rows):,} of {section.result.total:,} rows; more: "
+        parts += element("p", safe(shown) + element("code", safe(section.more)), class_="soft")
     return element("section", parts, id=section.name)

@@ -31,7 +31,7 @@ class Cost(Report):
             close = nearest(by, self.groups)
             meant = f"did you mean {close}? " if close else ""
             listed = ", ".join(self.groups)
-            raise UsageError(f"--by {by!r} is nothing that costs are told by", f"{meant}it is one of {listed}")
+            raise UsageError(f"unknown --by {by!r}", f"{meant}it is one of {listed}")
 
     def answer(self, plan: Plan, asked: Asked) -> Answer:
         by = asked.request.by or "tool"
@@ -68,9 +68,9 @@ def _sentence(result: Result, by: str) -> str:
     if unpriced and priced:
         text += f"; {unpriced:,} without a known cost"
     if incomplete:
-        text += f"; {incomplete:,} whose result did not tell what their price asks for"
+        text += f"; {incomplete:,} whose result lacks a value that the price needs"
     if unrecorded:
-        text += f"; {unrecorded:,} cannot be priced anew, for what their price asks for was not recorded"
+        text += f"; {unrecorded:,} cannot be repriced, because a value that the price needs was not recorded"
     if models := result.summary["llm_calls"]:
         known = result.summary["llm_microusd"]
         spent = "no known price" if known is None else dollars(int(known))

@@ -20,5 +20,5 @@ class Coverage(Report):
         twice = sum(record["same_trace"] + record["not_authoritative"] for record in records)
         return (
             f"reported by {printable(', '.join(layers))}; {unfinished:,} without an answer, {lost:,} lost, "
-            f"{twice:,} set aside as told twice"
+            f"{twice:,} set aside as reported twice"
         )
