@@ -7,10 +7,10 @@ prices) have names of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.schema import TYPES
@@ -114,21 +114,25 @@ class Plan:
 
     def _text(self, view: Query, values: Mapping[str, Value], aside: Sequence[str]) -> str:
         text = text_of(view, values)
-        if view.name == counting.COUNTED and aside:
-            return counting.without(text, aside)
-        if view.name in counting.LOOKING and view.name not in self._needed():
-            return without_rows(view, text)
-        if view.name == pricing.CALLS and self.prices is not None:
-            return pricing.repriced(text, self.prices)
-        if view.name in (pricing.MODEL_PRICES, pricing.MODEL_CALLS):
-            return self._of_models(view, text)
-        return text
+        special = _SPECIAL.get(view.name)
+        return text if special is None else special(self, view, text, aside)
 
-    def _of_models(self, view: Query, text: str) -> str:
-        """Model calls are looked at only if there are any, because each is searched for among all operations."""
-        prices, any_called = self._models()
-        if view.name == pricing.MODEL_PRICES:
-            return text if prices is None else pricing.of_table(view.name, prices)
+    def _counted(self, view: Query, text: str, aside: Sequence[str]) -> str:
+        return counting.without(text, aside) if aside else text
+
+    def _looking(self, view: Query, text: str, aside: Sequence[str]) -> str:
+        return text if view.name in self._needed() else without_rows(view, text)
+
+    def _priced(self, view: Query, text: str, aside: Sequence[str]) -> str:
+        return text if self.prices is None else pricing.repriced(text, self.prices)
+
+    def _model_prices(self, view: Query, text: str, aside: Sequence[str]) -> str:
+        prices, _ = self._models()
+        return text if prices is None else pricing.of_table(view.name, prices)
+
+    def _model_calls(self, view: Query, text: str, aside: Sequence[str]) -> str:
+        """Empty unless a model was called, because each call is searched for among all operations."""
+        _, any_called = self._models()
         return text if any_called else without_rows(view, text)
 
     def _spans(self) -> str:
@@ -173,6 +177,17 @@ class Plan:
         self.connection.execute(f"create temp table {table} ({columns})")
         _fill(self.connection, table, rows)
         return table
+
+
+_SPECIAL: Final[Mapping[str, Callable[[Plan, Query, str, Sequence[str]], str]]] = {
+    counting.COUNTED: Plan._counted,
+    **dict.fromkeys(counting.LOOKING, Plan._looking),
+    pricing.CALLS: Plan._priced,
+    pricing.MODEL_PRICES: Plan._model_prices,
+    pricing.MODEL_CALLS: Plan._model_calls,
+}
+"""Views whose text depends on more than their parameters: gives it for the plan, the text as it is shipped, and the
+tables of spans to be set aside."""
 
 
 def _named(name: str) -> str:
