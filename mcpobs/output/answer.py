@@ -5,7 +5,6 @@ from __future__ import annotations
 from mcpobs.output import csv_text, json_text, markdown, table
 from mcpobs.output.fit import lines_of
 from mcpobs.output.formats import DEFAULT_ROWS, Format, Paper
-from mcpobs.output.sparks import over_time
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Row
 from mcpobs.reports.activity import Activity
@@ -82,7 +81,11 @@ def _ranking(answer: Answer, rows: list[Row], paper: Paper) -> str:
 
 def _sections(answer: Answer, limit: int | None, paper: Paper) -> str:
     """The sentences, then each report's table, cut to its top."""
-    text = f"{over_time(answer.activity) if answer.activity is not None and paper.blocks else ''}\n"
+    text = "\n"
+    if answer.activity is not None and paper.blocks:
+        from mcpobs.output.sparks import over_time  # few answers have calls over time
+
+        text = f"{over_time(answer.activity)}\n"
     indent = max((len(str(question)) for question, _, _ in answer.result.rows), default=0)
     room = None if paper.cells_wide is None else max(_LEAST_CELLS, paper.cells_wide - indent - 2)
     for question, sentence, _ in answer.result.rows:

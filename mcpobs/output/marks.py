@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcpobs.output import units
+from mcpobs.output.bars import number_of
 from mcpobs.queries.header import Column
 from mcpobs.reports.chart import Chart
 
@@ -52,20 +53,6 @@ def labelled(chart: Chart, columns: Sequence[Column], rows: Rows) -> list[str]:
     return labels
 
 
-def shares(values: Sequence[object]) -> list[float | None]:
-    """Each number as a share of the largest; None for what is no number."""
-    numbers = [_number(value) for value in values]
-    largest = max((number for number in numbers if number is not None), default=0.0)
-    return [None if number is None else number / largest if largest > 0 else 0.0 for number in numbers]
-
-
 def _numbers(values: Sequence[object]) -> tuple[float, ...] | None:
-    found = tuple(number for value in values if (number := _number(value)) is not None)
+    found = tuple(number for value in values if (number := number_of(value)) is not None)
     return found if len(found) == len(values) else None
-
-
-def _number(value: object) -> float | None:
-    """A number that can be drawn: not negative, and finite."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value < 1e300 else None

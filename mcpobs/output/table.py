@@ -9,7 +9,6 @@ from itertools import zip_longest
 
 from mcpobs.output import bars, units
 from mcpobs.output.fit import PROSE_CELLS, Kind, fit, lines_of
-from mcpobs.output.marks import shares
 from mcpobs.output.text import shortened, width
 from mcpobs.queries.header import Column
 from mcpobs.reports.chart import Chart
@@ -97,7 +96,7 @@ def render(
             body = [[*row, ""] for row in body]
     if chart is not None and drawn is not None and drawn < len(widths) and kinds[drawn] == "bar":
         place = [column.name for column in columns].index(chart.value)
-        for line, share in zip(body, shares([row[place] for row in rows]), strict=True):
+        for line, share in zip(body, bars.shares([row[place] for row in rows]), strict=True):
             line[drawn] = bars.bar(share, widths[drawn])
     top = _line([shortened(text, room) for text, room in zip(headings, widths, strict=True)], widths, right)
     lines = [f"{_BOLD}{top}{_PLAIN}" if colour else top]

@@ -1,8 +1,9 @@
-"""Calls over time, in steps of equal length. The numbers come from queries/activity.sql."""
+"""How much was recorded in a window, and the calls over time in steps of equal length."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Value
@@ -32,6 +33,12 @@ class Activity:
     @property
     def end_unix_nano(self) -> int:
         return self.start_unix_nano + self.step_ns * len(self.calls)
+
+
+def extent(plan: Plan, asked: Asked) -> dict[str, Any]:
+    """How much was recorded in the window."""
+    given: dict[str, Value] = {"since": asked.window.since, "until": asked.window.until, **asked.filters.params()}
+    return run(plan, catalog.load("extent"), given).records()[0]
 
 
 def activity(plan: Plan, asked: Asked, extent: Record) -> Activity | None:

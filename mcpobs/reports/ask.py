@@ -10,11 +10,10 @@ from pathlib import Path
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import on_sound_files, plan_of
-from mcpobs.reports import filters, registry, window
-from mcpobs.reports.activity import activity
+from mcpobs.reports import filters, window
+from mcpobs.reports.activity import activity, extent
 from mcpobs.reports.answer import Answer
-from mcpobs.reports.digest import extent
-from mcpobs.reports.report import Report
+from mcpobs.reports.report import Report, find
 from mcpobs.reports.request import Asked, Progress, Request, Unheard
 from mcpobs.reports.warnings import Remark, warnings_of
 from mcpobs.reports.window import Window
@@ -44,7 +43,7 @@ def ask(
     An empty answer is explained if `explain`, with the calls of the window counted; a tool or server that the lake has
     never seen is then a UsageError.
     """
-    report = registry.find(request.report)
+    report = find(request.report)
     report.check(request)
     chosen = window.given(request.since, request.until, now)
     heard = progress or Unheard()

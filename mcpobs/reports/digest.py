@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from mcpobs.queries import catalog
-from mcpobs.queries.header import Query, Value
-from mcpobs.queries.plan import Plan
-from mcpobs.queries.run import Result, run
+from mcpobs.queries.header import Query
+from mcpobs.queries.run import Result
 from mcpobs.reports.answer import SENTENCES, Answer
 from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
@@ -31,12 +29,6 @@ class Digest(Report):
         """The answer with these rows of sentences."""
         sentence = extent_words(extent) if rows else None
         return self.answered(asked.window, Result(SENTENCES, rows, len(rows)), sentence)
-
-
-def extent(plan: Plan, asked: Asked) -> dict[str, Any]:
-    """How much was recorded in the window."""
-    given: dict[str, Value] = {"since": asked.window.since, "until": asked.window.until, **asked.filters.params()}
-    return run(plan, catalog.load("extent"), given).records()[0]
 
 
 def extent_words(extent: Record) -> str:

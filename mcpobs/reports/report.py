@@ -1,6 +1,8 @@
-"""A report: how it is asked, and how its answer is worded. A report without peculiarities needs no class of its own."""
+"""A report: how it is asked, and how its answer is worded. Found by its name; most need no class of their own."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 from mcpobs.errors import UsageError
 from mcpobs.queries import catalog
@@ -10,6 +12,7 @@ from mcpobs.queries.run import Result, run
 from mcpobs.reports.answer import Answer, Layout
 from mcpobs.reports.chart import read_chart
 from mcpobs.reports.filters import Filters
+from mcpobs.reports.kinds import KINDS
 from mcpobs.reports.request import Asked, Request
 from mcpobs.reports.window import FOREVER, Window
 from mcpobs.reports.wording import NOTHING, count
@@ -133,3 +136,18 @@ class Report:
     def finding(self, result: Result, calls: int) -> str:
         """The answer in a sentence, among those of other reports. `calls` counts all calls of the window."""
         return NOTHING if not result.rows else count(result.total, "row")
+
+
+def find(name: str) -> Report:
+    """A report. Raises UsageError, naming the nearest, if there is none."""
+    own = KINDS.get(name)
+    kind: type[Report] = Report if own is None else getattr(import_module(f"mcpobs.reports.kinds.{name}"), own)
+    return kind(kind.query_of(name))
+
+
+def listed() -> list[Report]:
+    """The reports that have a .sql file, in the order in which a digest answers them."""
+    queries = catalog.reports()
+    placed = [query for query in queries if query.topic is not None]
+    placed.sort(key=lambda query: query.topic.place if query.topic is not None else 0)
+    return [find(query.name) for query in (*placed, *(query for query in queries if query.topic is None))]

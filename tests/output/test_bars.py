@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpobs.output import table
-from mcpobs.output.bars import bar
-from mcpobs.output.marks import labelled, marks, shares
+from mcpobs.output.bars import bar, shares
+from mcpobs.output.marks import labelled, marks
 from mcpobs.output.sparks import sparkline, step_words
 from mcpobs.output.text import width
 from mcpobs.queries import catalog

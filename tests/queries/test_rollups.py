@@ -16,7 +16,7 @@ from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import catalog, rollups
 from mcpobs.queries.header import Query
 from mcpobs.queries.run import on_sound_files, plan_of, run
-from mcpobs.reports.latencies import latencies
+from mcpobs.reports.kinds.latency import latencies
 from tests.queries.recorded import SECOND, START, Row, ask, call, spool
 from tests.queries.traffic import random_rows
 
@@ -133,7 +133,7 @@ def test_percentiles_of_many_calls_come_from_rollups_unless_they_are_to_be_exact
 ) -> None:
     spool(tmp_path, [call(n, ms=10 + n, session_start_unix_nano=START) for n in range(20)])
     maintain.compact(tmp_path, roll_up=rollups.take)
-    monkeypatch.setattr("mcpobs.reports.latencies.ROLLED_FROM", 20)
+    monkeypatch.setattr("mcpobs.reports.kinds.latency.ROLLED_FROM", 20)
     given = {"since": START + 10 * SECOND, "until": START + DAY, "before": 0}
     with open_reading(tmp_path) as reading:
         assert latencies(plan_of(reading), {}).rounded

@@ -9,8 +9,8 @@ import pytest
 
 from mcpobs.errors import UsageError
 from mcpobs.queries import catalog
-from mcpobs.reports import kinds, registry
-from mcpobs.reports.report import Report
+from mcpobs.reports import kinds
+from mcpobs.reports.report import Report, find, listed
 
 PACKAGE = Path(kinds.__file__).parents[2]
 
@@ -19,19 +19,19 @@ def test_every_class_of_a_report_is_found_by_the_reports_name() -> None:
     modules = {path.stem for path in Path(kinds.__file__).parent.glob("*.py")} - {"__init__"}
     assert modules == set(kinds.KINDS)
     for name in kinds.KINDS:
-        report = registry.find(name)
+        report = find(name)
         assert (type(report).__name__, report.name) == (kinds.KINDS[name], name)
 
 
 def test_a_report_without_a_class_is_asked_as_it_stands() -> None:
     plain = [query.name for query in catalog.reports() if query.name not in kinds.KINDS]
-    assert all(type(registry.find(name)) is Report for name in plain)
+    assert all(type(find(name)) is Report for name in plain)
 
 
 def test_reports_are_listed_by_the_places_of_their_topics() -> None:
-    names = [report.name for report in registry.listed()]
+    names = [report.name for report in listed()]
     assert sorted(names) == sorted(query.name for query in catalog.reports())
-    places = [topic.place for report in registry.listed() if (topic := report.query.topic) is not None]
+    places = [topic.place for report in listed() if (topic := report.query.topic) is not None]
     assert places == sorted(set(places))
 
 
@@ -49,4 +49,4 @@ def test_no_code_asks_which_report_it_has() -> None:
 
 def test_an_unknown_report_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="no report is called 'latencies'"):
-        registry.find("latencies")
+        find("latencies")

@@ -8,7 +8,7 @@ from mcpobs.errors import UsageError
 from mcpobs.queries.plan import Plan
 from mcpobs.reports import window
 from mcpobs.reports.filters import Filters
-from mcpobs.reports.ranking import Ranking, rank
+from mcpobs.reports.kinds.p95 import Ranking, rank
 from mcpobs.reports.window import HOUR, SECOND, parse_time
 from tests.queries.recorded import START, Row, call, in_memory
 

@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from mcpobs.output import units
-from mcpobs.output.marks import Mark, Rows, marks, shares
+from mcpobs.output.bars import shares
+from mcpobs.output.marks import Mark, Rows, marks
 from mcpobs.output.page.markup import element, safe
 from mcpobs.output.sparks import step_words
 from mcpobs.queries.header import Column

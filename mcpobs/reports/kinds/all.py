@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mcpobs.queries.plan import Plan
-from mcpobs.reports import registry
-from mcpobs.reports.activity import activity
+from mcpobs.reports.activity import activity, extent
 from mcpobs.reports.answer import Answer
-from mcpobs.reports.digest import Digest, alone, extent
+from mcpobs.reports.digest import Digest, alone
+from mcpobs.reports.report import find, listed
 from mcpobs.reports.request import Asked
 
 
@@ -25,14 +25,14 @@ class Everything(Digest):
         rows: list[tuple[object, ...]] = []
         parts: list[Answer] = []
         if counted["calls"]:
-            reports = registry.listed()
+            reports = listed()
             for number, report in enumerate(reports, start=1):
                 asked.step(f"reading: {report.name} ({number} of {len(reports)})")
                 part = report.answer(plan, alone(asked, asked.request.rows))
                 sentence = (
                     report.finding(part.result, counted["calls"])
                     if report.answered_by is None
-                    else registry.find(report.answered_by).answer(plan, asked).sentence
+                    else find(report.answered_by).answer(plan, asked).sentence
                 )
                 rows.append((report.topic, sentence, report.command))
                 parts.append(part)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mcpobs.queries.plan import Plan
-from mcpobs.reports import registry
+from mcpobs.reports.activity import extent
 from mcpobs.reports.answer import Answer
-from mcpobs.reports.digest import Digest, alone, extent
+from mcpobs.reports.digest import Digest, alone
+from mcpobs.reports.report import find
 from mcpobs.reports.request import Asked
 
 _ASKED = ("loops", "sessions", "failures", "shapes")
@@ -23,9 +24,9 @@ class Overview(Digest):
         counted = extent(plan, asked)
         rows: list[tuple[object, ...]] = []
         if counted["calls"]:
-            slow = registry.find("p95")
-            rows = [(registry.find("latency").topic, slow.answer(plan, asked).sentence, slow.command)]
-            for report in map(registry.find, _ASKED):
+            slow = find("p95")
+            rows = [(find("latency").topic, slow.answer(plan, asked).sentence, slow.command)]
+            for report in map(find, _ASKED):
                 found = report.answer(plan, alone(asked, rows=1)).result
                 rows.append((report.topic, report.finding(found, counted["calls"]), report.command))
         return self.written(asked, counted, rows)
