@@ -1,4 +1,4 @@
-"""What `mcpobs collect` does: turns its options into those of the collector, and runs it on a lake."""
+"""`mcpobs collect`: turns its options into those of the collector, and runs it on a lake."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _tokens(file: str | None) -> tuple[str, ...]:
 
 
 def _token(token: str, where: str) -> str:
-    """What can stand in a header."""
+    """Checks that the token can stand in a header."""
     if not token or not (token.isascii() and token.isprintable()) or " " in token:
         raise UsageError(
             f"{where} holds something that is no bearer token", "make one with `openssl rand -hex 32`, one a line"

@@ -1,4 +1,4 @@
-"""What `mcpobs doctor` does: runs every check, shows what it found, and what to do."""
+"""`mcpobs doctor`: runs every check, shows its finding and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `mcpobs init` does: plans every configuration, shows the plans, asks, and writes."""
+"""`mcpobs init`: plans every configuration, shows the plans, asks, and writes."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def _conclude(works: Sequence[Work], options: InitOptions) -> None:
 
 
 def _caution(works: Sequence[Work], options: InitOptions) -> None:
-    """What to know before one says yes."""
+    """Shows cautions before the question."""
     for work in works:
         path = work.place.path
         if work.place.client.caution and path.name == ".claude.json":

@@ -1,4 +1,4 @@
-"""What `mcpobs lake` prints. Lines of a name and a value for people, one object for programs."""
+"""`mcpobs lake`: prints lines of a name and a value for people, one object for programs."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def run_query(
 
 @dataclass(slots=True)
 class _Answer:
-    """What came, and what of it is not written yet."""
+    """The answer so far, and the rows that are not written yet."""
 
     columns: tuple[Column, ...] = ()
     rows: list[Row] = field(default_factory=list)
@@ -158,7 +158,7 @@ def _print(answer: _Answer, chosen: Format) -> None:
 
 
 def _write_csv(answer: _Answer) -> None:
-    """Writes the rows that are held, behind the header where they are the first."""
+    """Writes the rows that are held, after the header if they are the first."""
     from mcpobs.cli.streams import emit
     from mcpobs.output import csv_text
 

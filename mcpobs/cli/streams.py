@@ -53,7 +53,7 @@ def emit(text: str) -> None:
 
 
 def paper(*, bars: bool = False, margin: int = 0) -> Paper:
-    """What stdout is: a terminal of its width but for a margin, or a file. Bars are drawn on a terminal that knows
+    """Describes stdout: a terminal of its width but for a margin, or a file. Bars are drawn on a terminal that knows
     their characters; elsewhere only with `bars`."""
     is_terminal = sys.stdout.isatty()
     return Paper(

@@ -27,7 +27,7 @@ LEAST_S, MOST_S = 0.1, 86_400.0
 
 @dataclass(slots=True)
 class _Shown:
-    """What the screen shows, and what it showed before that."""
+    """The answer on the screen, and the one before."""
 
     answer: Answer
     body: list[str]
@@ -43,7 +43,7 @@ def watch(options: ReportOptions, request: Request) -> int:
     """Shows the report until `q` or Ctrl-C. Raises UsageError if it cannot, before the screen is touched."""
     seconds = _seconds(options.watch or "")
     if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
-        raise UsageError("--watch needs a terminal", "leave --watch out where the answer goes to a file or a program")
+        raise UsageError("--watch needs a terminal", "leave --watch out if the answer goes to a file or a program")
     shown = _first(options, request)
     with screen.screen():
         while True:
@@ -80,7 +80,7 @@ def _first(options: ReportOptions, request: Request) -> _Shown:
 
 
 def _next(shown: _Shown, options: ReportOptions, request: Request) -> None:
-    """Asks again. An error is shown on the screen, where the last answer stays."""
+    """Asks again. An error is shown beside the last answer."""
     asked, started = time.time_ns(), time.monotonic()
     try:
         answer = _ask(options, request, asked)

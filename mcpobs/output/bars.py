@@ -8,11 +8,11 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 LEAST = 8
 MOST = 20
-"""Cells of a bar: under LEAST nothing can be compared, over MOST nothing is gained."""
+"""Cells of a bar: with fewer nothing can be compared, with more nothing is gained."""
 
 
 def bar(share: float | None, cells: int) -> str:
-    """A share from 0 to 1 as a bar in so many cells. What is more than nothing is at least a sliver."""
+    """A share from 0 to 1 as a bar in so many cells. More than nothing is at least a sliver."""
     if not share:
         return ""
     eighths = max(1, round(min(share, 1.0) * cells * 8))

@@ -1,4 +1,4 @@
-"""The formats of an answer, and what a table is written on. Imports nothing heavy."""
+"""The formats of an answer, and the terminal or file for a table. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """What a table is written on: a terminal of so many cells, or, without a width, a file."""
+    """A terminal of so many cells, or, without a width, a file."""
 
     cells_wide: int | None = None
     colour: bool = False

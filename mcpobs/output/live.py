@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mcpobs.output.text import taken, width
 
 MARGIN = 2
-"""Cells left of a line, for the mark of one that is new."""
+"""Cells left of a line for the mark of a new line."""
 
 MARK = "•"
 _DRAWN = re.compile("[▁▂▃▄▅▆▇█▏▎▍▌▋▊▉]|\x1b\\[[0-9]*m")
@@ -48,5 +48,5 @@ def _cut(line: str, columns: int) -> str:
 
 
 def _words(line: str) -> str:
-    """What a line says, however wide its columns and long its bars are: those change with their neighbours."""
+    """The words of a line without bars and spaces, which change with the neighbouring lines."""
     return " ".join(_DRAWN.sub("", line).split())

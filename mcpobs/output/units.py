@@ -6,7 +6,7 @@ from mcpobs.output.text import printable
 from mcpobs.reports.wording import milliseconds, moment
 
 NOTHING = "-"
-"""What an empty cell of a table shows."""
+"""Shown in an empty cell of a table."""
 
 TIME = " (UTC)"
 """Ends the heading of a time."""

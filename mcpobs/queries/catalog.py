@@ -30,7 +30,7 @@ def reports() -> list[Query]:
 
 
 def report(name: str) -> Query:
-    """A report by its name. Raises UsageError, naming the nearest, where there is none."""
+    """A report by its name. Raises UsageError, naming the nearest, if there is none."""
     if name in names():
         query = load(name)
         if query.kind == "report":

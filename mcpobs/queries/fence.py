@@ -25,7 +25,7 @@ RELATIONS: Final = ("operations", "sessions", "spans", "tool_calls")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the engine may take."""
+    """Memory and temporary files that the engine may take."""
 
     memory_bytes: int = 2 << 30
     spill_bytes: int = 8 << 30
@@ -97,7 +97,7 @@ _Names = frozenset[str]
 def _check_tree(tree: Any) -> None:  # noqa: ANN401 - JSON
     """Checks each object of the tree, with the names of the CTEs that count there.
 
-    A loop, for a hostile statement may be nested deeper than Python recurses.
+    A loop, because a hostile statement may be nested deeper than Python recurses.
     """
     left: list[tuple[Any, _Names]] = [(tree, frozenset())]
     while left:
@@ -110,7 +110,7 @@ def _check_tree(tree: Any) -> None:  # noqa: ANN401 - JSON
 
 
 def _below(node: dict[str, Any], scope: _Names) -> list[tuple[Any, _Names]]:
-    """What an object of the tree holds, and which CTEs count in each part of it.
+    """The parts of an object of the tree, and the CTEs that count in each.
 
     A CTE counts in those that are defined after it and in the node that defines it; in its own definition only in the
     recursive half. What DuckDB allows beyond that is refused.

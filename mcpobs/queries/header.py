@@ -49,7 +49,7 @@ Rollup = Literal["calls", "sessions", "rows", "sides"]
 """Which files' rows of a view make up those of all files: see above."""
 
 Value = str | int | float | bool | None
-"""What a parameter can be."""
+"""A value of a parameter."""
 
 TYPES = frozenset({"varchar", "bigint", "integer", "smallint", "double", "boolean", "timestamptz"})
 

@@ -1,6 +1,6 @@
-"""Runs SQL that a user brought, on an open reading of the lake, behind the fence.
+"""Runs a user's SQL on an open reading of the lake, behind the fence.
 
-It may hold for as long as it likes and take what memory there is: `process.py` runs it in a process that can be killed.
+The SQL may take any time and memory: `process.py` runs it in a process that can be killed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _on_sound_files(reading: Reading, work: Callable[[], int]) -> int:
 
 
 def _prepare(reading: Reading) -> None:
-    """Makes the views; where a file turns out to be damaged, without it."""
+    """Makes the views; if a file turns out to be damaged, without it."""
     try:
         plan_of(reading).create_views(fence.RELATIONS)
     except EngineError:
@@ -110,7 +110,7 @@ def _select(connection: Connection, columns: Sequence[Column], limit: int | None
         parts = ", ".join(f"{_value(column)} as {identifier(column.name)}" for column in columns)
         connection.execute(f"select {parts} from {_ANSWER}")
         return
-    # In the engine, for a list of a hundred million numbers would otherwise become that many objects of Python.
+    # In the engine: a list of a hundred million numbers would become that many objects of Python.
     parts = ", ".join(f"{_beginning(column, characters + 1)} as {identifier(column.name)}" for column in columns)
     cut = "" if limit is None else f" limit {limit + 1}"
     connection.execute(f"select {parts} from {_ANSWER}{cut}")

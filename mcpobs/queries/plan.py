@@ -31,7 +31,7 @@ _LEFT_OUT = (
 
 @dataclass(slots=True)
 class _Found:
-    """What was found once for a source. A table is None if it would be empty."""
+    """Tables that are filled once for a source; None for one that would be empty."""
 
     needed: list[str] | None = None
     aside: dict[str, str | None] = field(default_factory=dict)

@@ -56,7 +56,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a view is put together from: kept answers for so many spans, and the files that are read."""
+    """The parts of a view: kept answers for so many spans, and the files that are read."""
 
     kept: tuple[Path, ...]
     kept_rows: int

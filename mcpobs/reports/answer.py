@@ -26,7 +26,7 @@ SENTENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a report found. `total` of the result counts all rows; the result holds at most as many as were asked for.
+    """The answer of a report. `total` of the result counts all rows; the result holds as many as were asked for.
 
     `command` asks for it again. `empty` explains an answer without rows. A digest has its reports as `parts`, a row of
     sentences for each of them.

@@ -1,4 +1,4 @@
-"""The filters of a report: which tool, session and server are meant, and what is near where none is."""
+"""The filters of a report: finds the session that is meant, and names near an unknown tool, session or server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a report is narrowed to. `session` may be the beginning of an id until it is resolved."""
+    """The tool, session and server of a report. `session` may be the beginning of an id until it is resolved."""
 
     tool: str | None = None
     session: str | None = None

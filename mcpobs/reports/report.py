@@ -23,15 +23,15 @@ BY = "cost"
 
 
 class Report:
-    """A .sql file that is asked as it stands. What differs is overridden in `kinds/`, a file for each report."""
+    """A .sql file that is asked as it stands. Differences are overridden in `kinds/`, a file for each report."""
 
     layout: Layout = "rows"
     groups: tuple[str, ...] = ()
-    """What --by may be."""
+    """The values that --by may have."""
     answered_by: str | None = None
     """The report that answers its topic among all reports, if it does not itself."""
     rounds = False
-    """Whether its numbers may come from roll-ups that round, unless --exact says otherwise."""
+    """Whether its numbers may be rounded by roll-ups, unless --exact is given."""
 
     def __init__(self, query: Query) -> None:
         self.query = query
@@ -130,7 +130,7 @@ class Report:
         )
 
     def sentence(self, result: Result) -> str | None:
-        """What stands above its rows."""
+        """The sentence above its rows."""
         return None
 
     def finding(self, result: Result, calls: int) -> str:

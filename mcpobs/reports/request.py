@@ -1,4 +1,4 @@
-"""What a report is asked: its name, its window, its filters and its own options."""
+"""The request for a report: its name, its window, its filters and its own options."""
 
 from __future__ import annotations
 

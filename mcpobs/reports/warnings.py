@@ -1,4 +1,4 @@
-"""What a reading of the lake had to leave out or to doubt, in words. Imports nothing heavy."""
+"""Warnings about a reading of the lake: damaged files and lines, implausible times. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mcpobs.terminal import printable
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A sentence beside an answer, and what helps."""
+    """A sentence beside an answer, with a hint."""
 
     text: str
     hint: str | None = None
 
 
 class Doubtful(Protocol):
-    """An open reading, or what a process reports of one."""
+    """An open reading, or the facts that a process reports of one."""
 
     @property
     def damaged_files(self) -> list[tuple[Path, str]]: ...
@@ -29,7 +29,7 @@ class Doubtful(Protocol):
 
 
 def warnings_of(reading: Doubtful) -> tuple[Remark, ...]:
-    """A warning for everything that an answer from the reading lacks or doubts."""
+    """All warnings about an answer from the reading."""
     return (*of_damage(reading), *_of_times(reading.implausible_times))
 
 

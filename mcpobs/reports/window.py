@@ -1,4 +1,4 @@
-"""The window of time that a report looks at: read from options, or the newest that holds enough. Never asks a clock."""
+"""The window of a report: read from options, or the newest with enough calls. Never asks a clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = (
     ("days_7", 7 * 24 * HOUR, "7 days"),
     ("days_30", 30 * 24 * HOUR, "30 days"),
 )
-"""The windows that are tried, shortest first: the column of queries/windows.sql, the length, the words."""
+"""The windows that are tried, shortest first: column of queries/windows.sql, length, words."""
 
 _SPAN = re.compile(r"([0-9]{1,9})\s*(s|m|h|d|w)")
 _UNITS = {"s": SECOND, "m": 60 * SECOND, "h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR}
@@ -31,7 +31,7 @@ _HINT = "write e.g. 15m, 2h, 7d, 2026-11-22 or 2026-11-22T13:05+01:00 (without a
 class Window:
     """From `since` up to, not including, `until`, in unix nanoseconds; `words` name it for people.
 
-    `before` is where the window of equal length before it begins; None where it has no start, or none is known.
+    `before` is the start of the window of equal length before it; None if this one has no start.
     """
 
     since: int
@@ -41,7 +41,7 @@ class Window:
 
     @property
     def when(self) -> str:
-        """The words as they end a sentence."""
+        """The words at the end of a sentence."""
         return self.words if self.words.startswith(("since ", "up to ", "from ")) else f"in {self.words}"
 
 
@@ -67,7 +67,7 @@ def parse_time(text: str, now: int, option: str = "--since") -> int:
 
 
 def given(since: str | None, until: str | None, now: int) -> Window:
-    """The window that the options name; all time where they name none."""
+    """The window that the options name; all time if they name none."""
     start = 0 if since is None else parse_time(since, now, "--since")
     end = FOREVER if until is None else parse_time(until, now, "--until")
     if start >= end:

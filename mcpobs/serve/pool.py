@@ -112,7 +112,7 @@ class Pool:
         return taken
 
     def close(self, grace_s: float = 1.0) -> bool:
-        """Ends everything; true where it ended within the grace."""
+        """Ends everything; true if it ended within the grace."""
         self._sources.spare.close()
         for lane, count in THREADS.items():
             for _ in range(count):

@@ -1,4 +1,4 @@
-"""What a tool found, or why it could not, as the result of `tools/call`. Text and structure say the same."""
+"""The answer of a tool, or its error, as the result of `tools/call`. Text and structure say the same."""
 
 from __future__ import annotations
 

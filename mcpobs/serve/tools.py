@@ -57,7 +57,7 @@ INSTRUCTIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What tools read."""
+    """The sources that tools read."""
 
     lake: Path
     prepare: Callable[[Path], None]
@@ -105,7 +105,7 @@ class Tool:
         return checked(self.parameters, given)
 
     def answer(self, sources: Sources, running: Running, arguments: Arguments) -> Object:
-        """What the tool found. Raises McpobsError where it cannot, and Stopped where it was stopped."""
+        """The answer of the tool. Raises McpobsError if it cannot answer, and Stopped if it was stopped."""
         return {"note": NOTE} | self.run(sources, running, arguments)
 
 
@@ -114,8 +114,8 @@ _TEXTS: Final[Object] = {"type": "array", "items": {"type": "string"}}
 _TABLE: Final[dict[str, Object]] = {
     "columns": {"type": "array", "items": {"type": "object"}},
     "rows": {"type": "array", "items": {"type": "object"}},
-    "rows_total": {"type": ["integer", "null"], "description": "null where there are more than were counted"},
-    "cut": {**_TEXTS, "description": "what was left out, and how to get it; empty where nothing was"},
+    "rows_total": {"type": ["integer", "null"], "description": "null if there are more than were counted"},
+    "cut": {**_TEXTS, "description": "what was left out, and how to get it; empty if nothing was"},
 }
 _WARNINGS: Final[dict[str, Object]] = {
     "warnings": {**_TEXTS, "description": "what of the lake could not be read"},

@@ -57,7 +57,7 @@ def _named(found: Result, by: str) -> Result:
 
 
 def _sentence(result: Result, by: str) -> str:
-    """What the calls cost, who spends the most of it, and which costs are unknown."""
+    """The sum, who spends the most of it, and which costs are unknown."""
     calls, priced, unpriced, incomplete, unrecorded = (
         int(result.summary[name] or 0) for name in ("calls", "priced", "unpriced", "incomplete", "unrecorded")
     )

@@ -19,7 +19,7 @@ from mcpobs.reports.window import Window
 from mcpobs.reports.wording import count, milliseconds, tool
 
 MIN_CALLS = 20
-"""Under 20 calls the 95th percentile is the slowest call but one or itself, and one slow call would win."""
+"""With fewer calls the 95th percentile is the slowest or second slowest call, and one slow call would win."""
 
 RANKED = Column("ranked", "boolean", "the tool has enough calls to be ranked")
 
@@ -43,7 +43,7 @@ class Ranking:
 def rank(
     plan: Plan, filters: Filters, chosen: Window | None, now: int, min_calls: int, *, exact: bool = False
 ) -> Ranking:
-    """The ranking in the chosen window; where none is chosen, in the last hour, else in the newest that has a tool
+    """The ranking in the chosen window. If none is chosen: in the last hour, else in the newest window that has a tool
     with `min_calls` answered calls, else of all time."""
     if chosen is not None:
         return _ranking(plan, filters, chosen, min_calls, exact)
@@ -64,8 +64,8 @@ def _ranking(plan: Plan, filters: Filters, chosen: Window, min_calls: int, exact
 
 
 def _newest_with_enough(plan: Plan, filters: Filters, min_calls: int) -> Window:
-    """Looks back twice as far as each window is long, for it ends with the newest answered call: all of a large lake
-    is read only where its newest part does not do."""
+    """Looks back twice as far as each window is long, because it ends with the newest answered call. All of a large
+    lake is read only if its newest part has too few."""
     end = _end(plan)
     for place, (_, length, _) in enumerate(window.STEPS if end is not None else ()):
         since = max(0, (end or 0) - 2 * length)
