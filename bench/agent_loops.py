@@ -31,6 +31,7 @@ from bench.spans import fill_spool
 from mcpobs.lake.reader import open_reading
 from mcpobs.lake.writer import commit
 from mcpobs.queries import catalog
+from mcpobs.queries.run import plan_of
 from mcpobs.queries.run import run as run_query
 
 Call = dict[str, Any]
@@ -132,7 +133,7 @@ def run(path: Path) -> str:
         fill_spool(lake, rows(sessions))
         commit(lake)
         with open_reading(lake) as reading:
-            told = run_query(reading.connection, catalog.load("loops"), {}).records()
+            told = run_query(plan_of(reading), catalog.load("loops"), {}).records()
     return _table(sessions, told)
 
 

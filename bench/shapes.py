@@ -35,6 +35,7 @@ from mcpobs.lake.writer import commit
 from mcpobs.protocol.declared import declared_by_schema
 from mcpobs.protocol.facts import Facts
 from mcpobs.queries import catalog
+from mcpobs.queries.run import plan_of
 from mcpobs.queries.run import run as run_query
 
 Call = dict[str, Any]
@@ -111,9 +112,9 @@ def found(calls: list[Call]) -> tuple[set[int], int]:
         commit(lake)
         query = catalog.load("shapes")
         with open_reading(lake) as reading:
-            told = [row for row in run_query(reading.connection, query, {}).records() if row["odd"]]
+            told = [row for row in run_query(plan_of(reading), query, {}).records() if row["odd"]]
             which = replace(query, sql=query.sql[: query.sql.rindex("\nselect\n")] + _WHICH)
-            kinds = set(run_query(reading.connection, which, {}).rows)
+            kinds = set(run_query(plan_of(reading), which, {}).rows)
     places = {place for place, row in enumerate(rows(calls)) if _kind(row) in kinds}
     return places, len(told)
 

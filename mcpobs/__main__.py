@@ -78,15 +78,15 @@ def main() -> None:
 
 
 def _run(argv: list[str]) -> int:
-    """`instrument`, `query` and `report` go through the fast door, which does without typer (100 ms); typer takes all
-    other commands, and whatever the fast door does not understand: --help, completion, a wrong option."""
+    """`instrument`, `query` and `report` go by the argv fast path, which does without typer (100 ms). Typer reads all
+    other commands, and what the fast path does not understand: --help, completion, a wrong option."""
     if argv and argv[0] in ("instrument", "query", "report") and "_MCPOBS_COMPLETE" not in os.environ:
-        from mcpobs.cli import door
+        from mcpobs.cli import fastpath
 
-        argv = [argv[0], *door.with_values(argv[0], argv[1:])]
-        options = door.parse(argv[0], argv[1:])
+        argv = [argv[0], *fastpath.with_values(argv[0], argv[1:])]
+        options = fastpath.parse(argv[0], argv[1:])
         if options is not None:
-            return door.enter(argv[0], options)
+            return fastpath.enter(argv[0], options)
     from mcpobs.cli.app import run
 
     return run(argv)

@@ -1,4 +1,5 @@
 -- question: What do calls cost, and who spends it?
+-- topic:    8 What does it cost?
 -- kind:     report
 -- reads:    usage, llm_calls
 -- params:
@@ -15,8 +16,8 @@
 --   calls          bigint   tool calls; one that asks for input first is one with its retry
 --   priced         bigint   calls whose cost is known
 --   unpriced       bigint   calls that the tool ran for, and whose cost is not known
---   incomplete     bigint   calls whose result did not tell what their price asks for: they cost more than is known
---   unrecorded     bigint   calls that cannot be priced anew, for what the price asks for was not recorded
+--   incomplete     bigint   calls whose result lacks a value that their price needs: they cost more than is known
+--   unrecorded     bigint   calls that cannot be repriced, because a value that the price needs was not recorded
 --   cost_microusd  bigint   cost of the calls; null where none is known
 --   share_ratio    double   its share of the cost of all calls
 --   mean_microusd  double   cost of a call, the mean of those whose cost is known

@@ -1,4 +1,5 @@
 -- question: Who reports the calls of each server, and what is not seen?
+-- topic:    10 What is not seen?
 -- kind:     report
 -- reads:    spans, set_aside, phantoms
 -- params:

@@ -1,4 +1,5 @@
 -- question: What goes wrong, how often, and whose fault is it?
+-- topic:    6 Whose fault is it?
 -- kind:     report
 -- reads:    endings
 -- params:

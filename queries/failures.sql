@@ -1,4 +1,5 @@
 -- question: Which calls failed, in which session, and what came before?
+-- topic:    4 What fails, after what?
 -- kind:     report
 -- reads:    failed_calls
 -- history:  whole

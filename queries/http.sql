@@ -1,4 +1,5 @@
 -- question: How do requests reach the servers over HTTP, and which do not get in?
+-- topic:    9 What does not get in by HTTP?
 -- kind:     report
 -- reads:    http_requests, operations
 -- params:

@@ -1,4 +1,5 @@
 -- question: How long do tools take to answer, and how long is the tail?
+-- topic:    1 Which tool is slow?
 -- kind:     report
 -- reads:    tool_calls
 -- params:

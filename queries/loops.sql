@@ -1,4 +1,5 @@
 -- question: Is an agent calling the same tools again and again without getting further?
+-- topic:    2 Is an agent in a loop?
 -- kind:     report
 -- reads:    found_loops, tool_answers
 -- history:  whole

@@ -1,4 +1,5 @@
 -- question: Which calls come before a failure more often than chance?
+-- topic:    5 What comes before a failure?
 -- kind:     report
 -- reads:    preceded
 -- history:  whole

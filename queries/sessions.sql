@@ -1,4 +1,5 @@
 -- question: Which sessions make disproportionately many calls?
+-- topic:    3 Which sessions call too much?
 -- kind:     report
 -- reads:    session_usage
 -- params:
@@ -35,6 +36,7 @@
 --   cost_microusd     bigint   cost of its calls; null where no price is known
 -- summary:
 --   heavy  sum(case when disproportionate then 1 else 0 end)
+-- tally:    session_source, confidence
 -- chart:    bar session_id calls
 
 -- Sessions differ by factors, not by sums, and a few are far beyond all others: so amounts are compared as logarithms,

@@ -1,4 +1,5 @@
 -- question: Do any tools see unusual arguments, which might be an injection attempt?
+-- topic:    7 Is any input unusual?
 -- kind:     report
 -- reads:    inputs, input_sessions
 -- history:  whole

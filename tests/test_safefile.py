@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpobs import keys, safefile, temporary
-from mcpobs.cli.collecting import CollectOptions, read_options
+from mcpobs.cli.collect import CollectOptions, read_options
 from mcpobs.collector import tls
 from mcpobs.collector.options import Certificates
 from mcpobs.errors import McpobsError, UsageError

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from mcpobs.baseline import traffic
 from mcpobs.baseline.derive import MIN_CALLS
 from mcpobs.baseline.traffic import Latency, Price, Session, Shape
-from mcpobs.lake.engine import Connection
 from mcpobs.limits.model import Limits
 from mcpobs.queries.header import Column
-from mcpobs.queries.window import Window
+from mcpobs.queries.plan import Plan
+from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
 COLUMNS = (
@@ -61,14 +61,14 @@ class Checked:
 
 
 @traffic.uncollected()
-def check(connection: Connection, limits: Limits, window: Window, server: str | None, config: Config) -> Checked:
+def check(plan: Plan, limits: Limits, window: Window, server: str | None, config: Config) -> Checked:
     """Compares the sessions of a window with the limits; counted and priced as the baseline does."""
-    sessions = traffic.sessions(connection, window, server)
+    sessions = traffic.sessions(plan, window, server)
     found: list[Breach] = []
     found += _sessions(limits, sessions, traffic.prices(sessions, config))
     found += _uses(limits, sessions)
-    found += _latencies(limits, traffic.latencies(connection, window, server, MIN_CALLS))
-    found += _shapes(limits, traffic.shapes(connection, window, server))
+    found += _latencies(limits, traffic.latencies(plan, window, server, MIN_CALLS))
+    found += _shapes(limits, traffic.shapes(plan, window, server))
     found += _unlisted(limits, sessions)
     return Checked(len(sessions), sum(session.calls for session in sessions), sorted(found, key=_place))
 

@@ -1,4 +1,4 @@
-"""From the lake to limits: reads the traffic, sets aside what is not normal, derives. Writes nothing to the lake."""
+"""Learns limits from the lake: reads the traffic, excludes sessions that are not normal, derives. Writes nothing."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mcpobs.baseline.derive import MIN_SESSIONS, Learned, Rules, derive
 from mcpobs.baseline.evidence import share_bound
 from mcpobs.baseline.traffic import Pair, Session
 from mcpobs.errors import LakeError, UsageError
-from mcpobs.lake.engine import Connection
 from mcpobs.limits.layout import Comments
 from mcpobs.limits.model import Excluded, Limits
-from mcpobs.queries import filters
-from mcpobs.queries.filters import Filters
-from mcpobs.queries.window import Window
+from mcpobs.queries.plan import Plan
+from mcpobs.reports import filters
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """The limits, what the file says beside them, and what they were learned from."""
+class Baseline:
+    """Limits with their comments, and the traffic that they were learned from."""
 
     limits: Limits
     comments: Comments
@@ -31,31 +31,29 @@ class Lesson:
 
 
 @traffic.uncollected()
-def learn(connection: Connection, window: Window, server: str | None, config: Config, rules: Rules) -> Lesson:
-    """The limits of one server. Raises LakeError, with what is missing, where the traffic is too little."""
-    sessions = traffic.sessions(connection, window, server)
+def learn(plan: Plan, window: Window, server: str | None, config: Config, rules: Rules) -> Baseline:
+    """The limits of one server. Raises LakeError, with what is missing, if there is too little traffic."""
+    sessions = traffic.sessions(plan, window, server)
     if not sessions:
-        filters.check_known(connection, Filters(server=server))
+        filters.check_known(plan, Filters(server=server))
         raise LakeError(
             f"no tool calls of any session in {window.words}",
             "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
         )
     server = server or the_server(sessions)
     # A loop may have begun before the window, in a session that reaches into it and counts whole.
-    loops = traffic.loops(connection, Window(0, window.until, window.words), server)
+    loops = traffic.loops(plan, Window(0, window.until, window.words), server)
     excluded = normal.looping(sessions, loops)
     rest = _left(sessions, excluded)
     excluded |= normal.far_out(rest)
     rest = _left(rest, excluded)
-    with traffic.without(connection, excluded):
-        shapes = traffic.shapes(connection, window, server)
+    shapes = traffic.shapes(plan.without(excluded), window, server)
     using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
     listed, odd, refused = normal.settled_shapes(shapes, using, rules.min_sessions, len(rest))
     excluded |= odd
     rest = _left(rest, excluded)
     _require_enough(sessions, rest, rules)
-    with traffic.without(connection, excluded):
-        latencies = traffic.latencies(connection, window, server, min_calls=1)
+    latencies = traffic.latencies(plan.without(excluded), window, server, min_calls=1)
     learned = Learned(
         sessions=sessions,
         normal=rest,
@@ -67,7 +65,7 @@ def learn(connection: Connection, window: Window, server: str | None, config: Co
         server=server,
     )
     limits = derive(learned, rules)
-    return Lesson(limits, comment(limits, learned, rules, refused), learned)
+    return Baseline(limits, comment(limits, learned, rules, refused), learned)
 
 
 def the_server(sessions: Sequence[Session]) -> str | None:

@@ -1,28 +1,28 @@
-"""What the lake says of sessions, for the baseline and for the check: one way to count for both. Judges nothing."""
+"""Sessions, loops, shapes and latencies of the lake, counted alike for the baseline and the check. Judges nothing."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
-from mcpobs.lake.engine import Connection
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Value
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import run
-from mcpobs.queries.window import Window
+from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
 Price = Mapping[tuple[str | None, str | None], int]
-"""What a call costs by server and tool, in millionths of a US dollar, where its cost was not recorded."""
+"""What a call costs by server and tool, in millionths of a US dollar, if its cost was not recorded."""
 
 
 class Pair(NamedTuple):
-    """What a session is: an id, and who calls. The id alone may be anybody's choice."""
+    """A session: an id, and who calls. The id alone may be anybody's choice."""
 
     session: str
     key: str | None
@@ -91,31 +91,31 @@ class Latency(NamedTuple):
     p95_ms: float
 
 
-def sessions(connection: Connection, window: Window, server: str | None) -> list[Session]:
+def sessions(plan: Plan, window: Window, server: str | None) -> list[Session]:
     """The sessions that made a call in the window, by id."""
-    rows = run(connection, catalog.load("baseline"), _given(window, server)).rows
+    rows = run(plan, catalog.load("baseline"), _given(window, server)).rows
     return [
         Session(Pair._make(pair), tuple([Use._make(row[2:]) for row in group]))
         for pair, group in groupby(rows, key=lambda row: (row[0], row[1]))
     ]
 
 
-def loops(connection: Connection, window: Window, server: str | None) -> list[Loop]:
+def loops(plan: Plan, window: Window, server: str | None) -> list[Loop]:
     """The most wasteful first."""
-    records = run(connection, catalog.load("loops"), _given(window, server)).records()
+    records = run(plan, catalog.load("loops"), _given(window, server)).records()
     return [Loop(row["session_id"], row["pattern"], row["calls"]) for row in records]
 
 
-def shapes(connection: Connection, window: Window, server: str | None) -> list[Shape]:
-    rows = run(connection, catalog.load("baseline_shapes"), _given(window, server)).rows
+def shapes(plan: Plan, window: Window, server: str | None) -> list[Shape]:
+    rows = run(plan, catalog.load("baseline_shapes"), _given(window, server)).rows
     return [
         Shape(tool, shape, calls, n, Pair(session, key), last) for tool, shape, calls, n, session, key, last in rows
     ]
 
 
-def latencies(connection: Connection, window: Window, server: str | None, min_calls: int) -> list[Latency]:
+def latencies(plan: Plan, window: Window, server: str | None, min_calls: int) -> list[Latency]:
     """The tools with enough answered calls, slowest first: the numbers of `mcpobs report latency`."""
-    result = run(connection, catalog.load("latency"), {**_given(window, server), "min_calls": min_calls})
+    result = run(plan, catalog.load("latency"), {**_given(window, server), "min_calls": min_calls})
     return [
         Latency(row["tool"], row["calls"], row["p50_ms"], row["p95_ms"])
         for row in result.records()
@@ -136,33 +136,12 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-@contextmanager
-def without(connection: Connection, left_out: Collection[Pair]) -> Iterator[None]:
-    """Within it the queries see no span of these sessions."""
-    if not left_out:
-        yield
-        return
-    connection.execute("create or replace temp table left_out (session_id varchar, enforcement_key varchar)")
-    columns = [list(column) for column in zip(*left_out, strict=True)]
-    connection.execute("insert into left_out select unnest($1), unnest($2)", columns)
-    # A temporary name hides the lasting one; the views are made anew by each run, over the name that they find.
-    connection.execute(
-        "create or replace temp view spans as select * from memory.main.spans as span anti join left_out"
-        " on span.session_id = left_out.session_id"
-        " and span.enforcement_key is not distinct from left_out.enforcement_key"
-    )
-    try:
-        yield
-    finally:
-        connection.execute("drop view temp.spans")
-
-
 def _given(window: Window, server: str | None) -> dict[str, Value]:
     return {"since": window.since, "until": window.until, "server": server}
 
 
 def prices(sessions: Iterable[Session], config: Config) -> Price:
-    """The configured prices of the tools that were called: those of a call, for what its result told is not known."""
+    """The configured prices of the tools that were called: those of a call only, because results are not recorded."""
     tools = {(use.service, use.tool) for session in sessions for use in session.uses}
     rules = {(server, tool): config.prices.of(server, tool) for server, tool in tools if tool is not None}
     return {

@@ -1,1 +1,1 @@
-"""Doors: one file per command. A door reads options, calls what does the work, and prints; it decides nothing."""
+"""Commands: a file each. Reads options, calls the work below, and prints; decides nothing."""

@@ -8,17 +8,17 @@ from typing import Annotated
 import typer
 
 from mcpobs import __version__
-from mcpobs.cli.baseline import baseline
-from mcpobs.cli.check import check
-from mcpobs.cli.collect import collect
 from mcpobs.cli.demo import demo
-from mcpobs.cli.doctor import doctor
-from mcpobs.cli.init import init
-from mcpobs.cli.instrument import instrument
-from mcpobs.cli.lake import app as lake
-from mcpobs.cli.query import query
-from mcpobs.cli.report import report
-from mcpobs.cli.serve import serve
+from mcpobs.cli.options.baseline import baseline
+from mcpobs.cli.options.check import check
+from mcpobs.cli.options.collect import collect
+from mcpobs.cli.options.doctor import doctor
+from mcpobs.cli.options.init import init
+from mcpobs.cli.options.instrument import instrument
+from mcpobs.cli.options.lake import app as lake
+from mcpobs.cli.options.query import query
+from mcpobs.cli.options.report import report
+from mcpobs.cli.options.serve import serve
 from mcpobs.errors import EXIT_USAGE
 from mcpobs.terminal import brief
 

@@ -1,125 +1,210 @@
-"""`mcpobs collect`: its options and its help. The work is in `collecting.py` and `collector/`."""
+"""`mcpobs collect`: turns its options into those of the collector, and runs it on a lake."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import logging
+import os
+import re
+import resource
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import typer
+from mcpobs import safefile
+from mcpobs.cli.streams import say
+from mcpobs.collector.callers import parse_origin
+from mcpobs.collector.limits import Limits
+from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
+from mcpobs.errors import UsageError
+from mcpobs.installed.extras import needing
+from mcpobs.listening import parse_endpoint
+from mcpobs.settings import ACCEPT_AHEAD_VARIABLE, ACCEPT_OLDER_VARIABLE, duration_s, lake_folder, load_config
+from mcpobs.terminal import printable_lines
+
+TOKEN_FILE_BYTES = 1 << 20
+KEY_BYTES = 4 << 20
+TOKEN_VARIABLE = "MCPOBS_COLLECT_TOKEN"
+_SIZE = re.compile(r"(\d{1,12}) ?(|[KMG]i?)B?", re.IGNORECASE)
+_FILES_A_CONNECTION = 4
+_OTHER_FILES = 256
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
-def collect(
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to store to.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
-    http: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where OTLP/HTTP is received; port 0 is any that is free.")
-    ] = "localhost:4318",
-    no_http: Annotated[bool, typer.Option("--no-http", help="Do without OTLP/HTTP.")] = False,
-    grpc: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where OTLP/gRPC is received; port 0 is any that is free.")
-    ] = "localhost:4317",
-    no_grpc: Annotated[bool, typer.Option("--no-grpc", help="Do without OTLP/gRPC.")] = False,
-    token_file: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Serve only who sends one of the bearer tokens in this file, one a line; MCPOBS_COLLECT_TOKEN may "
-            "hold one instead.",
-        ),
-    ] = None,
-    tls_cert: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Serve with TLS: the certificate and its chain, PEM.")
-    ] = None,
-    tls_key: Annotated[str | None, typer.Option(metavar="FILE", help="The certificate's private key, PEM.")] = None,
-    tls_client_ca: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Serve only clients that have a certificate of this authority, PEM."),
-    ] = None,
-    redact: Annotated[
-        bool | None,
-        typer.Option(
-            "--redact/--no-redact",
-            help="Store spans without content: no values outside a list of names, no events, no error texts.  "
-            "[default: [collect] redact in config.toml, else no]",
-            show_default=False,
-        ),
-    ] = None,
-    max_body: Annotated[
-        str, typer.Option(metavar="SIZE", help="The largest request, as it is sent and when it is unpacked.")
-    ] = "20MiB",
-    max_in_flight: Annotated[
-        str,
-        typer.Option(metavar="SIZE", help="The most that all requests together may hold; more are told to come again."),
-    ] = "64MiB",
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Another name of this collector that a Host header may have; repeatable."),
-    ] = None,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="URL", help="The origin of a web page that may send by HTTP; repeatable."),
-    ] = None,
-    accept_older_than: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="How long before its receipt a span may begin; an older one is placed by its receipt.  "
-            "[default: accept_older_than of [collect] in config.toml, else 7d]",
-        ),
-    ] = None,
-    accept_ahead: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="How long after its receipt a span may begin and end.  "
-            "[default: accept_ahead of [collect] in config.toml, else 1h]",
-        ),
-    ] = None,
-) -> None:
-    """Receive OTLP and store it in the lake, until it is stopped.
+@dataclass(frozen=True, slots=True)
+class CollectOptions:
+    """The options as they were given."""
 
-    Takes traces by HTTP (protobuf and JSON) and gRPC from anything that speaks OTLP: other machines that run
-    `mcpobs instrument`, an SDK in any language, an OpenTelemetry Collector. A request is acknowledged when its spans
-    are on disk; one that is sent again is stored once. Metrics and logs are acknowledged and dropped.
+    lake: str | None
+    http: str | None
+    grpc: str | None
+    token_file: str | None
+    tls_cert: str | None
+    tls_key: str | None
+    tls_client_ca: str | None
+    max_body: str
+    max_in_flight: str
+    allow_host: tuple[str, ...] = ()
+    allow_origin: tuple[str, ...] = ()
+    accept_older_than: str | None = None
+    accept_ahead: str | None = None
+    redact: bool | None = None  # None: as the configuration says
 
-    What senders put into their spans is stored as they sent it, unless --redact takes it out (docs/redaction.md).
 
-    Only this machine is served unless you name another host. /healthz tells how it is.
+def collect(given: CollectOptions) -> None:
+    options = read_options(given)
+    _accept(given)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
+    with needing("`mcpobs collect`", "collect"):
+        import httptools  # noqa: F401
+        import uvicorn  # noqa: F401
 
-    On this machine and without a token, requests must name this collector in their Host header and may not come from
-    a web page; --allow-host and --allow-origin make exceptions.
+        from mcpobs.collector import serving
+    from mcpobs.collector.allocation import keep_freed_memory
+    from mcpobs.collector.service import open_intake
 
-    \b
-    Examples:
-      mcpobs collect
-      mcpobs collect --lake /srv/mcp/lake --no-grpc
-      mcpobs collect --http 0.0.0.0:4318 --no-grpc --token-file tokens --tls-cert chain.pem --tls-key key.pem
-
-    \b
-    A sender on another machine:
-      OTEL_EXPORTER_OTLP_ENDPOINT=https://lake.example:4318 \\
-      OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20$TOKEN" mcpobs instrument -- python server.py
-
-    Ctrl-C or SIGTERM stops it: requests in flight have ten seconds to end. A second one stops it at once, which
-    loses nothing that was acknowledged.
-    """
-    from mcpobs.cli import collecting
-
-    collecting.collect(
-        collecting.CollectOptions(
-            lake=lake,
-            http=None if no_http else http,
-            grpc=None if no_grpc else grpc,
-            token_file=token_file,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            tls_client_ca=tls_client_ca,
-            redact=redact,
-            max_body=max_body,
-            max_in_flight=max_in_flight,
-            allow_host=tuple(allow_host or ()),
-            allow_origin=tuple(allow_origin or ()),
-            accept_older_than=accept_older_than,
-            accept_ahead=accept_ahead,
+    _log_to_stderr()
+    keep_freed_memory()
+    fitting = _allow_open_files(options.limits.connections)
+    if fitting < options.limits.connections:
+        say(
+            f"warning: this process may open so few files that each protocol takes {fitting:,} connections at a time",
+            "raise the limit, e.g. `ulimit -n 8192`",
         )
+        options = replace(options, limits=replace(options.limits, connections=fitting))
+
+    async def run() -> None:
+        async with open_intake(lake_folder(given.lake), redact=options.redact) as intake:
+            received = await serving.serve(options, intake)
+            counters = {**received, **intake.counters()}
+        say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
+
+    asyncio.run(run())
+
+
+def _accept(given: CollectOptions) -> None:
+    """Hands the accepted times on to the committing process, by its environment, and checks them all."""
+    for text, option, variable in (
+        (given.accept_older_than, "--accept-older-than", ACCEPT_OLDER_VARIABLE),
+        (given.accept_ahead, "--accept-ahead", ACCEPT_AHEAD_VARIABLE),
+    ):
+        if text is not None:
+            duration_s(text, option)
+            os.environ[variable] = text
+    load_config()
+
+
+class _Formatter(logging.Formatter):
+    """Escapes what a logged error quotes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+def _log_to_stderr() -> None:
+    """Warnings of the libraries and our own faults."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_Formatter("mcpobs: %(message)s"))
+    logging.getLogger().addHandler(handler)
+
+
+def _allow_open_files(connections: int) -> int:
+    """Raises the limit on open files to what so many connections of each protocol need: one file for HTTP, three for
+    gRPC. A process is often started with 1,024 and may raise that itself. Returns how many connections fit."""
+    needed = _FILES_A_CONNECTION * connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return connections
+    return max(16, (soft - _OTHER_FILES) // _FILES_A_CONNECTION)
+
+
+def read_options(given: CollectOptions) -> Options:
+    """Raises UsageError for what cannot be meant."""
+    body_bytes = _size(given.max_body, "--max-body")
+    held_bytes = _size(given.max_in_flight, "--max-in-flight")
+    if held_bytes < body_bytes:
+        raise UsageError(
+            f"--max-in-flight {given.max_in_flight} is less than --max-body {given.max_body}",
+            "a request of the largest size would never be taken: raise the one or lower the other",
+        )
+    return Options(
+        http=parse_endpoint(given.http, "--http", HTTP_PORT) if given.http is not None else None,
+        grpc=parse_endpoint(given.grpc, "--grpc", GRPC_PORT) if given.grpc is not None else None,
+        tokens=_tokens(given.token_file),
+        tls=_certificates(given),
+        allowed_hosts=tuple(_host(host) for host in given.allow_host),
+        allowed_origins=tuple(parse_origin(origin, "--allow-origin") for origin in given.allow_origin),
+        limits=Limits(body_bytes=body_bytes, held_bytes=held_bytes),
+        redact=load_config().redact if given.redact is None else given.redact,
     )
+
+
+def _host(name: str) -> str:
+    if not name or any(char in "/:@ " for char in name):
+        raise UsageError(f"--allow-host {name!r} is no host name", "write it without a port, e.g. host.docker.internal")
+    return name
+
+
+def _size(text: str, option: str) -> int:
+    match = _SIZE.fullmatch(text.strip())
+    if match is None or not (size := int(match[1]) * _FACTORS[match[2].lower()]):
+        raise UsageError(f"{option} {text!r} is no size", f"write e.g. {option} 16MiB, or a number of bytes")
+    return size
+
+
+def _tokens(file: str | None) -> tuple[str, ...]:
+    if file is None:
+        token = os.environ.get(TOKEN_VARIABLE)
+        if token is None:
+            return ()
+        return (_token(token.strip(), TOKEN_VARIABLE),)
+    path = Path(file).expanduser()
+    try:
+        content, exposed = safefile.read_secret(path, TOKEN_FILE_BYTES)
+        lines = content.decode().splitlines()
+    except safefile.ExposedError as error:
+        raise UsageError(f"--token-file {file} is not used: {error.strerror}", error.remedy) from None
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UsageError(f"--token-file {file} cannot be read: {why}", "write one token a line into it") from None
+    tokens = tuple(_token(line.strip(), f"--token-file {file}") for line in lines if line.strip())
+    if not tokens:
+        raise UsageError(f"--token-file {file} holds no token", "write one token a line into it")
+    if exposed:
+        say(f"warning: --token-file {file} {exposed}", f"chmod 600 {path}")
+    return tokens
+
+
+def _token(token: str, where: str) -> str:
+    """Checks that the token can stand in a header."""
+    if not token or not (token.isascii() and token.isprintable()) or " " in token:
+        raise UsageError(
+            f"{where} holds something that is no bearer token", "make one with `openssl rand -hex 32`, one a line"
+        )
+    return token
+
+
+def _certificates(given: CollectOptions) -> Certificates | None:
+    if given.tls_cert is None and given.tls_key is None:
+        if given.tls_client_ca is not None:
+            raise UsageError("--tls-client-ca needs --tls-cert and --tls-key", "clients are asked within TLS only")
+        return None
+    if given.tls_cert is None or given.tls_key is None:
+        missing = "--tls-cert" if given.tls_cert is None else "--tls-key"
+        raise UsageError(f"{missing} is missing", "TLS needs both --tls-cert and --tls-key")
+    _warn_of_readable_key(Path(given.tls_key).expanduser())
+    authority = Path(given.tls_client_ca).expanduser() if given.tls_client_ca is not None else None
+    return Certificates(Path(given.tls_cert).expanduser(), Path(given.tls_key).expanduser(), authority)
+
+
+def _warn_of_readable_key(path: Path) -> None:
+    with suppress(OSError):  # reported when the key is loaded
+        _, exposed = safefile.read_secret(path, KEY_BYTES)
+        if exposed:
+            say(f"warning: --tls-key {path} {exposed}", f"chmod 600 {path}")

@@ -56,9 +56,9 @@ def demo(
 
 
 def _show(lake: Path, limits: Path) -> None:
-    from mcpobs.cli.baselining import BaselineOptions, run_baseline
-    from mcpobs.cli.checking import CheckOptions, run_check
-    from mcpobs.cli.reporting import ReportOptions, run_report
+    from mcpobs.cli.baseline import BaselineOptions, run_baseline
+    from mcpobs.cli.check import CheckOptions, run_check
+    from mcpobs.cli.report import ReportOptions, run_report
 
     place = str(lake)
     _title("Which tool is slowest right now?", "mcpobs report --p95")

@@ -1,30 +1,54 @@
-"""`mcpobs doctor`: its options and its help. The work is in `doctoring.py` and `setup/`."""
+"""`mcpobs doctor`: runs every check, shows its finding and what to do."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
-import typer
+from mcpobs.cli.streams import emit
+from mcpobs.errors import EXIT_FINDINGS, EXIT_OK
+from mcpobs.output import json_text
+from mcpobs.output.text import printable
+from mcpobs.settings import config_folder, lake_folder
+from mcpobs.setup import clients, export, fronted, installation, recording, storage
+from mcpobs.setup.check import Check
 
 
-def doctor(
-    lake: Annotated[str | None, typer.Option(help="The lake's folder; MCPOBS_LAKE says the same.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> int:
-    """Check the set-up end to end, and say what to do.
+def run_doctor(lake: str | None, as_json: bool) -> int:
+    """Returns the exit code. Each check is shown as soon as it is known, for some take seconds."""
+    found: list[Check] = []
+    for check in _checks(lake_folder(lake)):
+        if not as_json:
+            _show(check, new=not found or found[-1].about != check.about)
+        found.append(check)
+    counts = Counter(check.state for check in found)
+    if as_json:
+        rows = [{"about": c.about, "state": c.state, "line": c.line, "hint": c.hint} for c in found]
+        emit(json_text.render({"checks": rows, **{state: counts[state] for state in ("ok", "warn", "fail")}}))
+    else:
+        emit(f"\n{counts['ok']} ok, {_of(counts['warn'], 'warning')}, {counts['fail']} failed\n")
+    return EXIT_FINDINGS if counts["fail"] else EXIT_OK
 
-    Looks at the installation, the configuration and the lake; at the MCP clients of this machine and which of their
-    servers run through mcpobs; at the OTLP endpoint that the OTEL_* variables name, which gets an empty request; and
-    then makes one call through mcpobs, in a lake of its own, and looks for it in the report. Changes nothing.
 
-    \b
-    Examples:
-      mcpobs doctor
-      mcpobs doctor --lake /srv/mcp/lake
-      mcpobs doctor --json | jq '.checks[] | select(.state != "ok")'
+def _checks(lake: Path) -> Iterator[Check]:
+    config = config_folder()
+    yield from installation.check(os.environ, sys.argv[0])
+    yield from storage.check_configuration(config)
+    yield from storage.check_lake(lake, config, time.time())
+    yield from fronted.check(clients.found(Path.cwd(), os.environ), os.environ)
+    yield from export.check(os.environ)
+    yield recording.check(os.environ, recording.server())
 
-    Exit codes: 0 all works, with or without warnings; 1 something failed.
-    """
-    from mcpobs.cli.doctoring import run_doctor
 
-    return run_doctor(lake, json)
+def _show(check: Check, new: bool) -> None:
+    heading = f"{check.about}\n" if new else ""
+    hint = f"        {printable(check.hint)}\n" if check.hint else ""
+    emit(f"{heading}  {check.state:<4}  {printable(check.line)}\n{hint}")
+
+
+def _of(count: int, what: str) -> str:
+    return f"1 {what}" if count == 1 else f"{count} {what}s"

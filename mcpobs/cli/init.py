@@ -1,69 +1,264 @@
-"""`mcpobs init`: its options and its help. The work is in `initialising.py` and `setup/`."""
+"""`mcpobs init`: plans every configuration, shows the plans, asks, and writes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import difflib
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import typer
+from mcpobs.cli.streams import emit, say
+from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, McpobsError, UsageError, nearest
+from mcpobs.output import json_text
+from mcpobs.output.text import printable, printable_lines
+from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder
+from mcpobs.setup import clients, executable, files, masking, plan
+from mcpobs.setup.backups import Backups
+from mcpobs.setup.clients import Place
+from mcpobs.setup.executable import shown
+from mcpobs.setup.plan import Plan, Server
+from mcpobs.setup.wrapping import Front
+
+WIDE = 300  # cells of a line of the difference: a file on one line would fill the screen
+WORDS = {"wrap": "through mcpobs", "unwrap": "without mcpobs", "wrapped": "already so", "left": "left alone"}
 
 
-def init(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PATH", help="Configurations to change.  [default: all that are found]"),
-    ] = None,
-    client: Annotated[
-        str | None,
-        typer.Option(help="Only this client's: claude-desktop, claude-code, cursor, vscode or codex."),
-    ] = None,
-    server: Annotated[
-        list[str] | None, typer.Option(help="Only the server of this name; may be given several times.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
-    revert: Annotated[bool, typer.Option("--revert", help="Take mcpobs away again.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    command: Annotated[
-        str | None,
-        typer.Option(help="What the client is to start, e.g. mcpobs.  [default: the path of this mcpobs]"),
-    ] = None,
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to record to.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> int:
-    """Run the servers of your MCP clients through mcpobs.
+@dataclass(frozen=True, slots=True)
+class InitOptions:
+    """The options as they were given."""
 
-    Looks for the configurations of Claude Desktop, Claude Code, Cursor, VS Code and Codex, those of the current folder
-    too, and puts `mcpobs instrument` in front of each stdio server's command. It shows the difference and asks. Only
-    the command and its arguments are edited: comments, the order of keys and every other byte stay. A server that is
-    reached by HTTP is left alone; for it you are shown the command to run.
+    paths: tuple[str, ...]
+    client: str | None
+    servers: tuple[str, ...]
+    dry_run: bool
+    revert: bool
+    yes: bool
+    command: str | None
+    lake: str | None
+    json: bool
 
-    The configuration as it was is kept in mcpobs' own configuration folder. --revert gives back its very bytes; where
-    the file has been changed since, it takes mcpobs away from the servers and keeps those changes. Restart the client
-    afterwards.
 
-    \b
-    Examples:
-      mcpobs init                              everything that is found
-      mcpobs init --dry-run                    only look
-      mcpobs init --client cursor --server git
-      mcpobs init .mcp.json --command mcpobs   for a project that others share
-      mcpobs init --revert
+@dataclass(slots=True)
+class Work:
+    """One configuration on its way: its plan, or why there is none; and where its backup lies once it is written."""
 
-    Exit codes: 0 done, or nothing to do; 1 with --dry-run something would change, or you said no; 2 a configuration
-    could not be read or changed (the others are done), or nobody could be asked and --yes was not given.
-    """
-    from mcpobs.cli.initialising import InitOptions, run_init
+    place: Place
+    plan: Plan | None = None
+    error: McpobsError | None = None
+    written: bool = False
+    backup: Path | None = None
 
-    options = InitOptions(
-        paths=tuple(paths or ()),
-        client=client,
-        servers=tuple(server or ()),
-        dry_run=dry_run,
-        revert=revert,
-        yes=yes,
-        command=command,
-        lake=lake,
-        json=json,
-    )
-    return run_init(options)
+
+def run_init(options: InitOptions) -> int:
+    """Returns the exit code."""
+    backups = Backups(config_folder())
+    works = _planned(options, backups)
+    changing = [w for w in works if w.plan is not None and w.plan.changes]
+    if not options.json:
+        for work in works:
+            _show(work, options, is_last=work is works[-1])
+        _caution(changing, options)
+    code = EXIT_OK
+    if changing and options.dry_run:
+        code = EXIT_FINDINGS
+    elif changing:
+        if options.yes or _agreed(options, len(changing)):
+            for work in changing:
+                _write(work, options, backups)
+        else:
+            say("nothing was changed")
+            code = EXIT_FINDINGS
+    if any(work.error for work in works):
+        code = EXIT_USAGE
+    if options.json:
+        emit(json_text.render({"revert": options.revert, "dry_run": options.dry_run, "files": list(map(_row, works))}))
+    else:
+        _conclude(works, options)
+    return code
+
+
+def _planned(options: InitOptions, backups: Backups) -> list[Work]:
+    works = [Work(place) for place in _places(options)]
+    front = None if options.revert else _front(options)
+    for work in works:
+        try:
+            source = files.read(work.place.path)
+            if front is None:
+                known = backups.load(source.target)
+                work.plan = plan.unwrap(work.place, source, options.servers, known)
+            else:
+                work.plan = plan.wrap(work.place, source, front, options.servers)
+            if work.plan.changes:
+                files.writable(source)
+        except McpobsError as error:
+            work.plan, work.error = None, error
+    _check_names(options.servers, works)
+    return works
+
+
+def _places(options: InitOptions) -> list[Place]:
+    names = [c.name for c in clients.CLIENTS]
+    if options.client is not None and options.client not in names:
+        close = nearest(options.client, names)
+        meant = f"did you mean {close}? " if close else ""
+        raise UsageError(f"--client {options.client!r} is none that we know", f"{meant}they are {', '.join(names)}")
+    if options.paths:
+        return [clients.place_of(Path(path).expanduser(), options.client) for path in options.paths]
+    found = [p for p in clients.found(Path.cwd(), os.environ) if options.client in (None, p.client.name)]
+    if not found:
+        whose = "no MCP client's configuration" if options.client is None else f"no configuration of {options.client}"
+        raise UsageError(f"found {whose}", "name one: mcpobs init PATH; `mcpobs init --help` says which are known")
+    return found
+
+
+def _front(options: InitOptions) -> Front:
+    # A client does not have the shell's variables, so what MCPOBS_LAKE says here must stand in its configuration.
+    chosen = options.lake or os.environ.get(LAKE_VARIABLE)
+    lake = str(lake_folder(chosen)) if chosen else None
+    return Front(executable.command(options.command, sys.argv[0], sys.executable), lake)
+
+
+def _check_names(wanted: Sequence[str], works: Sequence[Work]) -> None:
+    """A name that is nowhere is a mistake, unless a file that could not be read may have it."""
+    if any(work.error for work in works):
+        return
+    there = {server.name for work in works if work.plan is not None for server in work.plan.servers}
+    for name in wanted:
+        if name not in there:
+            everything = {s.name for w in works for s in _all_servers(w)}
+            close = nearest(name, everything)
+            meant = f"did you mean {close}? " if close else ""
+            raise UsageError(
+                f"no server is called {name!r}", f"{meant}there are {', '.join(sorted(everything)) or 'none'}"
+            )
+
+
+def _all_servers(work: Work) -> Iterable[Server]:
+    if work.plan is None:
+        return ()
+    return plan.unwrap(work.place, work.plan.source, (), None).servers
+
+
+def _agreed(options: InitOptions, count: int) -> bool:
+    if options.json or not sys.stdin or not sys.stdin.isatty():
+        raise UsageError(
+            "nothing was changed: nobody can be asked here" if not options.json else "--json does not ask",
+            "--yes changes without asking, --dry-run only shows",
+        )
+    sys.stdout.flush()
+    sys.stderr.write(f"Change {'this file' if count == 1 else f'these {count} files'}? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _write(work: Work, options: InitOptions, backups: Backups) -> None:
+    assert work.plan is not None
+    source, content = work.plan.source, work.plan.content
+    try:
+        known = backups.load(source.target)
+        done = options.revert and (not options.servers or (known is not None and known.content == content))
+        if not done and (known is not None or not options.revert):
+            work.backup = backups.keep(source.target, source.content, content)
+        files.replace(source, content)
+        work.written = True
+        if done:
+            backups.forget(source.target)
+    except McpobsError as error:
+        work.error = error
+        if not options.json:
+            sys.stderr.write(f"{printable_lines(str(error))}\n")
+
+
+# -- what is shown ----------------------------------------------------------------------------------------
+
+
+def _show(work: Work, options: InitOptions, is_last: bool) -> None:
+    path = printable(str(work.place.path))
+    emit(f"{work.place.client.title}: {path}\n")
+    if work.error is not None:
+        emit("  cannot be used\n")
+        sys.stderr.write(f"{printable_lines(str(work.error))}\n")
+        emit("" if is_last else "\n")
+        return
+    assert work.plan is not None
+    servers = [s for s in work.plan.servers if not (options.revert and s.state == "left" and s.why is None)]
+    width = max((len(printable(_label(s))) for s in servers), default=0)
+    for server in servers:
+        why = f": {server.why}" if server.why else ""
+        emit(f"  {printable(_label(server)).ljust(width)}  {WORDS[server.state]}{printable(why)}\n")
+        if server.hint:
+            emit(f"  {'':{width}}  {printable(server.hint)}\n")
+    if not servers:
+        emit("  nothing to take away\n" if options.revert else "  no servers in it\n")
+    emit("\n" + (_difference(work.plan) + "\n" if work.plan.changes else ""))
+
+
+def _label(server: Server) -> str:
+    """The name; within a project of Claude Code with that project."""
+    return f"{server.name} ({server.where[1]})" if server.where[0] == "projects" else server.name
+
+
+def _difference(of: Plan) -> str:
+    path = str(of.source.path)
+    lines = difflib.unified_diff(of.before.split("\n"), of.after.split("\n"), path, path, lineterm="")
+    return "".join(f"{_cut(printable(line.removesuffix(chr(13)).replace(chr(9), '    ')))}\n" for line in lines)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= WIDE else f"{line[:WIDE]}…"
+
+
+def _conclude(works: Sequence[Work], options: InitOptions) -> None:
+    written = [w for w in works if w.written]
+    if not any(w.plan is not None and w.plan.changes for w in works):
+        if not any(w.error for w in works):
+            say("nothing to change")
+        return
+    if not written:
+        return
+    titles = sorted({work.place.client.title for work in written})
+    count = "1 file" if len(written) == 1 else f"{len(written)} files"
+    again = "" if options.revert else "; `mcpobs init --revert` takes it back"
+    say(f"{count} changed{again}", f"restart {', '.join(titles)}" + ("" if options.revert else ", then: mcpobs doctor"))
+
+
+def _caution(works: Sequence[Work], options: InitOptions) -> None:
+    """Shows cautions before the question."""
+    for work in works:
+        path = work.place.path
+        if work.place.client.caution and path.name == ".claude.json":
+            say(f"{path}: {work.place.client.caution}")
+        if _versioned(path) and options.command is None and not options.revert:
+            say(
+                f"{path} lies in a git repository, and the path of mcpobs in it is this machine's",
+                "for one that others share: mcpobs init PATH --command mcpobs",
+            )
+
+
+def _versioned(path: Path) -> bool:
+    return any((parent / ".git").exists() for parent in path.absolute().parents)
+
+
+def _row(work: Work) -> dict[str, object]:
+    row: dict[str, object] = {"path": str(work.place.path), "client": work.place.client.name}
+    if work.error is not None:
+        row |= {"state": "error", "error": work.error.message, "hint": work.error.hint}
+    elif work.plan is not None:
+        state = "changed" if work.written else "would_change" if work.plan.changes else "unchanged"
+        row |= {"state": state, "diff": _difference(work.plan) if work.plan.changes else None}
+    row["backup"] = str(work.backup) if work.backup else None
+    row["servers"] = [_server_row(server) for server in work.plan.servers] if work.plan else []
+    return row
+
+
+def _server_row(server: Server) -> dict[str, object]:
+    return {
+        "name": server.name,
+        "where": list(server.where),
+        "state": server.state,
+        "command": shown(masking.words(server.words)),
+        "why": server.why,
+        "hint": server.hint,
+    }

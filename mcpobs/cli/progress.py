@@ -1,4 +1,4 @@
-"""Says on stderr that something takes long: in a terminal only, after a second, and gone when it is done."""
+"""Shows on stderr what takes long: on a terminal only, after a second, and erased when it is done."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ERASE = "\r\x1b[K"
 
 
 class Progress:
-    """What is being done, for how long, and how far it is where the engine knows."""
+    """Shows what is being done, for how long, and how far it is if the engine knows."""
 
     def __init__(self, stream: TextIO, after_s: float) -> None:
         self._stream = stream
@@ -33,15 +33,15 @@ class Progress:
         self._done = Event()
         self._lock = Lock()  # a line is never written after the last erasure
         self._drawn = False
-        self._thread = Thread(target=self._tell, name="mcpobs-progress", daemon=True)
+        self._thread = Thread(target=self._show, name="mcpobs-progress", daemon=True)
         self._thread.start()
 
     def step(self, doing: str) -> None:
-        """Something else is done from now on."""
+        """Shows another step from now on."""
         self._doing = doing
 
     def follow(self, connection: Connection) -> None:
-        """Tells how far the connection's query is."""
+        """Shows how far the connection's query is."""
         from mcpobs.lake.engine import EngineError  # who follows one has loaded it
 
         with suppress(EngineError):
@@ -62,7 +62,7 @@ class Progress:
                 self._write(_ERASE)
                 self._drawn = False
 
-    def _tell(self) -> None:
+    def _show(self) -> None:
         self._done.wait(self._after_s)
         while not self._done.is_set():
             with self._lock:
@@ -88,7 +88,7 @@ class Progress:
 
 
 class Silent:
-    """Tells nothing: stderr is no terminal, or something else is on the screen."""
+    """Shows nothing: stderr is no terminal."""
 
     def step(self, doing: str) -> None: ...
 

@@ -1,47 +1,186 @@
-"""`mcpobs query`: its options and its help. The work is in `cli/querying.py`."""
+"""`mcpobs query`, behind its options: lets a process of its own run the SQL, and prints the answer.
+
+That process starts first, so that it loads the engine while this one loads what it prints with.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import typer
+from mcpobs.errors import EXIT_OK, LakeError, UsageError
+from mcpobs.queries.limits import MAX_SQL, Limits, seconds, size
+from mcpobs.queries.process import (
+    Began,
+    Done,
+    Event,
+    Opened,
+    OverMemory,
+    OverTime,
+    Process,
+    Progress,
+    Question,
+    Row,
+    Rows,
+)
+from mcpobs.settings import lake_folder
+
+if TYPE_CHECKING:
+    from mcpobs.output.formats import Format
+    from mcpobs.queries.header import Column
+    from mcpobs.reports.warnings import Remark
+
+HELD_BYTES = 512 << 20
+"""Of an answer that must be held as a whole, about: only CSV is written while it comes."""
+
+STREAMED_BYTES = 32 << 20
+"""From so many on, CSV is written while it comes."""
 
 
-def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One select; - reads it from stdin.")],
-    format: Annotated[
-        str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
-    ] = False,
-    limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
-    timeout: Annotated[str, typer.Option(help="Seconds that the query may take, or e.g. 10m; 0 is no limit.")] = "60",
-    memory: Annotated[str, typer.Option(help="Memory that the query may take.")] = "2GB",
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
+def run_query(
+    sql: str,
+    *,
+    format: str | None = None,
+    json: bool = False,
+    limit: int | None = None,
+    timeout: str = "60",
+    memory: str = "2GB",
+    lake: str | None = None,
+    raw: bool = False,
 ) -> int:
-    """Run your own read-only SQL (DuckDB's dialect) on the recorded calls.
+    """Runs one SELECT and prints its answer; returns the exit code."""
+    limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
+    with Process() as process:
+        from mcpobs.cli.streams import check_limit, chosen_format, commit_first
+        from mcpobs.output.formats import DEFAULT_ROWS
 
-    \b
-    Tables:
-      operations   every MCP request and notification, with its outcome, sizes, shapes and times
-      tool_calls   those of them that called a tool
-      sessions     one row a session
-      spans        every recorded span
+        chosen = chosen_format(format, json, raw)
+        check_limit(limit)
+        text = _text(sql)
+        if limit is None and chosen == "table":
+            limit = DEFAULT_ROWS
+        folder = lake_folder(lake)
+        commit_first(folder)
+        question = Question(folder, text, limit, progress=sys.stderr is not None and sys.stderr.isatty())
+        try:
+            answer = _received(process.ask(question, limits), chosen, raw)
+        except OverTime as error:
+            raise UsageError(error.message, f"{error.hint}; or raise --timeout (0 is no limit)") from None
+        except OverMemory as error:
+            raise UsageError(error.message, f"{error.hint}; or raise --memory") from None
+    _print(answer, chosen)
+    return EXIT_OK
 
-    \b
-    Examples:
-      mcpobs query "select tool, count(*) as calls from tool_calls group by tool order by calls desc"
-      mcpobs query "select session_id, duration_ms from sessions where failed > 3" --json
-      mcpobs query - < mine.sql
 
-    Nothing but the lake can be read, and nothing can be written: one select and no other statement.
-    The query runs in a process of its own, which is ended at its limits and by Ctrl-C.
-    """
-    from mcpobs.cli.querying import run_query
+@dataclass(slots=True)
+class _Answer:
+    """The answer so far, and the rows that are not written yet."""
 
-    return run_query(sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw)
+    columns: tuple[Column, ...] = ()
+    rows: list[Row] = field(default_factory=list)
+    held_bytes: int = 0
+    written: int = 0
+    total: int = 0
+    warnings: tuple[Remark, ...] = ()
+    raw: bool = False
+
+
+def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
+    from mcpobs.cli.progress import progress
+    from mcpobs.cli.streams import warn
+    from mcpobs.reports.warnings import of_damage
+
+    answer = _Answer(raw=raw)
+    damage = Opened([], 0)
+    with progress() as showing:
+        for event in events:
+            match event:
+                case Progress():
+                    showing.reached(event.percent)
+                case Opened():
+                    damage = event
+                    if damage.damaged_files or damage.damaged_lines:
+                        showing.end()
+                        answer.warnings = of_damage(damage)
+                        warn(answer.warnings)
+                case Began():
+                    if answer.written:
+                        raise LakeError(
+                            "a file of the lake turned out to be damaged after a part of the answer was written",
+                            "`mcpobs lake info` names what is damaged; --format json writes nothing before the end",
+                        )
+                    answer.columns, answer.rows, answer.held_bytes = event.columns, [], 0
+                case Rows():
+                    answer.rows += event.rows
+                    answer.held_bytes += event.cost_bytes
+                    if chosen == "csv" and answer.held_bytes > STREAMED_BYTES:
+                        showing.end()
+                        _write_csv(answer)
+                    elif answer.held_bytes > HELD_BYTES:
+                        raise UsageError(
+                            f"the answer takes more than {HELD_BYTES >> 20} MB",
+                            "write it with --format csv, or narrow it with --limit",
+                        )
+                case Done():
+                    answer.total = event.total
+                    if len(event.damaged_files) > len(damage.damaged_files):
+                        showing.end()
+                        answer.warnings = of_damage(Opened(event.damaged_files, damage.damaged_lines))
+                        warn(answer.warnings)
+    return answer
+
+
+def _print(answer: _Answer, chosen: Format) -> None:
+    from mcpobs.cli.streams import emit, more, say, table
+    from mcpobs.output import json_text, markdown
+
+    shown = answer.written + len(answer.rows)
+    match chosen:
+        case "json":
+            content = json_text.document(answer.columns, answer.rows)
+            emit(
+                json_text.render(
+                    {**content, "total": answer.total, "warnings": [warning.text for warning in answer.warnings]}
+                )
+            )
+        case "csv":
+            _write_csv(answer)
+        case "markdown":
+            emit(markdown.render(answer.columns, answer.rows))
+        case "table":
+            if answer.rows:
+                emit(table(answer.columns, answer.rows))
+            else:
+                say("no rows")
+    more(answer.total - shown, answer.total)
+
+
+def _write_csv(answer: _Answer) -> None:
+    """Writes the rows that are held, after the header if they are the first."""
+    from mcpobs.cli.streams import emit
+    from mcpobs.output import csv_text
+
+    content = csv_text.render(answer.columns, answer.rows, raw=answer.raw)
+    if answer.written:
+        content = content[len(csv_text.render(answer.columns, [], raw=answer.raw)) :]
+    emit(content)
+    answer.written += len(answer.rows)
+    answer.rows, answer.held_bytes = [], 0
+
+
+def _text(sql: str) -> str:
+    if sql != "-":
+        try:
+            sql.encode()
+        except UnicodeEncodeError:  # a byte of the command line that is no UTF-8
+            raise UsageError("the SQL is not UTF-8") from None
+        return sql
+    try:
+        text = sys.stdin.read(MAX_SQL + 1)
+    except UnicodeDecodeError:
+        raise UsageError("the SQL on stdin is not UTF-8") from None
+    if len(text) > MAX_SQL:
+        raise UsageError(f"the SQL on stdin is longer than {MAX_SQL:,} characters")
+    return text

@@ -1,105 +1,163 @@
-"""`mcpobs report`: its options and its help. The work is in `cli/reporting.py`, which does without typer."""
+"""`mcpobs report`, behind its options: asks, prints the answer. Imports no typer (100 ms): the argv fast path calls it.
+
+stdout gets the answer, stderr everything else.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
-import typer
+from mcpobs.cli.progress import progress
+from mcpobs.cli.streams import (
+    check_limit,
+    chosen_format,
+    commit_first,
+    emit,
+    more,
+    paper,
+    remark,
+    say,
+    warn,
+)
+from mcpobs.errors import EXIT_OK, UsageError
+from mcpobs.output.answer import rows_shown, written
+from mcpobs.output.formats import DEFAULT_ROWS, Format
+from mcpobs.reports.answer import Answer
+from mcpobs.reports.ask import ask
+from mcpobs.reports.filters import Filters
+from mcpobs.reports.request import OVERVIEW, Request
+from mcpobs.settings import lake_folder
+
+STDOUT = "-"
+_P95, _ALL = "p95", "all"
 
 
-def report(
-    name: Annotated[str | None, typer.Argument(help="One of the reports below, or all.", show_default=False)] = None,
-    p95: Annotated[bool, typer.Option("--p95", help="Which tool has the highest p95 right now?")] = False,
-    since: Annotated[str | None, typer.Option(help="Calls from then on: 15m, 2h, 7d, or an ISO date or time.")] = None,
-    until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
-    tool: Annotated[str | None, typer.Option(help="This tool only.")] = None,
-    session: Annotated[str | None, typer.Option(help="This session only; the beginning of its id is enough.")] = None,
-    server: Annotated[str | None, typer.Option(help="This MCP server only.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
-    min_calls: Annotated[
-        int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 20 for --p95]")
-    ] = None,
-    format: Annotated[
-        str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
-    ] = False,
-    bars: Annotated[
-        bool, typer.Option("--bars", help="Draw bars in a table even where stdout is no terminal.")
-    ] = False,
-    html: Annotated[
-        str | None,
-        typer.Option(metavar="[FILE]", help="Write a page with charts, one file that needs no network; - is stdout."),
-    ] = None,
-    watch: Annotated[
-        str | None, typer.Option(metavar="[SECONDS]", help="Ask again and again, and show it in place.  [default: 2]")
-    ] = None,
-    by: Annotated[str | None, typer.Option(help="Of report cost: by tool, session or tenant.  [default: tool]")] = None,
-    reprice: Annotated[
-        bool, typer.Option("--reprice", help="Costs by today's prices of config.toml, not by those of their time.")
-    ] = False,
-    exact: Annotated[
-        bool,
-        typer.Option("--exact", help="Read every call for percentiles, also where roll-ups would do within 1.1 %."),
-    ] = False,
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
-) -> int:
-    """Answer a question about the recorded calls. Without a name: all of them, in short.
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """The options of `mcpobs report`, named as they are on the command line.
 
-    \b
-    Reports:
-      latency    how long do tools take to answer, and how long is the tail?
-      errors     what goes wrong, how often, and whose fault is it?
-      sessions   which sessions make disproportionately many calls?
-      failures   which calls failed, in which session, and what came before?
-      precursors which calls come before a failure more often than chance?
-      loops      is an agent calling the same tools again and again?
-      shapes     do any tools see unusual arguments?
-      cost       what do calls cost, and who spends it?
-      http       how do requests reach the servers over HTTP, and which do not get in?
-      coverage   who reports the calls of each server, and what is not seen?
-      all        every one of them, the answers first: the page for the morning
-
-    \b
-    Examples:
-      mcpobs report --p95
-      mcpobs report loops --since 7d
-      mcpobs report failures --session 9f2c --format json
-      mcpobs report latency --server git --format markdown
-      mcpobs report all --since 24h --html morning.html
-      mcpobs report latency --since 1h --watch
-      mcpobs report cost --by session --since 7d
-
-    Times are UTC. --p95 looks at the last hour where a tool has enough calls in it, else at the newest window that
-    has, and says which; tools with too few calls are set apart, so that one slow call never wins.
+    `html` and `watch` are None if they are not given and empty if they have no value.
     """
-    from mcpobs.cli.reporting import ReportOptions, run_report
 
-    return run_report(
-        ReportOptions(
-            name=name,
-            p95=p95,
-            since=since,
-            until=until,
-            tool=tool,
-            session=session,
-            server=server,
-            limit=limit,
-            min_calls=min_calls,
-            format=format,
-            json=json,
-            bars=bars,
-            raw=raw,
-            html=html,
-            watch=watch,
-            by=by,
-            reprice=reprice,
-            exact=exact,
-            lake=lake,
-        )
+    name: str | None = None
+    p95: bool = False
+    since: str | None = None
+    until: str | None = None
+    tool: str | None = None
+    session: str | None = None
+    server: str | None = None
+    limit: int | None = None
+    min_calls: int | None = None
+    format: str | None = None
+    json: bool = False
+    bars: bool = False
+    html: str | None = None
+    watch: str | None = None
+    by: str | None = None
+    reprice: bool = False
+    exact: bool = False
+    lake: str | None = None
+    raw: bool = False
+
+
+def run_report(options: ReportOptions, now: int | None = None) -> int:
+    """Asks a report and prints the answer; returns the exit code. `now` is the present in unix nanoseconds."""
+    form = chosen_format(options.format, options.json, options.raw)
+    check_limit(options.limit)
+    _check_forms(options)
+    request = request_of(options)
+    if options.watch is not None:
+        from mcpobs.cli.watch import watch
+
+        return watch(options, request)
+    now = time.time_ns() if now is None else now
+    answer = answered(options, request, now)
+    if options.html is not None:
+        _write_page(answer, options, now)
+    else:
+        _print(answer, form, options)
+    return EXIT_OK
+
+
+def answered(options: ReportOptions, request: Request, now: int) -> Answer:
+    """The answer to the request. Warnings, and why there is nothing, go to stderr first."""
+    lake = lake_folder(options.lake)
+    with progress() as showing:
+        commit_first(lake)
+        answer = ask(lake, request, now, progress=showing)
+    warn(answer.warnings)
+    if answer.empty is not None:
+        remark(answer.empty)
+    return answer
+
+
+def request_of(options: ReportOptions) -> Request:
+    """The request that the options make. A page of five sentences would be empty, so a page is that of all reports."""
+    if options.p95 and options.name is not None:
+        raise UsageError(f"--p95 is a report of its own and does not go with {options.name!r}", "leave one of them out")
+    return Request(
+        report=_P95 if options.p95 else options.name or (OVERVIEW if options.html is None else _ALL),
+        since=options.since,
+        until=options.until,
+        filters=Filters(options.tool, options.session, options.server),
+        rows=_most_rows(options),
+        min_calls=options.min_calls,
+        by=options.by,
+        reprice=options.reprice,
+        exact=options.exact,
+        activity=options.watch is not None,
     )
+
+
+def _most_rows(options: ReportOptions) -> int | None:
+    """How many rows of a long report are shown at all: a hundred million calls have more failures than memory."""
+    if options.html is not None:
+        from mcpobs.output.page.answer import ALL_ROWS
+
+        return max(ALL_ROWS, options.limit or 0)
+    whole = options.limit is None and chosen_format(options.format, options.json) in ("json", "csv", "markdown")
+    return None if whole else max(DEFAULT_ROWS, options.limit or 0)
+
+
+def _check_forms(options: ReportOptions) -> None:
+    """An answer has one form."""
+    named = {"--html": options.html is not None, "--watch": options.watch is not None, "--json": options.json}
+    named |= {f"--format {options.format}": options.format is not None and not options.json}
+    chosen = [name for name, is_given in named.items() if is_given]
+    if len(chosen) > 1:
+        raise UsageError(f"{chosen[0]} and {chosen[1]} exclude each other", "leave one of them out")
+
+
+def _print(answer: Answer, form: Format, options: ReportOptions) -> None:
+    shown = rows_shown(answer, form, options.limit)
+    emit(written(answer, form, shown, paper=paper(bars=options.bars), raw=options.raw))
+    if answer.layout != "digest":  # each of its tables says itself how many rows it leaves out
+        total = answer.result.total
+        more(total - len(answer.result.rows[:shown]), total)
+
+
+def _write_page(answer: Answer, options: ReportOptions, now: int) -> None:
+    """Writes the page to the file; without a name to stdout, or if that is a terminal, to one named by the report."""
+    from mcpobs.output.page.answer import page
+
+    text = page(answer, Filters(options.tool, options.session, options.server), options.limit, now)
+    if options.html == STDOUT or (not options.html and not sys.stdout.isatty()):
+        emit(text)
+        return
+    path = Path(options.html or f"mcpobs-{answer.report}.html")
+    _write(path, text)
+    say(f"wrote {path} ({len(text.encode()) / 1000:,.0f} kB)")
+
+
+def _write(path: Path, text: str) -> None:
+    """A new file is the owner's only, as the lake is: names of sessions and tools are in it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", "name another file: --html FILE") from None

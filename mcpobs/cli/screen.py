@@ -65,7 +65,7 @@ def size() -> tuple[int, int]:
 
 
 def wait(seconds: float, redraw: Callable[[], None]) -> str:
-    """Waits for a key, at most so long; the key, or nothing. Calls `redraw` where the terminal's size changes."""
+    """Waits for a key, at most so long; the key, or nothing. Calls `redraw` when the terminal's size changes."""
     until, known = time.monotonic() + seconds, size()
     while (left := until - time.monotonic()) > 0:
         if sys.stdin.isatty():

@@ -82,9 +82,14 @@ class Rows:
     ) -> tuple[Shared, Row]:
         """Builds the row of an ended operation: the columns that it shares with others, and its own.
 
-        `extra` are attributes without a column, e.g. the server's exit code. `columns` are those that a front adds,
-        e.g. the status of the HTTP response."""
+        `extra` are attributes by their names, e.g. the server's exit code; those with a column in semconv.py go there.
+        `columns` are those that a front adds, e.g. the status of the HTTP response."""
         rest = None
+        if extra:
+            placed = {semconv.COLUMN_OF[name]: value for name, value in extra.items() if name in semconv.COLUMN_OF}
+            if placed:
+                columns = {**placed, **(columns or {})}
+                extra = {name: value for name, value in extra.items() if name not in semconv.COLUMN_OF}
         if extra or operation.conversation_id or operation.progress or operation.cancelled_by:
             rest = self._rest(operation, extra)
         shared = self._shared_by(operation, session, rest is None)

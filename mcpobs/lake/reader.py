@@ -20,12 +20,8 @@ from mcpobs.lake.place import require_lake, table_of
 from mcpobs.lake.schema import REPORTED, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
 
-REPORTERS = "reporters"
-"""The relation of who reported operations of MCP servers: service, scope and front; of all files that are read."""
-
-DATA_FILES = "data_files"
-"""The relation of the Parquet files that are read: lake and path, rows, start of the first and last span, whether each
-of its sessions is in no other file, and the bounds of the reading, which may leave out some of its rows."""
+HOT = "_hot"
+"""The table of the spans of the spool."""
 
 FOREVER = 2**63 - 1
 _REPORTING = "select distinct service_name, scope_name, front"
@@ -47,15 +43,21 @@ class Reading:
     damaged_lines: int
     hot_segments: int
     hot_bytes: int
-    _data: list[DataFile] = field(repr=False)
+    data_files: list[DataFile] = field(repr=False)
+    """The Parquet files that are read; `files` has their paths."""
+    bounds: tuple[int, int] | None = field(repr=False)
+    """From when to when operations are read; None if rows are left out by anything else, or no roll-up may be used."""
     _filter: str = field(repr=False)
-    _bounds: tuple[int, int] | None = field(repr=False)
     _private: Path | None = field(repr=False)
+    spool: str | None = field(default=None, repr=False)
+    """The table of the spans that are in no Parquet file; None if there are none."""
+    reporters: str = field(default="", repr=False)
+    """A select of who reported operations of MCP servers: service, scope and front."""
 
     @property
     def implausible_times(self) -> int:
         """Spans with an implausible time in `files`; some may lie outside of the window."""
-        return sum(file.implausible_times for file in self._data)
+        return sum(file.implausible_times for file in self.data_files)
 
     def exclude_damaged(self) -> bool:
         """Reads every file in full and leaves out those that fail; true where it found one.
@@ -63,9 +65,9 @@ class Reading:
         For a query that failed in the middle of a file whose footer was fine: try it again after this.
         """
         table = table_of(self.lake)
-        bad = {file.path: why for file in self._data if (why := cold.hidden_damage(self.connection, table, file))}
+        bad = {file.path: why for file in self.data_files if (why := cold.hidden_damage(self.connection, table, file))}
         self.damaged_files.extend((table / path, why) for path, why in bad.items())
-        self._data = [file for file in self._data if file.path not in bad]
+        self.data_files = [file for file in self.data_files if file.path not in bad]
         _define_spans(self)
         return bool(bad)
 
@@ -74,8 +76,7 @@ class Reading:
 
         For a query that failed though no file of the table is damaged: an answer that was taken of one may be.
         """
-        had, self._bounds = self._bounds is not None and bool(self._data), None
-        _define_data_files(self)
+        had, self.bounds = self.bounds is not None and bool(self.data_files), None
         return had
 
     def close(self) -> None:
@@ -157,12 +158,12 @@ def _open(
         damaged_lines=damaged_lines,
         hot_segments=len(fresh),
         hot_bytes=sum(f.size_bytes for f in fresh),
-        _data=data,
+        data_files=data,
+        bounds=None if service is not None else (since or 0, FOREVER if until is None else until),
         _filter=_filter(since, until, service),
-        _bounds=None if service is not None else (since or 0, FOREVER if until is None else until),
         _private=private,
     )
-    repeated.drop_known(connection, "_hot", table, [*data, *elsewhere])
+    repeated.drop_known(connection, HOT, table, [*data, *elsewhere])
     try:
         _define_spans(reading)
     except EngineError:
@@ -191,7 +192,7 @@ def _load_hot(
         raise LakeError("no folder for temporary files can be written", "set TMPDIR to a writable folder")
     copy = (private or lake) / "hot.jsonl"  # not written where there is no private folder
     try:
-        loaded = hot.load(connection, "_hot", contents, copy)
+        loaded = hot.load(connection, HOT, contents, copy)
     except Interrupted:
         raise  # somebody ended the reading: that says nothing about the segments
     except (EngineError, MemoryError):
@@ -200,7 +201,7 @@ def _load_hot(
         good, bad = _loadable(connection, contents, copy)
         if not bad:
             raise
-        loaded = hot.load(connection, "_hot", good, copy)
+        loaded = hot.load(connection, HOT, good, copy)
         damaged += bad
     except OSError as error:
         raise LakeError(f"cannot write {copy}: {error.strerror}", "free some space, or set TMPDIR") from None
@@ -212,7 +213,7 @@ def _loadable(
 ) -> tuple[list[hot.Content], list[tuple[Path, str]]]:
     """The segments that can be loaded, and the others with the reason; found by halves."""
     try:
-        hot.load(connection, "_hot", contents, copy)
+        hot.load(connection, HOT, contents, copy)
     except Interrupted:
         raise
     except (EngineError, MemoryError) as error:
@@ -228,47 +229,28 @@ def _loadable(
 def _define_spans(reading: Reading) -> None:
     parts = []
     table = table_of(reading.lake)
-    if reading._data:
-        parts.append(f"select * from ({cold.relation(reading.connection, table, reading._data)}){reading._filter}")
+    if reading.data_files:
+        parts.append(f"select * from ({cold.relation(reading.connection, table, reading.data_files)}){reading._filter}")
     rows = reading.connection.execute("select count(*) from _hot").fetchall()[0][0]
     if rows or not parts:
         parts.append(f"select {', '.join(TYPES)} from _hot{reading._filter}")
     reading.connection.execute(f"create or replace view spans as {' union all '.join(parts)}")
-    reading.connection.execute(f"create or replace view {REPORTERS} as {_reporters(reading, table, rows > 0)}")
-    _define_data_files(reading)
-    reading.files = [table / file.path for file in reading._data]
+    reading.spool = HOT if rows else None
+    reading.reporters = _reporters(reading, table)
+    reading.files = [table / file.path for file in reading.data_files]
 
 
-def _define_data_files(reading: Reading) -> None:
-    """Empty where rows are left out by anything but their time: then no answer of a whole file can stand for it."""
-    bounds = reading._bounds
-    rows = [
-        f"({quoted(reading.lake)}, {quoted(file.path)}, {_literal(file.rows)}, {_literal(file.first_unix_nano)}, "
-        f"{_literal(file.last_unix_nano)}, {file.whole}, {bounds[0]}, {bounds[1]})"
-        for file in reading._data
-        if bounds is not None
-    ]
-    columns = "lake, path, rows, first_unix_nano, last_unix_nano, whole, since_unix_nano, until_unix_nano"
-    none = "select null, null, null, null, null, null, null, null where false"
-    source = f"values {', '.join(rows)}" if rows else none
-    reading.connection.execute(f"create or replace view {DATA_FILES} as select * from ({source}) as told ({columns})")
-
-
-def _literal(number: int | None) -> str:
-    return "null" if number is None else str(number)
-
-
-def _reporters(reading: Reading, table: Path, hot_rows: bool) -> str:
+def _reporters(reading: Reading, table: Path) -> str:
     """A select of who reported operations, from the log where it says so: to ask a million rows takes 40 ms."""
     parts = ["select null as service_name, null as scope_name, null as front where false"]
-    known = {reporter for file in reading._data for reporter in file.reporters or ()}
+    known = {reporter for file in reading.data_files for reporter in file.reporters or ()}
     for told in known:
         parts.append(f"select {', '.join('null' if part is None else quoted(part) for part in told)}")
-    asked = [file for file in reading._data if file.reporters is None]
+    asked = [file for file in reading.data_files if file.reporters is None]
     if asked:
         parts.append(f"{_REPORTING} from ({cold.relation(reading.connection, table, asked)}) where {REPORTED}")
-    if hot_rows:
-        parts.append(f"{_REPORTING} from _hot where {REPORTED}")
+    if reading.spool is not None:
+        parts.append(f"{_REPORTING} from {reading.spool} where {REPORTED}")
     return " union all ".join(parts)
 
 

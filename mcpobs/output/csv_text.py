@@ -17,7 +17,7 @@ from mcpobs.queries.header import Column
 from mcpobs.terminal import printable
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What the cells begin with that spreadsheets calculate; the last four are full-width forms."""
+"""Beginnings of cells that spreadsheets calculate; the last four are full-width forms."""
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _QUOTED: Final = frozenset(',"\r\n;\t')
 """Characters that make quotes necessary; `;` and tabs divide cells in some countries."""

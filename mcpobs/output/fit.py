@@ -1,4 +1,4 @@
-"""How wide each column of a table may be, and which have room at all. Pure; widths are cells of a terminal."""
+"""Fits the columns of a table into a terminal's cells, and drops those without room. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["whole", "id", "prose", "bar"]
 """`whole` is never cut (numbers, times); an `id` may lose its middle; `prose` goes on in the next line; a `bar` is
 drawn in what room there is."""
 
-ID_CELLS = 16  # both ends of an id can still be told from those of its neighbours
+ID_CELLS = 16  # both ends of an id still differ from those of its neighbours
 PROSE_CELLS = 36
 MOST_LINES = 6
 

@@ -29,7 +29,7 @@ def render(content: Mapping[str, object]) -> str:
 
 
 def plain(value: object) -> Json:
-    """A value of the engine as one that JSON has. What JSON cannot say (infinity, bytes, dates) becomes text."""
+    """A value of the engine as JSON. Values that JSON lacks (infinity, bytes, dates) become text."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mcpobs.output.text import taken, width
 
 MARGIN = 2
-"""Cells left of a line, for the mark of one that is new."""
+"""Cells left of a line for the mark of a new line."""
 
 MARK = "•"
 _DRAWN = re.compile("[▁▂▃▄▅▆▇█▏▎▍▌▋▊▉]|\x1b\\[[0-9]*m")
@@ -19,7 +19,7 @@ def picture(
 ) -> list[str]:
     """The lines of a screen of so many cells: the head, and below it what there is room for of the body, with a mark
     at each line that was not there `before`. Nothing is marked in the first picture."""
-    known = None if before is None else {_said(line) for line in before}
+    known = None if before is None else {_words(line) for line in before}
     shown = [_marked(line, known) for line in body]
     room = max(0, lines - len(head))
     if len(shown) > room:
@@ -30,13 +30,13 @@ def picture(
 
 def change(now: int, before: int | None, noun: str) -> str:
     """A number, and by how much it is another than before: `1,204 calls (+12)`."""
-    told = f"{now:,} {noun}"
-    return told if before is None or now == before else f"{told} ({now - before:+,})"
+    counted = f"{now:,} {noun}"
+    return counted if before is None or now == before else f"{counted} ({now - before:+,})"
 
 
 def _marked(line: str, known: set[str] | None) -> str:
-    said = _said(line)
-    mark = MARK if known is not None and said and said not in known else " "
+    words = _words(line)
+    mark = MARK if known is not None and words and words not in known else " "
     return f"{mark:<{MARGIN}}{line}"
 
 
@@ -47,6 +47,6 @@ def _cut(line: str, columns: int) -> str:
     return taken(line, max(0, columns - 1)) + "…"
 
 
-def _said(line: str) -> str:
-    """What a line says, however wide its columns and long its bars are: those change with their neighbours."""
+def _words(line: str) -> str:
+    """The words of a line without bars and spaces, which change with the neighbouring lines."""
     return " ".join(_DRAWN.sub("", line).split())

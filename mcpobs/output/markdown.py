@@ -15,7 +15,7 @@ _LINKS = re.compile(r"@|:(?=//)|(?i:(?<=www)\.)")
 
 
 def render(columns: Sequence[Column], rows: Rows) -> str:
-    """The table. What Markdown or HTML would read as its own is escaped: a tool's name is the peer's text."""
+    """The table. Markup of Markdown and HTML is escaped, because a tool's name is the peer's text."""
     headings, right, body = table_cells(columns, rows)
     rule = ["---:" if flush_right else "---" for flush_right in right]
     return "".join(_line(line) for line in ([escaped(text) for text in headings], rule)) + "".join(

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from mcpobs.output import bars, units
-from mcpobs.output.chart import Chart, shares
 from mcpobs.output.fit import PROSE_CELLS, Kind, fit, lines_of
 from mcpobs.output.text import shortened, width
 from mcpobs.queries.header import Column
+from mcpobs.reports.chart import Chart
 
 GAP = "  "
 CUT = "…"
-"""Heading that stands for the columns which a terminal has no room for."""
+"""Heading that stands for the columns without room on the terminal."""
 
 NARROW = 72
-"""Under so many cells a bar would take the room of what can be read."""
+"""With fewer cells a bar would take the room of text."""
 
 _SELDOM = frozenset({"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd"})
-"""Columns that a table for people does without where they say nothing."""
+"""Columns that a table for people omits if all their cells are empty or zero."""
 
 _NUMBERED = re.compile(r"(.+)_[0-9]+")
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -39,7 +39,7 @@ class Group:
 
 
 def groups(columns: Sequence[Column], rows: Rows) -> list[Group]:
-    """What stands in a cell of its own: the server is left out where there is but one, and numbered columns
+    """The columns that have a cell of their own: the server is left out if there is only one, and numbered columns
     (`before_5 … before_1`) share one cell."""
     found: list[Group] = []
     for index, column in enumerate(columns):
@@ -71,8 +71,8 @@ def render(
     colour: bool = False,
     chart: Chart | None = None,
 ) -> str:
-    """The table, at most `cells_wide` wide where that can be had: a long id loses its middle, a long text goes on in
-    the next line, and where columns have no room a last `…` says so. With a chart, a bar stands behind its value."""
+    """The table, at most `cells_wide` wide if possible: a long id loses its middle, a long text goes on in the next
+    line, and a last `…` stands for columns without room. With a chart, a bar stands behind its value."""
     headings, right, body = cells(columns, rows)
     if not headings:
         return ""
@@ -96,7 +96,7 @@ def render(
             body = [[*row, ""] for row in body]
     if chart is not None and drawn is not None and drawn < len(widths) and kinds[drawn] == "bar":
         place = [column.name for column in columns].index(chart.value)
-        for line, share in zip(body, shares([row[place] for row in rows]), strict=True):
+        for line, share in zip(body, bars.shares([row[place] for row in rows]), strict=True):
             line[drawn] = bars.bar(share, widths[drawn])
     top = _line([shortened(text, room) for text, room in zip(headings, widths, strict=True)], widths, right)
     lines = [f"{_BOLD}{top}{_PLAIN}" if colour else top]
@@ -109,7 +109,7 @@ def render(
 def _bar_place(
     columns: Sequence[Column], headings: Sequence[str], body: Rows, chart: Chart | None, cells_wide: int | None
 ) -> int | None:
-    """Where the bar stands: behind the chart's value. Nowhere where there is nothing to compare, or no room."""
+    """The place of the bar: behind the chart's value. None if there is nothing to compare, or no room."""
     if chart is None or len(body) < 2 or (cells_wide is not None and cells_wide < NARROW):
         return None
     heading = units.title(chart.value)

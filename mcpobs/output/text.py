@@ -23,7 +23,7 @@ def _cells(char: str) -> int:
 
 
 def shortened(text: str, cells: int) -> str:
-    """The text in at most so many cells: the middle gives way to `…`, for both ends of an id tell something."""
+    """The text in at most so many cells: the middle gives way to `…`, because both ends of an id differ."""
     if width(text) <= cells:
         return text
     if cells <= 1:

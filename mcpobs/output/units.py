@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from mcpobs.output.text import printable
+from mcpobs.reports.wording import milliseconds, moment
 
 NOTHING = "-"
-"""What an empty cell of a table shows."""
+"""Shown in an empty cell of a table."""
 
 TIME = " (UTC)"
 """Ends the heading of a time."""
@@ -41,35 +40,6 @@ def shown(name: str, value: object) -> str:
     if isinstance(value, int | float):
         return _number(name, value)
     return printable(str(value)) or "''"
-
-
-def dollars(microusd: float) -> str:
-    """A sum of money for a sentence; what is under a cent to the last digit."""
-    if abs(microusd) >= 1_000_000:
-        return f"${microusd / 1_000_000:,.2f}"
-    whole, _, digits = f"{microusd / 1_000_000:.{4 if abs(microusd) >= 10_000 else 6}f}".partition(".")
-    return f"${whole}.{digits.rstrip('0'):0<2}"
-
-
-def milliseconds(value: float) -> str:
-    """At least three significant digits, and whole milliseconds from 100 on."""
-    if value < 0:
-        return "-" + milliseconds(-value)
-    if value >= 99.95:
-        return f"{value:,.0f}"
-    if value >= 9.995:
-        return f"{value:.1f}"
-    if value >= 0.9995:
-        return f"{value:.2f}"
-    return f"{value:.3f}" if value >= 0.0995 or value == 0 else f"{value:.3g}"
-
-
-def moment(unix_nano: int) -> str:
-    """A time in UTC, to the second."""
-    try:
-        return datetime.fromtimestamp(unix_nano // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):  # a nonsense clock is no reason to fail
-        return str(unix_nano)
 
 
 def _number(name: str, value: int | float) -> str:

@@ -1,6 +1,6 @@
 """What one tool's calls cost: the parts of a price, and what they make of a call. Reads no result and does no I/O.
 
-The same arithmetic is in `queries/repricing.py` as SQL, where history is priced anew; a test holds both together.
+The same arithmetic is in `queries/views/repriced_calls.sql`, which prices past calls; a test holds both equal.
 Integers throughout, halves rounded up, no product above 10**18.
 """
 

@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from mcpobs.errors import UsageError, nearest
-from mcpobs.queries.header import Query, parse
+from mcpobs.lake.schema import TYPES
+from mcpobs.queries.header import Column, Query, parse
 from mcpobs.resources import shipped
+from mcpobs.semconv import COLUMNS
 
 SOURCE = "spans"
 """The relation below all views: one row a span, every column of the lake."""
@@ -28,7 +30,7 @@ def reports() -> list[Query]:
 
 
 def report(name: str) -> Query:
-    """A report by its name. Raises UsageError, naming the nearest, where there is none."""
+    """A report by its name. Raises UsageError, naming the nearest, if there is none."""
     if name in names():
         query = load(name)
         if query.kind == "report":
@@ -62,8 +64,15 @@ def views_below(reads: tuple[str, ...]) -> list[Query]:
     return list(found.values())
 
 
+def columns_of(relation: str) -> tuple[Column, ...]:
+    """The columns of a view, or of the spans as semconv.py declares them."""
+    if relation != SOURCE:
+        return view(relation).columns
+    return tuple(Column(c.column, TYPES[c.column].lower(), c.meaning) for c in COLUMNS if c.column is not None)
+
+
 def _read(path: Path, *, is_view: bool) -> Query:
-    query = parse(path.stem, path.read_text(encoding="utf-8"))
+    query = parse(path.stem, path.read_text(encoding="utf-8"), columns_of)
     if (query.kind == "view") != is_view:
         raise UsageError(f"{path.name}: a view lies in queries/views, and nothing else does")
     return query

@@ -1,91 +1,70 @@
-"""Counts a call once where several layers report it: a proxy, a front in the process, FastMCP, the SDK, a gateway.
+"""Counts a call once if several layers report it: a proxy, a front in the process, FastMCP, the SDK, a gateway.
 
-Which spans are set aside is what `queries/views/set_aside.sql` and `phantoms.sql` say. Most lakes have nothing of the
-kind, and who reported what is known without reading a span; so the view `operations` looks at each span's ids only
-where there is something to be set aside. It holds for one reading of the lake: spans that come later are judged later.
+Which spans are set aside is defined by `queries/views/set_aside.sql` and `phantoms.sql`. Most lakes have no such span,
+and who reported operations is known without reading any; so `operations` looks at each span's ids only if some span
+may have to be set aside. The answer holds for one plan: spans that come later are judged later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from mcpobs.lake.engine import Connection, EngineError
-from mcpobs.lake.reader import REPORTERS
 from mcpobs.lake.schema import REPORTED
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Query
+from mcpobs.queries.source import RELATION, Source
+from mcpobs.queries.text import listed
 
 COUNTED = "operations"
 """The view in which each operation is once."""
 
-_SCOPES_WITH_PHANTOMS = {"mcp-python-sdk", "fastmcp"}
-_FOUND = {"set_aside": "found_set_aside", "phantoms": "found_phantoms"}
+SET_ASIDE, PHANTOMS = "set_aside", "phantoms"
+LOOKING = frozenset({SET_ASIDE, PHANTOMS})
+"""The views that look for spans to be set aside."""
 
-_SAME = (
-    "told.trace_id = {0}.trace_id and told.span_id = {0}.span_id and told.kind = {0}.kind "
-    "and coalesce(told.service_name, '') = {0}.service_key "
-    "and coalesce(told.sent_start_unix_nano, told.start_unix_nano) = {0}.sent_unix_nano"
+_SCOPES_WITH_PHANTOMS = {"mcp-python-sdk", "fastmcp"}
+_IDENTITY = (
+    "{0}.trace_id = counted.trace_id and {0}.span_id = counted.span_id and {0}.kind = counted.kind "
+    "and {0}.service_key = coalesce(counted.service_name, '') "
+    "and {0}.sent_unix_nano = coalesce(counted.sent_start_unix_nano, counted.start_unix_nano)"
 )
 """A span's identity, as schema.KEY has it."""
 
-LOOKING = frozenset(_FOUND)
-"""The views that look for spans to be set aside."""
+
+def reporters(source: Source) -> str:
+    """The select of who reported operations: service, scope and front."""
+    known = source.reporters or f"select service_name, scope_name, front from {RELATION} where {REPORTED}"
+    return f"select distinct service_name, scope_name, front from (\n{known}\n) as reporting"
 
 
-def count_once(connection: Connection, *, only_calls: bool) -> bool:
-    """Takes spans that are set aside out of the connection's view `operations`, which is there already; whether there
-    are any.
-
-    `only_calls` says that no more than tool calls are asked for: a phantom is none, and to find them takes a sort.
-    """
-    wanted = [name for name in _needed(connection) if not (only_calls and name == "phantoms")]
-    found = [table for name in wanted if (table := _find(connection, name)) is not None]
-    if found:
-        joins = " ".join(f"anti join {table} on {_SAME.format(table)}" for table in found)
-        connection.execute(
-            f"create or replace temp view {COUNTED} as select * from (\n{catalog.view(COUNTED).sql}) as told {joins}"
-        )
-    return bool(found)
+def needed(reporting: Iterable[tuple[str | None, ...]]) -> list[str]:
+    """Which of the views in LOOKING can have rows, by the service, scope and front of all reporters."""
+    reporting = list(reporting)
+    layers = {(scope, front) if scope == "mcpobs" else scope for _, scope, front in reporting}
+    found = [SET_ASIDE] if len(layers) > 1 else []
+    if _SCOPES_WITH_PHANTOMS & {scope for _, scope, _ in reporting}:
+        found.append(PHANTOMS)
+    return found
 
 
-def empty_where_unneeded(connection: Connection, views: Iterable[str]) -> None:
-    """Makes those of the views that look for spans to be set aside empty where there can be none: they take long."""
-    for name in (LOOKING & set(views)) - set(_needed(connection)):
-        connection.execute(
-            f"create or replace temp view {name} as select * from (\n{catalog.view(name).sql}) where false"
-        )
+def without(text: str, tables: Iterable[str]) -> str:
+    """The text of the view `operations` without the spans that the tables list."""
+    tables = list(tables)
+    joins = "\n".join(f"left join {table} on {_IDENTITY.format(table)}" for table in tables)
+    left = " and ".join(f"{table}.trace_id is null" for table in tables)
+    columns = ", ".join(f"counted.{column.name} as {column.name}" for column in catalog.view(COUNTED).columns)
+    return f"select {columns} from (\n{text}\n) as counted\n{joins}\nwhere {left}"
 
 
-def _needed(connection: Connection) -> list[str]:
-    """Which of those views can have rows, by who reported anything at all."""
-    reporters = _reporters(connection)
-    layers = {(scope, front) if scope == "mcpobs" else scope for _, scope, front in reporters}
-    needed = ["set_aside"] if len(layers) > 1 else []
-    if _SCOPES_WITH_PHANTOMS & {scope for _, scope, _ in reporters}:
-        needed.append("phantoms")
-    return needed
+def sought(name: str) -> tuple[Mapping[str, str], str]:
+    """The views and the text that find the spans which one of LOOKING sets aside."""
+    query = catalog.view(name)
+    columns = listed(["trace_id", "span_id", "kind", "service_key", "sent_unix_nano"])
+    return {view.name: view.sql for view in catalog.views_below((name,))}, f"select {columns} from {query.name}"
 
 
-def forget(connection: Connection) -> None:
-    """What was found is no longer so: the relation `spans` has changed."""
-    for table in _FOUND.values():
-        connection.execute(f"drop table if exists {table}")
-
-
-def _reporters(connection: Connection) -> list[tuple[str | None, ...]]:
-    columns = "service_name, scope_name, front"
-    try:
-        return connection.execute(f"select distinct {columns} from {REPORTERS}").fetchall()
-    except EngineError:  # a connection that no reader of the lake opened
-        return connection.execute(f"select distinct {columns} from spans where {REPORTED}").fetchall()
-
-
-def _find(connection: Connection, name: str) -> str | None:
-    """A table of what a view says is to be set aside, made once for all queries on the connection; None where it is
-    empty."""
-    table = _FOUND[name]
-    query: Query = catalog.view(name)
-    for view in catalog.views_below(query.reads):
-        connection.execute(f"create or replace temp view {view.name} as\n{view.sql}")
-    connection.execute(f"create temp table if not exists {table} as\n{query.sql}")
-    return table if connection.execute(f"select 1 from {table} limit 1").fetchall() else None
+def only_calls(views: Mapping[str, Query], reads: Collection[str]) -> bool:
+    """Whether a query asks for tool calls only. A phantom is none, and to find phantoms takes a sort."""
+    return COUNTED not in reads and all(
+        name == "tool_calls" or COUNTED not in view.reads for name, view in views.items()
+    )

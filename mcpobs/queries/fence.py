@@ -25,7 +25,7 @@ RELATIONS: Final = ("operations", "sessions", "spans", "tool_calls")
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What the engine may take."""
+    """Memory and temporary files that the engine may take."""
 
     memory_bytes: int = 2 << 30
     spill_bytes: int = 8 << 30
@@ -51,7 +51,7 @@ _FUNCTIONS_REFUSED = re.compile(
     # The engine's own, which trust what they are given: a made-up state of an aggregate is read as memory.
     r"|__internal_.*|combine|finalize|to_aggregate_state|parse_duckdb_log_message"
 )
-"""Scalar functions and macros that tell of, or reach for, something that is not the lake's; the second wall stands
+"""Scalar functions and macros that read, or reach for, anything but the lake; the second wall stands
 behind this one. Names that no release has are refused as well."""
 
 _ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -73,7 +73,7 @@ def check(connection: Connection, sql: str) -> None:
     try:
         statements = connection.extract_statements(sql)
     except EngineError as error:
-        raise told(error) from None
+        raise explained(error) from None
     if not statements:
         raise UsageError("there is no SQL statement", _HINT)
     if len(statements) > 1:
@@ -97,7 +97,7 @@ _Names = frozenset[str]
 def _check_tree(tree: Any) -> None:  # noqa: ANN401 - JSON
     """Checks each object of the tree, with the names of the CTEs that count there.
 
-    A loop, for a hostile statement may be nested deeper than Python recurses.
+    A loop, because a hostile statement may be nested deeper than Python recurses.
     """
     left: list[tuple[Any, _Names]] = [(tree, frozenset())]
     while left:
@@ -110,7 +110,7 @@ def _check_tree(tree: Any) -> None:  # noqa: ANN401 - JSON
 
 
 def _below(node: dict[str, Any], scope: _Names) -> list[tuple[Any, _Names]]:
-    """What an object of the tree holds, and which CTEs count in each part of it.
+    """The parts of an object of the tree, and the CTEs that count in each.
 
     A CTE counts in those that are defined after it and in the node that defines it; in its own definition only in the
     recursive half. What DuckDB allows beyond that is refused.
@@ -173,7 +173,7 @@ def _named(name: str) -> str:
     return repr(name if len(name) <= _MAX_NAME else name[:_MAX_NAME] + "…")
 
 
-def told(error: EngineError) -> UsageError:
+def explained(error: EngineError) -> UsageError:
     """DuckDB's error in one line, with a hint."""
     text = str(error)
     message = text.split("\n", 1)[0].strip()
@@ -186,7 +186,8 @@ def told(error: EngineError) -> UsageError:
 def _mend(text: str) -> str:
     if match := re.search(r'column "([^"]+)" not found|not have a column named "([^"]+)"', text):
         missing = match[1] or match[2]
-        columns = {name: {column.name for column in catalog.view(name).columns} for name in catalog.views()}
+        views = [name for name in RELATIONS if name != catalog.SOURCE]
+        columns = {name: {column.name for column in catalog.view(name).columns} for name in views}
         if tables := [name for name, known in columns.items() if missing in known]:
             return f"{missing[:_MAX_NAME]} is a column of {', '.join(tables)}"
         close_name = nearest(missing[:_MAX_NAME], sorted(set().union(*columns.values())))

@@ -1,6 +1,6 @@
-"""The frames between a door and the process that runs a user's SQL: length, then JSON. Imports nothing heavy.
+"""The frames between a command and the process that runs a user's SQL: length, then JSON. Imports nothing heavy.
 
-JSON and no pickle: that process ran somebody else's statement, and the door believes nothing of it but values. A column
+JSON, not pickle: that process ran somebody else's statement, so only values are accepted from it. A column
 of a type that JSON has travels as it is; a value of any other type says its type.
 """
 

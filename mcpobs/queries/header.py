@@ -1,6 +1,7 @@
 """The header of a .sql file: what the query asks, what it takes and what it gives. Reads text; knows no engine.
 
     -- question: How long do tools take to answer?
+    -- topic:    1 Which tool is slow?
     -- kind:     report
     -- reads:    tool_calls
     -- history:  whole
@@ -10,24 +11,32 @@
     --   tool   varchar  gen_ai.tool.name
     -- chart:    bar tool p95_ms
 
-`summary` has what is told of all rows of a report that may be too long to be shown, an aggregate in a line:
+`topic` is the place of a report in `mcpobs report all`, and its question there; reports without one come last, with
+their own question. `history: whole` says that the query looks at calls before its window too (those before a failure).
+`chart` says what is drawn.
+
+A report that may be too long to be shown has aggregates of all its rows, one a line, and may count its rows by columns:
 
     -- summary:
     --   wasted  sum(wasted)
+    -- tally:    session_source, confidence
 
-`history: whole` says that the query looks at calls before its window too (those before a failure); `chart` is a
-hint for a page. Both may be left out, and so may `params`. A view may have `rollup`: then its rows for several files
-are those for each of them, so they can be taken once and kept (`rollups.py`):
+A column `operations.*` stands for every column of that relation, `operations.* exclude (tool)` for all but one. The
+same words in the text do too, so what `semconv.py` adds to the lake is in the views of operations as well.
+
+A view may have `rollup`: then its rows for several files are those for each of them, so they can be taken once and kept
+(`rollups.py`):
 
     calls     whatever the files
-    sessions  where no session has calls in two of them
-    rows      the same, and who reads the view leaves out the rows that are not in its window
-    sides     the same as sessions, and rows of calls before the window are told by their last call
+    sessions  if no session has calls in two of them
+    rows      the same, and queries leave out rows of the view that are not in their window
+    sides     the same as sessions, and rows of calls before the window are placed by their last call
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -37,10 +46,10 @@ Kind = Literal["report", "view", "step"]
 """`report`: has a name on the command line · `view`: a relation that other queries read · `step`: a command's work."""
 
 Rollup = Literal["calls", "sessions", "rows", "sides"]
-"""Which files' rows of a view make up those of all: see above."""
+"""Which files' rows of a view make up those of all files: see above."""
 
 Value = str | int | float | bool | None
-"""What a parameter can be."""
+"""A value of a parameter."""
 
 TYPES = frozenset({"varchar", "bigint", "integer", "smallint", "double", "boolean", "timestamptz"})
 
@@ -50,7 +59,11 @@ _COLUMN = re.compile(r"--   ([a-z][a-z0-9_]*)\s+([a-z]+)\s{2,}(.+)")
 _USED = re.compile(r"\$([a-z][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
 _SUMMARY = re.compile(r"--   ([a-z][a-z0-9_]*)\s{2,}(.+)")
-_FIELDS = ("question", "kind", "reads", "history", "rollup", "params", "columns", "summary", "chart")
+_TOPIC = re.compile(r"([0-9]+) (.+)")
+_EVERY = re.compile(r"([a-z_]+)\.\*(?: exclude \(([a-z0-9_, ]+)\))?")
+_FIELDS = (
+    "question", "topic", "kind", "reads", "history", "rollup", "params", "columns", "summary", "tally", "chart",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,18 @@ class Column:
     meaning: str = ""
 
 
+ColumnsOf = Callable[[str], Sequence[Column]]
+"""The columns of a relation by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """The place of a report among all, and the question that it answers there."""
+
+    place: int
+    question: str
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A .sql file: its header and its text."""
@@ -88,20 +113,35 @@ class Query:
     rollup: Rollup | None = None
     summary: tuple[tuple[str, str], ...] = ()
     """Names of aggregates over the rows of the answer, with their SQL. Without any, an answer is never cut."""
+    tally: tuple[str, ...] = ()
+    """Columns by which the rows of the answer are counted."""
+    topic: Topic | None = None
 
     @property
     def used(self) -> frozenset[str]:
         """The parameters that its own text has; the others are those of the views that it reads."""
         return frozenset(_USED.findall(_COMMENT.sub("", self.sql)))
 
-    @property
-    def compares(self) -> bool:
-        """Whether it holds the window against the one before."""
-        return any(param.name == "before" for param in self.params)
+    def takes(self, name: str) -> bool:
+        """Whether it has a parameter of that name."""
+        return any(param.name == name for param in self.params)
+
+    def values(self, given: Mapping[str, Value]) -> dict[str, Value]:
+        """Every parameter with its value. Raises UsageError for one that the header does not know."""
+        known = {param.name: param.default for param in self.params}
+        for name in given:
+            if name not in known:
+                takes = f"it takes {', '.join(known)}" if known else "it takes none"
+                raise UsageError(f"{self.name} takes no parameter {name!r}", takes)
+        return known | dict(given)
 
 
-def parse(name: str, text: str) -> Query:
-    """The query of a file. Raises UsageError, with the line, where the header breaks its form."""
+def _none(relation: str) -> Sequence[Column]:
+    raise KeyError(relation)
+
+
+def parse(name: str, text: str, columns_of: ColumnsOf = _none) -> Query:
+    """The query of a file. Raises UsageError, with the line, if the header breaks its form."""
     fields: dict[str, str] = {}
     params: list[Param] = []
     columns: list[Column] = []
@@ -119,11 +159,29 @@ def parse(name: str, text: str) -> Query:
             params.append(Param(match[1], match[2], _value(match[3]), match[4] or ""))
         elif part == "columns" and (match := _COLUMN.fullmatch(line)):
             columns.append(Column(match[1], match[2], match[3]))
+        elif part == "columns" and (match := _EVERY.fullmatch(line.removeprefix("--").strip())):
+            columns += _every(match, columns_of)
         elif part == "summary" and (match := _SUMMARY.fullmatch(line)):
             summary.append((match[1], match[2]))
         else:
             raise _broken(name, number, f"cannot read {line!r}")
-    return _checked(name, text, fields, tuple(params), tuple(columns), tuple(summary))
+    return _checked(name, _spelled_out(text, columns_of), fields, tuple(params), tuple(columns), tuple(summary))
+
+
+def _every(match: re.Match[str], columns_of: ColumnsOf) -> list[Column]:
+    excluded = {name.strip() for name in (match[2] or "").split(",")}
+    return [column for column in columns_of(match[1]) if column.name not in excluded]
+
+
+def _spelled_out(text: str, columns_of: ColumnsOf) -> str:
+    """The text with the columns that `relation.*` stands for; the header stays as it is."""
+    lines = [
+        line
+        if line.startswith("--")
+        else _EVERY.sub(lambda match: ",\n    ".join(column.name for column in _every(match, columns_of)), line)
+        for line in text.splitlines(keepends=True)
+    ]
+    return "".join(lines)
 
 
 def _checked(
@@ -142,6 +200,9 @@ def _checked(
         raise _broken(name, 1, f"kind {kind!r} is none of {', '.join(get_args(Kind))}")
     if not columns:
         raise _broken(name, 1, "the header has no columns")
+    topic = _TOPIC.fullmatch(fields.get("topic", ""))
+    if "topic" in fields and (topic is None or kind != "report"):
+        raise _broken(name, 1, "topic is a place and a question, and of a report")
     if fields.get("history", "window") not in ("window", "whole"):
         raise _broken(name, 1, "history is window or whole")
     rollup = fields.get("rollup")
@@ -165,6 +226,8 @@ def _checked(
         whole_history=fields.get("history") == "whole",
         rollup=rollup,  # type: ignore[arg-type]  # checked above
         summary=summary,
+        tally=tuple(column.strip() for column in fields.get("tally", "").split(",") if column.strip()),
+        topic=None if topic is None else Topic(int(topic[1]), topic[2]),
     )
 
 
@@ -177,4 +240,4 @@ def _value(literal: str) -> Value:
 
 
 def _broken(name: str, line: int, why: str) -> UsageError:
-    return UsageError(f"{name}.sql, line {line}: {why}", "the form of a header is told in mcpobs/queries/header.py")
+    return UsageError(f"{name}.sql, line {line}: {why}", "mcpobs/queries/header.py describes the form of a header")

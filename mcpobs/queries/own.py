@@ -1,6 +1,6 @@
-"""Runs SQL that a user brought, on an open reading of the lake, behind the fence.
+"""Runs a user's SQL on an open reading of the lake, behind the fence.
 
-It may hold for as long as it likes and take what memory there is: `process.py` runs it in a process that can be killed.
+The SQL may take any time and memory: `process.py` runs it in a process that can be killed.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Protocol
 from mcpobs.errors import UsageError
 from mcpobs.lake.engine import Connection, EngineError, identifier
 from mcpobs.lake.reader import Reading
-from mcpobs.queries import counting, fence
+from mcpobs.queries import fence
 from mcpobs.queries.header import Column
-from mcpobs.queries.run import Row, create_views
+from mcpobs.queries.run import Row, plan_of
 
 _ANSWER = "mcpobs_answer"
 _ZONED = "timestamp with time zone"
@@ -77,22 +77,21 @@ def _on_sound_files(reading: Reading, work: Callable[[], int]) -> int:
     except EngineError as error:
         # A file that is damaged behind its footer fails in the middle of a query.
         if not reading.exclude_damaged():
-            raise fence.told(error) from None
+            raise fence.explained(error) from None
     try:
         return work()
     except EngineError as error:
-        raise fence.told(error) from None
+        raise fence.explained(error) from None
 
 
 def _prepare(reading: Reading) -> None:
-    """Makes the views; where a file turns out to be damaged, without it."""
+    """Makes the views; if a file turns out to be damaged, without it."""
     try:
-        create_views(reading.connection, fence.RELATIONS)
+        plan_of(reading).create_views(fence.RELATIONS)
     except EngineError:
         if not reading.exclude_damaged():
             raise
-        counting.forget(reading.connection)
-        create_views(reading.connection, fence.RELATIONS)
+        plan_of(reading).create_views(fence.RELATIONS)
 
 
 def _columns(connection: Connection, sql: str) -> tuple[Column, ...]:
@@ -111,7 +110,7 @@ def _select(connection: Connection, columns: Sequence[Column], limit: int | None
         parts = ", ".join(f"{_value(column)} as {identifier(column.name)}" for column in columns)
         connection.execute(f"select {parts} from {_ANSWER}")
         return
-    # In the engine, for a list of a hundred million numbers would otherwise become that many objects of Python.
+    # In the engine: a list of a hundred million numbers would become that many objects of Python.
     parts = ", ".join(f"{_beginning(column, characters + 1)} as {identifier(column.name)}" for column in columns)
     cut = "" if limit is None else f" limit {limit + 1}"
     connection.execute(f"select {parts} from {_ANSWER}{cut}")

@@ -1,70 +1,52 @@
-"""Prices for the queries of one connection: those of models that agents called, and, where it is asked for, those of
-today's book in place of the recorded ones (`repricing.py`). Never writes to the lake."""
+"""Prices for views: those of models that agents called, and the rules of a book in place of recorded costs.
+
+A recorded cost was in force when the call was made, as an invoice is. A book puts its own prices before the view
+`tool_calls`: `queries/views/repriced_calls.sql` is the arithmetic of `prices/rule.py`, and a test holds both together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Final
 
-from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.queries import catalog
+from mcpobs.queries.text import listed, with_views
 
 CALLS: Final = "tool_calls"
-BOOK: Final = "price_book"
-"""The table that is there where calls are priced anew."""
+MODEL_CALLS: Final = "llm_calls"
+MODEL_PRICES: Final = "model_prices"
+PRICE_BOOK: Final = "price_book"
+"""The view of a book's rules; empty as it is shipped."""
 
-_LLM: Final = frozenset({"llm_calls", "model_prices"})
-_MODELS: Final = "found_model_prices"
+_REPRICED: Final = "repriced_calls"
 _ENDLESS: Final = 2**62
 
-
-def put(connection: Connection, views: Collection[str]) -> bool:
-    """Puts prices into the views, which are there already; returns whether calls are priced anew."""
-    if not _LLM.isdisjoint(views):
-        _put_models(connection)
-    if CALLS not in views or not _exists(connection, BOOK):
-        return False
-    from mcpobs.queries import repricing  # a report with its own prices does without
-
-    connection.execute(f"create or replace temp view {CALLS} as\n{repricing.text(catalog.view(CALLS).sql)}")
-    return True
+Rows = list[list[object]]
 
 
-def _put_models(connection: Connection) -> None:
-    if not _exists(connection, _MODELS):
-        _find_models(connection)
-    found = connection.execute(f"select 1 from {_MODELS} limit 1").fetchall()
-    if found:
-        connection.execute(f"create or replace temp view model_prices as select * from {_MODELS}")
-    elif not connection.execute("select 1 from llm_usage limit 1").fetchall():
-        # Then it need not be asked to which session each belongs, which takes a look at every operation.
-        text = catalog.view("llm_calls").sql
-        connection.execute(f"create or replace temp view llm_calls as select * from (\n{text}) where false")
+def of_table(view: str, table: str) -> str:
+    """The text of a view whose rows are those of a table."""
+    return f"select {listed(catalog.view(view).columns)} from {table}"
 
 
-def _find_models(connection: Connection) -> None:
-    """A table of what the models take that were called; empty where genai-prices is not installed."""
-    from mcpobs.prices import models  # for the few lakes that hold such
+def repriced(calls: str, table: str) -> str:
+    """The text of the view `tool_calls` with the costs by the rules of a table."""
+    return with_views({CALLS: calls, PRICE_BOOK: of_table(PRICE_BOOK, table)}, catalog.view(_REPRICED).sql)
 
-    connection.execute(f"create temp table {_MODELS} as select * from model_prices where false")
-    called = connection.execute(
-        "select distinct provider, model from llm_usage where model is not null order by provider, model"
-    ).fetchall()
-    if not called or not models.installed():
-        return
-    rows = []
+
+def prices_of(called: Iterable[tuple[str, str]]) -> Rows:
+    """The rows of `model_prices` for providers and models; none if genai-prices is not installed."""
+    called = list(called)
+    if not called:
+        return []
+    from mcpobs.prices import models  # few lakes hold model calls
+
+    if not models.installed():
+        return []
+    rows: Rows = []
     for provider, model in called:
         prices = models.tiers(model, provider or None)
         ends = [tier.above for tier in prices[1:]] + [_ENDLESS]
         for place, (tier, end) in enumerate(zip(prices, ends, strict=False)):
             rows.append([provider, model, tier.above if place else -1, end, *tier[1:]])
-    if rows:
-        connection.executemany(f"insert into {_MODELS} values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-
-def _exists(connection: Connection, table: str) -> bool:
-    try:
-        connection.execute(f"select 1 from temp.{table} limit 0")
-    except EngineError:
-        return False
-    return True
+    return rows

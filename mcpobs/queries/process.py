@@ -56,7 +56,7 @@ class Ended(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the process is asked. `limit` is the most rows that it sends; with `characters` it also cuts long texts,
+    """A question to the process. `limit` is the most rows that it sends; with `characters` it also cuts long texts,
     and stops to read when it has sent `limit` rows or `answer_bytes`."""
 
     lake: Path
@@ -70,7 +70,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The lake is open. What of it cannot be read."""
+    """The lake is open; some of it cannot be read."""
 
     damaged_files: list[tuple[Path, str]]
     damaged_lines: int
@@ -350,7 +350,7 @@ def _rows(frame: Frame, plain: list[bool]) -> Rows:
 
 
 _CELL_BYTES: Final = 48
-"""What a small value takes up in a tuple."""
+"""Size of a small value in a tuple."""
 
 
 def _damage(frame: Frame) -> list[tuple[Path, str]]:

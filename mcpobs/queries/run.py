@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mcpobs.errors import LakeError, UsageError
+from mcpobs.errors import LakeError
 from mcpobs.installed.extras import needing
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.reader import Reading
 from mcpobs.protocol.text import MAX_VALUE, bounded
-from mcpobs.queries import catalog, counting, pricing, rollups
 from mcpobs.queries.header import Column, Query, Value
+from mcpobs.queries.plan import Plan
+from mcpobs.queries.source import source_of
+from mcpobs.queries.text import listed
 
 if TYPE_CHECKING:
     import polars
@@ -25,13 +27,14 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer of a query. `total` counts the rows that there are, `rows` holds those that were asked for; `summary`
-    is of all of them."""
+    """The answer of a query. `total` counts all rows; `rows` holds those that were asked for. `summary` and `tally` are
+    of all rows: aggregates by their names, and how many rows have each combination of the header's `tally`."""
 
     columns: tuple[Column, ...]
     rows: list[Row]
     total: int
     summary: Mapping[str, Any] = field(default_factory=dict)
+    tally: Sequence[Row] = ()
 
     def records(self) -> list[dict[str, Any]]:
         names = [column.name for column in self.columns]
@@ -48,67 +51,38 @@ class Result:
 _POLARS = {"varchar": "String", "bigint": "Int64", "smallint": "Int16", "double": "Float64", "boolean": "Boolean"}
 
 
-def create_views(
-    connection: Connection,
-    reads: tuple[str, ...],
-    given: Mapping[str, Value] | None = None,
-    *,
-    whole_history: bool = False,
-) -> None:
-    """Makes the named views, and those below them, over the connection's relation `spans`. They count a call once.
+def run(plan: Plan, query: Query, given: Mapping[str, Value] | None = None, limit: int | None = None) -> Result:
+    """Runs a query. A parameter that is not given has the default of the header; an unknown one is an error.
 
-    A view has the parameters that are `given`, and else its own. For a query of the whole history a view of a window
-    has no beginning: such a query chooses among its rows itself.
+    Only the answer of a query with a summary can be long; at most `limit` of its rows leave the engine.
     """
-    given = given or {}
-    endless = {name: value for name, value in given.items() if name != "since"} if whole_history else given
-    views = {view.name: view for view in catalog.views_below(reads)}
-    for view in views.values():
-        if view.rollup is None:
-            connection.execute(f"create or replace temp view {view.name} as\n{rollups.text_of(view, given)}")
-    if not counting.LOOKING.isdisjoint(views):
-        counting.empty_where_unneeded(connection, views)
-    all_counted = True
-    if counting.COUNTED in views:
-        only_calls = (
-            all(name == "tool_calls" or counting.COUNTED not in view.reads for name, view in views.items())
-            and counting.COUNTED not in reads
-        )
-        all_counted = not counting.count_once(connection, only_calls=only_calls)
-    if pricing.put(connection, views):
-        all_counted = False
-    for view in views.values():
-        if view.rollup is not None:
-            rollups.define(connection, view, given if view.whole_history else endless, all_counted=all_counted)
-
-
-def run(
-    connection: Connection, query: Query, given: dict[str, Value] | None = None, limit: int | None = None
-) -> Result:
-    """Runs a query on a connection that has the relation `spans`.
-
-    Parameters that are not given have the default of the header; one that the header does not know is an error. Only
-    the answer of a query with a summary can be long, and at most `limit` of its rows leave the engine.
-    """
-    given = given or {}
-    known = {param.name: param.default for param in query.params}
-    for name in given:
-        if name not in known:
-            takes = f"it takes {', '.join(known)}" if known else "it takes none"
-            raise UsageError(f"{query.name} takes no parameter {name!r}", takes)
-    values = {**known, **given}
-    create_views(connection, query.reads, values, whole_history=query.whole_history)
+    values = query.values(given or {})
+    statement = plan.statement(query, values)
     used = {name: value for name, value in values.items() if name in query.used}
     if not query.summary:
-        rows = fitting(connection.execute(query.sql, used).fetchall())
+        rows = fitting(plan.connection.execute(statement, used).fetchall())
         return Result(query.columns, rows if limit is None else rows[:limit], len(rows))
-    connection.execute(f"create or replace temp table {_ANSWER} as\n{query.sql}", used)
-    told = ", ".join(f"{sql} as {name}" for name, sql in query.summary)
-    total, *facts = connection.execute(f"select count(*), {told} from {_ANSWER}").fetchall()[0]
+    plan.connection.execute(f"create or replace temp table {_ANSWER} as\n{statement}", used)
+    try:
+        return _cut(plan.connection, query, limit)
+    finally:
+        plan.connection.execute(f"drop table {_ANSWER}")
+
+
+def _cut(connection: Connection, query: Query, limit: int | None) -> Result:
+    """At most `limit` rows of the answer, and what its header says of all of them."""
+    facts = ", ".join(f"{sql} as {name}" for name, sql in query.summary)
+    total, *values = connection.execute(f"select count(*) as total, {facts} from {_ANSWER}").fetchall()[0]
     cut = "" if limit is None else f" limit {limit}"
-    rows = fitting(connection.execute(f"select * from {_ANSWER}{cut}").fetchall())
+    rows = fitting(connection.execute(f"select {listed(query.columns)} from {_ANSWER}{cut}").fetchall())
     names = [name for name, _ in query.summary]
-    return Result(query.columns, rows, total, dict(zip(names, fitting([tuple(facts)])[0], strict=True)))
+    tally = ", ".join(query.tally)
+    counted = (
+        connection.execute(f"select {tally}, count(*) as answers from {_ANSWER} group by {tally}").fetchall()
+        if tally
+        else []
+    )
+    return Result(query.columns, rows, total, dict(zip(names, fitting([tuple(values)])[0], strict=True)), counted)
 
 
 def fitting(rows: list[Row]) -> list[Row]:
@@ -118,16 +92,10 @@ def fitting(rows: list[Row]) -> list[Row]:
     return [tuple(bounded(value, MAX_VALUE) if isinstance(value, str) else value for value in row) for row in rows]
 
 
-def counted(connection: Connection, *columns: str) -> list[Row]:
-    """How many rows of the newest answer of a query with a summary have each combination of columns."""
-    names = ", ".join(columns)
-    return connection.execute(f"select {names}, count(*) from {_ANSWER} group by {names}").fetchall()
-
-
 _ANSWER = "answer"
 
 
-def interruptible(connection: Connection, work: Callable[[Connection], Answer]) -> Answer:
+def interruptible(connection: Connection, work: Callable[[], Answer]) -> Answer:
     """Does the work in a thread of its own, so that Ctrl-C ends it at once.
 
     DuckDB looks for signals only between the steps of some of its calls, and a join of millions of rows is one step.
@@ -138,7 +106,7 @@ def interruptible(connection: Connection, work: Callable[[Connection], Answer]) 
 
     def body() -> None:
         try:
-            answers.append(work(connection))
+            answers.append(work())
         except BaseException as error:
             errors.append(error)
         finally:
@@ -165,23 +133,27 @@ def _interrupt(connection: Connection, done: Event) -> None:
             continue
 
 
-def on_sound_files(reading: Reading, work: Callable[[Connection], Answer]) -> Answer:
-    """Does the work on the reading; where a Parquet file turns out to be damaged, once more without it. Where none of
-    the table is, once more without roll-ups.
+def on_sound_files(reading: Reading, work: Callable[[Plan], Answer]) -> Answer:
+    """Does the work on the reading; if a Parquet file turns out to be damaged, once more without it. If no file of the
+    table is, once more without roll-ups.
 
-    What the reading left out is in its `damaged_files` afterwards. Raises LakeError where the engine fails otherwise.
+    The files that the reading left out are in its `damaged_files` afterwards. Raises LakeError if the engine fails
+    otherwise.
     """
     try:
-        return interruptible(reading.connection, work)
+        return interruptible(reading.connection, lambda: work(plan_of(reading)))
     except EngineError as error:
-        if interruptible(reading.connection, lambda _: reading.exclude_damaged()):
-            counting.forget(reading.connection)
-        elif not reading.read_all():
+        if not interruptible(reading.connection, reading.exclude_damaged) and not reading.read_all():
             raise _failed(reading, error) from None
     try:
-        return interruptible(reading.connection, work)
+        return interruptible(reading.connection, lambda: work(plan_of(reading)))
     except EngineError as error:
         raise _failed(reading, error) from None
+
+
+def plan_of(reading: Reading) -> Plan:
+    """A plan for queries over an open reading, as it is now."""
+    return Plan(reading.connection, source_of(reading))
 
 
 def _failed(reading: Reading, error: EngineError) -> LakeError:

@@ -35,13 +35,13 @@ def table(columns: Sequence[Column], rows: Rows, total: int, more: str, *, at_le
 
     `at_least` says that there may be more than `total`.
     """
-    told = [_told(column) for column in columns]
+    named = [_shown_as(column) for column in columns]
     shown: list[dict[str, Json]] = []
     left_bytes = MAX_BYTES
     long_texts = 0
     for row in rows[:MAX_ROWS]:
         record = {}
-        for source, column, value in zip(columns, told, row, strict=True):
+        for source, column, value in zip(columns, named, row, strict=True):
             record[column.name], was_cut = _bounded(_value(source, value))
             long_texts += was_cut
         left_bytes -= len(orjson.dumps(record))
@@ -56,7 +56,7 @@ def table(columns: Sequence[Column], rows: Rows, total: int, more: str, *, at_le
     if long_texts:
         cut.append(f"{long_texts:,} values end with … after {MAX_CHARACTERS:,} characters")
     return {
-        "columns": [_description(column) for column in told],
+        "columns": [_description(column) for column in named],
         "rows": shown,
         "rows_total": None if at_least else total,
         "cut": cut,
@@ -68,7 +68,7 @@ def safe(text: str) -> str:
     return _bounded(text)[0] if text else text  # type: ignore[return-value]  # a text stays one
 
 
-def _told(column: Column) -> Column:
+def _shown_as(column: Column) -> Column:
     name = printable(column.name)
     if column.type == "bigint" and column.meaning and name.endswith(_NANOS):
         meaning = column.meaning.removesuffix(", unix ns")
@@ -83,7 +83,7 @@ def _description(column: Column) -> dict[str, str]:
 
 
 def _value(column: Column, value: object) -> Json:
-    """A value of the engine. A report's time is told as one: nanoseconds are no double, and nobody reads them."""
+    """A value of the engine. A report's time is shown as a time: nanoseconds are no double, and nobody reads them."""
     if isinstance(value, int) and not isinstance(value, bool):
         if column.type == "bigint" and column.meaning and column.name.endswith(_NANOS):
             return _time(value)

@@ -48,7 +48,7 @@ def schema(parameters: Sequence[Parameter]) -> dict[str, object]:
 
 
 def checked(parameters: Sequence[Parameter], given: Mapping[str, object]) -> dict[str, Argument]:
-    """The arguments, each with its default where it was left out. Raises UsageError where one does not fit.
+    """The arguments, each with its default if it was left out. Raises UsageError if one does not fit.
 
     A null counts as left out: many clients fill what they do not use with it.
     """

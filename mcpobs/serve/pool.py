@@ -112,7 +112,7 @@ class Pool:
         return taken
 
     def close(self, grace_s: float = 1.0) -> bool:
-        """Ends everything; true where it ended within the grace."""
+        """Ends everything; true if it ended within the grace."""
         self._sources.spare.close()
         for lane, count in THREADS.items():
             for _ in range(count):
@@ -142,7 +142,9 @@ class Pool:
         except McpobsError as error:
             return results.refused(error)
         except EngineError as error:
-            return results.failed(f"the lake cannot be read: {str(error).splitlines()[0]}", "`mcpobs lake info` tells")
+            return results.failed(
+                f"the lake cannot be read: {str(error).splitlines()[0]}", "`mcpobs lake info` names what is damaged"
+            )
         except Exception as error:  # the client is somebody else's: it gets an answer, whatever we did wrong
             where = traceback.extract_tb(error.__traceback__)[-1]
             self._complain(f"{job.tool.name} failed: {type(error).__name__} at {where.filename}:{where.lineno}")

@@ -47,7 +47,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
-    """A tool to run. Its answer goes to `Conversation.answered`, also where it failed."""
+    """A tool to run. Its answer goes to `Conversation.answered`, also if it failed."""
 
     id: Id
     tool: str
@@ -86,7 +86,7 @@ class Conversation:
         self._batched: dict[Id, _Batch] = {}
 
     def feed(self, line: bytes) -> list[Step]:
-        """What a line of the client's leads to, in this order."""
+        """The steps that a line of the client leads to, in this order."""
         if not line.strip():
             return []
         try:
@@ -100,11 +100,11 @@ class Conversation:
         return self._batch(message)
 
     def too_long(self, limit_bytes: int) -> list[Step]:
-        """What a line leads to that is longer than anybody should send."""
+        """The steps that a line beyond the size limit leads to."""
         return [_refusal(None, INVALID_REQUEST, f"a message has at most {limit_bytes:,} bytes")]
 
     def answered(self, call: Call, result: Mapping[str, object]) -> list[Step]:
-        """What the result of a call leads to: nothing where the client took the call back."""
+        """The steps that the result of a call leads to: none if the client cancelled the call."""
         if self._open.get(call.id) is not call:
             return []
         del self._open[call.id]
@@ -246,7 +246,7 @@ def _cacheable() -> Object:
 
 
 def _unfit(id: Id, meta: Object) -> Say | None:
-    """Why a request of the modern era cannot be served; None where it can."""
+    """Why a request of the modern era cannot be served; None if it can."""
     version = meta[PROTOCOL_VERSION]
     if not isinstance(version, str):
         return _refusal(id, INVALID_PARAMS, f"{PROTOCOL_VERSION} in _meta is a text")
@@ -261,7 +261,7 @@ def _unfit(id: Id, meta: Object) -> Say | None:
 
 
 def _ended(batch: _Batch) -> list[Step]:
-    """The replies of a batch, where all are there. A batch of notifications has none, and nothing is said."""
+    """The replies of a batch once all are there. A batch of notifications has none."""
     if not batch.read or batch.waiting or not batch.replies:
         return []
     replies, batch.replies = batch.replies, []

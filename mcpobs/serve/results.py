@@ -1,4 +1,4 @@
-"""What a tool found, or why it could not, as the result of `tools/call`. Text and structure say the same."""
+"""The answer of a tool, or its error, as the result of `tools/call`. Text and structure say the same."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def found(content: Mapping[str, object]) -> Object:
 
 def failed(message: str, hint: str | None = None) -> Object:
     """An error that a model can mend. It may quote what the lake holds, so it is JSON as well, and says so."""
-    told = {"note": NOTE, "error": safe(message)} | ({"hint": safe(hint)} if hint else {})
-    return {"content": [{"type": "text", "text": orjson.dumps(told).decode()}], "isError": True}
+    said = {"note": NOTE, "error": safe(message)} | ({"hint": safe(hint)} if hint else {})
+    return {"content": [{"type": "text", "text": orjson.dumps(said).decode()}], "isError": True}
 
 
 def refused(error: McpobsError) -> Object:

@@ -20,7 +20,7 @@ class Stopped(Exception):
 
 
 class Running:
-    """What a call reads the lake with, so that it can be ended in the middle of a query."""
+    """Opens the lake for a call, so that the call can be ended in the middle of a query."""
 
     def __init__(self) -> None:
         self.stopped: Reason | None = None
@@ -37,13 +37,13 @@ class Running:
                     self._end()
 
     def check(self) -> None:
-        """Raises Stopped where the call is not wanted any more."""
+        """Raises Stopped if the call is not wanted any more."""
         if self.stopped is not None:
             raise Stopped
 
     @contextmanager
     def reading(self, lake: Path, since: int | None = None, until: int | None = None) -> Iterator[Reading]:
-        """An open reading of the lake that `stop` interrupts. Raises Stopped where that happened, whatever error
+        """An open reading of the lake that `stop` interrupts. Raises Stopped if that happened, whatever error
         the work in it made of it."""
         self.check()
         with (

@@ -1,6 +1,6 @@
 """Serves MCP on two file descriptors: a message a line. One thread does all reading and writing.
 
-The descriptors stay blocking, for they may be shared with the client: a write has at most the 4 KiB that `poll`
+The descriptors stay blocking, because they may be shared with the client: a write has at most the 4 KiB that `poll`
 promises room for. The end of the input ends everything at once, whatever is in progress.
 """
 

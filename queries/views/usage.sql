@@ -24,7 +24,7 @@
 --   result_bytes     bigint   size of all results
 --   priced           bigint   calls whose cost is known
 --   unpriced         bigint   calls that the tool ran for, and whose cost is not known
---   incomplete       bigint   calls whose result did not tell what their price asks for: they cost more than is known
+--   incomplete       bigint   calls whose result lacks a value that their price needs: they cost more than is known
 --   unrecorded       bigint   calls that cannot be priced anew, for what the price asks for was not recorded
 --   cost_microusd    bigint   cost of the calls; null where none is known
 --   most_microusd    bigint   cost of the dearest call

@@ -12,7 +12,8 @@ from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import learn
 from mcpobs.limits.file import read_text, write
 from mcpobs.prices.book import Book
-from mcpobs.queries.window import EVERYTHING, Window
+from mcpobs.queries.plan import Plan
+from mcpobs.reports.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
 from tests.baseline.test_learn import ODD
@@ -22,7 +23,7 @@ from tests.queries.recorded import in_memory
 def _check(
     limits: str, plays: list[Play], config: Config | None = None, window: Window = EVERYTHING, server: str | None = None
 ) -> Checked:
-    return check(in_memory(rows(plays)), read_text("version: 1\n" + limits), window, server, config or Config())
+    return check(Plan(in_memory(rows(plays))), read_text("version: 1\n" + limits), window, server, config or Config())
 
 
 def _facts(found: Checked) -> list[tuple[Any, ...]]:
@@ -126,12 +127,12 @@ def test_another_server_is_not_checked():
 @pytest.mark.parametrize("count", [30, 80])
 def test_the_traffic_that_a_file_was_made_from_breaches_it_only_where_it_was_left_out(count: int):
     plays = ordinary(count) + ODD
-    connection = in_memory(rows(plays))
+    plan = Plan(in_memory(rows(plays)))
     config = Config(Book.a_call({"*": 1000}))
-    lesson = learn(connection, EVERYTHING, None, config, replace(Rules(), min_sessions=20))
+    lesson = learn(plan, EVERYTHING, None, config, replace(Rules(), min_sessions=20))
     assert lesson.limits.baseline is not None
     limits = read_text(write(lesson.limits, lesson.comments))
-    found = check(connection, limits, EVERYTHING, "shop", config)
+    found = check(plan, limits, EVERYTHING, "shop", config)
     left_out = {one.session for one in lesson.limits.baseline.excluded}
     assert {one.session for one in found.breaches} == {"looping", "heavy", "odd"} == left_out
     assert {one.limit for one in found.breaches} >= {"session.calls", "session.cost_usd", "calls_per_session"}

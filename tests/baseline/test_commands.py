@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mcpobs.cli.baselining import BaselineOptions, run_baseline
-from mcpobs.cli.checking import CheckOptions, run_check
+from mcpobs.cli.baseline import BaselineOptions, run_baseline
+from mcpobs.cli.check import CheckOptions, run_check
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.lake import writer
 from mcpobs.limits.file import read, read_text

@@ -10,14 +10,15 @@ import pytest
 
 from mcpobs.baseline import normal
 from mcpobs.baseline.derive import Learned, Rules, derive
-from mcpobs.baseline.learn import Lesson, learn
+from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.traffic import Pair, Session, Use
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.limits.file import read_text, write
 from mcpobs.limits.model import ANY_TOOL, ArgumentLimits, Evidence, Excluded, Limit, ToolLimits
 from mcpobs.prices.book import Book
 from mcpobs.prices.rule import Rule
-from mcpobs.queries.window import EVERYTHING, Window
+from mcpobs.queries.plan import Plan
+from mcpobs.reports.window import EVERYTHING, Window
 from mcpobs.settings import Config
 from tests.baseline.plays import DAY_NS, START_NS, Call, Play, ordinary, rows
 from tests.golden import check
@@ -39,9 +40,8 @@ def _learn(
     config: Config | None = None,
     window: Window = EVERYTHING,
     **rules: float,
-) -> Lesson:
-    connection = in_memory(rows(plays))
-    return learn(connection, window, server, config or Config(), replace(Rules(), **rules))
+) -> Baseline:
+    return learn(Plan(in_memory(rows(plays))), window, server, config or Config(), replace(Rules(), **rules))
 
 
 def test_a_fixed_lake_gives_this_very_file():

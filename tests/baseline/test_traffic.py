@@ -12,8 +12,10 @@ import pytest
 from mcpobs.baseline import traffic
 from mcpobs.baseline.traffic import Pair
 from mcpobs.lake.engine import Connection
-from mcpobs.lake.reader import open_reading
-from mcpobs.queries.window import EVERYTHING, Window
+from mcpobs.lake.reader import Reading, open_reading
+from mcpobs.queries.plan import Plan
+from mcpobs.queries.run import plan_of
+from mcpobs.reports.window import EVERYTHING, Window
 from tests.queries.recorded import SECOND, START, Row, ask, call, in_memory, scatter
 from tests.queries.traffic import random_rows
 
@@ -74,13 +76,13 @@ def _counted(rows: list[Row], since: int, until: int, server: str | None) -> lis
     ]
 
 
-def _agree(connection: Connection, rows: list[Row]) -> None:
+def _agree(spans: Connection | Reading, rows: list[Row]) -> None:
     for since, until, server in (
         (0, 2**63 - 1, None),
         (START + 20 * SECOND, 2**63 - 1, "files"),
         (START, START + 30 * SECOND, None),
     ):
-        found = ask(connection, "baseline", since=since, until=until, server=server)
+        found = ask(spans, "baseline", since=since, until=until, server=server)
         assert found == _counted(rows, since, until, server)
 
 
@@ -96,12 +98,12 @@ def test_sessions_that_lie_in_several_files_are_counted_once(seed: int, tmp_path
     rows = _rows(seed + 100)
     scatter(tmp_path / "lake", rows, random.Random(seed))
     with open_reading(tmp_path / "lake") as reading:
-        _agree(reading.connection, rows)
+        _agree(reading, rows)
 
 
 def test_two_callers_with_one_session_id_are_two_sessions():
     rows = [call(n, session_id="same", enforcement_key=key) for n, key in enumerate(["p1", "p2", "p1", None])]
-    found = traffic.sessions(in_memory(rows), EVERYTHING, None)
+    found = traffic.sessions(Plan(in_memory(rows)), EVERYTHING, None)
     assert [(session.pair, session.calls) for session in found] == [
         (Pair("same", "p1"), 2),
         (Pair("same", "p2"), 1),
@@ -111,22 +113,22 @@ def test_two_callers_with_one_session_id_are_two_sessions():
 
 def test_a_session_that_reaches_into_the_window_counts_whole():
     rows = [call(n, session_id="long", at_s=n * 100) for n in range(10)] + [call(99, session_id="old", at_s=0)]
-    found = traffic.sessions(in_memory(rows), Window(START + 850 * SECOND, 2**63 - 1, "late"), None)
+    found = traffic.sessions(Plan(in_memory(rows)), Window(START + 850 * SECOND, 2**63 - 1, "late"), None)
     assert [(session.pair.session, session.calls) for session in found] == [("long", 10)]
 
 
 def test_a_denied_call_used_nothing():
     rows = [call(0), call(1, outcome="denied", args_shape="{evil:string}")]
-    connection = in_memory(rows)
-    assert [session.calls for session in traffic.sessions(connection, EVERYTHING, None)] == [1]
-    assert [shape.shape for shape in traffic.shapes(connection, EVERYTHING, None)] == ["{q:string}"]
+    plan = Plan(in_memory(rows))
+    assert [session.calls for session in traffic.sessions(plan, EVERYTHING, None)] == [1]
+    assert [shape.shape for shape in traffic.shapes(plan, EVERYTHING, None)] == ["{q:string}"]
 
 
 def test_shapes_are_counted_by_calls_and_by_sessions():
     rows = [call(n, session_id=f"s{n % 2}", args_shape="{a:string}") for n in range(5)]
     rows += [call(9, session_id="s9", enforcement_key="p9", args_shape="{b:string}", at_s=50)]
     rows += [call(10, args_shape="{refused:string}", outcome="protocol_error"), call(11, args_shape=None)]
-    found = traffic.shapes(in_memory(rows), EVERYTHING, None)
+    found = traffic.shapes(Plan(in_memory(rows)), EVERYTHING, None)
     assert [(one.shape, one.calls, one.sessions, one.pair.session) for one in found] == [
         ("{a:string}", 5, 2, "s0"),
         ("{b:string}", 1, 1, "s9"),
@@ -138,18 +140,17 @@ def test_shapes_are_counted_by_calls_and_by_sessions():
 def test_sessions_that_are_set_aside_are_not_seen_and_then_seen_again():
     rows = [call(n, session_id=f"s{n % 3}", enforcement_key=[None, "p", "p"][n % 3], ms=n) for n in range(30)]
     rows.append(call(99, session_id=None, ms=5))
-    connection = in_memory(rows)
-    with traffic.without(connection, [Pair("s0", None), Pair("s1", "other")]):
-        assert [s.pair.session for s in traffic.sessions(connection, EVERYTHING, None)] == ["s1", "s2"]
-        assert [latency.calls for latency in traffic.latencies(connection, EVERYTHING, None, 1)] == [21]
-    assert [s.pair.session for s in traffic.sessions(connection, EVERYTHING, None)] == ["s0", "s1", "s2"]
-    with traffic.without(connection, []):
-        assert [latency.calls for latency in traffic.latencies(connection, EVERYTHING, None, 1)] == [31]
+    plan = Plan(in_memory(rows))
+    left = plan.without([Pair("s0", None), Pair("s1", "other")])
+    assert [s.pair.session for s in traffic.sessions(left, EVERYTHING, None)] == ["s1", "s2"]
+    assert [latency.calls for latency in traffic.latencies(left, EVERYTHING, None, 1)] == [21]
+    assert [s.pair.session for s in traffic.sessions(plan, EVERYTHING, None)] == ["s0", "s1", "s2"]
+    assert [latency.calls for latency in traffic.latencies(plan.without([]), EVERYTHING, None, 1)] == [31]
 
 
 def test_sessions_are_set_aside_in_a_real_lake_too(tmp_path: Path):
     rows = [call(n, session_id=f"s{n % 3}") for n in range(30)]
     scatter(tmp_path / "lake", rows, random.Random(1))
-    with open_reading(tmp_path / "lake") as reading, traffic.without(reading.connection, [Pair("s0", None)]):
-        found = traffic.sessions(reading.connection, EVERYTHING, None)
+    with open_reading(tmp_path / "lake") as reading:
+        found = traffic.sessions(plan_of(reading).without([Pair("s0", None)]), EVERYTHING, None)
         assert [(s.pair.session, s.calls) for s in found] == [("s1", 10), ("s2", 10)]

@@ -14,7 +14,7 @@ import pytest
 
 from mcpobs.cli.progress import Progress, Silent, progress
 from mcpobs.lake.engine import connect
-from tests.cli.test_watching import Terminal
+from tests.cli.test_watch import Terminal
 from tests.queries.recorded import call, spool
 
 SLOW = "select sum(a.range * b.range) as s from range(3000000) a, range(3000000) b where a.range % 7 < b.range % 5"

@@ -16,7 +16,7 @@ import pytest
 from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from mcpobs.cli.collecting import CollectOptions, read_options
+from mcpobs.cli.collect import CollectOptions, read_options
 from mcpobs.errors import UsageError
 from mcpobs.installed.commands import add_extra
 from mcpobs.lake.reader import open_reading

@@ -18,10 +18,9 @@ from mcpobs.keys import open_folder
 from mcpobs.lake import maintain, writer
 from mcpobs.lake.otlp.decode import from_json
 from mcpobs.lake.reader import open_reading
-from mcpobs.queries.run import create_views
 from tests.lake.otlp.wire import length_delimited, varint
 from tests.lake.rows import DAY, NOON, spooled
-from tests.queries.recorded import START, ask, call, in_memory
+from tests.queries.recorded import START, ask, call, create_views, in_memory
 from tests.sending import logged
 
 HOUR = 3600 * 10**9
@@ -294,7 +293,7 @@ def test_a_servers_span_with_the_id_of_its_clients_counts_once() -> None:
         ("files", "other"): (1, 0),
         ("files", "fastmcp"): (1, 1),
     }
-    create_views(connection, ("tool_calls",))
+    create_views(connection, "tool_calls")
     found = connection.execute("select kind, service_name, scope_name from operations order by all").fetchall()
     assert found == [("client", "agent", "other"), ("server", "files", "fastmcp")]
     assert connection.execute("select count(*) from tool_calls").fetchall() == [(1,)]
@@ -309,7 +308,7 @@ def test_a_call_that_a_server_sends_on_is_a_call_of_its_own_though_both_sides_sh
         call(2, **inner, scope_name="mcp-python-sdk", service_name="back", request_id="3", at_s=0.002),
     ]
     connection = in_memory(rows)
-    create_views(connection, ("tool_calls",))
+    create_views(connection, "tool_calls")
     found = connection.execute("select service_name from tool_calls order by 1").fetchall()
     assert found == [("back",), ("front",)]
 

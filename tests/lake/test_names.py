@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.cli.report import ReportOptions, run_report
 from mcpobs.gate.row import Origin, Row, Rows
 from mcpobs.lake.dialects import names, translated
 from mcpobs.lake.otlp.decode import decode

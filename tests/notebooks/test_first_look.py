@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from mcpobs.lake.reader import open_reading
-from mcpobs.queries.run import create_views
+from mcpobs.queries.run import plan_of
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_first_look.ipynb"
 CELL_S = 300
@@ -78,7 +78,7 @@ def test_the_file_is_a_notebook_without_output_that_explains_each_cell() -> None
 def test_its_pictures_hold_every_call_of_a_recorded_lake(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCPOBS_LAKE", str(lake))
     with open_reading(lake) as reading:
-        create_views(reading.connection, ("tool_calls",))
+        plan_of(reading).create_views(("tool_calls",))
         calls, failed, sessions = reading.connection.execute(
             "select count(*), count(*) filter (failed), count(distinct session_id) from tool_calls"
         ).fetchall()[0]

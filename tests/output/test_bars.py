@@ -7,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpobs.output import table
-from mcpobs.output.bars import bar
-from mcpobs.output.chart import Chart, labelled, marks, read_chart, shares
-from mcpobs.output.series import MOST, bucket_ns, series, sparkline, step_words
+from mcpobs.output.bars import bar, shares
+from mcpobs.output.marks import labelled, marks
+from mcpobs.output.sparks import sparkline, step_words
 from mcpobs.output.text import width
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
+from mcpobs.reports.activity import MOST, bucket_ns, steps
+from mcpobs.reports.chart import Chart, read_chart
 
 SECOND = 1_000_000_000
 COLUMNS = (
@@ -85,7 +87,7 @@ def test_the_steps_between_any_two_times_are_few(one: int, other: int) -> None:
 def test_steps_without_calls_are_there_and_empty() -> None:
     columns = tuple(Column(name, "bigint") for name in ("from_unix_nano", "calls", "failed"))
     found = Result(columns, [(10 * SECOND, 4, 1), (30 * SECOND, 2, 0), (99 * SECOND, 7, 7)], 3)
-    made = series(found, 12 * SECOND, 39 * SECOND, 10 * SECOND)
+    made = steps(found, 12 * SECOND, 39 * SECOND, 10 * SECOND)
     assert (made.start_unix_nano, made.calls, made.failed) == (10 * SECOND, (4, 0, 2), (1, 0, 0))
     assert made.end_unix_nano == 40 * SECOND
 

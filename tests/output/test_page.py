@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcpobs.output import units
-from mcpobs.output.chart import Chart
 from mcpobs.output.page.document import POLICY, Page, Section, render
 from mcpobs.output.page.markup import element
 from mcpobs.output.page.style import STYLE
-from mcpobs.output.series import Series
 from mcpobs.output.text import printable
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
+from mcpobs.reports.activity import Activity
+from mcpobs.reports.chart import Chart
 
 COLUMNS = (
     Column("tool", "varchar", "the tool's <name>"),
@@ -86,7 +86,7 @@ def _page(texts: list[str], *, chart: Chart = BAR, sections: int = 2, numbers: t
     made = tuple(
         Section(f"r{n}", said, said, said, Result(COLUMNS, rows, len(rows) + 1), chart, said) for n in range(sections)
     )
-    return Page(said, said, (said,), made, said, Series(0, 10**9, (1, 0, 3), (1, 0, 0)), [said])
+    return Page(said, said, (said,), made, said, Activity(0, 10**9, (1, 0, 3), (1, 0, 0)), [said])
 
 
 HOSTILE = st.one_of(

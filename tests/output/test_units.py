@@ -7,7 +7,8 @@ import decimal
 
 import pytest
 
-from mcpobs.output.units import dollars, milliseconds, shown, title
+from mcpobs.output.units import shown, title
+from mcpobs.reports.wording import dollars, milliseconds
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,9 @@ from mcpobs.prices.book import Book
 from mcpobs.prices.rule import MOST_MICROUSD, MOST_TOKENS, MOST_UNITS_MILLI, Measured, Rule
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation, Stamp, ValueFacts
-from mcpobs.queries import repricing
-from mcpobs.queries.run import create_views
+from mcpobs.queries.plan import Plan
 from mcpobs.sessions.stdio import StdioSessions
-from tests.queries.recorded import Row, ask, call, in_memory
+from tests.queries.recorded import Row, ask, call, create_views, in_memory
 
 SESSIONS = StdioSessions("0123456789abcdef", 1_790_000_000_000_000_000)
 RECORDER = Origin("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio")
@@ -114,11 +113,11 @@ def _recorded(calls: list[dict[str, Any]], book: Book) -> list[Row]:
 
 
 def _costs(rows: list[Row], book: Book | None) -> list[tuple[Any, ...]]:
-    connection = in_memory(rows)
+    plan = Plan(in_memory(rows))
     if book is not None:
-        repricing.reprice(connection, book)
-    create_views(connection, ("tool_calls",))
-    return connection.execute("select cost_microusd, cost_source from tool_calls order by span_id").fetchall()
+        plan = plan.repriced(book)
+    create_views(plan, "tool_calls")
+    return plan.connection.execute("select cost_microusd, cost_source from tool_calls order by span_id").fetchall()
 
 
 @settings(max_examples=40, deadline=None)
@@ -175,18 +174,17 @@ def test_a_report_tells_how_many_calls_cannot_be_priced_anew() -> None:
         call(3, outcome="denied"),
         call(4, cost_paths='{"units":["pages"]}', cost_units_milli=2000),
     ]
-    connection = in_memory(rows)
-    repricing.reprice(connection, Book({"*": Rule(unit_nanousd=1_000_000, units=("pages",))}))
-    (found,) = ask(connection, "cost")
+    plan = Plan(in_memory(rows)).repriced(Book({"*": Rule(unit_nanousd=1_000_000, units=("pages",))}))
+    (found,) = ask(plan, "cost")
     told = {name: found[name] for name in ("calls", "priced", "unpriced", "unrecorded", "cost_microusd")}
     assert told == {"calls": 4, "priced": 1, "unpriced": 2, "unrecorded": 2, "cost_microusd": 2000}
-    assert ask(connection, "sessions")[0]["cost_microusd"] == 2000  # every report tells the same
+    assert ask(plan, "sessions")[0]["cost_microusd"] == 2000  # every report tells the same
 
 
 def test_calls_of_a_tool_without_a_price_in_the_book_have_no_cost_by_it() -> None:
-    connection = in_memory([call(1, cost_microusd=5, cost_source="price"), call(2, tool="fetch", service_name=None)])
-    repricing.reprice(connection, Book({"fetch": Rule(call_microusd=7)}))
-    assert {row["item"]: row["cost_microusd"] for row in ask(connection, "cost")} == {"search": None, "fetch": 7}
+    rows = [call(1, cost_microusd=5, cost_source="price"), call(2, tool="fetch", service_name=None)]
+    plan = Plan(in_memory(rows)).repriced(Book({"fetch": Rule(call_microusd=7)}))
+    assert {row["item"]: row["cost_microusd"] for row in ask(plan, "cost")} == {"search": None, "fetch": 7}
 
 
 @pytest.mark.parametrize("change", [{}, {"call_microusd": 3}])

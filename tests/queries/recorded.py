@@ -11,9 +11,11 @@ from typing import Any
 from mcpobs import keys
 from mcpobs.lake import writer
 from mcpobs.lake.engine import Connection, connect
+from mcpobs.lake.reader import Reading
 from mcpobs.lake.schema import SPOOLED, TYPES
 from mcpobs.queries import catalog
-from mcpobs.queries.run import run
+from mcpobs.queries.plan import Plan
+from mcpobs.queries.run import plan_of, run
 from mcpobs.telemetry.spool import Spool
 
 START = 1_790_000_000_000_000_000
@@ -80,8 +82,24 @@ def in_memory(rows: Iterable[Mapping[str, Any]], threads: int = 2) -> Connection
     return connection
 
 
-def ask(connection: Connection, query: str, **params: Any) -> list[Row]:
-    return run(connection, catalog.load(query), params).records()
+def plan_over(spans: Connection | Reading | Plan) -> Plan:
+    """A plan for queries over the spans of a connection or of a reading."""
+    match spans:
+        case Plan():
+            return spans
+        case Reading():
+            return plan_of(spans)
+        case _:
+            return Plan(spans)
+
+
+def ask(spans: Connection | Reading | Plan, query: str, **params: Any) -> list[Row]:
+    return run(plan_over(spans), catalog.load(query), params).records()
+
+
+def create_views(spans: Connection | Reading | Plan, *reads: str) -> None:
+    """Makes views on the connection, for SQL of a test."""
+    plan_over(spans).create_views(reads)
 
 
 def spool(lake: Path, rows: Iterable[Row], segment_bytes: int = 1 << 20) -> None:

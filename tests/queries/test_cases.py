@@ -16,8 +16,7 @@ import pytest
 import yaml
 
 from mcpobs.queries import catalog
-from mcpobs.queries.run import create_views
-from tests.queries.recorded import Row, ask, call, in_memory
+from tests.queries.recorded import Row, ask, call, create_views, in_memory
 
 FOLDER = Path(__file__).parent / "cases"
 
@@ -39,7 +38,7 @@ def test_a_query_answers_as_its_case_says(query: str, case: Row) -> None:
     random.Random(1).shuffle(rows)  # no query may rely on the order in which rows lie
     connection = in_memory(rows)
     if query == "views":
-        create_views(connection, ("operations", "tool_calls", "sessions"))
+        create_views(connection, "operations", "tool_calls", "sessions")
         connection.execute(case["sql"])
         names = [entry[0] for entry in connection.description or []]
         found = [dict(zip(names, row, strict=True)) for row in connection.fetchall()]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.cli.report import ReportOptions, run_report
 from mcpobs.errors import UsageError
 from mcpobs.lake import maintain, writer
 from mcpobs.queries import rollups
@@ -60,7 +60,7 @@ def test_history_by_todays_prices(tmp_path: Path, capsys: pytest.CaptureFixture[
     costs = {row["tool"]: (row["cost_microusd"], row["unpriced"], row["unrecorded"]) for row in told["rows"]}
     assert costs == {"free": (500_000, 0, 0), "search": (20_000, 1, 1), "fetch": (None, 1, 0)}
     assert told["answer"].endswith(
-        "; 2 without a known cost; 1 cannot be priced anew, for what their price asks for was not recorded"
+        "; 2 without a known cost; 1 cannot be repriced, because a value that the price needs was not recorded"
     )
     sessions = json.loads(_asked(tmp_path, [], capsys, name="sessions", reprice=True, format="json"))
     assert {row["session_id"]: row["cost_microusd"] for row in sessions["rows"]} == {"s1": 500_000, "s2": 20_000}
@@ -75,9 +75,9 @@ def test_without_any_cost_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("options", "message", "hint"),
     [
-        ({"by": "sesion"}, "--by 'sesion' is nothing that costs are told by", "did you mean session?"),
+        ({"by": "sesion"}, "unknown --by 'sesion'", "did you mean session?"),
         ({"name": "loops", "by": "session"}, "--by is for the report cost", "mcpobs report cost --by session"),
-        ({"name": "errors", "reprice": True}, "--reprice is for a report that tells costs", "mcpobs report cost"),
+        ({"name": "errors", "reprice": True}, "--reprice is for reports with costs", "mcpobs report cost"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused(

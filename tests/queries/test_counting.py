@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from mcpobs.lake.engine import Connection
-from mcpobs.lake.reader import open_reading
-from mcpobs.queries.run import create_views
+from mcpobs.lake.reader import Reading, open_reading
 from tests.queries import oracles
-from tests.queries.recorded import SECOND, START, Row, ask, call, in_memory, scatter
+from tests.queries.recorded import SECOND, START, Row, ask, call, create_views, in_memory, plan_over, scatter
 
 PROXY, HTTP, IN_PROCESS, FASTMCP, SDK, GATEWAY = (
     "proxy/stdio",
@@ -80,11 +79,11 @@ class World:
         return f"{self.chance.getrandbits(digits * 4):0{digits}x}"
 
 
-def counted(rows: list[Row] | Connection) -> list[Row]:
-    connection = rows if isinstance(rows, Connection) else in_memory(rows)
-    create_views(connection, ("tool_calls",))
+def counted(rows: list[Row] | Connection | Reading) -> list[Row]:
+    plan = plan_over(in_memory(rows) if isinstance(rows, list) else rows)
+    create_views(plan, "tool_calls")
     columns = "scope_name, front, service_name, tool, span_id"
-    found = connection.execute(f"select {columns} from tool_calls order by start_unix_nano, span_id").fetchall()
+    found = plan.connection.execute(f"select {columns} from tool_calls order by start_unix_nano, span_id").fetchall()
     return [dict(zip(columns.split(", "), row, strict=True)) for row in found]
 
 
@@ -187,7 +186,7 @@ def test_a_list_that_a_server_asks_of_itself_is_no_operation(scope: str, id_: st
         told(8, "tools/call", 180.002, **legacy),
     ]
     connection = in_memory(rows)
-    create_views(connection, ("operations", "tool_calls"))
+    create_views(connection, "operations", "tool_calls")
     found = connection.execute("select span_id from operations order by 1").fetchall()
     assert [int(span, 16) for (span,) in found] == [2, 3, 4, 5, 6, 7, 8]
     (layer,) = ask(connection, "coverage")
@@ -238,4 +237,4 @@ def test_it_holds_in_a_lake_whose_files_say_who_reported(seed: int, tmp_path: Pa
     _random(world, chance)
     scatter(tmp_path / "lake", world.rows, chance)
     with open_reading(tmp_path / "lake") as reading:
-        assert len(counted(reading.connection)) == world.calls
+        assert len(counted(reading)) == world.calls

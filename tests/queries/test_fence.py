@@ -16,9 +16,8 @@ from mcpobs.lake import writer
 from mcpobs.lake.engine import EngineError
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import fence
-from mcpobs.queries.run import create_views
 from tests.queries.collected import run_own
-from tests.queries.recorded import call, spool
+from tests.queries.recorded import call, create_views, spool
 
 SECRET = "the digest key is nobody's"
 
@@ -171,7 +170,7 @@ def test_an_attempt_to_reach_beyond_the_lake_fails(sql: str, lake: Path, home: P
 )
 def test_the_second_wall_holds_alone(name: str, lake: Path, home: Path, reading: Reading) -> None:
     """Without the look at the statement: the engine itself refuses."""
-    create_views(reading.connection, fence.RELATIONS)
+    create_views(reading, *fence.RELATIONS)
     fence.close(reading.connection, reading.files)
     before = _state(lake)
     with pytest.raises(EngineError):

@@ -189,7 +189,7 @@ def _run(connection: Connection, sql: str) -> None:
     try:
         connection.execute(sql)
     except EngineError as error:
-        raise fence.told(error) from None
+        raise fence.explained(error) from None
 
 
 def test_a_message_quotes_a_long_value_or_statement_by_its_beginning(engine: Connection) -> None:

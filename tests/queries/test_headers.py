@@ -11,8 +11,7 @@ from sqlglot import exp
 from mcpobs.errors import UsageError
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Query, parse
-from mcpobs.queries.rollups import text_of
-from mcpobs.queries.run import create_views
+from mcpobs.queries.plan import Plan
 from tests.queries.recorded import in_memory
 
 QUERIES = [*map(catalog.load, catalog.names()), *map(catalog.view, catalog.views())]
@@ -28,11 +27,13 @@ def test_the_reports_are_the_five_questions_and_what_stands_around_them() -> Non
 
 @_EVERY
 def test_the_columns_of_a_header_are_those_of_the_answer(query: Query) -> None:
-    connection = in_memory([])
-    create_views(connection, query.reads)
-    used = {p.name: p.default for p in query.params if p.name in query.used}
-    text = text_of(query, {}) if query.kind == "view" else query.sql
-    described = connection.execute(f"describe {text}", {} if query.kind == "view" else used).fetchall()
+    plan = Plan(in_memory([]))
+    if query.kind == "view":
+        plan.create_views((query.name,))
+        described = plan.connection.execute(f"describe {query.name}").fetchall()
+    else:
+        used = {p.name: p.default for p in query.params if p.name in query.used}
+        described = plan.connection.execute(f"describe {plan.statement(query, query.values({}))}", used).fetchall()
     found = [(name, _SHORT.get(type_.lower(), type_.lower())) for name, type_, *_ in described]
     assert found == [(column.name, column.type) for column in query.columns]
 

@@ -378,11 +378,11 @@ def test_a_long_csv_is_written_while_it_comes(lake: Path) -> None:
 def test_an_answer_that_must_be_held_as_a_whole_is_bounded(
     lake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from mcpobs.cli import querying
+    from mcpobs.cli import query
 
-    monkeypatch.setattr(querying, "HELD_BYTES", 1 << 20)
+    monkeypatch.setattr(query, "HELD_BYTES", 1 << 20)
     with pytest.raises(UsageError, match="the answer takes more than 1 MB"):
-        querying.run_query("select range as n from range(100000)", json=True, lake=str(lake))
+        query.run_query("select range as n from range(100000)", json=True, lake=str(lake))
     assert capsys.readouterr().out == ""
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from mcpobs import keys
-from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.cli.report import ReportOptions, run_report
 from mcpobs.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, LakeError, UsageError
 from mcpobs.lake import writer
 from mcpobs.protocol.naming import qualified, session_digest
@@ -136,7 +136,7 @@ def test_the_overview_answers_the_five_questions(report: Report) -> None:
         assert any(planted in answer for answer in answers.values()), planted
 
 
-def test_the_morning_page_begins_with_the_answers(report: Report) -> None:
+def test_the_digest_begins_with_the_answers(report: Report) -> None:
     out, err = report(name="all")
     head, *tables = out.split("\n\n")[1:]
     assert len(head.splitlines()) == len(catalog.reports())
@@ -146,7 +146,7 @@ def test_the_morning_page_begins_with_the_answers(report: Report) -> None:
     assert err == ""
 
 
-def test_the_morning_page_answers_every_report_and_has_its_rows(report: Report) -> None:
+def test_the_digest_answers_every_report_and_has_its_rows(report: Report) -> None:
     page = json.loads(report(name="all", json=True)[0])
     assert {part["report"] for part in page["reports"]} == {query.name for query in catalog.reports()}
     for part in page["reports"]:
@@ -157,7 +157,7 @@ def test_the_morning_page_answers_every_report_and_has_its_rows(report: Report) 
     assert sum(page["activity"]["failed"]) == 5
 
 
-def test_the_morning_page_keeps_to_its_filters(report: Report) -> None:
+def test_the_digest_keeps_to_its_filters(report: Report) -> None:
     page = json.loads(report(name="all", json=True, session="failing")[0])
     rows = {part["report"]: part["rows"] for part in page["reports"]}
     assert [row["tool"] for row in rows["latency"]] == ["fetch"]
@@ -165,7 +165,7 @@ def test_the_morning_page_keeps_to_its_filters(report: Report) -> None:
     assert sum(page["activity"]["calls"]) == 5
 
 
-def test_the_morning_page_of_an_answer_that_is_cut_says_where_the_rest_is(report: Report) -> None:
+def test_the_digest_of_an_answer_that_is_cut_says_where_the_rest_is(report: Report) -> None:
     assert "(5 of 17: mcpobs report sessions)" in report(name="all")[0]
 
 
@@ -272,13 +272,13 @@ def test_a_session_that_is_found_outside_the_window_is_known(report: Report) -> 
         ({"name": "latency", "session": "quiet-0"}, "several sessions begin with 'quiet-0'", "quiet-00, quiet-01"),
         ({"p95": True, "tool": "serch"}, "the lake has no tool 'serch'", "did you mean 'search'?"),
         ({"name": "latency", "since": "yesterday"}, "--since 'yesterday' is no time", "15m, 2h, 7d"),
-        ({"name": "latency", "format": "tabel"}, "--format 'tabel' is none that we write", "did you mean table?"),
+        ({"name": "latency", "format": "tabel"}, "unknown format 'tabel'", "did you mean table?"),
         ({"name": "latency", "format": "csv", "json": True}, "--json and --format csv exclude", "leave one"),
         ({"html": "", "json": True}, "--html and --json exclude each other", "leave one"),
         ({"html": "x.html", "format": "csv"}, "--html and --format csv exclude each other", "leave one"),
         ({"watch": ""}, "--watch needs a terminal", "leave --watch out"),
         ({"name": "latency", "watch": "-1"}, "--watch '-1' is no number of seconds", "0.5"),
-        ({"name": "latency", "limit": 0}, "--limit 0 is not at least 1", "leave it out"),
+        ({"name": "latency", "limit": 0}, "--limit must be at least 1, not 0", "leave it out"),
         ({"name": "loops", "min_calls": 3}, "the report loops takes no --min-calls", "leave it out"),
         ({"name": "loops", "p95": True}, "--p95 is a report of its own", "leave one of them out"),
     ],

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from mcpobs.cli.reporting import ReportOptions, run_report
+from mcpobs.cli.report import ReportOptions, run_report
 from mcpobs.errors import UsageError
 from mcpobs.lake import maintain, rollup, writer
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import catalog, rollups
 from mcpobs.queries.header import Query
-from mcpobs.queries.latencies import latencies
-from mcpobs.queries.run import create_views, on_sound_files, run
+from mcpobs.queries.run import on_sound_files, plan_of, run
+from mcpobs.reports.kinds.latency import latencies
 from tests.queries.recorded import SECOND, START, Row, ask, call, spool
 from tests.queries.traffic import random_rows
 
@@ -88,7 +88,7 @@ def test_a_report_from_rollups_equals_the_report_from_rows(seed: int, tmp_path: 
             for name in EXACT:
                 known = {param.name for param in catalog.load(name).params}
                 params = {key: value for key, value in given.items() if key in known}
-                assert ask(rolled.connection, name, **params) == ask(whole.connection, name, **params), (name, params)
+                assert ask(rolled, name, **params) == ask(whole, name, **params), (name, params)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
@@ -99,8 +99,8 @@ def test_percentiles_from_rollups_are_within_their_bound_and_the_rest_is_exact(s
     rows = [row for batch in batches for row in batch]
     for given in chance.sample([*filters(chance, rows)], 4):
         with open_reading(tmp_path) as reading:
-            rolled = {_key(row): row for row in ask(reading.connection, "latency_rolled", **given)}
-            exact = ask(from_rows(reading).connection, "latency", **given)
+            rolled = {_key(row): row for row in ask(reading, "latency_rolled", **given)}
+            exact = ask(from_rows(reading), "latency", **given)
         assert len(rolled) == len(exact)
         for row in exact:
             for column, value in row.items():
@@ -121,14 +121,11 @@ def test_what_was_taken_of_a_file_is_used(view: Query, tmp_path: Path) -> None:
     maintain.compact(tmp_path, roll_up=rollups.take)
     spool(tmp_path, [call(n + 20, session_id="s2") for n in range(3)])
     with open_reading(tmp_path) as reading:
-        create_views(reading.connection, (view.name,))
-        assert rollups.kept_rows(reading.connection, view, {}) == 20
-        text = reading.connection.execute(
-            "select sql from duckdb_views() where view_name = $1", [view.name]
-        ).fetchall()[0][0]
-        assert rollup.FOLDER in text
-        if any(param.name == "until" for param in view.params):
-            assert rollups.kept_rows(reading.connection, view, {"until": START + SECOND}) == 0
+        plan = plan_of(reading)
+        assert plan.kept_rows(view, {}) == 20
+        assert rollup.FOLDER in plan.views((view.name,), {})[view.name]
+        if view.takes("until"):
+            assert plan.kept_rows(view, {"until": START + SECOND}) == 0
 
 
 def test_percentiles_of_many_calls_come_from_rollups_unless_they_are_to_be_exact(
@@ -136,14 +133,14 @@ def test_percentiles_of_many_calls_come_from_rollups_unless_they_are_to_be_exact
 ) -> None:
     spool(tmp_path, [call(n, ms=10 + n, session_start_unix_nano=START) for n in range(20)])
     maintain.compact(tmp_path, roll_up=rollups.take)
-    monkeypatch.setattr("mcpobs.queries.latencies.ROLLED_FROM", 20)
+    monkeypatch.setattr("mcpobs.reports.kinds.latency.ROLLED_FROM", 20)
     given = {"since": START + 10 * SECOND, "until": START + DAY, "before": 0}
     with open_reading(tmp_path) as reading:
-        assert latencies(reading.connection, {}).rounded
-        assert not latencies(reading.connection, {}, exact=True).rounded
-        assert not latencies(reading.connection, given).rounded  # its window begins within the file
+        assert latencies(plan_of(reading), {}).rounded
+        assert not latencies(plan_of(reading), {}, exact=True).rounded
+        assert not latencies(plan_of(reading), given).rounded  # its window begins within the file
     with open_reading(tmp_path) as reading:
-        wide = latencies(reading.connection, {**given, "since": START, "before": START - DAY}).result.records()
+        wide = latencies(plan_of(reading), {**given, "since": START, "before": START - DAY}).result.records()
     assert [(row["calls"], row["p95_trend"]) for row in wide] == [(20, None)]
 
 
@@ -159,8 +156,8 @@ def test_a_file_whose_session_has_calls_elsewhere_is_read(tmp_path: Path) -> Non
     maintain.compact(tmp_path, roll_up=rollups.take)
     spool(tmp_path, [call(20, session_start_unix_nano=START)])
     with open_reading(tmp_path) as reading:
-        assert rollups.kept_rows(reading.connection, catalog.view("found_loops"), {}) == 0
-        assert rollups.kept_rows(reading.connection, catalog.view("usage"), {}) == 20
+        assert plan_of(reading).kept_rows(catalog.view("found_loops"), {}) == 0
+        assert plan_of(reading).kept_rows(catalog.view("usage"), {}) == 20
 
 
 def test_a_damaged_rollup_is_passed_over_and_taken_again(tmp_path: Path) -> None:
@@ -169,11 +166,11 @@ def test_a_damaged_rollup_is_passed_over_and_taken_again(tmp_path: Path) -> None
     for path in (tmp_path / rollup.FOLDER).glob("usage-*/*"):
         path.write_bytes(path.read_bytes()[:-7])
     with open_reading(tmp_path) as reading:
-        found = on_sound_files(reading, lambda connection: run(connection, catalog.load("sessions")))
+        found = on_sound_files(reading, lambda plan: run(plan, catalog.load("sessions")))
     assert [record["calls"] for record in found.records()] == [20]
     assert maintain.compact(tmp_path, roll_up=rollups.take).rolled_up == 1
     with open_reading(tmp_path) as reading:
-        assert ask(reading.connection, "sessions")[0]["calls"] == 20
+        assert ask(reading, "sessions")[0]["calls"] == 20
 
 
 def test_rollups_of_files_that_are_gone_are_deleted(tmp_path: Path) -> None:

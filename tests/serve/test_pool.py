@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcpobs.cli.printing import commit_first
-from mcpobs.cli.serving import answered
+from mcpobs.cli.streams import commit_first
 from mcpobs.queries import catalog
 from mcpobs.queries.limits import Limits
 from mcpobs.queries.process import Done, Question
@@ -35,7 +34,7 @@ class Running:
         self.woken = Event()
         self.complaints: list[str] = []
         self.taken: list[tuple[Call, Mapping[str, Any]]] = []
-        sources = Sources(lake, answered, commit_first)
+        sources = Sources(lake, commit_first)
         self.pool = Pool(tools or tuple(TOOLS.values()), sources, self.woken.set, self.complaints.append)
 
     def start(self, tool: str, /, **arguments: Any) -> Call:
@@ -113,7 +112,7 @@ def test_a_report_is_narrowed_and_says_how_much_is_left_out(ask: Ask) -> None:
     assert (len(told["rows"]), told["rows_total"]) == (2, 5)
     assert told["cut"][0].startswith("2 of 5 rows shown: raise limit")
     told = ask("report", name="errors", session="loop")
-    assert (told["rows"], told["answer"]) == ([], "nothing of the kind in all time")
+    assert (told["rows"], told["answer"]) == ([], "nothing of the kind among 8 calls in all time")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from mcpobs.errors import LakeError
-from mcpobs.lake.engine import Connection
+from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import on_sound_files
 from mcpobs.serve.running import Running, Stopped
 from tests.serve.test_pool import FOREVER
@@ -29,9 +29,9 @@ def _stopped_when(begun: Event, running: Running, ended: Event) -> Thread:
 def test_a_reading_that_is_stopped_calls_no_file_damaged(lake: Path) -> None:
     running, begun, ended = Running(), Event(), Event()
 
-    def work(connection: Connection) -> None:
+    def work(plan: Plan) -> None:
         begun.set()
-        connection.execute(FOREVER)
+        plan.connection.execute(FOREVER)
 
     damaged = []
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mcpobs.cli.initialising import InitOptions, run_init
+from mcpobs.cli.init import InitOptions, run_init
 from mcpobs.errors import UsageError
 from mcpobs.setup import executable, files
 from tests.setup.configurations import ALL, client_of

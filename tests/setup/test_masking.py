@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcpobs.cli.initialising import InitOptions, run_init
+from mcpobs.cli.init import InitOptions, run_init
 from mcpobs.setup import fronted, masking
 from mcpobs.setup.clients import CODEX, OTHER_JSON, Client, Place
 from mcpobs.setup.wrapping import Front

@@ -9,10 +9,14 @@ import math
 from collections.abc import Callable, Sequence
 
 from mcpobs.output import units
-from mcpobs.output.chart import Chart, Mark, Rows, marks, shares
+from mcpobs.output.bars import shares
+from mcpobs.output.marks import Mark, Rows, marks
 from mcpobs.output.page.markup import element, safe
-from mcpobs.output.series import Series, step_words
+from mcpobs.output.sparks import step_words
 from mcpobs.queries.header import Column
+from mcpobs.reports.activity import Activity
+from mcpobs.reports.chart import Chart
+from mcpobs.reports.wording import moment
 
 MOST_MARKS = 12
 _EDGE = 1.5
@@ -30,7 +34,7 @@ def drawn(chart: Chart, columns: Sequence[Column], rows: Rows) -> str:
     return element("figure", parts + caption, class_="chart")
 
 
-def over_time(activity: Series) -> str:
+def over_time(activity: Activity) -> str:
     """Calls a step as columns, the failed ones at their foot."""
     largest = max(activity.calls, default=0)
     if len(activity.calls) < 2 or not largest:
@@ -40,18 +44,18 @@ def over_time(activity: Series) -> str:
         _column(activity, place, place * wide, wide * 0.84, largest) for place in range(len(activity.calls))
     )
     picture = element("svg", columns, width="100%", height="96", role="img", aria_label="calls over time")
-    first, last = units.moment(activity.start_unix_nano), units.moment(activity.end_unix_nano)
+    first, last = moment(activity.start_unix_nano), moment(activity.end_unix_nano)
     axis = element("div", element("span", safe(first)) + element("span", safe(f"{last} UTC")), class_="axis")
     step = step_words(activity.step_ns)
-    told = f"calls over time; a column is {step}, the highest {largest:,} calls; failed ones at the foot"
-    return element("figure", picture + axis + element("figcaption", safe(told)), class_="chart")
+    caption = f"calls over time; a column is {step}, the highest {largest:,} calls; failed ones at the foot"
+    return element("figure", picture + axis + element("figcaption", safe(caption)), class_="chart")
 
 
-def _column(activity: Series, place: int, left: float, wide: float, largest: int) -> str:
+def _column(activity: Activity, place: int, left: float, wide: float, largest: int) -> str:
     calls, failed = activity.calls[place], min(activity.failed[place], activity.calls[place])
     if not calls:
         return ""
-    when = units.moment(activity.start_unix_nano + place * activity.step_ns)
+    when = moment(activity.start_unix_nano + place * activity.step_ns)
     title = element("title", safe(f"{when}: {calls:,} calls, {failed:,} failed"))
     high = max(1.5, calls * 100 / largest)
     parts = title + _rect("bar", left, wide, 100 - high, high)
@@ -133,8 +137,8 @@ def _legend(chart: Chart) -> str:
 
 
 def _told(chart: Chart, mark: Mark) -> str:
-    told = " · ".join(units.shown(name, value) for name, value in zip(chart.values, mark.values, strict=True))
-    return f"{told} ms" if chart.value.endswith("_ms") else told
+    values = " · ".join(units.shown(name, value) for name, value in zip(chart.values, mark.values, strict=True))
+    return f"{values} ms" if chart.value.endswith("_ms") else values
 
 
 def _short(tick: float) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcpobs.output.chart import Chart
 from mcpobs.output.page.charts import drawn, over_time
 from mcpobs.output.page.grid import grid
 from mcpobs.output.page.markup import element, opening, safe
 from mcpobs.output.page.style import STYLE
-from mcpobs.output.series import Series
 from mcpobs.queries.run import Result
+from mcpobs.reports.activity import Activity
+from mcpobs.reports.chart import Chart
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -31,14 +31,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`facts` tell below the title what was looked at; `made` tells at the foot by what and when."""
+    """`facts` stand below the title: window and filters. `made` stands at the foot: the version and the time."""
 
     title: str
     answer: str | None
     facts: tuple[str, ...]
     sections: tuple[Section, ...]
     made: str
-    activity: Series | None = None
+    activity: Activity | None = None
     warnings: Sequence[str] = ()
 
 
@@ -95,6 +95,6 @@ def _section(section: Section, limit: int | None, alone: bool) -> str:
     elif alone:
         parts += element("p", "Nothing of the kind.")
     if len(rows) < section.result.total:
-        told = f"{len(rows):,} of {section.result.total:,} rows; more: "
-        parts += element("p", safe(told) + element("code", safe(section.more)), class_="soft")
+        shown = f"{len(rows):,} of {section.result.total:,} rows; more: "
+        parts += element("p", safe(shown) + element("code", safe(section.more)), class_="soft")
     return element("section", parts, id=section.name)

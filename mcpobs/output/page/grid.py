@@ -21,7 +21,7 @@ def grid(columns: Sequence[Column], rows: Rows, name: str) -> str:
         for heading, meaning, flush_right in zip(headings, meanings, right, strict=True)
     )
     lines = "".join(
-        element("tr", "".join(_cell(*told) for told in zip(headings, right, row, strict=True))) for row in body
+        element("tr", "".join(_cell(*cell) for cell in zip(headings, right, row, strict=True))) for row in body
     )
     table = element("table", element("thead", element("tr", head)) + element("tbody", lines))
     return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=f"table of {name}")
@@ -33,5 +33,5 @@ def _cell(heading: str, flush_right: bool, text: str) -> str:
 
 
 def _meaning(columns: Sequence[Column], indexes: Sequence[int]) -> str:
-    told = [columns[index].meaning for index in indexes if columns[index].meaning]
-    return " → ".join(dict.fromkeys([told[0], told[-1]])) if told else ""
+    meanings = [columns[index].meaning for index in indexes if columns[index].meaning]
+    return " → ".join(dict.fromkeys([meanings[0], meanings[-1]])) if meanings else ""

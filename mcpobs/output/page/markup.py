@@ -18,9 +18,9 @@ def element(tag: str, inner: str = "", /, **attributes: str | None) -> str:
 
 
 def opening(tag: str, /, **attributes: str | None) -> str:
-    told = "".join(
+    written = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{safe(value)}"'
         for name, value in attributes.items()
         if value is not None
     )
-    return f"<{tag}{told}>"
+    return f"<{tag}{written}>"

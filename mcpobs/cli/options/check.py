@@ -1,0 +1,61 @@
+"""`mcpobs check`: its options and its help. The work is in `cli/check.py`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def check(
+    limits: Annotated[str, typer.Argument(help="The limits file.", metavar="LIMITS", show_default=False)],
+    since: Annotated[
+        str | None, typer.Option(help="Sessions that were active since then: 2h, 7d, or an ISO date or time.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
+    server: Annotated[str | None, typer.Option(help="This MCP server.  [default: the one that the file names]")] = None,
+    limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
+    ] = False,
+    lake: Annotated[
+        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
+    ] = None,
+) -> int:
+    """Compare the recorded traffic with a limits file, e.g. one from `mcpobs baseline`.
+
+    Finds sessions over their calls or cost, tools over their calls in a session, p95 over the latency budget (from
+    60 calls on), arguments and results over their size, argument shapes and tools that the file does not list.
+
+    \b
+    Exit codes:
+      0  no breach
+      1  breaches, which it lists
+      2  the limits file is wrong
+      3  no lake, or no calls to check
+
+    \b
+    Examples:
+      mcpobs check limits.yaml
+      mcpobs check limits.yaml --since 24h --format markdown
+    """
+    from mcpobs.cli.check import CheckOptions, run_check
+
+    return run_check(
+        CheckOptions(
+            limits=limits,
+            since=since,
+            until=until,
+            server=server,
+            limit=limit,
+            format=format,
+            json=json,
+            raw=raw,
+            lake=lake,
+        )
+    )

@@ -1,0 +1,21 @@
+"""The formats of an answer, and the terminal or file for a table. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Format = Literal["table", "json", "csv", "markdown"]
+
+DEFAULT_ROWS = 20
+"""Rows of a table if --limit does not say; other formats have all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A terminal of so many cells, or, without a width, a file."""
+
+    cells_wide: int | None = None
+    colour: bool = False
+    blocks: bool = False
+    """Whether bars are drawn."""

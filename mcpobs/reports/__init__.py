@@ -1,0 +1,1 @@
+"""Answers questions about the recorded calls: a question with its options in, an answer out. Prints nothing."""

@@ -1,0 +1,91 @@
+"""The filters of a report: finds the session that is meant, and names near an unknown tool, session or server."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from mcpobs.errors import UsageError, nearest
+from mcpobs.protocol.naming import conversation_name, session_digest
+from mcpobs.queries import catalog
+from mcpobs.queries.header import Value
+from mcpobs.queries.plan import Plan
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The tool, session and server of a report. `session` may be the beginning of an id until it is resolved."""
+
+    tool: str | None = None
+    session: str | None = None
+    server: str | None = None
+
+    def params(self) -> dict[str, str | None]:
+        return {"tool": self.tool, "session": self.session, "server": self.server}
+
+    def __bool__(self) -> bool:
+        return not (self.tool is None and self.session is None and self.server is None)
+
+
+def resolve(plan: Plan, filters: Filters) -> Filters:
+    """The filters with the session's whole id, which its beginning, its Mcp-Session-Id or its conversation may name.
+
+    Raises UsageError if it is unknown or several are meant."""
+    if filters.session is None:
+        return filters
+    begun = filters.session
+    found, how = _beginning(plan, begun), "begin with"
+    if not found:
+        found, how = _named(plan, begun), "are named"
+    if not found:
+        raise _unknown("session", begun, _known(plan, "session"))
+    if begun not in found and len(found) > 1:
+        listed = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+        raise UsageError(f"several sessions {how} {begun!r}", f"say more of the id: {listed}")
+    return Filters(filters.tool, begun if begun in found else found[0], filters.server)
+
+
+def _beginning(plan: Plan, begins: str) -> list[str]:
+    return _names(plan, "named_sessions", begins=begins, most=_SHOWN + 1)
+
+
+def _named(plan: Plan, name: str) -> list[str]:
+    """Sessions by a name that no id begins with: the session id on the wire, or a conversation."""
+    conversation = conversation_name(name)
+    found = _beginning(plan, session_digest(name)) + _beginning(plan, conversation)
+    if found:
+        return found
+    quoted, spelled = json.dumps(conversation), json.dumps(conversation, ensure_ascii=False)
+    return _names(plan, "conversation_sessions", quoted=quoted, spelled=spelled, most=_SHOWN + 1)
+
+
+def check_known(plan: Plan, filters: Filters) -> None:
+    """Raises UsageError if the lake has never seen the tool or the server: for an answer that is empty."""
+    for word, name in (("tool", filters.tool), ("server", filters.server)):
+        if name is not None:
+            known = _known(plan, word)
+            if name not in known:
+                raise _unknown(word, name, known)
+
+
+def _known(plan: Plan, word: str) -> list[str]:
+    return _names(plan, "known_names", of=word)
+
+
+def _names(plan: Plan, query: str, **values: Value) -> list[str]:
+    return [str(row[0]) for row in plan.rows(catalog.load(query), values)]
+
+
+def _unknown(word: str, name: str, known: list[str]) -> UsageError:
+    close = nearest(name, known)
+    if close:
+        hint = f"did you mean {close!r}?"
+    elif known:
+        hint = f"known: {', '.join(known[:_SHOWN])}" + (
+            f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
+        )
+    else:
+        hint = "the lake holds no calls yet"
+    return UsageError(f"the lake has no {word} {name!r}", hint)
