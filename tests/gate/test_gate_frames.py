@@ -291,3 +291,23 @@ def test_what_a_judge_sees_of_content_is_in_no_row() -> None:
     assert "a secret of the client" in repr(judge.seen)
     assert "a secret of the server" in repr(judge.seen)
     assert "secret" not in json.dumps(seen.rows)
+
+
+def test_a_connection_of_the_modern_era_takes_no_batch() -> None:
+    seen = Connection(ByName())
+    modern = call("echo", 1)
+    modern["params"]["_meta"] = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    assert seen.client(modern).onward is not None
+    onward, answer = seen.client(dumped([call("echo", 2)]))
+    assert onward is None
+    assert back(answer)["error"] == {"code": -32600, "message": "refused: batch of the modern era"}
+
+
+def test_a_cancel_wakes_the_front_that_holds_the_call() -> None:
+    seen = Connection(ByName())
+    held = seen.take("client", call("held", 1))
+    woken: list[bool] = []
+    held.when_ready(lambda: woken.append(held.ready))
+    assert woken == []
+    seen.client({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+    assert woken == [True]
