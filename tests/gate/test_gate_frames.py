@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Forward, Pending
 from mcpobs.gate.judge import OnError
 from mcpobs.protocol.call import Error
 
@@ -311,3 +311,24 @@ def test_a_cancel_wakes_the_front_that_holds_the_call() -> None:
     assert woken == []
     seen.client({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
     assert woken == [True]
+
+
+def test_params_that_a_judge_gives_a_meta_of_their_own_keep_that_one() -> None:
+    class Traced(ByName):
+        def begin(self, call):
+            return Forward(params={"name": "echo", "_meta": {"a": "judge"}})
+
+    seen = Connection(Traced())
+    sent = call("echo", 1)
+    sent["params"]["_meta"] = {"a": "client"}
+    assert back(seen.client(sent).onward)["params"] == {"name": "echo", "_meta": {"a": "judge"}}
+
+
+def test_the_first_decision_counts() -> None:
+    pending: Pending[int] = Pending(1)
+    woken: list[int] = []
+    pending.when_done(lambda done: woken.append(done.result()))
+    assert pending.complete(1)
+    assert not pending.complete(2)
+    assert not pending.fail(TimeoutError())
+    assert (pending.result(), woken) == (1, [1])
