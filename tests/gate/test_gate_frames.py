@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Forward, Pending
 from mcpobs.gate.judge import OnError
 from mcpobs.protocol.call import Error
 
@@ -291,3 +291,44 @@ def test_what_a_judge_sees_of_content_is_in_no_row() -> None:
     assert "a secret of the client" in repr(judge.seen)
     assert "a secret of the server" in repr(judge.seen)
     assert "secret" not in json.dumps(seen.rows)
+
+
+def test_a_connection_of_the_modern_era_takes_no_batch() -> None:
+    seen = Connection(ByName())
+    modern = call("echo", 1)
+    modern["params"]["_meta"] = {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}
+    assert seen.client(modern).onward is not None
+    onward, answer = seen.client(dumped([call("echo", 2)]))
+    assert onward is None
+    assert back(answer)["error"] == {"code": -32600, "message": "refused: batch of the modern era"}
+
+
+def test_a_cancel_wakes_the_front_that_holds_the_call() -> None:
+    seen = Connection(ByName())
+    held = seen.take("client", call("held", 1))
+    woken: list[bool] = []
+    held.when_ready(lambda: woken.append(held.ready))
+    assert woken == []
+    seen.client({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}})
+    assert woken == [True]
+
+
+def test_params_that_a_judge_gives_a_meta_of_their_own_keep_that_one() -> None:
+    class Traced(ByName):
+        def begin(self, call):
+            return Forward(params={"name": "echo", "_meta": {"a": "judge"}})
+
+    seen = Connection(Traced())
+    sent = call("echo", 1)
+    sent["params"]["_meta"] = {"a": "client"}
+    assert back(seen.client(sent).onward)["params"] == {"name": "echo", "_meta": {"a": "judge"}}
+
+
+def test_the_first_decision_counts() -> None:
+    pending: Pending[int] = Pending(1)
+    woken: list[int] = []
+    pending.when_done(lambda done: woken.append(done.result()))
+    assert pending.complete(1)
+    assert not pending.complete(2)
+    assert not pending.fail(TimeoutError())
+    assert (pending.result(), woken) == (1, [1])
