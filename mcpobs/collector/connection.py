@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
         self._head: bytes | None = None
         """Until aiohttp has parsed it."""
         self._request: web.BaseRequest | None = None
-        self._headers: Headers = {}
+        self.headers: Headers = {}
         self._framing: Framing | None = None
         self._replied: Reply | None = None
         """While the rest of its body still comes."""
@@ -193,12 +193,12 @@ class Connection(asyncio.Protocol):
             self._refuse("not_http", 400, _NOT_HTTP)
             return
         # Offers of h2c or WebSocket may be ignored (RFC 9110, 7.8). aiohttp 3.11 would lose the body behind one.
-        self._head = _OFFER.sub(b"", head)
+        self._head = _OFFER.sub(b"", head) if b"pgrade" in head.lower() else head
         self._requests.data_received(self._head)
 
     def begin(self, request: web.BaseRequest, headers: Headers) -> bool:
         """aiohttp has parsed the head. Returns whether the application may answer the request."""
-        self._head, self._request, self._headers = None, request, headers
+        self._head, self._request, self.headers = None, request, headers
         if self._phase is Phase.END:
             return False
         is_absolute = not request.raw_path.startswith(("/", "*"))
@@ -227,11 +227,12 @@ class Connection(asyncio.Protocol):
         except FramingError:
             self._refuse("not_http", 400, _NOT_HTTP)
             return b""
+        if framing.framing_bytes > 2 * self._limits.head_bytes + framing.body_bytes // 2:
+            self._refuse("head_too_large", 431, "there is more framing than body")
+            return b""
         self._requests.data_received(data if taken == len(data) else data[:taken])
         if framing.ended:
             self._end_body()
-        elif framing.framing_bytes > 2 * self._limits.head_bytes + framing.body_bytes // 2:
-            self._refuse("head_too_large", 431, "there is more framing than body")
         elif self._replied is not None and framing.body_bytes > 2 * self._limits.body_bytes:
             self._close()
         return data[taken:]
@@ -247,7 +248,7 @@ class Connection(asyncio.Protocol):
     @property
     def expects_continue(self) -> bool:
         """Whether the client waits for leave to send its body."""
-        return self._phase is Phase.BODY and self._headers.get(b"expect", b"").lower() == b"100-continue"
+        return self._phase is Phase.BODY and self.headers.get(b"expect", b"").lower() == b"100-continue"
 
     def grant_continue(self) -> None:
         self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -302,7 +303,7 @@ class Connection(asyncio.Protocol):
 
     def _refusal(self, reason: str, status: int, message: str) -> Reply:
         self._count(reason, status)
-        encoding = encoding_to_refuse(self._headers) if self._request is not None else "json"
+        encoding = encoding_to_refuse(self.headers) if self._request is not None else "json"
         return Reply(self, status, *_refusal(status, message, encoding), ends=True)
 
     def _refuse(self, reason: str, status: int, message: str) -> None:
@@ -312,7 +313,7 @@ class Connection(asyncio.Protocol):
         self._count(reason, status)
         request = self._request
         if self._replied is None:
-            encoding = encoding_to_refuse(self._headers) if request is not None else "json"
+            encoding = encoding_to_refuse(self.headers) if request is not None else "json"
             headers, content = _refusal(status, message, encoding)
             self._transport.write(wire(status, [*headers, (b"connection", b"close")], content))
             if request is not None:

@@ -85,7 +85,7 @@ class Connections:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         connection, headers = requests.connection, headers_of(request)
-        if not connection.begin(request, dict(reversed(headers))):
+        if not connection.begin(request, dict(reversed(headers))):  # the first of several counts
             return Silence(connection)
         return await self._receiver.answer(request, headers, connection)
 

@@ -40,7 +40,7 @@ class HttpReceiver:
     async def answer(
         self, request: web.BaseRequest, given_headers: list[Header], connection: Connection
     ) -> web.StreamResponse:
-        headers: Headers = dict(reversed(given_headers))  # the first of several counts
+        headers = connection.headers
         cors = self._callers.cors(given_headers)
         try:
             self._check_caller(given_headers)
