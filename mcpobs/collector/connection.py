@@ -8,18 +8,18 @@ request nothing.
 from __future__ import annotations
 
 import asyncio
-import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from mcpobs.collector import answers
+from mcpobs.collector import answers, heads
 from mcpobs.collector.body import GoneError
 from mcpobs.collector.framing import Framing, FramingError, framing_of
 from mcpobs.collector.handshake import peer_of
 from mcpobs.collector.headers import Headers, encoding_to_refuse
-from mcpobs.collector.intake import Encoding
+from mcpobs.collector.heads import NOT_HTTP, HeadError
+from mcpobs.collector.refusal import Refusal
 from mcpobs.collector.reply import Header, Reply, wire
 from mcpobs.collector.requests import Requests
 
@@ -29,13 +29,7 @@ if TYPE_CHECKING:
 _AHEAD_BYTES = 1 << 16
 """Of further requests, before the answer to the first. No OTLP client sends one before that."""
 _PIPELINED = 16
-_HTTP: Final = b" HTTP/1.1\r\n"
-"""How often it occurs in what is sent ahead says well enough how many requests that are."""
-_END_OF_HEAD: Final = b"\r\n\r\n"
 _VERSIONS: Final = (HttpVersion10, HttpVersion11)
-_METHOD: Final = re.compile(rb"[A-Z-]{1,20}(?: |\Z)")
-_HOST: Final = re.compile(rb"\r\nhost[ \t]*:", re.IGNORECASE)
-_OFFER: Final = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
 _CODES: Final[dict[int, int]] = {
     400: answers.INVALID_ARGUMENT,
     408: answers.DEADLINE_EXCEEDED,
@@ -43,7 +37,6 @@ _CODES: Final[dict[int, int]] = {
     500: answers.INTERNAL,
     503: answers.UNAVAILABLE,
 }
-_NOT_HTTP = "this is not a request in HTTP/1.1"
 
 
 class Phase(Enum):
@@ -74,6 +67,8 @@ class Connection(asyncio.Protocol):
         self._blocked_since: float | None = None
         self._kept = b""
         """What has come and is not aiohttp's yet: a part of a head, the rest behind a head, further requests."""
+        self._held_back = False
+        """Whether nothing more is read, because enough is kept."""
         self._stopping = False
         # Of the request that is being received or answered:
         self._head: bytes | None = None
@@ -123,21 +118,22 @@ class Connection(asyncio.Protocol):
     def stop(self) -> None:
         """Ends the connection as soon as it owes no answer."""
         self._stopping = True
-        if self._request is None and self._head is None:
+        if not self.owes:
             self._close()
 
     @property
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
+    def owes(self) -> bool:
+        """Whether a request has come, at least its head, that is not answered."""
+        return self._head is not None or (self._request is not None and self._replied is None)
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         self.peer = peer_of(transport)
-        admitted = self._owner.enter(self)
-        self._requests.connection_made(transport)
-        if not admitted:
+        if self._owner.enter(self):
+            self._requests.connection_made(transport)
+        else:
             self._refuse("too_many_connections", 503, "too many connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -147,6 +143,7 @@ class Connection(asyncio.Protocol):
         self._requests.connection_lost(exc)
         if self._replied is not None and self._request is not None:
             self._request.content.feed_eof()  # aiohttp would still wait for the rest
+        self._request, self._replied = None, None
 
     def data_received(self, data: bytes) -> None:
         if self._phase is Phase.BODY:
@@ -157,6 +154,7 @@ class Connection(asyncio.Protocol):
         if self._request is None and self._head is None:
             self._take_head()
         elif len(self._kept) > _AHEAD_BYTES:
+            self._held_back = True
             self._transport.pause_reading()
 
     def pause_writing(self) -> None:
@@ -174,40 +172,23 @@ class Connection(asyncio.Protocol):
         """Hands the next head to aiohttp once all of it is there."""
         if self._phase is Phase.IDLE:
             self._enter(Phase.HEAD)
-        if self._kept.startswith((b"\r", b"\n")):  # blank lines before a request count for nothing
-            self._kept = self._kept.lstrip(b"\r\n")
-        head_bytes = self._limits.head_bytes
-        end = self._kept.find(_END_OF_HEAD, 0, head_bytes)
-        if end < 0:
-            if len(self._kept) >= head_bytes:
-                self._refuse("head_too_large", 431, f"the headers are longer than {head_bytes} bytes")
-            elif self._kept and not _METHOD.match(self._kept):
-                self._refuse("not_http", 400, _NOT_HTTP)
+        try:
+            self._head, self._kept = heads.cut(self._kept, self._limits.head_bytes)
+        except HeadError as error:
+            self._refuse(error.reason, error.status, error.message)
             return
-        end += len(_END_OF_HEAD)
-        head, self._kept = self._kept[:end], self._kept[end:]
-        if head.startswith(b"CONNECT "):
-            self._refuse("not_http", 400, "this is no proxy")
-            return
-        if head.startswith(b"PRI "):  # HTTP/2 with prior knowledge, of which llhttp would wait for more
-            self._refuse("not_http", 400, _NOT_HTTP)
-            return
-        # Offers of h2c or WebSocket may be ignored (RFC 9110, 7.8). aiohttp 3.11 would lose the body behind one.
-        self._head = _OFFER.sub(b"", head) if b"pgrade" in head.lower() else head
-        self._requests.data_received(self._head)
+        if self._head is not None:
+            self._requests.data_received(self._head)
 
     def begin(self, request: web.BaseRequest, headers: Headers) -> bool:
         """aiohttp has parsed the head. Returns whether the application may answer the request."""
         self._head, self._request, self.headers = None, request, headers
         if self._phase is Phase.END:
             return False
-        is_absolute = not request.raw_path.startswith(("/", "*"))
         try:
-            if request.version not in _VERSIONS or (is_absolute and not headers.get(b"host")):
-                raise FramingError
-            self._framing = framing_of(headers)
+            self._framing = _framing_of(request, headers)
         except FramingError:
-            self._refuse("not_http", 400, _NOT_HTTP)
+            self._refuse("not_http", 400, NOT_HTTP)
             return False
         if self._framing.ended:
             self._enter(Phase.ANSWER)
@@ -216,6 +197,7 @@ class Connection(asyncio.Protocol):
         if self._kept:
             kept, self._kept = self._kept, b""
             self._kept = self._take_body(kept)
+            self._read_on()
         return not self._ended()
 
     def _take_body(self, data: bytes) -> bytes:
@@ -225,7 +207,7 @@ class Connection(asyncio.Protocol):
         try:
             taken = framing.feed(data)
         except FramingError:
-            self._refuse("not_http", 400, _NOT_HTTP)
+            self._refuse("not_http", 400, NOT_HTTP)
             return b""
         if framing.framing_bytes > 2 * self._limits.head_bytes + framing.body_bytes // 2:
             self._refuse("head_too_large", 431, "there is more framing than body")
@@ -255,7 +237,7 @@ class Connection(asyncio.Protocol):
 
     def reply(self, reply: Reply, request: web.BaseRequest) -> bool:
         """Writes a response. Returns whether the connection ends with it."""
-        if self._ended() or self.is_closing:
+        if self._ended() or self._transport.is_closing():
             return True
         ends = reply.ends or self._stopping or not request.keep_alive
         headers = [(b"date", self._owner.date), *reply.given_headers]
@@ -281,49 +263,47 @@ class Connection(asyncio.Protocol):
     def _go_on(self) -> None:
         """Takes the next request, if its client has read the answers before it."""
         if self._request is None and self._head is None and self._blocked_since is None and not self._ended():
-            if len(self._kept) <= _AHEAD_BYTES:
-                self._transport.resume_reading()
-            if self._kept.count(_HTTP) > _PIPELINED:
+            self._read_on()
+            if heads.count(self._kept) > _PIPELINED:
                 self._refuse("busy", 503, "too many requests wait on this connection")
             elif self._kept:
                 self._take_head()
+
+    def _read_on(self) -> None:
+        if self._held_back and len(self._kept) <= _AHEAD_BYTES and not self._ended():
+            self._held_back = False
+            self._transport.resume_reading()
 
     # Refusals in place of the application.
 
     def misread(self) -> Reply:
         """The response to a head that aiohttp could not parse."""
-        head, self._head = self._head or b"", None
-        if len(_HOST.findall(head)) > 1:
-            return self._refusal("malformed", 400, "the request has more than one Host header")
-        return self._refusal("not_http", 400, _NOT_HTTP)
+        fault, self._head = heads.fault_of(self._head or b""), None
+        return self._refusal(fault.reason, fault.status, fault.message)
 
     def failed(self) -> Reply:
         """The response to a request on which the application failed."""
         return self._refusal("failed", 500, "the collector failed; its log tells more")
 
-    def _refusal(self, reason: str, status: int, message: str) -> Reply:
-        self._count(reason, status)
-        encoding = encoding_to_refuse(self.headers) if self._request is not None else "json"
-        return Reply(self, status, *_refusal(status, message, encoding), ends=True)
-
     def _refuse(self, reason: str, status: int, message: str) -> None:
         """Answers in place of the application, which learns that the client is gone, and ends the connection."""
         if self._ended():
             return
-        self._count(reason, status)
-        request = self._request
+        reply = self._refusal(reason, status, message)
         if self._replied is None:
-            encoding = encoding_to_refuse(self.headers) if request is not None else "json"
-            headers, content = _refusal(status, message, encoding)
-            self._transport.write(wire(status, [*headers, (b"connection", b"close")], content))
-            if request is not None:
+            self._transport.write(wire(status, [*reply.given_headers, (b"connection", b"close")], reply.content))
+            if self._request is not None:
                 self.refused = True
-                request.content.set_exception(GoneError())
+                self._request.content.set_exception(GoneError())
         self._close()
 
-    def _count(self, reason: str, status: int) -> None:
+    def _refusal(self, reason: str, status: int, message: str) -> Reply:
         self._owner.counters[f"http.answered.{status}"] += 1
         self._owner.counters[f"http.refused.{reason}"] += 1
+        again: tuple[Header, ...] = ((b"retry-after", b"1"),) if status == 503 else ()
+        refusal = Refusal(reason, status, _CODES[status], message, again)
+        encoding = encoding_to_refuse(self.headers) if self._request is not None else "json"
+        return Reply(self, status, *refusal.described(encoding), ends=True)
 
     def _ended(self) -> bool:
         return self._phase is Phase.END
@@ -338,12 +318,9 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
 
-def _refusal(status: int, message: str, encoding: Encoding) -> tuple[list[Header], bytes]:
-    content = answers.refused(_CODES[status], message, encoding)
-    headers = [
-        (b"content-type", answers.CONTENT_TYPE[encoding]),
-        (b"content-length", str(len(content)).encode()),
-    ]
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
-    return headers, content
+def _framing_of(request: web.BaseRequest, headers: Headers) -> Framing:
+    """Raises FramingError, also for an absolute target without a host, and for another version of HTTP."""
+    is_absolute = not request.raw_path.startswith(("/", "*"))
+    if request.version not in _VERSIONS or (is_absolute and not headers.get(b"host")):
+        raise FramingError
+    return framing_of(headers)

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
 
@@ -37,6 +38,8 @@ class Connections:
         self._listening: list[asyncio.Server] = []
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._ended = asyncio.Event()
+        """Set whenever a request or a connection has ended."""
         self._admission = Admission(limits.connections, self._loop.time)
         self._look()
 
@@ -57,6 +60,7 @@ class Connections:
     def leave(self, connection: Connection) -> None:
         self._open.discard(connection)
         self._admission.leave(connection)
+        self._ended.set()
 
     async def stop(self, grace_s: float) -> None:
         """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
@@ -65,17 +69,25 @@ class Connections:
         drop_handshakes(self._admission)
         for connection in list(self._open):
             connection.stop()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=grace_s)
+        await self._until(lambda: not self._tasks and not any(connection.owes for connection in self._open), grace_s)
+        for connection in list(self._open):
+            if connection.owes:
+                connection.drop("cut_off")
+        await self._until(lambda: not self._open, min(grace_s, self.limits.linger_s))  # for clients to read the last
         for connection in list(self._open):
             connection.drop("cut_off")
-        tasks = list(self._tasks)
-        for task in tasks:
+        await self._until(lambda: not self._open)  # asyncio reports a lost connection in a later turn
+        for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        while self._open:  # asyncio reports a lost connection in a later turn
-            await asyncio.sleep(0)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._timer.cancel()
+
+    async def _until(self, done: Callable[[], bool], most_s: float | None = None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while not done():
+                    self._ended.clear()
+                    await self._ended.wait()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """What aiohttp calls for each request."""
@@ -83,11 +95,15 @@ class Connections:
         assert isinstance(requests, Requests)
         assert task is not None
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._forget)
         connection, headers = requests.connection, headers_of(request)
         if not connection.begin(request, dict(reversed(headers))):  # the first of several counts
             return Silence(connection)
         return await self._receiver.answer(request, headers, connection)
+
+    def _forget(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        self._ended.set()
 
     def _look(self) -> None:
         now = self._loop.time()

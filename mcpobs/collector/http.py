@@ -18,7 +18,7 @@ from mcpobs.collector.inflate import TooLargeError
 from mcpobs.collector.intake import Accepted, Encoding, Intake, RefusedError, Signal
 from mcpobs.collector.limits import Room
 from mcpobs.collector.refusal import Refusal, RefusalError, by_the_intake, not_allowed, unauthenticated
-from mcpobs.collector.reply import Header, Reply, Silence
+from mcpobs.collector.reply import Header, Reply, Silence, describing
 
 SIGNALS: Final[dict[str, Signal]] = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
 HEALTH = "/healthz"
@@ -57,19 +57,16 @@ class HttpReceiver:
             return Silence(connection)
         else:
             self._counters["http.answered.200"] += 1
-            return Reply(connection, 200, [*cors, *_described(content_type, content)], content)
+            return Reply(connection, 200, [*cors, *describing(content_type, content)], content)
         # Out of the handler: an error holds, by its traceback, all that was read of the body.
         return self._refused(refusal, cors, headers, connection)
 
     def _refused(self, refusal: Refusal, cors: list[Header], headers: Headers, connection: Connection) -> Reply:
         self._counters[f"http.answered.{refusal.status}"] += 1
         self._counters[f"http.refused.{refusal.reason}"] += 1
-        encoding = encoding_to_refuse(headers)
-        content = refusal.content(encoding)
-        described = _described(answers.CONTENT_TYPE[encoding], content)
+        described, content = refusal.described(encoding_to_refuse(headers))
         # A client that waits for leave may send its body or not: only an end is unambiguous.
-        ends = connection.expects_continue
-        return Reply(connection, refusal.status, [*refusal.wire_headers(), *cors, *described], content, ends=ends)
+        return Reply(connection, refusal.status, [*described, *cors], content, ends=connection.expects_continue)
 
     def _check_caller(self, headers: list[Header]) -> None:
         try:
@@ -141,7 +138,3 @@ class HttpReceiver:
 
     def _admits(self, headers: Headers) -> bool:
         return self._tokens.admit(headers.get(b"authorization"))
-
-
-def _described(content_type: bytes, content: bytes) -> list[Header]:
-    return [(b"content-type", content_type), (b"content-length", str(len(content)).encode())]

@@ -10,7 +10,7 @@ from mcpobs.collector import answers
 from mcpobs.collector.auth import CHALLENGE
 from mcpobs.collector.intake import Encoding, RefusedError, Why
 from mcpobs.collector.limits import again_s
-from mcpobs.collector.reply import Header
+from mcpobs.collector.reply import Header, describing
 
 # Busy is 503 too, which OTLP allows beside 429: at a 429 OpenTelemetry's Python of 2025 (1.30) drops the batch.
 _OF_THE_INTAKE: Final[dict[Why, tuple[int, int]]] = {
@@ -31,13 +31,13 @@ class Refusal:
     headers: tuple[Header, ...] = ()
     retry_after_s: float | None = None
 
-    def wire_headers(self) -> list[Header]:
-        if self.retry_after_s is None:
-            return [*self.headers]
-        return [*self.headers, (b"retry-after", str(max(1, math.ceil(self.retry_after_s))).encode())]
-
-    def content(self, encoding: Encoding) -> bytes:
-        return answers.refused(self.code, self.message, encoding, self.retry_after_s)
+    def described(self, encoding: Encoding) -> tuple[list[Header], bytes]:
+        """The response's headers and content."""
+        headers = [*self.headers]
+        if self.retry_after_s is not None:
+            headers.append((b"retry-after", str(max(1, math.ceil(self.retry_after_s))).encode()))
+        content = answers.refused(self.code, self.message, encoding, self.retry_after_s)
+        return headers + describing(answers.CONTENT_TYPE[encoding], content), content
 
 
 class RefusalError(Exception):

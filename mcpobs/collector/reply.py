@@ -17,6 +17,11 @@ Header = tuple[bytes, bytes]
 _STATUS_LINE: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 
+def describing(content_type: bytes, content: bytes) -> list[Header]:
+    """The headers that describe a content."""
+    return [(b"content-type", content_type), (b"content-length", str(len(content)).encode())]
+
+
 def wire(status: int, headers: list[Header], content: bytes | None) -> bytes:
     """A response's bytes. None for content: the response is to a HEAD."""
     lines = b"".join([b"%s: %s\r\n" % header for header in headers])

@@ -24,7 +24,7 @@ class Requests(web.RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            keepalive_timeout=2 * limits.idle_s,  # the connection is closed earlier
+            keepalive_timeout=2 * (limits.idle_s + limits.head_s),  # the connection is closed earlier
             tcp_keepalive=False,
             access_log=None,  # type: ignore[arg-type]  # documented: None is no access log
             auto_decompress=False,
