@@ -319,8 +319,9 @@ class Connection(asyncio.Protocol):
 
 
 def _framing_of(request: web.BaseRequest, headers: Headers) -> Framing:
-    """Raises FramingError, also for an absolute target without a host, and for another version of HTTP."""
-    is_absolute = not request.raw_path.startswith(("/", "*"))
-    if request.version not in _VERSIONS or (is_absolute and not headers.get(b"host")):
+    """Raises FramingError, also for another version of HTTP and for a request that names no host."""
+    if request.version not in _VERSIONS or (request.version == HttpVersion11 and b"host" not in headers):
+        raise FramingError
+    if not request.raw_path.startswith(("/", "*")) and not headers[b"host"]:  # an absolute target
         raise FramingError
     return framing_of(headers)

@@ -288,6 +288,7 @@ def test_very_many_requests_at_once_are_not_kept_in_store(bounded: Process) -> N
         b"GET \xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"POST /v1/traces HTTP/1.1\r\nhost x\r\n\r\n",
         b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n folded: y\r\n\r\n",
+        post(b"x", host=None),
         post(b"x", content_length="-1"),
         post(b"x", content_length="1e3"),
         post(b"x", content_length="1, 2"),

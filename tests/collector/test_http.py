@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
 from collections.abc import Callable
 
@@ -218,6 +219,17 @@ def test_requests_in_a_row_on_one_connection_are_answered_in_order() -> None:
         statuses = [wire.answer().status for _ in range(8)]
     assert statuses == [200] * 5 + [404] + [200] * 2
     assert [body for *_, body in at.intake.taken] == [b"0", b"1", b"2", b"3", b"4", b"5", b"67"]
+
+
+def test_requests_are_taken_however_their_bytes_are_cut() -> None:
+    requests = post(b"1"), chunked(b"2", b"3"), post(b"", path="/nowhere"), post(zipped(b"4"), content_encoding="gzip")
+    sent = b"\r\n".join(requests)
+    with collecting(grpc=None) as at, connected(at.http_port) as wire:
+        wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in sent:
+            wire.send(bytes([byte]))
+        assert [wire.answer().status for _ in requests] == [200, 200, 404, 200]
+    assert [body for *_, body in at.intake.taken] == [b"1", b"23", b"4"]
 
 
 def test_http_1_0_is_served_and_closed() -> None:
