@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _AHEAD_BYTES = 1 << 16
 """Of further requests, before the answer to the first. No OTLP client sends one before that."""
+_UNPARSED_BYTES = 1 << 19
+"""Behind a head, before aiohttp has parsed it, which takes two turns of the event loop."""
 _PIPELINED = 16
 _VERSIONS: Final = (HttpVersion10, HttpVersion11)
 _CODES: Final[dict[int, int]] = {
@@ -153,7 +155,7 @@ class Connection(asyncio.Protocol):
         self._kept = self._kept + data if self._kept else data
         if self._request is None and self._head is None:
             self._take_head()
-        elif len(self._kept) > _AHEAD_BYTES:
+        elif len(self._kept) > (_UNPARSED_BYTES if self._request is None else _AHEAD_BYTES):
             self._held_back = True
             self._transport.pause_reading()
 
