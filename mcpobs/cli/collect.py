@@ -56,9 +56,6 @@ def collect(given: CollectOptions) -> None:
     _accept(given)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
     with needing("`mcpobs collect`", "collect"):
-        import httptools  # noqa: F401
-        import uvicorn  # noqa: F401
-
         from mcpobs.collector import serving
     from mcpobs.collector.allocation import keep_freed_memory
     from mcpobs.collector.service import open_intake

@@ -1,48 +1,42 @@
-"""HTTP connections: uvicorn's, with the deadlines and bounds that it lacks. Knows nothing of OTLP but how to refuse.
+"""One HTTP connection: its phases, deadlines and bounds. Hands aiohttp one request at a time, and knows no OTLP.
 
-uvicorn waits for ever for headers, for bodies, and for a client that does not read; its parser keeps whatever comes
-before the end of a header. A connection here knows what it waits for and since when, and all of them are looked at now
-and then, which costs a request nothing.
+aiohttp waits for ever for a head, for a body, and for a client that reads nothing, and keeps what is sent ahead. A
+connection here knows what it waits for, and since when; `Connections` looks at all of them now and then, which costs a
+request nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import ssl
-from collections import Counter
-from collections.abc import Callable
-from email.utils import formatdate
 from enum import Enum, auto
-from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-import httptools
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
+from aiohttp import HttpVersion10, HttpVersion11, web
 
-from mcpobs.collector import answers
-from mcpobs.collector.admission import Admission
-from mcpobs.collector.handshake import Handshake, drop_handshakes, peer_of
-from mcpobs.collector.http import REFUSED, encoding_of
-from mcpobs.collector.limits import Limits
-from mcpobs.listening import BACKLOG
+from mcpobs.collector import answers, heads
+from mcpobs.collector.body import GoneError
+from mcpobs.collector.framing import Framing, FramingError, framing_of
+from mcpobs.collector.handshake import peer_of
+from mcpobs.collector.headers import Headers, encoding_to_refuse
+from mcpobs.collector.heads import NOT_HTTP, HeadError
+from mcpobs.collector.refusal import Refusal
+from mcpobs.collector.reply import Header, Reply, wire
+from mcpobs.collector.requests import Requests
 
 if TYPE_CHECKING:
-    from mcpobs.collector.http import HttpReceiver
+    from mcpobs.collector.connections import Connections
 
+_AHEAD_BYTES = 1 << 16
+"""Of further requests, before the answer to the first. No OTLP client sends one before that."""
+_UNPARSED_BYTES = 1 << 19
+"""Behind a head, before aiohttp has parsed it, which takes two turns of the event loop."""
 _PIPELINED = 16
-"""Requests that may wait behind one. No OTLP client sends a second one before the answer to the first."""
-_AHEAD_BYTES = 1 << 17
-"""Of a body, before the application takes it. asyncio reads 256 KiB at a time."""
+_VERSIONS: Final = (HttpVersion10, HttpVersion11)
 _CODES: Final[dict[int, int]] = {
     400: answers.INVALID_ARGUMENT,
     408: answers.DEADLINE_EXCEEDED,
     431: answers.INVALID_ARGUMENT,
+    500: answers.INTERNAL,
     503: answers.UNAVAILABLE,
 }
 
@@ -59,89 +53,35 @@ class Phase(Enum):
     """Closed on our side; the client may still read."""
 
 
-class Connections:
-    """All HTTP connections of a collector."""
+class Connection(asyncio.Protocol):
+    """Stands between a transport and aiohttp."""
 
-    def __init__(self, receiver: HttpReceiver, limits: Limits, counters: Counter[str]) -> None:
-        self.limits = limits
-        self.counters = counters
-        self._loop = asyncio.get_running_loop()
-        self._state = ServerState()
-        self._config = Config(
-            receiver,
-            interface="asgi3",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-        )
-        self._config.load()
-        self._servers: list[asyncio.Server] = []
-        self.admission = Admission(limits.connections, self._loop.time)
-        self._look()
-
-    async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> Connections:
-        """Serves until `stop`. Takes the sockets over."""
-        accept: Callable[[], asyncio.Protocol] = self._connect
-        if tls is not None:
-            accept = partial(Handshake, tls, self.admission, self.limits, self.counters, "http", self._connect)
-        for bound in sockets:
-            self._servers.append(await self._loop.create_server(accept, sock=bound, backlog=BACKLOG))
-        return self
-
-    def _connect(self) -> _Connection:
-        return _Connection(self, self._config, self._state, self._loop)
-
-    @property
-    def open(self) -> set[_Connection]:
-        return self._state.connections  # type: ignore[return-value]  # `_connect` makes no others
-
-    async def stop(self, grace_s: float) -> None:
-        """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
-        for server in self._servers:
-            server.close()
-        drop_handshakes(self.admission)
-        for connection in list(self.open):
-            connection.shutdown()
-        if self._state.tasks:
-            await asyncio.wait(list(self._state.tasks), timeout=grace_s)
-        for connection in list(self.open):
-            connection.drop("cut_off")
-        tasks = list(self._state.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        while self.open:  # asyncio tells of a lost connection in a later turn
-            await asyncio.sleep(0)
-        self._timer.cancel()
-
-    def _look(self) -> None:
-        now = self._loop.time()
-        for connection in list(self.open):
-            connection.look(now)
-        self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
-        every_s = min(1.0, self.limits.head_s / 4, self.limits.linger_s / 4)
-        self._timer = self._loop.call_later(every_s, self._look)
-
-
-class _Connection(HttpToolsProtocol):
-    def __init__(self, owner: Connections, config: Config, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(config=config, server_state=state, app_state={}, _loop=loop)
+    def __init__(self, owner: Connections, server: web.Server) -> None:
         self._owner = owner
         self._limits = owner.limits
+        self._loop = asyncio.get_running_loop()
+        self._requests = Requests(self, server, owner.limits)
         self.answered = False
+        self.refused = False
         self.peer = ""
         self._phase = Phase.HEAD
-        self._since = loop.time()
+        self._since = self._loop.time()
         self._blocked_since: float | None = None
-        # Of the request that is being parsed:
-        self._head_bytes = 0
-        self._body_bytes = 0
-        self._wire_bytes = 0
-        self._begun = False
-        self._offered = False
+        self._kept = b""
+        """What has come and is not aiohttp's yet: a part of a head, the rest behind a head, further requests."""
+        self._held_back = False
+        """Whether nothing more is read, because enough is kept."""
+        self._stopping = False
+        # Of the request that is being received or answered:
+        self._head: bytes | None = None
+        """Until aiohttp has parsed it."""
+        self._request: web.BaseRequest | None = None
+        self.headers: Headers = {}
+        self._framing: Framing | None = None
+        self._replied: Reply | None = None
+        """While the rest of its body still comes."""
+
+    # The rule of eviction, and the deadlines.
 
     def waited_s(self, now: float) -> float:
         """How long the client has kept us waiting; for a body, by how much it is behind its least rate."""
@@ -149,8 +89,8 @@ class _Connection(HttpToolsProtocol):
             return now - self._blocked_since
         if self._phase is Phase.ANSWER:
             return 0.0
-        credit_s = self._body_bytes / self._limits.body_bytes_per_s if self._phase is Phase.BODY else 0.0
-        return now - self._since - credit_s
+        body_bytes = self._framing.body_bytes if self._phase is Phase.BODY and self._framing else 0
+        return now - self._since - body_bytes / self._limits.body_bytes_per_s
 
     def evict(self) -> None:
         self.drop("turned_out")
@@ -175,192 +115,215 @@ class _Connection(HttpToolsProtocol):
         """Ends the connection without a word."""
         self._owner.counters[f"http.connections.{why}"] += 1
         self._enter(Phase.END)
-        self.transport.abort()
+        self._transport.abort()
+
+    def stop(self) -> None:
+        """Ends the connection as soon as it owes no answer."""
+        self._stopping = True
+        if not self.owes:
+            self._close()
+
+    @property
+    def owes(self) -> bool:
+        """Whether a request has come, at least its head, that is not answered."""
+        return self._head is not None or (self._request is not None and self._replied is None)
 
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
         self.peer = peer_of(transport)
-        admitted = self._owner.admission.enter(self)
-        super().connection_made(transport)
-        if not admitted:
+        if self._owner.enter(self):
+            self._requests.connection_made(transport)
+        else:
             self._refuse("too_many_connections", 503, "too many connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.admission.leave(self)
-        super().connection_lost(exc)
+        self._owner.leave(self)
+        self._enter(Phase.END)
+        self._kept = b""
+        self._requests.connection_lost(exc)
+        if self._replied is not None and self._request is not None:
+            self._request.content.feed_eof()  # aiohttp would still wait for the rest
+        self._request, self._replied = None, None
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is Phase.END:
+        if self._phase is Phase.BODY:
+            data = self._take_body(data)
+        if not data or self._phase is Phase.END:
             return
-        if self._phase is Phase.IDLE:
-            self._enter(Phase.HEAD)
-        while data and not self._ended():
-            self._wire_bytes += len(data)
-            try:
-                self.parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
-                data = self._without_offer() + data[offer.args[0] :]
-            except httptools.HttpParserError:
-                self._refuse("not_http", 400, "this is not a request in HTTP/1.1")
-                return
-            else:
-                data = b""
-        self._check_framing()
+        self._kept = self._kept + data if self._kept else data
+        if self._request is None and self._head is None:
+            self._take_head()
+        elif len(self._kept) > (_UNPARSED_BYTES if self._request is None else _AHEAD_BYTES):
+            self._held_back = True
+            self._transport.pause_reading()
 
     def pause_writing(self) -> None:
-        self._blocked_since = self.loop.time()
-        super().pause_writing()
+        self._blocked_since = self._loop.time()
+        self._requests.pause_writing()
 
     def resume_writing(self) -> None:
         self._blocked_since = None
-        super().resume_writing()
+        self._requests.resume_writing()
+        self._go_on()
 
-    # What the parser calls.
+    # From bytes to a request.
 
-    def on_message_begin(self) -> None:
-        self._begun = True
-        super().on_message_begin()
+    def _take_head(self) -> None:
+        """Hands the next head to aiohttp once all of it is there."""
+        if self._phase is Phase.IDLE:
+            self._enter(Phase.HEAD)
+        try:
+            self._head, self._kept = heads.cut(self._kept, self._limits.head_bytes)
+        except HeadError as error:
+            self._refuse(error.reason, error.status, error.message)
+            return
+        if self._head is not None:
+            self._requests.data_received(self._head)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes <= self._limits.head_bytes:
-            super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
+    def begin(self, request: web.BaseRequest, headers: Headers) -> bool:
+        """aiohttp has parsed the head. Returns whether the application may answer the request."""
+        self._head, self._request, self.headers = None, request, headers
         if self._phase is Phase.END:
-            return
-        if self._head_bytes + len(self.url) > self._limits.head_bytes:
-            self._refuse("head_too_large", 431, f"the headers are longer than {self._limits.head_bytes} bytes")
-        elif self.parser.get_http_version() not in ("1.0", "1.1"):
-            self._refuse("not_http", 400, "this is not a request in HTTP/1.1")
-        elif len(self.pipeline) >= _PIPELINED:
-            self._refuse("busy", 503, "too many requests wait on this connection")
-        elif self.parser.should_upgrade():
-            self._offered = True
-        else:
-            self._name_the_host()
-            if self._phase is Phase.HEAD:  # else it waits behind another one
-                self._enter(Phase.BODY)
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """As uvicorn's, without its two copies: what is read at once is at once the body's next piece."""
-        cycle = self.cycle
-        if self._phase is Phase.END or cycle.response_complete:
-            return
-        self._body_bytes += len(body)
-        cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]
-        if len(cycle.body) > _AHEAD_BYTES:
-            self.flow.pause_reading()
-        cycle.message_event.set()
-
-    def on_message_complete(self) -> None:
-        if self._offered:
-            return  # the parser's end, not the request's
-        self._begun = False
-        self._head_bytes = self._body_bytes = self._wire_bytes = 0
-        if self._phase is not Phase.END:
-            super().on_message_complete()
+            return False
+        try:
+            self._framing = _framing_of(request, headers)
+        except FramingError:
+            self._refuse("not_http", 400, NOT_HTTP)
+            return False
+        if self._framing.ended:
             self._enter(Phase.ANSWER)
+            return True
+        self._enter(Phase.BODY)
+        if self._kept:
+            kept, self._kept = self._kept, b""
+            self._kept = self._take_body(kept)
+            self._read_on()
+        return not self._ended()
 
-    # What a request's cycle calls.
-
-    def on_response_complete(self) -> None:
-        self.answered = True
-        # A body that has not ended is not wanted any more. The application has given its client time to see that.
-        if self._phase is Phase.BODY:
+    def _take_body(self, data: bytes) -> bytes:
+        """Hands the body's part to aiohttp and returns what is behind it."""
+        framing = self._framing
+        assert framing is not None
+        try:
+            taken = framing.feed(data)
+        except FramingError:
+            self._refuse("not_http", 400, NOT_HTTP)
+            return b""
+        if framing.framing_bytes > 2 * self._limits.head_bytes + framing.body_bytes // 2:
+            self._refuse("head_too_large", 431, "there is more framing than body")
+            return b""
+        self._requests.data_received(data if taken == len(data) else data[:taken])
+        if framing.ended:
+            self._end_body()
+        elif self._replied is not None and framing.body_bytes > 2 * self._limits.body_bytes:
             self._close()
-        elif self.pipeline:
-            self._enter(Phase.BODY if self.pipeline[-1][0].more_body else Phase.ANSWER)
-        elif self._phase is Phase.ANSWER:
-            self._enter(Phase.HEAD if self._begun else Phase.IDLE)
-        super().on_response_complete()
-        self._unset_keepalive_if_required()  # `look` does that
-        if self.transport.is_closing():
-            self._enter(Phase.END)
+        return data[taken:]
+
+    def _end_body(self) -> None:
+        if self._replied is None:
+            self._enter(Phase.ANSWER)
+        else:
+            self._end_request()
+
+    # From a reply to the next request.
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for leave to send its body."""
+        return self._phase is Phase.BODY and self.headers.get(b"expect", b"").lower() == b"100-continue"
+
+    def grant_continue(self) -> None:
+        self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def reply(self, reply: Reply, request: web.BaseRequest) -> bool:
+        """Writes a response. Returns whether the connection ends with it."""
+        if self._ended() or self._transport.is_closing():
+            return True
+        ends = reply.ends or self._stopping or not request.keep_alive
+        headers = [(b"date", self._owner.date), *reply.given_headers]
+        if ends:
+            headers.append((b"connection", b"close"))
+        self._transport.write(wire(reply.status, headers, None if request.method == "HEAD" else reply.content))
+        self.answered = True
+        if self._phase is Phase.BODY:  # a client in the midst of sending reads no answer: aiohttp takes the rest
+            self._replied = reply
+        if reply.ends:
+            self._close()
+        elif self._replied is None:
+            self._end_request(ends)
+        return ends
+
+    def _end_request(self, ends: bool = False) -> None:
+        """The request is answered, and all of it has come."""
+        ends = ends or self._stopping or (self._request is not None and not self._request.keep_alive)
+        self._request, self._framing, self._replied = None, None, None
+        self._enter(Phase.END if ends else Phase.IDLE)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Takes the next request, if its client has read the answers before it."""
+        if self._request is None and self._head is None and self._blocked_since is None and not self._ended():
+            self._read_on()
+            if heads.count(self._kept) > _PIPELINED:
+                self._refuse("busy", 503, "too many requests wait on this connection")
+            elif self._kept:
+                self._take_head()
+
+    def _read_on(self) -> None:
+        if self._held_back and len(self._kept) <= _AHEAD_BYTES and not self._ended():
+            self._held_back = False
+            self._transport.resume_reading()
+
+    # Refusals in place of the application.
+
+    def misread(self) -> Reply:
+        """The response to a head that aiohttp could not parse."""
+        fault, self._head = heads.fault_of(self._head or b""), None
+        return self._refusal(fault.reason, fault.status, fault.message)
+
+    def failed(self) -> Reply:
+        """The response to a request on which the application failed."""
+        return self._refusal("failed", 500, "the collector failed; its log tells more")
+
+    def _refuse(self, reason: str, status: int, message: str) -> None:
+        """Answers in place of the application, which learns that the client is gone, and ends the connection."""
+        if self._ended():
+            return
+        reply = self._refusal(reason, status, message)
+        if self._replied is None:
+            self._transport.write(wire(status, [*reply.given_headers, (b"connection", b"close")], reply.content))
+            if self._request is not None:
+                self.refused = True
+                self._request.content.set_exception(GoneError())
+        self._close()
+
+    def _refusal(self, reason: str, status: int, message: str) -> Reply:
+        self._owner.counters[f"http.answered.{status}"] += 1
+        self._owner.counters[f"http.refused.{reason}"] += 1
+        again: tuple[Header, ...] = ((b"retry-after", b"1"),) if status == 503 else ()
+        refusal = Refusal(reason, status, _CODES[status], message, again)
+        encoding = encoding_to_refuse(self.headers) if self._request is not None else "json"
+        return Reply(self, status, *refusal.described(encoding), ends=True)
 
     def _ended(self) -> bool:
         return self._phase is Phase.END
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
-        self._since = self.loop.time()
-
-    def _without_offer(self) -> bytes:
-        """The head that was just parsed, without its offer to speak h2c or a websocket, for another parser.
-
-        An offer may be ignored (RFC 9110 §7.8), but llhttp takes it for the end of HTTP and passes the body over.
-        Java's HttpClient makes one with its first request, and would be told that a body is stored which nobody read.
-        """
-        if self.parser.get_method() == b"CONNECT":
-            self._refuse("not_http", 400, "this is no proxy")
-            return b""
-        head = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
-        for name, value in self.headers:
-            if name == b"connection":
-                value = b", ".join(word for word in value.split(b",") if word.strip().lower() != b"upgrade")
-            if name != b"upgrade":
-                head.append(name + b": " + value)
-        self._offered = False
-        self._head_bytes = self._wire_bytes = 0
-        self.parser = _parser(self)
-        return b"\r\n".join([*head, b"", b""])
-
-    def _name_the_host(self) -> None:
-        """Makes the host of an absolute request target, which counts instead of the Host header (RFC 9112, 3.2.2),
-        the Host header that the application sees."""
-        if self.url.startswith(b"/") or self.url == b"*":
-            return
-        authority = b""
-        with contextlib.suppress(ValueError):
-            authority = urlsplit(self.url).netloc
-        self.headers[:] = [header for header in self.headers if header[0] != b"host"]
-        self.headers.append((b"host", authority.rpartition(b"@")[2]))
-
-    def _check_framing(self) -> None:
-        """Bounds what comes beside the body: headers without an end, trailers, chunks of one byte."""
-        allowed_bytes = 2 * self._limits.head_bytes + self._body_bytes // 2
-        if self._wire_bytes - self._body_bytes > allowed_bytes:
-            self._refuse(
-                "head_too_large",
-                431,
-                "there is more framing than body" if self._body_bytes else "the headers are too long",
-            )
-
-    def _refuse(self, reason: str, status: int, message: str) -> None:
-        """Answers in place of the application, which learns that the client is gone, and ends the connection."""
-        if self._phase is Phase.END:
-            return
-        self._owner.counters[f"http.answered.{status}"] += 1
-        self._owner.counters[f"http.refused.{reason}"] += 1
-        cycle = self.cycle
-        unanswered = cycle is not None and not cycle.response_complete
-        if not (unanswered and cycle.response_started):
-            encoding = encoding_of(dict(self.headers)) if unanswered else "json"
-            body = answers.refused(_CODES[status], message, encoding)
-            head = [
-                f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
-                f"content-type: {answers.CONTENT_TYPE[encoding].decode()}",
-                f"content-length: {len(body)}",
-                "connection: close",
-                *(["retry-after: 1"] if status == 503 else []),
-            ]
-            self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
-        if unanswered:
-            cycle.scope[REFUSED] = True  # type: ignore[typeddict-unknown-key]  # a key of ours
-            cycle.disconnected = True
-            cycle.message_event.set()
-        self._close()
+        self._since = self._loop.time()
 
     def _close(self) -> None:
         self._enter(Phase.END)
-        self.transport.close()
+        self._kept = b""
+        self._transport.close()
 
 
-def _parser(connection: _Connection) -> httptools.HttpRequestParser:
-    """As uvicorn makes them."""
-    parser = httptools.HttpRequestParser(connection)
-    with contextlib.suppress(AttributeError):  # httptools before 0.6.3
-        parser.set_dangerous_leniencies(lenient_data_after_close=True)
-    return parser
+def _framing_of(request: web.BaseRequest, headers: Headers) -> Framing:
+    """Raises FramingError, also for another version of HTTP and for a request that names no host."""
+    if request.version not in _VERSIONS or (request.version == HttpVersion11 and b"host" not in headers):
+        raise FramingError
+    if not request.raw_path.startswith(("/", "*")) and not headers[b"host"]:  # an absolute target
+        raise FramingError
+    return framing_of(headers)

@@ -16,13 +16,14 @@ from mcpobs import listening
 from mcpobs.collector import tls
 from mcpobs.collector.auth import Tokens
 from mcpobs.collector.callers import Callers
-from mcpobs.collector.connection import Connections
+from mcpobs.collector.connections import Connections
 from mcpobs.collector.grpc import GrpcReceiver
 from mcpobs.collector.http import HttpReceiver
 from mcpobs.collector.intake import Intake
 from mcpobs.collector.limits import Room
 from mcpobs.collector.options import Options
 from mcpobs.errors import UsageError
+from mcpobs.library_logs import OncePerKind, replace_logs
 from mcpobs.listening import Endpoint
 from mcpobs.terminal import line
 
@@ -60,6 +61,7 @@ async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> d
     Returns the receivers' counters. Raises UsageError where it cannot listen, or not with these certificates.
     """
     tell = tell or _to_stderr
+    replace_logs(OncePerKind(tell))
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in _STOPPING:

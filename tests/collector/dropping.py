@@ -1,6 +1,7 @@
 """A collector in a process of its own, that drops what it takes.
 
-    python -m tests.collector.dropping [FIELD=VALUE …]     fields of Limits, `grace_s`, `hold` (requests never end)
+    python -m tests.collector.dropping [FIELD=VALUE …]     fields of Limits, `grace_s`, `hold` (requests never end),
+                                                           `stderr` (is a pipe)
 
 Says on stdout `http PORT` and `grpc PORT`, then `stopped`.
 """
@@ -72,7 +73,8 @@ class Process:
 @contextmanager
 def dropping(**chosen: float) -> Iterator[Process]:
     command = [sys.executable, "-m", "tests.collector.dropping", *(f"{name}={value}" for name, value in chosen.items())]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as popen:
+    stderr = subprocess.PIPE if "stderr" in chosen else None
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True) as popen:
         try:
             assert popen.stdout
             ports = [int(popen.stdout.readline().split()[1]) for _ in range(2)]

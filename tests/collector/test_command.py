@@ -162,7 +162,7 @@ def test_a_wrong_option_gets_one_line_a_hint_and_code_2(options: list[str], told
 
 
 def test_without_its_extra_it_tells_how_to_install_it(tmp_path: Path) -> None:
-    for missing in ("uvicorn", "httptools", "grpc"):
+    for missing in ("aiohttp", "grpc"):
         (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
         shown = collect(PYTHONPATH=str(tmp_path))
         assert shown.returncode == 2

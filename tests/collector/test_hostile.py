@@ -288,6 +288,7 @@ def test_very_many_requests_at_once_are_not_kept_in_store(bounded: Process) -> N
         b"GET \xff\xfe HTTP/1.1\r\nhost: localhost\r\n\r\n",
         b"POST /v1/traces HTTP/1.1\r\nhost x\r\n\r\n",
         b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\n folded: y\r\n\r\n",
+        post(b"x", host=None),
         post(b"x", content_length="-1"),
         post(b"x", content_length="1e3"),
         post(b"x", content_length="1, 2"),
@@ -307,6 +308,47 @@ def test_what_is_no_http_is_refused_and_closed(sent: bytes) -> None:
             assert wire.ended()
         assert served(at)
     assert [body for *_, body in at.intake.taken] == [b"good"]
+
+
+@pytest.mark.parametrize("wrong", [b"zz\r\n", b"1\r\nxy\r\n"])
+def test_a_chunk_that_is_broken_amid_a_body_is_refused_at_once(wrong: bytes) -> None:
+    patient = Limits(head_s=600, body_s=600)
+    with collecting(grpc=None, limits=patient) as at, connected(at.http_port) as wire:
+        wire.send(chunked(b"begun", expect="100-continue")[:-5])
+        assert wire.line() == b"HTTP/1.1 100 Continue\r\n"  # the body is being read
+        assert wire.line() == b"\r\n"
+        wire.send(wrong)
+        answer = wire.answer()
+        assert (answer.status, answer.headers["content-type"]) == (400, "application/x-protobuf")
+        assert wire.ended()
+    assert at.intake.taken == []
+
+
+def test_more_requests_ahead_than_anybody_sends_are_refused_after_the_first_answer() -> None:
+    with collecting(grpc=None) as at, connected(at.http_port) as wire:
+        wire.send(post(b"x") * 30)
+        statuses = [wire.answer().status for _ in range(2)]
+        assert statuses == [200, 503]
+        assert wire.ended()
+        assert served(at)
+
+
+def test_nothing_that_a_client_sends_reaches_stderr() -> None:
+    with dropping(stderr=1) as at:
+        for sent in (
+            b"kAn4rIe\r\n\r\n",
+            b"GET /kAn4rIe HTTP/1.1\r\nhost kAn4rIe\r\n\r\n",
+            post(b"x", x_kAn4rIe="\x00kAn4rIe"),
+            post(content_length=None, transfer_encoding="chunked") + b"kAn4rIe\r\n",
+            post(b"kAn4rIe", content_length="9"),
+        ):
+            with connected(at.http_port) as wire:
+                wire.send(sent)
+        assert served(at)
+        at.popen.terminate()
+        _, stderr = at.popen.communicate(timeout=60)
+    assert "kAn4rIe" not in stderr
+    assert "stopping" in stderr
 
 
 def test_a_client_that_goes_away_amid_its_body_leaves_nothing_behind() -> None:

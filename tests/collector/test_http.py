@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
+from collections.abc import Callable
 
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
@@ -219,6 +221,17 @@ def test_requests_in_a_row_on_one_connection_are_answered_in_order() -> None:
     assert [body for *_, body in at.intake.taken] == [b"0", b"1", b"2", b"3", b"4", b"5", b"67"]
 
 
+def test_requests_are_taken_however_their_bytes_are_cut() -> None:
+    requests = post(b"1"), chunked(b"2", b"3"), post(b"", path="/nowhere"), post(zipped(b"4"), content_encoding="gzip")
+    sent = b"\r\n".join(requests)
+    with collecting(grpc=None) as at, connected(at.http_port) as wire:
+        wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in sent:
+            wire.send(bytes([byte]))
+        assert [wire.answer().status for _ in requests] == [200, 200, 404, 200]
+    assert [body for *_, body in at.intake.taken] == [b"1", b"23", b"4"]
+
+
 def test_http_1_0_is_served_and_closed() -> None:
     with collecting(grpc=None) as at, connected(at.http_port) as wire:
         wire.send(post(b"old").replace(b"HTTP/1.1", b"HTTP/1.0"))
@@ -256,6 +269,39 @@ def test_an_offer_to_upgrade_is_declined_and_the_connection_serves_on() -> None:
         wire.send(b"CONNECT x:1 HTTP/1.1\r\nhost: localhost\r\n\r\n", post(b"7"))
         assert wire.answer().status == 400
     assert [body for *_, body in at.intake.taken] == [b"1", b"2", b"3", b"4", b"5", b"6"]
+
+
+@pytest.mark.parametrize("offer", ["websocket", "h2c", "WebSocket"])
+@pytest.mark.parametrize("request_with", [post, chunked])
+def test_the_body_of_a_request_that_offers_another_protocol_is_taken(
+    offer: str, request_with: Callable[..., bytes]
+) -> None:
+    request = request_with(b"body", connection="upgrade", upgrade=offer, sec_websocket_version="13")
+    with collecting(grpc=None) as at, connected(at.http_port) as wire:
+        wire.send(request, post(b"next"))
+        assert [wire.answer().status for _ in range(2)] == [200, 200]
+    assert [body for *_, body in at.intake.taken] == [b"body", b"next"]
+
+
+def test_an_answer_does_not_name_what_serves() -> None:
+    with collecting(grpc=None) as at:
+        answers = [ask(at.http_port, post(b"x")), ask(at.http_port, post(path="/")), ask(at.http_port, b"?\r\n\r\n")]
+    assert [answer.status for answer in answers] == [200, 404, 400]
+    assert not [answer for answer in answers if "server" in answer.headers]
+
+
+def test_requests_that_are_sent_ahead_wait_for_the_answers_before_them() -> None:
+    intake = KeepingIntake()
+    with collecting(intake, grpc=None) as at, connected(at.http_port) as wire:
+        intake.open.clear()
+        wire.send(post(b"1"), post(b"2"))
+        assert intake.entered.acquire(timeout=60)
+        wire.send(post(b"3"), chunked(b"4"))
+        assert ask(at.http_port, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n", "GET").status == 200
+        assert not intake.entered.acquire(blocking=False)
+        intake.open.set()
+        assert [wire.answer().status for _ in range(4)] == [200] * 4
+    assert [body for *_, body in intake.taken] == [b"1", b"2", b"3", b"4"]
 
 
 def test_a_body_of_the_limit_is_taken_and_one_byte_more_is_not() -> None:

@@ -25,7 +25,7 @@ COMMANDS = {
 }
 NEEDED = {
     "http": ["aiohttp", "multidict", "yarl"],
-    "collect": ["uvicorn", "httptools", "grpc"],
+    "collect": ["aiohttp", "grpc"],
     "demo": ["mcp"],
 }
 CASES = [(extra, name) for extra, names in NEEDED.items() for name in names]

@@ -1,0 +1,59 @@
+"""Cuts the heads of requests off the bytes of a connection, for aiohttp to parse. Refuses what no parser need see."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_END: Final = b"\r\n\r\n"
+_METHOD: Final = re.compile(rb"[A-Z-]{1,20}(?: |\Z)")
+_HOST: Final = re.compile(rb"\r\nhost[ \t]*:", re.IGNORECASE)
+_OFFER: Final = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
+_VERSION: Final = b" HTTP/1.1\r\n"
+NOT_HTTP: Final = "this is not a request in HTTP/1.1"
+
+
+class HeadError(Exception):
+    """No request begins so. `reason` names a counter, `http.refused.<reason>`."""
+
+    def __init__(self, reason: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
+        self.message = message
+
+
+def cut(data: bytes, limit_bytes: int) -> tuple[bytes | None, bytes]:
+    """The first head, or None while it is not complete, and what is behind it. Raises HeadError."""
+    if data.startswith((b"\r", b"\n")):  # blank lines before a request count for nothing
+        data = data.lstrip(b"\r\n")
+    end = data.find(_END, 0, limit_bytes)
+    if end < 0:
+        if len(data) >= limit_bytes:
+            raise HeadError("head_too_large", 431, f"the headers are longer than {limit_bytes} bytes")
+        if data and not _METHOD.match(data):
+            raise HeadError("not_http", 400, NOT_HTTP)
+        return None, data
+    head, rest = data[: end + len(_END)], data[end + len(_END) :]
+    if head.startswith(b"CONNECT "):
+        raise HeadError("not_http", 400, "this is no proxy")
+    if head.startswith(b"PRI "):  # HTTP/2 with prior knowledge, of which llhttp would wait for more
+        raise HeadError("not_http", 400, NOT_HTTP)
+    return _without_offer(head), rest
+
+
+def fault_of(head: bytes) -> HeadError:
+    """Why aiohttp could not parse a head."""
+    if len(_HOST.findall(head)) > 1:
+        return HeadError("malformed", 400, "the request has more than one Host header")
+    return HeadError("not_http", 400, NOT_HTTP)
+
+
+def count(data: bytes) -> int:
+    """About how many heads there are in these bytes, and at least so many."""
+    return data.count(_VERSION)
+
+
+def _without_offer(head: bytes) -> bytes:
+    """An offer to speak h2c or WebSocket may be ignored (RFC 9110, 7.8). aiohttp 3.11 loses the body behind one."""
+    return _OFFER.sub(b"", head) if b"pgrade" in head.lower() else head
