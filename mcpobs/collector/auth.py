@@ -1,4 +1,4 @@
-"""Who may send: the bearer tokens. Compares in constant time and keeps only digests of tokens."""
+"""Admits requests by their bearer token. Compares in constant time and keeps only digests of tokens."""
 
 from __future__ import annotations
 

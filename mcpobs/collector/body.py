@@ -31,8 +31,8 @@ async def read(content: StreamReader, packing: Packing | None, limit_bytes: int,
 
 
 async def _next(content: StreamReader) -> bytes:
-    """What has come; nothing at the end. Raises an error of its own: aiohttp keeps the one that it raises, and with it
-    the frames that it passed through."""
+    """Returns what has come; nothing at the end. Raises a new error: aiohttp keeps its own, and with it the frames that
+    the error passed through."""
     try:
         return await content.readany()
     except (GoneError, ConnectionError, web.RequestPayloadError, RuntimeError):  # the last one: closed before

@@ -1,4 +1,4 @@
-"""Tells of our own faults, each kind once: under load one fault is a thousand of them. Ends nothing."""
+"""Logs our own faults, each kind once: under load one fault is a thousand of them. Ends nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _told: set[str] = set()
 
 
 def tell(error: Exception) -> None:
-    """To be called where an error is turned into an answer."""
+    """Logs an error that becomes an answer."""
     kind = type(error).__qualname__
     if kind not in _told:
         _told.add(kind)

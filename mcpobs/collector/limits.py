@@ -1,4 +1,4 @@
-"""What clients may ask of the collector at a time. Counts what is held; never reads, waits or answers."""
+"""Bounds what clients may ask of the collector at a time. Counts what is held; never reads, waits or answers."""
 
 from __future__ import annotations
 

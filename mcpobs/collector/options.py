@@ -1,4 +1,4 @@
-"""What the collector is told: where to listen, to whom, and its limits."""
+"""The collector's options: where it listens, who may send, and its limits."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Receiving:
 async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> dict[str, int]:
     """Receives until SIGTERM or SIGINT, then lets requests in flight end; a second signal ends them.
 
-    Returns the receivers' counters. Raises UsageError where it cannot listen, or not with these certificates.
+    Returns the receivers' counters. Raises UsageError if it cannot listen, or not with these certificates.
     """
     tell = tell or _to_stderr
     replace_logs(OncePerKind(tell))

@@ -1,4 +1,4 @@
-"""TLS for both protocols, from PEM files. Reads them once, at the start, and says what is wrong with them."""
+"""Makes TLS contexts for both protocols from PEM files. Reads them once, at the start, and reports their faults."""
 
 from __future__ import annotations
 
