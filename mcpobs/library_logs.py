@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+
+from mcpobs.stderr import Once
 
 _LOGGERS = ("aiohttp", "asyncio")
-MAX_KINDS = 64
-
-
-class OncePerKind:
-    """Passes a line on the first time that its kind occurs."""
-
-    def __init__(self, warn: Callable[[str], None]) -> None:
-        self._warn = warn
-        self._kinds: set[str] = set()
-
-    def __call__(self, kind: str, line: str) -> None:
-        if kind not in self._kinds and len(self._kinds) < MAX_KINDS:
-            self._kinds.add(kind)
-            self._warn(line)
 
 
 class _Handler(logging.Handler):
     """Writes the logger's name and the class of the error. Messages quote what came, so none is written."""
 
-    def __init__(self, once: OncePerKind) -> None:
+    def __init__(self, once: Once) -> None:
         super().__init__(logging.WARNING)
         self._once = once
 
@@ -35,7 +22,7 @@ class _Handler(logging.Handler):
         self._once(f"{record.name} {kind}", f"{record.name} logged an error ({kind}); further ones are not shown")
 
 
-def replace_logs(once: OncePerKind) -> None:
+def replace_logs(once: Once) -> None:
     """Takes over the loggers of aiohttp and asyncio, whose messages hold request lines, headers and URLs."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcpobs.library_logs import MAX_KINDS, OncePerKind, replace_logs
+from mcpobs.library_logs import replace_logs
+from mcpobs.stderr import Once
 
 NAMES = ("aiohttp", "asyncio")
 
@@ -22,7 +23,7 @@ def _restored() -> Iterator[None]:
 
 def test_a_line_names_the_logger_and_the_class_of_the_error_once() -> None:
     lines: list[str] = []
-    replace_logs(OncePerKind(lines.append))
+    replace_logs(Once(lines.append))
     for _ in range(2):
         logging.getLogger("aiohttp.server").error("GET /secret", exc_info=ValueError("secret"))
         logging.getLogger("asyncio").warning("secret")
@@ -30,11 +31,3 @@ def test_a_line_names_the_logger_and_the_class_of_the_error_once() -> None:
         "aiohttp.server logged an error (ValueError); further ones are not shown",
         "asyncio logged an error (warning); further ones are not shown",
     ]
-
-
-def test_the_number_of_kinds_is_bounded() -> None:
-    lines: list[str] = []
-    once = OncePerKind(lines.append)
-    for n in range(2 * MAX_KINDS):
-        once(str(n), "line")
-    assert len(lines) == MAX_KINDS

@@ -23,8 +23,9 @@ from mcpobs.collector.intake import Intake
 from mcpobs.collector.limits import Room
 from mcpobs.collector.options import Options
 from mcpobs.errors import UsageError
-from mcpobs.library_logs import OncePerKind, replace_logs
+from mcpobs.library_logs import replace_logs
 from mcpobs.listening import Endpoint
+from mcpobs.stderr import Once
 from mcpobs.terminal import line
 
 Tell = Callable[[str], None]
@@ -61,7 +62,7 @@ async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> d
     Returns the receivers' counters. Raises UsageError if it cannot listen, or not with these certificates.
     """
     tell = tell or _to_stderr
-    replace_logs(OncePerKind(tell))
+    replace_logs(Once(tell))
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in _STOPPING:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from mcpobs import listening
+from mcpobs.library_logs import replace_logs
 from mcpobs.listening import Endpoint
 from mcpobs.masking import masked_path
 from mcpobs.protocol.lifecycle import now
@@ -24,7 +25,6 @@ from mcpobs.proxy.http.exchange import Exchange
 from mcpobs.proxy.http.handler import RequestHandler, Shared
 from mcpobs.proxy.http.headers import Header, headers_of
 from mcpobs.proxy.http.identity import Verify
-from mcpobs.proxy.http.logs import replace_logs
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import SessionOrder
 from mcpobs.proxy.http.own_urls import place_of, same_place

@@ -139,7 +139,11 @@ class Reply:
         challenge = answer.headers.get("WWW-Authenticate")
         if challenge is not None:
             self._names.add_metadata(self._urls.metadata_paths(challenge))
-        if self._request.method != "GET" or not is_readable(answer.headers.get("Content-Encoding")):
+        if self._request.method != "GET":
+            return None
+        if not is_readable(answer.headers.get("Content-Encoding")):
+            if answer.content_type == EVENTS:  # this proxy asks for none
+                self._names.cannot_read("the server codes an event stream")
             return None
         if answer.content_type == EVENTS:
             return EventSplitter(MAX_ENDPOINT_BYTES), self._endpoint
@@ -149,6 +153,8 @@ class Reply:
 
     def _endpoint(self, piece: Piece) -> bytes:
         """HTTP+SSE: a server may name the endpoint for its stream by a whole URL."""
+        if piece.excess and b"endpoint" in piece.raw:
+            self._names.cannot_read(f"an event that may name an endpoint exceeds {MAX_ENDPOINT_BYTES >> 10} KiB")
         if piece.event is None or piece.event.name != "endpoint":
             return piece.raw
         theirs = piece.event.data.decode("utf-8", "surrogateescape")

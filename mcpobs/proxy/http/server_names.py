@@ -41,3 +41,11 @@ class ServerNames:
             f"warning: {subject} at another host ({host}): those calls are not recorded\n"
             "hint: name the server in --upstream as it names itself",
         )
+
+    def cannot_read(self, subject: str) -> None:
+        """Warns of an answer that may name the server by a URL, and passes as it is."""
+        self._warn_once(
+            f"unread {subject}",
+            f"warning: {subject}: it passes as it is, and calls to an endpoint that it names may not be recorded\n"
+            "hint: let the server name its endpoint by a path",
+        )

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from mcpobs.library_logs import replace_logs
 from mcpobs.proxy.http.connections import Deadlines
-from mcpobs.proxy.http.logs import replace_logs
 from mcpobs.stderr import Once
 from tests.ports import free_port
 from tests.proxy.http.test_targets import raw_server, sent

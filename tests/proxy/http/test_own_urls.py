@@ -253,6 +253,32 @@ def test_an_endpoint_at_another_host_passes_and_is_warned_of_once(tmp_path: Path
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("coding", "comment_bytes", "word"), [("identity", 20_000, "16 KiB"), ("br", 0, "codes"), ("x-own", 0, "codes")]
+)
+def test_an_endpoint_that_cannot_be_read_passes_and_is_warned_of_once(
+    tmp_path: Path, coding: str, comment_bytes: int, word: str
+) -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Content-Encoding": coding})
+        await stream.prepare(request)
+        url = f"http://127.0.0.1:{request.url.port}/messages".encode()
+        for part in (b"event: endpoint\n:" + b"x" * comment_bytes, b"x\ndata: " + url + b"\n\n"):
+            await stream.write(part)
+            await asyncio.sleep(0.01)  # two reads of the front's
+        return stream
+
+    async def run() -> None:
+        async with world(tmp_path, handler) as w:
+            for _ in range(2):
+                headers = {"Accept": "text/event-stream"}
+                async with w.client.get(w.url + "/sse", headers=headers, auto_decompress=False) as stream:
+                    assert b"/messages" in await stream.read()
+            assert [word in line for line in w.warnings] == [True]
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("path", ["/.well-known/oauth-protected-resource/mcp", "/elsewhere"])
 def test_a_login_finds_the_front_as_the_resource(tmp_path: Path, path: str, packed: bool) -> None:
