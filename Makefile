@@ -1,14 +1,14 @@
 # make demo   set up and see mcpobs work            make test   set up and run the tests
-# Each makes its own virtual environment from hashed locks and needs Python 3.11 or newer, nothing else.
+# Each makes its own virtual environment from hashed locks. Needs only Python 3.11 or newer.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done)
 DEMO := .venv
 TEST := .venv-test
 PIP := -m pip install --quiet --disable-pip-version-check
-FORMER := -m pip uninstall --quiet --quiet --yes --disable-pip-version-check mcpobs  # our name before mcpobs-otel
+FORMER := -m pip uninstall --quiet --quiet --yes --disable-pip-version-check mcpobs  # the name before mcpobs-otel
 JOBS ?= 2
-unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, and each would compile all of it
+unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes; each would compile all modules
 
 .PHONY: demo test check unit lowest interop soak bench locks clean python
 
