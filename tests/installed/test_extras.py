@@ -124,8 +124,8 @@ def test_a_module_of_ours_that_is_missing_is_no_missing_extra() -> None:
     ("words", "lost"),
     [
         *((["doctor"], lost) for lost in ("__init__.py", "settings.py", "cli/app.py")),
-        *((["report"], lost) for lost in ("settings.py", "cli/door.py")),
-        (["instrument", "--", "cat"], "cli/door.py"),
+        *((["report"], lost) for lost in ("settings.py", "cli/fastpath.py")),
+        (["instrument", "--", "cat"], "cli/fastpath.py"),
         *((["--version"], lost) for lost in ("__init__.py", "cli/app.py")),
     ],
 )

@@ -31,7 +31,7 @@ def lake(tmp_path: Path, home: Path) -> Path:
     spool(lake, [call(3)])
     identity = keys.read_identity(lake)
     assert identity is not None
-    keys.digest_key(identity)
+    keys.digest_key(identity, home / ".config" / "mcpobs")
     (lake / "secret.txt").write_text(SECRET)
     return lake
 

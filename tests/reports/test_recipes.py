@@ -56,20 +56,20 @@ import sys
 from pathlib import Path
 
 from mcpobs import keys, semconv
+from mcpobs.gate.row import Origin, Rows
 from mcpobs.lake.reader import open_reading
 from mcpobs.protocol.operation import Operation, Stamp
-from mcpobs.protocol.session import StdioSessions
 from mcpobs.queries.run import plan_of
-from mcpobs.row import Recorder, Rows
+from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.telemetry.spool import Spool
 from tests.test_semconv import _page
 
 lake = Path(sys.argv[1])
 keys.open_folder(lake)
-rows = Rows(Recorder("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio"))
+rows = Rows(Origin("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio"))
 operation = Operation(0, "client", "tools/call", Stamp(1_790_000_000_000_000_000, 0))
 operation.tool, operation.outcome = "search", "ok"
-session = StdioSessions("0123456789abcdef", 1_790_000_000_000_000_000).of(operation, True)
+session = StdioSessions("0123456789abcdef", 1_790_000_000_000_000_000).process_session
 shared, own = rows.of(operation, session, {"mcpobs.team": "blue", semconv.SERVER_EXIT_CODE: 3})
 sink = Spool(lake, lambda count, reason: {})
 assert sink.write({**shared.columns, **own})
