@@ -43,7 +43,9 @@ def is_obtainable(size_bytes: int) -> bool:
 
 def is_lacking(error: BaseException | None) -> bool:
     """Whether an error, or its cause, says that an allocation failed."""
-    while error is not None:
+    seen: set[int] = set()  # Python lets an error be its own cause
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
         if type(error).__name__ == "OutOfMemoryException":  # DuckDB's, by name: this module does not load it

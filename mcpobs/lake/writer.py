@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from mcpobs.errors import LakeError
 from mcpobs.lake import backlog, cold, delta, hot, memory, parquet, quarantine, repeated, snapshot, totals
@@ -204,7 +204,7 @@ def _move(
             except Exception as error:  # whatever it is, the next segments go on
                 if quarantine.is_environmental(error, lake):
                     attempts.forget()
-                    raise _of_the_environment(error, lake) from error
+                    _raise_of_the_environment(error, lake)
                 attempts.failed(quarantine.described(error))
                 if not memory.is_obtainable(ROOM_BYTES):  # the next segments would fail by no fault of their own
                     raise LakeError(
@@ -246,7 +246,7 @@ def commit_set_aside(lake: Path, name: str) -> Commit:
                     stored = _store_in_parts(receiving, work, lake, table, state, [found], apart=True)
             except Exception as error:
                 if quarantine.is_environmental(error, lake):
-                    raise _of_the_environment(error, lake) from error
+                    _raise_of_the_environment(error, lake)
                 raise LakeError(
                     f"cannot commit {one.path}: {quarantine.described(error)}", "it stays in the quarantine"
                 ) from error
@@ -413,14 +413,14 @@ def _bounded(connection: Connection, table: Path, files: list[DataFile]) -> list
     return joined
 
 
-def _of_the_environment(error: Exception, lake: Path) -> Exception:
-    """The error to raise; the callers know what to say of an OSError or EngineError."""
+def _raise_of_the_environment(error: Exception, lake: Path) -> NoReturn:
+    """Raises an OSError or EngineError as it is, because the callers know what to say of those; else a LakeError."""
     if isinstance(error, OSError | EngineError | LakeError):
-        return error
-    return LakeError(
+        raise error
+    raise LakeError(
         f"cannot write to the lake at {lake}: {quarantine.described(error)}, with little disk space or memory left",
         "free some; nothing is lost: what was not committed is tried again",
-    )
+    ) from error
 
 
 def usable(connection: Connection) -> bool:
