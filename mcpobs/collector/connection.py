@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
 
     def failed(self) -> Reply:
         """Returns the response to a request on which the application failed."""
-        return self._refusal("failed", 500, "the collector failed; its log tells more")
+        return self._refusal("failed", 500, "the collector failed; see its log")
 
     def _refuse(self, reason: str, status: int, message: str) -> None:
         """Answers instead of the application, which sees the client as gone, and closes the connection."""

@@ -149,7 +149,7 @@ class GrpcReceiver:
                 ended = error
             except Exception as error:  # of the intake: this client gets an error, and the next is served
                 faults.log(error)
-                ended = _EndError("failed", grpc.StatusCode.INTERNAL, "the collector failed; its log tells more")
+                ended = _EndError("failed", grpc.StatusCode.INTERNAL, "the collector failed; see its log")
             else:
                 self._counters["grpc.answered.OK"] += 1
                 return answers.accepted(signal, "protobuf", taken)

@@ -121,7 +121,7 @@ class HttpReceiver:
             raise
         except Exception as error:  # of the intake: this client gets an error, and the next is served
             faults.log(error)
-            raise RefusalError("failed", 500, answers.INTERNAL, "the collector failed; its log tells more") from None
+            raise RefusalError("failed", 500, answers.INTERNAL, "the collector failed; see its log") from None
         return answers.CONTENT_TYPE[encoding], answers.accepted(signal, encoding, taken)
 
     async def _taken(

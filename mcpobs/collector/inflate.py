@@ -79,7 +79,7 @@ class Inflater:
     def end(self) -> None:
         """Raises RefusedError if the body is truncated."""
         if self._begun and not self._member.eof:
-            raise RefusedError("malformed", f"the {self._packing} body is cut short")
+            raise RefusedError("malformed", f"the {self._packing} body is truncated")
         if not self._begun:
             raise RefusedError("malformed", f"the body is empty and not {self._packing}")
 

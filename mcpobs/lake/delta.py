@@ -100,7 +100,7 @@ def append(
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise LakeError(
             f"cannot commit to {table}: {reason}",
-            "check the folder's permissions and free space; the spool keeps what is recorded until a commit works",
+            "check the folder's permissions and free space; the spool keeps recorded calls until a commit works",
         ) from error
     sync_log(table)
 
@@ -111,7 +111,7 @@ def _open(table: Path, state: Snapshot) -> DeltaTable:
     if re.search("%[0-9a-fA-F]{2}", str(table.absolute())):
         raise LakeError(
             f"deltalake cannot write to a folder with a percent escape in its name: {table}",
-            "rename the folder, or name another with --lake; what is recorded stays readable in the spool",
+            "rename the folder, or name another with --lake; recorded calls stay readable in the spool",
         )
     _refuse_special(table / LOG_FOLDER)
     uri = table.absolute().as_uri()

@@ -61,7 +61,7 @@ def exclusive(lake: Path, *, wait: bool) -> Iterator[bool]:
 def unwritable(lake: Path, error: OSError) -> LakeError:
     return LakeError(
         f"cannot write to the lake at {lake}: {error.strerror or error}",
-        "check the folder's permissions and free space; the spool keeps what is recorded until a commit works",
+        "check the folder's permissions and free space; the spool keeps recorded calls until a commit works",
     )
 
 

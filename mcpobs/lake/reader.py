@@ -118,7 +118,7 @@ def open_reading(
         _discard(connection, private)
         reason = quarantine.described(error)
         raise LakeError(
-            f"cannot read the lake at {lake}: {reason}", "`mcpobs lake info` names what is damaged"
+            f"cannot read the lake at {lake}: {reason}", "`mcpobs lake info` lists the damaged files"
         ) from error
     except BaseException:
         _discard(connection, private)

@@ -28,7 +28,7 @@ COMMIT_BYTES = 1 << 30
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet")
 
-_HINT = "restore the folder from a backup; `mcpobs lake info` says what can be read"
+_HINT = "restore the folder from a backup; `mcpobs lake info` shows the readable part"
 
 
 class _UnreadableError(Exception):
@@ -245,7 +245,7 @@ def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
                 "the lake's table has a checkpoint with sidecars, which mcpobs does not read", "update mcpobs"
             )
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
-        raise LakeError(f"the lake's Delta log holds an action that is no Delta: {error!r}", _HINT) from None
+        raise LakeError(f"the lake's Delta log holds an action that is not valid Delta: {error!r}", _HINT) from None
 
 
 def _unquoted(path: str) -> str:

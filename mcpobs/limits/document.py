@@ -56,7 +56,7 @@ class Place:
                 _refuse(self.source, key, f"{_below(self.path, '?')}: a key must be a text")
             path = _below(self.path, key.value)
             if key.value in found:
-                _refuse(self.source, key, f"{path} is there twice", "keep one of the two")
+                _refuse(self.source, key, f"{path} is repeated", "keep one of the two")
             found[key.value] = Place(self.source, path, value)
         return found
 

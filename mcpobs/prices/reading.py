@@ -83,13 +83,13 @@ def _rule(given: object, place: str, plain: str) -> Rule:
 def _belong(given: Mapping[str, object], place: str) -> None:
     """Checks keys that need each other. A value that a tool reports is accepted only up to a maximum."""
     needs = {
-        "per_unit": ("units", 'where the result tells how many, e.g. units = "pages"'),
+        "per_unit": ("units", 'the path of their number in the result, e.g. units = "pages"'),
         "units": ("per_unit", "US dollars for one, e.g. per_unit = 0.0015"),
-        "max_units": ("units", 'where the result tells how many, e.g. units = "pages"'),
+        "max_units": ("units", 'the path of their number in the result, e.g. units = "pages"'),
         "reported": ("max_reported", "the most US dollars that a call is believed to cost, e.g. max_reported = 5.00"),
-        "reported_in": ("reported", 'where the result tells its cost, e.g. reported = "_meta.cost_usd"'),
-        "max_reported": ("reported", 'where the result tells its cost, e.g. reported = "_meta.cost_usd"'),
-        "max_tokens": ("tokens", 'where the result tells its tokens, e.g. tokens = "usage.tokens"'),
+        "reported_in": ("reported", 'the path of the cost in the result, e.g. reported = "_meta.cost_usd"'),
+        "max_reported": ("reported", 'the path of the cost in the result, e.g. reported = "_meta.cost_usd"'),
+        "max_tokens": ("tokens", 'the path of the token count in the result, e.g. tokens = "usage.tokens"'),
     }
     for key, (needed, what) in needs.items():
         if key in given and needed not in given:
@@ -146,7 +146,9 @@ def _count(given: Mapping[str, object], key: str, place: str, times: int, most: 
         return most
     number = _number(given[key])
     if number is None or number <= 0 or number * times > most:
-        raise UsageError(f"{place} {key} is no number up to {most // times:,}: {_short(given[key])}", "write e.g. 500")
+        raise UsageError(
+            f"{place} {key} is not a number up to {most // times:,}: {_short(given[key])}", "write e.g. 500"
+        )
     return max(1, _nearest(number * times))
 
 
@@ -178,7 +180,7 @@ def _path(value: object, place: str) -> Path:
         isinstance(step, bool) or not isinstance(step, str | int) or step == "" or len(str(step)) > 200
         for step in steps
     ):
-        raise UsageError(f"{place} is no path into a result: {_short(value)}", _PATH_HINT)
+        raise UsageError(f"{place} is not a path into a result: {_short(value)}", _PATH_HINT)
     if steps and steps[0] == "$":
         raise UsageError(f"{place} begins with $: {_short(value)}", "write it without: the path begins in the answer")
     if any(isinstance(step, int) and step < 0 for step in steps):

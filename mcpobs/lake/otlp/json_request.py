@@ -88,7 +88,7 @@ def _parsed(body: bytes) -> object:
     try:  # JavaScript writes half a character as a lone surrogate, which orjson refuses
         return json.loads(body.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise MalformedError(f"no valid JSON: {first}") from None
+        raise MalformedError(f"not valid JSON: {first}") from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -118,7 +118,7 @@ def _tag(number: int, wire: int) -> bytes:
 
 def _message(value: object, members: _Message, depth: int) -> bytes:
     if not isinstance(value, dict):
-        raise _WrongError("is no object")
+        raise _WrongError("is not an object")
     if depth > MAX_DEPTH:
         raise _WrongError("is nested too deep")
     out = []
@@ -148,7 +148,7 @@ def _many(number: int, members: Callable[[], _Message]) -> _Member:
 
     def encode(value: object, depth: int) -> bytes:
         if not isinstance(value, list):
-            raise _WrongError("is no array")
+            raise _WrongError("is not an array")
         out = []
         for index, element in enumerate(value):
             try:
@@ -212,7 +212,7 @@ def _integer(value: object) -> int:
             return int(value)
         case str() if _INTEGER.fullmatch(value):
             return int(value)
-    raise _WrongError(f"{_shown(value)} is no integer")
+    raise _WrongError(f"{_shown(value)} is not an integer")
 
 
 def _double(value: object) -> float:
@@ -225,7 +225,7 @@ def _double(value: object) -> float:
             return _NOT_FINITE[value]
         case str() if _DOUBLE.fullmatch(value):
             return float(value)
-    raise _WrongError(f"{_shown(value)} is no number")
+    raise _WrongError(f"{_shown(value)} is not a number")
 
 
 def _is_huge(value: int | float) -> bool:
@@ -234,7 +234,7 @@ def _is_huge(value: int | float) -> bool:
 
 def _text(value: object) -> bytes:
     if not isinstance(value, str):
-        raise _WrongError(f"{_shown(value)} is no string")
+        raise _WrongError(f"{_shown(value)} is not a string")
     try:
         return value.encode()
     except UnicodeEncodeError:

@@ -110,7 +110,7 @@ def _parsed(body: Body) -> Message:
     try:
         return _Request.FromString(body)
     except DecodeError as error:
-        raise MalformedError(f"no valid protobuf message, or nested too deep: {error}") from None
+        raise MalformedError(f"not a valid protobuf message, or nested too deep: {error}") from None
 
 
 class _Budget:

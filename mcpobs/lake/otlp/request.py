@@ -27,7 +27,7 @@ class Checked(NamedTuple):
 
 
 _WHY = {
-    1: "no valid protobuf message",
+    1: "not a valid protobuf message",
     2: "messages nested too deep",
     3: "too large",
 }
