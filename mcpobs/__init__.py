@@ -1,10 +1,10 @@
-"""mcpobs watches the calls of any MCP server, answers for them, and turns them into limits."""
+"""Records the calls of any MCP server, reports on them, and generates usage limits from real traffic."""
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """`instrument` and `uninstrument` are loaded when they are asked for: most of mcpobs does without."""
+    """Loads `instrument` and `uninstrument` on first use: most of mcpobs does not need them."""
     from importlib import import_module
 
     if name == "instrument":

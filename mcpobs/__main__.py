@@ -1,7 +1,7 @@
-"""The entry point: owns the exit code and what an error looks like. stdout carries data only.
+"""Owns the entry point, the exit code and the form of error messages. stdout carries data only.
 
-Imports nothing from the current folder, which may be anybody's: `python -m` and elements of PYTHONPATH put it in front
-of the standard library. A `./mcpobs` beside `python -m mcpobs` is Python's to find, before any of this runs.
+Imports nothing from the current folder, which may be anybody's: `python -m` and elements of PYTHONPATH put it before
+the standard library. With `python -m mcpobs`, Python finds a `./mcpobs` before this module runs.
 """
 
 import os
@@ -10,15 +10,15 @@ from contextlib import suppress
 
 
 def _leave_current_folder(*, by_module: bool) -> None:
-    """Takes the current folder, and what PYTHONPATH names relative to it, out of `sys.path`.
+    """Removes the current folder, and elements of PYTHONPATH relative to it, from `sys.path`.
 
-    `by_module` is whether `python -m` may have put it first. A server that is started here has its own rules.
+    `by_module`: `python -m` may have put it first. A server that mcpobs starts keeps its own rules.
     """
     named = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if not os.path.isabs(entry)]
     try:
         here = os.getcwd()
     except OSError:
-        return  # it is gone, and nothing can be imported from it
+        return  # it is gone, so nothing can be imported from it
     if by_module and not sys.flags.safe_path and sys.path and sys.path[0] == here:
         del sys.path[0]
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -44,10 +44,10 @@ def main() -> None:
     try:
         _leave_current_folder(by_module=False)
         code = _run(sys.argv[1:])
-        if sys.stdout is not None:  # started without one
+        if sys.stdout is not None:  # started without stdout
             sys.stdout.flush()
     except McpobsError as error:
-        if sys.stderr is not None:  # print() would take stdout instead
+        if sys.stderr is not None:  # print() would use stdout instead
             print(error, file=sys.stderr)
         code = error.exit_code
     except ImportError as error:
@@ -64,11 +64,11 @@ def main() -> None:
         if sys.stderr is not None:
             print(McpobsError("out of memory", "free some memory, or ask for less"), file=sys.stderr)
         code = EXIT_UNAVAILABLE
-    except BrokenPipeError:  # `| head`: the reader has what it wanted
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the interpreter complains again at its exit
+    except BrokenPipeError:  # `| head`: the reader stopped reading
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter reports it again at exit
         code = 0
     if code == EXIT_INTERRUPTED:
-        # CPython ends itself by SIGINT, whatever the code, if the interrupt came while exec() ran, as in dataclasses.
+        # CPython ends itself by SIGINT, regardless of the code, if the interrupt came during exec(), as in dataclasses.
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
                 with suppress(OSError, ValueError):
@@ -78,8 +78,8 @@ def main() -> None:
 
 
 def _run(argv: list[str]) -> int:
-    """`instrument`, `query` and `report` go by the argv fast path, which does without typer (100 ms). Typer reads all
-    other commands, and what the fast path does not understand: --help, completion, a wrong option."""
+    """Runs `instrument`, `query` and `report` by the argv fast path, without typer (100 ms). Typer parses all other
+    commands, and arguments that the fast path does not support: --help, completion, a wrong option."""
     if argv and argv[0] in ("instrument", "query", "report") and "_MCPOBS_COMPLETE" not in os.environ:
         from mcpobs.cli import fastpath
 

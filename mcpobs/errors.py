@@ -1,4 +1,4 @@
-"""Errors that a user sees: what happened, with the value, and what to do next. Never a traceback."""
+"""Defines the errors that a user sees: what happened, with the value, and what to do next. Never a traceback."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ EXIT_UNAVAILABLE = 3
 EXIT_INTERRUPTED = 130
 
 _LONGEST = 256
-"""Characters of a name that is compared with others: the time grows with their product."""
+"""Maximum length of a compared name: the time grows with the product of the lengths."""
 
 
 class McpobsError(Exception):
-    """Something that the user can mend. `hint` is the command or the change that helps."""
+    """An error that the user can fix. `hint` is the command or the change that helps."""
 
     exit_code = EXIT_USAGE
 
@@ -27,7 +27,7 @@ class McpobsError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """As it is written to stderr; message and hint may quote names, and are escaped here."""
+        """Returns the text for stderr; message and hint may quote names, and are escaped here."""
         return f"mcpobs: error: {brief(self.message)}" + (f"\nhint: {brief(self.hint)}" if self.hint else "")
 
 
@@ -42,8 +42,8 @@ class LakeError(McpobsError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like an unknown one, for a hint."""
-    from difflib import get_close_matches  # 8 ms that only an error pays
+    """Returns the known name most similar to an unknown one, for a hint."""
+    from difflib import get_close_matches  # takes 8 ms; only an error needs it
 
     if len(name) > _LONGEST:
         return None

@@ -1,6 +1,7 @@
-"""How mcpobs starts its own modules in processes of their own: none of them imports from the current folder.
+"""Builds the commands that start mcpobs's own modules as separate processes, which never import from the current
+folder.
 
-A server that mcpobs stands in front of keeps its own environment and Python's own rules.
+An observed server keeps its own environment and Python's own rules.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from collections.abc import Mapping
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs one of our modules. `-P` keeps the current folder out of `sys.path`."""
+    """Returns the command that runs one of our modules. `-P` keeps the current folder out of `sys.path`."""
     return [sys.executable, "-P", "-m", module, *arguments]
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment without those elements of PYTHONPATH that mean the current folder, or are relative to it."""
+    """Returns the environment without elements of PYTHONPATH that are the current folder or relative to it."""
     path = env.get("PYTHONPATH")
     if path is None:
         return dict(env)

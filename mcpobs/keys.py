@@ -1,7 +1,7 @@
-"""The lake's identity and its digest key. The key lies in the configuration folder and never in the lake.
+"""Owns the lake's identity and its digest key. The key lies in the configuration folder, never in the lake.
 
-So a lake can be copied and shared: digests say which arguments are equal, and cannot be tried out against
-guessed arguments without the key.
+So a lake can be copied and shared: digests show which arguments are equal, but guessed arguments cannot be checked
+without the key.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _ID = re.compile(r"[0-9a-f]{16}")
 
 
 class UnwritableError(LakeError):
-    """The lake cannot be made or reached now; it may be later."""
+    """The lake cannot be created or reached now, but may be later."""
 
 
 def open_folder(lake: Path) -> str:
-    """Creates the lake's folders (0700) where missing, and returns the lake's id.
+    """Creates the lake's missing folders (0700) and returns the lake's id.
 
-    Raises UnwritableError where the folder cannot be made, LakeError where it holds a lake of another format.
+    Raises UnwritableError if the folder cannot be created, LakeError if it holds a lake of another format.
     """
     try:
         safefile.make_folder(lake)
@@ -46,7 +46,7 @@ def open_folder(lake: Path) -> str:
 
 
 def read_identity(lake: Path) -> str | None:
-    """The lake's id; None where the folder holds no lake."""
+    """Returns the lake's id; None if the folder holds no lake."""
     try:
         content = safefile.read(lake / LAKE_FILE, LAKE_FILE_BYTES)
     except (FileNotFoundError, NotADirectoryError):
@@ -61,7 +61,7 @@ def read_identity(lake: Path) -> str | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise LakeError(
             f"{lake / LAKE_FILE} is damaged",
-            "restore it, or remove it: a new one is made, whose digests are not comparable with those of before",
+            "restore it, or remove it: new digests are then not comparable with the old ones",
         ) from None
     if form != FORMAT or not isinstance(found, str) or not _ID.fullmatch(found):
         raise LakeError(f"{lake} is a lake of format {form!r}; this mcpobs reads format {FORMAT}", "update mcpobs")
@@ -80,11 +80,11 @@ def _identity(lake: Path) -> str:
 
 
 def digest_key(lake_id: str, folder: Path, warn: Warn | None = None) -> bytes:
-    """The key of the lake's digests in the configuration folder, made on first use.
+    """Returns the key of the lake's digests in the configuration folder, creating it on first use.
 
-    If the configuration folder cannot be written, or others can change the key, a key of this process alone is
-    returned: digests are then comparable within the process, which is what loop detection needs, and not across
-    processes. `warn` is given what to do about a key that others can change or read.
+    If the configuration folder cannot be written, or others can change the key, returns a key for this process only:
+    digests are then comparable within the process, which suffices for loop detection, but not across processes. `warn`
+    receives the remedy for a key that others can change or read.
     """
     path = folder / "keys" / f"{lake_id}.key"
     try:
@@ -104,8 +104,8 @@ def digest_key(lake_id: str, folder: Path, warn: Warn | None = None) -> bytes:
 
 
 def read_key(path: Path) -> tuple[bytes, str | None]:
-    """The key in a file, with a warning if others can read it. Raises OSError, ExposedError if others can change it,
-    or ValueError if it holds no key."""
+    """Returns the key in a file, with a warning if others can read it. Raises OSError, ExposedError if others can
+    change it, or ValueError if it holds no key."""
     content, exposed = safefile.read_secret(path, 16 * KEY_BYTES)
     key = bytes.fromhex(content.decode().strip())
     if len(key) != KEY_BYTES:

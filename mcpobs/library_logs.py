@@ -1,4 +1,4 @@
-"""Keeps what peers sent out of stderr: one line for each kind of message that aiohttp or asyncio logs."""
+"""Keeps data from peers out of stderr: writes one line for each kind of message that aiohttp or asyncio logs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LOGGERS = ("aiohttp", "asyncio")
 
 
 class _Handler(logging.Handler):
-    """Writes the logger's name and the class of the error. Messages quote what came, so none is written."""
+    """Writes the logger's name and the class of the error. Messages quote received data, so none is written."""
 
     def __init__(self, once: Once) -> None:
         super().__init__(logging.WARNING)

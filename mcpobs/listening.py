@@ -1,4 +1,4 @@
-"""Where to listen: endpoints, their sockets, and what to say where there are none. Accepts nothing."""
+"""Parses endpoints and binds their sockets, with a helpful error if that fails. Accepts nothing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mcpobs.errors import UsageError
 
 BACKLOG = 1024
 _ELSEWHERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-"""`localhost` may name an address of a family that this machine does without."""
+"""`localhost` may resolve to an address family that this machine lacks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to listen. Port 0 is any that is free."""
+    """An address to listen on. Port 0 is any free port."""
 
     host: str
     port: int
@@ -27,10 +27,10 @@ class Endpoint:
 
 
 def parse_endpoint(text: str, option: str, default_port: int) -> Endpoint:
-    """`HOST:PORT`, `[V6]:PORT`, `HOST` or `PORT`. Raises UsageError."""
+    """Parses `HOST:PORT`, `[V6]:PORT`, `HOST` or `PORT`. Raises UsageError."""
 
     def wrong(why: str, at: Endpoint = Endpoint("127.0.0.1", default_port)) -> UsageError:
-        return UsageError(f"{option} {text!r} is no HOST:PORT: {why}", f"write e.g. {option} {at}")
+        return UsageError(f"{option} {text!r} is not HOST:PORT: {why}", f"write e.g. {option} {at}")
 
     if "://" in text:
         raise wrong("it is a URL")
@@ -47,18 +47,18 @@ def parse_endpoint(text: str, option: str, default_port: int) -> Endpoint:
         host, colon, port = text.partition(":")
         port = port if colon else str(default_port)
     if (":" in host or text.startswith("[")) and not _is_v6(host):
-        raise wrong(f"{host!r} is no IPv6 address", Endpoint("::1", default_port))
+        raise wrong(f"{host!r} is not an IPv6 address", Endpoint("::1", default_port))
     if not host:
         raise UsageError(
             f"{option} {text!r} names no host", f"{option} 0.0.0.0{text} listens on every interface of this machine"
         )
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
-        raise wrong(f"{port!r} is no port, which are numbers up to 65535")
+        raise wrong(f"{port!r} is not a port: a number up to 65535")
     return Endpoint(host, int(port))
 
 
 def bind(endpoint: Endpoint, option: str) -> list[socket.socket]:
-    """One socket for each address of the host, all on one port. Raises UsageError."""
+    """Returns one socket for each address of the host, all on one port. Raises UsageError."""
     sockets: list[socket.socket] = []
     port = endpoint.port
     missing: OSError | None = None
@@ -86,11 +86,11 @@ def is_loopback(bound: socket.socket) -> bool:
 
 
 def is_own_name(host: str, listens_on: str) -> bool:
-    """Whether a Host header names a server that listens on loopback: `localhost`, a loopback address, or the name
-    that it was given to listen on; with any port, case and trailing dot.
+    """Returns whether a Host header names a server that listens on loopback: `localhost`, a loopback address, or the
+    name that it listens on; with any port, case and trailing dot.
 
-    A page of any site can make a browser send requests here under the site's name (DNS rebinding). It cannot do so
-    under an address, which is not resolved.
+    A page of any site can make a browser send requests here under the site's name (DNS rebinding). It cannot do so with
+    an address, which is not resolved.
     """
     name, port = _split_host(host)
     if name is None or not (port == "" or (port.isascii() and port.isdigit())):
@@ -105,7 +105,7 @@ def is_own_name(host: str, listens_on: str) -> bool:
 
 
 def _split_host(host: str) -> tuple[str | None, str]:
-    """Host and port of a Host header, without the brackets of an IPv6 address; None for the host if it is no host."""
+    """Returns host and port of a Host header, without the brackets of an IPv6 address; None for an invalid host."""
     if host.startswith("["):
         name, bracket, rest = host[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")) or not _is_v6(name):
@@ -137,7 +137,7 @@ def _addresses(endpoint: Endpoint, option: str) -> list[str]:
 
 
 def _reason(error: Exception) -> str:
-    """Without its number, which tells nobody anything."""
+    """Returns the error's text without its number."""
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
@@ -145,7 +145,7 @@ def _bind(address: str, port: int) -> socket.socket:
     v6 = ":" in address
     bound = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # past connections of ours do not hold the port
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # our own past connections do not block the port
         if v6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address != "::"))
         bound.bind((address, port))

@@ -1,6 +1,6 @@
-"""Takes what may be a secret out of paths, URLs, headers and names before they are recorded. Pure; keeps no value.
+"""Removes possible secrets from paths, URLs, headers and names before they are recorded. Pure; keeps no value.
 
-Every rule is a list of what stays: a value that no rule knows is masked.
+Every rule is an allow list: a value that no rule lists is masked.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 
 MASK = "*"
-OTHER_METHOD = "_OTHER"  # of the HTTP conventions: http.request.method outside the known ones
+OTHER_METHOD = "_OTHER"  # the HTTP conventions' http.request.method for unknown methods
 MAX_VALUE = 256
 
-# Patterns are texts where only some processes need them: `re` compiles one at its first use, which takes 0.2 ms.
+# Patterns that only some processes need are texts: `re` compiles one at its first use, which takes 0.2 ms.
 
 _PLAIN_SEGMENTS = frozenset(
     (
@@ -25,7 +25,7 @@ _PLAIN_SEGMENTS = frozenset(
 )  # fmt: skip
 _VERSION_SEGMENT = r"v[0-9]{1,2}"
 PLAIN_PATH = f"\\*|(/?({'|'.join(map(re.escape, sorted(_PLAIN_SEGMENTS)))}|v[0-9]{{1,2}}|\\*))*"
-"""What `masked_path` leaves, as a regular expression that Python and DuckDB read alike."""
+"""Matches the paths that `masked_path` does not change; Python and DuckDB read this regular expression alike."""
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
 
 _URL = r"([A-Za-z][A-Za-z0-9+.-]{0,31})://([^\s/?#<>\"')\]},;]*\]?[^\s/?#<>\"')\]},;]*)[^\s<>\"')\]},;]*"
@@ -62,7 +62,7 @@ _NAMING = frozenset(("tools/call", "prompts/get"))
 
 
 def masked_path(path: str) -> str:
-    """A path whose segments stay where they are well-known words (`/mcp`, `/sse`, `/v1`); any other becomes `*`.
+    """Returns a path with well-known segments (`/mcp`, `/sse`, `/v1`) kept and any other replaced by `*`.
 
     Servers put keys, tenants and session ids into paths. A query or fragment is cut off.
     """
@@ -75,12 +75,12 @@ def masked_path(path: str) -> str:
 
 
 def masked_host(host: str) -> str:
-    """A host, with its port, whose labels that look like a secret become `*`."""
+    """Returns a host with its port; labels that look like a secret become `*`."""
     return ".".join(MASK if looks_secret(label) else label for label in host.split("."))
 
 
 def masked_urls(text: str) -> str:
-    """A text in which each URL is cut down to its scheme, host and masked path: no user, no query, no fragment."""
+    """Returns a text with each URL reduced to scheme, host and masked path: no user, query or fragment."""
     return re.sub(_URL, _bare_url, text) if "://" in text else text
 
 
@@ -91,18 +91,18 @@ def _bare_url(match: re.Match[str]) -> str:
 
 
 def http_method(method: str) -> str:
-    """The method of a request; `_OTHER` for one that HTTP does not define."""
+    """Returns the method of a request; `_OTHER` if HTTP does not define it."""
     return method if method in _METHODS else OTHER_METHOD
 
 
 def uri_scheme(uri: object) -> str | None:
-    """The scheme of a URI in lower case; the rest is content."""
+    """Returns the scheme of a URI in lower case; the rest is content."""
     match = re.match(_SCHEME, uri) if isinstance(uri, str) else None
     return match[1].lower() if match else None
 
 
 def carries_secret(header: str) -> bool:
-    """Whether a header, named in lower case, carries credentials, a session id or arguments, by its name."""
+    """Returns whether a header carries credentials, a session id or arguments, judged by its lower-case name."""
     if header in _NO_SECRETS:
         return False
     words = set(re.split(r"[-_.]", header))
@@ -115,7 +115,8 @@ def carries_secret(header: str) -> bool:
 
 
 def masked_header(name: str, value: str, method: str | None) -> str:
-    """The value of a recorded request header, named in lower case. `method` is the value of Mcp-Method."""
+    """Returns the masked value of a recorded request header, named in lower case. `method` is the value of
+    Mcp-Method."""
     match name:
         case "mcp-protocol-version":
             return value if re.fullmatch(_PROTOCOL_VERSION, value) else MASK
@@ -131,14 +132,14 @@ def masked_header(name: str, value: str, method: str | None) -> str:
 
 
 def _masked_name(value: str, method: str | None) -> str:
-    """Of a resource the scheme, as in the column resource_uri; the name of a tool or prompt stays."""
+    """Returns the scheme of a resource, as in the column resource_uri; keeps the name of a tool or prompt."""
     if method in _NAMING and re.fullmatch(_TOOL_NAME, value):
         return value
     return uri_scheme(value) or MASK
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is an IP address, maybe with a port, by its form."""
+    """Returns whether a text has the form of an IP address, with or without a port."""
     return re.fullmatch(_ADDRESS, text) is not None
 
 
@@ -148,7 +149,7 @@ def _masked_address(text: str) -> str:
 
 
 def _masked_pair(text: str) -> str:
-    """One `name=value` of a Forwarded header (RFC 7239)."""
+    """Masks one `name=value` of a Forwarded header (RFC 7239)."""
     name, equals, value = text.strip().partition("=")
     plain = value.strip('"')
     match name.lower() if equals else "":
@@ -162,7 +163,7 @@ def _masked_pair(text: str) -> str:
 
 
 def looks_secret(word: str) -> bool:
-    """Whether a word has the form of a key, token or random id rather than of a name."""
+    """Returns whether a word looks like a key, token or random id rather than a name."""
     if _SECRET_PREFIX.match(word) or _UUID.fullmatch(word):
         return True
     if any(_is_random(run) for run in _RUN.findall(word)):
@@ -173,8 +174,8 @@ def looks_secret(word: str) -> bool:
 
 
 def _is_random(run: str) -> bool:
-    """A run of letters and digits that is no word: it has digits, letters of both cases in no order of words, or is
-    very long."""
+    """Returns whether a run of letters and digits is not a word: it has digits, mixes cases unlike words, or is very
+    long."""
     if any(character.isdigit() for character in run) or len(run) > _LONGEST_WORD:
         return True
     humps = len(re.findall(r"[A-Z][a-z]|[a-z][A-Z]", run))

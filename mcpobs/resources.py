@@ -1,4 +1,5 @@
-"""Finds what ships with mcpobs beside its code: queries and collector configurations, in a wheel and in a checkout."""
+"""Finds the files that ship with mcpobs besides code: queries and collector configurations, in a wheel or a
+checkout."""
 
 from __future__ import annotations
 
@@ -8,6 +9,6 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped(name: str) -> Path:
-    """The folder `queries` or `collector-config`. In a wheel it lies in mcpobs/_data, in a checkout at the top."""
+    """Returns the folder `queries` or `collector-config`: in a wheel under mcpobs/_data, in a checkout at the top."""
     installed = _PACKAGE / "_data" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name

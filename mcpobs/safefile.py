@@ -1,7 +1,7 @@
-"""Reads small regular files and makes private files and folders. Never waits for a FIFO or a device, never reads
+"""Reads small regular files and creates private files and folders. Never waits for a FIFO or a device, never reads
 without a bound, and never writes through a symbolic link.
 
-What cannot be done raises OSError whose `strerror` ends a sentence: "cannot read PATH: it is a FIFO, and not a file".
+A failure raises OSError whose `strerror` completes a sentence: "cannot read PATH: it is a FIFO, and not a file".
 """
 
 from __future__ import annotations
@@ -29,24 +29,26 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 
 
 class ExposedError(OSError):
-    """A file that others can change. `remedy` is the command that mends it."""
+    """A file that others can change. `remedy` is the command that fixes it."""
 
     remedy = ""
 
 
 def read(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """The content of a regular file of at most so many bytes; of the null device, nothing. Follows symbolic links.
-    Raises OSError."""
+    """Returns the content of a regular file of at most `most_bytes`; nothing for the null device. Follows symbolic
+    links. Raises OSError."""
     return _read(path, most_bytes)[0]
 
 
 def read_trusted(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """As `read`, for a file that decides whom or what mcpobs trusts. Raises ExposedError if everybody can change it."""
+    """Reads, like `read`, a file that decides whom or what mcpobs trusts. Raises ExposedError if everybody can change
+    it."""
     return _read(path, most_bytes, lambda status: _refuse_exposed(path, status, stat.S_IWOTH, "everybody", "o-w"))[0]
 
 
 def read_secret(path: str | os.PathLike[str], most_bytes: int) -> tuple[bytes, str | None]:
-    """As `read`, for a secret; and a warning without its subject if others can read it ("can be read by others").
+    """Reads, like `read`, a secret. Returns also a warning without subject if others can read it ("can be read by
+    others").
 
     Raises ExposedError if others can change it.
     """
@@ -57,7 +59,7 @@ def read_secret(path: str | os.PathLike[str], most_bytes: int) -> tuple[bytes, s
 
 
 def read_own(path: str | os.PathLike[str], most_bytes: int) -> bytes:
-    """As `read`, of a file of ours: a symbolic link at its place is an OSError too."""
+    """Reads, like `read`, one of our own files. Raises OSError also for a symbolic link in its place."""
     descriptor = open_own(path, os.O_RDONLY)
     try:
         return _content(path, descriptor, os.fstat(descriptor), most_bytes)
@@ -66,13 +68,13 @@ def read_own(path: str | os.PathLike[str], most_bytes: int) -> bytes:
 
 
 def open_regular(path: str | os.PathLike[str]) -> int:
-    """A descriptor to read a regular file. Follows symbolic links. Raises OSError."""
+    """Returns a descriptor to read a regular file. Follows symbolic links. Raises OSError."""
     return _opened(path)[0]
 
 
 def create(path: Path, content: bytes, *, replace: bool = True) -> bool:
-    """Makes a file (0600) with its whole content, durable; the folder is there already. A symbolic link at its place
-    is replaced. Without `replace` a file that is there stays, and the answer is False. Raises OSError."""
+    """Creates a durable file (0600) with its whole content in an existing folder. Replaces a symbolic link in its
+    place. Without `replace` an existing file stays, and the result is False. Raises OSError."""
     remove_drafts(path)
     draft = draft_of(path)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, DRAFT_MODE)
@@ -81,7 +83,7 @@ def create(path: Path, content: bytes, *, replace: bool = True) -> bool:
             os.fchmod(descriptor, DRAFT_MODE)  # a umask may have taken the owner's rights
             file.write(content)
             file.flush()
-            os.fsync(descriptor)  # else a power failure can leave the name with nothing behind it, for good
+            os.fsync(descriptor)  # else a power failure can leave a permanently empty file
         if replace:
             os.replace(draft, path)
         else:
@@ -94,13 +96,13 @@ def create(path: Path, content: bytes, *, replace: bool = True) -> bool:
 
 
 def draft_of(path: Path) -> Path:
-    """A name beside a file for its next content."""
+    """Returns the name of a file's draft, in the same folder."""
     return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
 
 
 def remove_drafts(path: Path) -> None:
-    """Removes drafts of a file that killed processes have left: regular files of this user, a minute old. They may
-    hold secrets. Never raises."""
+    """Removes drafts of a file that killed processes left: regular files of this user, a minute old. They may hold
+    secrets. Never raises."""
     name = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{12}")
     try:
         with os.scandir(path.parent) as entries:
@@ -110,17 +112,17 @@ def remove_drafts(path: Path) -> None:
                     if status.st_uid == os.geteuid() and abs(time.time() - status.st_mtime) > DRAFT_S:
                         os.unlink(entry.path)
     except OSError:
-        pass  # another process was first, or the folder cannot be read
+        pass  # another process removed it, or the folder cannot be read
 
 
 def open_own(path: str | os.PathLike[str], flags: int) -> int:
-    """Opens or makes (0600) a regular file of ours. A symbolic link at its place is an OSError."""
+    """Opens or creates (0600) one of our own regular files. Raises OSError for a symbolic link in its place."""
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, DRAFT_MODE)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
             raise OSError(error.errno, "it is a symbolic link", os.fspath(path)) from None
-        if error.errno == errno.ENXIO:  # to write to a FIFO that nobody reads
+        if error.errno == errno.ENXIO:  # a FIFO without a reader, opened for writing
             raise OSError(errno.EINVAL, "it is a FIFO, and not a file", os.fspath(path)) from None
         raise
     try:
@@ -135,8 +137,8 @@ def open_own(path: str | os.PathLike[str], flags: int) -> int:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it that are missing, each 0700 whatever the umask is. One that is there stays as
-    it is; it may be a symbolic link. Raises OSError."""
+    """Creates a folder and missing parents, each 0700 regardless of the umask. An existing folder stays unchanged and
+    may be a symbolic link. Raises OSError."""
     try:
         _make(path)
     except FileNotFoundError:
@@ -151,15 +153,14 @@ def _make(folder: Path) -> None:
     try:
         os.mkdir(folder, FOLDER_MODE)
     except FileExistsError:
-        if not folder.is_dir():  # else another process was first
+        if not folder.is_dir():  # else another process created it
             raise
     else:
         os.chmod(folder, FOLDER_MODE)
 
 
 def require_own_folder(path: Path) -> None:
-    """Raises OSError if a folder of ours is something else, or a symbolic link to a folder. One that is missing is
-    fine."""
+    """Raises OSError if one of our folders is not a folder, or is a symbolic link. A missing folder is accepted."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -167,11 +168,11 @@ def require_own_folder(path: Path) -> None:
     if stat.S_ISLNK(mode):
         raise OSError(errno.ELOOP, f"{path.name} is a symbolic link", str(path))
     if not stat.S_ISDIR(mode):
-        raise NotADirectoryError(errno.ENOTDIR, f"{path.name} is no folder", str(path))
+        raise NotADirectoryError(errno.ENOTDIR, f"{path.name} is not a folder", str(path))
 
 
 def remove(path: Path) -> None:
-    """Removes what lies at the place of a file of ours, whatever it is; follows no link. Raises OSError."""
+    """Removes a file, folder or link in the place of one of our files; follows no link. Raises OSError."""
     try:
         path.unlink(missing_ok=True)
     except (IsADirectoryError, PermissionError):
@@ -181,7 +182,7 @@ def remove(path: Path) -> None:
 
 
 def make_own_folder(path: Path) -> None:
-    """Makes a folder (0700) in one of ours. A symbolic link at its place is an OSError."""
+    """Creates a folder (0700) in one of ours. Raises OSError for a symbolic link in its place."""
     if path.is_symlink():
         raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
     make_folder(path)
@@ -190,7 +191,7 @@ def make_own_folder(path: Path) -> None:
 def _read(
     path: str | os.PathLike[str], most_bytes: int, check: Callable[[os.stat_result], None] | None = None
 ) -> tuple[bytes, int]:
-    """The content and the mode."""
+    """Returns the content and the mode."""
     if os.path.realpath(path) == os.devnull:
         return b"", DRAFT_MODE
     descriptor, status = _opened(path)
@@ -203,7 +204,7 @@ def _read(
 
 
 def _opened(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
-    _refuse_special(path, os.stat(path).st_mode)  # opening alone can wake who writes to a FIFO, or move a tape
+    _refuse_special(path, os.stat(path).st_mode)  # opening alone can wake a FIFO's writer or move a tape
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
@@ -226,7 +227,7 @@ def _refuse_special(path: str | os.PathLike[str], mode: int) -> None:
 def _content(path: str | os.PathLike[str], descriptor: int, status: os.stat_result, most_bytes: int) -> bytes:
     if status.st_size <= most_bytes:
         parts: list[bytes] = []
-        left = most_bytes + 1  # it may grow meanwhile, and files of /proc say that they are empty
+        left = most_bytes + 1  # it may grow meanwhile, and files of /proc report a size of 0
         while left and (part := os.read(descriptor, min(left, max(status.st_size, 1 << 16) + 1))):
             parts.append(part)
             left -= len(part)
@@ -242,7 +243,7 @@ def _size(count: int) -> str:
 def _refuse_exposed(path: str | os.PathLike[str], status: os.stat_result, bits: int, whom: str, remedy: str) -> None:
     """Raises ExposedError if a file's mode, its owner or the folder that it lies in lets others change it.
 
-    Root reads files of any owner: those of a container's volume belong to somebody outside.
+    Root may read files of any owner: files of a container's volume belong to a user outside.
     """
     us = os.geteuid()
     if status.st_mode & bits:

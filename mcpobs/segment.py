@@ -1,11 +1,11 @@
-"""The name of a spool segment and the form of its lines.
+"""Defines the name of a spool segment and the format of its lines.
 
-The ground between the process that writes a segment (`telemetry/spool.py`) and the reader and committer of the
-lake, which do not know each other. It does no I/O.
+Shared by the process that writes a segment (`telemetry/spool.py`) and the lake's reader and committer, which do not
+import each other. Does no I/O.
 
-A segment is `<lake>/spool/<writer>.<seq>.jsonl`. A line is one flat JSON object, keyed by column name, nulls left
-out, whose last member is a CRC-32 of all bytes before it: `{"span_id":"…",…,"check":"0a1b2c3d"}`. So a line stays
-plain JSON for any tool, and one that was torn by a full disk or a crash is told from a whole one.
+A segment is `<lake>/spool/<writer>.<seq>.jsonl`. A line is one flat JSON object, keyed by column name, without nulls,
+whose last member is a CRC-32 of all bytes before it: `{"span_id":"…",…,"check":"0a1b2c3d"}`. So a line stays plain JSON
+for any tool, and a line torn by a full disk or a crash is detected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STEM = re.compile(r"(?P<writer>[0-9a-z-]{8,64})\.(?P<seq>[0-9]{1,12})")
 
 
 class Segment(NamedTuple):
-    """Which writer a segment belongs to, and its place among that writer's segments, from 1."""
+    """A segment's writer, and its sequence number among that writer's segments, from 1."""
 
     writer: str
     seq: int
@@ -35,13 +35,13 @@ class Segment(NamedTuple):
 
 
 def parse_name(name: str, suffix: str = SUFFIX) -> Segment | None:
-    """The segment of a file name; None for a file that is no segment."""
+    """Returns the segment of a file name; None if the file is not a segment."""
     match = _STEM.fullmatch(name.removesuffix(suffix)) if name.endswith(suffix) else None
     return Segment(match["writer"], int(match["seq"])) if match else None
 
 
 class Opening(NamedTuple):
-    """How many lines begin alike: the members that they share, and the CRC-32 of those."""
+    """The common beginning of several lines: the members that they share, and their CRC-32."""
 
     text: bytes
     crc: int
@@ -52,13 +52,13 @@ BARE = Opening(b"{", crc32(b"{"))
 
 
 def opening_of(shared: bytes) -> Opening:
-    """The opening of lines that have the members of this JSON object (at least one)."""
+    """Returns the opening of lines that share the members of this JSON object (at least one)."""
     text = shared[:-1] + b","
     return Opening(text, crc32(text))
 
 
 def seal(row: bytes, opening: Opening = BARE) -> bytes:
-    """A JSON object (at least one member, none of the opening's) as a line with its check and its newline."""
+    """Returns a JSON object (at least one member, none of the opening's) as a line with its check and newline."""
     text, crc = opening
     body = row[1:-1]
     check = hexlify(crc32(body, crc).to_bytes(4, "big"))
@@ -66,13 +66,14 @@ def seal(row: bytes, opening: Opening = BARE) -> bytes:
 
 
 def intact(line: bytes) -> bool:
-    """True where a line, without its newline, is whole."""
+    """Returns True if a line, without its newline, is whole."""
     return line[-CHECK_BYTES:-10] == _CHECK_KEY and line[-10:] == b'%08x"}' % crc32(line[:-CHECK_BYTES])
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a segment holds: whole lines, how many are damaged, and whether every byte belongs to a whole line."""
+    """The content of a segment: whole lines, the number of damaged ones, and whether every byte belongs to a whole
+    line."""
 
     rows: list[bytes]
     damaged: int
@@ -85,8 +86,8 @@ class Scan:
 def scan(content: bytes) -> Scan:
     """Splits a segment's bytes into whole lines and a count of damaged ones.
 
-    The tail after the last newline may still be being written. It counts as damaged: the caller decides
-    whether the segment's writer is alive.
+    The tail after the last newline may be a write in progress. It counts as damaged: the caller decides whether the
+    segment's writer is alive.
     """
     rows: list[bytes] = []
     damaged = 0

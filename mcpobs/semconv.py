@@ -1,12 +1,12 @@
-"""Every name that mcpobs emits or reads: spans, attributes, metrics, and the lake's columns.
+"""Owns every name that mcpobs emits or reads: spans, attributes, metrics, and the lake's columns.
 
 One list with many readers: the wrapper writes rows by it, `lake/schema.py` derives the table from it,
-the documentation is generated from it, and a test holds it against what is really emitted, both ways.
-It imports nothing of ours and nothing heavy, for the observed process reads it too.
+the documentation is generated from it, and a test compares it with the names really emitted, in both directions.
+Imports nothing of ours and nothing heavy, because the observed process reads it too.
 
 Sources: `genai` is open-telemetry/semantic-conventions-genai at commit GENAI_COMMIT (`docs/gen-ai/mcp.md`,
 `model/mcp/*.yaml`; status Development); `otel` is the OpenTelemetry specification and its core semantic
-conventions; `ours` is defined here, under `mcpobs.*`, where the conventions have no name.
+conventions; `ours` is defined here, under `mcpobs.*`, if the conventions have no name.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Source = Literal["otel", "genai", "ours"]
 ColumnType = Literal["text", "json", "bigint", "smallint", "boolean"]
 Use = Literal["emitted", "derived", "received", "reserved"]
 """`emitted`: the wrapper writes it · `derived`: the committer computes it from other columns · `received`: it comes
-with spans that others send by OTLP · `reserved`: the column is settled and public, and null until the front or rule
-that fills it is there."""
+with spans that others send by OTLP · `reserved`: the column is fixed and public, and null until a front or rule fills
+it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
     """One fact of an operation: its span attribute, its column in the lake, or both.
 
-    `attribute` is None for what a span carries outside its attributes (ids, times, status);
-    `column` is None for an attribute that stays in the JSON column `attributes`.
+    `attribute` is None for a fact that a span carries outside its attributes (ids, times, status); `column` is None for
+    an attribute that stays in the JSON column `attributes`.
     """
 
     attribute: str | None
@@ -118,11 +118,11 @@ HTTP_UNREAD_BYTES = "mcpobs.http.unread.size"
 
 # -- values -----------------------------------------------------------------------------------------------
 EXECUTE_TOOL = "execute_tool"  # gen_ai.operation.name of a tools/call
-TOOL_ERROR = "tool_error"  # error.type where CallToolResult.isError is true
+TOOL_ERROR = "tool_error"  # error.type if CallToolResult.isError is true
 TRANSPORT_PIPE = "pipe"  # network.transport of stdio
 TRANSPORT_TCP = "tcp"  # … of HTTP
-REFUSED_SPAN = "mcpobs.frame.refused"  # name of the span of a frame that was read in no way or in several
-LOSS_SPAN = "mcpobs.recorder.loss"  # name of the span that says how many operations could not be recorded
+REFUSED_SPAN = "mcpobs.frame.refused"  # name of the span of a frame that was unreadable or ambiguous
+LOSS_SPAN = "mcpobs.recorder.loss"  # name of the span that counts operations that could not be recorded
 
 Kind = Literal["server", "client", "internal", "producer", "consumer"]
 Outcome = Literal[
@@ -151,11 +151,11 @@ Transport = Literal["stdio", "http", "sse"]
 Front = Literal["proxy/stdio", "proxy/http", "in_process"]
 
 CALLER_FAULTS = frozenset({-32700, -32600, -32601, -32602, -32002, -32020, -32021, -32022})
-"""JSON-RPC codes that are no error of the server's. The first five by genai (PR 404); the last three are the
-2026-07-28 codes for a header mismatch, a missing client capability and an unsupported version, also the caller's."""
+"""JSON-RPC codes that are not the server's error. The first five by genai (PR 404); the last three are the 2026-07-28
+codes for a header mismatch, a missing client capability and an unsupported version, also the caller's."""
 
 REQUEST_TIMEOUT_CODE = -32001
-"""The code that the MCP SDKs give a request which timed out."""
+"""The code that the MCP SDKs use for a request that timed out."""
 
 NAMES: tuple[Name, ...] = (
     # identity
@@ -168,7 +168,7 @@ NAMES: tuple[Name, ...] = (
         None,
         "kind",
         "text",
-        "server: the client asked · client: the server asked · internal: our own; as sent for spans of others",
+        "server: asked by the client · client: asked by the server · internal: our own; as sent for spans of others",
         "otel",
     ),
     Name(SERVICE_NAME, "service_name", "text", "the MCP server, as OTEL_SERVICE_NAME or --name calls it", "otel"),
@@ -189,14 +189,14 @@ NAMES: tuple[Name, ...] = (
         None,
         "date",
         "text",
-        "UTC day on which the session began (where unknown: the span); the partition",
+        "UTC day on which the session began (if unknown: the span); the partition",
         "ours",
         "derived",
     ),
     # operation
     Name(METHOD, "method", "text", "MCP method, e.g. tools/call", "genai"),
-    Name(TOOL, "tool", "text", "tool that is called", "genai"),
-    Name(PROMPT, "prompt", "text", "prompt that is asked for", "genai"),
+    Name(TOOL, "tool", "text", "called tool", "genai"),
+    Name(PROMPT, "prompt", "text", "requested prompt", "genai"),
     Name(RESOURCE_URI, "resource_uri", "text", "scheme of the resource's URI; the rest is content", "genai"),
     Name(REQUEST_ID, "request_id", "text", "JSON-RPC id as text; null for a notification", "genai"),
     Name(
@@ -220,34 +220,42 @@ NAMES: tuple[Name, ...] = (
         "ours",
     ),
     Name(SESSION_START, "session_start_unix_nano", "bigint", "when that session began", "ours"),
-    Name(SESSION_SOURCE, "session_source", "text", "which rule gave session_id", "ours"),
+    Name(SESSION_SOURCE, "session_source", "text", "rule that determined session_id", "ours"),
     Name(SESSION_CONFIDENCE, "session_confidence", "text", "high, medium or low", "ours"),
     Name(
         SESSION_CANDIDATES,
         "session_candidates",
         "json",
-        "every name that could have been the session, by source",
+        "all candidates for the session id, by source",
         "ours",
     ),
-    Name(ENFORCEMENT_KEY, "enforcement_key", "text", "who calls, by a key that the caller cannot choose", "ours"),
+    Name(
+        ENFORCEMENT_KEY,
+        "enforcement_key",
+        "text",
+        "identity of the caller, by a key that the caller cannot choose",
+        "ours",
+    ),
     Name(
         ENFORCEMENT_SOURCE,
         "enforcement_source",
         "text",
-        "what that key is: principal, stdio_process or connection",
+        "kind of that key: principal, stdio_process or connection",
         "ours",
     ),
     Name("enduser.id", "principal", "text", "verified caller", "otel"),
     Name("mcpobs.tenant", "tenant", "text", "tenant of the verified caller", "ours"),
     Name("enduser.role", "role", "text", "role of the verified caller", "otel"),
-    Name("gen_ai.agent.name", "agent", "text", "agent that calls", "genai", "reserved"),
+    Name("gen_ai.agent.name", "agent", "text", "calling agent", "genai", "reserved"),
     # outcome
     Name(OUTCOME, "outcome", "text", "how the operation ended", "ours"),
-    Name(ERROR_TYPE, "error_type", "text", "class of the failure; null where none, and for a caller's fault", "genai"),
+    Name(ERROR_TYPE, "error_type", "text", "class of the failure; null if none, and for a caller's fault", "genai"),
     Name(STATUS_CODE, "status_code", "text", "JSON-RPC error code as text", "genai"),
-    Name(None, "error_message", "text", "error text; content, so only where a sender exports it", "otel", "received"),
+    Name(None, "error_message", "text", "error text; content, so only if a sender exports it", "otel", "received"),
     # input
-    Name(ARGUMENTS_DIGEST, "args_digest", "text", "keyed digest: equal arguments are equal, and not readable", "ours"),
+    Name(
+        ARGUMENTS_DIGEST, "args_digest", "text", "keyed digest: the same for equal arguments, and not readable", "ours"
+    ),
     Name(
         ARGUMENTS_SHAPE, "args_shape", "text", "keys and types; keys outside the tool's inputSchema are hashed", "ours"
     ),
@@ -270,17 +278,17 @@ NAMES: tuple[Name, ...] = (
         "length of the list that the result holds, else its content blocks",
         "ours",
     ),
-    Name(RESULT_EMPTY, "result_empty", "boolean", "true where the result says nothing: [], {}, blank text", "ours"),
+    Name(RESULT_EMPTY, "result_empty", "boolean", "true if the result is empty: [], {}, blank text", "ours"),
     # cost
     Name(COST, "cost_microusd", "bigint", "cost of the call in millionths of a US dollar", "ours"),
     Name(
         COST_SOURCE,
         "cost_source",
         "text",
-        "parts of that cost: price, units, reported, tokens, joined by +; a ? where the result did not tell",
+        "parts of that cost: price, units, reported, tokens, joined by +; a ? if the result did not report it",
         "ours",
     ),
-    Name(TOKENS, "tokens", "bigint", "tokens of the result, told or estimated, where its price counts them", "ours"),
+    Name(TOKENS, "tokens", "bigint", "tokens of the result, reported or estimated, if its price counts them", "ours"),
     # policy
     Name("mcpobs.policy.decision", "decision", "text", "allow, warn or deny", "ours", "reserved"),
     Name("mcpobs.policy.rule", "rule", "text", "rule that decided", "ours", "reserved"),
@@ -292,7 +300,7 @@ NAMES: tuple[Name, ...] = (
         "ours",
         "reserved",
     ),
-    Name("mcpobs.policy.findings", "findings", "json", "what the inspectors found", "ours", "reserved"),
+    Name("mcpobs.policy.findings", "findings", "json", "findings of the inspectors", "ours", "reserved"),
     # http
     Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel"),
     Name(
@@ -306,7 +314,7 @@ NAMES: tuple[Name, ...] = (
         "mcpobs.http.headers",
         "http_headers",
         "json",
-        "configured safe headers, their values masked where they may hold a secret",
+        "configured safe headers, with values masked that may hold a secret",
         "ours",
     ),
     Name("mcpobs.http.connect_ns", "http_connect_ns", "bigint", "time to connect upstream", "ours"),
@@ -321,41 +329,43 @@ NAMES: tuple[Name, ...] = (
         "mcpobs.http.stream_ns", "http_stream_ns", "bigint", "how long the response was being read; HTTP spans", "ours"
     ),
     # the rest
-    Name(None, "attributes", "json", "attributes without a column of their own", "otel"),
-    Name(None, "resource", "json", "resource attributes but service.name", "otel"),
+    Name(None, "attributes", "json", "attributes without their own column", "otel"),
+    Name(None, "resource", "json", "resource attributes except service.name", "otel"),
     Name(None, "events", "json", "span events", "otel", "received"),
-    Name(None, "links", "json", "span links: to the HTTP request, where the message names a parent itself", "otel"),
-    Name(
-        None, "status", "text", "status that the span was sent with: ok or error; null where unset", "otel", "received"
-    ),
+    Name(None, "links", "json", "span links: to the HTTP request, if the message itself names a parent", "otel"),
+    Name(None, "status", "text", "status that the span was sent with: ok or error; null if unset", "otel", "received"),
     Name(None, "trace_state", "text", "W3C trace state", "otel", "received"),
     Name(None, "scope", "json", "version, attributes and schema URL of the scope", "otel", "received"),
     Name(
         None,
         "dropped",
         "json",
-        "attributes, events and links that the sender dropped; redacted: what collect --redact took out",
+        "attributes, events and links that the sender dropped; redacted: values that collect --redact removed",
         "otel",
         "received",
     ),
     Name(
-        FRONT, "front", "text", "what saw it: proxy/stdio, proxy/http or in_process; null for spans of others", "ours"
+        FRONT,
+        "front",
+        "text",
+        "front that recorded it: proxy/stdio, proxy/http or in_process; null for spans of others",
+        "ours",
     ),
     Name(
         COST_UNITS,
         "cost_units_milli",
         "bigint",
-        "thousandths of the units that the result told, before any cap",
+        "thousandths of the units that the result reported, before any cap",
         "ours",
     ),
-    Name(COST_REPORTED, "cost_reported_microusd", "bigint", "cost that the result told, before any cap", "ours"),
-    Name(COST_PATHS, "cost_paths", "json", "where in the result the book of prices looked for those", "ours"),
+    Name(COST_REPORTED, "cost_reported_microusd", "bigint", "cost that the result reported, before any cap", "ours"),
+    Name(COST_PATHS, "cost_paths", "json", "paths in the result that the book of prices read for those", "ours"),
     # implausible times
     Name(
         None,
         "sent_start_unix_nano",
         "bigint",
-        "start as sent, where implausible: start_unix_nano is then a time of receipt; below 0: sent minus 2^64",
+        "start as sent, if implausible: start_unix_nano is then a time of receipt; below 0: sent minus 2^64",
         "ours",
         "received",
     ),
@@ -363,7 +373,7 @@ NAMES: tuple[Name, ...] = (
         None,
         "sent_end_unix_nano",
         "bigint",
-        "end as sent, where no plausible duration follows from it: duration_ns is then null; below 0: sent minus 2^64",
+        "end as sent, if it gives no plausible duration: duration_ns is then null; below 0: sent minus 2^64",
         "ours",
         "received",
     ),
@@ -371,16 +381,16 @@ NAMES: tuple[Name, ...] = (
         None,
         "sent_session_start_unix_nano",
         "bigint",
-        "start of the session as sent, where implausible: session_start_unix_nano is then not as sent",
+        "start of the session as sent, if implausible: session_start_unix_nano is then not as sent",
         "ours",
         "received",
     ),
-    # what a sender said of a span's identity, where the columns do not
+    # a span's identity as sent, if the columns differ
     Name(
         None,
         "sent_kind",
         "bigint",
-        "kind as sent, where `kind` does not follow from it alone: a number that OTLP does not know, or of a dialect",
+        "kind as sent, if `kind` does not follow from it alone: a number unknown to OTLP, or set by a dialect",
         "ours",
         "received",
     ),
@@ -388,7 +398,7 @@ NAMES: tuple[Name, ...] = (
         None,
         "sent_service",
         "text",
-        "digest of the service.name as sent, where it is no text in UTF-8: service_name is then null or not as sent",
+        "digest of the service.name as sent, if it is not UTF-8 text: service_name is then null or not as sent",
         "ours",
         "received",
     ),
@@ -398,14 +408,14 @@ NAMES: tuple[Name, ...] = (
     Name(MCP_SESSION_ID, None, "text", "digest of the protocol's own session id; legacy HTTP only", "genai"),
     Name(CONVERSATION_ID, None, "text", "read from _meta or baggage: a candidate for the session", "genai"),
     Name(PROGRESS, None, "bigint", "progress notifications that the operation got", "ours"),
-    Name(CANCELLED_BY, None, "text", "client or server: who sent notifications/cancelled", "ours"),
+    Name(CANCELLED_BY, None, "text", "client or server: sender of notifications/cancelled", "ours"),
     Name(SERVER_EXIT_CODE, None, "bigint", "exit code of a server that left the operation unfinished", "ours"),
     Name(SERVER_EXIT_SIGNAL, None, "text", "signal that ended such a server, e.g. SIGKILL", "ours"),
     Name(LOST_OPERATIONS, None, "bigint", "operations that could not be recorded before this span", "ours"),
     Name(
         HTTP_METHOD, None, "text", "method of the HTTP request, _OTHER if HTTP does not define it; HTTP spans", "otel"
     ),
-    Name(URL_PATH, None, "text", "path of the HTTP request, of which well-known words stay; HTTP spans", "otel"),
+    Name(URL_PATH, None, "text", "path of the HTTP request, masked except well-known words; HTTP spans", "otel"),
     Name(HTTP_REQUEST_BYTES, None, "bigint", "size of the request's body; HTTP spans", "otel"),
     Name(HTTP_RESPONSE_BYTES, None, "bigint", "size of the response's body; HTTP spans", "otel"),
     Name(HTTP_VERSION, None, "text", "version of HTTP; HTTP spans", "otel"),
@@ -417,12 +427,12 @@ NAMES: tuple[Name, ...] = (
         "complete, client_disconnect, server_disconnect, unreachable or shutdown; HTTP spans",
         "ours",
     ),
-    Name(HTTP_REJECTION, None, "text", "why the server did not let the request in; HTTP spans", "ours"),
+    Name(HTTP_REJECTION, None, "text", "why the server rejected the request; HTTP spans", "ours"),
     Name(
         HTTP_UNVERIFIED,
         None,
         "text",
-        "why the bearer token vouches for nobody: no_keys, unknown_key, expired, invalid or too_long; HTTP spans",
+        "why the bearer token identifies no caller: no_keys, unknown_key, expired, invalid or too_long; HTTP spans",
         "ours",
     ),
     Name(
@@ -432,7 +442,7 @@ NAMES: tuple[Name, ...] = (
         "bytes of the response's body that passed unread, because there were too many events or bytes; HTTP spans",
         "ours",
     ),
-    Name(HTTP_STREAM, None, "text", "request or standing, where the response was an event stream; HTTP spans", "ours"),
+    Name(HTTP_STREAM, None, "text", "request or standing, if the response was an event stream; HTTP spans", "ours"),
     Name(SERVICE_INSTANCE_ID, None, "text", "id of the recording process (resource)", "otel"),
 )
 
@@ -449,7 +459,7 @@ COLUMNS: tuple[Name, ...] = tuple(name for name in NAMES if name.column is not N
 """The lake's columns in their order. Columns are additive only: append, never rename."""
 
 COLUMN_OF: dict[str, str] = {n.attribute: n.column for n in NAMES if n.attribute is not None and n.column is not None}
-"""Attribute to column, for those that have both."""
+"""Attribute to column, for names with both."""
 
 _NO_NAMES = frozenset(
     {
@@ -457,7 +467,7 @@ _NO_NAMES = frozenset(
         "span_id",
         "parent_span_id",
         "date",
-        "args_shape",  # bounded where they are made, at twice the length
+        "args_shape",  # already bounded, at twice the length
         "result_shape",
         "error_message",  # content
         "trace_state",  # read by machines
@@ -465,4 +475,4 @@ _NO_NAMES = frozenset(
     }
 )
 NAMED: frozenset[str] = frozenset(name.column for name in COLUMNS if name.column and name.type == "text") - _NO_NAMES
-"""Columns whose text is a name that somebody chose. `protocol/text.py` bounds them, whoever records the row."""
+"""Columns whose text is a freely chosen name. `protocol/text.py` bounds them for every recorder."""

@@ -1,8 +1,8 @@
-"""Names a wrapped server that nobody named: by its package, script, module or image, as its command has it.
+"""Names a wrapped server without a given name: by the package, script, module or image in its command.
 
-A word of the command names the server only if its place is known: each runner has a table of its options. After an
-option that the table does not have, nothing is known any more, and the server goes by the runner's own name. So no
-key, token or URL that an option carries becomes a name.
+A word of the command names the server only if its role is known: each runner has a table of its options. After an
+option that is not in the table nothing is known, and the server gets the runner's own name. So no key, token or URL in
+an option becomes a name.
 """
 
 from __future__ import annotations
@@ -15,28 +15,30 @@ from typing import Final, Literal, NamedTuple
 from mcpobs.masking import looks_secret
 
 NAMELESS: Final = "server"
-"""What a server is called whose own program has a name that may be a secret."""
+"""Name of a server whose program has a name that may be a secret."""
 
 _VERSION = re.compile(r"(?<=.)(\[[^\]]*\])?(@[^/@]*|[=<>!~]=.*)?$")
 _SUFFIX = re.compile(r"\.(pyz?|m?js|c?js|m?ts|c?ts|tsx|sh|bash|jar|rb|go|exe|dll|csproj|git|tgz|whl|phar)$")
-_FIT = re.compile(r"[\w.\[*\udc80-\udcff][\w.@+ :\[\]*\udc80-\udcff-]{0,127}")  # a byte that is no UTF-8 is a surrogate
+_FIT = re.compile(
+    r"[\w.\[*\udc80-\udcff][\w.@+ :\[\]*\udc80-\udcff-]{0,127}"
+)  # a byte that is not UTF-8 is a surrogate
 _REMOTE = re.compile(r"[a-z][a-z0-9+.-]*://|git\+|[^/@]+@[^/:]+:", re.IGNORECASE)
 _SOURCE = re.compile(r"(npm|jsr|pypi|github|gitlab|bitbucket|gist|file|link|workspace|node):")
-_MAX_DEPTH = 8  # of runners that run each other
+_MAX_DEPTH = 8  # of nested runners
 
 Kind = Literal["script", "package", "image", "command", "nothing"]
-"""What the first word of a runner that is no option names."""
+"""The kind of name in a runner's first word that is not an option."""
 
 
 class Runner(NamedTuple):
-    """The command line of a program that runs others."""
+    """Describes the command line of a program that runs others."""
 
     kind: Kind = "script"
     flags: frozenset[str] = frozenset()  # options without a value
     valued: frozenset[str] = frozenset()  # options with a value, as the next word, after `=`, or attached
     names: frozenset[str] = frozenset()  # options whose value names the server
     ends: frozenset[str] = frozenset()  # options after which no word is a name
-    open: tuple[str, ...] = ()  # how options without a value begin that have too many forms to list
+    open: tuple[str, ...] = ()  # prefixes of options without a value that have too many forms to list
     commands: Mapping[str, Runner] = {}  # subcommands
     assigns: bool = False  # NAME=VALUE words come first
 
@@ -301,12 +303,13 @@ _RUNNERS: Final[Mapping[str, Runner]] = {
 
 
 def service_name(command: Sequence[str], given: str | None, env: Mapping[str, str]) -> str:
-    """`--name`, else OTEL_SERVICE_NAME, else service.name of OTEL_RESOURCE_ATTRIBUTES, else from the command.
+    """Returns `--name`, else OTEL_SERVICE_NAME, else service.name of OTEL_RESOURCE_ATTRIBUTES, else a name from the
+    command.
 
     `npx -y @modelcontextprotocol/server-filesystem /data` is server-filesystem, `python -m mcp_server_git` is
     mcp_server_git, `node dist/index.js` is index.
     """
-    # An argument that is not UTF-8 comes in with surrogates, which JSON cannot hold.
+    # An argument that is not UTF-8 contains surrogates, which JSON cannot hold.
     return _chosen(command, given, env).encode(errors="replace").decode()
 
 
@@ -325,7 +328,8 @@ def _chosen(command: Sequence[str], given: str | None, env: Mapping[str, str]) -
 
 
 def _of_command(command: Sequence[str], depth: int) -> str | None:
-    """What the command runs; its program, if that is not known; None if that may be a secret."""
+    """Returns the name of the program that the command runs; the command's own program if that is unknown; None if it
+    may be a secret."""
     program = _of_path(command[0])
     runner = _runner(program)
     if runner is None or depth >= _MAX_DEPTH:
@@ -334,12 +338,12 @@ def _of_command(command: Sequence[str], depth: int) -> str | None:
 
 
 def _runner(program: str | None) -> Runner | None:
-    """By its name, with or without a version: python3.12 is python."""
+    """Finds a runner by its name, with or without a version: python3.12 is python."""
     return None if program is None else _RUNNERS.get(program.rstrip(".0123456789"))
 
 
 def _run_by(runner: Runner, words: Sequence[str], depth: int) -> str | None:
-    """What a runner runs, given the words after it; None if no word is known to name it."""
+    """Returns the name of a runner's target, given the words after the runner; None if no word is known to name it."""
     at = 0
     while at < len(words):
         word = words[at]
@@ -368,7 +372,7 @@ def _run_by(runner: Runner, words: Sequence[str], depth: int) -> str | None:
 
 
 def _option(runner: Runner, word: str) -> int | str | None:
-    """How many words an option takes; the name that it carries ("" for the next word); None if nothing is known."""
+    """Returns how many words an option takes; the name that it carries ("" for the next word); None if unknown."""
     name, equals, value = word.partition("=")
     if name in runner.ends:
         return None
@@ -381,13 +385,13 @@ def _option(runner: Runner, word: str) -> int | str | None:
     if word.startswith(runner.open) and runner.open:
         return 1
     if word.startswith("--"):
-        return 1 if equals else None  # whatever it is, its value is attached
+        return 1 if equals else None  # its value is attached
     found = _cluster(runner, word)
     return 1 if found is None and equals and len(name) > 2 else found
 
 
 def _cluster(runner: Runner, word: str) -> int | str | None:
-    """The same of several options of one letter in a word, the last of which may have its value attached."""
+    """Returns the same for a word of several one-letter options, the last of which may have its value attached."""
     for place in range(1, len(word)):
         option, rest = f"-{word[place]}", word[place + 1 :]
         if option in runner.ends:
@@ -417,12 +421,12 @@ def _named(runner: Runner, word: str, rest: Sequence[str], depth: int) -> str | 
 
 
 def _of_source(word: str) -> str | None:
-    """Of a script or module, by its path, its URL, or as a package."""
+    """Names a script or module by its path, its URL, or as a package."""
     return _of_package(word) if _REMOTE.match(word) or _SOURCE.match(word) else _of_path(word)
 
 
 def _of_package(spec: str) -> str | None:
-    """Of a package, maybe with its registry, its version or its URL, the name."""
+    """Returns the name of a package, which may have a registry, version or URL."""
     if _REMOTE.match(spec):
         _, _, place = spec.partition("://")
         path = (place or spec).partition("#")[0].partition("?")[0]
@@ -432,12 +436,12 @@ def _of_package(spec: str) -> str | None:
 
 
 def _of_image(reference: str) -> str | None:
-    """Of an image, as in registry.example/team/server:1.2@sha256:…, the last part without tag and digest."""
+    """Returns the last part of an image, e.g. of registry.example/team/server:1.2@sha256:…, without tag and digest."""
     return _of_path(reference.partition("@")[0].rpartition("/")[2].partition(":")[0])
 
 
 def _of_path(word: str) -> str | None:
-    """The last part of a path or package name, without its version and its suffix; None if it may be a secret."""
+    """Returns the last part of a path or package name, without version and suffix; None if it may be a secret."""
     if "://" in word:
         return None
     name = _SUFFIX.sub("", PurePath(_VERSION.sub("", word)).name)

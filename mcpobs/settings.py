@@ -1,4 +1,4 @@
-"""Where mcpobs keeps things and what the environment says. Reads the environment and config.toml; writes nothing."""
+"""Owns mcpobs's folders and settings. Reads the environment and config.toml; writes nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG_VARIABLE = "MCPOBS_CONFIG"
 
 
 def lake_folder(given: str | os.PathLike[str] | None = None, env: Mapping[str, str] = os.environ) -> Path:
-    """The lake: `--lake`, else MCPOBS_LAKE, else `mcpobs` in the user's data directory."""
+    """Returns the lake: `--lake`, else MCPOBS_LAKE, else `mcpobs` in the user's data directory."""
     chosen = given or env.get(LAKE_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -30,7 +30,8 @@ def lake_folder(given: str | os.PathLike[str] | None = None, env: Mapping[str, s
 
 
 def config_folder(env: Mapping[str, str] = os.environ) -> Path:
-    """Where config.toml and the digest keys lie: MCPOBS_CONFIG, else `mcpobs` in the user's config directory."""
+    """Returns the folder of config.toml and the digest keys: MCPOBS_CONFIG, else `mcpobs` in the user's config
+    directory."""
     chosen = env.get(CONFIG_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -54,15 +55,15 @@ ACCEPT_OLDER_S = 7 * 86_400.0
 ACCEPT_AHEAD_S = 3_600.0
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name", "x-forwarded-for", "forwarded", "x-request-id")
-"""Headers of HTTP requests that are recorded, besides User-Agent, where the configuration names no others."""
+"""HTTP request headers that are recorded, besides User-Agent, unless the configuration names others."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdentityConfig:
-    """[identity] of config.toml: by what a caller of the HTTP front is known.
+    """[identity] of config.toml: how a caller of the HTTP front is identified.
 
-    Either a verified JWT (`jwks` is a file or a URL; `principal`, `tenant` and `role` are then names of claims), or,
-    with `static`, what all callers are.
+    Either by a verified JWT (`jwks` is a file or a URL; `principal`, `tenant` and `role` are then names of claims), or,
+    with `static`, as one fixed identity for all callers.
     """
 
     jwks: str | None = None
@@ -75,7 +76,7 @@ class IdentityConfig:
 
 
 def _no_prices() -> Book:
-    from mcpobs.prices.book import Book  # 3 ms that a report does not pay, nor a user without a config.toml
+    from mcpobs.prices.book import Book  # takes 3 ms, not needed for a report or without a config.toml
 
     return Book()
 
@@ -85,16 +86,16 @@ class Config:
     """config.toml."""
 
     prices: Book = field(default_factory=_no_prices)
-    """[prices] and [servers.NAME.prices]: what calls cost."""
+    """[prices] and [servers.NAME.prices]: the prices of calls."""
     idle_gap_s: float = IDLE_GAP_S
-    """[sessions] idle_gap_s: after how long a pause a caller without a session id begins another."""
+    """[sessions] idle_gap_s: the pause after which a caller without a session id begins a new session."""
     headers: tuple[str, ...] = HEADERS
-    """[http] headers: which headers of requests are recorded."""
+    """[http] headers: the recorded request headers."""
     identity: IdentityConfig | None = None
     accept_older_than_s: float = ACCEPT_OLDER_S
-    """[collect] accept_older_than: how long before its receipt a span may begin."""
+    """[collect] accept_older_than: maximum time between a span's start and its later receipt."""
     accept_ahead_s: float = ACCEPT_AHEAD_S
-    """[collect] accept_ahead: how long after its receipt a span may begin and end."""
+    """[collect] accept_ahead: maximum time that a span may begin and end after its receipt."""
     redact: bool = False
     """[collect] redact: whether received spans are stored without content."""
 
@@ -102,7 +103,7 @@ class Config:
 def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
     """Reads config.toml; a missing file is an empty configuration, an unknown key or a wrong value an error.
 
-    MCPOBS_IDLE_GAP_S, MCPOBS_ACCEPT_OLDER_THAN and MCPOBS_ACCEPT_AHEAD stand above the file.
+    MCPOBS_IDLE_GAP_S, MCPOBS_ACCEPT_OLDER_THAN and MCPOBS_ACCEPT_AHEAD override the file.
     """
     path = (folder or config_folder(env)) / "config.toml"
     try:
@@ -114,13 +115,13 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
         raise UsageError(f"cannot use {path}: {error.strerror}", error.remedy) from None
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    import tomllib  # 30 ms that a user without a config.toml does not pay
+    import tomllib  # takes 30 ms, only with a config.toml
     from decimal import Decimal
 
     from mcpobs.prices.reading import read_book
 
     try:
-        data = tomllib.loads(raw.decode(), parse_float=Decimal)  # a price is what was written
+        data = tomllib.loads(raw.decode(), parse_float=Decimal)  # keeps every digit of a price
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
     _known(data, ("prices", "servers", "sessions", "http", "identity", "collect"), f"{path}")
@@ -139,7 +140,8 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
 
 
 def read_config(env: Mapping[str, str], warn: Callable[[str], None]) -> Config:
-    """config.toml for a front, which serves calls also if the file is wrong: a warning, and the defaults."""
+    """Reads config.toml for a front, which must serve calls even if the file is wrong: warns and returns the
+    defaults."""
     try:
         return load_config(env=env)
     except UsageError as error:
@@ -169,12 +171,12 @@ def _idle_gap(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -
     except ValueError:
         gap_s = 0
     if not 0 < gap_s < 1e7:
-        raise UsageError(f"{where} is no number of seconds", "write e.g. 900 for a quarter of an hour")
+        raise UsageError(f"{where} is not a number of seconds", "write e.g. 900 for a quarter of an hour")
     return gap_s
 
 
 def _accepted(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -> tuple[float, float]:
-    """How long before and after its receipt a span may lie."""
+    """Returns how long before and after its receipt a span may lie."""
     where = f"{path}: [collect]"
     older, ahead = env.get(ACCEPT_OLDER_VARIABLE), env.get(ACCEPT_AHEAD_VARIABLE)
     return (
@@ -188,11 +190,11 @@ def _accepted(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -
 
 
 def duration_s(given: object, where: str) -> float:
-    """A number of seconds, minutes, hours or days, as in 90s, 15m, 2h and 7d; up to ten years."""
+    """Parses a number of seconds, minutes, hours or days, e.g. 90s, 15m, 2h or 7d; up to ten years."""
     text = given.strip().lower() if isinstance(given, str) else ""
     number, factor = text[:-1], _SECONDS.get(text[-1:])
     if factor is None or not number.isdecimal() or not number.isascii() or len(number) > 9:
-        raise UsageError(f"{where} {given!r} is no duration", "write a number and s, m, h or d, e.g. 7d")
+        raise UsageError(f"{where} {given!r} is not a duration", "write a number and s, m, h or d, e.g. 7d")
     seconds = int(number) * factor
     if not 0 < seconds <= 3_650 * 86_400:
         raise UsageError(f"{where} {given!r} must be from 1s to 3650d", "write e.g. 7d")
@@ -235,6 +237,6 @@ def _identity(table: Mapping[str, object], path: Path) -> IdentityConfig:
         raise UsageError(f"{where} is static and names no principal", 'write principal = "who it is"')
     if not static and "jwks" not in table:
         raise UsageError(f"{where} has no jwks", "name the file or the URL with the keys that sign the tokens")
-    if static:  # what is not named is not known, and is no claim either
+    if static:  # a field without a value is unknown, not a claim name
         texts = {"tenant": "", "role": "", **texts}
     return IdentityConfig(static=static, **texts)  # type: ignore[arg-type]

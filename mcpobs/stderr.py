@@ -13,20 +13,20 @@ from collections.abc import Callable
 from mcpobs.terminal import line, warning
 
 STDERR = 2
-WAIT_MS = 100  # for room in a full pipe; a line that finds none is dropped
+WAIT_MS = 100  # for room in a full pipe; else the line is dropped
 MAX_KEYS = 64
 
 Warn = Callable[[str], None]
-"""Writes a warning. A hint follows the message behind `terminal.HINT`."""
+"""Writes a warning. A hint follows the message after `terminal.HINT`."""
 
 
 def warn(message: str) -> None:
-    """Writes `mcpobs: warning: …`, and the message's hint on a line of its own."""
+    """Writes `mcpobs: warning: …`, and the message's hint on a separate line."""
     _write(warning(f"warning: {message}"))
 
 
 def say(message: str) -> None:
-    """Writes `mcpobs: …`: a note that is no warning."""
+    """Writes `mcpobs: …`: a note that is not a warning."""
     _write(line(message))
 
 
@@ -56,7 +56,7 @@ class Once:
 class Faults:
     """Reports exceptions of our own: the first one only, by class and place, because the text may quote content.
 
-    `what` says what could not be done and `outcome` what happens to the call, e.g. "the server goes on"."""
+    `what` names the failed action and `outcome` the effect on the call, e.g. "the server goes on"."""
 
     def __init__(self, what: str, outcome: str, warn: Warn = warn) -> None:
         self._what = what

@@ -1,7 +1,7 @@
-"""Folders for temporary files: private, and removed by the next run if their process was killed.
+"""Creates private folders for temporary files, which the next run removes if their process was killed.
 
 A folder is `<root>/mcpobs-<pid>-<random>`. Its process holds the folder's lock, so that a process in another PID
-namespace, whose pid says nothing here, keeps its own. `tempfile` and `secrets` cost 10 ms at import.
+namespace, whose pid has no meaning here, keeps its own. `tempfile` and `secrets` cost 10 ms at import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _swept: set[str] = set()
 
 
 def make(env: Mapping[str, str] = os.environ) -> Path | None:
-    """A new folder (0700) of this process; None if none can be made. Removes what killed processes have left, once."""
+    """Returns a new folder (0700) of this process; None if none can be created. Once, removes folders that killed
+    processes left."""
     for root in (env.get("TMPDIR"), "/tmp", "/var/tmp"):
         if not root:
             continue
@@ -34,7 +35,7 @@ def make(env: Mapping[str, str] = os.environ) -> Path | None:
         except OSError:
             continue
         _held[folder] = descriptor
-        with suppress(OSError):  # a file system without locks: then the pid alone counts
+        with suppress(OSError):  # a file system without locks: then only the pid counts
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if root not in _swept:
             _swept.add(root)
@@ -44,7 +45,7 @@ def make(env: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def remove(folder: Path) -> None:
-    """Removes a folder of `make` with all that is in it. Never raises: leftovers are no reason to fail."""
+    """Removes a folder of `make` with its content. Never raises, because leftovers do no harm."""
     _remove(folder)
     descriptor = _held.pop(folder, None)
     if descriptor is not None:
@@ -52,7 +53,7 @@ def remove(folder: Path) -> None:
 
 
 def sweep(root: str) -> int:
-    """Removes what processes of this user have left that are gone; returns how many folders."""
+    """Removes folders left by ended processes of this user; returns their number."""
     removed = 0
     try:
         with os.scandir(root) as entries:
@@ -73,12 +74,12 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, OverflowError):
-        pass  # another user's, or no pid at all
+        pass  # another user's process, or an invalid pid
     return True
 
 
 def _abandoned(folder: Path) -> bool:
-    """Whether it is a folder of this user that no process holds. Follows no symbolic link."""
+    """Returns whether it is a folder of this user that no process holds. Follows no symbolic link."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -101,6 +102,6 @@ def _remove(folder: Path) -> None:
             path.unlink(missing_ok=True)
         folder.rmdir()
     except OSError:
-        import shutil  # 10 ms, for a folder with folders in it
+        import shutil  # takes 10 ms, needed only for nested folders
 
         shutil.rmtree(folder, ignore_errors=True)  # follows no symbolic links

@@ -1,1 +1,1 @@
-"""OTLP in, a durable lake behind it."""
+"""Receives OTLP and stores it durably in a lake."""

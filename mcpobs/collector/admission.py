@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 EVICTABLE_AFTER_S: Final = {False: 1.0, True: 10.0}
-"""Minimum wait before a client may be evicted for a new one, by whether it ever got an answer: exporters come back
-every five seconds. A client address that holds more than half of the places has the shorter one in any case."""
+"""Minimum wait before a client may be evicted for a new one, by whether it ever got an answer: exporters return every
+five seconds. A client address that holds more than half of the places always has the shorter wait."""
 _LOOK_AGAIN_S = 0.1
-"""Looking through a thousand connections takes milliseconds, and in a flood every new connection asks for it."""
+"""Pause between two searches: scanning a thousand connections takes milliseconds, and in a flood every new connection
+requests it."""
 
 
 class Guest(Protocol):
@@ -25,10 +26,10 @@ class Guest(Protocol):
     """Whether the client ever got an answer."""
 
     def waited_s(self, now: float) -> float:
-        """How long the client has kept us waiting; 0 while we owe it an answer."""
+        """Returns how long the client has kept us waiting; 0 while we owe it an answer."""
 
     def evict(self) -> None:
-        """Ends the connection at once and gives its place back, now or later."""
+        """Ends the connection at once and releases its place, now or later."""
 
 
 class Admission:
@@ -54,7 +55,7 @@ class Admission:
         return admitted
 
     def leave(self, guest: Guest) -> None:
-        """Gives the place back. May be called again."""
+        """Releases the place. May be called again."""
         if guest not in self._guests:
             return
         self._guests.remove(guest)
@@ -63,7 +64,7 @@ class Admission:
             del self._of_peer[guest.peer]
 
     def replace(self, old: Guest, new: Guest) -> None:
-        """Hands the place of a connection on, e.g. after its TLS handshake."""
+        """Transfers the place of a connection, e.g. after its TLS handshake."""
         self.leave(old)
         self._guests.add(new)
         self._of_peer[new.peer] += 1

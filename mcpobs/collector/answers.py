@@ -1,6 +1,6 @@
-"""Answers in OTLP's words: Export…ServiceResponse and google.rpc.Status, as protobuf or JSON. Sends nothing.
+"""Encodes OTLP responses: Export…ServiceResponse and google.rpc.Status, as protobuf or JSON. Sends nothing.
 
-These messages have few fields, all of them numbers and strings: written here they need no generated class.
+These messages have few fields, all numbers and strings, so they need no generated classes.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _REJECTED: Final[dict[Signal, str]] = {
 
 
 def accepted(signal: Signal, encoding: Encoding, taken: Accepted) -> bytes:
-    """The response to a request that was stored, in whole or in part."""
+    """Returns the response to a request that was stored, in whole or in part."""
     if not taken.rejected and not taken.message:
         return b"" if encoding == "protobuf" else b"{}"
-    if encoding == "protobuf":  # the three signals' responses differ in names alone
+    if encoding == "protobuf":  # the three signals' responses differ only in names
         return _bytes(1, _number(1, taken.rejected) + _bytes(2, taken.message.encode()))
     partial: dict[str, str] = {"errorMessage": taken.message}
     if taken.rejected:
@@ -37,7 +37,7 @@ def accepted(signal: Signal, encoding: Encoding, taken: Accepted) -> bytes:
 
 
 def refused(code: int, message: str, encoding: Encoding, retry_after_s: float | None = None) -> bytes:
-    """A google.rpc.Status; with a RetryInfo in it where the same request may be sent again."""
+    """Returns a google.rpc.Status, with a RetryInfo if the same request may be retried."""
     if encoding == "protobuf":
         status = _number(1, code) + _bytes(2, message.encode())
         if retry_after_s is not None:
@@ -50,7 +50,7 @@ def refused(code: int, message: str, encoding: Encoding, retry_after_s: float | 
 
 
 def retry_info(retry_after_s: float) -> bytes:
-    """A google.rpc.RetryInfo, to the millisecond."""
+    """Returns a google.rpc.RetryInfo, to the millisecond."""
     seconds, milliseconds = divmod(round(retry_after_s * 1000), 1000)
     return _bytes(1, _number(1, seconds) + _number(2, milliseconds * 1_000_000))
 

@@ -10,7 +10,7 @@ CHALLENGE = b'Bearer realm="mcpobs"'
 
 
 class Tokens:
-    """The tokens that are accepted; none means that everyone may send."""
+    """The accepted tokens; with none, everyone may send."""
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
         self._digests = tuple(_digest(token.encode()) for token in tokens)
@@ -19,7 +19,7 @@ class Tokens:
         return bool(self._digests)
 
     def admit(self, authorization: bytes | str | None) -> bool:
-        """Whether the value of an `authorization` header may pass."""
+        """Returns whether the value of an `authorization` header is accepted."""
         if not self._digests:
             return True
         if authorization is None:
@@ -27,11 +27,11 @@ class Tokens:
         given = authorization.encode(errors="surrogateescape") if isinstance(authorization, str) else authorization
         scheme, _, token = given.partition(b" ")
         digest = _digest(token.strip())
-        # No `any`: it would tell by its time which of several tokens was nearest the front.
+        # Not `any`: its duration would reveal which of several tokens matched.
         matches = [hmac.compare_digest(digest, known) for known in self._digests]
         return scheme.lower() == b"bearer" and True in matches
 
 
 def _digest(token: bytes) -> bytes:
-    """Of equal length for every token, so that a comparison does not tell the length either."""
+    """Returns a digest of equal length for every token, so that a comparison does not reveal the length."""
     return hashlib.sha256(token).digest()

@@ -1,4 +1,4 @@
-"""Reads a request's body as it comes, unpacked, within its limits."""
+"""Reads and unpacks a request's body as it arrives, within its limits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mcpobs.collector.limits import Place
 
 
 class GoneError(Exception):
-    """The client went away, or its connection was ended."""
+    """The client disconnected, or its connection was closed."""
 
 
 async def read(content: StreamReader, packing: Packing | None, limit_bytes: int, place: Place) -> bytes:
-    """The whole body. Raises before more than the limit is held: TooLargeError, RefusedError, GoneError."""
+    """Returns the whole body. Raises before more than the limit is held: TooLargeError, RefusedError, GoneError."""
     inflater = Inflater(packing, limit_bytes) if packing else None
     chunks: list[bytes] = []
     wire_bytes = 0
@@ -31,8 +31,8 @@ async def read(content: StreamReader, packing: Packing | None, limit_bytes: int,
 
 
 async def _next(content: StreamReader) -> bytes:
-    """Returns what has come; nothing at the end. Raises a new error: aiohttp keeps its own, and with it the frames that
-    the error passed through."""
+    """Returns the bytes that have arrived; none at the end. Raises a new error, because aiohttp keeps its own error and
+    with it the frames of its traceback."""
     try:
         return await content.readany()
     except (GoneError, ConnectionError, web.RequestPayloadError, RuntimeError):  # the last one: closed before

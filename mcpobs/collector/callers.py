@@ -1,10 +1,10 @@
 """Decides which HTTP requests may come from a web page. Knows nothing of OTLP and answers nothing.
 
 A page of any site can make a browser send requests to this machine: under the site's own name once that name resolves
-to a loopback address (DNS rebinding), or as a simple cross-site POST. A collector on loopback without a token takes
-neither: the Host header must name it, and a request with the marks of a cross-site page must come from an allowed
-origin. With a token, or on an address that other machines can reach, every Host and Origin passes: a page does not
-know the token, and without one whoever reaches the address may send.
+to a loopback address (DNS rebinding), or as a simple cross-site POST. A collector on loopback without a token refuses
+both: the Host header must name it, and a request with the marks of a cross-site page must come from an allowed origin.
+With a token, or on an address that other machines can reach, every Host and Origin passes: a page does not know the
+token, and without a token anyone who reaches the address may send.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Header = tuple[bytes, bytes]
 Foreign = Literal["foreign_host", "foreign_origin", "malformed"]
 
 _SAME: Final = (b"none", b"same-origin")
-"""Values of Sec-Fetch-Site for a page of our own, or for no page at all."""
+"""Values of Sec-Fetch-Site for our own page or for no page."""
 _MOST_HEADERS_BYTES = 1024
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -35,14 +35,15 @@ class ForeignError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """The rule of one collector. `names` are the hosts that a Host header may name; None allows all of them, and all
-    origins. `origins` may send in any case, and their browsers get the answers that CORS asks for."""
+    """The rule of one collector. `names` are the hosts that a Host header may name; None allows all hosts and all
+    origins. `origins` may always send, and their browsers get CORS answers."""
 
     names: tuple[str, ...] | None = None
     origins: frozenset[str] = frozenset()
 
     def check(self, headers: list[Header]) -> None:
-        """Raises ForeignError. A request without a Host is no browser's."""
+        """Raises ForeignError if the request is from a foreign web page. A request without a Host is not from a
+        browser."""
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) > 1:
             raise ForeignError("malformed", "the request has more than one Host header")
@@ -51,7 +52,7 @@ class Callers:
         if hosts and not any(is_own_name(hosts[0].decode("latin-1"), name) for name in self.names):
             raise ForeignError(
                 "foreign_host",
-                f"the Host header does not name this collector, which takes {', '.join(self.names)} and loopback "
+                f"the Host header does not name this collector, which accepts {', '.join(self.names)} and loopback "
                 "addresses; `mcpobs collect --allow-host NAME` adds a name",
             )
         origins = [value for name, value in headers if name == b"origin"]
@@ -69,14 +70,14 @@ class Callers:
         return origin.decode("latin-1").lower() in self.origins
 
     def cors(self, headers: list[Header]) -> list[Header]:
-        """What the answer to a page of an allowed origin says, so that its browser lets the page read it."""
+        """Returns the headers that let a page of an allowed origin read the answer."""
         origin = next((value for name, value in headers if name == b"origin"), None)
         if origin is None or not self.allows(origin):
             return []
         return [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
 
     def preflight(self, method: str, headers: list[Header]) -> list[Header] | None:
-        """The answer's headers if this is the question that a browser asks before it sends; None if it is not."""
+        """Returns the answer's headers to a CORS preflight request; None for any other request."""
         if method != "OPTIONS":
             return None
         asked = dict(headers)
@@ -93,7 +94,7 @@ class Callers:
 
 
 def parse_origin(text: str, option: str) -> str:
-    """`https://app.example` as an Origin header writes it. Raises UsageError."""
+    """Returns `https://app.example` in the format of an Origin header. Raises UsageError."""
     parts = urlsplit(text)
     try:
         port = parts.port

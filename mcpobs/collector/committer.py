@@ -1,4 +1,4 @@
-"""Keeps the committing process running, wakes it, and counts what it says."""
+"""Keeps the committing process running, wakes it, and counts its reports."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ RESTART_S = 1.0
 RESTARTS_AT_ONCE = 5  # a segment that kills the process is set aside after four deaths
 MAX_RESTART_S = 60.0
 END_S = LAST_S + 6.0
-"""For the last commit, which stops by itself after LAST_S and the batch at hand; then the process is killed."""
+"""Time for the last commit, which stops by itself after LAST_S and the current batch; then the process is killed."""
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
-"""glibc: each batch has buffers of megabytes, and pages that are new to the process cost more than the decoding."""
+"""Settings for glibc: each batch has buffers of megabytes, and page faults on new memory cost more than the
+decoding."""
 
 
 class Committer:
@@ -47,14 +48,14 @@ class Committer:
         self._task = asyncio.create_task(self._follow(), name="committer")
 
     def wake(self) -> None:
-        """Tells it that a segment was ended. Never waits."""
+        """Signals that a segment has ended. Never waits."""
         process = self._process
         if process is not None and process.stdin is not None and not process.stdin.is_closing():
             with suppress(ConnectionError):
                 process.stdin.write(b"\n")
 
     async def close(self) -> None:
-        """Lets it commit what is left, and waits for its end. Call it when the log is closed."""
+        """Lets the process commit the rest, and waits for its end. Call it after the log is closed."""
         self._closing = True
         self._ending.set()
         self._end_input()
@@ -63,10 +64,10 @@ class Committer:
                 await asyncio.wait_for(self._task, END_S)
             except TimeoutError:
                 await self._kill()
-                self.error = "the last commit takes too long; the next command on the lake makes it"
+                self.error = "the last commit takes too long; the next command on the lake completes it"
 
     async def _kill(self) -> None:
-        """A committer survives its end anywhere; what it did not commit is still in the log."""
+        """Kills the process. A commit may be interrupted anywhere; uncommitted requests are still in the log."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -92,14 +93,14 @@ class Committer:
             self.restarts += 1
             self._failures += 1
             self.error = f"the committing process ended with {self._process.returncode}"
-            await self._pause()  # what it did not commit is still in the log
+            await self._pause()  # uncommitted requests are still in the log
             self._process = await self._spawn()
             self.wake()
             if self._closing:
                 self._end_input()
 
     async def _pause(self) -> None:
-        """Waits before the next process: longer and longer while none works, but not while the collector ends."""
+        """Waits before the next process: longer after each failure, but not while the collector ends."""
         doublings = max(0, self._failures - RESTARTS_AT_ONCE)
         seconds = min(MAX_RESTART_S, RESTART_S * 2 ** min(doublings, 16))
         with suppress(TimeoutError):

@@ -1,8 +1,8 @@
-"""`python -m mcpobs.collector.committing <lake>`: the collector's committer, a process of its own.
+"""`python -m mcpobs.collector.committing <lake>`: the collector's committer, a separate process.
 
-It commits when a line comes on stdin, and writes a line of JSON to stdout after each batch and after each commit. It
-ends when stdin does, after a last commit of LAST_S; so it never outlives a collector that was killed. A process of its
-own keeps its memory and its processor apart from those who wait for an acknowledgement.
+It commits for each line on stdin, and writes a line of JSON to stdout after each batch and each commit. It ends when
+stdin ends, after a last commit of at most LAST_S; so it never outlives a collector that was killed. As a separate
+process it does not delay acknowledgements by its memory and processor use.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from mcpobs.lake.received import Receiving
     from mcpobs.lake.writer import Commit
 
-IDLE_S = 30.0  # wrappers on this machine leave segments as well
+IDLE_S = 30.0  # wrappers on this machine leave segments too
 BUSY_PAUSE_S = 0.2
 CHUNK = 1 << 12
 LAST_S = 8.0
-"""How long it goes on committing after the end of stdin. What is left then stays in the log."""
+"""Time for commits after the end of stdin. The rest stays in the log."""
 BATCH_LIMIT_S = 300
-"""For one batch of at most 16 MiB and one request, which takes a second or two."""
+"""Limit for one batch of at most 16 MiB and one request, which takes a second or two."""
 DATA_BYTES = 2 << 30
-"""Most memory of the process, by RLIMIT_DATA: the last defence of the machine. Beyond it an allocation fails, and the
-segment that asked for it is set aside."""
+"""Most memory of the process, by RLIMIT_DATA, to protect the machine. Beyond it an allocation fails, and the segment
+that caused it is set aside."""
 
 
 class Report(TypedDict):
-    """What was done since the last report, as a line of JSON. `error` is None if it worked."""
+    """The progress since the last report, as a line of JSON. `error` is None on success."""
 
     rows: int
     duplicates: int
@@ -52,10 +52,10 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         return EXIT_USAGE
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the end of stdin is what ends it
+        signal.signal(number, signal.SIG_IGN)  # only the end of stdin ends it
     memory.limit(DATA_BYTES)
     with suppress(OSError):
-        os.nice(5)  # the receiver goes first
+        os.nice(5)  # the receiver has priority
     orders = _Orders()
     committing = _Committing(Path(arguments[0]), orders)
     while not orders.ended:
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
 
 
 class _Orders:
-    """What comes on stdin."""
+    """Reads orders from stdin."""
 
     def __init__(self) -> None:
         self._ended_s: float | None = None
@@ -76,7 +76,7 @@ class _Orders:
         return self._ended_s is not None
 
     def wait(self, seconds: float) -> bool:
-        """Waits until there may be something to do; whether a line or the end has come."""
+        """Waits until there may be work; returns whether a line or the end came."""
         if self.ended:
             return True
         ready, _, _ = select.select([0], [], [], seconds)
@@ -85,14 +85,14 @@ class _Orders:
         return bool(ready)
 
     def overdue(self) -> bool:
-        """Whether the end has come LAST_S ago. A line that it finds is for the commit at hand, which takes what is
-        sealed until its end."""
+        """Returns whether stdin ended LAST_S ago. Drops lines that it finds: the current commit takes every segment
+        sealed before its end."""
         self.wait(0)
         return self._ended_s is not None and time.monotonic() - self._ended_s > LAST_S
 
 
 class _Committing:
-    """Commits to one lake, and keeps its connection for as long as that works. Reports each batch as it is stored."""
+    """Commits to one lake, and keeps its connection while that works. Reports each stored batch."""
 
     def __init__(self, lake: Path, orders: _Orders) -> None:
         self._lake = lake
@@ -100,7 +100,7 @@ class _Committing:
         self._kept: Receiving | None = None
 
     def commit(self, busy: bool) -> bool:
-        """False if the process has to end, so that another begins with its memory free."""
+        """Commits once. Returns False if the process must end, so that a new one starts with free memory."""
         from mcpobs.lake.received import keep
         from mcpobs.lake.writer import ROOM_BYTES, commit
 
@@ -129,7 +129,7 @@ class _Committing:
 
 
 class _Reporter:
-    """Turns the running totals of one commit into reports of what was added."""
+    """Turns the running totals of one commit into reports of the differences."""
 
     def __init__(self) -> None:
         self._said = Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, error=None)

@@ -1,7 +1,7 @@
-"""One HTTP connection: its phases, deadlines and bounds. Hands aiohttp one request at a time, and knows no OTLP.
+"""Owns one HTTP connection: its phases, deadlines and bounds. Passes aiohttp one request at a time, and knows no OTLP.
 
-aiohttp waits for ever for a head, for a body, and for a client that reads nothing, and keeps what is sent ahead. A
-connection here knows what it waits for, and since when; `Connections` looks at all of them now and then, which costs a
+aiohttp waits forever for a head, for a body, and for a client that reads nothing, and buffers pipelined requests. A
+connection here records its phase and the phase's start; `Connections` checks all of them periodically, which costs a
 request nothing.
 """
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from mcpobs.collector.connections import Connections
 
 _AHEAD_BYTES = 1 << 16
-"""Of further requests, before the answer to the first. No OTLP client sends one before that."""
+"""Bytes of further requests accepted before the answer to the first. No OTLP client sends one before that."""
 _UNPARSED_BYTES = 1 << 19
-"""Behind a head, before aiohttp has parsed it, which takes two turns of the event loop."""
+"""Bytes accepted after a head before aiohttp has parsed it, which takes two turns of the event loop."""
 _PIPELINED = 16
 _VERSIONS: Final = (HttpVersion10, HttpVersion11)
 _CODES: Final[dict[int, int]] = {
@@ -42,19 +42,19 @@ _CODES: Final[dict[int, int]] = {
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """The state that a connection waits in."""
 
     HEAD = auto()
     BODY = auto()
     ANSWER = auto()
-    """Our own; the client waits."""
+    """The client waits for our answer."""
     IDLE = auto()
     END = auto()
     """Closed on our side; the client may still read."""
 
 
 class Connection(asyncio.Protocol):
-    """Stands between a transport and aiohttp."""
+    """Sits between a transport and aiohttp."""
 
     def __init__(self, owner: Connections, server: web.Server) -> None:
         self._owner = owner
@@ -68,23 +68,23 @@ class Connection(asyncio.Protocol):
         self._since = self._loop.time()
         self._blocked_since: float | None = None
         self._kept = b""
-        """What has come and is not aiohttp's yet: a part of a head, the rest behind a head, further requests."""
+        """Received bytes not yet passed to aiohttp: a part of a head, the rest after a head, further requests."""
         self._held_back = False
-        """Whether nothing more is read, because enough is kept."""
+        """Whether reading is paused because enough is buffered."""
         self._stopping = False
-        # Of the request that is being received or answered:
+        # For the request being received or answered:
         self._head: bytes | None = None
-        """Until aiohttp has parsed it."""
+        """Set until aiohttp has parsed it."""
         self._request: web.BaseRequest | None = None
         self.headers: Headers = {}
         self._framing: Framing | None = None
         self._replied: Reply | None = None
-        """While the rest of its body still comes."""
+        """Set while the rest of its body arrives."""
 
-    # The rule of eviction, and the deadlines.
+    # Eviction and deadlines.
 
     def waited_s(self, now: float) -> float:
-        """How long the client has kept us waiting; for a body, by how much it is behind its least rate."""
+        """Returns how long the client has kept us waiting; for a body, how far it is behind the minimum rate."""
         if self._blocked_since is not None:
             return now - self._blocked_since
         if self._phase is Phase.ANSWER:
@@ -112,23 +112,23 @@ class Connection(asyncio.Protocol):
                 self.drop("unread")
 
     def drop(self, why: str) -> None:
-        """Ends the connection without a word."""
+        """Closes the connection without an answer."""
         self._owner.counters[f"http.connections.{why}"] += 1
         self._enter(Phase.END)
         self._transport.abort()
 
     def stop(self) -> None:
-        """Ends the connection as soon as it owes no answer."""
+        """Closes the connection as soon as it owes no answer."""
         self._stopping = True
         if not self.owes:
             self._close()
 
     @property
     def owes(self) -> bool:
-        """Whether a request has come, at least its head, that is not answered."""
+        """Whether a request, or at least its head, has arrived and is unanswered."""
         return self._head is not None or (self._request is not None and self._replied is None)
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
     # From bytes to a request.
 
     def _take_head(self) -> None:
-        """Hands the next head to aiohttp once all of it is there."""
+        """Passes the next head to aiohttp once it is complete."""
         if self._phase is Phase.IDLE:
             self._enter(Phase.HEAD)
         try:
@@ -183,7 +183,7 @@ class Connection(asyncio.Protocol):
             self._requests.data_received(self._head)
 
     def begin(self, request: web.BaseRequest, headers: Headers) -> bool:
-        """aiohttp has parsed the head. Returns whether the application may answer the request."""
+        """Starts a request whose head aiohttp has parsed. Returns whether the application may answer it."""
         self._head, self._request, self.headers = None, request, headers
         if self._phase is Phase.END:
             return False
@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
         return not self._ended()
 
     def _take_body(self, data: bytes) -> bytes:
-        """Hands the body's part to aiohttp and returns what is behind it."""
+        """Passes the body's part to aiohttp and returns the rest."""
         framing = self._framing
         assert framing is not None
         try:
@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def expects_continue(self) -> bool:
-        """Whether the client waits for leave to send its body."""
+        """Whether the client waits for 100-continue before sending its body."""
         return self._phase is Phase.BODY and self.headers.get(b"expect", b"").lower() == b"100-continue"
 
     def grant_continue(self) -> None:
@@ -247,7 +247,7 @@ class Connection(asyncio.Protocol):
             headers.append((b"connection", b"close"))
         self._transport.write(wire(reply.status, headers, None if request.method == "HEAD" else reply.content))
         self.answered = True
-        if self._phase is Phase.BODY:  # a client in the midst of sending reads no answer: aiohttp takes the rest
+        if self._phase is Phase.BODY:  # a client that is still sending does not read an answer: aiohttp reads the rest
             self._replied = reply
         if reply.ends:
             self._close()
@@ -256,14 +256,14 @@ class Connection(asyncio.Protocol):
         return ends
 
     def _end_request(self, ends: bool = False) -> None:
-        """The request is answered, and all of it has come."""
+        """Ends a request that is answered and has arrived completely."""
         ends = ends or self._stopping or (self._request is not None and not self._request.keep_alive)
         self._request, self._framing, self._replied = None, None, None
         self._enter(Phase.END if ends else Phase.IDLE)
         self._go_on()
 
     def _go_on(self) -> None:
-        """Takes the next request, if its client has read the answers before it."""
+        """Takes the next request if its client has read the earlier answers."""
         if self._request is None and self._head is None and self._blocked_since is None and not self._ended():
             self._read_on()
             if heads.count(self._kept) > _PIPELINED:
@@ -276,19 +276,19 @@ class Connection(asyncio.Protocol):
             self._held_back = False
             self._transport.resume_reading()
 
-    # Refusals in place of the application.
+    # Refusals instead of the application.
 
     def misread(self) -> Reply:
-        """The response to a head that aiohttp could not parse."""
+        """Returns the response to a head that aiohttp could not parse."""
         fault, self._head = heads.fault_of(self._head or b""), None
         return self._refusal(fault.reason, fault.status, fault.message)
 
     def failed(self) -> Reply:
-        """The response to a request on which the application failed."""
-        return self._refusal("failed", 500, "the collector failed; its log tells more")
+        """Returns the response to a request on which the application failed."""
+        return self._refusal("failed", 500, "the collector failed; see its log")
 
     def _refuse(self, reason: str, status: int, message: str) -> None:
-        """Answers in place of the application, which learns that the client is gone, and ends the connection."""
+        """Answers instead of the application, which sees the client as gone, and closes the connection."""
         if self._ended():
             return
         reply = self._refusal(reason, status, message)
@@ -321,7 +321,8 @@ class Connection(asyncio.Protocol):
 
 
 def _framing_of(request: web.BaseRequest, headers: Headers) -> Framing:
-    """Raises FramingError, also for another version of HTTP and for a request that names no host."""
+    """Returns the framing of a request. Raises FramingError, also for another HTTP version or a request without a
+    host."""
     if request.version not in _VERSIONS or (request.version == HttpVersion11 and b"host" not in headers):
         raise FramingError
     if not request.raw_path.startswith(("/", "*")) and not headers[b"host"]:  # an absolute target

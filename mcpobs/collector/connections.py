@@ -1,4 +1,4 @@
-"""All HTTP connections of a collector: listens, admits, looks for slow clients, lets requests end. Knows no OTLP."""
+"""Owns all HTTP connections of a collector: listens, admits, finds slow clients, lets requests end. Knows no OTLP."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mcpobs.listening import BACKLOG
 
 
 class Connections:
-    """Belongs to one event loop."""
+    """The HTTP connections of one event loop."""
 
     def __init__(self, receiver: HttpReceiver, limits: Limits, counters: Counter[str]) -> None:
         self.limits = limits
@@ -39,12 +39,12 @@ class Connections:
         self._open: set[Connection] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._ended = asyncio.Event()
-        """Set whenever a request or a connection has ended."""
+        """Set whenever a request or a connection ends."""
         self._admission = Admission(limits.connections, self._loop.time)
         self._look()
 
     async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> Connections:
-        """Serves until `stop`. Takes the sockets over."""
+        """Serves until `stop`. Owns the sockets."""
         accept: Callable[[], asyncio.Protocol] = partial(Connection, self, self._server)
         if tls is not None:
             accept = partial(Handshake, tls, self._admission, self.limits, self.counters, "http", accept)
@@ -63,7 +63,7 @@ class Connections:
         self._ended.set()
 
     async def stop(self, grace_s: float) -> None:
-        """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
+        """Gives requests in flight `grace_s` to end, then ends them. May be called again with less."""
         for server in self._listening:
             server.close()
         drop_handshakes(self._admission)
@@ -73,7 +73,7 @@ class Connections:
         for connection in list(self._open):
             if connection.owes:
                 connection.drop("cut_off")
-        await self._until(lambda: not self._open, min(grace_s, self.limits.linger_s))  # for clients to read the last
+        await self._until(lambda: not self._open, min(grace_s, self.limits.linger_s))  # for clients to read an answer
         for connection in list(self._open):
             connection.drop("cut_off")
         await self._until(lambda: not self._open)  # asyncio reports a lost connection in a later turn
@@ -90,7 +90,7 @@ class Connections:
                     await self._ended.wait()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """What aiohttp calls for each request."""
+        """Handles each request; called by aiohttp."""
         requests, task = request.protocol, asyncio.current_task()
         assert isinstance(requests, Requests)
         assert task is not None

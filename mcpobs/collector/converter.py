@@ -1,4 +1,4 @@
-"""Has large JSON requests made protobuf by a process of its own, one at a time. Parses nothing."""
+"""Has a separate process convert large JSON requests to protobuf, one at a time. Parses nothing."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mcpobs.lake.otlp.request import MalformedError, TooManyValuesError
 
 RETRY_S = 5.0
 KEPT_BYTES = 2 << 20
-"""A process that had a larger request is not kept: its memory is not given back otherwise."""
+"""A process is ended after a larger request: it would not release the memory otherwise."""
 
 
 class Converter:
-    """The converting process, which is started when it is needed. `close` it."""
+    """Owns the converting process, which is started on demand. `close` it."""
 
     def __init__(self) -> None:
         self._process: Process | None = None
         self._turn = asyncio.Lock()
 
     async def convert(self, body: bytes) -> bytes:
-        """The request as protobuf. Raises MalformedError; RefusedError if the process cannot do it now."""
+        """Returns the request as protobuf. Raises MalformedError; RefusedError if the process cannot convert it now."""
         async with self._turn:
             kept = False
             try:
@@ -61,7 +61,7 @@ class Converter:
         return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
 
     async def _end(self) -> None:
-        """Ends the process. It has nothing to lose: a request is in it only if nobody waits for it any more."""
+        """Ends the process. Nothing is lost: nobody waits for a request that it still holds."""
         process, self._process = self._process, None
         if process is not None:
             with suppress(ProcessLookupError):

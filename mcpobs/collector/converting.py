@@ -1,8 +1,8 @@
-"""`python -m mcpobs.collector.converting`: makes protobuf of large JSON requests, in a process of its own.
+"""`python -m mcpobs.collector.converting`: converts large JSON requests to protobuf, in a separate process.
 
-Parsing JSON holds the interpreter's lock for as long as it takes, and needs many times the size of the text: neither
-should be the receiver's. A request comes on stdin and its answer goes to stdout: a HEAD each, then so many bytes. It
-ends when stdin does.
+Parsing JSON holds the interpreter's lock and needs memory of many times the size of the text; the receiver must have
+neither cost. A request arrives on stdin and its answer goes to stdout: each a HEAD, then the number of bytes that it
+gives. The process ends when stdin ends.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from mcpobs.lake.otlp.decode import MalformedError, from_json
 from mcpobs.lake.otlp.request import TooManyValuesError
 
 HEAD: Final = Struct("<BQ")
-"""Status, and how many bytes follow. A request has the status 0."""
+"""Status and number of bytes that follow. A request has the status 0."""
 
 DATA_BYTES: Final = 2 << 30
 """Most memory, by RLIMIT_DATA. The densest request of 20 MiB takes 700 MB."""
 
 
 class Status(IntEnum):
-    """What follows: the request as protobuf, or why there is none."""
+    """Content that follows: the request as protobuf, or the fault."""
 
     CONVERTED = 0
     MALFORMED = 1
@@ -37,10 +37,10 @@ class Status(IntEnum):
 
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the end of stdin is what ends it
+        signal.signal(number, signal.SIG_IGN)  # only the end of stdin ends it
     memory.limit(DATA_BYTES)
     with suppress(OSError):
-        os.nice(5)  # the receiver goes first
+        os.nice(5)  # the receiver has priority
     source, out = sys.stdin.buffer, sys.stdout.buffer
     while (body := _read(source)) is not None:
         status, content = converted(body)

@@ -14,7 +14,8 @@ _NO_NAME: Final = re.compile("[^a-zA-Z0-9_]")
 
 
 def exposed(counters: Mapping[str, int], degraded: bool) -> bytes:
-    """The counters as metrics: `traces.spans` is `mcpobs_collector_traces_spans_total`. A gauge has no `_total`."""
+    """Returns the counters as metrics: `traces.spans` is `mcpobs_collector_traces_spans_total`. A gauge has no
+    `_total`."""
     lines: list[str] = []
     for name, value in sorted(counters.items()):
         gauge = name in _GAUGES

@@ -1,4 +1,4 @@
-"""Logs our own faults, each kind once: under load one fault is a thousand of them. Ends nothing."""
+"""Logs our own faults, each kind once, because under load one fault occurs a thousand times. Ends nothing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import logging
 import traceback
 
 _logger = logging.getLogger("mcpobs.collector")
-_told: set[str] = set()
+_logged: set[str] = set()
 
 
-def tell(error: Exception) -> None:
-    """Logs an error that becomes an answer."""
+def log(error: Exception) -> None:
+    """Logs an error that was turned into an answer."""
     kind = type(error).__qualname__
-    if kind not in _told:
-        _told.add(kind)
-        # The message of an error may quote what was sent: its class and place are logged.
+    if kind not in _logged:
+        _logged.add(kind)
+        # An error's message may quote received data: only its class and traceback are logged.
         frames = "".join(traceback.format_tb(error.__traceback__))
         _logger.error("a request failed (%s); further failures of this kind are only counted\n%s", kind, frames)

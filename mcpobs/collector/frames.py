@@ -17,7 +17,7 @@ _KEPT: Final = frozenset((HEADERS, RST_STREAM, GOAWAY))
 
 
 class Frame(NamedTuple):
-    """A frame that has come in whole; its payload is kept for a few kinds only, and not beyond 512 bytes."""
+    """A complete frame; its payload is kept for a few kinds only, and not beyond 512 bytes."""
 
     kind: int
     flags: int
@@ -27,7 +27,7 @@ class Frame(NamedTuple):
 
 
 class Frames:
-    """The frames of one direction. With `kept` the payloads of headers, resets and goodbyes are given."""
+    """The frames of one direction. With `kept` the payloads of headers, resets and goodbyes are returned."""
 
     def __init__(self, kept: bool) -> None:
         self._kept = kept
@@ -36,7 +36,7 @@ class Frames:
         self._frame = Frame(0, 0, 0, 0, b"")
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """The frames that end in these bytes."""
+        """Yields the frames that end in these bytes."""
         at, size = 0, len(data)
         while at < size:
             if self._left:

@@ -1,7 +1,7 @@
 """Finds where a request's body ends on its connection, and counts its framing. Decodes nothing.
 
-aiohttp's parser reads the same bytes. It does not report where a message ends, nor a broken chunk before the request's
-handler has ended.
+aiohttp's parser reads the same bytes. It does not report where a message ends, and reports a broken chunk only after
+the request's handler has ended.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\x00-\x08\x0a-\x
 
 
 class FramingError(Exception):
-    """The body is not framed as HTTP/1.1 has it."""
+    """The body's framing violates HTTP/1.1."""
 
 
 class Framing(Protocol):
-    """How far a body has come."""
+    """Tracks how much of a body has arrived."""
 
     @property
     def body_bytes(self) -> int: ...
 
     @property
     def framing_bytes(self) -> int:
-        """Sizes and extensions of chunks, and trailers."""
+        """Bytes of chunk sizes, chunk extensions and trailers."""
 
     @property
     def ended(self) -> bool: ...
@@ -34,7 +34,7 @@ class Framing(Protocol):
 
 
 def framing_of(headers: dict[bytes, bytes]) -> Framing:
-    """The framing that a request's head announces. Raises FramingError."""
+    """Returns the framing that a request's head announces. Raises FramingError."""
     coding = headers.get(b"transfer-encoding")
     if coding is None:
         return Length(int(headers.get(b"content-length", b"0")))  # aiohttp has checked that it is a number

@@ -1,9 +1,9 @@
-"""Accepts the gRPC clients and passes their bytes on to grpc, which listens on a private socket. Alters no byte.
+"""Accepts gRPC clients and forwards their bytes to grpc, which listens on a private socket. Alters no byte.
 
-grpc lets nobody choose which connection gives way: 1,200 idle ones of one client shut all others out for up to
-30 seconds, or for ever where each has a call that never sends. The gateway knows what each connection waits for from
-the heads of its HTTP/2 frames, and evicts by the same rule as for HTTP. It also ends TLS, and counts what grpc refuses
-before our handler hears of it.
+grpc cannot choose which connection to evict: 1,200 idle connections of one client shut all others out for up to 30
+seconds, or forever if each has a call that never sends. The gateway learns what each connection waits for from the
+heads of its HTTP/2 frames, and evicts by the same rule as for HTTP. It also terminates TLS, and counts requests that
+grpc refuses before our handler runs.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from mcpobs.collector.limits import Limits
 from mcpobs.listening import BACKLOG
 
 _OWED_S = 10.0
-"""A complete request protects its connection from eviction for so long: a client may refuse to take the answer."""
+"""Time for which a complete request protects its connection from eviction; limited, because a client may never read the
+answer."""
 _LAST_S = 1.0
-"""For the last answers to be passed on, as the collector stops."""
+"""Time to forward the last answers when the collector stops."""
 _HIGH_BYTES = 1 << 16
 _NOT_HTTP2 = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 37\r\nconnection: close\r\n\r\n"
     b"this port takes gRPC over HTTP/2 only"
 )
 _IN_ORDER: Final = (0, 2)
-"""Error codes of goodbyes that are no refusals: grpc says 2 (internal error) to an idle connection."""
+"""Error codes of goodbyes that are not refusals: grpc sends 2 (internal error) to an idle connection."""
 NO_MESSAGE: Final = "the call has no message"
 _REFUSALS: Final = (
     (b"larger than max", "too_large", "RESOURCE_EXHAUSTED"),
@@ -42,8 +43,8 @@ _REFUSALS: Final = (
     (b"grpc-encoding", "wrong_coding", "INTERNAL"),
     (NO_MESSAGE.encode(), "malformed", "INVALID_ARGUMENT"),
 )
-"""Words of the messages that grpc itself answers, which it never compresses, with the reason and the status. The last
-one is ours; only here is it known whether it was sent, or whether grpc had refused the message before."""
+"""Text of grpc's own error messages, which it never compresses, with the reason and the status. The last is ours; only
+here is it known whether it was sent or grpc refused the message first."""
 
 
 class Gateway:
@@ -62,7 +63,7 @@ class Gateway:
         self._look()
 
     async def listen(self, sockets: list[socket.socket], tls: ssl.SSLContext | None) -> None:
-        """Serves until `close`. Takes the sockets over."""
+        """Serves until `close`. Owns the sockets."""
         accept: Callable[[], asyncio.Protocol] = partial(_Client, self)
         if tls is not None:
             accept = partial(Handshake, tls, self.admission, self.limits, self.counters, "grpc", accept)
@@ -76,8 +77,8 @@ class Gateway:
         drop_handshakes(self.admission)
 
     async def close(self) -> None:
-        """Ends all connections. To be called when grpc has ended its calls: it closes its connections then, and what it
-        answered last is still to be passed on."""
+        """Ends all connections. Call it after grpc has ended its calls: grpc then closes its connections, and its last
+        answers are still forwarded."""
         for client in list(self.clients):
             client.close_unless_connected()
         with suppress(TimeoutError):
@@ -92,7 +93,7 @@ class Gateway:
             await asyncio.sleep(0)
 
     def forget(self, client: _Client) -> None:
-        """The connection has ended."""
+        """Removes a connection that has ended."""
         self.admission.leave(client)
         self.clients.discard(client)
         self._left.set()
@@ -105,7 +106,7 @@ class Gateway:
 
 
 class _Client(asyncio.Protocol):
-    """A client's connection, with its counterpart to grpc once its preface has come."""
+    """A client's connection, with its counterpart to grpc once its preface has arrived."""
 
     def __init__(self, owner: Gateway) -> None:
         self._owner = owner
@@ -124,7 +125,7 @@ class _Client(asyncio.Protocol):
         self.answered = False
         self.peer = ""
 
-    # The rule of eviction.
+    # Eviction.
 
     def waited_s(self, now: float) -> float:
         if self._blocked_since is not None:
@@ -137,7 +138,7 @@ class _Client(asyncio.Protocol):
         self._drop("turned_out")
 
     def look(self, now: float) -> None:
-        """Ends the connection if its client is too slow. grpc itself ends those that are idle."""
+        """Ends the connection if its client is too slow. grpc itself ends idle connections."""
         if self._blocked_since is not None and now - self._blocked_since > self._limits.linger_s:
             self._drop("unread")
         elif self._preface is not None and now - self._since > self._limits.head_s:
@@ -157,7 +158,7 @@ class _Client(asyncio.Protocol):
         if self._server is None:
             self.close()
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
@@ -210,7 +211,7 @@ class _Client(asyncio.Protocol):
     async def _connect(self) -> None:
         try:
             _, server = await self._loop.create_unix_connection(partial(_Server, self), self._owner.path)
-        except OSError:  # as the collector stops, or without a file descriptor left
+        except OSError:  # when the collector stops, or without a free file descriptor
             self._drop("cut_off")
             return
         self._server = server
@@ -220,14 +221,14 @@ class _Client(asyncio.Protocol):
         self._transport.resume_reading()
 
     def pause_sending(self) -> None:
-        """grpc does not take more now."""
+        """Stops reading because grpc accepts no more for now."""
         self._transport.pause_reading()
 
     def resume_sending(self) -> None:
         self._transport.resume_reading()
 
     def _follow(self, data: bytes) -> None:
-        """Keeps account of what the client has sent."""
+        """Records the frames that the client has sent."""
         for frame in self._frames.feed(data):
             if frame.kind == DATA:
                 self._body_bytes += frame.size
@@ -244,7 +245,7 @@ class _Client(asyncio.Protocol):
                 self._owed[frame.stream] = self._loop.time()
 
     def deliver(self, data: bytes, frames: list[Frame]) -> None:
-        """Passes on what grpc answers."""
+        """Forwards grpc's answers."""
         if self._transport.is_closing():
             return
         for frame in frames:
@@ -267,7 +268,8 @@ class _Client(asyncio.Protocol):
         self._transport.write(data)
 
     def take_leave(self) -> None:
-        """Ends the connection as grpc has done. Without a goodbye it did not understand what the client sent."""
+        """Ends the connection after grpc closed its side. If grpc sent no goodbye, it could not parse the client's
+        bytes."""
         if not (self._dismissed or self._owner.stopping or self._transport.is_closing()):
             self._owner.counters["grpc.refused.protocol_error"] += 1
         self._transport.close()
@@ -279,12 +281,12 @@ class _Client(asyncio.Protocol):
 
 
 def _code(frame: Frame) -> int:
-    """The error code of a reset or a goodbye."""
+    """Returns the error code of a reset or a goodbye."""
     return int.from_bytes(frame.payload[4:8] if frame.kind == GOAWAY else frame.payload[:4])
 
 
 class _Server(asyncio.Protocol):
-    """The connection to grpc that belongs to a client's."""
+    """The connection to grpc for a client's connection."""
 
     def __init__(self, client: _Client) -> None:
         self._client = client

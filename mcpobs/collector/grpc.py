@@ -1,4 +1,5 @@
-"""OTLP over gRPC: a grpc.aio server of raw bytes behind the gateway. Answers for what the intake says of a request."""
+"""Receives OTLP over gRPC: a grpc.aio server of raw bytes behind the gateway. Turns the intake's results into
+statuses."""
 
 from __future__ import annotations
 
@@ -42,24 +43,24 @@ _REFUSALS: Final[dict[Why, grpc.StatusCode]] = {
     "unavailable": grpc.StatusCode.UNAVAILABLE,
 }
 _BOUNDED = (1, 83, 1)
-"""The first grpcio that holds what a message unpacks to against the limit: with 1.83.0 one megabyte of gzip became a
-gigabyte in memory, before anybody was asked for a token."""
+"""The first grpcio that applies the limit to the unpacked message: with 1.83.0 one megabyte of gzip became a gigabyte
+in memory, before the token was checked."""
 _READERS = 8
-"""Messages that are read at a time, at the least."""
+"""Minimum number of messages read at a time."""
 _TURN_OUT_S = 1.0
-"""A message that has taken less is not given up for another one."""
+"""Minimum age of a message being read before it is dropped for a new one."""
 _IDLE_S = 30.0
-"""Short: a client without a call finds its connection closed in order, and makes another for the next call."""
+"""Short, because a client without a call sees an orderly close and reconnects for its next call."""
 
 
 _FOLDER, _SOCKET = "mcpobs-grpc-", "grpc"
-"""The private socket, and its folder among the temporary ones."""
+"""Names of the private socket and the prefix of its temporary folder."""
 _LONGEST_BYTES = 104 - 32
-"""Of the folder that those are made in: macOS takes 104 bytes as a socket's path, Linux 108."""
+"""Longest path of the parent folder: macOS allows 104 bytes for a socket's path, Linux 108."""
 
 
 _YOUNG_S = 60.0
-"""A younger folder may belong to a collector that is just starting and does not listen yet."""
+"""A younger folder may belong to a collector that is starting and does not listen yet."""
 
 
 class _EndError(Exception):
@@ -76,7 +77,7 @@ class _EndError(Exception):
 
 
 class GrpcReceiver:
-    """The server. `counters` are shared with whatever else counts."""
+    """The gRPC server. `counters` are shared with the other components."""
 
     def __init__(
         self,
@@ -90,8 +91,8 @@ class GrpcReceiver:
             installed = version("grpcio")
         if tuple(int(part) for part in installed.split(".")[:3] if part.isdigit()) < _BOUNDED:
             raise UsageError(
-                f"grpcio {installed} unpacks what it is sent without a limit",
-                f"{add_extra('collect')} brings one that does not; or do without gRPC: --no-grpc",
+                f"grpcio {installed} unpacks messages without a limit",
+                f"{add_extra('collect')} installs one with a limit; or disable gRPC: --no-grpc",
             )
         self._intake = intake
         self._room = room
@@ -104,17 +105,17 @@ class GrpcReceiver:
         self._storing: set[asyncio.Task[Accepted]] = set()
         self._server: grpc.aio.Server = grpc.aio.server(options=_channel_options(room.limits))
         for service, signal in SERVICES.items():
-            # A stream of one request is the same on the wire, and lets us see who sends before the request is read.
+            # A stream of one request is the same on the wire, and lets us check the sender before reading the request.
             export = grpc.stream_unary_rpc_method_handler(self._handler(signal))  # type: ignore[no-untyped-call]
             handler = grpc.method_handlers_generic_handler(service, {"Export": export})  # type: ignore[no-untyped-call]
             self._server.add_generic_rpc_handlers((handler,))
         self._server.add_generic_rpc_handlers((_Unknown(counters),))
 
     async def start(self, sockets: list[socket.socket], tls: ssl.SSLContext | None = None) -> None:
-        """Serves on these sockets until `stop`, and takes them over."""
+        """Serves on these sockets until `stop`, and owns them."""
         parent = _short_folder()
         _remove_leftovers(parent)
-        self._folder = tempfile.mkdtemp(prefix=_FOLDER, dir=parent)  # for this user alone
+        self._folder = tempfile.mkdtemp(prefix=_FOLDER, dir=parent)  # accessible only to this user
         path = str(Path(self._folder, _SOCKET))
         self._server.add_insecure_port(f"unix:{path}")
         await self._server.start()
@@ -122,7 +123,7 @@ class GrpcReceiver:
         await self._gateway.listen(sockets, tls)
 
     async def stop(self, grace_s: float) -> None:
-        """Lets requests in flight end, for so long; then ends them. May be called again, with less."""
+        """Gives requests in flight `grace_s` to end, then ends them. May be called again with less."""
         begun = asyncio.get_running_loop().time()
         if self._gateway is not None:
             self._gateway.accept_no_more()
@@ -131,7 +132,7 @@ class GrpcReceiver:
             await self._gateway.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        storing = list(self._storing)  # of calls whose clients are gone
+        storing = list(self._storing)  # for calls whose clients are gone
         if storing:
             await asyncio.wait(storing, timeout=grace_s - (asyncio.get_running_loop().time() - begun))
         for task in storing:
@@ -146,9 +147,9 @@ class GrpcReceiver:
                 ended = _EndError(error.why, _REFUSALS[error.why], error.message, again_s(error))
             except _EndError as error:
                 ended = error
-            except Exception as error:  # the intake's: this client is told, and the next one is served
-                faults.tell(error)
-                ended = _EndError("failed", grpc.StatusCode.INTERNAL, "the collector failed; its log tells more")
+            except Exception as error:  # of the intake: this client gets an error, and the next is served
+                faults.log(error)
+                ended = _EndError("failed", grpc.StatusCode.INTERNAL, "the collector failed; see its log")
             else:
                 self._counters["grpc.answered.OK"] += 1
                 return answers.accepted(signal, "protobuf", taken)
@@ -168,7 +169,8 @@ class GrpcReceiver:
             raise _EndError("unauthenticated", grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is needed")
         self._room.check()
         content = await self._reading.read(context)
-        # gRPC cancels us when the client's time is up. What the intake has begun it shall end, and it counts meanwhile.
+        # gRPC cancels this call at the client's deadline. The intake must finish what it began, and counts it
+        # meanwhile.
         task = asyncio.create_task(self._store(signal, content))
         self._storing.add(task)
         task.add_done_callback(self._stored)
@@ -183,12 +185,12 @@ class GrpcReceiver:
     def _stored(self, task: asyncio.Task[Accepted]) -> None:
         self._storing.discard(task)
         if not task.cancelled():
-            task.exception()  # the call that waited for it may be gone, and asyncio would complain
+            task.exception()  # the call that waited for it may be gone; asyncio would then log an unretrieved exception
 
 
 class _Reading:
-    """The messages that are being read. gRPC holds one until it is whole, and tells nothing of it: their number is
-    what bounds the memory. The slowest is given up where that hinders others."""
+    """The messages being read. gRPC holds each until it is complete, and does not report its size, so their number
+    bounds the memory. The slowest is dropped if it blocks others."""
 
     def __init__(self, limits: Limits) -> None:
         self._body_s = limits.body_s
@@ -208,7 +210,7 @@ class _Reading:
         except TimeoutError:
             raise _EndError("slow", grpc.StatusCode.UNAVAILABLE, "the message comes too slowly", BUSY_RETRY_S) from None
         if not isinstance(content, bytes):
-            # or grpc has refused the message, and this is not sent
+            # or grpc has refused the message, and this status is not sent
             raise _EndError(None, grpc.StatusCode.INVALID_ARGUMENT, NO_MESSAGE)
         return content
 
@@ -225,17 +227,17 @@ class _Reading:
 def _channel_options(limits: Limits) -> Sequence[tuple[str, int]]:
     idle_ms, head_ms = int(min(_IDLE_S, limits.idle_s) * 1000), int(limits.head_s * 1000)
     return [
-        ("grpc.max_receive_message_length", limits.body_bytes),  # of what it unpacks to, as well
+        ("grpc.max_receive_message_length", limits.body_bytes),  # also the unpacked size
         ("grpc.max_metadata_size", limits.head_bytes),
         ("grpc.absolute_max_metadata_size", 2 * limits.head_bytes),
         ("grpc.max_concurrent_streams", 100),
-        ("grpc.max_allowed_incoming_connections", 2 * limits.connections),  # the gateway bounds them, and evicts
+        ("grpc.max_allowed_incoming_connections", 2 * limits.connections),  # the gateway bounds and evicts them
         ("grpc.server_handshake_timeout_ms", head_ms),
         ("grpc.max_connection_idle_ms", idle_ms),
-        ("grpc.keepalive_time_ms", int(limits.idle_s * 1000)),  # finds clients that went away without a word
+        ("grpc.keepalive_time_ms", int(limits.idle_s * 1000)),  # finds clients that vanished
         ("grpc.keepalive_timeout_ms", head_ms),
-        ("grpc.keepalive_permit_without_calls", 1),  # clients may ask us the same,
-        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # as often as they are allowed to
+        ("grpc.keepalive_permit_without_calls", 1),  # clients may ping us too,
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # at their highest permitted rate
     ]
 
 
@@ -244,7 +246,7 @@ def _as_bytes(value: str | bytes) -> bytes:
 
 
 class _Unknown(grpc.GenericRpcHandler):
-    """Answers calls of services and methods that are not here, and counts them."""
+    """Refuses calls of unknown services and methods, and counts them."""
 
     def __init__(self, counters: Counter[str]) -> None:
         self._counters = counters
@@ -263,13 +265,13 @@ class _Unknown(grpc.GenericRpcHandler):
 
 
 def _short_folder() -> str:
-    """The folder for temporary files, or /tmp where a socket's path would be too long for the system there."""
+    """Returns the folder for temporary files, or /tmp if a socket's path there would be too long for the system."""
     usual = tempfile.gettempdir()
     return usual if len(os.fsencode(usual)) <= _LONGEST_BYTES else "/tmp"
 
 
 def _remove_leftovers(parent: str) -> None:
-    """Removes the folders of collectors that were killed: their sockets take no connections any more."""
+    """Removes the folders of collectors that were killed: their sockets no longer accept connections."""
     for folder in Path(parent).glob(f"{_FOLDER}*"):
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             found = folder.lstat()
@@ -283,7 +285,7 @@ def _remove_leftovers(parent: str) -> None:
 
 
 async def _abort(context: Context, ended: _EndError) -> bytes:
-    """Tells twice when to come again: as OTLP says, and where OpenTelemetry's Python looks for it."""
+    """Aborts the call. Sends the retry delay twice: as OTLP specifies, and as OpenTelemetry's Python reads it."""
     trailers: tuple[tuple[str, bytes], ...] = ()
     if ended.retry_after_s is not None:
         details = answers.refused(ended.code.value[0], ended.message, "protobuf", ended.retry_after_s)

@@ -1,5 +1,5 @@
-"""TLS handshakes of accepted connections. Each holds a place from its accept on, so that clients which never finish
-theirs are bounded and evicted as others are."""
+"""Runs the TLS handshakes of accepted connections. Each holds a place from its accept on, so that clients that never
+finish are bounded and evicted like others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcpobs.collector.limits import Limits
 
 
 class Handshake(asyncio.Protocol):
-    """One handshake; afterwards the connection belongs to the protocol that `connect` makes."""
+    """One handshake; afterwards the protocol that `connect` returns owns the connection."""
 
     answered = False
 
@@ -48,7 +48,7 @@ class Handshake(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
-        transport.pause_reading()  # the first bytes are the handshake's
+        transport.pause_reading()  # the first bytes belong to the handshake
         self.peer = peer_of(transport)
         if not self._admission.enter(self):
             self._evicted = True
@@ -58,7 +58,7 @@ class Handshake(asyncio.Protocol):
         self._task = self._loop.create_task(self._shake_hands(), name="handshake")
 
     def data_received(self, data: bytes) -> None:
-        """Keeps what asyncio passes on between the end of the handshake and our hearing of it."""
+        """Keeps the data that asyncio delivers between the end of the handshake and its notification."""
         self._early.append(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -77,7 +77,7 @@ class Handshake(asyncio.Protocol):
         except (OSError, asyncio.CancelledError):
             secured = None
         self._admission.leave(self)
-        if secured is None or self._evicted:  # asyncio gives no transport where the connection was lost meanwhile
+        if secured is None or self._evicted:  # asyncio returns no transport if the connection was lost meanwhile
             if not self._evicted:
                 self._counters[f"{self._receiver}.connections.handshake_failed"] += 1
             self._transport.abort()
@@ -90,14 +90,14 @@ class Handshake(asyncio.Protocol):
 
 
 def drop_handshakes(admission: Admission) -> None:
-    """Ends all handshakes, as the collector stops."""
+    """Ends all handshakes when the collector stops."""
     for guest in list(admission.guests):
         if isinstance(guest, Handshake):
             guest.evict()
 
 
 def peer_of(transport: asyncio.BaseTransport) -> str:
-    """The client's address; of IPv6 the network, because one machine has many addresses in it."""
+    """Returns the client's address; for IPv6 the network, because one machine has many addresses in it."""
     name = transport.get_extra_info("peername")
     address = str(name[0]) if isinstance(name, tuple) and name else ""
     if ":" not in address or address.startswith("::ffff:"):

@@ -15,7 +15,7 @@ from mcpobs.collector.refusal import RefusalError
 from mcpobs.collector.reply import Header
 
 Headers = dict[bytes, bytes]
-"""By names in lower case; the first of several values."""
+"""Values by lower-case name; the first of several values."""
 
 _ENCODINGS: Final[dict[bytes, Encoding]] = {
     b"application/x-protobuf": "protobuf",
@@ -33,8 +33,8 @@ _PACKINGS: Final[dict[bytes, Packing | None]] = {
 
 
 def headers_of(request: web.BaseRequest) -> list[Header]:
-    """All headers, with names in lower case. The host of an absolute request target stands in place of the Host
-    header, because it counts instead of it (RFC 9112, 3.2.2)."""
+    """Returns all headers, with names in lower case. The host of an absolute request target replaces the Host header
+    (RFC 9112, 3.2.2)."""
     headers = [(name.lower(), value.strip(b" \t")) for name, value in request.raw_headers]
     target = request.raw_path
     if target.startswith("/") or target == "*":
@@ -47,12 +47,12 @@ def headers_of(request: web.BaseRequest) -> list[Header]:
 
 
 def encoding_to_refuse(headers: Headers) -> Encoding:
-    """The encoding of a refusal."""
+    """Returns the encoding for a refusal."""
     return _ENCODINGS.get(_media_type(headers), "json")
 
 
 def encoding_of(headers: Headers) -> Encoding:
-    """Raises RefusalError."""
+    """Returns the encoding of the body. Raises RefusalError."""
     encoding = _ENCODINGS.get(_media_type(headers))
     if encoding is None:
         raise RefusalError(
@@ -65,21 +65,21 @@ def encoding_of(headers: Headers) -> Encoding:
 
 
 def packing_of(headers: Headers) -> Packing | None:
-    """Raises RefusalError."""
+    """Returns the compression of the body. Raises RefusalError."""
     coding = headers.get(b"content-encoding", b"").strip().lower()
     if coding not in _PACKINGS:
         raise RefusalError(
             "wrong_coding",
             415,
             answers.INVALID_ARGUMENT,
-            "content-encoding is none of gzip, deflate and identity",
+            "content-encoding is not gzip, deflate or identity",
             (b"accept-encoding", b"gzip, deflate"),
         )
     return _PACKINGS[coding]
 
 
 def announced_bytes(headers: Headers, limit_bytes: int) -> int:
-    """The length that a request gives; 0 if it comes in chunks. Raises RefusalError and TooLargeError."""
+    """Returns the length that a request announces; 0 if it is chunked. Raises RefusalError and TooLargeError."""
     coding = headers.get(b"transfer-encoding")
     if coding is not None:
         if coding.strip().lower() != b"chunked":

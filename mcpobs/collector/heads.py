@@ -1,4 +1,4 @@
-"""Cuts the heads of requests off the bytes of a connection, for aiohttp to parse. Refuses what no parser need see."""
+"""Cuts request heads off the bytes of a connection for aiohttp to parse. Refuses obviously invalid heads itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_HTTP: Final = "this is not a request in HTTP/1.1"
 
 
 class HeadError(Exception):
-    """No request begins so. `reason` names a counter, `http.refused.<reason>`."""
+    """An invalid beginning of a request. `reason` names a counter, `http.refused.<reason>`."""
 
     def __init__(self, reason: str, status: int, message: str) -> None:
         super().__init__(message)
@@ -24,8 +24,8 @@ class HeadError(Exception):
 
 
 def cut(data: bytes, limit_bytes: int) -> tuple[bytes | None, bytes]:
-    """The first head, or None while it is not complete, and what is behind it. Raises HeadError."""
-    if data.startswith((b"\r", b"\n")):  # blank lines before a request count for nothing
+    """Returns the first head, or None while it is incomplete, and the bytes after it. Raises HeadError."""
+    if data.startswith((b"\r", b"\n")):  # blank lines before a request are ignored
         data = data.lstrip(b"\r\n")
     end = data.find(_END, 0, limit_bytes)
     if end < 0:
@@ -36,24 +36,25 @@ def cut(data: bytes, limit_bytes: int) -> tuple[bytes | None, bytes]:
         return None, data
     head, rest = data[: end + len(_END)], data[end + len(_END) :]
     if head.startswith(b"CONNECT "):
-        raise HeadError("not_http", 400, "this is no proxy")
-    if head.startswith(b"PRI "):  # HTTP/2 with prior knowledge, of which llhttp would wait for more
+        raise HeadError("not_http", 400, "this is not a proxy")
+    if head.startswith(b"PRI "):  # HTTP/2 with prior knowledge; llhttp would wait for more
         raise HeadError("not_http", 400, NOT_HTTP)
     return _without_offer(head), rest
 
 
 def fault_of(head: bytes) -> HeadError:
-    """Why aiohttp could not parse a head."""
+    """Returns why aiohttp could not parse a head."""
     if len(_HOST.findall(head)) > 1:
         return HeadError("malformed", 400, "the request has more than one Host header")
     return HeadError("not_http", 400, NOT_HTTP)
 
 
 def count(data: bytes) -> int:
-    """About how many heads there are in these bytes, and at least so many."""
+    """Returns an estimate of the number of heads in these bytes, never above the true number."""
     return data.count(_VERSION)
 
 
 def _without_offer(head: bytes) -> bytes:
-    """An offer to speak h2c or WebSocket may be ignored (RFC 9110, 7.8). aiohttp 3.11 loses the body behind one."""
+    """Removes an offer of h2c or WebSocket, which a server may ignore (RFC 9110, 7.8): aiohttp 3.11 loses the body
+    after it."""
     return _OFFER.sub(b"", head) if b"pgrade" in head.lower() else head

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: reads a request's body within its limits and answers for what the intake says of it."""
+"""Receives OTLP over HTTP: reads a request's body within its limits and turns the intake's result into a response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METRICS = "/metrics"
 
 
 class HttpReceiver:
-    """The application. `counters` are shared with whatever else counts."""
+    """The HTTP application. `counters` are shared with the other components."""
 
     def __init__(
         self, intake: Intake, room: Room, tokens: Tokens, counters: Counter[str], callers: Callers | None = None
@@ -58,14 +58,14 @@ class HttpReceiver:
         else:
             self._counters["http.answered.200"] += 1
             return Reply(connection, 200, [*cors, *describing(content_type, content)], content)
-        # Out of the handler: an error holds, by its traceback, all that was read of the body.
+        # Outside of the handler, because an error's traceback keeps all that was read of the body.
         return self._refused(refusal, cors, headers, connection)
 
     def _refused(self, refusal: Refusal, cors: list[Header], headers: Headers, connection: Connection) -> Reply:
         self._counters[f"http.answered.{refusal.status}"] += 1
         self._counters[f"http.refused.{refusal.reason}"] += 1
         described, content = refusal.described(encoding_to_refuse(headers))
-        # A client that waits for leave may send its body or not: only an end is unambiguous.
+        # A client that waits for 100-continue may still send its body or not: only closing is unambiguous.
         return Reply(connection, refusal.status, [*described, *cors], content, ends=connection.expects_continue)
 
     def _check_caller(self, headers: list[Header]) -> None:
@@ -119,9 +119,9 @@ class HttpReceiver:
             ) from None
         except (RefusalError, GoneError):
             raise
-        except Exception as error:  # the intake's: this client gets an answer, and the next one is served
-            faults.tell(error)
-            raise RefusalError("failed", 500, answers.INTERNAL, "the collector failed; its log tells more") from None
+        except Exception as error:  # of the intake: this client gets an error, and the next is served
+            faults.log(error)
+            raise RefusalError("failed", 500, answers.INTERNAL, "the collector failed; see its log") from None
         return answers.CONTENT_TYPE[encoding], answers.accepted(signal, encoding, taken)
 
     async def _taken(

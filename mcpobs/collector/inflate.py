@@ -1,4 +1,4 @@
-"""Unpacks a body as it arrives. Never makes more of it than its limit, whatever the body unpacks to."""
+"""Unpacks a body as it arrives. Never produces more than its limit, however large the unpacked body is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ try:
 
     _decompressobj = cast("Callable[[int], _Decompressor]", isal_zlib.decompressobj)  # 0.9 µs a span; zlib takes 2.4
     _errors: tuple[type[Exception], ...] = (cast("type[Exception]", isal_zlib.error), zlib.error)
-except ImportError:  # where isal has no wheel
+except ImportError:  # no wheel of isal for this platform
     _decompressobj = cast("Callable[[int], _Decompressor]", zlib.decompressobj)
     _errors = (zlib.error,)
 
@@ -21,14 +21,15 @@ Packing = Literal["gzip", "deflate"]
 
 _WINDOW_BITS: Final[dict[Packing, int]] = {"gzip": 31, "deflate": 15}
 _MEMBERS = 1024
-"""Of one gzip body. Each costs a decompressor and a copy of what is left: a body of empty ones would take seconds."""
+"""Most members of one gzip body. Each costs a decompressor and a copy of the rest: a body of empty members would take
+seconds."""
 
 _PIECE_BYTES = 1 << 19
-"""Made at a time: libraries grow what they make by copying it. 445 µs for half a megabyte, in one go 550."""
+"""Output per call: libraries grow their output buffer by copying it. 445 µs for half a megabyte, 550 µs in one call."""
 
 
 class TooLargeError(Exception):
-    """A body is longer than it may be."""
+    """A body exceeds its limit."""
 
 
 class _Decompressor(Protocol):
@@ -51,15 +52,15 @@ class Inflater:
         self._begun = False
 
     def feed(self, data: bytes) -> bytes:
-        """What the next bytes unpack to. Raises RefusedError (malformed) and TooLargeError."""
+        """Returns the unpacked next bytes. Raises RefusedError (malformed) and TooLargeError."""
         out: list[bytes] = []
         part = b""
         most_bytes = 0
-        while data or (most_bytes and len(part) == most_bytes):  # or there may be more of what it has taken in
+        while data or (most_bytes and len(part) == most_bytes):  # or it may hold more output of earlier input
             if self._member.eof:
                 self._next_member()
             self._begun = True
-            # One byte over the limit is enough to know, and 0 would mean: all that there is.
+            # One byte over the limit suffices; 0 would mean no limit.
             most_bytes = min(_PIECE_BYTES, self._limit_bytes - self._out_bytes + 1)
             try:
                 part = self._member.decompress(data, most_bytes)
@@ -76,9 +77,9 @@ class Inflater:
         return out[0] if len(out) == 1 else b"".join(out)
 
     def end(self) -> None:
-        """Raises RefusedError where the body ended too soon."""
+        """Raises RefusedError if the body is truncated."""
         if self._begun and not self._member.eof:
-            raise RefusedError("malformed", f"the {self._packing} body is cut short")
+            raise RefusedError("malformed", f"the {self._packing} body is truncated")
         if not self._begun:
             raise RefusedError("malformed", f"the body is empty and not {self._packing}")
 

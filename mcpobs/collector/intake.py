@@ -1,4 +1,4 @@
-"""The seam between what receives OTLP on the wire and what makes it durable."""
+"""Defines the interface between the receivers of OTLP and the durable store."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal, Protocol
 Signal = Literal["traces", "metrics", "logs"]
 Encoding = Literal["protobuf", "json"]
 Why = Literal["malformed", "busy", "unavailable"]
-"""`malformed`: the same request will never be accepted · `busy`: more than the lake takes now · `unavailable`: it
-cannot be stored now, as on a full disk. The last two are to be tried again."""
+"""`malformed`: the same request will never be accepted · `busy`: more than the lake can take now · `unavailable`: it
+cannot be stored now, e.g. on a full disk. The last two may be retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a request that is stored is answered with. `rejected` items of it were not, and `message` says why: a
+    """The answer to a stored request. `rejected` of its items were not stored, and `message` gives the reason: a
     partial success. A message without rejected items is a warning."""
 
     rejected: int = 0
@@ -32,14 +32,14 @@ class RefusedError(Exception):
 
 
 class Intake(Protocol):
-    """Takes requests. Safe for many at a time on one event loop."""
+    """Stores requests. Safe for concurrent calls on one event loop."""
 
     async def take(self, signal: Signal, encoding: Encoding, body: bytes) -> Accepted:
         """Returns when the body (uncompressed) is durable. Raises RefusedError."""
 
     @property
     def trouble(self) -> str | None:
-        """What keeps accepted requests from being seen now; None where nothing does."""
+        """Returns the reason why accepted requests do not appear in reports; None if there is none."""
 
     def counters(self) -> dict[str, int]:
-        """What was taken so far, by name, e.g. `traces.spans`; for /healthz and the end of the run."""
+        """Returns the counts so far, by name, e.g. `traces.spans`; for /healthz and the end of the run."""

@@ -1,4 +1,4 @@
-"""Bounds what clients may ask of the collector at a time. Counts what is held; never reads, waits or answers."""
+"""Bounds the requests that the collector holds at a time. Only counts; never reads, waits or answers."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from mcpobs.collector.intake import RefusedError
 MIB = 1 << 20
 BUSY_RETRY_S = 1.0
 RETRY_S = 5.0
-"""Where a refusal does not say."""
+"""Retry delay of a refusal that gives none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on bodies, on what is held at once, and on how slow a client may be."""
+    """Bounds on bodies, on requests held at once, and on slow clients."""
 
     body_bytes: int = 20 * MIB
-    """Of one request, as it is sent and when it is unpacked. An OpenTelemetry Collector takes as much by default."""
+    """Size of one request, both as sent and unpacked. An OpenTelemetry Collector's default is the same."""
     held_bytes: int = 64 * MIB
-    """Of all requests that are being read or stored."""
+    """Total of all requests being read or stored."""
     requests: int = 256
-    """That may be with the intake when the next one is read."""
+    """Requests being stored beyond which no further one is read."""
     connections: int = 1000
-    """Of each protocol."""
+    """Connections of each protocol."""
     head_bytes: int = 32 * 1024
-    """Of a request's line and headers; its trailers and the framing of its chunks come on top."""
+    """Size of a request's line and headers, not counting trailers and chunk framing."""
     head_s: float = 10.0
-    """From the connection, or from a further request's first byte, to the end of its headers; a TLS handshake too."""
+    """Time from the connection, or from a later request's first byte, to the end of the headers; also for a TLS
+    handshake."""
     body_s: float = 60.0
-    """From the headers to the end of the body."""
+    """Time from the headers to the end of the body."""
     body_bytes_per_s: int = 4096
     """Least mean rate of a body that takes longer than `head_s`."""
     idle_s: float = 120.0
-    """Between two requests of a connection. Exporters of metrics send one a minute."""
+    """Time between two requests of a connection. Metrics exporters send one per minute."""
     linger_s: float = 5.0
-    """For a client to read its answer, and to end sending what is not wanted: a connection that is closed while its
-    client sends loses the answer that tells so."""
+    """Time for a client to read its answer and to stop sending an unwanted body: closing the connection while its
+    client sends would lose the answer."""
 
 
 class Room:
-    """What is held at the moment. Belongs to one event loop."""
+    """The requests currently held. Belongs to one event loop."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -50,20 +51,20 @@ class Room:
         self.requests = 0
 
     def check(self, announced_bytes: int = 0) -> None:
-        """Raises RefusedError if a request of this size would not find room now; to be asked before it is read."""
+        """Raises RefusedError if there is no room for a request of this size. Call it before reading the request."""
         if self.requests >= self.limits.requests:
             raise RefusedError("busy", f"{self.requests} requests are being stored already", BUSY_RETRY_S)
         self.check_bytes(announced_bytes)
 
     def check_bytes(self, more_bytes: int) -> None:
-        """Raises RefusedError if so many bytes more are too many."""
+        """Raises RefusedError if this many more bytes exceed the limit."""
         if self.held_bytes + more_bytes > self.limits.held_bytes:
             raise RefusedError("busy", f"{self.held_bytes} bytes of requests are held already", BUSY_RETRY_S)
 
     @contextmanager
     def storing(self) -> Iterator[None]:
-        """While a request is with the intake. One that was read is let in: its bytes are counted, and to send it
-        again would cost more."""
+        """Counts a request while the intake stores it. Never refuses: the request is read and its bytes are counted,
+        and a retry would cost more."""
         self.requests += 1
         try:
             yield
@@ -72,7 +73,7 @@ class Room:
 
     @contextmanager
     def place(self) -> Iterator[Place]:
-        """For one request's body, as long as it is in memory."""
+        """Yields the reservation for one request's body while it is in memory."""
         place = Place(self)
         try:
             yield place
@@ -81,9 +82,9 @@ class Room:
 
 
 class Place:
-    """What one request holds of the room.
+    """The part of the room that one request holds.
 
-    Only bytes that are there count: what a request merely announces would let slow clients fill the room with nothing.
+    Only received bytes count: counting announced bytes would let slow clients fill the room without sending.
     """
 
     def __init__(self, room: Room) -> None:
@@ -91,14 +92,14 @@ class Place:
         self.held_bytes = 0
 
     def hold(self, more_bytes: int) -> None:
-        """Raises RefusedError where the room is full."""
+        """Raises RefusedError if the room is full."""
         self._room.check_bytes(more_bytes)
         self._room.held_bytes += more_bytes
         self.held_bytes += more_bytes
 
 
 def again_s(refusal: RefusedError) -> float | None:
-    """When the same request may be sent again; None for never."""
+    """Returns the delay before the same request may be retried; None for never."""
     if refusal.why == "malformed":
         return None
     return RETRY_S if refusal.retry_after_s is None else refusal.retry_after_s

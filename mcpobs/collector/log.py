@@ -1,4 +1,4 @@
-"""Makes request bodies durable, many with one sync: whoever comes while one is under way shares the next."""
+"""Makes request bodies durable, many with one sync: bodies that arrive during a sync share the next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES, is_expanding
 from mcpobs.lake.wal import Wal
 
 GROUP_BYTES = 8 << 20  # of bodies in one append
-EXPANDED_BYTES = MAX_EXPANDED_BYTES  # of what a segment repeats: one batch of the committer
+EXPANDED_BYTES = MAX_EXPANDED_BYTES  # of repeated text in a segment: one batch of the committer
 
 
 class _Waiting(NamedTuple):
@@ -24,12 +24,12 @@ class _Waiting(NamedTuple):
 
 
 class _Lane:
-    """A log, and what waits to be appended to it."""
+    """A log and the bodies that wait to be appended to it."""
 
     def __init__(self, make: Callable[[], Wal]) -> None:
         self._make = make
         self.wal: Wal | None = None
-        self.expanded_bytes = 0  # of the segment that is written to
+        self.expanded_bytes = 0  # of the current segment
         self.waiting: deque[_Waiting] = deque()
 
     def open(self) -> Wal:
@@ -54,11 +54,11 @@ class _Lane:
 
 
 class GroupLog:
-    """Appends to two logs from one event loop. A sync takes milliseconds, and is shared by all that wait for it.
+    """Appends to two logs from one event loop. A sync takes milliseconds and is shared by all waiting bodies.
 
-    Requests that take many times their size when they are stored have a log of their own, which `expanding` opens for
-    the first of them: the others must not wait for their commits. A segment is ended at `roll_bytes`, before it repeats
-    more than EXPANDED_BYTES, and by `roll`; `rolled` is called each time.
+    Requests that take many times their size when stored have a separate log, which `expanding` opens for the first of
+    them: the others must not wait for their commits. A segment ends at `roll_bytes`, before it repeats more than
+    EXPANDED_BYTES, or by `roll`; `rolled` is called each time.
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class GroupLog:
         self._roll_bytes = roll_bytes
         self._rolled = rolled
         self.expanded: dict[str, int] = {}
-        """How many bytes the requests of the expanding log repeat, by the name of their segment. Whoever knows that a
-        segment is gone removes it."""
+        """Bytes that the requests of the expanding log repeat, by segment name. The caller removes a segment that is
+        gone."""
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "wal")  # a Wal is for one thread at a time
         self._task = asyncio.create_task(self._run(), name="wal")
         self._closing = False
 
     async def append(self, body: bytes, expanded_bytes: int = 0) -> None:
-        """Returns when the body is durable. Raises OSError where it could not be stored."""
+        """Returns when the body is durable. Raises OSError if it could not be stored."""
         durable = asyncio.get_running_loop().create_future()
         lane = self._lanes[-1] if is_expanding(len(body), expanded_bytes) else self._lanes[0]
         lane.waiting.append(_Waiting(body, expanded_bytes, durable))
@@ -87,12 +87,12 @@ class GroupLog:
         await durable
 
     async def roll(self) -> None:
-        """Ends the segments that hold anything."""
+        """Ends the non-empty segments."""
         for lane in self._lanes:
             await self._in_thread(partial(self._end_segment, lane))
 
     async def close(self) -> None:
-        """Writes what waits and ends the segments."""
+        """Writes the waiting bodies and ends the segments."""
         self._closing = True
         self._wake.set()
         await self._task
@@ -116,7 +116,7 @@ class GroupLog:
             await self._in_thread(partial(self._store, lane, group))
         except OSError as error:
             for waiting in group:
-                if not waiting.durable.done():  # its client may have gone away
+                if not waiting.durable.done():  # its client may have disconnected
                     waiting.durable.set_exception(OSError(error.errno, error.strerror))
         else:
             for waiting in group:
@@ -139,7 +139,7 @@ class GroupLog:
         if lane.wal is None or not lane.wal.segment_bytes:
             return
         lane.expanded_bytes = 0
-        with suppress(OSError):  # what is in it is durable; the next append opens another, or says why it cannot
+        with suppress(OSError):  # its content is durable; the next append opens another segment or raises
             lane.wal.roll()
         self._rolled()
 

@@ -1,4 +1,4 @@
-"""The collector's options: where it listens, who may send, and its limits."""
+"""Defines the collector's options: endpoints, permitted senders, limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HTTP = Endpoint("localhost", HTTP_PORT)
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """PEM files for TLS. With `client_ca` only clients with a certificate of that authority are served."""
+    """PEM files for TLS. With `client_ca` only clients with a certificate from that authority are served."""
 
     certificate: Path
     key: Path
@@ -25,17 +25,17 @@ class Certificates:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How `serve` receives; None instead of an endpoint leaves that protocol out."""
+    """The options of `serve`; an endpoint of None disables that protocol."""
 
     http: Endpoint | None = _HTTP
     grpc: Endpoint | None = _GRPC
     tokens: tuple[str, ...] = ()
     tls: Certificates | None = None
     allowed_hosts: tuple[str, ...] = ()
-    """Names besides its own that a Host header may have."""
+    """Names that a Host header may have, besides the collector's own."""
     allowed_origins: tuple[str, ...] = ()
-    """Origins of web pages that may send, as an Origin header writes them."""
+    """Origins of web pages that may send, in the format of an Origin header."""
     limits: Limits = field(default_factory=Limits)
     grace_s: float = 10.0
-    """For requests in flight, after a signal to stop."""
+    """Time for requests in flight to end after a stop signal."""
     redact: bool = False  # spans are stored without content

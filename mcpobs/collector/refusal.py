@@ -1,4 +1,4 @@
-"""Refusals of OTLP/HTTP requests: the status, the google.rpc.Code and the counter of each."""
+"""Defines refusals of OTLP/HTTP requests: the status, the google.rpc.Code and the counter of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcpobs.collector.intake import Encoding, RefusedError, Why
 from mcpobs.collector.limits import again_s
 from mcpobs.collector.reply import Header, describing
 
-# Busy is 503 too, which OTLP allows beside 429: at a 429 OpenTelemetry's Python of 2025 (1.30) drops the batch.
+# Busy is 503 too, which OTLP allows besides 429: on a 429 OpenTelemetry's Python of 2025 (1.30) drops the batch.
 _OF_THE_INTAKE: Final[dict[Why, tuple[int, int]]] = {
     "malformed": (400, answers.INVALID_ARGUMENT),
     "busy": (503, answers.RESOURCE_EXHAUSTED),
@@ -32,7 +32,7 @@ class Refusal:
     retry_after_s: float | None = None
 
     def described(self, encoding: Encoding) -> tuple[list[Header], bytes]:
-        """The response's headers and content."""
+        """Returns the response's headers and content."""
         headers = [*self.headers]
         if self.retry_after_s is not None:
             headers.append((b"retry-after", str(max(1, math.ceil(self.retry_after_s))).encode()))
@@ -49,7 +49,7 @@ class RefusalError(Exception):
 
 
 def by_the_intake(error: RefusedError) -> RefusalError:
-    """What the intake refuses, or the room."""
+    """Returns the refusal for an error of the intake or the room."""
     status, code = _OF_THE_INTAKE[error.why]
     made = RefusalError(error.why, status, code, error.message)
     made.refusal = replace(made.refusal, retry_after_s=again_s(error))

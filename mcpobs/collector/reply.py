@@ -1,4 +1,5 @@
-"""Writes a response at once: aiohttp's own takes a write for its head and names the versions of Python and aiohttp."""
+"""Writes a response in one write: aiohttp's own needs a separate write for the head and reveals the versions of Python
+and aiohttp."""
 
 from __future__ import annotations
 
@@ -18,12 +19,12 @@ _STATUS_LINE: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r
 
 
 def describing(content_type: bytes, content: bytes) -> list[Header]:
-    """The headers that describe a content."""
+    """Returns the headers that describe a content."""
     return [(b"content-type", content_type), (b"content-length", str(len(content)).encode())]
 
 
 def wire(status: int, headers: list[Header], content: bytes | None) -> bytes:
-    """A response's bytes. None for content: the response is to a HEAD."""
+    """Returns a response's bytes. Without content for the response to a HEAD."""
     lines = b"".join([b"%s: %s\r\n" % header for header in headers])
     return b"%s%s\r\n%s" % (_STATUS_LINE[status], lines, content or b"")
 
@@ -44,7 +45,7 @@ class Reply(web.StreamResponse):
         self.given_headers = headers
         self.content = content
         self.ends = ends
-        """Whether the connection ends with it, at once."""
+        """Whether the connection ends with this response."""
         self._to = connection
 
     @property
@@ -56,7 +57,7 @@ class Reply(web.StreamResponse):
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to write."""
+        """Does nothing: the response is already written."""
 
 
 class Silence(Reply):

@@ -1,4 +1,4 @@
-"""aiohttp's side of a connection: makes requests of bytes and runs the application. Logs nothing that a peer sent."""
+"""Owns aiohttp's side of a connection: parses requests and runs the application. Never logs bytes from a peer."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from mcpobs.collector.connection import Connection
 
 _AHEAD_BYTES = 1 << 18
-"""Of a body, before the application takes it: what asyncio reads at a time. A pause costs two system calls."""
+"""Bytes of a body buffered before the application reads them: as many as asyncio reads at a time. A pause costs two
+system calls."""
 
 
 class Requests(web.RequestHandler):
-    """Gets one request at a time from its connection, which has the deadlines and bounds that aiohttp lacks."""
+    """Receives one request at a time from its connection, which has the deadlines and bounds that aiohttp lacks."""
 
     def __init__(self, connection: Connection, server: web.Server, limits: Limits) -> None:
         super().__init__(
@@ -43,14 +44,15 @@ class Requests(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answers a head that aiohttp could not parse, and a fault of the application. aiohttp would quote the head."""
+        """Answers a head that aiohttp could not parse, or a fault of the application. aiohttp itself would quote the
+        head."""
         if status >= 500:
             if isinstance(exc, Exception):
-                faults.tell(exc)
+                faults.log(exc)
             return self.connection.failed()
         return self.connection.misread()
 
     def log_exception(self, *args: object, **kw: object) -> None:
         error = kw.get("exc_info")
         if isinstance(error, Exception):
-            faults.tell(error)
+            faults.log(error)

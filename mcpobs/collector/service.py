@@ -1,4 +1,4 @@
-"""The collector's intake: checks a request, makes it durable in the log, and has it committed to the lake."""
+"""Owns the collector's intake: checks a request, writes it to the log, and has it committed to the lake."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from mcpobs.lake.otlp.request import TooManyValuesError
 from mcpobs.lake.wal import Wal
 
 ROLL_BYTES = 16 << 20  # one commit, by lake/writer.py
-ROLL_EVERY_S = 2.0  # how long a span waits before it is to be seen in reports, at most
-MAX_BACKLOG_BYTES = 1 << 30  # of requests that are not committed yet
+ROLL_EVERY_S = 2.0  # longest wait before a span appears in reports
+MAX_BACKLOG_BYTES = 1 << 30  # of uncommitted requests
 ROOM_SHARE = 32
-"""A request may take this part of the room that is left. So a sender of large requests, which are what fills the log,
-is refused long before a sender of usual ones; a request of 20 MiB passes while less than 384 MiB wait."""
+"""A request may take up to 1/ROOM_SHARE of the remaining room. So senders of large requests, which fill the log, are
+refused long before senders of usual ones; a request of 20 MiB is accepted while less than 384 MiB wait."""
 MAX_EXPANDED_BACKLOG_BYTES = 4 << 30
-"""Of what expanding requests repeat that are not committed yet; the committer writes some 300 MB of it a second. A
-request may take ROOM_SHARE of the room that is left here too: one of 64 MiB passes while less than 2 GiB wait."""
+"""Most bytes repeated by uncommitted expanding requests; the committer writes about 300 MB of them a second. ROOM_SHARE
+applies here too: a request of 64 MiB is accepted while less than 2 GiB wait."""
 BUSY_S = 5.0
 UNAVAILABLE_S = 10.0
-INLINE_BYTES = 1 << 18  # what is parsed on the event loop; more would hold up the others
+INLINE_BYTES = 1 << 18  # largest request parsed on the event loop; a larger one would delay others
 
 
 class LakeIntake:
-    """Takes traces into a lake. Metrics and logs are counted and dropped: the lake has no place for them."""
+    """Stores traces in a lake. Metrics and logs are counted and dropped: the lake has no tables for them."""
 
     def __init__(self, lake: Path, log: GroupLog, committer: Committer, converter: Converter) -> None:
         self._lake = lake
@@ -64,7 +64,7 @@ class LakeIntake:
         body, checked = await self._checked(encoding, body)
         if checked.spans:
             await self._store(body, checked.expanded)
-            self._backlog_bytes += len(body)  # until it is measured again
+            self._backlog_bytes += len(body)  # until the next measurement
         self._counts["traces.spans"] += checked.spans
         rejected = checked.rejected + checked.oversized
         self._counts["traces.rejected_spans"] += rejected
@@ -92,7 +92,7 @@ class LakeIntake:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps the lake from being written now, or from being whole; None where nothing does."""
+        """Returns the reason why the lake cannot be written or is incomplete; None if there is none."""
         if self._committer.error is not None:
             return self._committer.error
         if self._quarantined:
@@ -106,7 +106,7 @@ class LakeIntake:
         return None
 
     async def look_after(self) -> None:
-        """Ends a segment that has waited long enough, and measures what waits for the committer. Runs for ever."""
+        """Ends segments that have waited long enough, and measures the backlog of the committer. Runs forever."""
         while True:
             with suppress(LakeError):
                 self._quarantined = quarantine.listed(self._lake)
@@ -152,7 +152,7 @@ class LakeIntake:
                     f"no room for {expanded_bytes}",
                     BUSY_S,
                 )
-            self._expanded_bytes += expanded_bytes  # until it is measured again
+            self._expanded_bytes += expanded_bytes  # until the next measurement
         try:
             await self._log.append(body, expanded_bytes)
         except OSError as error:
@@ -161,7 +161,7 @@ class LakeIntake:
 
 
 def _rejection(checked: Checked) -> str:
-    """Why spans were rejected; empty if none was."""
+    """Returns why spans were rejected; empty if none was."""
     reasons = []
     if checked.rejected:
         reasons.append(f"{checked.rejected} spans without a valid trace id or span id were rejected")
@@ -176,9 +176,9 @@ def _rejection(checked: Checked) -> str:
 
 @asynccontextmanager
 async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[LakeIntake]:
-    """The intake of a lake, which is made where there is none. At the end everything is committed.
+    """Yields the intake of a lake, which is created if missing. Commits everything at the end.
 
-    With `redact` spans are stored without their content. Raises LakeError where the lake cannot be written.
+    With `redact` spans are stored without their content. Raises LakeError if the lake cannot be written.
     """
     keys.open_folder(lake)
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Runs both receivers on one event loop, until a signal says stop. Decodes and stores nothing."""
+"""Runs both receivers on one event loop until a signal stops it. Decodes and stores nothing."""
 
 from __future__ import annotations
 
@@ -28,41 +28,41 @@ from mcpobs.listening import Endpoint
 from mcpobs.stderr import Once
 from mcpobs.terminal import line
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stoppable(Protocol):
-    """What receives."""
+    """A receiver."""
 
     async def stop(self, grace_s: float) -> None:
-        """Accepts no more and lets requests in flight end, for so long. May be called again, with less."""
+        """Accepts no more and gives requests in flight `grace_s` to end. May be called again with less."""
 
 
 @dataclass
 class Receiving:
-    """Where requests are received, with the real ports."""
+    """The endpoints that receive requests, with the actual ports."""
 
     http: Endpoint | None = None
     grpc: Endpoint | None = None
     exposed: list[Endpoint] = field(default_factory=list)
-    """Those that other machines can reach."""
+    """Endpoints that other machines can reach."""
     receivers: list[Stoppable] = field(default_factory=list)
     counters: Counter[str] = field(default_factory=Counter)
-    """What the receivers answered, refused and evicted."""
+    """Counts of answers, refusals and evictions."""
 
     async def stop(self, grace_s: float) -> None:
         await asyncio.gather(*(receiver.stop(grace_s) for receiver in self.receivers))
 
 
-async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> dict[str, int]:
+async def serve(options: Options, intake: Intake, report: Report | None = None) -> dict[str, int]:
     """Receives until SIGTERM or SIGINT, then lets requests in flight end; a second signal ends them.
 
-    Returns the receivers' counters. Raises UsageError if it cannot listen, or not with these certificates.
+    Returns the receivers' counters. Raises UsageError if it cannot listen or cannot use the certificates.
     """
-    tell = tell or _to_stderr
-    replace_logs(Once(tell))
+    report = report or _to_stderr
+    replace_logs(Once(report))
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[int] = asyncio.Queue()
     for number in _STOPPING:
@@ -70,9 +70,9 @@ async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> d
     try:
         async with receiving(options, intake) as at:
             for greeting in _greeting(options, at):
-                tell(greeting)
+                report(greeting)
             await signals.get()
-            tell(f"stopping; requests in flight have {options.grace_s:g} s to end, a second signal ends them")
+            report(f"stopping; requests in flight have {options.grace_s:g} s to end, a second signal ends them")
             ending = asyncio.create_task(at.stop(options.grace_s))
             hurry = asyncio.create_task(signals.get())
             await asyncio.wait((ending, hurry), return_when=asyncio.FIRST_COMPLETED)
@@ -82,13 +82,13 @@ async def serve(options: Options, intake: Intake, tell: Tell | None = None) -> d
             await ending
         return dict(sorted(at.counters.items()))
     finally:
-        for number in _STOPPING:  # a further one ends the process: what was acknowledged is on disk
+        for number in _STOPPING:  # a further signal kills the process: acknowledged requests are on disk
             loop.remove_signal_handler(number)
 
 
 @asynccontextmanager
 async def receiving(options: Options, intake: Intake) -> AsyncIterator[Receiving]:
-    """Receives for as long as the block runs. What is in flight at its end has `grace_s`."""
+    """Receives while the block runs. Requests in flight at its end have `grace_s` to end."""
     if options.http is None and options.grpc is None:
         raise UsageError("nothing is left to listen on", "leave out --no-http or --no-grpc")
     room, tokens, counters = Room(options.limits), Tokens(options.tokens), Counter[str]()
@@ -114,7 +114,7 @@ async def receiving(options: Options, intake: Intake) -> AsyncIterator[Receiving
 
 @contextmanager
 def _bound(endpoint: Endpoint, option: str) -> Iterator[list[socket.socket]]:
-    """Sockets for a receiver that takes them over; closes them if the block fails."""
+    """Yields sockets for a receiver that will own them; closes them if the block fails."""
     sockets = listening.bind(endpoint, option)
     try:
         yield sockets
@@ -132,7 +132,8 @@ def _note(at: Receiving, asked: Endpoint, sockets: list[socket.socket]) -> Endpo
 
 
 def _callers(options: Options, asked: Endpoint, sockets: list[socket.socket]) -> Callers:
-    """On loopback without a token, whatever this machine's browser sends could arrive: only own names are taken."""
+    """Returns the rule for callers. On loopback without a token only own host names pass, because any page in this
+    machine's browser could send."""
     guarded = not options.tokens and all(listening.is_loopback(bound) for bound in sockets)
     names = tuple(dict.fromkeys((asked.host, "localhost", *options.allowed_hosts)))
     return Callers(names if guarded else None, frozenset(options.allowed_origins))
@@ -146,9 +147,9 @@ def _greeting(options: Options, at: Receiving) -> list[str]:
         lines.append("spans are stored without content (--redact)")
     for endpoint in at.exposed:
         if not options.tokens and not (options.tls and options.tls.client_ca):
-            lines.append(f"warning: whoever reaches {endpoint} may send; --token-file asks for a token")
+            lines.append(f"warning: anyone who reaches {endpoint} may send; require a token with --token-file")
         if not options.tls:
-            lines.append(f"warning: {endpoint} is not encrypted; --tls-cert and --tls-key do that")
+            lines.append(f"warning: {endpoint} is not encrypted; encrypt it with --tls-cert and --tls-key")
     return lines
 
 

@@ -15,8 +15,7 @@ PEM_BYTES = 4 << 20  # a bundle of all public authorities is 250 KB
 
 
 def context_of(files: Certificates, protocol: Literal["http/1.1", "h2"]) -> ssl.SSLContext:
-    """The context for one protocol. Raises UsageError for files that are missing, unreadable or do not belong
-    together."""
+    """Returns the context for one protocol. Raises UsageError for files that are missing, unreadable or mismatched."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([protocol])
@@ -46,7 +45,8 @@ def context_of(files: Certificates, protocol: Literal["http/1.1", "h2"]) -> ssl.
 
 
 def _read(file: Path, option: str) -> bytes:
-    """A certificate that everybody can change, or a key that others can, is refused: they decide whom we trust."""
+    """Reads a PEM file. Refuses a certificate that everybody can change, or a key that other users can: they decide
+    whom we trust."""
     try:
         if option == KEY:
             return safefile.read_secret(file, PEM_BYTES)[0]
@@ -60,5 +60,5 @@ def _read(file: Path, option: str) -> bytes:
 
 
 def _no_password() -> NoReturn:
-    """OpenSSL would ask for it on the terminal."""
+    """Refuses an encrypted key; OpenSSL would ask for its password on the terminal."""
     raise UsageError("the key of --tls-key is encrypted", "decrypt it, e.g. with `openssl pkey`")

@@ -1,4 +1,5 @@
-"""This copy of mcpobs: its distribution, its origin, the tool that installed it, and the commands that change it.
+"""Describes this copy of mcpobs: its distribution, its origin, the tool that installed it, and the commands that change
+it.
 
-Loads nothing heavy, and reads no metadata before an error is printed or `mcpobs doctor` asks.
+Loads nothing heavy, and reads metadata only for an error message or `mcpobs doctor`.
 """

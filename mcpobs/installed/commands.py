@@ -1,7 +1,7 @@
 """Computes the command that adds an extra to this copy of mcpobs, installs it again, or removes another distribution.
 
-Which command that is depends on the tool that made the environment (pip, uv, pipx) and on where the copy came from. No
-command ever names the distribution `mcpobs` of the public index, which is not ours.
+The command depends on the tool that made the environment (pip, uv, pipx) and on the origin of the copy. No command ever
+names the distribution `mcpobs` of the public index, which is not ours.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ _UV: Final = "uv-receipt.toml"
 
 
 def add_extra(extra: str, env: Environment | None = None) -> str:
-    """The command line that adds the packages of an extra to this copy."""
+    """Returns the command line that adds the packages of an extra to this copy."""
     env = env or current()
     own = of_this_copy(env, providers(env))
     return _installing(env, own, extra)
 
 
 def install_missing(env: Environment | None = None) -> str:
-    """The command line that installs what this copy needs and the environment lacks."""
+    """Returns the command line that installs the packages that this copy needs and the environment lacks."""
     env = env or current()
     return _installing(env, of_this_copy(env, providers(env)), None)
 
 
 def install_again(env: Environment, own: Distribution | None) -> str:
-    """The command line that writes the files of this copy once more."""
+    """Returns the command line that reinstalls the files of this copy."""
     return _installing(env, own, None, again=True)
 
 
 def repair(env: Environment | None = None) -> str:
-    """The command line that removes distributions of others from this copy's folder, and writes its files once more."""
+    """Returns the command line that removes foreign distributions from this copy's folder and reinstalls its files."""
     env = env or current()
     found = providers(env)
     others = [each for each in found if not each.ours and each.provides(env.package)]
@@ -51,7 +51,7 @@ def repair(env: Environment | None = None) -> str:
 
 
 def install_packages(packages: Sequence[str], env: Environment | None = None) -> str:
-    """The command line that brings other packages in this environment to their newest releases."""
+    """Returns the command line that upgrades other packages in this environment to their newest releases."""
     env = env or current()
     if (env.prefix / _PIPX).is_file() and not env.has_pip:
         return shlex.join(["pipx", "inject", "--force", env.prefix.name, *packages])
@@ -59,7 +59,7 @@ def install_packages(packages: Sequence[str], env: Environment | None = None) ->
 
 
 def uninstall(found: Distribution, env: Environment | None = None) -> str:
-    """The command line that removes a distribution from where it lies."""
+    """Returns the command line that removes a distribution."""
     env = env or current()
     name = found.name
     if not env.has_pip:
@@ -68,7 +68,7 @@ def uninstall(found: Distribution, env: Environment | None = None) -> str:
 
 
 def for_good(env: Environment | None = None) -> str | None:
-    """The words that name this copy to `uv tool install` or `pipx install`. None if its source is not known."""
+    """Returns the words that name this copy to `uv tool install` or `pipx install`. None if its source is unknown."""
     env = env or current()
     found = source(env, of_this_copy(env, providers(env)))
     return None if found is None else shlex.join(found.words)
@@ -90,13 +90,13 @@ def _installing(env: Environment, own: Distribution | None, extra: str | None, a
     words = _install(env, own)
     if again:
         words += ["--reinstall-package", NAME] if words[0] == "uv" else ["--force-reinstall", "--no-deps"]
-        words += ["--upgrade"] if "--target" in words else []  # or pip leaves the files that are there
+        words += ["--upgrade"] if "--target" in words else []  # else pip keeps the existing files
     first = f"{uninstall(own, env)} && " if is_former(own) else ""
     return first + _line(env, [*words, *place.words])
 
 
 def _for_a_checkout(env: Environment, place: Source | None, extra: str | None) -> str:
-    """For code that runs without being installed."""
+    """Returns the command for code that runs without being installed."""
     if place is None:
         return _unknown(extra)
     if not _managed(env):
@@ -112,16 +112,16 @@ def _unknown(extra: str | None) -> str:
 
 
 def _line(env: Environment, words: Sequence[str]) -> str:
-    """A command line. An environment without pip and without uv gets pip first."""
+    """Returns a command line. An environment without pip and uv gets pip first."""
     first = f"{shlex.join([env.python, '-m', 'ensurepip'])} && " if words[0] != "uv" and not env.has_pip else ""
     return first + shlex.join(words)
 
 
-# -- pip, and uv in its place -----------------------------------------------------------------------------
+# -- pip, or uv instead - -----------------------------------------------------------------------------
 
 
 def _install(env: Environment, own: Distribution | None = None) -> list[str]:
-    """The command up to the packages."""
+    """Returns the command up to the packages."""
     if not env.has_pip and (shutil.which("uv", path=env.variables.get("PATH")) or _made_by_uv(env)):
         here = same(env.variables.get("VIRTUAL_ENV", ""), env.prefix)
         words = ["uv", "pip", "install", *([] if here else ["--python", env.python])]
@@ -137,7 +137,7 @@ def _install(env: Environment, own: Distribution | None = None) -> list[str]:
 
 
 def _pip(env: Environment) -> list[str]:
-    """`pip` alone only if the shell finds this environment's own."""
+    """Returns the pip command; plain `pip` only if the shell finds this environment's own."""
     found = shutil.which("pip", path=env.variables.get("PATH", ""))
     if found and env.has_pip and (env.isolated or _is_conda(env)) and same(Path(found).parent, env.prefix / "bin"):
         return ["pip"]
@@ -149,7 +149,7 @@ def _consent(env: Environment) -> list[str]:
 
 
 def _managed(env: Environment) -> bool:
-    """Whether the system's package manager owns this Python, so that pip refuses to touch it (PEP 668)."""
+    """Returns whether the system's package manager owns this Python, so that pip refuses to change it (PEP 668)."""
     return not env.isolated and (env.stdlib / "EXTERNALLY-MANAGED").is_file()
 
 
@@ -169,7 +169,7 @@ def _of_user(env: Environment, own: Distribution) -> bool:
 
 
 def _aside(env: Environment, own: Distribution) -> bool:
-    """Whether it lies in a folder that no installer of this Python writes to unasked: `pip install --target`."""
+    """Returns whether it lies in a folder that no installer of this Python uses by default: `pip install --target`."""
     places = [*env.sites, *([env.user_site] if env.user_site else [])]
     return not own.editable and not any(same(own.folder, place) for place in places)
 
@@ -178,7 +178,7 @@ def _aside(env: Environment, own: Distribution) -> bool:
 
 
 def _by_a_runner(env: Environment, own: Distribution | None, extra: str | None, again: bool) -> str | None:
-    """uvx and `pipx run` make an environment for each set of words, so another set is another environment."""
+    """Returns the command for uvx and `pipx run`, which make a separate environment for each set of words."""
     runner = passing(env.prefix)
     place = source(env, own, [extra] if extra else [], pinned=False) if runner else None
     if place is None:
@@ -188,7 +188,7 @@ def _by_a_runner(env: Environment, own: Distribution | None, extra: str | None, 
 
 
 def _by_pipx(env: Environment, own: Distribution | None, extra: str | None, again: bool) -> str | None:
-    """`pipx install --force` keeps what else was injected."""
+    """Returns the command for pipx; `pipx install --force` keeps other injected packages."""
     main = _main_of_pipx(env)
     if main is None:
         return None
@@ -218,7 +218,8 @@ def _main_of_pipx(env: Environment) -> Mapping[str, Any] | None:
 
 
 def _by_uv_tool(env: Environment, own: Distribution | None, extra: str | None, again: bool) -> str | None:
-    """`uv tool install` makes the environment as its words say, so all that is there already is named again."""
+    """Returns the command for uv; `uv tool install` makes the environment from its words alone, so they name all
+    packages that are already there."""
     receipt = _receipt(env)
     if receipt is None:
         return None
@@ -257,7 +258,7 @@ def _receipt(env: Environment) -> Mapping[str, Any] | None:
 
 
 def _received(each: Mapping[str, Any], extras: set[str]) -> str:
-    """A requirement of a receipt, as the command line takes it."""
+    """Returns a requirement of a receipt in command line form."""
     suffix = f"[{','.join(sorted(extras))}]" if extras else ""
     for key in ("directory", "editable", "path"):
         if key in each:
@@ -271,7 +272,7 @@ def _received(each: Mapping[str, Any], extras: set[str]) -> str:
 
 
 def _renamed(env: Environment, own: Distribution, extra: str | None, tool: Sequence[str]) -> str | None:
-    """Replaces the program of the former name by that of the new one."""
+    """Returns the command that replaces the program of the former name by the new one."""
     place = source(env, own, [extra] if extra else [])
     if place is None:
         return None

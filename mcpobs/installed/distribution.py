@@ -19,7 +19,7 @@ from mcpobs.installed.environment import Environment, same
 
 NAME: Final = "mcpobs-otel"
 FORMER_NAME: Final = "mcpobs"
-"""Ours until 0.1.0 was renamed; on the public index it belongs to somebody else."""
+"""Our distribution's name until 0.1.0; on the public index it belongs to somebody else."""
 PACKAGE: Final = "mcpobs"
 _SUMMARY: Final = "Observe any MCP server, answer for its calls, and turn its traffic into limits."
 _ENTRY_POINTS: Final = frozenset({"mcpobs.__main__:main", "mcpobs.instrument.entry:McpobsInstrumentor"})
@@ -41,7 +41,7 @@ class Distribution(NamedTuple):
 
     @property
     def direct_url(self) -> dict[str, Any]:
-        """PEP 610: where it came from. Empty for an index, and for a file that cannot be read."""
+        """The origin by PEP 610. Empty for an index or an unreadable file."""
         try:
             found = json.loads(self.metadata.read_text("direct_url.json") or "{}")
         except (OSError, ValueError):
@@ -50,7 +50,7 @@ class Distribution(NamedTuple):
 
     @property
     def source(self) -> Path | None:
-        """The folder or file from which it was installed, if it was installed from this machine."""
+        """The folder or file from which it was installed, if that is on this machine."""
         return local_path(self.direct_url.get("url", ""))
 
     @property
@@ -63,12 +63,12 @@ class Distribution(NamedTuple):
 
 
 def providers(env: Environment) -> list[Distribution]:
-    """Every distribution on the search path that provides `mcpobs`, ours and those of others."""
+    """Returns every distribution on the search path that provides `mcpobs`, ours and foreign ones."""
     found: list[Distribution] = []
     for each in metadata.distributions(path=list(env.search)):
         folder = Path(str(each.locate_file("")))
         packages = tuple(_packages(each, folder))
-        name = each.metadata["Name"] if packages else None  # parsed for these alone: the others are a hundred
+        name = each.metadata["Name"] if packages else None  # parsed only for these: there may be a hundred others
         if not name:
             continue
         made = Distribution(name, each.version or "?", _ours(each, name), folder, packages, each)
@@ -78,18 +78,18 @@ def providers(env: Environment) -> list[Distribution]:
 
 
 def of_this_copy(env: Environment, found: Sequence[Distribution]) -> Distribution | None:
-    """Ours that provides the running code. None for a checkout that is not installed."""
+    """Returns our distribution that provides the running code. None for a checkout that is not installed."""
     own = [each for each in found if each.ours and each.provides(env.package)]
     return min(own, key=lambda each: _named(each.name) != NAME, default=None)
 
 
 def is_former(found: Distribution) -> bool:
-    """Whether it is an installation of ours from before the distribution was renamed."""
+    """Returns whether it is our distribution under its former name."""
     return found.ours and _named(found.name) == FORMER_NAME
 
 
 def requirements(found: Distribution, extra: str) -> list[str]:
-    """What an extra needs beyond the base, as an installer takes it."""
+    """Returns the requirements of an extra beyond the base, in an installer's form."""
     needed = []
     for text in found.metadata.requires or []:
         requirement, _, marker = text.partition(";")
@@ -101,7 +101,7 @@ def requirements(found: Distribution, extra: str) -> list[str]:
 
 
 def checkout(env: Environment) -> Path | None:
-    """The folder of the project, if the running code lies in one."""
+    """Returns the folder of the project, if the running code lies in one."""
     folder = env.package.parent
     try:
         project = (folder / "pyproject.toml").read_text(errors="replace")
@@ -111,7 +111,7 @@ def checkout(env: Environment) -> Path | None:
 
 
 def local_path(url: str) -> Path | None:
-    """The path that a file URL names."""
+    """Returns the path that a file URL names."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -122,7 +122,7 @@ def local_path(url: str) -> Path | None:
 
 
 def _alike(one: Distribution, other: Distribution) -> bool:
-    """Whether two entries of the search path lead to one installation."""
+    """Returns whether two entries of the search path lead to the same installation."""
     return (_named(one.name), one.version) == (_named(other.name), other.version) and same(one.folder, other.folder)
 
 
@@ -131,7 +131,8 @@ def _named(name: str) -> str:
 
 
 def _ours(each: metadata.Distribution, name: str) -> bool:
-    """By its name; under the former name by its summary or its entry points, because somebody else has that name."""
+    """Returns whether a distribution is ours: by its name; under the former name by its summary or entry points,
+    because somebody else has that name."""
     if _named(name) != FORMER_NAME:
         return _named(name) == NAME
     return each.metadata["Summary"] == _SUMMARY or any(point.value in _ENTRY_POINTS for point in each.entry_points)
@@ -159,7 +160,7 @@ def _packages(each: metadata.Distribution, folder: Path) -> Iterator[Path]:
 
 
 def _recorded(record: str) -> Iterator[str]:
-    """The paths of a RECORD, of which most name a file of no interest."""
+    """Yields the paths of a RECORD that may belong to the package."""
     near = (line for line in record.splitlines() if PACKAGE in line or ".pth" in line or "__editable__" in line)
     return (row[0] for row in csv.reader(near) if row)
 

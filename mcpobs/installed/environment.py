@@ -1,4 +1,4 @@
-"""The Python environment that runs mcpobs, as facts. The commands in hints are computed from these alone."""
+"""Describes the Python environment that runs mcpobs. The commands in hints are computed only from these facts."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _UV_CACHES: Final = frozenset({"archive-v0", "environments-v2", "builds-v0"})
 
 
 class Environment(NamedTuple):
-    """Where Python looks, and which tools it has."""
+    """Python's search path and the tools in its environment."""
 
     package: Path
     """The folder of the `mcpobs` that is imported."""
     search: tuple[str, ...]
-    """sys.path, without the entries that are empty."""
+    """sys.path without empty entries."""
     prefix: Path
     isolated: bool
     """Whether this is a virtual environment."""
@@ -28,13 +28,13 @@ class Environment(NamedTuple):
     has_pip: bool
     user_site: Path | None
     sites: tuple[Path, ...]
-    """The folders into which this Python's own installers write, without that of the user."""
+    """The folders into which this Python's own installers write, except the user's."""
     stdlib: Path
     variables: Mapping[str, str]
 
 
 def current() -> Environment:
-    """The environment of this process."""
+    """Returns the environment of this process."""
     return Environment(
         package=Path(__file__).parents[1],
         search=tuple(entry for entry in sys.path if entry),
@@ -50,7 +50,7 @@ def current() -> Environment:
 
 
 def same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two paths lead to one file or folder. A path that leads nowhere is like no other."""
+    """Returns whether two paths lead to the same file or folder. A path that leads nowhere equals no other."""
     try:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
@@ -58,7 +58,8 @@ def same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
 
 
 def passing(path: str | os.PathLike[str]) -> Literal["uvx", "pipx run"] | None:
-    """The command that put a program or an environment into its cache, which it empties when it likes."""
+    """Returns the command that put a program or an environment into its cache, which the command may empty at any
+    time."""
     given = Path(path)
     parts = given.resolve().parent.parts + given.parts
     cache = os.environ.get("UV_CACHE_DIR")

@@ -10,7 +10,7 @@ from mcpobs.errors import UsageError
 
 @contextmanager
 def needing(what: str, extra: str) -> Iterator[None]:
-    """Imports in its body may fail: `what` then needs `extra`. Raises UsageError."""
+    """Runs imports that may fail because `what` needs `extra`. Raises UsageError."""
     try:
         yield
     except ImportError as error:
@@ -21,7 +21,7 @@ def _lacking(what: str, extra: str, error: ImportError) -> UsageError:
     name = error.name or "a package"
     if is_own(error):
         return damaged(error)
-    from mcpobs.installed.commands import add_extra  # reads metadata, which only an error pays
+    from mcpobs.installed.commands import add_extra  # reads metadata, only for an error
 
     if isinstance(error, ModuleNotFoundError):
         return UsageError(f"{what} needs {name}", add_extra(extra))
@@ -29,12 +29,13 @@ def _lacking(what: str, extra: str, error: ImportError) -> UsageError:
 
 
 def is_own(error: ImportError) -> bool:
-    """Whether a module of ours is missing or incomplete."""
+    """Returns whether one of our modules is missing or incomplete."""
     return (error.name or "").partition(".")[0] == "mcpobs"
 
 
 def damaged(error: ImportError) -> UsageError:
-    """For a copy whose files were removed or replaced, e.g. by a distribution of others with the same package."""
+    """Returns the error for a copy whose files were removed or replaced, e.g. by a foreign distribution with the same
+    package."""
     from mcpobs.installed.commands import repair
 
     return UsageError(f"this installation of mcpobs is damaged: {error}", repair())

@@ -1,4 +1,4 @@
-"""Says from where this copy of mcpobs can be installed again, as the words that an installer takes."""
+"""Finds the source from which this copy of mcpobs can be reinstalled, as words for an installer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from mcpobs.installed.distribution import NAME, Distribution, checkout, is_former
 from mcpobs.installed.environment import Environment
 
-_AWKWARD: Final = re.compile(r"[;#%?@\[\]]")  # in a path, installers read these as something else
+_AWKWARD: Final = re.compile(r"[;#%?@\[\]]")  # installers misread these in a path
 
 
 class Source(NamedTuple):
@@ -29,9 +29,9 @@ class Source(NamedTuple):
 def source(
     env: Environment, own: Distribution | None, extras: Iterable[str] = (), *, pinned: bool = True
 ) -> Source | None:
-    """Where this copy came from, with the extras to add. None if that place has gone or is not known.
+    """Returns the origin of this copy, with the extras to add. None if the origin is gone or unknown.
 
-    `pinned` asks an index for the very version that is installed.
+    `pinned` requests exactly the installed version from an index.
     """
     chosen = ",".join(sorted(set(extras)))
     suffix = f"[{chosen}]" if chosen else ""
@@ -63,7 +63,7 @@ def _local(path: Path, suffix: str, url: Mapping[str, Any], editable: bool) -> S
 
 
 def _editable(path: Path, suffix: str) -> Source:
-    """A path that itself ends in brackets would be read as one with extras."""
+    """Returns an editable source. A path that itself ends in brackets would be read as one with extras."""
     plain = suffix or not str(path).endswith("]")
     return Source(f"{path}{suffix}" if plain else path.as_uri(), editable=True)
 
@@ -78,7 +78,7 @@ def _remote(url: Mapping[str, Any], suffix: str) -> Source | None:
         return None  # a password with a slash in it looks like a path
     vcs = url.get("vcs_info")
     if not isinstance(vcs, dict) and parts.query:
-        return None  # it may hold a key, and without it the place may not answer
+        return None  # it may hold a key, and the URL may not work without it
     below = f"subdirectory={url['subdirectory']}" if url.get("subdirectory") else ""
     place = urlunsplit(parts._replace(netloc=_public(parts), query="", fragment=""))
     if isinstance(vcs, dict):
@@ -88,7 +88,8 @@ def _remote(url: Mapping[str, Any], suffix: str) -> Source | None:
 
 
 def _public(parts: SplitResult) -> str:
-    """The host and port, without a password, a token, or a user: only ssh needs one, and no secret is in it."""
+    """Returns host and port, without password or token, and with a user only for ssh, which needs one and holds no
+    secret."""
     user, at, host = parts.netloc.rpartition("@")
     if at and "ssh" in parts.scheme:
         return f"{user.partition(':')[0]}@{host}"

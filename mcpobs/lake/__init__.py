@@ -1,2 +1,2 @@
-"""The lake: a spool of fresh rows and a Delta table of Parquet, seen as one. Imports nothing here: the wrapper
-asks `backlog` without paying for DuckDB."""
+"""Owns the lake: a spool of fresh rows and a Delta table of Parquet, read as one. Imports nothing here: the wrapper
+uses `backlog` without importing DuckDB."""

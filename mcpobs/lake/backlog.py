@@ -1,7 +1,7 @@
 """Lists the segments that wait for the committer and decides when one is due. Cheap: imports neither DuckDB nor
 deltalake.
 
-The wrapper asks it at its end and when it rolls a segment. It never waits for a lock.
+The wrapper calls it at exit and when it rolls a segment. It never waits for a lock.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ WORTH_BYTES = 4 << 20
 WORTH_SEGMENTS = 64
 TURN_FILE = "background.lock"
 PAUSE_S = 5.0  # between two background committers; starting one takes 0.5 s of a processor
-LONG_PAUSE_S = 60.0  # after one that failed or had nothing to do
+LONG_PAUSE_S = 60.0  # after a committer that failed or had nothing to do
 
 
 class Store(NamedTuple):
-    """A folder of the lake in which writers leave segments, and how their names end."""
+    """A folder of the lake in which writers leave segments, and the suffix of their names."""
 
     folder: str
     suffix: str
@@ -38,19 +38,19 @@ class Store(NamedTuple):
 
 
 SPOOL = Store(SPOOL_FOLDER, SUFFIX)
-"""Rows, as the fronts write them; readers read them too."""
+"""Rows, written by the fronts; the committer and readers read them."""
 
 WAL = Store("wal", ".otlp")
-"""Requests, as the collector acknowledged them; read by the committer alone."""
+"""Requests that the collector acknowledged; only the committer reads them."""
 
 
 REDACTED = "-redact"
-"""How a writer of the log is called whose requests are to be committed without content, whoever commits them."""
+"""Prefix of a log writer's name if its requests must be committed without content, by any process."""
 
 
 EXPANDING = "-expands"
-"""How a writer of the log is called whose requests take many times their size when they are stored. Such a writer is
-committed in turns with the others, which then wait for one batch of it and not for its whole backlog."""
+"""Prefix of a log writer's name if its requests grow to many times their size when stored. Commits alternate between
+such writers and the others, so the others wait for one batch, not for the whole backlog."""
 
 
 def is_redacted(segment: Segment) -> bool:
@@ -63,7 +63,7 @@ def is_expanding(segment: Segment) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A segment of a store. `followed` is true where its writer has opened a later one: it grows no more."""
+    """A segment of a store. `followed`: its writer has opened a later segment, so this one no longer grows."""
 
     segment: Segment
     path: Path
@@ -72,7 +72,7 @@ class Found:
 
 
 def segments(lake: Path, store: Store = SPOOL) -> list[Found]:
-    """The segments of a store, by writer and place."""
+    """Returns the segments of a store, by writer and sequence number."""
     listed: list[tuple[Segment, Path, int]] = []
     try:
         with os.scandir(lake / store.folder) as entries:
@@ -81,10 +81,10 @@ def segments(lake: Path, store: Store = SPOOL) -> list[Found]:
                 if segment is None:
                     continue
                 try:
-                    if entry.is_file(follow_symlinks=False):  # a link, a FIFO or a device is none of ours
+                    if entry.is_file(follow_symlinks=False):  # a link, a FIFO or a device is not a segment
                         listed.append((segment, Path(entry.path), entry.stat(follow_symlinks=False).st_size))
                 except FileNotFoundError:
-                    continue  # taken away by a committer
+                    continue  # a committer unlinked it
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -98,11 +98,11 @@ def segments(lake: Path, store: Store = SPOOL) -> list[Found]:
 
 
 def _missed(lake: Path, store: Store, listed: set[Segment]) -> Iterator[tuple[Segment, Path, int]]:
-    """Segments that exist and were not listed.
+    """Yields segments that exist but were not listed.
 
-    A listing is no moment: of two files that are made while it runs it may show the later one alone. A committer
-    that took the later one would say that its writer is in the table up to there, and the earlier one was lost.
-    A writer makes its segments in order, so each one before a listed one was there by now, or is in the table.
+    A listing is not atomic: of two files that are created while it runs, it may show only the later one. A committer
+    that took the later one would record that its writer is in the table up to there, and the earlier one would be lost.
+    A writer creates its segments in order, so each segment before a listed one exists by now or is in the table.
     """
     newest: dict[str, int] = {}
     oldest: dict[str, int] = {}
@@ -128,9 +128,9 @@ def _missed(lake: Path, store: Store, listed: set[Segment]) -> Iterator[tuple[Se
 
 
 def remove_drafts(lake: Path) -> None:
-    """Removes drafts of segments, whose writers were killed before they had their names. A committer does it.
+    """Removes drafts of segments whose writers were killed before the rename. Only a committer calls it.
 
-    A writer that lives has locked its draft at once, hence the minute.
+    A live writer locks its draft at once, so a draft that is a minute old and unlocked is abandoned.
     """
     try:
         with os.scandir(lake / SPOOL.folder) as entries:
@@ -140,16 +140,16 @@ def remove_drafts(lake: Path) -> None:
                     if abs(age_s) > safefile.DRAFT_S and unlocked(Path(entry.path)):
                         os.unlink(entry.path)
     except OSError:
-        pass  # what is left costs nothing but its place
+        pass  # a draft that stays only takes disk space
 
 
 def sealed(found: Found) -> bool:
-    """True where nobody writes to the segment any more: a later one exists, or its owner is gone."""
+    """Returns True if no process writes to the segment any more: a later segment exists, or its owner has ended."""
     return found.followed or unlocked(found.path)
 
 
 def unlocked(path: Path) -> bool:
-    """True where no process holds the segment's lock, which its writer holds as long as it lives."""
+    """Returns True if no process holds the segment's lock, which its writer holds until it ends."""
     try:
         descriptor = safefile.open_own(path, os.O_RDONLY)
     except OSError:
@@ -164,12 +164,12 @@ def unlocked(path: Path) -> bool:
 
 
 def worth_committing(lake: Path) -> bool:
-    """True where enough sealed segments wait that moving them to Parquet pays. Never raises."""
+    """Returns True if enough sealed segments wait to make a commit worthwhile. Never raises."""
     try:
         found = segments(lake)
     except LakeError:
         return False
-    # The sizes decide most of the time, before any lock is looked at.
+    # The sizes usually decide, without a look at any lock.
     if sum(f.size_bytes for f in found) <= WORTH_BYTES and len(found) <= WORTH_SEGMENTS:
         return False
     waiting = [f for f in found if sealed(f)]
@@ -177,21 +177,21 @@ def worth_committing(lake: Path) -> bool:
 
 
 class Turn:
-    """The right to be the only background committer of a lake. Held as the lock of a file; that file's time and
-    content say until when the next one has to wait, so that a wrapper needs one look to see that none is due."""
+    """The right to be the only background committer of a lake, held as the lock of a file. The file's time and content
+    record until when the next committer waits, so a wrapper needs one look to see that no committer is due."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def rest(self, pause_s: float = PAUSE_S) -> None:
-        """Keeps the next background committer from being started for so long. Call it while working, too: a wrapper
-        that ends then does not even list the spool. Raises OSError."""
+        """Delays the start of the next background committer by `pause_s`. Call it while working, too: a wrapper that
+        ends during that time does not even list the spool. Raises OSError."""
         os.pwrite(self._descriptor, b"%06.1f\n" % pause_s, 0)
         now_ns = time.time_ns()
         os.utime(self._descriptor, ns=(now_ns, now_ns))
 
     def resting(self) -> bool:
-        """Whether the last pause is not over yet. A clock that steps by more than the pause ends it."""
+        """Returns whether the last pause still lasts. A clock step larger than the pause ends it."""
         try:
             pause_s = min(float(os.pread(self._descriptor, 16, 0) or b"0"), LONG_PAUSE_S)
         except ValueError:
@@ -201,7 +201,7 @@ class Turn:
 
 @contextmanager
 def turn(lake: Path) -> Iterator[Turn | None]:
-    """The turn of the background committer; None while another process has it. Raises OSError."""
+    """Yields the turn of the background committer, or None while another process has it. Raises OSError."""
     with _opened(lake, os.O_RDWR | os.O_CREAT) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -212,15 +212,15 @@ def turn(lake: Path) -> Iterator[Turn | None]:
 
 
 def committer_due(lake: Path) -> bool:
-    """True if the caller is to start a background committer: enough waits, none runs, and the last one's pause is
-    over. Then the next pause has begun, so that of several callers one is answered True. Never raises."""
+    """Returns True if the caller should start a background committer: enough segments wait, none runs, and the last
+    committer's pause is over. Starts the next pause, so only one of several callers gets True. Never raises."""
     try:
         try:
             with _opened(lake, os.O_RDONLY) as descriptor:
                 if Turn(descriptor).resting():
                     return False
         except FileNotFoundError:
-            pass  # the lake's first one
+            pass  # the lake's first commit
         if not worth_committing(lake):
             return False
         with turn(lake) as mine:

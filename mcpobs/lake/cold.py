@@ -1,4 +1,4 @@
-"""The Parquet files of the table as one relation, whatever version of mcpobs wrote them. Never writes."""
+"""Reads the table's Parquet files as one relation, whichever version of mcpobs wrote them. Never writes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _BY_NAME = ", union_by_name = true"
 
 
 def relation(connection: Connection, table: Path, files: Sequence[DataFile], columns: Mapping[str, str] = TYPES) -> str:
-    """A select over the files with exactly the columns asked for (name to DuckDB type), in that order.
+    """Returns a select over the files with exactly the requested columns (name to DuckDB type), in that order.
 
-    A column that an older mcpobs did not write is null; one that a newer one wrote is left out. Raises EngineError
-    where the first file, or one with other columns, is no Parquet.
+    A column that an older mcpobs did not write is null; a column that only a newer one wrote is left out. Raises
+    EngineError if the first file, or a file with other columns, is not Parquet.
     """
     groups: dict[str, list[DataFile]] = {}
     for file in files:
@@ -42,15 +42,15 @@ def relation(connection: Connection, table: Path, files: Sequence[DataFile], col
 
 @cache
 def _older() -> dict[str, dict[str, str]]:
-    """The columns of earlier versions, by the end of the names of their files: columns have only ever been added, so
-    they are the first of ours."""
+    """Returns the columns of earlier versions by file name suffix. Versions only ever added columns, so theirs are the
+    first of ours."""
     columns = list(TYPES.items())
     older = [dict(columns[:length]) for length in range(1, len(columns))]
     return {suffix(known): {**known, PARTITION: TYPES[PARTITION]} for known in older}
 
 
 def columns_of(connection: Connection, table: Path, files: Sequence[DataFile]) -> dict[str, str]:
-    """Our columns and after them those that only the files know: a newer mcpobs wrote them, and they are kept.
+    """Returns our columns, then columns found only in the files: a newer mcpobs wrote them, and they are kept.
 
     Files with exactly our columns are not opened.
     """
@@ -79,10 +79,11 @@ def _column(name: str, type_: str, found: str | None) -> str:
 
 
 def visible_damage(table: Path, file: DataFile) -> str | None:
-    """Why a file cannot be what the log says, as far as its size and its last bytes tell; 10 µs a file."""
+    """Returns why a file does not match the log, judged by its size and last bytes; None if it seems sound. 10 µs a
+    file."""
     path = table / file.path
     if not file.path.startswith(f"{PARTITION}={file.date}/"):
-        return "it does not lie in the folder of its partition"
+        return "it is not in the folder of its partition"
     try:
         with os.fdopen(safefile.open_regular(path), "rb") as opened:
             size = opened.seek(0, 2)
@@ -90,7 +91,7 @@ def visible_damage(table: Path, file: DataFile) -> str | None:
                 return f"it has {size:,} bytes and should have {file.size_bytes:,}"
             opened.seek(-min(size, 4), 2)
             if opened.read() != _MAGIC:
-                return "it is no Parquet file"
+                return "it is not a Parquet file"
     except FileNotFoundError:
         return "it is missing"
     except OSError as error:
@@ -99,13 +100,13 @@ def visible_damage(table: Path, file: DataFile) -> str | None:
 
 
 def hidden_damage(connection: Connection, table: Path, file: DataFile) -> str | None:
-    """Why a file cannot be read, found by reading all of it."""
+    """Reads a whole file; returns why that fails, or None."""
     try:
         select = relation(connection, table, [file])
-        used = ", ".join(f"bit_xor(hash({name}))" for name in TYPES)  # count() does without the values
+        used = ", ".join(f"bit_xor(hash({name}))" for name in TYPES)  # count() would not read the values
         connection.execute(f"select {used} from ({select})").fetchall()
     except Interrupted:
-        raise  # somebody ended the reading: that says nothing about the file
+        raise  # the caller interrupted the query; the file may be sound
     except EngineError as error:
         return quarantine.described(error)
     return None

@@ -1,10 +1,9 @@
-"""`python -m mcpobs.lake.commit <lake>`: the background committer, a process of its own that a wrapper starts. Prints
+"""`python -m mcpobs.lake.commit <lake>`: the background committer, started by a wrapper as a separate process. Prints
 nothing.
 
-One runs at a time. It commits, waits for the grace of what it committed, unlinks that, and goes on while enough has
-come in meanwhile, for GOES_ON_S at most. It yields the processor to everybody else and waits for no lock; an alarm
-ends it whatever happens. Exit code: 0 done or another process is at it · 2 wrong usage · 3 the lake cannot be read or
-written.
+One runs at a time. It commits, waits for the grace of the committed segments, unlinks them, and repeats while enough
+new segments arrive, for GOES_ON_S at most. It runs at low priority and waits for no lock; an alarm ends it in any case.
+Exit code: 0 done, or another process is committing · 2 wrong usage · 3 the lake cannot be read or written.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ GOES_ON_S = 300.0
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         return EXIT_USAGE
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the wrapper that starts it blocks what it passes on
-    signal.alarm(LIMIT_S)  # its default action ends the process, which a committer survives anywhere
-    with suppress(OSError):  # being polite is not worth failing for
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])  # the wrapper that starts it blocks the signals that it forwards
+    signal.alarm(LIMIT_S)  # its default action ends the process; a commit may be interrupted anywhere
+    with suppress(OSError):  # a failure to lower the priority must not prevent the commit
         os.nice(10)
     lake = Path(arguments[0])
     try:
@@ -45,8 +44,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _commit_rounds(lake: Path, mine: Turn) -> float:
-    """Commits until too little is left to go on; returns the pause that the next background committer has to make."""
-    from mcpobs.lake.writer import UNLINK_GRACE_S, commit, unlink_covered  # with DuckDB behind it
+    """Commits until too little is left; returns the pause before the next background committer."""
+    from mcpobs.lake.writer import UNLINK_GRACE_S, commit, unlink_covered  # imports DuckDB
 
     end_s = time.monotonic() + GOES_ON_S
     moved = 0

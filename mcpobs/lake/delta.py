@@ -1,6 +1,6 @@
-"""Writes to the Delta log, by deltalake. The caller holds the lake's lock.
+"""Writes to the Delta log with deltalake. The caller holds the lake's lock.
 
-deltalake is imported in here and only when something is written: it costs 82 ms, and it panics in a process that
+deltalake is imported only here and only when something is written: it costs 82 ms, and it panics in a process that
 forks after it was imported.
 """
 
@@ -27,13 +27,14 @@ from mcpobs.lake.snapshot import IMPLAUSIBLE_TIMES, REPORTERS, DataFile, Snapsho
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-CHECKPOINT_INTERVAL = 20  # commits; a reader parses at most so many, 0.1 ms each
+CHECKPOINT_INTERVAL = 20  # commits; a reader parses at most this many, 0.1 ms each
 PROPERTIES = {
     "delta.checkpointInterval": str(CHECKPOINT_INTERVAL),
-    # Nobody travels back in time here, for replaced files go after minutes; a reader lists and reads within a second.
+    # Time travel is not supported, because replaced files are deleted after minutes; a reader lists and reads within a
+    # second.
     "delta.logRetentionDuration": "interval 1 hours",
     "delta.enableExpiredLogCleanup": "true",
-    # Tombstones are what keeps a replaced file from being taken for a forgotten one; that needs minutes.
+    # A tombstone distinguishes a replaced file from an orphan; that takes minutes.
     "delta.deletedFileRetentionDuration": "interval 1 hours",
     # A wrapper process is a writer of its own. `writer.py` says why its transaction may be forgotten after this.
     "delta.setTransactionRetentionDuration": "interval 1 days",
@@ -42,7 +43,7 @@ PROPERTIES = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A transaction to be written: segments of `writer` up to `version` are in the table."""
+    """A transaction to write: segments of `writer` up to `version` are in the table."""
 
     writer: str
     version: int
@@ -58,7 +59,7 @@ def append(
     progress: Sequence[Progress] = (),
     rows_change: bool = True,
 ) -> None:
-    """One Delta commit, durable when this returns. Makes the table, or adds columns to it, where that is due.
+    """Writes one Delta commit, durable when this returns. Creates the table or adds columns if needed.
 
     `rows_change` is False for a commit that only moves rows between files.
     """
@@ -95,11 +96,11 @@ def append(
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=True),
         )
     except (DeltaError, OSError) as error:
-        # deltalake wraps an OSError in one of its own, with the cause in its text
+        # deltalake wraps an OSError in its own exception, with the cause in its text
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise LakeError(
             f"cannot commit to {table}: {reason}",
-            "check the folder's permissions and free space; the spool keeps what is recorded until a commit works",
+            "check the folder's permissions and free space; the spool keeps recorded calls until a commit works",
         ) from error
     sync_log(table)
 
@@ -110,7 +111,7 @@ def _open(table: Path, state: Snapshot) -> DeltaTable:
     if re.search("%[0-9a-fA-F]{2}", str(table.absolute())):
         raise LakeError(
             f"deltalake cannot write to a folder with a percent escape in its name: {table}",
-            "rename the folder, or name another with --lake; what is recorded stays readable in the spool",
+            "rename the folder, or name another with --lake; recorded calls stay readable in the spool",
         )
     _refuse_special(table / LOG_FOLDER)
     uri = table.absolute().as_uri()
@@ -128,12 +129,12 @@ def _open(table: Path, state: Snapshot) -> DeltaTable:
 
 
 def _refuse_special(log: Path) -> None:
-    """Raises LakeError if something in the log's folder is no regular file: deltalake would wait for a FIFO, and read
-    or write what a link names."""
+    """Raises LakeError if an entry of the log's folder is not a regular file: deltalake would wait for a FIFO, and read
+    or follow a link."""
     with suppress(FileNotFoundError), os.scandir(log) as entries:
         for entry in entries:
             if not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
-                raise LakeError(f"cannot commit to {log.parent}: {entry.path} is no regular file", "remove it")
+                raise LakeError(f"cannot commit to {log.parent}: {entry.path} is not a regular file", "remove it")
 
 
 def _stats(file: DataFile) -> str:
@@ -146,7 +147,7 @@ def _stats(file: DataFile) -> str:
             stats[IMPLAUSIBLE_TIMES] = file.implausible_times
         stats |= {"minValues": first, "maxValues": last, "nullCount": {TIME: 0}}
     if file.reporters is not None:
-        stats[REPORTERS] = file.reporters  # a key of ours: Delta's readers pass over what they do not know
+        stats[REPORTERS] = file.reporters  # our own key: Delta readers ignore unknown keys
     return json.dumps(stats)
 
 
@@ -159,7 +160,7 @@ def sync_log(table: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """fsync of a file or folder; one that is gone, and what is neither, needs none."""
+    """Syncs a file or folder to disk; does nothing if it is gone or is neither."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except FileNotFoundError:

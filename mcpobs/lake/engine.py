@@ -1,7 +1,7 @@
 """Opens DuckDB the way mcpobs uses it. Never reaches the network and never writes to the working directory.
 
 The package `duckdb` costs 140-170 ms at import and its C module `_duckdb` 35 ms, which is most of a cold report.
-The C module's name is private, so where a release moves it the package takes its place.
+The C module's name is private, so the package is imported instead if a release moves it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ __all__ = ["Connection", "EngineError", "Interrupted", "connect", "identifier", 
 
 
 def connect(*, spill: Path | None = None, threads: int | None = None, memory_bytes: int | None = None) -> Connection:
-    """An in-memory DuckDB in UTC.
+    """Opens an in-memory DuckDB in UTC.
 
-    What does not fit into memory goes to the folder `spill`, or fails where there is none.
+    A query that exceeds memory spills to the folder `spill`, or fails if there is none.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",  # else an unknown function asks the network
+        "autoinstall_known_extensions": "false",  # else an unknown function causes a download
         "autoload_known_extensions": "false",
         "python_enable_replacements": "false",  # else a table name may be a Python variable of the caller
         "temp_directory": str(spill) if spill is not None else "",  # else `.tmp` in the working directory
@@ -48,8 +48,8 @@ def connect(*, spill: Path | None = None, threads: int | None = None, memory_byt
         config["memory_limit"] = f"{memory_bytes}B"
     connection = _connect(":memory:", config=config)
     connection.execute("set TimeZone = 'UTC'")
-    # DuckDB draws one on stdout where Python has no script (`python -c`, a notebook); in a notebook without
-    # ipywidgets there is none, and it refuses to switch it off.
+    # DuckDB draws a progress bar on stdout if Python runs no script (`python -c`, a notebook). In a notebook without
+    # ipywidgets there is no bar, and DuckDB refuses to switch it off.
     with suppress(EngineError):
         connection.execute("set enable_progress_bar = false")
     return connection
@@ -57,8 +57,9 @@ def connect(*, spill: Path | None = None, threads: int | None = None, memory_byt
 
 @contextmanager
 def one_thread(connection: Connection) -> Iterator[None]:
-    """For statements that copy row by row. Several threads keep the order by holding rows, with a copy of the text that
-    rows share for each: 66,000 rows of 33 kB take 6 s and 115 MB with one thread, minutes and 1 GB with two."""
+    """Runs statements that copy row by row on one thread. Several threads keep the order by buffering rows, each with
+    its own copy of the text that rows share: 66,000 rows of 33 kB take 6 s and 115 MB with one thread, minutes and 1 GB
+    with two."""
     [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
     if threads == 1:
         yield
@@ -71,10 +72,10 @@ def one_thread(connection: Connection) -> Iterator[None]:
 
 
 def quoted(text: str | Path) -> str:
-    """A text as an SQL literal, for the places where DuckDB takes no parameter."""
+    """Returns a text as an SQL literal, for statements in which DuckDB takes no parameter."""
     return "'" + str(text).replace("'", "''") + "'"
 
 
 def identifier(name: str) -> str:
-    """A name as an SQL identifier: columns that a newer mcpobs wrote are not ours to choose."""
+    """Returns a name as an SQL identifier: a newer mcpobs may have written columns with any name."""
     return '"' + name.replace('"', '""') + '"'

@@ -12,21 +12,21 @@ from mcpobs.lake.engine import Connection, quoted
 from mcpobs.lake.schema import DERIVED, KEY, REQUIRED, SPOOLED, TYPES
 from mcpobs.segment import scan
 
-# Reading 6,000 segments of 4 KB where they lie took 17 s and more than 1 GiB, for DuckDB keeps something for each file;
-# from one copy it takes 0.3 s. And its buffers are twice the longest object. So only large segments of short lines are
-# read in place, which saves the copying.
+# Reading 6,000 segments of 4 KB in place took 17 s and more than 1 GiB, because DuckDB keeps state for each file; from
+# one copy it takes 0.3 s. Its buffers are also twice the longest object. So only large segments of short lines are read
+# in place, which saves the copy.
 _IN_PLACE_BYTES = 1 << 20
 _LINE_BYTES = 1 << 20
 
 PREFERENCE = f"(outcome is not distinct from 'unfinished'), duration_ns desc nulls last, {', '.join(TYPES)}"
-"""Of several deliveries of one span the finished one wins, then the longest, which holds most. Total, so that the order
-in which they came does not matter."""
+"""Order of several deliveries of one span: finished before unfinished, then the longest duration, which holds most.
+Total, so that the order of arrival does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The whole lines of a segment. `rows` is None where they are best read from the file itself: it holds nothing
-    else and will not change."""
+    """The whole lines of a segment. `rows` is None if DuckDB should read the file itself: it holds nothing else and
+    will not change."""
 
     path: Path
     lines: int
@@ -37,7 +37,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`rows` are in the table; `damaged` lines or requests were none; `repeated` rows were there already."""
+    """Counts: `rows` are in the table; `damaged` lines or requests are not; `repeated` rows were there already."""
 
     rows: int
     damaged: int
@@ -45,7 +45,7 @@ class Loaded:
 
 
 def read(path: Path, *, growing: bool) -> Content:
-    """Checks the lines of a segment. Where it may still grow, its unfinished last line is not damaged."""
+    """Checks the lines of a segment. An unfinished last line is not damaged if the segment is still `growing`."""
     with os.fdopen(safefile.open_own(path, os.O_RDONLY), "rb") as file:
         content = file.read()
     if growing:
@@ -57,10 +57,10 @@ def read(path: Path, *, growing: bool) -> Content:
 
 
 def load(connection: Connection, table: str, contents: Sequence[Content], copy: Path) -> Loaded:
-    """Makes a table of the lake's columns with one row a span.
+    """Creates a table with the lake's columns and one row per span.
 
-    What is not in a file of its own is written to `copy` first, and removed again. A value that does not fit its
-    column becomes null; a line without ids or time is no row.
+    Rows that are not read in place are written to `copy` first, which is removed again. A value that does not fit its
+    column becomes null; a line without ids or time is left out.
     """
     lines = sum(c.lines for c in contents)
     columns = ", ".join(f"{name} {type_}" for name, type_ in TYPES.items())
@@ -100,7 +100,7 @@ def _insert(connection: Connection, table: str, files: list[Path], longest_bytes
 
 
 def one_a_span(connection: Connection, table: str) -> int:
-    """Leaves one row a span; returns how many rows there are. Looking costs 1 µs a row, sorting them out 3 µs."""
+    """Leaves one row per span; returns the number of rows. The check costs 1 µs a row, removing repeated rows 3 µs."""
     key = ", ".join(KEY)
     repeated = _count(connection, f"select count(*) from (select 1 from {table} group by {key} having count(*) > 1)")
     if repeated:

@@ -1,4 +1,4 @@
-"""Facts about a lake, for `mcpobs lake info`. Takes no lock and writes nothing."""
+"""Collects facts about a lake for `mcpobs lake info`. Takes no lock and writes nothing."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ _LOST = quoted('$."' + LOST_OPERATIONS + '"')
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a lake holds. Counts of rows and sessions leave out what is damaged; times are unix nanoseconds."""
+    """The contents of a lake. Counts of rows and sessions exclude damaged files; times are Unix nanoseconds."""
 
     lake: Path
-    lake_id: str | None  # None where lake.json is missing
+    lake_id: str | None  # None if lake.json is missing
     rows: int
     sessions: int
     first_unix_nano: int | None
     last_unix_nano: int | None
-    table_version: int  # -1 where nothing was committed yet
+    table_version: int  # -1 before the first commit
     partitions: int
     files: int
     file_bytes: int
     file_rows: int
-    replaced_files: int  # no longer in the table, and still on disk
+    replaced_files: int  # no longer in the table but still on disk
     replaced_bytes: int
     live_segments: int
     sealed_segments: int
     committed_segments: int
-    spool_bytes: int  # of the segments that are not committed
-    wal_bytes: int  # of requests that the collector has acknowledged and that are not committed
-    damaged_lines: int  # of the spool, and requests of the collector's log
+    spool_bytes: int  # uncommitted segments
+    wal_bytes: int  # requests that the collector has acknowledged but not committed
+    damaged_lines: int  # lines of the spool and requests of the collector's log
     duplicates: int
     implausible_times: int  # received spans, since the lake began
     lost_operations: int
     damaged_files: list[tuple[Path, str]]
     disk_bytes: int
     set_aside: list[quarantine.SetAside]  # segments that could not be committed
-    deleted: quarantine.Deleted  # of them, because they were too many
+    deleted: quarantine.Deleted  # of these, because the folder was full
 
     @property
     def bytes_a_span(self) -> float | None:
@@ -55,10 +55,10 @@ class Inspection:
 
 
 def inspect(lake: Path) -> Inspection:
-    """Reads the whole lake once. Raises LakeError where there is none, or it cannot be read."""
+    """Reads the whole lake once. Raises LakeError if there is none or it cannot be read."""
     table = table_of(lake)
     with open_reading(lake) as reading:
-        # Damage inside a file shows only when all of it is read, and this command is the one to ask.
+        # Only reading a whole file finds damage inside it, and this command is meant to find it.
         reading.exclude_damaged()
         rows, sessions, first, last, lost = reading.connection.execute(
             f"select count(*), count(distinct session_id), min({TIME}), max({TIME}), "
@@ -105,4 +105,4 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # moved while we looked
+        return 0  # moved meanwhile

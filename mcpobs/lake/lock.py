@@ -1,4 +1,4 @@
-"""One committer at a time: the lock on the lake, and the conditions under which its holder writes."""
+"""Owns the lock that admits one committer at a time, and the process settings under which its holder writes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ WORK_FOLDER = ".work"
 WAIT_S = 120.0
 _PAUSE_S = 0.05
 FRUGAL_MEMORY_BYTES = 160 << 20
-MEMORY_BYTES = 1 << 30  # a committer is a guest beside the server; beyond this DuckDB spills
+MEMORY_BYTES = 1 << 30  # a committer shares the machine with the server; beyond this DuckDB spills
 
 
 @contextmanager
 def exclusive(lake: Path, *, wait: bool) -> Iterator[bool]:
-    """Yields True with the lake's lock held, or False where another process holds it.
+    """Yields True with the lake's lock held, or False if another process holds it.
 
-    With `wait` it asks again for up to WAIT_S, then raises LakeError. The lock goes with its process, however that
-    ends. Files that are made meanwhile, those of DuckDB and deltalake too, are the owner's alone.
+    With `wait` it retries for up to WAIT_S, then raises LakeError. The lock ends with its process, however the process
+    ends. Files created meanwhile, also by DuckDB and deltalake, are readable only by their owner.
     """
     path = lake / LOCK_FILE
     try:
@@ -61,7 +61,7 @@ def exclusive(lake: Path, *, wait: bool) -> Iterator[bool]:
 def unwritable(lake: Path, error: OSError) -> LakeError:
     return LakeError(
         f"cannot write to the lake at {lake}: {error.strerror or error}",
-        "check the folder's permissions and free space; the spool keeps what is recorded until a commit works",
+        "check the folder's permissions and free space; the spool keeps recorded calls until a commit works",
     )
 
 
@@ -75,13 +75,13 @@ def _take(descriptor: int) -> bool:
 
 @contextmanager
 def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Connection, Path]]:
-    """DuckDB and a folder for what is not part of the lake, for the holder of the lock.
+    """Yields DuckDB and a scratch folder to the holder of the lock.
 
-    The folder is emptied of what a killed committer left there. What DuckDB cannot do becomes a LakeError. A `kept`
-    connection is used and not closed.
+    The folder is emptied of files that a killed committer left. A DuckDB error becomes a LakeError. A `kept` connection
+    is used but not closed.
     """
     work = lake / WORK_FOLDER
-    safefile.make_own_folder(work)  # not a link: what lies in it is deleted
+    safefile.make_own_folder(work)  # not a link: its content is deleted
     for path in work.iterdir():
         safefile.remove(path)
     backlog.remove_drafts(lake)
@@ -91,7 +91,7 @@ def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Conn
     except EngineError as error:
         raise LakeError(
             f"cannot write to the lake at {lake}: {quarantine.described(error)}",
-            "check the free space; nothing is lost: what was not committed is still in the spool",
+            "check the free space; nothing is lost: uncommitted rows are still in the spool",
         ) from error
     finally:
         if kept is None:
@@ -99,6 +99,6 @@ def committer(lake: Path, kept: Connection | None = None) -> Iterator[tuple[Conn
 
 
 def frugal(lake: Path) -> Connection:
-    """A connection to keep for many small commits. It takes one thread, which needs the least time of the processor
-    in all, and little memory; a new one each time would cost as much as decoding 15,000 spans."""
+    """Opens a connection to reuse for many small commits. It uses one thread, which takes the least processor time in
+    total, and little memory; opening a connection per commit would cost as much as decoding 15,000 spans."""
     return connect(spill=lake / WORK_FOLDER, threads=1, memory_bytes=FRUGAL_MEMORY_BYTES)

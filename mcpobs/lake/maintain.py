@@ -1,4 +1,4 @@
-"""Keeps the lake small and fast: compaction and retention. What it replaces stays on disk for a grace (`vacuum.py`)."""
+"""Keeps the lake small and fast: compaction and retention. Replaced files stay on disk for a grace (`vacuum.py`)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from mcpobs.lake.vacuum import GRACE_S, Vacuumed, vacuum
 from mcpobs.lake.writer import Commit
 
 Step = Callable[[str], None]
-"""Told what is done next, for a user who waits."""
+"""Called with the next step, to show progress to a waiting user."""
 
 RollUp = Callable[[Connection, Path, list[DataFile], float, Step], int]
-"""Takes of each file what reports can be answered from, on a connection to the lake at a path; deletes what has not
-been needed for a grace, in seconds. Returns of how many files it took something."""
+"""Builds report summaries of each file, on a connection to the lake at a path; deletes summaries unused for a grace, in
+seconds. Returns the number of files summarised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compaction:
-    """What `compact` did. Sizes are those of the files that were merged and of what they became."""
+    """The result of `compact`. Sizes are those of the merged files, before and after."""
 
     committed: Commit
     merged_files: int
@@ -39,12 +39,12 @@ class Compaction:
     rolled_up: int
     vacuumed: Vacuumed
     unmerged: list[tuple[str, int, str]] = field(default_factory=list)
-    """Days whose files stay as they are, how many those are, and why."""
+    """Days whose files stay as they are, the number of these files, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """What `prune` did, or would do. `left_rows` are old and stay: their segment is still being written to."""
+    """The result of `prune`, or of its dry run. `left_rows` are old but stay: their segment is still being written."""
 
     cutoff_unix_nano: int
     rows: int
@@ -59,20 +59,20 @@ class Prune:
 def compact(
     lake: Path, *, step: Step | None = None, grace_s: float = GRACE_S, roll_up: RollUp | None = None
 ) -> Compaction:
-    """Moves the spool, then merges each partition so that a session lies in one file, in order. Last, `roll_up` takes
-    what it takes of each file.
+    """Commits the spool, then merges each partition so that each session lies in one file, in order. Last, `roll_up`
+    summarises each file.
 
-    Raises LakeError where there is no lake, or it cannot be written.
+    Raises LakeError if there is no lake, or it cannot be written.
     """
     require_lake(lake)
-    tell = step or _silent
+    report = step or _silent
     with exclusive(lake, wait=True), committer(lake) as (connection, _):
         table = table_of(lake)
-        tell("moving the spool")
+        report("moving the spool")
         committed = writer.move_sealed(lake)
-        merged, unmerged = _merge_all(connection, lake, tell)
+        merged, unmerged = _merge_all(connection, lake, report)
         state = snapshot.load(table, lambda: connection)
-        rolled = 0 if roll_up is None else roll_up(connection, lake, list(state.files.values()), grace_s, tell)
+        rolled = 0 if roll_up is None else roll_up(connection, lake, list(state.files.values()), grace_s, report)
         cleaned = vacuum(table, state, grace_s=grace_s)
     return Compaction(
         committed=committed,
@@ -88,10 +88,10 @@ def compact(
     )
 
 
-def _merge_all(connection: Connection, lake: Path, tell: Step) -> tuple[Merged, list[tuple[str, int, str]]]:
+def _merge_all(connection: Connection, lake: Path, report: Step) -> tuple[Merged, list[tuple[str, int, str]]]:
     """Merges each partition. Small ones share a Delta commit, so that a table of 1,000 days does not take minutes.
 
-    Returns also the partitions that stay as they are: day, number of files and why.
+    Returns also the partitions that stay as they are: day, number of files, reason.
     """
     table = table_of(lake)
     done, group = Merged(), Merged()
@@ -111,7 +111,7 @@ def _merge_all(connection: Connection, lake: Path, tell: Step) -> tuple[Merged, 
             chosen = _to_merge(connection, table, good)
             if not chosen:
                 continue
-            tell(f"sorting {_files(len(chosen))} of {date}")
+            report(f"sorting {_files(len(chosen))} of {date}")
             try:
                 group.add(merge(connection, table, chosen, whole=not bad))
             except (EngineError, MemoryError) as error:
@@ -121,7 +121,7 @@ def _merge_all(connection: Connection, lake: Path, tell: Step) -> tuple[Merged, 
             if group.large:
                 finish()
     except (EngineError, MemoryError):
-        finish()  # what is done already stays done
+        finish()  # commits the merges that are done
         raise
     finish()
     return done, unmerged
@@ -130,17 +130,17 @@ def _merge_all(connection: Connection, lake: Path, tell: Step) -> tuple[Merged, 
 def prune(
     lake: Path, cutoff_unix_nano: int, *, dry_run: bool = False, grace_s: float = GRACE_S, step: Step | None = None
 ) -> Prune:
-    """Drops the operations that began before the cutoff, whatever day their session began.
+    """Drops the operations that began before the cutoff, whichever day their session began.
 
-    The spool is moved first. Raises LakeError where there is no lake, or it cannot be written.
+    Commits the spool first. Raises LakeError if there is no lake or it cannot be written.
     """
     require_lake(lake)
     if dry_run:
-        return _foretell(lake, cutoff_unix_nano)
-    tell = step or _silent
+        return _predict(lake, cutoff_unix_nano)
+    report = step or _silent
     with exclusive(lake, wait=True), committer(lake) as (connection, _):
         table = table_of(lake)
-        tell("moving the spool")
+        report("moving the spool")
         writer.move_sealed(lake)
         state = snapshot.load(table, lambda: connection)
         old, mixed = _split(state.files.values(), cutoff_unix_nano)
@@ -149,7 +149,7 @@ def prune(
         damaged: list[tuple[DataFile, str]] = []
         rows = sum(file.rows or 0 for file in old)
         for file in mixed:
-            tell(f"rewriting {file.path}")
+            report(f"rewriting {file.path}")
             try:
                 if why := cold.visible_damage(table, file):
                     damaged.append((file, why))
@@ -159,7 +159,7 @@ def prune(
                 damaged.append((file, quarantine.described(error)))
                 continue
             if kept is not None and kept.rows == file.rows:
-                (table / kept.path).unlink()  # nothing in it was old: its statistics were missing
+                (table / kept.path).unlink()  # no row in it was old: its statistics were missing
                 continue
             rewritten.append(file)
             rows += (file.rows or 0) - (0 if kept is None else kept.rows or 0)
@@ -183,8 +183,8 @@ def prune(
     )
 
 
-def _foretell(lake: Path, cutoff_unix_nano: int) -> Prune:
-    """What `prune` would do now, without a lock or a write."""
+def _predict(lake: Path, cutoff_unix_nano: int) -> Prune:
+    """Returns the result that `prune` would have now, without a lock or a write."""
     table = table_of(lake)
     with open_reading(lake, until_unix_nano=cutoff_unix_nano) as reading:
         rows = _count(reading.connection, "spans", cutoff_unix_nano)
@@ -195,7 +195,7 @@ def _foretell(lake: Path, cutoff_unix_nano: int) -> Prune:
 
 
 def _split(files: Iterable[DataFile], cutoff: int) -> tuple[list[DataFile], list[DataFile]]:
-    """Files whose operations are all older than the cutoff, and those with some that may be."""
+    """Returns the files whose operations are all older than the cutoff, and the files that may have some older ones."""
     old, mixed = [], []
     for file in files:
         if file.last_unix_nano is not None and file.last_unix_nano < cutoff:
@@ -206,14 +206,14 @@ def _split(files: Iterable[DataFile], cutoff: int) -> tuple[list[DataFile], list
 
 
 def _rewrite(connection: Connection, table: Path, file: DataFile, cutoff: int) -> DataFile | None:
-    """A new file with what is left of one; None where nothing is."""
+    """Writes a new file with the remaining rows of a file; None if none remain."""
     columns = cold.columns_of(connection, table, [file])
     select = f"select * from ({cold.relation(connection, table, [file], columns)}) where {TIME} >= {cutoff}"
     return parquet.write(connection, select, columns, table, file.date or "", whole=file.whole)
 
 
 def _to_merge(connection: Connection, table: Path, files: list[DataFile]) -> list[DataFile]:
-    """The files of a partition that keep some session from lying in one file."""
+    """Returns the files of a partition that must be merged so that each session lies in one file."""
     parts = [file for file in files if not file.whole]
     wholes = [file for file in files if file.whole]
     if not parts or not wholes:

@@ -1,5 +1,5 @@
-"""Bounds the memory of the process that calls it, and finds out what is left of it and of the machine's. Knows nothing
-of the lake."""
+"""Bounds the memory of the calling process, and measures the memory left to it and to the machine. Knows nothing of the
+lake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _MACHINE = Path("/")
 
 
 def limit(data_bytes: int) -> None:
-    """Sets RLIMIT_DATA: beyond it an allocation fails. A lower limit stays, and so does a system that has none."""
+    """Sets RLIMIT_DATA: beyond it an allocation fails. Keeps a lower limit; does nothing on a system without
+    RLIMIT_DATA."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -23,7 +24,7 @@ def limit(data_bytes: int) -> None:
 
 
 def is_limited_below(size_bytes: int) -> bool:
-    """Whether a limit of the process allows it less than this."""
+    """Returns whether a limit of the process is below this size."""
     with suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -33,7 +34,7 @@ def is_limited_below(size_bytes: int) -> bool:
 
 
 def is_obtainable(size_bytes: int) -> bool:
-    """Whether the process could get that much more. Touches none of it."""
+    """Returns whether the process could allocate this much more. Touches none of it."""
     try:
         mmap.mmap(-1, size_bytes, **({} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE})).close()
     except (MemoryError, OSError):
@@ -42,20 +43,20 @@ def is_obtainable(size_bytes: int) -> bool:
 
 
 def is_lacking(error: BaseException | None) -> bool:
-    """Whether an error, or its cause, says that an allocation failed."""
+    """Returns whether an error or its cause reports a failed allocation."""
     seen: set[int] = set()  # Python lets an error be its own cause
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
-        if type(error).__name__ == "OutOfMemoryException":  # DuckDB's, by name: this module does not load it
+        if type(error).__name__ == "OutOfMemoryException":  # by name, because this module does not import DuckDB
             return True
         error = error.__cause__
     return False
 
 
 def of_machine_bytes(root: Path = _MACHINE) -> int | None:
-    """What the machine has left, or the container; None if it does not say."""
+    """Returns the memory left to the machine or the container; None if unknown."""
     found = [_available(root), *_of_groups(root)]
     return min((size for size in found if size is not None), default=None)
 
@@ -69,7 +70,7 @@ def _available(root: Path) -> int | None:
 
 
 def _of_groups(root: Path) -> list[int | None]:
-    """What is left in the control group of the process, and in each above it."""
+    """Returns the memory left in the control group of the process and in each group above it."""
     found: list[int | None] = []
     with suppress(OSError, ValueError):
         for line in (root / "proc/self/cgroup").read_text().splitlines():
@@ -88,7 +89,7 @@ def _of_groups(root: Path) -> list[int | None]:
 
 
 def _left(group: Path, most: str, used: str) -> int | None:
-    """Pages of files count as left: the kernel takes them back."""
+    """Returns the memory left in a group. File pages count as left: the kernel reclaims them."""
     with suppress(OSError, ValueError):
         limit_bytes = int((group / most).read_text())  # or "max"
         facts = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())

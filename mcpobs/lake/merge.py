@@ -1,4 +1,4 @@
-"""Makes one file of several: joined as they are, or sorted by session. The caller holds the lake's lock."""
+"""Turns several files into one, joined in order or sorted by session. The caller holds the lake's lock."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mcpobs.lake.hot import PREFERENCE
 from mcpobs.lake.schema import KEY
 from mcpobs.lake.snapshot import PART, WHOLE, DataFile, Snapshot
 
-ROWS_A_FILE = 1_000_000  # 70 MB; more are split between sessions
+ROWS_A_FILE = 1_000_000  # 70 MB; larger results are split between sessions
 
 
 MOST_SORTED_BYTES = 512 << 20
-"""Most resource and scope in rows that are sorted; more would spill, for minutes, and is written in the order of the
-files."""
+"""Most bytes of resource and scope in rows to sort; more would spill, for minutes, and is written in file order."""
 
-LINKED_ROWS = 1_000  # a file with no more is not sorted anew
+LINKED_ROWS = 1_000  # a file with no more is not sorted again
 GROUP_FILES = 256
 GROUP_BYTES = 64 << 20
-"""How much is replaced in one Delta commit. A commit takes 200 ms, most of it to make the log durable."""
+"""Most bytes replaced in one Delta commit. A commit takes 200 ms, most of it to make the log durable."""
 
 
 @dataclass(slots=True)
 class Merged:
-    """What was replaced by what, and how many repeated rows were left out. `damaged` files stay as they are."""
+    """The replaced files, their replacements, and the number of repeated rows left out. `damaged` files stay as they
+    are."""
 
     replaced: list[DataFile] = field(default_factory=list)
     written: list[DataFile] = field(default_factory=list)
@@ -43,16 +43,16 @@ class Merged:
 
     @property
     def large(self) -> bool:
-        """Whether it is enough for a commit of its own."""
+        """Whether it is large enough for its own commit."""
         size = sum(file.size_bytes for file in self.replaced)
         return size >= GROUP_BYTES or len(self.replaced) + len(self.written) >= GROUP_FILES
 
 
 def merge(connection: Connection, table: Path, files: Sequence[DataFile], *, whole: bool) -> Merged:
-    """Writes the files that are to replace files of one partition; `replace_files` commits them.
+    """Writes the replacements for files of one partition; `replace_files` commits them.
 
-    `whole` promises that no other file has calls of their sessions. A file that turns out to be damaged is left as
-    it is, and the promise is then not kept.
+    `whole` promises that no other file has calls of their sessions. A file that proves damaged stays as it is, and the
+    promise is then dropped.
     """
     done = Merged()
     if whole and len(files) == 1 and (linked := _linked(connection, table, files[0])) is not None:
@@ -81,8 +81,8 @@ def replace_files(table: Path, state: Snapshot, merged: Merged) -> None:
 
 
 def _linked(connection: Connection, table: Path, file: DataFile) -> DataFile | None:
-    """A small file under the name of a whole one: the same bytes, because sorting so few rows gains nothing. None
-    where it is not small, has a row twice, or cannot be read, or the file system has no links."""
+    """Links a small file under a whole file's name: the same bytes, because sorting so few rows gains nothing. None if
+    it is not small, has a repeated row or cannot be read, or if the file system has no links."""
     if file.rows is None or file.rows > LINKED_ROWS:
         return None
     try:
@@ -101,10 +101,10 @@ def _linked(connection: Connection, table: Path, file: DataFile) -> DataFile | N
 
 
 def join(connection: Connection, table: Path, state: Snapshot, files: Sequence[DataFile]) -> None:
-    """Puts the rows of small files of one partition into one, in the order of the files, in one Delta commit.
+    """Joins small files of one partition into one file, in order, in one Delta commit.
 
-    Row by row, so it needs no more memory than a row group; `merge` sorts, which takes all rows at a time. Where one
-    of the files cannot be read all stay as they are, for `merge` to find out which.
+    Copies row by row, so it needs no more memory than a row group; `merge` sorts, which takes all rows at a time. If a
+    file cannot be read, all stay as they are; `merge` later finds out which.
     """
     columns = cold.columns_of(connection, table, files)
     select = cold.relation(connection, table, files, columns)
@@ -119,7 +119,8 @@ def join(connection: Connection, table: Path, state: Snapshot, files: Sequence[D
 def _write(
     connection: Connection, table: Path, files: Sequence[DataFile], *, whole: bool
 ) -> tuple[list[DataFile], int]:
-    """Writes the rows of files of one partition to as few files as it takes; returns them and repeated rows."""
+    """Writes the rows of files of one partition to as few files as possible; returns these and the number of repeated
+    rows."""
     columns = cold.columns_of(connection, table, files)
     select = cold.relation(connection, table, files, columns)
     names = ", ".join(map(identifier, columns))
@@ -140,20 +141,21 @@ def _write(
 
 
 def _repeated_bytes(connection: Connection, select: str) -> int:
-    """Size of the text that rows share; a sort takes it once for each row."""
+    """Returns the bytes of the text that rows share; a sort holds it once per row."""
     counted = "sum(coalesce(strlen(resource), 0) + coalesce(strlen(scope), 0))"
     return int(connection.execute(f"select coalesce({counted}, 0) from ({select})").fetchall()[0][0])
 
 
 def _repeated(connection: Connection, select: str) -> int:
-    """How many rows are there once more. Commits keep repeated deliveries out; one that could not read a file then may
-    have let some in."""
+    """Returns the number of repeated rows. Commits leave repeated deliveries out, unless a file could not be read at
+    the time."""
     counted = f"select count(*) as n from ({select}) group by {', '.join(KEY)} having n > 1"
     return int(connection.execute(f"select coalesce(sum(n - 1), 0) from ({counted})").fetchall()[0][0])
 
 
 def _session_ranges(connection: Connection, select: str) -> list[tuple[str, str]]:
-    """Ranges of session ids, both ends inside, that hold some ROWS_A_FILE rows each and all rows together."""
+    """Returns ranges of session ids, both ends inclusive, of about ROWS_A_FILE rows each, which together cover all
+    rows."""
     sessions = connection.execute(
         f"select coalesce(session_id, '') as session, count(*) from ({select}) group by 1 order by 1"
     ).fetchall()
@@ -171,7 +173,7 @@ def _session_ranges(connection: Connection, select: str) -> list[tuple[str, str]
 def sharing_sessions(
     connection: Connection, table: Path, parts: Sequence[DataFile], wholes: Sequence[DataFile]
 ) -> list[DataFile]:
-    """Those of `wholes` that have calls of a session of which `parts` have calls too."""
+    """Returns the files of `wholes` that share a session with `parts`."""
     shared = []
     sessions = cold.relation(connection, table, parts, {"session_id": "VARCHAR"})
     for file in wholes:

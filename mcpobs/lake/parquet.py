@@ -1,4 +1,4 @@
-"""Writes Parquet files of the table. The caller holds the lake's lock and commits what this returns."""
+"""Writes Parquet files of the table. The caller holds the lake's lock and commits the files returned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIMES: Final = f"min({TIME}), max({TIME}), min({SENT}), max({SENT}), count(*) fi
 
 
 class Times(NamedTuple):
-    """What the log says of the times in a file; the fields are as those of DataFile."""
+    """The time statistics of a file in the log; the fields are those of DataFile."""
 
     first: int | None
     last: int | None
@@ -56,11 +56,11 @@ def write(
 ) -> DataFile | None:
     """Writes columns (name to type) of a select to a new file in the partition of `date`.
 
-    It is sorted as schema.ORDER says, but where `sort` is False: sorting is half of the work and takes all rows into
-    memory. It pays for a file that stays.
+    Sorts by schema.ORDER unless `sort` is False: sorting is half of the work and holds all rows in memory, so it pays
+    only for a file that stays.
 
-    The file and its place in its folder are durable when this returns. None where the select has no rows.
-    `whole` marks a file that holds all that the table had of each of its sessions.
+    The file and its folder entry are durable when this returns. None if the select has no rows. `whole` marks a file
+    that holds every row that the table had of its sessions.
     """
     folder = _partition(table, date)
     draft = folder / f".{_name(columns, whole)}{DRAFT_SUFFIX}"
@@ -74,7 +74,7 @@ def write(
 
 
 def copying(select: str, columns: Mapping[str, str], draft: Path, *, sort: bool) -> str:
-    """The statement that writes columns of a select to a draft."""
+    """Returns the statement that writes columns of a select to a draft."""
     kept = ", ".join(identifier(column) for column in columns if column != PARTITION)
     order = f" order by {', '.join(ORDER)}" if sort else ""
     options = f"{_OPTIONS}, row_group_size {_ROW_GROUP if sort else _SMALL_ROW_GROUP}"
@@ -92,7 +92,7 @@ def place(
     *,
     whole: bool = False,
 ) -> DataFile:
-    """Makes a draft with so many rows of these times a file in the partition of `date`.
+    """Renames a draft, with this number of rows and these times, into the partition of `date`.
 
     The file and its place in its folder are durable when this returns.
     """
@@ -114,7 +114,7 @@ def place(
 
 
 def reporters(connection: Connection, draft: Path) -> tuple[Reporter, ...] | None:
-    """Who reported the operations in a file; None where they are too many to be listed in the log."""
+    """Returns the reporters of the operations in a file; None if too many to list in the log."""
     found = connection.execute(
         f"select distinct service_name, scope_name, front from read_parquet({quoted(draft)}) where {REPORTED} "
         f"limit {_MOST_REPORTERS + 1}"
@@ -134,5 +134,5 @@ def _partition(table: Path, date: str) -> Path:
 
 
 def _name(columns: Mapping[str, str], whole: bool) -> str:
-    """A new name for a file with these columns."""
+    """Returns a new name for a file with these columns."""
     return f"{WHOLE if whole else PART}{time.time_ns() // 1000:014x}-{os.urandom(6).hex()}{suffix(columns)}"

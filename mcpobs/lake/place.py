@@ -1,4 +1,4 @@
-"""Where things lie in a lake, and whether a folder is one. Creates nothing."""
+"""Owns the layout of a lake and checks that a folder is one. Creates nothing."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _FOLDERS: Final = (
     SPANS_FOLDER,
     f"{SPANS_FOLDER}/{LOG_FOLDER}",
 )
-"""Folders of a lake, each of which is written to."""
+"""Folders of a lake that mcpobs writes to."""
 
 
 def table_of(lake: Path) -> Path:
-    """The folder of the Delta table."""
+    """Returns the folder of the Delta table."""
     return lake / SPANS_FOLDER
 
 
 def require_own_folders(lake: Path) -> None:
-    """Raises LakeError if a folder of the lake is a symbolic link or no folder. The lake itself may be a link."""
+    """Raises LakeError if a folder of the lake is a symbolic link or not a folder. The lake itself may be a link."""
     for name in _FOLDERS:
         try:
             safefile.require_own_folder(lake / name)
         except OSError as error:
             raise LakeError(
                 f"cannot write to the lake at {lake}: {name} is "
-                + ("a symbolic link" if error.errno == errno.ELOOP else "no folder"),
+                + ("a symbolic link" if error.errno == errno.ELOOP else "not a folder"),
                 "replace it with a folder; the lake itself may be a link to one elsewhere",
             ) from None
 
 
 def require_lake(lake: Path) -> None:
-    """Raises LakeError where the folder holds no lake, or one that this mcpobs does not read."""
+    """Raises LakeError if the folder holds no lake or a lake that this mcpobs cannot read."""
     try:
         if keys.read_identity(lake) is None and not any((lake / n).is_dir() for n in (SPOOL_FOLDER, SPANS_FOLDER)):
             raise LakeError(

@@ -1,11 +1,11 @@
-"""Keeps segments that cannot be committed in `<lake>/quarantine/`, so that they never block the next ones. Deletes
-nothing below MAX_BYTES: `mcpobs lake retry` tries them again. Cheap: imports neither DuckDB nor deltalake.
+"""Keeps segments that cannot be committed in `<lake>/quarantine/`, so that they never block others. Deletes nothing
+below MAX_BYTES; `mcpobs lake retry` tries them again. Cheap: imports neither DuckDB nor deltalake.
 
-A file there keeps the name of its segment. Beside it lies a small JSON file that says when and why. What was set aside
-may be a part of a segment of the collector's log: the requests that fail, the others were committed.
+A file there keeps the name of its segment. A small JSON file beside it, the note, records when and why. A file may be
+part of a segment of the collector's log: the requests that fail, after the others were committed.
 
 `Attempts` finds a segment that kills the committer. Nothing is set aside because of the environment: a full disk, a
-missing permission and a lack of memory on the whole machine say nothing about a segment. A note names the class of an
+missing permission and a lack of memory on the whole machine are not the segment's fault. A note names the class of an
 error and never quotes data.
 """
 
@@ -33,24 +33,25 @@ from mcpobs.segment import Segment, parse_name
 FOLDER: Final = "quarantine"
 ATTEMPT_FILE: Final = "commit.attempt"
 ALONE_FROM: Final = 2
-"""Strikes from which a segment is committed alone. A process that dies gives one to each segment of its batch."""
+"""Strikes after which a segment is committed alone. A process that dies gives a strike to each segment of its batch."""
 MOST_STRIKES: Final = 4
-"""Strikes with which a segment is set aside. More than two: whoever kills a committer by chance hits it at times."""
+"""Strikes after which a segment is set aside. More than two, because committers are sometimes killed for other
+reasons."""
 
 MAX_BYTES: Final = 1 << 30
-"""Most that the folder holds. Beyond that the oldest files are deleted and counted: whoever knows a request that cannot
-be committed must not fill the disk with it."""
+"""Maximum size of the folder. Beyond it the oldest files are deleted and counted: a sender must not fill the disk with
+a request that cannot be committed."""
 
 _NOTE_SUFFIX: Final = ".json"
 _DELETED_FILE: Final = "deleted.json"
 _FREE_BYTES: Final = 64 << 20
-"""A disk or a machine with less is the cause of a failure."""
+"""A failure with less disk space or memory left is attributed to the machine."""
 _ENOUGH_BYTES: Final = 1 << 30
-"""A process that may have less memory is the cause of a lack of it; a commit takes up to 500 MB."""
+"""A lack of memory is attributed to the process's limit if the limit is below this; a commit takes up to 500 MB."""
 _TELLING: Final = ("IOException", "PermissionException", "MalformedError", "TooManyValuesError")
-"""Classes whose text names files and places, and no data."""
+"""Exception classes whose text names files and code, never data."""
 _WHY_CHARACTERS: Final = 500
-_NOTE_BYTES: Final = 4 << 20  # of a file that says what is tried, or why something is set aside
+_NOTE_BYTES: Final = 4 << 20  # maximum size of a note or of the list of attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class SetAside:
 
 
 class Deleted(NamedTuple):
-    """What was deleted because the folder held more than MAX_BYTES, since the lake began."""
+    """Totals of files deleted because the folder held more than MAX_BYTES, since the lake began."""
 
     segments: int = 0
     size_bytes: int = 0
@@ -77,7 +78,7 @@ NONE_DELETED: Final = Deleted()
 
 
 def listed(lake: Path) -> list[SetAside]:
-    """What is set aside, oldest first. Raises LakeError if the folder cannot be read."""
+    """Returns the files set aside, oldest first. Raises LakeError if the folder cannot be read."""
     found: list[SetAside] = []
     try:
         with os.scandir(lake / FOLDER) as entries:
@@ -101,7 +102,7 @@ def deleted(lake: Path) -> Deleted:
 
 
 def is_file(path: Path) -> bool:
-    """False for what can be no segment: a folder, a link, a pipe. True for a file that is gone."""
+    """Returns False for a folder, a link or a pipe, which cannot be a segment. True for a file that is gone."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
@@ -132,7 +133,7 @@ def set_aside_content(lake: Path, found: Found, content: bytes, why: str, attemp
 
 
 def renote(one: SetAside, why: str) -> None:
-    """Notes a further attempt that failed, if the note can be written."""
+    """Adds a failed attempt to the note, if the note can be written."""
     with suppress(OSError):
         _note(one.path, why, one.attempts + 1, one.since_unix_nano)
 
@@ -146,9 +147,9 @@ def remove(one: SetAside) -> None:
 
 
 def described(error: BaseException) -> str:
-    """An error in one line for a note or a message: its class and where it came from, and no text that may hold data.
+    """Describes an error in one line for a note or a message: its class and origin, no text that may hold data.
 
-    What DuckDB says quotes the value that it could not convert: content that a redacting collector must not show.
+    A DuckDB message quotes the value that it could not convert: content that a redacting collector must not show.
     """
     if memory.is_lacking(error):
         return "out of memory"
@@ -163,7 +164,7 @@ def described(error: BaseException) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The innermost of our functions that an error came through."""
+    """Returns the innermost mcpobs function in the error's traceback."""
     place = "another module"
     for frame, _ in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
@@ -173,15 +174,15 @@ def _place(error: BaseException) -> str:
 
 
 def is_environmental(error: BaseException, lake: Path) -> bool:
-    """True if a failure says nothing about the segments that were being committed: the machine lacks disk space, memory
-    or a permission. A segment that takes more memory than the process may have fails by its own fault."""
+    """Returns True if the environment caused a failure, not the segments: the machine lacks disk space, memory or a
+    permission. A segment that needs more memory than the process may have fails by its own fault."""
     if memory.is_lacking(error):
-        if "max_temp_directory_size" in str(error):  # the disk had no room for what does not fit into memory
+        if "max_temp_directory_size" in str(error):  # the disk had no room to spill to
             return True
         return memory.is_limited_below(_ENOUGH_BYTES) or not _has_memory()
     if isinstance(error, OSError | LakeError):
         return True
-    # DuckDB's exceptions by name, for this module does not load it
+    # DuckDB's exceptions by name, because this module does not import it
     if type(error).__name__ in ("IOException", "PermissionException", "InterruptException"):
         return True
     return not (_has_space(lake) and _has_memory())
@@ -209,10 +210,10 @@ def _has_memory() -> bool:
 
 
 class Attempts:
-    """Which segments a committer works on, noted on disk, so that its successor knows what it died of.
+    """Records on disk which segments a committer works on, so that its successor knows which may have killed it.
 
-    For a holder of the lake's lock. A segment that is committed has no strikes any more. With `limit_s` a batch that
-    takes longer ends the process, like anything else that kills it.
+    For the holder of the lake's lock. A commit clears a segment's strikes. With `limit_s` a batch that takes longer
+    ends the process, which counts like any other death.
     """
 
     def __init__(self, lake: Path, limit_s: int = 0) -> None:
@@ -232,8 +233,8 @@ class Attempts:
 
     @contextmanager
     def on(self, batch: Sequence[Found]) -> Iterator[None]:
-        """Notes the batch for as long as the block runs. An exception leaves the note: `failed` or `forget` follows, or
-        the end of the process."""
+        """Records the batch while the block runs. An exception leaves the record: `failed` or `forget` follows, or the
+        process ends."""
         self._trying = [_name(found) for found in batch]
         self._write()
         if self._limit_s:
@@ -251,23 +252,24 @@ class Attempts:
         self.forget()
 
     def failed(self, why: str) -> None:
-        """The batch failed by its own fault, in a process that goes on: each of its segments goes alone next."""
+        """Records that the batch failed by its own fault in a process that goes on: each of its segments goes alone
+        next."""
         for name in self._trying:
             self._strikes[name] = max(ALONE_FROM, self._strikes.get(name, 0) + 1)
             self._why[name] = why
         self.forget()
 
     def why(self, found: Found) -> str:
-        """Why a segment got its last strike."""
+        """Returns why a segment got its last strike."""
         return self._why.get(_name(found), "the committing process died while it worked on it")
 
     def forget(self) -> None:
-        """The batch is no longer worked on, and got no strike."""
+        """Records that the batch is no longer worked on and gets no strike."""
         self._trying = []
         self._write()
 
     def acquit(self, found: Found) -> None:
-        """Forgets the strikes of a segment that is no longer there."""
+        """Clears the strikes of a segment that no longer exists."""
         self._strikes.pop(_name(found), None)
         self._write()
 
@@ -280,16 +282,17 @@ class Attempts:
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             self._strikes = {}
             with suppress(OSError):
-                safefile.remove(self._path)  # damaged, or no file: it would be in the way of the next note
+                safefile.remove(self._path)  # damaged, or not a file: it would block the next record
             return
-        if died_on and same_boot:  # or the machine went down, which is nobody's fault
+        if died_on and same_boot:  # else the machine went down, which is no segment's fault
             for name in died_on:
                 self._strikes[name] = self._strikes.get(name, 0) + 1
         if died_on:
             self._write()
 
     def _write(self) -> None:
-        """Not synced: it survives the death of the process, and after a loss of power it says nothing."""
+        """Writes the record, without sync: it survives the death of the process, and after a loss of power it is not
+        used."""
         with suppress(OSError):
             if not self._trying and not self._strikes:
                 self._path.unlink(missing_ok=True)
@@ -320,7 +323,7 @@ def _folder(lake: Path) -> Path:
 
 
 def _delete_oldest(lake: Path, newest: Path) -> None:
-    """Deletes the oldest files until the folder holds at most MAX_BYTES, or the newest alone."""
+    """Deletes the oldest files until the folder holds at most MAX_BYTES or only the newest."""
     found = listed(lake)
     held = sum(one.size_bytes for one in found)
     count = deleted(lake)
@@ -347,7 +350,7 @@ def _described(path: Path, store: Store, segment: Segment) -> SetAside:
 
 
 def _noted(path: Path) -> dict[str, Any]:
-    """The JSON object of a small file of ours; an empty one if there is none, or it is damaged."""
+    """Returns the JSON object in a small file; an empty one if the file is missing or damaged."""
     try:
         note = json.loads(safefile.read_own(path, _NOTE_BYTES))
     except (OSError, ValueError, RecursionError):
@@ -370,7 +373,7 @@ def _note(path: Path, why: str, attempts: int, since_unix_nano: int = 0) -> None
 
 
 def _write(path: Path, content: bytes, time_unix_nano: int | None = None) -> None:
-    """Writes a file (0600), whole or not at all, and durable. It is as old as a time says, if one is given."""
+    """Writes a file (0600), whole or not at all, and durable. Sets its modification time if one is given."""
     draft = safefile.draft_of(path)
     descriptor = safefile.open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:

@@ -1,8 +1,8 @@
 """Reads the lake: spool and Parquet as one table `spans`, each span once. Takes no lock and writes nothing to the lake.
 
-The order is what makes a moment of moving files harmless: list the spool, then load the Delta log, then leave out the
-segments that the log says are in the table, then load what remains at once. A span that is moved in between is in
-the log that was loaded; one that is written in between was not there when the reading began.
+The order makes concurrent commits harmless: list the spool, load the Delta log, leave out the segments that the log has
+in the table, then load the remaining segments at once. A span that is committed meanwhile is in the loaded log; a span
+that is written meanwhile did not exist when the reading began.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mcpobs.lake.schema import REPORTED, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
 
 HOT = "_hot"
-"""The table of the spans of the spool."""
+"""The table of the spool's spans."""
 
 FOREVER = 2**63 - 1
 _REPORTING = "select distinct service_name, scope_name, front"
@@ -29,12 +29,12 @@ _TRIES = 20
 
 
 class _Moved(Exception):
-    """A segment that was listed is gone: a committer moved it. The reading starts again."""
+    """A committer moved a listed segment. The reading starts again."""
 
 
 @dataclass(slots=True)
 class Reading:
-    """An open reading of the lake, as of the moment it was opened. Close it, or use it in a `with`."""
+    """An open snapshot of the lake. Close it, or use it in a `with`."""
 
     lake: Path
     connection: Connection
@@ -46,13 +46,13 @@ class Reading:
     data_files: list[DataFile] = field(repr=False)
     """The Parquet files that are read; `files` has their paths."""
     bounds: tuple[int, int] | None = field(repr=False)
-    """From when to when operations are read; None if rows are left out by anything else, or no roll-up may be used."""
+    """The time window of the operations read; None if another filter applies or no roll-up may be used."""
     _filter: str = field(repr=False)
     _private: Path | None = field(repr=False)
     spool: str | None = field(default=None, repr=False)
-    """The table of the spans that are in no Parquet file; None if there are none."""
+    """The table of the spans that are not in a Parquet file; None if there are none."""
     reporters: str = field(default="", repr=False)
-    """A select of who reported operations of MCP servers: service, scope and front."""
+    """A select of the reporters of MCP server operations: service, scope and front."""
 
     @property
     def implausible_times(self) -> int:
@@ -60,9 +60,9 @@ class Reading:
         return sum(file.implausible_times for file in self.data_files)
 
     def exclude_damaged(self) -> bool:
-        """Reads every file in full and leaves out those that fail; true where it found one.
+        """Reads every file in full and leaves out those that fail; returns True if it found one.
 
-        For a query that failed in the middle of a file whose footer was fine: try it again after this.
+        Call it after a query failed inside a file with a sound footer, then retry the query.
         """
         table = table_of(self.lake)
         bad = {file.path: why for file in self.data_files if (why := cold.hidden_damage(self.connection, table, file))}
@@ -72,9 +72,9 @@ class Reading:
         return bool(bad)
 
     def read_all(self) -> bool:
-        """Answers nothing from roll-ups any more; true where something could have been.
+        """Stops using roll-ups; returns True if one could have been used.
 
-        For a query that failed though no file of the table is damaged: an answer that was taken of one may be.
+        Call it after a query failed although no file of the table is damaged: a roll-up may be.
         """
         had, self.bounds = self.bounds is not None and bool(self.data_files), None
         return had
@@ -101,8 +101,8 @@ def open_reading(
 ) -> Reading:
     """Opens the lake with a table `spans` of all columns of semconv.COLUMNS, in that order.
 
-    It holds the operations that began in [since, until), of one service where one is named. Files that cannot be
-    read are left out and listed in `damaged_files`. Raises LakeError where there is no lake or it cannot be read.
+    It holds the operations that began in [since, until), of one service if one is named. Files that cannot be read are
+    left out and listed in `damaged_files`. Raises LakeError if there is no lake or it cannot be read.
     """
     require_lake(lake)
     private = temporary.make()
@@ -118,7 +118,7 @@ def open_reading(
         _discard(connection, private)
         reason = quarantine.described(error)
         raise LakeError(
-            f"cannot read the lake at {lake}: {reason}", "`mcpobs lake info` names what is damaged"
+            f"cannot read the lake at {lake}: {reason}", "`mcpobs lake info` lists the damaged files"
         ) from error
     except BaseException:
         _discard(connection, private)
@@ -140,7 +140,7 @@ def _open(
     damaged_lines, damaged = _load_hot(connection, private, lake, fresh)
 
     data: list[DataFile] = []
-    elsewhere: list[DataFile] = []  # with spans that were sent with a start of the window and lie at their receipt
+    elsewhere: list[DataFile] = []  # with spans whose sent start is in the window but that are placed at their receipt
     for file in state.files.values():
         if not file.overlaps(since, until):
             if file.sent is not None:
@@ -175,8 +175,8 @@ def _open(
 def _load_hot(
     connection: Connection, private: Path | None, lake: Path, fresh: list[Found]
 ) -> tuple[int, list[tuple[Path, str]]]:
-    """Loads the segments into the table `_hot`; returns how many lines were damaged, and the segments that cannot be
-    loaded, which are left out."""
+    """Loads the segments into the table `_hot`; returns the number of damaged lines, and the segments left out because
+    they cannot be loaded."""
     contents = []
     damaged: list[tuple[Path, str]] = []
     for f in fresh:
@@ -190,11 +190,11 @@ def _load_hot(
             damaged.append((f.path, quarantine.described(error)))
     if private is None and any(c.rows for c in contents):
         raise LakeError("no folder for temporary files can be written", "set TMPDIR to a writable folder")
-    copy = (private or lake) / "hot.jsonl"  # not written where there is no private folder
+    copy = (private or lake) / "hot.jsonl"  # not written if there is no private folder
     try:
         loaded = hot.load(connection, HOT, contents, copy)
     except Interrupted:
-        raise  # somebody ended the reading: that says nothing about the segments
+        raise  # the caller interrupted the query; the segments may be sound
     except (EngineError, MemoryError):
         if not all(f.path.exists() for f in fresh):
             raise _Moved from None
@@ -211,7 +211,7 @@ def _load_hot(
 def _loadable(
     connection: Connection, contents: list[hot.Content], copy: Path
 ) -> tuple[list[hot.Content], list[tuple[Path, str]]]:
-    """The segments that can be loaded, and the others with the reason; found by halves."""
+    """Returns the segments that can be loaded, and the others with the reason; found by bisection."""
     try:
         hot.load(connection, HOT, contents, copy)
     except Interrupted:
@@ -241,7 +241,8 @@ def _define_spans(reading: Reading) -> None:
 
 
 def _reporters(reading: Reading, table: Path) -> str:
-    """A select of who reported operations, from the log where it says so: to ask a million rows takes 40 ms."""
+    """Returns a select of the reporters of operations, from the log if it has them: scanning a million rows takes 40
+    ms."""
     parts = ["select null as service_name, null as scope_name, null as front where false"]
     known = {reporter for file in reading.data_files for reporter in file.reporters or ()}
     for told in known:

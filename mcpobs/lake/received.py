@@ -1,7 +1,7 @@
-"""Moves segments of the collector's log into files of the table. Never alters a segment, and commits nothing.
+"""Converts segments of the collector's log into files of the table. Never alters a segment, and commits nothing.
 
 A batch whose spans are all new and of one day, as nearly all are, goes straight from the decoder's columns into its
-file. Any other becomes a DuckDB table first, in which rows can be looked at one by one.
+file. Any other batch first becomes a DuckDB table, in which single rows can be examined.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from time import gmtime, strftime
 from typing import NamedTuple
 
-import duckdb  # noqa: F401  # the package, not its C module alone, lets DuckDB read Arrow streams
+import duckdb  # noqa: F401  # only the package, not its C module, lets DuckDB read Arrow streams
 
 from mcpobs.lake import parquet, repeated, sessions, wal
 from mcpobs.lake.dialects import PLACES, identified, translated
@@ -32,13 +32,13 @@ from mcpobs.settings import load_config
 _RAW = "received_spans"
 _ALL = sum(1 << place for place in PLACES)
 _LONG = _ALL + 1
-_MOST_PLANS = 8  # and one for all that come later; each is kept in memory
+_MOST_PLANS = 8  # plus one for all later ones; each is kept in memory
 _AGAIN_NS = DAY_NS
 """How long after its first delivery a span with an implausible start is recognised."""
 
 
 class _Decoded:
-    """The spans of the moment, under one name: DuckDB asks for the stream anew each time it runs a statement."""
+    """The current batch's spans under one name: DuckDB requests a new stream each time it runs a statement."""
 
     def __init__(self) -> None:
         self.batch: Batch = decode([])
@@ -48,10 +48,10 @@ class _Decoded:
 
 
 class Receiving:
-    """A connection, and one batch of requests after the other on it. `work` is a folder for what is not finished.
+    """Processes batches of requests on one connection. `work` is a folder for unfinished files.
 
-    Its statements are planned once: what the dialects say is 11 kB of SQL, and planning it (28 ms) takes as long as
-    running it on 8,000 spans. DuckDB plans them anew after any change to its catalog, so the usual way makes no table.
+    Its statements are planned once: the dialects are 11 kB of SQL, and planning it (28 ms) takes as long as running it
+    on 8,000 spans. DuckDB plans again after any change to its catalog, so the usual path creates no table.
     """
 
     def __init__(self, connection: Connection, work: Path) -> None:
@@ -63,12 +63,12 @@ class Receiving:
         self._accepted = Accepted(int(config.accept_older_than_s * 1e9), int(config.accept_ahead_s * 1e9))
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
-        # else a long `in (...)` becomes a join, which puts small chunks together and so undoes their bounds
+        # else a long `in (...)` becomes a join, which combines small chunks and so exceeds their bounds
         connection.execute("set disabled_optimizers = 'in_clause'")
         self._planned: set[str] = set()
         self._redact = False
         connection.execute(
-            # two keys with one hash take the longer way, as two spans with one key do
+            # two keys with one hash take the longer path, as two spans with one key do
             f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
             f"max({TIME}), bit_or(1 << dialect) + if(max(longest_bytes) > {MAX_BYTES}, {_LONG}, 0) "
             f"from ({identified(_RAW)})"
@@ -76,38 +76,37 @@ class Receiving:
 
     @property
     def received_unix_nano(self) -> int:
-        """When the batch was received."""
+        """Time of receipt of the batch."""
         return self._received
 
     @property
     def look_back_unix_nano(self) -> int:
-        """How far back a span lies that was received yesterday, however it was placed."""
+        """Earliest start of a span received yesterday, however it was placed."""
         return self._received - self._accepted.older_ns - _AGAIN_NS
 
     def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:
-        """Makes the spans of these requests, which were received at a time, the batch; with `redact` without their
-        content."""
+        """Makes the spans of these requests the batch; with `redact` without their content."""
         self._redact = redact
         self._received = received_unix_nano
         self._decoded.batch = decode(bodies)
 
     def drop(self) -> None:
-        """Forgets the batch: its memory is wanted for the next."""
+        """Drops the batch to free its memory for the next."""
         self._decoded.batch = decode([])
 
     @property
     def day(self) -> str:
-        """The day of the receipt, as a partition is called."""
+        """The day of the receipt, as a partition name."""
         return strftime("%Y-%m-%d", gmtime(self._received // 10**9))
 
     def write(
         self, table: Path, known: Collection[DataFile], *, used: Collection[str] = (), one_day: bool = False
     ) -> tuple[Loaded, list[DataFile]] | None:
-        """Writes the batch to a file of the table; no file where it has no spans. With `one_day` spans of several days,
-        and of another day than those that are `used`, go to the partition of their receipt.
+        """Writes the batch to a file of the table; no file if it has no spans. With `one_day`, spans of several days,
+        or of a day that is not in `used`, go to the partition of their receipt.
 
-        None where it has a span that comes twice, or that one of the `known` files may have, or spans of several days,
-        or operations whose session is still to be found out.
+        None if a span comes twice, if one of the `known` files may have a span, if spans are of several days, or if the
+        session of an operation is still to be determined.
         """
         rows, keys, first, last, dialects = self.connection.execute("execute received_keys").fetchall()[0]
         loaded = Loaded(rows=rows, damaged=0, repeated=0)
@@ -132,8 +131,8 @@ class Receiving:
         return loaded, [parquet.place(self._draft, table, date, TYPES, rows, Times.of(times), reporters)]
 
     def _plan(self, dialects: int) -> str:
-        """The statements that there are for spans of these dialects, a bit for each, and one for long names. A sender
-        has one or two."""
+        """Prepares the statements for spans of these dialects (a bit for each, and one for long names) and returns
+        their number. A sender uses one or two."""
         plan = f"{dialects}{'_redacted' if self._redact else ''}"
         if plan not in self._planned and len(self._planned) >= _MOST_PLANS and dialects != _ALL | _LONG:
             return self._plan(_ALL | _LONG)
@@ -151,7 +150,7 @@ class Receiving:
         return plan
 
     def tabulate(self, name: str) -> Loaded:
-        """Makes a table of the batch, with the lake's columns and one row a span."""
+        """Creates a table of the batch, with the lake's columns and one row per span."""
         [(longest_bytes,)] = self.connection.execute(f"select max({LONGEST}) from {_RAW}").fetchall()
         spans = self._translated(PLACES, str(self._received), long_names=(longest_bytes or 0) > MAX_BYTES)
         self.connection.execute(f"create or replace table {name} as {spans}")
@@ -164,13 +163,13 @@ class Receiving:
         )
 
     def settle(self, name: str, table: Path, known: Collection[DataFile]) -> None:
-        """Finds the sessions of operations in that table which bring none."""
+        """Finds the sessions of operations in that table that have none."""
         sessions.settle(self.connection, name, table, known, self._idle_gap_ns)
 
 
 class Requests(NamedTuple):
-    """The requests of the first `segments` of some segments, in parts that are stored one after the other, and how many
-    were damaged. `expanding` if they take many times their size when they are stored."""
+    """The requests of the first `segments` segments, in parts that are stored one after the other, and the number of
+    damaged ones. `expanding`: they take many times their size when stored."""
 
     parts: list[list[Body]]
     damaged: int
@@ -179,10 +178,10 @@ class Requests(NamedTuple):
 
 
 def read(segments: Sequence[Path]) -> Requests:
-    """Reads segments of the log, as many as repeat no more than one request may, and at least one.
+    """Reads segments of the log: at least one, and no more than together repeat as many bytes as one request may.
 
-    So does each part: many requests, each within the limit, would otherwise multiply. A segment of several parts is one
-    of an older version.
+    Each part has the same limit: many requests, each within it, would otherwise multiply. Only an older version writes
+    a segment of several parts.
     """
     parts: list[list[Body]] = [[]]
     damaged = count = size = part = total = 0
@@ -208,9 +207,9 @@ def _expanded(body: Body) -> int:
     try:
         return expanded(body)
     except MalformedError:
-        return 0  # decoding it says so
+        return 0  # decoding reports it
 
 
 def keep(lake: Path) -> Receiving:
-    """For a process that commits what is received, again and again."""
+    """Returns a `Receiving` for a process that commits received requests repeatedly."""
     return Receiving(frugal(lake), lake / WORK_FOLDER)

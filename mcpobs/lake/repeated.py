@@ -1,4 +1,4 @@
-"""Finds spans that the table has already: deliveries that came again. Never writes to the table."""
+"""Finds repeated deliveries: spans that the table has already. Never writes to the table."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _MOST_OLD_ROWS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Where earlier deliveries of a batch may lie: stretches of its starts as sent.
+    """Time ranges in which earlier deliveries of a batch may lie, by start as sent.
 
-    Of files that end before `since` only small ones are read, as that of a wrapper whose clock stands at 1970: a sender
-    that names old times must not make each commit read the whole table.
+    Of files that end before `since` only small ones are read, such as the file of a wrapper whose clock stands at 1970:
+    a sender of old times must not make each commit read the whole table.
     """
 
     stretches: Sequence[tuple[int, int]]
     since: int | None = None
 
     def near(self, table: Path, files: Iterable[DataFile]) -> list[DataFile]:
-        """The files that may have one of the spans, and are not visibly damaged.
+        """Returns the files that may have one of the spans and are not visibly damaged.
 
-        A span with a plausible start lies at this start, any other in a file that knows the starts it was sent with.
+        A span with a plausible start lies at this start, any other in a file that records the starts as sent.
         """
         found = [file for file in files if any(file.may_have(first, last) for first, last in self.stretches)]
         chosen = [file for file in found if file.overlaps(self.since, None)]
@@ -52,7 +52,8 @@ def _rows(file: DataFile) -> int:
 
 
 def any_known(connection: Connection, relation: str, table: Path, files: Iterable[DataFile], sought: Sought) -> bool:
-    """True where one of the files has a span of a relation, a select of what KEY reads, or cannot be read."""
+    """Returns True if one of the files has a span of a relation (a select of the columns that KEY reads) or cannot be
+    read."""
     near = sought.near(table, files)
     if not near:
         return False
@@ -69,11 +70,11 @@ def any_known(connection: Connection, relation: str, table: Path, files: Iterabl
 def drop_known(
     connection: Connection, name: str, table: Path, files: Iterable[DataFile], since: int | None = None
 ) -> int:
-    """Deletes the rows of an in-memory table whose span is in one of the files; returns how many.
+    """Deletes the rows of an in-memory table whose span is in one of the files; returns their number.
 
-    A delivery that comes again has the same start as sent, for the start is part of the span; so only the files whose
-    statistics reach into these times are read, and not the whole table. A file that cannot be read is left out: it must
-    not keep new rows out. `since` is as Sought has it.
+    A repeated delivery has the same start as sent, because the start is part of the span; so only files whose
+    statistics overlap these times are read, not the whole table. A file that cannot be read is skipped: it must not
+    keep new rows out. `since` is that of Sought.
     """
     rows = _count(connection, name)
     if not rows:
@@ -90,7 +91,8 @@ def drop_known(
 
 
 def stretches(connection: Connection, select: str) -> list[tuple[int, int]]:
-    """First and last start as sent of each day, so that one span of 1970 does not make a commit read all files."""
+    """Returns the first and last start as sent of each day, so that one span of 1970 does not make a commit read all
+    files."""
     sent = f"coalesce({SENT}, {TIME})"
     days = connection.execute(
         f"select min({sent}), max({sent}) from ({select}) group by {sent} // {DAY_NS} order by 1"
@@ -101,7 +103,8 @@ def stretches(connection: Connection, select: str) -> list[tuple[int, int]]:
 
 
 def _known(connection: Connection, table: Path, files: list[DataFile], fresh: str) -> str:
-    """A select of the files' keys. The span's id alone nearly decides, so one column is read before the others."""
+    """Returns a select of the files' keys. The span's id alone is nearly unique, so it is read before the other
+    columns."""
     return (
         f"select {_PARTS} from ({cold.relation(connection, table, files)}) "
         f"where span_id in (select span_id from ({fresh}))"

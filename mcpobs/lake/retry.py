@@ -1,4 +1,4 @@
-"""Tries again what is set aside in the quarantine, each file in a process of its own. Commits nothing itself."""
+"""Retries the files in the quarantine, each in a separate process. Commits nothing itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """What a retry did. `left` is still set aside."""
+    """The result of a retry. `left` is still set aside."""
 
     tried: int
     stored_files: int
@@ -31,7 +31,7 @@ class Retried:
 
 
 def retry(lake: Path, step: Step | None = None) -> Retried:
-    """Commits what is set aside, if that works by now. Raises LakeError if there is no lake, or it cannot be read."""
+    """Tries to commit each file set aside. Raises LakeError if there is no lake or it cannot be read."""
     require_lake(lake)
     waiting = quarantine.listed(lake)
     stored = rows = duplicates = 0
@@ -49,7 +49,7 @@ def retry(lake: Path, step: Step | None = None) -> Retried:
 
 
 def _tried(lake: Path, one: SetAside) -> tuple[int, int, str | None]:
-    """Rows, duplicates, and why it failed."""
+    """Retries one file; returns rows, duplicates, and why it failed."""
     command = [sys.executable, "-P", "-m", "mcpobs.lake.retrying", str(lake), one.path.name]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S)

@@ -1,8 +1,8 @@
-"""`python -m mcpobs.lake.retrying <lake> <file>`: commits one file of the quarantine, in a process of its own.
+"""`python -m mcpobs.lake.retrying <lake> <file>`: commits one file of the quarantine in a separate process.
 
-It may die of it, like the process that the file was set aside for; whoever started it finds out. It answers with one
-line of JSON: `rows` and `duplicates`, or `error`. A file that is committed is deleted; of a segment of the collector's
-log the requests that still fail are kept.
+The file may kill it, as it killed an earlier committer; the parent process notices. It prints one line of JSON: `rows`
+and `duplicates`, or `error`. A committed file is deleted; of a segment of the collector's log, the requests that still
+fail are kept.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DATA_BYTES = 4 << 30
 
 
 class Answer(TypedDict):
-    """What became of the file. `error` is None if it is gone from the quarantine."""
+    """The result for the file. `error` is None if it left the quarantine."""
 
     rows: int
     duplicates: int

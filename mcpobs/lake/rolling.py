@@ -1,4 +1,4 @@
-"""Writes and deletes the answers of `rollup.py`. Only ever under the lake's lock."""
+"""Writes and deletes the roll-ups of `rollup.py`, always under the lake's lock."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _OPTIONS = "format parquet, parquet_version v2, compression zstd, compression_le
 
 
 def store(connection: Connection, at: Path, file: str, select: str) -> None:
-    """Writes the answer of a file of the table: the rows of a select. Durable when this returns."""
+    """Writes the roll-up of a file of the table: the rows of a select. Durable when this returns."""
     safefile.require_own_folder(at.parent)
     safefile.require_own_folder(at)
     if not at.is_dir():
         safefile.make_own_folder(at.parent)
         safefile.make_own_folder(at)
     draft = at / f".{Path(file).name}{DRAFT_SUFFIX}"
-    draft.unlink(missing_ok=True)  # its name can be known before, and a link there would be followed
+    draft.unlink(missing_ok=True)  # its name is predictable, and a link there would be followed
     try:
         connection.execute(f"copy ({select}) to {quoted(draft)} ({_OPTIONS})")
         sync(draft)
@@ -38,13 +38,13 @@ def store(connection: Connection, at: Path, file: str, select: str) -> None:
 
 
 def vacuum(lake: Path, files: Iterable[DataFile], kept: Iterable[Path], grace_s: float) -> int:
-    """Deletes answers to what is asked no more, and those of files that are no longer in the table, once they have
-    been there for a grace; how many. The caller holds the lake's lock."""
+    """Deletes roll-ups of queries no longer used and of files no longer in the table, after a grace; returns their
+    number. The caller holds the lake's lock."""
     names = {Path(file.path).name for file in files}
     alive = set(kept)
     gone = 0
     if (lake / FOLDER).is_symlink():
-        return 0  # what lies behind it is not ours to delete
+        return 0  # the folder behind a link is not ours to delete
     for at in sorted(path for path in (lake / FOLDER).glob("*") if path.is_dir() and not path.is_symlink()):
         if at not in alive:
             gone += sum(1 for _ in at.glob("*.parquet"))

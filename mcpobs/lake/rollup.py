@@ -1,11 +1,11 @@
-"""Answers that were taken of a file of the table once and for all, each in a Parquet file beside the table. Only finds
-them: `rolling.py` writes.
+"""Finds roll-ups: results computed once per file of the table, each in a Parquet file beside it. `rolling.py` writes
+them.
 
     <lake>/rollup/<name>-<mark>/<file>.parquet
 
-A file of the table never changes, so what was taken of it holds as long as it is in the table. `mark` tells what the
-answer is to: another question under the same name is another folder. All of it can be deleted at any time and taken
-again. Knows no question: whoever asks brings the SQL.
+A file of the table never changes, so its roll-up is valid as long as the file is in the table. `mark` identifies the
+query: a changed query of the same name has another folder. All roll-ups can be deleted at any time and computed again.
+Knows no query: the caller brings the SQL.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _MAGIC = b"PAR1"
 
 
 def folder(lake: Path, name: str, mark: str) -> Path:
-    """Where the answers of one question lie."""
+    """Returns the folder of one query's roll-ups."""
     return lake / FOLDER / f"{name}-{mark}"
 
 
 def path_of(at: Path, file: str) -> Path:
-    """The answer of a file of the table, which is named by its path in the table."""
+    """Returns the path of the roll-up of a file, which is named by its path in the table."""
     return at / Path(file).name
 
 
 def stored(at: Path, files: Iterable[str]) -> dict[str, Path]:
-    """Those of the files that have an answer there, with its path."""
+    """Returns the files that have a roll-up there, with its path."""
     try:
         there = set(os.listdir(at))
     except OSError:
@@ -40,7 +40,7 @@ def stored(at: Path, files: Iterable[str]) -> dict[str, Path]:
 
 
 def sound(path: Path) -> bool:
-    """Whether a file ends as Parquet does: one that a full disk or a loss of power cut short does not."""
+    """Returns whether a file ends as Parquet does; a file truncated by a full disk or a loss of power does not."""
     try:
         with os.fdopen(safefile.open_regular(path), "rb") as opened:
             opened.seek(-len(_MAGIC), os.SEEK_END)

@@ -1,6 +1,6 @@
 """The lake's table, derived from semconv.COLUMNS. Declares no column of its own.
 
-`text` and `json` are both text in the table: a JSON type is not known to every engine that reads Parquet.
+`text` and `json` are both text in the table: not every engine that reads Parquet has a JSON type.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ KEY: Final = (
 """Expressions that identify a span; two nulls are equal.
 
 The ids alone do not: a client's and a server's span may share them (B3), and so may two services or workers whose
-random generators have one seed. Kind and service count as they were sent, also if the lake has another kind or no name
-for them. mcpobs's own spans are identified without their service: inside the server's process they are exported by the
-server's tracer provider, whose service name may differ from the recorded one. They have `front`; anybody may send that.
+random generators have the same seed. Kind and service count as sent, even if the lake stores another kind or no name.
+mcpobs's own spans are identified without their service: inside the server's process the server's tracer provider
+exports them, whose service name may differ from the recorded one. They have `front`, which any sender may set.
 """
 
 IMPLAUSIBLE: Final = (
@@ -39,7 +39,7 @@ IMPLAUSIBLE: Final = (
 """Selects rows with an implausible time."""
 
 ORDER: Final = ("session_start_unix_nano", "session_id", "start_unix_nano", "sequence", "span_id", "trace_id")
-"""How a file is sorted: sessions as they began, so that a row group has a short time, and each session in its order."""
+"""Sort order of a file: sessions by start, so that a row group covers a short time, and each session in order."""
 
 _DUCKDB: Final[dict[ColumnType, str]] = {
     "text": "VARCHAR",
@@ -67,30 +67,30 @@ SPOOLED: Final[dict[str, str]] = {
 """Columns that a line of the spool may hold."""
 
 DERIVED: Final[dict[str, str]] = {
-    # floor(log2(d) * 32): 32 buckets an octave, so a quantile read from them is at most 1.1 % off
+    # floor(log2(d) * 32): 32 buckets per octave, so a quantile read from them is at most 1.1 % off
     "duration_bucket": "cast(floor(log2(case when duration_ns < 1 then 1 else duration_ns end) * 32) as smallint)",
     # // floors towards zero, which only matters before 1970
     "date": "strftime(make_timestamp(coalesce(session_start_unix_nano, start_unix_nano) // 1000), '%Y-%m-%d')",
 }
-"""Columns that are computed from others when a row leaves the spool."""
+"""Columns computed from others when a row leaves the spool."""
 
 REPORTED: Final = "method is not null and kind = 'server'"
-"""Tells rows of operations that an MCP server was asked for."""
+"""Selects rows of operations requested from an MCP server."""
 
 REQUIRED: Final = ("trace_id", "span_id", TIME)
 """Required columns; a line without them is counted as damaged."""
 
 
 def suffix(columns: Mapping[str, str]) -> str:
-    """How the name of a file with exactly these columns (name to DuckDB type) ends.
+    """Returns the file name suffix for exactly these columns (name to DuckDB type).
 
-    So a reader knows a file's columns without opening it, which costs 0.25 ms a file.
+    It gives a reader a file's columns without opening the file, which costs 0.25 ms.
     """
     stored = ",".join(f"{name} {type_}" for name, type_ in columns.items() if name != PARTITION)
     return f"-{crc32(stored.encode()):08x}.parquet"
 
 
 def delta_schema(columns: Mapping[str, str] = DELTA_TYPES) -> str:
-    """Columns (name to Delta type) as the JSON that the Delta protocol calls schemaString."""
+    """Returns columns (name to Delta type) as the Delta protocol's schemaString JSON."""
     fields = [{"name": name, "type": type_, "nullable": True, "metadata": {}} for name, type_ in columns.items()]
     return json.dumps({"type": "struct", "fields": fields})

@@ -1,14 +1,14 @@
-"""Which session a received operation belongs to, where it brings no id that says so: by its caller, across senders.
+"""Assigns received operations without a session id to sessions, by caller and across senders.
 
-Spans of others, and of replicas that answer one caller in turns, come without a session or with one that each sender
-made up alone. Here they are put together, before they are written, so that what is stored stays as it is: a caller's
-operations are one session until a pause that is longer than the idle gap. A caller one of whose traces holds several
-operations, one after the other, has a trace a conversation: each of its traces is then a session. A caller is who it
-is said to be by whoever verified it, else the peer; what has neither keeps its trace, for it could be anybody. The id
-of a verified caller's session includes the caller, as in `protocol/naming.py`.
+Spans of other tools, and of replicas that serve one caller in turns, come without a session or with one that each
+sender made up alone. They are grouped before they are written, so that stored rows never change: a caller's operations
+are one session until a pause longer than the idle gap. If one of a caller's traces holds several operations, one after
+the other, the caller uses a trace per conversation: each of its traces is then a session. The caller is the verified
+identity, else the peer; an operation with neither keeps its trace, because it could be anybody. The id of a verified
+caller's session includes the caller, as in `protocol/naming.py`.
 
-`sessions/remote.py` is the same rule where operations are seen one at a time. This one sees a batch, whatever its
-order, and what the table holds around it. Never alters what is in the table.
+`sessions/remote.py` has the same rule for operations seen one at a time. This module sees a batch in any order, and the
+table's rows around it. Never alters what is in the table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mcpobs.lake.schema import DERIVED, PARTITION, REPORTED, TYPES
 from mcpobs.lake.snapshot import DataFile
 
 _PEER = """json_extract_string(attributes, '$."client.address"')"""
-_VERIFIED = caller_digest("principal", "tenant")  # null if nobody verified the caller
+_VERIFIED = caller_digest("principal", "tenant")  # null if the caller is not verified
 _CALLER = f"coalesce('principal:' || {_VERIFIED}, enforcement_key, 'peer:' || {_PEER})"
 _GROUP = (
     f"concat_ws(chr(31), {_CALLER}, coalesce(service_name, ''), coalesce(client_name, ''), coalesce(user_agent, ''))"
@@ -32,10 +32,10 @@ _GROUP = (
 
 UNSETTLED: Final = (
     f"case when coalesce(session_source, 'trace') in ('trace', 'principal', 'connection') and {REPORTED} "
-    # in a branch, so that the attributes of other rows, which are most, are not searched
+    # in a branch, so that the attributes of the other rows, the majority, are not searched
     "then principal is not null or enforcement_key is not null or contains(attributes, '\"client.address\"') end"
 )
-"""Tells rows, by columns of the lake, whose session is found out here."""
+"""Selects rows, by columns of the lake, whose session is determined here."""
 
 _COLUMNS: Final = (
     "{place} as place, trace_id, span_id, start_unix_nano, "
@@ -59,7 +59,7 @@ _READ: Final = {
 def settle(connection: Connection, name: str, table: Path, files: Iterable[DataFile], idle_gap_ns: int) -> int:
     """Finds the sessions of the unsettled rows of an in-memory table and writes them there; returns how many.
 
-    `files` are the table's; those are asked that reach into the times of the rows, and an idle gap around.
+    `files` are the table's; those that overlap the rows' times, with an idle gap around, are read.
     """
     first, last, rows = connection.execute(
         f"select min(start_unix_nano), max(start_unix_nano + coalesce(duration_ns, 0)), count(*) from {name} "

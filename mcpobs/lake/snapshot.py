@@ -1,8 +1,8 @@
-"""What the Delta log says: which Parquet files are the table, and how far each writer's spool is in it.
+"""Reads the Delta log: which Parquet files are the table, and how far each writer's segments are in it.
 
-Reads the log itself (JSON commits after the newest checkpoint), for deltalake costs 82 ms at import and 10-20 ms
-to open. Never writes. Understands what mcpobs writes (reader version 1) and refuses anything beyond it, for a
-feature that it does not know could change which rows are valid.
+Parses the log itself (JSON commits after the newest checkpoint), because deltalake costs 82 ms at import and 10-20 ms
+to open. Never writes. Supports the features that mcpobs writes (reader version 1) and refuses any other, because an
+unknown feature could change which rows are valid.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from mcpobs.lake.engine import Connection, EngineError, quoted
 from mcpobs.lake.place import LOG_FOLDER
 from mcpobs.lake.schema import PARTITION, SENT, TIME
 
-PART, WHOLE = "part-", "whole-"  # how names of files begin: a whole one has all that the table had of its sessions
+PART, WHOLE = "part-", "whole-"  # prefixes of file names: a whole file has every row that the table had of its sessions
 REPORTERS = "mcpobs.reporters"  # in the statistics of a file, which Delta keeps as they are
 IMPLAUSIBLE_TIMES = "mcpobs.implausible_times"  # likewise
 COMMIT_BYTES = 1 << 30
 _COMMIT = re.compile(r"(\d{20})\.json")
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet")
 
-_HINT = "restore the folder from a backup; `mcpobs lake info` says what can be read"
+_HINT = "restore the folder from a backup; `mcpobs lake info` shows the readable part"
 
 
 class _UnreadableError(Exception):
-    """A checkpoint that is no file."""
+    """A checkpoint that is not a regular file."""
 
 
 Reporter = tuple[str | None, str | None, str | None]
-"""Service, scope and front of spans that tell of operations of an MCP server."""
+"""Service, scope and front of spans that report MCP server operations."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A Parquet file of the table. `path` is relative to the table's folder; bounds are None where unknown, and so is
-    who reported the operations in it. `sent` bounds the starts as sent of spans that lie elsewhere in time, None
-    where it has no such span; `implausible_times` counts the spans with an implausible start, end or session start."""
+    """A Parquet file of the table. `path` is relative to the table's folder; bounds and reporters are None if unknown.
+    `sent` bounds the starts as sent of spans placed elsewhere in time, None if it has no such span; `implausible_times`
+    counts the spans with an implausible start, end or session start."""
 
     path: str
     size_bytes: int
@@ -57,17 +57,17 @@ class DataFile:
 
     @property
     def whole(self) -> bool:
-        """Whether it held all that the table had of each of its sessions when it was written."""
+        """Whether it held every row that the table had of its sessions when it was written."""
         return self.path.rpartition("/")[2].startswith(WHOLE)
 
     def overlaps(self, since: int | None, until: int | None) -> bool:
-        """False where no operation of the file began in [since, until)."""
+        """Returns False if no operation of the file began in [since, until)."""
         if since is not None and self.last_unix_nano is not None and self.last_unix_nano < since:
             return False
         return not (until is not None and self.first_unix_nano is not None and self.first_unix_nano >= until)
 
     def may_have(self, first: int, last: int) -> bool:
-        """False where no operation of the file was sent with a start from `first` to `last`."""
+        """Returns False if no operation of the file was sent with a start from `first` to `last`."""
         if self.sent is not None and self.sent[0] <= last and self.sent[1] >= first:
             return True
         return self.overlaps(first, last + 1)
@@ -75,15 +75,15 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """How far an appender got: the last segment of a writer that is in the table."""
+    """The last segment of a writer that is in the table."""
 
     version: int
-    updated_ms: int  # 0 where the log does not say
+    updated_ms: int  # 0 if the log has none
 
 
 @dataclass(slots=True)
 class Snapshot:
-    """The table at `version`; -1 where there is none yet."""
+    """The table at `version`; -1 if there is none yet."""
 
     version: int = -1
     files: dict[str, DataFile] = field(default_factory=dict)
@@ -92,15 +92,15 @@ class Snapshot:
     columns: dict[str, str] = field(default_factory=dict)  # name to Delta type
 
     def covered(self, writer: str) -> int:
-        """The last segment of a writer that is in the table; 0 where none is."""
+        """Returns the last segment of a writer that is in the table; 0 if none is."""
         transaction = self.transactions.get(writer)
         return 0 if transaction is None else transaction.version
 
 
 def load(table: Path, connect: Callable[[], Connection]) -> Snapshot:
-    """The table's present state. `connect` is asked for DuckDB only where a checkpoint must be read.
+    """Returns the table's current state. `connect` is called only if a checkpoint must be read.
 
-    Raises LakeError where the log is damaged or written with features that mcpobs does not know.
+    Raises LakeError if the log is damaged or uses features that mcpobs does not support.
     """
     for _ in range(8):
         try:
@@ -126,7 +126,7 @@ def _load(table: Path, connect: Callable[[], Connection]) -> Snapshot:
                 for action in _checkpoint_actions(checkpoints[start], connect()):
                     _apply(snapshot, action)
         except (EngineError, _UnreadableError) as error:
-            damage = error  # an older checkpoint, or the commits from the first on, may still say it all
+            damage = error  # an older checkpoint, or the commits from the first on, may still be complete
             continue
         for version in newer:
             for action in _commit_actions(log / f"{version:020d}.json"):
@@ -140,7 +140,7 @@ def _load(table: Path, connect: Callable[[], Connection]) -> Snapshot:
 
 
 def _listing(log: Path) -> tuple[set[int], dict[int, list[Path]]]:
-    """Versions that have a commit file, and the files of each complete checkpoint."""
+    """Returns the versions that have a commit file, and the files of each complete checkpoint."""
     try:
         names = os.listdir(log)
     except (FileNotFoundError, NotADirectoryError):
@@ -176,13 +176,13 @@ def _commit_actions(path: Path) -> Iterator[Mapping[str, Any]]:
         try:
             action = json.loads(line)
             if not isinstance(action, dict):
-                raise ValueError("an action is an object")
+                raise ValueError("an action must be an object")
         except (ValueError, RecursionError) as error:
             raise LakeError(f"{path} is damaged: {error}", _HINT) from None
         yield action
 
 
-# What is used of each kind of action, most frequent first. With whole structs and a query for each kind, 1,600
+# The fields used of each kind of action, most frequent first. With whole structs and a query for each kind, 1,600
 # tombstones and as many transactions took 45 ms; this takes 10.
 _FIELDS: Final = {
     "txn": ("appId", "version", "lastUpdated"),
@@ -210,7 +210,7 @@ def _checkpoint_actions(paths: list[Path], connection: Connection) -> Iterator[M
     for row in connection.execute(f"select {selected} from {relation}").fetchall():
         at = 0
         for kind, fields in wanted.items():
-            if row[at] is not None:  # the first field of each kind is one that it always has
+            if row[at] is not None:  # the first field of each kind is always set
                 yield {kind: dict(zip(fields, row[at : at + len(fields)], strict=True))}
                 break
             at += len(fields)
@@ -245,13 +245,13 @@ def _apply(snapshot: Snapshot, action: Mapping[str, Any]) -> None:
                 "the lake's table has a checkpoint with sidecars, which mcpobs does not read", "update mcpobs"
             )
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
-        raise LakeError(f"the lake's Delta log holds an action that is no Delta: {error!r}", _HINT) from None
+        raise LakeError(f"the lake's Delta log holds an action that is not valid Delta: {error!r}", _HINT) from None
 
 
 def _unquoted(path: str) -> str:
     if "%" not in path:
         return path
-    from urllib.parse import unquote  # 6 ms that our own file names never need
+    from urllib.parse import unquote  # takes 6 ms; our own file names never need it
 
     return unquote(path)
 

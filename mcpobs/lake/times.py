@@ -1,7 +1,7 @@
-"""Places received spans in time: which times are plausible, and what the lake has instead of an implausible one.
+"""Places received spans in time: decides which times are plausible and replaces the implausible ones.
 
-A sender's clock may be wrong, and its unit too. So a time counts only near the receipt of its span; otherwise the span
-is placed by its receipt, and the sent value stays in a column of its own. Knows no dialect.
+A sender's clock may be wrong, and its unit too. So a time is accepted only near the receipt of its span; otherwise the
+span is placed by its receipt, and the sent value is kept in a separate column. Knows no dialect.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mcpobs.lake.schema import SENT, TIME
 HOUR_NS: Final = 3600 * 10**9
 DAY_NS: Final = 24 * HOUR_NS
 SESSION_NS: Final = 31 * DAY_NS
-"""How long before a span its session may have begun."""
+"""Longest time that a session may have begun before its span."""
 
 NOW: Final = "epoch_ns(now())"
 _FACTORS: Final = (10**3, 10**6, 10**9)  # microseconds, milliseconds and seconds sent for nanoseconds
@@ -22,20 +22,20 @@ _FACTORS: Final = (10**3, 10**6, 10**9)  # microseconds, milliseconds and second
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The times that are plausible, before and after the receipt of a span."""
+    """The plausible times, before and after the receipt of a span."""
 
     older_ns: int = 7 * DAY_NS
     ahead_ns: int = HOUR_NS
 
 
 def placed_in_time(raw: str, received: str, accepted: Accepted) -> str:
-    """A select that adds to a relation, of `lake/otlp/columns.py`, where its spans lie in time.
+    """Returns a select that adds to a relation of `lake/otlp/columns.py` the place of its spans in time.
 
     `received` is an SQL expression: the receipt in Unix nanoseconds. The new columns:
 
         is_plausible      whether the start is
         placed_unix_nano  the start, or the receipt less the duration
-        measured_ns       the duration; 0 where the end is before a plausible start, null where it is implausible
+        measured_ns       the duration; 0 if the end is before a plausible start, null if it is implausible
 
     A duration survives an implausible start (a clock that stands at 1970), but not one in another unit.
     """

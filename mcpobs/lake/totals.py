@@ -1,7 +1,7 @@
-"""Counts since the lake began, kept as transactions of the table.
+"""Keeps counts since the lake began, as transactions of the table.
 
-So they are written with the rows that they are about or not at all, and survive checkpoints, as a note in the Delta
-log's commits would not. They have no time, and so never expire. No writer's name has a colon.
+So they are written with their rows or not at all, and survive checkpoints, unlike a note in the Delta log's commits.
+They have no time, so they never expire. No writer's name has a colon.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ IMPLAUSIBLE_TIMES: Final = "mcpobs:implausible_times"
 
 
 def added(state: Snapshot, more: Mapping[str, int]) -> list[Progress]:
-    """The transactions that raise the totals; none for what does not change."""
+    """Returns the transactions that raise the totals; none for a count that does not change."""
     return [Progress(name, total(state, name) + n, expires=False) for name, n in more.items() if n]
 
 

@@ -1,7 +1,7 @@
 """Deletes files that the table no longer has, once no reader can be reading them. The caller holds the lake's lock.
 
-Under that lock nobody is writing, so a file that is not in the table was either replaced or left behind by a
-committer that died. Touches nothing but the files and drafts of partitions.
+Under that lock no other process writes, so a file that is not in the table was replaced, or a committer that died left
+it. Touches only the files and drafts of partitions.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from mcpobs.lake.schema import PARTITION
 from mcpobs.lake.snapshot import Snapshot
 
 GRACE_S = 600.0
-"""A reading opens its files while it runs: for so long a file stays that it may have seen in the table."""
+"""A reading opens its files while it runs, so a file stays this long after its removal from the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vacuumed:
-    """Files that were deleted, and those that wait for their grace to pass."""
+    """Deleted files, and files that wait for their grace to pass."""
 
     files: int = 0
     size_bytes: int = 0
@@ -32,12 +32,12 @@ class Vacuumed:
 
 
 def vacuum(table: Path, state: Snapshot, *, grace_s: float = GRACE_S) -> Vacuumed:
-    """Deletes what has been out of the table for a grace: by its tombstone, else by the file's own time."""
+    """Deletes files that have been out of the table for a grace, by tombstone, else by the file's own time."""
     now_ms = time.time_ns() // 1_000_000
     files = size = waiting = waiting_size = 0
     synced = False
     for path, name in unreferenced(table, state):
-        with suppress(OSError):  # what cannot be deleted now is found again next time
+        with suppress(OSError):  # a file that cannot be deleted now is found again next time
             found = path.stat()
             # Tombstones are forgotten after an hour; a file without one may be as old as its content.
             out_since_ms = max(state.removed_ms.get(name, 0), found.st_mtime_ns // 1_000_000)
@@ -56,9 +56,9 @@ def vacuum(table: Path, state: Snapshot, *, grace_s: float = GRACE_S) -> Vacuume
 
 
 def unreferenced(table: Path, state: Snapshot) -> Iterator[tuple[Path, str]]:
-    """Files of partitions that are not in the table, with their names in the log."""
+    """Yields files of partitions that are not in the table, with their names in the log."""
     for folder in sorted(table.glob(f"{PARTITION}=*")):
-        own = folder.is_dir() and not folder.is_symlink()  # what lies behind a link is not ours to delete
+        own = folder.is_dir() and not folder.is_symlink()  # the folder behind a link is not ours to delete
         for path in sorted(folder.iterdir()) if own else ():
             name = f"{folder.name}/{path.name}"
             if name not in state.files and path.name.endswith((".parquet", DRAFT_SUFFIX)) and path.is_file():

@@ -1,4 +1,4 @@
-"""The collector's write-ahead log: OTLP requests as they came, durable before they are acknowledged.
+"""Owns the collector's write-ahead log: OTLP requests as received, durable before they are acknowledged.
 
 A segment is `<lake>/wal/<writer>.<seq>.otlp`. A record is the length and the CRC-32 of a body, 4 bytes each,
 little-endian, and the body: an ExportTraceServiceRequest as protobuf. Its writer holds the file's lock.
@@ -21,7 +21,7 @@ from mcpobs.lake.delta import sync
 from mcpobs.segment import Segment
 
 try:
-    from isal.isal_zlib import crc32  # 10 times as fast, of the extra `collect`
+    from isal.isal_zlib import crc32  # 10 times as fast; part of the extra `collect`
 except ImportError:
     from zlib import crc32
 
@@ -31,9 +31,8 @@ _HEAD = Struct("<II")
 class Wal:
     """Appends to one segment after another. For one process, and one thread at a time.
 
-    With `redact` what the segments hold is committed without content, by whichever process does it: their names say so.
-    `expands` is for requests that take many times their size when they are stored.
-    Raises OSError where the folder or the first segment cannot be made.
+    With `redact` any process commits the segments without content: their names say so. `expands` is for requests that
+    take many times their size when stored. Raises OSError if the folder or the first segment cannot be created.
     """
 
     def __init__(self, lake: Path, *, redact: bool = False, expands: bool = False) -> None:
@@ -50,17 +49,17 @@ class Wal:
 
     @property
     def segment_name(self) -> str:
-        """File name of the segment that is written to, or was last."""
+        """File name of the current or last segment."""
         return self._path.name
 
     @property
     def segment_bytes(self) -> int:
-        """Size of the segment that is written to."""
+        """Size of the current segment."""
         return self._bytes
 
     def append(self, bodies: Sequence[bytes]) -> None:
-        """Writes the bodies; they are durable when it returns. Raises OSError where they are not: then none of them
-        is in the log, and the next call may try again."""
+        """Writes the bodies; they are durable when it returns. Raises OSError if that fails: then none of them is in
+        the log, and the next call may try again."""
         if self._fd < 0:
             self._open_next()
         data = encoded(bodies)
@@ -107,8 +106,8 @@ class Wal:
         os.close(fd)
 
     def _cut_back(self) -> None:
-        """Takes away what an append that failed has left. Where even that fails the segment ends here: what it holds
-        beyond was not acknowledged, and whether it is read does not matter."""
+        """Truncates the bytes that a failed append left. If that fails too, the segment ends here: the rest was not
+        acknowledged, so it does not matter whether it is read."""
         try:
             os.ftruncate(self._fd, self._bytes)
             os.fsync(self._fd)
@@ -117,7 +116,7 @@ class Wal:
 
 
 def encoded(bodies: Sequence[bytes | memoryview]) -> bytes:
-    """Bodies as the records of a segment."""
+    """Returns bodies as the records of a segment."""
     parts: list[bytes | memoryview] = []
     for body in bodies:
         parts += (_HEAD.pack(len(body), crc32(body)), body)
@@ -125,17 +124,17 @@ def encoded(bodies: Sequence[bytes | memoryview]) -> bytes:
 
 
 class Bodies(NamedTuple):
-    """What a segment holds: the bodies, which keep it mapped, and how many records were damaged."""
+    """The content of a segment: the bodies, which keep it mapped, and the number of damaged records."""
 
     bodies: list[memoryview]
     damaged: int
 
 
 def read(path: Path) -> Bodies:
-    """The whole records of a segment. One that is torn at the end was never acknowledged, so it is no damage.
+    """Returns the complete records of a segment. A torn last record was never acknowledged, so it is not damage.
 
     The bodies lie in the file's own pages: copies of 16 MiB, in memory that is new to the process, take 10 times as
-    long. They can be written to, as ctypes asks for, and that is seen by nobody.
+    long. They are writable, as ctypes requires; a write would reach no other process.
     """
     with os.fdopen(safefile.open_own(path, os.O_RDONLY), "rb") as file:
         size = os.fstat(file.fileno()).st_size

@@ -1,15 +1,16 @@
-"""Moves sealed segments of the spool and of the collector's log into the table: the committer. Only ever under the
-lake's lock.
+"""Moves sealed segments of the spool and of the collector's log into the table: the committer. Always under the lake's
+lock.
 
-Parquet files are written and synced first; then ONE Delta commit adds them and says, for each writer, up to which
+Parquet files are written and synced first; then ONE Delta commit adds them and records, for each writer, up to which
 segment its rows are in the table. So the committer may die anywhere: before that commit the new files are orphans that
-nobody reads, after it the segments are leftovers that everybody ignores. Segments are unlinked a grace later, for
-a reader that listed them may still want to read them.
+nobody reads, after it the segments are leftovers that everybody ignores. Segments are unlinked a grace later, because a
+reader that listed them may still read them.
 
-The table forgets a writer's transaction after a day, or else it would grow with each process that ever ran. That
-is safe because only the checkpoint of a commit forgets one. A commit first unlinks the covered segments whose grace is
-over; a transaction of RENEW_S whose segment could not be unlinked is written anew. So one that expires has no segment
-left. A younger one is not written again: that would restart its grace and let commits grow with what they leave.
+The table drops a writer's transaction after a day, because it would otherwise grow with each process that ever ran.
+That is safe because only the checkpoint of a commit drops transactions. A commit first unlinks the covered segments
+whose grace is over; a transaction of age RENEW_S whose segment could not be unlinked is written again. So a transaction
+that expires has no segment left. A younger one is not written again: that would restart its grace, and commits would
+grow with the segments they leave.
 """
 
 from __future__ import annotations
@@ -37,36 +38,37 @@ if TYPE_CHECKING:
     from mcpobs.lake.otlp.request import Body
     from mcpobs.lake.received import Receiving
 
-UNLINK_GRACE_S = 5.0  # of the spool; nobody reads the log but the committer
-LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in some 200 ms
+UNLINK_GRACE_S = 5.0  # of the spool; only the committer reads the log
+LARGE_BYTES = 16 << 20  # of spool: a reader checks and loads that in about 200 ms
 BATCH_BYTES = {SPOOL: 128 << 20, WAL: 16 << 20}
-"""How much is moved at a time: bounds memory, to some 500 MB for the spool; the collector's is to stay below 300."""
+"""Bytes per batch: bounds memory to about 500 MB for the spool and below 300 MB for the collector."""
 BATCH_SEGMENTS = 1024
-"""How many segments are moved at a time: bounds the transactions of a commit. One of 1,000 lines is 100 KB."""
+"""Segments per batch: bounds the transactions of a commit. A commit of 1,000 lines is 100 KB."""
 RENEW_S = 18 * 3600
 SMALL_BYTES = 16 << 20
-MANY_FILES = 16  # small ones in a partition before a commit joins them
-TOO_MANY_FILES = 256  # … where it has no time for that: a report reads each in a third of a millisecond
+MANY_FILES = 16  # small files in a partition before a commit joins them
+TOO_MANY_FILES = 256  # … if busy: a report reads each in a third of a millisecond
 JOINED_BYTES = 64 << 20
-FEW_FILES = 4  # small ones in a partition that are joined where the table has TOO_MANY_FILES of them
-MOST_JOINED = 16  # files that a commit makes for that; FEW_FILES if busy
+FEW_FILES = 4  # small files of a partition that are joined if the table has TOO_MANY_FILES of them
+MOST_JOINED = 16  # files that such a commit writes; FEW_FILES if busy
 MOST_PARTITIONS = 16
-"""Of received spans in one commit: each is a file, and some 50 ms. The rest go to the partition of their receipt."""
+"""Partitions of received spans per commit: each is a file and takes about 50 ms. Other spans go to the partition of
+their receipt."""
 MOST_DIVISIONS = 64
-"""How often requests of a batch are halved to find the spans that cannot be stored: one of 8,192 takes 13. What fails
-beyond that is set aside with the spans beside it: each try takes 50 ms, and a sender decides about their number."""
+"""How often requests of a batch are halved to find the spans that cannot be stored: one of 8,192 takes 13. Spans that
+still fail are set aside with their neighbours: each try takes 50 ms, and senders control the number of such spans."""
 ROOM_BYTES = 384 << 20
-"""A process that cannot get as much memory starts no further batch."""
+"""A process that cannot allocate this much memory starts no further batch."""
 RECEIPT_SPAN_NS = 60 * 10**9
-"""Segments of the log that are moved at a time have one receipt, exact to this."""
+"""Log segments of one batch share a time of receipt, accurate to this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit did.
+    """The result of a commit.
 
     `busy`: another process holds the lock, so nothing was done. `set_aside` counts segments, whole or in part, that
-    could not be committed. `failures` counts batches that failed; a connection that the caller keeps is then of no use.
+    could not be committed. `failures` counts batches that failed; a connection that the caller keeps is then unusable.
     """
 
     rows: int = 0
@@ -86,7 +88,7 @@ Stop = Callable[[], bool]
 
 
 class _BatchError(Exception):
-    """A batch failed by its own fault. `done` is what was committed before."""
+    """A batch failed by its own fault. `done` is the result before it."""
 
     def __init__(self, done: Commit) -> None:
         super().__init__()
@@ -103,12 +105,12 @@ def commit(
     step: Step = lambda done: None,
     stop: Stop = lambda: False,
 ) -> Commit:
-    """Moves what is sealed. Without `wait` it does nothing while another process commits. `busy` skips joining small
-    files, because another commit follows soon. `kept` is what the caller keeps for the next. A batch that takes longer
-    than `limit_s` ends the process. `step` gets what was done so far after each batch: a large backlog takes minutes.
-    When `stop` says so, it ends after the batch at hand; what is left stays where it is.
+    """Commits the sealed segments. Without `wait` it does nothing while another process commits. `busy` skips joining
+    small files, because another commit follows soon. `kept` is reused by the caller for the next commit. A batch that
+    takes longer than `limit_s` ends the process. `step` gets the result so far after each batch: a large backlog takes
+    minutes. When `stop` returns True, it ends after the current batch; the rest stays.
 
-    Raises LakeError where there is no lake, or it cannot be written.
+    Raises LakeError if there is no lake, or it cannot be written.
     """
     require_lake(lake)
     with exclusive(lake, wait=wait) as held:
@@ -118,9 +120,9 @@ def commit(
 
 
 def commit_if_large(lake: Path) -> Commit | None:
-    """Commits before a report where the spool is large, so that the report stays fast; None where it is not.
+    """Commits before a report if the spool is large, so that the report stays fast; None if it is not.
 
-    Fails softly: a reader needs no commit, and the lake may be one that it cannot write.
+    Never fails: a reader needs no commit, and may lack permission to write the lake.
     """
     try:
         if sum(f.size_bytes for f in backlog.segments(lake) if backlog.sealed(f)) <= LARGE_BYTES:
@@ -131,7 +133,7 @@ def commit_if_large(lake: Path) -> Commit | None:
 
 
 def unlink_covered(lake: Path) -> int:
-    """Removes segments that have been in the table for a grace; returns how many. Waits for no lock."""
+    """Removes segments that have been in the table for a grace; returns their number. Waits for no lock."""
     with exclusive(lake, wait=False) as held:
         if not held:
             return 0
@@ -148,17 +150,18 @@ def move_sealed(
     step: Step = lambda done: None,
     stop: Stop = lambda: False,
 ) -> Commit:
-    """As `commit`, for a caller that holds the lock."""
+    """Does the same as `commit`, for a caller that holds the lock."""
     if busy and not backlog.segments(lake, SPOOL) and not backlog.segments(lake, WAL):
         return Commit()
     attempts = quarantine.Attempts(lake, limit_s)
     done = Commit()
-    moved: set[Store] = set()  # what is sealed meanwhile is for the next commit, or this one might never end
+    moved: set[Store] = set()  # segments sealed meanwhile wait for the next commit; else this one might never end
     while True:
         try:
             return _move(lake, attempts, done, busy, kept, moved, step, stop)
         except _BatchError as failed:
-            # Goes on with a new connection: DuckDB's may be unusable, and has more memory than a kept one.
+            # Continues with a new connection: the old one may be unusable; the new one may use more memory than a kept
+            # one.
             done, kept = failed.done, None
 
 
@@ -174,7 +177,7 @@ def _move(
 ) -> Commit:
     table = table_of(lake)
     joined = done.files
-    expanding = True  # so that others come first
+    expanding = True  # so that the others come first
     with committer(lake, None if kept is None else kept.connection) as (connection, work):
         while not stop():
             state = snapshot.load(table, lambda: connection)
@@ -201,22 +204,22 @@ def _move(
                         kept = kept or _receiving(connection, work)
                         apart = attempts.must_go_alone(batch[0])
                         stored = _store_in_parts(kept, work, lake, table, state, batch, apart)
-            except Exception as error:  # whatever it is, the next segments go on
+            except Exception as error:  # of any kind: the next segments must not wait
                 if quarantine.is_environmental(error, lake):
                     attempts.forget()
                     _raise_of_the_environment(error, lake)
                 attempts.failed(quarantine.described(error))
-                if not memory.is_obtainable(ROOM_BYTES):  # the next segments would fail by no fault of their own
+                if not memory.is_obtainable(ROOM_BYTES):  # the next segments would fail through no fault of their own
                     raise LakeError(
                         f"cannot write to the lake at {lake}: this process has no memory left",
-                        "nothing is lost: another process tries again what was not committed",
+                        "nothing is lost: another process retries the uncommitted segments",
                     ) from error
                 raise _BatchError(replace(done, failures=done.failures + 1)) from error
             expanding = store is WAL and backlog.is_expanding(batch[0].segment)
             batch = batch[: stored.segments]
             done = _commit(table, state, batch, stored, covered.renewed, done)
             step(done)
-            if done.files - joined > MANY_FILES:  # senders that never pause must not pile up files
+            if done.files - joined > MANY_FILES:  # else senders that never pause would pile up files
                 joined = done.files
                 _join_small(connection, table, snapshot.load(table, lambda: connection), busy=True)
             if not cut and len(batch) == len(sealed):
@@ -225,15 +228,15 @@ def _move(
 
 
 def commit_set_aside(lake: Path, name: str) -> Commit:
-    """Commits a file of the quarantine, and removes it. Of a segment of the log the requests that still fail are kept.
+    """Commits a file of the quarantine and removes it. Requests of a log segment that still fail are kept.
 
-    What the table has already of it is left out, so a process that dies before the removal does no harm. Raises
-    LakeError if it fails, or there is no such file.
+    Rows that the table already has are left out, so a process that dies before the removal does no harm. Raises
+    LakeError if it fails or there is no such file.
     """
     with exclusive(lake, wait=True):
         one = next((one for one in quarantine.listed(lake) if one.path.name == name), None)
         if one is None:
-            raise LakeError(f"nothing is set aside as {name}", "`mcpobs lake info` names what is")
+            raise LakeError(f"nothing is set aside as {name}", "`mcpobs lake info` lists what is set aside")
         found = Found(one.segment, one.path, one.size_bytes, followed=True)
         table = table_of(lake)
         with committer(lake) as (connection, work):
@@ -259,12 +262,12 @@ def commit_set_aside(lake: Path, name: str) -> Commit:
 def _without_fatal(
     lake: Path, store: Store, batch: list[Found], attempts: quarantine.Attempts
 ) -> tuple[list[Found], int]:
-    """Sets aside the segments that failed or killed a committer too often, and returns how many. Of the others it
-    returns the first alone if one of them is under suspicion."""
+    """Sets aside the segments that failed or killed a committer too often, and returns their number. Of the others it
+    returns only the first if one of them is suspect."""
     fatal = 0
     for found in batch:
         if not quarantine.is_file(found.path):
-            quarantine.set_aside(lake, store, found, "it is no regular file", 0)
+            quarantine.set_aside(lake, store, found, "it is not a regular file", 0)
         elif attempts.strikes(found) >= quarantine.MOST_STRIKES:
             quarantine.set_aside(lake, store, found, attempts.why(found), attempts.strikes(found))
             attempts.acquit(found)
@@ -277,12 +280,11 @@ def _without_fatal(
 
 
 def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool) -> bool:
-    """Joins the small files of each partition that has many: 1,000 of them read 40 times slower than one. True where
-    it did.
+    """Joins the small files of each partition that has many: reading 1,000 takes 40 times as long as reading one.
+    Returns True if it joined some.
 
-    Where all partitions together have too many, those that have the most are joined as well: spans of many days come
-    as one file a day. `busy` makes one file of JOINED_BYTES at a time, or of those a few, because the next batch is
-    waiting.
+    If all partitions together have too many, those with the most are joined as well: spans of many days come as one
+    file per day. `busy` joins one file of JOINED_BYTES at a time, or a few of those, because the next batch is waiting.
     """
     small: dict[str, list[DataFile]] = {}
     for file in state.files.values():
@@ -302,7 +304,7 @@ def _join_small(connection: Connection, table: Path, state: Snapshot, busy: bool
 
 
 def _parts(files: list[DataFile]) -> list[list[DataFile]]:
-    """The files in groups of some JOINED_BYTES."""
+    """Returns the files in groups of about JOINED_BYTES."""
     parts: list[list[DataFile]] = []
     size = JOINED_BYTES
     for file in files:
@@ -316,8 +318,8 @@ def _parts(files: list[DataFile]) -> list[list[DataFile]]:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """Files with the rows of the first `segments` of a batch, which are not in the table yet, and what did not become a
-    row. `refused` requests are set aside."""
+    """Files with the rows of the first `segments` of a batch, not yet in the table, and counts of those that did not
+    become a row. `refused` requests are set aside."""
 
     files: list[DataFile]
     damaged: int
@@ -333,7 +335,7 @@ def _store_rows(connection: Connection, work: Path, table: Path, state: Snapshot
 
 
 def _receiving(connection: Connection, work: Path) -> Receiving:
-    from mcpobs.lake.received import Receiving  # wrappers and reports do without the decoder
+    from mcpobs.lake.received import Receiving  # wrappers and reports do not need the decoder
 
     return Receiving(connection, work)
 
@@ -341,8 +343,8 @@ def _receiving(connection: Connection, work: Path) -> Receiving:
 def _store_in_parts(
     receiving: Receiving, work: Path, lake: Path, table: Path, state: Snapshot, batch: list[Found], apart: bool
 ) -> _Stored:
-    """Stores requests of the first segments in parts of bounded size, which become at most MOST_PARTITIONS files of one
-    commit. With `apart` a part that fails is halved, down to the spans that fail alone; those are set aside."""
+    """Stores requests of the first segments in parts of bounded size, as at most MOST_PARTITIONS files of one commit.
+    With `apart` a part that fails is halved, down to the spans that fail alone; those are set aside."""
     from mcpobs.lake import received, wal
 
     requests = received.read([found.path for found in batch])
@@ -355,7 +357,7 @@ def _store_in_parts(
     why = ""
     while waiting:
         part, *waiting = waiting
-        # What an earlier part has written is looked at as if it were in the table: a span that is in both is one row.
+        # Files of an earlier part count as if they were in the table, so that a span in both parts is one row.
         known = replace(state, files=state.files | {file.path: file for file in stored.files})
         try:
             receiving.take(part, received_unix_nano, redact=_redact(batch[0]))
@@ -385,7 +387,7 @@ def _store_in_parts(
 
 
 def _halved(part: list[Body], divisions: int) -> list[list[Body]]:
-    """The halves of some requests, or of the spans of one; empty if there is nothing to divide."""
+    """Returns the halves of some requests, or of the spans of one; empty if there is nothing to divide."""
     from mcpobs.lake.otlp.halves import halves
 
     if len(part) > 1:
@@ -395,7 +397,7 @@ def _halved(part: list[Body], divisions: int) -> list[list[Body]]:
 
 
 def _bounded(connection: Connection, table: Path, files: list[DataFile]) -> list[DataFile]:
-    """Files that are not in the table yet, those of a partition joined if all are more than MOST_PARTITIONS."""
+    """Returns the new files; if there are more than MOST_PARTITIONS, those of a partition are joined."""
     if len(files) <= MOST_PARTITIONS:
         return files
     of_day: dict[str, list[DataFile]] = {}
@@ -419,12 +421,12 @@ def _raise_of_the_environment(error: Exception, lake: Path) -> NoReturn:
         raise error
     raise LakeError(
         f"cannot write to the lake at {lake}: {quarantine.described(error)}, with little disk space or memory left",
-        "free some; nothing is lost: what was not committed is tried again",
+        "free some; nothing is lost: uncommitted segments are retried",
     ) from error
 
 
 def usable(connection: Connection) -> bool:
-    """False if DuckDB has given up on all that it holds."""
+    """Returns False if DuckDB has invalidated its database."""
     try:
         connection.execute("select 1").fetchall()
     except EngineError:
@@ -433,8 +435,8 @@ def usable(connection: Connection) -> bool:
 
 
 def _store_requests(receiving: Receiving, table: Path, state: Snapshot, used: set[str], most: int) -> _Stored:
-    """Writes the batch that was taken, to at most so many partitions with those that this commit has `used`."""
-    # what the collector commits every few seconds is small, and is merged and sorted soon
+    """Writes the batch that was taken, to at most `most` partitions, including those that this commit has `used`."""
+    # the collector's commits, every few seconds, are small and are merged and sorted soon
     try:
         written = receiving.write(table, state.files.values(), used=used, one_day=len(used) >= most - 1)
         if written is not None:
@@ -460,7 +462,7 @@ def _store_table(
     used: Collection[str] = (),
     most: int = MOST_PARTITIONS,
 ) -> _Stored:
-    """Writes what the table does not have of the rows that were loaded as `batch`.
+    """Writes the rows of the loaded table `batch` that the lake's table does not have.
 
     Rows of the spool keep their days: they come from processes of this machine. Received ones are bounded.
     """
@@ -469,13 +471,13 @@ def _store_table(
     if receiving is not None:
         _bound_partitions(connection, receiving.day, frozenset(used), most)
     files = _write(connection, table, sort)
-    connection.execute("drop table batch")  # the memory is wanted for the next
+    connection.execute("drop table batch")  # frees memory for the next batch
     return _Stored(files, loaded.damaged, loaded.repeated + known)
 
 
 def _bound_partitions(connection: Connection, of_receipt: str, used: frozenset[str], most: int) -> None:
-    """Leaves the rows of `batch` in so many partitions, those that are `used` anyway included: the days with most rows,
-    of these the newest, and that of their receipt. A row's times stay as they are."""
+    """Limits the rows of `batch` to `most` partitions, including the `used` ones: the days with most rows (the newest
+    first if equal) and the day of receipt. A row's times stay as they are."""
     found = connection.execute(
         f"select {PARTITION} from batch group by {PARTITION} order by count(*) desc, {PARTITION} desc"
     ).fetchall()
@@ -517,19 +519,19 @@ def _commit(
 def _sealed_batch(
     lake: Path, state: Snapshot, moved: Collection[Store], waiting: Collection[str], expanding: bool
 ) -> tuple[Store, list[Found], bool]:
-    """Sealed segments of one store that the table does not have, each writer's without a gap, up to BATCH_BYTES and
-    BATCH_SEGMENTS; and whether there are more of them.
+    """Returns sealed segments of one store that the table does not have, each writer's without a gap, up to BATCH_BYTES
+    and BATCH_SEGMENTS, and whether there are more.
 
-    Those of expanding writers and the others take turns; `expanding` says who came last. Leaves out stores that are
-    `moved`, and writers that are `waiting`: a transaction has one time, so a writer that is committed more often than
-    its grace lasts would keep all its segments.
+    Expanding writers and the others take turns; `expanding` says which came last. Leaves out stores in `moved` and
+    writers in `waiting`: a transaction has one time, so a writer that is committed more often than its grace lasts
+    would keep all its segments.
     """
     for store, most in BATCH_BYTES.items():
         batch: list[Found] = []
         size = 0
         if store in moved:
             continue
-        # a writer's unsealed segment is its last: nothing of it follows
+        # a writer's unsealed segment is its last
         sealed: Iterable[Found] = (
             found
             for found in backlog.segments(lake, store)
@@ -557,7 +559,7 @@ def _sealed_batch(
 
 
 def _alike(one: Found, other: Found) -> bool:
-    """Whether two segments of the log were written to at nearly one time, and both or none of them with redaction."""
+    """Returns whether two log segments were written at nearly the same time and have the same redaction."""
     apart_ns = abs(one.path.stat().st_mtime_ns - other.path.stat().st_mtime_ns)
     return apart_ns <= RECEIPT_SPAN_NS and _redact(one) == _redact(other)
 
@@ -579,8 +581,8 @@ def _write(connection: Connection, table: Path, sort: bool) -> list[DataFile]:
 
 @dataclass(frozen=True, slots=True)
 class _Covered:
-    """What became of the segments that are in the table: how many were unlinked, the writers of the spool that have
-    some in their grace, and the transactions to write anew."""
+    """Segments that are in the table: the number unlinked, the spool writers that have some in their grace, and the
+    transactions to write again."""
 
     unlinked: int
     waiting: frozenset[str]
@@ -590,7 +592,7 @@ class _Covered:
 def _unlink_covered(lake: Path, table: Path, state: Snapshot) -> _Covered:
     """Removes segments that have been in the table for a grace.
 
-    A transaction from the future (the clock was set back) says nothing about its segment's age. It is written anew,
+    A transaction from the future (the clock was set back) says nothing about its segment's age. It is written again,
     and the segment is unlinked a grace after that.
     """
     now_ms = time.time_ns() // 1_000_000
@@ -601,7 +603,7 @@ def _unlink_covered(lake: Path, table: Path, state: Snapshot) -> _Covered:
         if f.segment.seq <= state.covered(f.segment.writer)
     ]
     if covered:
-        delta.sync_log(table)  # whoever made that commit may have died before it was durable
+        delta.sync_log(table)  # the process that made that commit may have died before it was durable
     unlinked = 0
     waiting: set[str] = set()
     renewed: dict[str, Progress] = {}

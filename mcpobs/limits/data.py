@@ -1,4 +1,4 @@
-"""Limits as plain data, in the order of the file: for JSON, and for the file's layout. Does no I/O."""
+"""Converts limits to plain data, in the order of the file: for JSON and for the file's layout. Does no I/O."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from mcpobs.limits.model import VERSION, Baseline, Limit, Limits, ToolLimits
 Data = str | float | list["Data"] | dict[str, "Data"]
 
 _ORDER = ("rule", "observed_max", "mean", "factor", "p50", "p95", "n", "would_have_cut", "next_1000_cut")
-"""Evidence, as a reader wants it: what was seen, on how much, and what the number does."""
+"""Evidence in reading order: the observed values, the sample size, and the effect of the limit."""
 
 
 def data(limits: Limits) -> dict[str, Data]:
-    """What `limits.file.read_text` reads back as the same limits."""
+    """Returns data that `limits.file.read_text` reads back as the same limits."""
     session = _present(
         {"calls": _leaf("limit", limits.session.calls), "cost_usd": _leaf("limit", limits.session.cost_usd)}
     )
@@ -29,7 +29,7 @@ def data(limits: Limits) -> dict[str, Data]:
 
 
 def tool_data(tool: ToolLimits) -> dict[str, Data]:
-    """One tool's entry; empty where it has no number of its own."""
+    """Returns one tool's entry; empty if the tool has no number of its own."""
     arguments: dict[str, Data] = {}
     if tool.arguments.max_bytes is not None:
         arguments |= _whole("max_bytes", tool.arguments.max_bytes)
@@ -56,7 +56,7 @@ def _baseline(baseline: Baseline) -> dict[str, Data]:
 
 
 def _leaf(key: str, limit: Limit | None) -> Data | None:
-    """A number alone where there is no evidence for it."""
+    """Returns a limit and its evidence; a bare number if there is no evidence."""
     if limit is None:
         return None
     found = _whole(key, limit)

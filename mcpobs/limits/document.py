@@ -1,7 +1,7 @@
-"""A YAML text as places that know their path and line, so that an error can name them. Knows no limit.
+"""Parses a YAML text into places with path and line, so that an error can name them. Knows no limit.
 
-Plain data only: no anchors, no tags, one document, no key twice, a bounded size and depth. A scalar is read by what
-the caller asks for and not by YAML's guess, so a tool may be called `yes` or `1e3` without quotes.
+Plain data only: no anchors, no tags, one document, no repeated key, a bounded size and depth. The caller decides the
+type of a scalar, not YAML, so a tool may be called `yes` or `1e3` without quotes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import yaml
 
 from mcpobs.errors import UsageError, nearest
 
-try:  # libyaml is 10 times faster; a wheel without it is as right
+try:  # libyaml is 10 times faster; a wheel without it gives the same result
     from yaml import CSafeLoader as Loader
 except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]  # same interface, no common base class
@@ -47,7 +47,7 @@ class Place:
         _refuse(self.source, self.node, f"{self.path}: {problem}" if self.path else problem, hint)
 
     def entries(self) -> dict[str, Place]:
-        """The members of a mapping, whatever they are called."""
+        """Returns the members of a mapping, with any names."""
         if not isinstance(self.node, yaml.MappingNode):
             self.refuse(f"{_shown(self.node)} is not a mapping", "write `key: value` lines, indented below it")
         found: dict[str, Place] = {}
@@ -56,12 +56,12 @@ class Place:
                 _refuse(self.source, key, f"{_below(self.path, '?')}: a key must be a text")
             path = _below(self.path, key.value)
             if key.value in found:
-                _refuse(self.source, key, f"{path} is there twice", "keep one of the two")
+                _refuse(self.source, key, f"{path} is repeated", "keep one of the two")
             found[key.value] = Place(self.source, path, value)
         return found
 
     def fields(self, known: Collection[str]) -> dict[str, Place]:
-        """The members of a mapping that may hold only known keys."""
+        """Returns the members of a mapping that may hold only known keys."""
         found = self.entries()
         for name, place in found.items():
             if name not in known:
@@ -82,7 +82,7 @@ class Place:
         return str(self.node.value)
 
     def number(self) -> float:
-        """A number from 0 to 2**53; an int where it is written as one."""
+        """Returns a number from 0 to 2**53; an int if it is written as one."""
         text = self.text()
         assert isinstance(self.node, yaml.ScalarNode)
         if self.node.style and _NUMBER.fullmatch(text):
@@ -94,7 +94,7 @@ class Place:
         if value < 0:
             self.refuse(f"{text} is negative", "a limit is 0 or more")
         if not math.isfinite(value) or value > LARGEST:
-            self.refuse(f"{text} is too large", "leave the key out where there is no limit")
+            self.refuse(f"{text} is too large", "leave the key out if there is no limit")
         return value if "." in text or "e" in text.lower() else int(digits)
 
     def count(self) -> int:
@@ -105,9 +105,9 @@ class Place:
 
 
 def parse(content: bytes, source: str) -> Place:
-    """The root of a document. Raises UsageError, with the line, for anything but one plain YAML document."""
+    """Returns the root of a document. Raises UsageError, with the line, for anything but one plain YAML document."""
     if len(content) > MAX_BYTES:
-        raise UsageError(f"{source} is larger than {MAX_BYTES >> 20} MiB: that is no limits file")
+        raise UsageError(f"{source} is larger than {MAX_BYTES >> 20} MiB: that is not a limits file")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -119,7 +119,7 @@ def parse(content: bytes, source: str) -> Place:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source
-        hint = "indent with spaces: YAML knows no tabs" if "\t" in text else None
+        hint = "indent with spaces: YAML does not allow tabs" if "\t" in text else None
         raise UsageError(f"{where}: not valid YAML: {error.problem or error.context}", hint) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -130,7 +130,7 @@ def parse(content: bytes, source: str) -> Place:
 
 
 def _check_plain(text: str, source: str) -> None:
-    """Reads the document event by event, before anything is built: a bomb must not get as far as memory."""
+    """Checks the document event by event before anything is built, so that a YAML bomb cannot exhaust memory."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         match event:

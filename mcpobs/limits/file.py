@@ -1,7 +1,6 @@
 """Reads a limits file into the model and writes the model as a file. Judges nothing.
 
-What is read is checked to the last key: a limits file with a mistyped name would otherwise be a limit that nobody
-enforces, and nobody misses.
+Every key is checked: otherwise a mistyped name would be a limit that silently is not enforced.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ EVIDENCE = ("factor", "rule", "observed_max", "mean", "p50", "p95", "n", "would_
 
 
 def read(path: str | os.PathLike[str]) -> Limits:
-    """The limits of a file. Raises UsageError with file, line, path in the file and value."""
+    """Returns the limits of a file. Raises UsageError with file, line, path in the file and value."""
     try:
         content = safefile.read(path, MAX_BYTES)
     except OSError as error:
@@ -41,7 +40,7 @@ def read(path: str | os.PathLike[str]) -> Limits:
 
 
 def read_text(content: bytes | str, source: str = "limits") -> Limits:
-    """The limits of a YAML text; `source` is what errors call it."""
+    """Returns the limits of a YAML text; errors name it `source`."""
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
     root = parse(content, source)
@@ -59,7 +58,7 @@ def read_text(content: bytes | str, source: str = "limits") -> Limits:
 
 
 def write(limits: Limits, comments: Comments | None = None) -> str:
-    """The file's text. `read_text(write(limits)) == limits`, and the same limits give the same text."""
+    """Returns the file's text. `read_text(write(limits)) == limits`, and the same limits give the same text."""
     return lay_out(limits, comments or Comments())
 
 
@@ -92,7 +91,7 @@ def _moment(place: Place) -> str:
     try:
         datetime.fromisoformat(text)
     except ValueError:
-        place.refuse(f"{text[:80]!r} is no day", "write e.g. 2026-11-21")
+        place.refuse(f"{text[:80]!r} is not a day", "write e.g. 2026-11-21")
     return text
 
 
@@ -118,7 +117,7 @@ def _tool(place: Place) -> ToolLimits:
 def _budget(place: Place) -> float:
     value = place.number()
     if value == 0:
-        place.refuse("0 ms is no budget", "leave the key out where there is no limit")
+        place.refuse("0 ms is not a valid budget", "leave the key out if there is no limit")
     return value
 
 
@@ -131,7 +130,7 @@ def _arguments(place: Place) -> ArgumentLimits:
 
 
 def _size(place: Place, *beside: str) -> Limit | None:
-    """`max_bytes` and its evidence, in a mapping that may hold other keys beside them."""
+    """Reads `max_bytes` and its evidence from a mapping that may hold other keys."""
     fields = place.fields(("max_bytes", *beside, *EVIDENCE))
     if "max_bytes" in fields:
         return Limit(fields["max_bytes"].count(), _evidence(fields))
@@ -142,7 +141,7 @@ def _size(place: Place, *beside: str) -> Limit | None:
 
 
 def _limit(place: Place, key: str, number: Callable[[Place], float]) -> Limit:
-    """A bare number, or a mapping of the number and its evidence."""
+    """Reads a bare number, or a mapping of the number and its evidence."""
     if place.is_scalar:
         return Limit(number(place))
     fields = place.fields((key, *EVIDENCE))

@@ -1,8 +1,8 @@
-"""The layout of a limits file: what a person reads, and what git shows as a small difference. Reads nothing.
+"""Lays out a limits file, to be readable and to give small diffs. Reads nothing.
 
-One line a limit, so that a changed number is one changed line; a list that does not fit has one item a line; tools
-by name. Every text that traffic chose (tools, sessions, shapes) is quoted where it is not plainly a word, in
-comments too: a tool name with a line break in it must not add a key to the file.
+One line per limit, so that a changed number is one changed line; a list that does not fit has one item per line; tools
+sorted by name. Every text from traffic (tools, sessions, shapes) is quoted unless it is plainly a word, in comments
+too: a tool name with a line break must not add a key to the file.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from mcpobs.limits.model import Limits
 
 WIDTH = 132
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_ID = re.compile(r"[0-9][0-9a-z]*[a-z][0-9a-z-]*")  # 9f2c; not 12, which another reader would take for a number
+_ID = re.compile(r"[0-9][0-9a-z]*[a-z][0-9a-z-]*")  # 9f2c; not 12, which another reader would parse as a number
 _RULE = re.compile(r"[0-9][0-9.]* × [a-z][a-z0-9 _]*")  # 3 × p95
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")  # plain where a day is meant, else another reader takes it for one
+_DAY = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+)  # plain if a day is meant, else quoted, because another reader would parse it as a day
 _NUMERIC = re.compile(r"0[xbo]|.*[0-9]e[0-9]")
 _NOT_TEXT = frozenset(
     ["y", "n", "yes", "no", "on", "off", "true", "false", "null"]
-)  # words that YAML 1.1 takes for something else
+)  # words with a special meaning in YAML 1.1
 
 
 @dataclass(frozen=True, slots=True)
 class Comments:
-    """What is said about the numbers and is no data: above the file, below `session`, and below a tool."""
+    """Comments about the limits: at the top of the file, below `session`, and below a tool."""
 
     head: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
@@ -40,7 +42,7 @@ def lay_out(limits: Limits, comments: Comments) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text as YAML reads it back: plain where it is a word, else in double quotes."""
+    """Returns a text in YAML: plain if it is a word, else in double quotes."""
     plain = _WORD.fullmatch(text) or _RULE.fullmatch(text) or (_ID.fullmatch(text) and not _NUMERIC.match(text))
     if plain and text.lower() not in _NOT_TEXT:
         return text
@@ -50,7 +52,7 @@ def quoted(text: str) -> str:
 def _escaped(c: str) -> str:
     if c in '"\\':
         return "\\" + c
-    if c.isprintable():  # all that isprintable() allows, YAML allows too; it escapes odd spaces and line breaks
+    if c.isprintable():  # YAML allows everything that isprintable() allows; odd spaces and line breaks are escaped
         return c
     code = ord(c)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
@@ -74,7 +76,7 @@ def _lines(limits: Limits, comments: Comments) -> Iterator[str]:
 
 
 def _block(indent: str, key: str, members: Data, comments: tuple[str, ...]) -> Iterator[str]:
-    """A mapping with one member a line, and what is said about it below."""
+    """Yields a mapping with one member per line, and its comments below."""
     yield f"{indent}{key}:" if members else f"{indent}{key}: {{}}"
     assert isinstance(members, dict)
     yield from _aligned(indent + "  ", members)
@@ -83,14 +85,14 @@ def _block(indent: str, key: str, members: Data, comments: tuple[str, ...]) -> I
 
 
 def _aligned(indent: str, leaves: Mapping[str, Data]) -> Iterator[str]:
-    """`key: value` lines with the values below one another."""
+    """Yields `key: value` lines with aligned values."""
     column = max((len(key) for key in leaves), default=0) + 2
     for key, value in leaves.items():
         yield _line(f"{indent}{key + ':':<{column}}", value, indent + "  ")
 
 
 def _line(before: str, value: Data, indent: str) -> str:
-    """A value on the line that it begins; where it is too long, its last member, a list, has one item a line."""
+    """Returns a value on one line; if that is too long, its last member, a list, has one item per line."""
     line = before + _flow(value)
     if len(line) <= WIDTH or not isinstance(value, dict):
         return line

@@ -1,4 +1,4 @@
-"""What a limits file says: numbers that bound sessions and tools, each with the evidence for it. Does no I/O."""
+"""Models a limits file: numbers that bound sessions and tools, each with its evidence. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 VERSION = 1
 ANY_TOOL = "*"
-"""The entry of `tools` whose numbers hold for each tool that has no number of its own."""
+"""The entry of `tools` whose numbers apply to each tool without its own number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a number is what it is. All of it is optional: a person may write the bare number.
+    """The evidence for a number. All fields are optional: a person may write the bare number.
 
     `observed_max`, `mean`, `p50` and `p95` are in the number's own unit and over `n` normal sessions (for latency:
     over `n` calls). `would_have_cut` counts all past sessions, the excluded ones too. `next_1000_cut` is a 90 %
@@ -32,7 +32,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The largest value that is still allowed, and its evidence."""
+    """The largest allowed value, and its evidence."""
 
     value: float
     evidence: Evidence = Evidence()
@@ -40,7 +40,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class ArgumentLimits:
-    """`shapes` None: any shape is allowed. An empty list allows none."""
+    """Limits of arguments. `shapes` None allows any shape; an empty list allows none."""
 
     max_bytes: Limit | None = None
     shapes: tuple[str, ...] | None = None
@@ -48,7 +48,7 @@ class ArgumentLimits:
 
 @dataclass(frozen=True, slots=True)
 class ToolLimits:
-    """The numbers of one tool. A number that is None is not bounded here."""
+    """The limits of one tool. None means no limit here."""
 
     calls_per_session: Limit | None = None
     latency_ms: Limit | None = None
@@ -56,7 +56,7 @@ class ToolLimits:
     result_max_bytes: Limit | None = None
 
     def backed_by(self, other: ToolLimits) -> ToolLimits:
-        """These numbers, and the other's where there is none here."""
+        """Returns these limits, with the other's in place of missing ones."""
         return ToolLimits(
             calls_per_session=self.calls_per_session or other.calls_per_session,
             latency_ms=self.latency_ms or other.latency_ms,
@@ -70,7 +70,7 @@ class ToolLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """What one session may use, over all tools. A session is a pair (enforcement_key, session_id)."""
+    """The limits of one session over all tools. A session is a pair (enforcement_key, session_id)."""
 
     calls: Limit | None = None
     cost_usd: Limit | None = None
@@ -78,7 +78,7 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """A session that the baseline left out, and why."""
+    """A session that the baseline left out, and the reason."""
 
     session: str
     why: str
@@ -110,9 +110,9 @@ class Limits:
     tools: Mapping[str, ToolLimits] = field(default_factory=dict)
 
     def of(self, tool: str) -> ToolLimits:
-        """The numbers that hold for a tool: its own, else those of `*`. Names are matched exactly."""
+        """Returns the limits of a tool: its own, else those of `*`. Names are matched exactly."""
         return self.tools.get(tool, ToolLimits()).backed_by(self.tools.get(ANY_TOOL, ToolLimits()))
 
     def lists(self, tool: str) -> bool:
-        """False for a tool that the baseline never saw. A file that a person wrote need not list every tool."""
+        """Returns False for a tool that the baseline never saw. A file written by hand need not list every tool."""
         return self.baseline is None or tool in self.tools

@@ -1,4 +1,4 @@
-"""The book of prices: which rule a tool of a server has. Does no I/O."""
+"""Owns the book of prices: finds the rule for a server's tool. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ANY_TOOL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Rules by tool, and those of one server by its name; `*` stands for every tool that is not named.
+    """Rules by tool, and rules of a server by its name; `*` stands for every tool without its own entry.
 
-    A server's own rules are asked first, its `*` among them.
+    A server's own rules, including its `*`, come first.
     """
 
     tools: Mapping[str, Rule] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class Book:
     @classmethod
     def a_call(cls, microusd: Mapping[str, int]) -> Book:
         """Fixed prices by tool."""
-        from mcpobs.prices.rule import Rule  # an empty book does without
+        from mcpobs.prices.rule import Rule  # an empty book does not need it
 
         return cls({tool: Rule(call_microusd=price) for tool, price in microusd.items()})
 
@@ -33,7 +33,7 @@ class Book:
         return len(self.tools) + sum(map(len, self.servers.values()))
 
     def of(self, server: str | None, tool: str) -> Rule | None:
-        """The rule of a tool; None where it has no price."""
+        """Returns the rule of a tool; None if it has no price."""
         if self.servers and server is not None and (own := self.servers.get(server)):
             found = own.get(tool) or own.get(ANY_TOOL)
             if found is not None:
@@ -41,7 +41,7 @@ class Book:
         return self.tools.get(tool) or self.tools.get(ANY_TOOL)
 
     def entries(self) -> Iterator[tuple[str | None, str, Rule]]:
-        """Each rule with its server, where it is of one, and its tool."""
+        """Yields each rule with its server, if it has one, and its tool."""
         for tool, rule in self.tools.items():
             yield None, tool, rule
         for server, rules in self.servers.items():
@@ -50,11 +50,12 @@ class Book:
 
     @property
     def models(self) -> list[str]:
-        """The models whose price is to be found."""
+        """Returns the models whose price must be looked up."""
         return sorted({rule.model for _, _, rule in self.entries() if rule.model is not None})
 
     def with_models(self, price: Callable[[str], int | None]) -> Book:
-        """The book with the prices of its models, in micro-dollars a million tokens; None leaves one open."""
+        """Returns the book with the prices of its models, in micro-dollars per million tokens; None leaves a model
+        unpriced."""
 
         def priced(rule: Rule) -> Rule:
             return rule if rule.model is None else replace(rule, microusd_per_mtok=price(rule.model))

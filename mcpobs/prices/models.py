@@ -1,6 +1,6 @@
-"""What models take for their tokens, by genai-prices (the extra `prices`). Never imported into a process that is
-observed: with pydantic and an HTTP client behind it that takes 250 ms. It is asked in a process of its own, and what it
-says is kept in the configuration folder, until another version of it is installed.
+"""Looks up the token prices of models in genai-prices (the extra `prices`). Never imports it into an observed process:
+with its pydantic and HTTP client that takes 250 ms. A separate process reads it, and the prices are cached in the
+configuration folder until another version is installed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST: Final = 10**9
 
 
 class Tier(NamedTuple):
-    """Prices of a model in micro-dollars a million tokens, for requests with more than `above` tokens of input."""
+    """Prices of a model in micro-dollars per million tokens, for requests with more than `above` tokens of input."""
 
     above: int
     input: int
@@ -35,7 +35,7 @@ class Tier(NamedTuple):
 
 
 def resolved(book: Book, folder: Path, warn: Callable[[str], None], env: Mapping[str, str] = os.environ) -> Book:
-    """The book with the prices of its models. Where one is not to be had its tokens stay unpriced, which is said."""
+    """Returns the book with the prices of its models. Warns of a model without a price; its tokens stay unpriced."""
     wanted = book.models
     if not wanted:
         return book
@@ -55,7 +55,7 @@ def resolved(book: Book, folder: Path, warn: Callable[[str], None], env: Mapping
 
 
 def tiers(model: str, provider: str | None) -> list[Tier]:
-    """The prices of a model, the lowest tier first; none where it is not known. Imports genai-prices."""
+    """Returns the prices of a model, the lowest tier first; none if the model is unknown. Imports genai-prices."""
     from genai_prices import Usage, calc_price
 
     for known in dict.fromkeys((provider, None)):
@@ -65,19 +65,19 @@ def tiers(model: str, provider: str | None) -> list[Tier]:
 
 
 def installed() -> bool:
-    """Whether genai-prices is there; does not import it."""
+    """Returns whether genai-prices is installed; does not import it."""
     from importlib.util import find_spec
 
     return find_spec("genai_prices") is not None
 
 
 def _tiers(price: object) -> list[Tier]:
-    """`price` is a ModelPrice: each of its fields is absent, a Decimal of dollars, or one with tiers above it."""
+    """Converts a ModelPrice: each of its fields is absent, a Decimal of dollars, or a Decimal with tiers above it."""
     input_, output = getattr(price, "input_mtok", None), getattr(price, "output_mtok", None)
-    if input_ is None:  # not by tokens, or by names that we do not know: better no price than a wrong one
+    if input_ is None:  # not by tokens, or by unknown names: better no price than a wrong one
         return []
     read, write = getattr(price, "cache_read_mtok", None), getattr(price, "cache_write_mtok", None)
-    # What has no price of its own is part of the input.
+    # Tokens without their own price count as input.
     fields = (input_, read if read is not None else input_, write if write is not None else input_, output)
     starts = {0} | {tier.start for field in fields for tier in getattr(field, "tiers", ())}
     return [Tier(above, *(_microusd(field, above) for field in fields)) for above in sorted(starts)]
@@ -95,7 +95,7 @@ def _microusd(field: object, above: int) -> int:
 
 
 def _kept(folder: Path, wanted: Iterable[str]) -> dict[str, int | None]:
-    """What is known from before, of the version that is installed."""
+    """Returns the cached prices of the installed version."""
     with suppress(OSError, ValueError, TypeError, AttributeError):
         kept = json.loads(safefile.read_trusted(folder / _CACHE, _CACHE_BYTES))
         if kept["version"] == _version():
@@ -109,7 +109,7 @@ def _kept(folder: Path, wanted: Iterable[str]) -> dict[str, int | None]:
 def _keep(folder: Path, found: Mapping[str, int | None]) -> None:
     known = {model: price for model, price in found.items() if price is not None}
     text = json.dumps({"version": _version(), "microusd_per_mtok": known}, indent=1, sort_keys=True) + "\n"
-    with suppress(OSError):  # then it is asked again the next time
+    with suppress(OSError):  # then the next run looks it up again
         safefile.create(folder / _CACHE, text.encode())
 
 
@@ -123,7 +123,7 @@ def _version() -> str | None:
 
 
 def _hint() -> str:
-    from mcpobs.installed.commands import add_extra  # reads metadata, which only this warning pays
+    from mcpobs.installed.commands import add_extra  # reads metadata, only for this warning
 
     in_place = "write per_million_tokens = 3.00 in place of model"
     if installed():
@@ -132,7 +132,7 @@ def _hint() -> str:
 
 
 def _asked(models: Sequence[str], env: Mapping[str, str]) -> dict[str, int | None]:
-    """The input prices of models, asked in a process of its own. Raises LookupError with the reason."""
+    """Returns the input prices of models, read in a separate process. Raises LookupError with the reason."""
     if not installed():
         raise LookupError(f"{PACKAGE} is not installed")
     import subprocess
@@ -147,14 +147,14 @@ def _asked(models: Sequence[str], env: Mapping[str, str]) -> dict[str, int | Non
             timeout=_TIMEOUT_S,
             check=True,
         )
-        told = json.loads(answer.stdout)
-        return {model: told[model] for model in models}
+        prices = json.loads(answer.stdout)
+        return {model: prices[model] for model in models}
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
         raise LookupError(f"{PACKAGE} fails: {type(error).__name__}") from None
 
 
 def _input_price(model: str) -> int | None:
-    """Of a model, or of provider/model."""
+    """Returns the input price of a model or of provider/model."""
     found = tiers(model, None)
     if not found and "/" in model:
         provider, _, name = model.partition("/")

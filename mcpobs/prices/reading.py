@@ -1,6 +1,6 @@
-"""Reads [prices] and [servers.NAME.prices] of config.toml. An error names the key's place and what to write there.
+"""Reads [prices] and [servers.NAME.prices] of config.toml. An error names the key's place and a valid value.
 
-Numbers come as int or Decimal (tomllib with parse_float=Decimal): a price is what was written, to the last digit.
+Numbers are int or Decimal (tomllib with parse_float=Decimal), so a price keeps every digit as written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PATH_HINT: Final = 'write e.g. units = "pages", or a list of names where one ha
 
 
 def read_book(prices: Mapping[str, object], servers: Mapping[str, object], where: str) -> Book:
-    """The book of the two tables; `where` is the file. Raises UsageError."""
+    """Returns the book of the two tables; `where` is the file. Raises UsageError."""
     own = {}
     for server, table in servers.items():
         place = f"{where}: [servers.{_key(server)}]"
@@ -81,15 +81,15 @@ def _rule(given: object, place: str, plain: str) -> Rule:
 
 
 def _belong(given: Mapping[str, object], place: str) -> None:
-    """Keys that need each other. What a tool says of itself is only believed up to a maximum."""
+    """Checks keys that need each other. A value that a tool reports is accepted only up to a maximum."""
     needs = {
-        "per_unit": ("units", 'where the result tells how many, e.g. units = "pages"'),
+        "per_unit": ("units", 'the path of their number in the result, e.g. units = "pages"'),
         "units": ("per_unit", "US dollars for one, e.g. per_unit = 0.0015"),
-        "max_units": ("units", 'where the result tells how many, e.g. units = "pages"'),
+        "max_units": ("units", 'the path of their number in the result, e.g. units = "pages"'),
         "reported": ("max_reported", "the most US dollars that a call is believed to cost, e.g. max_reported = 5.00"),
-        "reported_in": ("reported", 'where the result tells its cost, e.g. reported = "_meta.cost_usd"'),
-        "max_reported": ("reported", 'where the result tells its cost, e.g. reported = "_meta.cost_usd"'),
-        "max_tokens": ("tokens", 'where the result tells its tokens, e.g. tokens = "usage.tokens"'),
+        "reported_in": ("reported", 'the path of the cost in the result, e.g. reported = "_meta.cost_usd"'),
+        "max_reported": ("reported", 'the path of the cost in the result, e.g. reported = "_meta.cost_usd"'),
+        "max_tokens": ("tokens", 'the path of the token count in the result, e.g. tokens = "usage.tokens"'),
     }
     for key, (needed, what) in needs.items():
         if key in given and needed not in given:
@@ -124,7 +124,7 @@ def _usd(value: object, place: str, what: str) -> int:
 
 
 def _money(value: object, place: str, digits: int, most: int, what: str) -> int:
-    """Dollars as whole units of their `digits`th decimal place, the nearest."""
+    """Returns dollars as a whole number of units of the `digits`th decimal place, rounded to nearest."""
     number = _number(value)
     if number is None or number < 0 or number > Decimal(most).scaleb(-digits):
         raise UsageError(f"{place} is not {what.partition(';')[0]}: {_short(value)}", _hint(what))
@@ -146,7 +146,9 @@ def _count(given: Mapping[str, object], key: str, place: str, times: int, most: 
         return most
     number = _number(given[key])
     if number is None or number <= 0 or number * times > most:
-        raise UsageError(f"{place} {key} is no number up to {most // times:,}: {_short(given[key])}", "write e.g. 500")
+        raise UsageError(
+            f"{place} {key} is not a number up to {most // times:,}: {_short(given[key])}", "write e.g. 500"
+        )
     return max(1, _nearest(number * times))
 
 
@@ -168,7 +170,7 @@ def _currency(value: object, place: str) -> str:
 
 
 def _path(value: object, place: str) -> Path:
-    """`pages`, `usage.total`, `pages.0.n`, `.` for the answer itself; or a list of names and places."""
+    """Parses `pages`, `usage.total`, `pages.0.n`, `.` for the answer itself, or a list of names and indexes."""
     steps: list[object]
     if isinstance(value, str):
         steps = [] if value == "." else [int(step) if step.isdecimal() else step for step in value.split(".")]
@@ -178,13 +180,13 @@ def _path(value: object, place: str) -> Path:
         isinstance(step, bool) or not isinstance(step, str | int) or step == "" or len(str(step)) > 200
         for step in steps
     ):
-        raise UsageError(f"{place} is no path into a result: {_short(value)}", _PATH_HINT)
+        raise UsageError(f"{place} is not a path into a result: {_short(value)}", _PATH_HINT)
     if steps and steps[0] == "$":
         raise UsageError(f"{place} begins with $: {_short(value)}", "write it without: the path begins in the answer")
     if any(isinstance(step, int) and step < 0 for step in steps):
         raise UsageError(f"{place} counts from the end: {_short(value)}", "places in a list are counted from 0")
     if steps and steps[0] == "structuredContent":
-        steps = steps[1:]  # what the answer is anyway, where there is such
+        steps = steps[1:]  # the answer is this member anyway, if it exists
     return tuple(step for step in steps if isinstance(step, str | int))
 
 
@@ -197,7 +199,7 @@ def _known(table: Mapping[str, object], keys: tuple[str, ...], place: str) -> No
 
 
 def _key(name: str) -> str:
-    """A key as TOML writes it."""
+    """Returns a key in TOML syntax."""
     bare = name.isascii() and name and all(char.isalnum() or char in "-_" for char in name)
     return name if bare and name != ANY_TOOL else f'"{name}"'
 

@@ -1,7 +1,7 @@
-"""What one tool's calls cost: the parts of a price, and what they make of a call. Reads no result and does no I/O.
+"""Computes the cost of one tool's calls from the parts of its price. Reads no result and does no I/O.
 
-The same arithmetic is in `queries/views/repriced_calls.sql`, which prices past calls; a test holds both equal.
-Integers throughout, halves rounded up, no product above 10**18.
+The same arithmetic is in `queries/views/repriced_calls.sql`, which prices past calls; a test compares both. Integers
+throughout, halves rounded up, no product above 10**18.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Final, NamedTuple
 from mcpobs.semconv import Outcome
 
 Path = tuple[str | int, ...]
-"""Where a value lies in a result: names of members and places in lists. Without `_meta` in front it begins in what the
-tool answers with (structured content, else its only text where that is JSON)."""
+"""The path of a value in a result: member names and list indexes. Unless it begins with `_meta`, it starts in the
+tool's answer (structured content, else its only text if that is JSON)."""
 
 META: Final = "_meta"
 MICRO: Final = 1_000_000
-MOST_MICROUSD: Final = 10**12  # a million dollars: no price and no maximum is higher
+MOST_MICROUSD: Final = 10**12  # a million dollars: the highest price or maximum
 MOST_UNITS_MILLI: Final = 10**12
 MOST_TOKENS: Final = 10**9
-MOST_MICROUSD_PER_MTOK: Final = 10**9  # a thousand dollars; the dearest model of 2026 takes 600 for its output
+MOST_MICROUSD_PER_MTOK: Final = 10**9  # a thousand dollars; the most expensive model of 2026 charges 600 for output
 BYTES_A_TOKEN: Final = 4  # the usual estimate; no tokenizer runs in the call path
 
 CHARGED: Final[frozenset[Outcome | None]] = frozenset(
     {"ok", "tool_error", "server_error", "timeout", "unfinished", "cancelled", "task"}
 )
-"""Outcomes for which the tool ran, as far as can be known: the price of a call is due whether or not it succeeded."""
+"""Outcomes for which the tool ran, as far as known: the price of a call is due whether or not it succeeded."""
 
 ANSWERED: Final[frozenset[Outcome | None]] = frozenset({"ok", "tool_error"})
-"""Outcomes with a result, which may tell a cost and which the model reads."""
+"""Outcomes with a result, which may report a cost and which the model reads."""
 
 
 class Measured(NamedTuple):
-    """What a result told where the book said to look; None where it told nothing that counts."""
+    """Values that a result reports at the book's paths; None if there is no valid value."""
 
     units_milli: int | None = None
     reported_microusd: int | None = None
@@ -45,7 +45,8 @@ NOTHING: Final = Measured()
 
 
 class Charge(NamedTuple):
-    """What a call costs. `source` names the parts that were counted; a `?` behind one that its value was missing."""
+    """The cost of a call. `source` names the parts that were counted; a `?` after a part means that its value was
+    missing."""
 
     microusd: int | None
     source: str
@@ -53,13 +54,13 @@ class Charge(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """The price of a tool: the sum of its parts. None where a part is not in it.
+    """The price of a tool: the sum of its parts. A part is None if the price does not have it.
 
-    `model` is a model whose input price is still to be found; `microusd_per_mtok` is that price.
+    `model` is a model whose input price must be looked up; `microusd_per_mtok` is that price.
     """
 
     call_microusd: int | None = None
-    unit_nanousd: int | None = None  # billionths, for a unit may cost less than a millionth
+    unit_nanousd: int | None = None  # billionths, because a unit may cost less than a millionth
     units: Path = ()
     max_units_milli: int = MOST_UNITS_MILLI
     reported: Path | None = None
@@ -80,7 +81,7 @@ class Rule:
         return self.unit_nanousd is None and self.reported is None and not self.counts_tokens
 
     def has_facts(self, outcome: Outcome | None) -> bool:
-        """Whether a cost is made of more than the outcome of the call."""
+        """Returns whether the cost depends on more than the outcome of the call."""
         return not self.is_fixed and outcome in ANSWERED
 
     @property
@@ -89,25 +90,25 @@ class Rule:
 
     @cached_property
     def looks(self) -> bool:
-        """Whether it looks for anything in a result."""
+        """Whether the rule reads anything in a result."""
         return self.unit_nanousd is not None or self.reported is not None or self.tokens is not None
 
     @cached_property
     def paths(self) -> str | None:
-        """Where it looks, as `cost_paths` has it; None where nowhere."""
-        import orjson  # a report reads prices and no paths
+        """The paths that it reads, in the form of `cost_paths`; None if there are none."""
+        import orjson  # a report reads prices but no paths
 
         found = {name: list(path) for name, path in self.places.items()}
         return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else None
 
     @cached_property
     def looks_in_answer(self) -> bool:
-        """Whether it looks for anything beside `_meta`."""
+        """Whether it reads anything outside `_meta`."""
         return any(path[:1] != (META,) for path in self.places.values())
 
     @cached_property
     def places(self) -> dict[str, Path]:
-        """Where it looks for what, by the names that `cost_paths` has for it."""
+        """Returns the paths that it reads, by their names in `cost_paths`."""
         found: dict[str, Path] = {}
         if self.unit_nanousd is not None:
             found["units"] = self.units
@@ -118,14 +119,14 @@ class Rule:
         return found
 
     def charge(self, outcome: Outcome | None, result_bytes: int | None, measured: Measured | None) -> Charge | None:
-        """What a call costs that ended so; None where it costs nothing, for the tool never ran."""
+        """Returns the cost of a call with this outcome; None if it costs nothing because the tool never ran."""
         fixed = self._fixed.get(outcome)
         if fixed is not None or outcome not in CHARGED:
             return fixed
         return self._sum(outcome, result_bytes, measured or NOTHING)
 
     def tokens_of(self, result_bytes: int | None, measured: Measured | None) -> int | None:
-        """Tokens of a result: as it tells them, else by its size."""
+        """Returns the tokens of a result: as it reports them, else estimated from its size."""
         if measured is not None and measured.tokens is not None:
             return measured.tokens
         return None if result_bytes is None else min(-(-result_bytes // BYTES_A_TOKEN), MOST_TOKENS)
@@ -142,11 +143,11 @@ class Rule:
                 total += _micro(min(units, self.max_units_milli) * self.unit_nanousd)
                 known, source = True, source + "+units"
         if self.reported is not None:
-            told = measured.reported_microusd
-            if told is None:
+            reported = measured.reported_microusd
+            if reported is None:
                 source += "+reported?"
             else:
-                total += min(told, self.max_reported_microusd)
+                total += min(reported, self.max_reported_microusd)
                 known, source = True, source + "+reported"
         if self.microusd_per_mtok is not None or self.model is not None:
             tokens = self.tokens_of(result_bytes, measured)

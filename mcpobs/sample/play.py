@@ -1,4 +1,4 @@
-"""Agents that use the sample server through `mcpobs instrument`: ordinary ones, and four that go wrong."""
+"""Runs agents that use the sample server through `mcpobs instrument`: ordinary ones, and four that go wrong."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one agent does in its session."""
+    """The calls of one agent in its session."""
 
     session: str
     calls: Sequence[Call]
 
 
 def scripts() -> list[Script]:
-    """All sessions of the demo."""
+    """Returns all sessions of the demo."""
     return [*(_ordinary(n) for n in range(ORDINARY)), _loop(), _burst(), _odd(), _heavy()]
 
 
@@ -96,12 +96,13 @@ def _heavy() -> Script:
     )
 
 
-def play(lake: Path, env: dict[str, str], told: Callable[[int, int], None]) -> int:
-    """Plays all sessions through real server processes; returns the number of calls. `told(done, all)` is progress."""
-    return anyio.run(_play, lake, env, told)
+def play(lake: Path, env: dict[str, str], report: Callable[[int, int], None]) -> int:
+    """Plays all sessions through real server processes; returns the number of calls. `report(done, all)` receives the
+    progress."""
+    return anyio.run(_play, lake, env, report)
 
 
-async def _play(lake: Path, env: dict[str, str], told: Callable[[int, int], None]) -> int:
+async def _play(lake: Path, env: dict[str, str], report: Callable[[int, int], None]) -> int:
     todo = scripts()
     total, done = sum(len(script.calls) for script in todo), 0
 
@@ -109,10 +110,10 @@ async def _play(lake: Path, env: dict[str, str], told: Callable[[int, int], None
         nonlocal done
         async with gate:
             for call in script.calls:
-                meta: Any = {"gen_ai.conversation.id": script.session}  # the SDK types only the keys that it knows
+                meta: Any = {"gen_ai.conversation.id": script.session}  # the SDK's type has only the keys that it knows
                 await client.call_tool(call.tool, dict(call.arguments), meta=meta)
                 done += 1
-                told(done, total)
+                report(done, total)
 
     async def process(part: list[Script]) -> None:
         program, *arguments = _wrapped(lake)
@@ -132,6 +133,6 @@ async def _play(lake: Path, env: dict[str, str], told: Callable[[int, int], None
 
 
 def _wrapped(lake: Path) -> list[str]:
-    """The server's command with mcpobs in front of it, as a client's configuration has it."""
+    """Returns the server's command with mcpobs in front of it, as in a client's configuration."""
     front = interpreter.command("mcpobs", "instrument", "--lake", str(lake), "--name", "shop", "--")
     return [*front, *interpreter.command("mcpobs.sample.server")]

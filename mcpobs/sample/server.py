@@ -1,4 +1,4 @@
-"""The sample MCP server: a shop with five tools, on the MCP SDK. Run by `python -m mcpobs.sample.server`."""
+"""Runs the sample MCP server: a shop with five tools, on the MCP SDK. Run by `python -m mcpobs.sample.server`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAYMENTS_DOWN = "DOWN"
 
 
 def _steady(text: str, low: float, high: float) -> float:
-    """A duration in seconds between two bounds, always the same for the same text."""
+    """Returns a duration in seconds between two bounds, always the same for the same text."""
     return low + (high - low) * (zlib.crc32(text.encode()) % 1000) / 1000
 
 

@@ -1,1 +1,1 @@
-"""Setting up: MCP clients that run their servers through mcpobs, and whether all of it works."""
+"""Sets up MCP clients to run their servers through mcpobs, and checks that the setup works."""

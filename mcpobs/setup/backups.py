@@ -1,7 +1,7 @@
-"""Remembers what a configuration was before `init` changed it, so that --revert can give back its very bytes.
+"""Keeps a configuration's content from before `init` changed it, so that --revert can restore it byte for byte.
 
-A configuration often holds keys of services, so its copy lies in our configuration folder (0700, files 0600) and not
-beside it, where a project's version control would find it.
+A configuration often holds service keys, so its copy lies in our configuration folder (0700, files 0600) and not beside
+it, where a project's version control would find it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ NOTE_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What was there before, and the digest of what was written."""
+    """The content before the change, and the digest of the content written."""
 
     content: bytes
     written: str
 
     def untouched(self, now: bytes) -> bool:
-        """Whether nobody has changed the file since."""
+        """Returns whether the file is unchanged since."""
         return digest(now) == self.written
 
 
 class Backups:
-    """The copies in a folder, by the path of the file that they are of."""
+    """The copies in a folder, by the path of the original file."""
 
     def __init__(self, config: Path) -> None:
         self._folder = config / "clients"
@@ -48,10 +48,10 @@ class Backups:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"the backup {path} cannot be read: {error}", "mend or remove it") from None
+            raise UsageError(f"the backup {path} cannot be read: {error}", "repair or remove it") from None
 
     def keep(self, target: Path, before: bytes, after: bytes) -> Path:
-        """Called before the file is written. Where `before` is what we wrote ourselves, the older copy stays."""
+        """Saves a copy; call it before the file is written. If we wrote `before` ourselves, the older copy stays."""
         known = self.load(target)
         path = self.path(target)
         note = {"file": str(target), "written_sha256": digest(after)}

@@ -1,4 +1,4 @@
-"""What `mcpobs doctor` finds: one line each, and what to do."""
+"""Defines a result of `mcpobs doctor`: one line, and a hint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 State = Literal["ok", "warn", "fail"]
-"""`warn` works and could be better, or is not there yet; `fail` does not work."""
+"""`warn`: works but could be better, or does not exist yet; `fail`: does not work."""
 
 
 @dataclass(frozen=True, slots=True)

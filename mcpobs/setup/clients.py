@@ -1,8 +1,8 @@
-"""The MCP clients that we know: where each keeps its servers, and in which form. Reads no configuration.
+"""Lists the known MCP clients: where each keeps its servers, and in which format. Reads no configuration.
 
-The keys and files are those that the clients' documentation and guides to it gave in November 2026. No vendor's page
-was found for Claude Desktop on Linux (guides differ; ~/.config/Claude is what most say), for CLAUDE_CONFIG_DIR moving
-.claude.json, nor for the folders of VS Code's profiles and of its other editions: those places are by convention.
+The keys and files are from the clients' documentation and third-party guides of November 2026. No vendor's page was
+found for Claude Desktop on Linux (guides differ; most say ~/.config/Claude), for CLAUDE_CONFIG_DIR moving .claude.json,
+or for the folders of VS Code's profiles and other editions: those places follow convention.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Form = Literal["json", "toml"]
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """`name` is what --client takes. `caution` is what to know before its configuration is changed."""
+    """An MCP client. `name` is its value for --client. `caution` is shown before its configuration is changed."""
 
     name: str
     title: str
@@ -31,7 +31,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A configuration that may be there. `shared` is whether it lies in a project, which others may share."""
+    """A configuration that may exist. `shared`: it lies in a project, which others may share."""
 
     client: Client
     path: Path
@@ -57,7 +57,7 @@ OTHER_JSON: Final = Client(
 
 
 def places(cwd: Path, env: Mapping[str, str]) -> Iterator[Place]:
-    """Everywhere that a known client looks, whether there is a file or not: the project's places first."""
+    """Yields every place where a known client looks, whether or not a file exists: the project's places first."""
     home = Path(env.get("HOME") or Path.home())
     mac = sys.platform == "darwin"
     settings = home / "Library/Application Support" if mac else _folder(env, "XDG_CONFIG_HOME", home / ".config")
@@ -77,7 +77,7 @@ def places(cwd: Path, env: Mapping[str, str]) -> Iterator[Place]:
 
 
 def found(cwd: Path, env: Mapping[str, str]) -> list[Place]:
-    """The configurations that are there, each once: in the home folder the project's places are the user's."""
+    """Returns the existing configurations, each once: in the home folder the project's places are the user's."""
     there: dict[Path, Place] = {}
     for place in places(cwd, env):
         path = place.path
@@ -89,7 +89,8 @@ def found(cwd: Path, env: Mapping[str, str]) -> list[Place]:
 
 
 def place_of(path: Path, client: str | None) -> Place:
-    """A configuration that the user names: read as its client's, which its name tells where nobody says."""
+    """Returns the place of a configuration named by the user: of the given client, else of the client that its file
+    name suggests."""
     known = {c.name: c for c in CLIENTS}
     if client is not None:
         return Place(known[client], path)

@@ -1,4 +1,4 @@
-"""Finds other copies of mcpobs, and packages of others with its import name. Imports and runs none of them."""
+"""Finds other copies of mcpobs, and foreign packages with its import name. Imports and runs none of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEAD_BYTES: Final = 4_096
 
 
 def check(env: Environment | None = None, folder: Path | None = None) -> Iterator[Check]:
-    """Compares the running copy with every distribution and module that has its name. `folder` is the current one."""
+    """Compares the running copy with every distribution and module of its name. `folder` is the current folder."""
     env = env or current()
     found = providers(env)
     own = of_this_copy(env, found)
@@ -46,7 +46,7 @@ def _origin(env: Environment, own: Distribution | None) -> Check:
 
 
 def _foreign(env: Environment, own: Distribution | None, other: Distribution) -> Check:
-    """A distribution of somebody else. In one folder with ours, its files may have replaced files of ours."""
+    """Reports a foreign distribution. In the same folder as ours, its files may have replaced ours."""
     who = f"the distribution {other.name} {other.version} in {other.folder} is not ours and provides {PACKAGE} too"
     if not other.provides(env.package):
         hint = f"{commands.uninstall(other, env)}; it cannot be used beside ours in one environment"
@@ -59,7 +59,7 @@ def _foreign(env: Environment, own: Distribution | None, other: Distribution) ->
 
 
 def _damage(env: Environment, own: Distribution | None, found: Sequence[Distribution]) -> Iterator[Check]:
-    """What has happened to our files, unless a distribution of others explains it."""
+    """Reports changes of our files, unless a foreign distribution explains them."""
     if own is None or any(not each.ours and each.provides(env.package) for each in found):
         return
     changed = _changed(own)
@@ -77,7 +77,7 @@ def _former(env: Environment, own: Distribution | None, found: Sequence[Distribu
     for each in found:
         if is_former(each):
             line = f"mcpobs {each.version} in {each.folder} is ours, from when its distribution was called {each.name}"
-            remove = commands.uninstall(each, env)  # with the command, which both have
+            remove = commands.uninstall(each, env)  # removes the command too, which both have
             if own is each:
                 hint = commands.install_missing(env)
             else:
@@ -95,14 +95,16 @@ def _second_copies(env: Environment, own: Distribution | None, found: Sequence[D
 
 
 def _without(env: Environment, own: Distribution | None, other: Distribution, copies: int) -> str:
-    """How to have one copy. pip removes the one that it finds first, so it is called for each."""
+    """Returns the command that leaves one copy. pip removes the copy that it finds first, so it is called once per
+    copy."""
     if own is None:
         return f"leave {env.package.parent} out of PYTHONPATH to use it, or remove it: {commands.uninstall(other, env)}"
     return " && ".join([*[commands.uninstall(own, env)] * copies, commands.install_again(env, own)])
 
 
 def _shadows(env: Environment, folder: Path) -> Iterator[Check]:
-    """Modules of this name that another process imports: `python -m mcpobs` here, or a server with PYTHONPATH."""
+    """Reports modules of this name that another process would import: `python -m mcpobs` here, or a server with
+    PYTHONPATH."""
     path = [entry for entry in env.variables.get("PYTHONPATH", "").split(os.pathsep) if entry]
     for entry in path:
         module = _module(Path(entry))
@@ -120,14 +122,15 @@ def _shadows(env: Environment, folder: Path) -> Iterator[Check]:
 
 
 def _module(folder: Path) -> Path | None:
-    """What `import mcpobs` would load from a folder, in Python's order. A folder without __init__.py comes last."""
+    """Returns the file that `import mcpobs` would load from a folder, in Python's order. A folder without __init__.py
+    comes last."""
     if (folder / PACKAGE / "__init__.py").is_file():
         return folder / PACKAGE
     return next((path for path in (folder / f"{PACKAGE}.so", folder / f"{PACKAGE}.py") if path.is_file()), None)
 
 
 def _changed(own: Distribution) -> list[str]:
-    """The files of our package that are not as they were installed."""
+    """Returns the files of our package that changed since the installation."""
     record = own.metadata.read_text("RECORD") or ""
     changed = []
     for row in csv.reader(line for line in record.splitlines() if line.startswith((f"{PACKAGE}/", f'"{PACKAGE}/'))):
@@ -138,7 +141,7 @@ def _changed(own: Distribution) -> list[str]:
 
 
 def _sha256(path: Path) -> str | None:
-    """As a RECORD has it."""
+    """Returns a file's digest in the format of a RECORD."""
     try:
         digest = hashlib.sha256(path.read_bytes()).digest()
     except OSError:
@@ -147,7 +150,7 @@ def _sha256(path: Path) -> str | None:
 
 
 def interpreter(script: Path) -> Path | None:
-    """The Python that a console script starts. Its links stay: resolved, it would have left its environment."""
+    """Returns the Python that a console script starts. Keeps links: a resolved path would leave the environment."""
     try:
         with script.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -159,7 +162,7 @@ def interpreter(script: Path) -> Path | None:
 
 
 def elsewhere(script: Path, env: Environment | None = None) -> Path | None:
-    """The Python of another environment that a console script starts. None for ours, and for what is no such script."""
+    """Returns the Python of another environment that a console script starts. None for ours, and for any other file."""
     env = env or current()
     python = interpreter(script.resolve())
     if python is None or same(python.parent, Path(env.python).parent):

@@ -1,4 +1,4 @@
-"""A client's configuration as its servers and their places: the seam behind which JSON and TOML lie."""
+"""Defines a client's configuration as its servers and their places: the interface that JSON and TOML implement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Layout = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """Keys and values as pairs, so that their order and repeated keys count too."""
+    """Keys and values as pairs, so that order and repeated keys are compared too."""
 
     pairs: tuple[tuple[str, Tree], ...]
 
@@ -30,7 +30,7 @@ Tree = str | tuple["Tree", ...] | Object
 class Entry:
     """One server. `fields` are its own keys.
 
-    `repeated` is whether its name, or one of its fields, is there twice.
+    `repeated`: its name or one of its fields occurs twice.
     """
 
     where: Where
@@ -47,12 +47,12 @@ class Entry:
         return next((f.node for f in self.fields if f.key == key), None)
 
     def text(self, key: str) -> str | None:
-        """The value of a field that is a string."""
+        """Returns the value of a string field."""
         node = self.value(key)
         return node.value if node is not None and node.kind == "string" else None
 
     def args(self) -> list[str] | None:
-        """`args` where it is a list of strings; [] where there is none."""
+        """`args` if it is a list of strings; [] if there is none."""
         node = self.value("args")
         if node is None:
             return []
@@ -68,28 +68,28 @@ class Document(Protocol):
     def text(self) -> str: ...
 
     def entries(self, layouts: Sequence[Layout]) -> list[Entry]:
-        """The servers, in the order of the text."""
+        """Returns the servers, in the order of the text."""
 
     def quoted(self, value: str) -> str:
-        """A string as this format writes it."""
+        """Returns a string in this format's syntax."""
 
     def add_args(self, entry: Entry, items: str) -> Edit | None:
-        """Gives a server that has none its `args`, behind its command. None where that cannot be done by an edit."""
+        """Adds `args` after the command of a server that has none. None if no edit can do that."""
 
     def drop_args(self, entry: Entry) -> Edit | None:
-        """Takes away what `add_args` wrote. None where it does not stand there as it was written."""
+        """Removes the text that `add_args` wrote. None if it is no longer there unchanged."""
 
     def leaves(self) -> Iterator[Node]:
-        """Every value that is no array or object, and those of which the parts are not known."""
+        """Yields every value that is not an array or object, and values with unknown parts."""
 
     def comments(self) -> Iterator[tuple[int, int, str]]:
-        """The comments: begin, end, and what of them is shown."""
+        """Yields the comments: begin, end, and the text to show."""
 
     def tree(self) -> Tree: ...
 
 
 def replaced(tree: Tree, where: Where, command: str, args: Sequence[str] | None) -> Tree:
-    """The tree with another command and other args for one server; `args` None leaves it without any."""
+    """Returns the tree with another command and other args for one server; without args if `args` is None."""
     assert isinstance(tree, Object)  # `where` leads through objects only
     pairs = tree.pairs
     done: list[tuple[str, Tree]] = []

@@ -1,5 +1,5 @@
-"""An MCP server of a few lines, for the self test where the MCP SDK is not installed: one tool, which answers with
-what it got. Run by `python -m mcpobs.setup.echo`."""
+"""Runs a minimal MCP server for the self test if the MCP SDK is not installed: one tool that returns its arguments. Run
+by `python -m mcpobs.setup.echo`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TOOL = {"name": "echo", "description": "Answers with its arguments.", "inputSche
 
 
 def answer(frame: dict[str, object]) -> dict[str, object]:
-    """The result of a request, or its error."""
+    """Returns the result of a request, or its error."""
     match frame:
         case {"method": "initialize", "params": {"protocolVersion": version}}:
             about = {"name": "echo", "version": "1"}

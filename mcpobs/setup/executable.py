@@ -1,5 +1,5 @@
-"""How a client finds the mcpobs that runs now. A client that a desktop starts has a PATH of its own, without the
-user's shell or virtual environment, so it gets an absolute path."""
+"""Finds the command that starts the running mcpobs. A client started by the desktop has a PATH without the user's shell
+settings or virtual environment, so it gets an absolute path."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mcpobs.installed.environment import passing
 
 
 def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
-    """What starts this mcpobs: a command, and what belongs to it.
+    """Returns the command that starts this mcpobs, with its leading arguments.
 
-    `given` is the user's own. Otherwise it is the script that was run (`argv0`); its symbolic links stay, for
-    ~/.local/bin/mcpobs outlives the environment behind it. Run by `python -m mcpobs` it is the script beside that
-    interpreter (`python`), else the interpreter, whose links stay too: resolved, it would have left its environment.
+    `given` is the user's choice. Otherwise it is the script that was run (`argv0`); its symbolic links stay, because
+    ~/.local/bin/mcpobs outlives the environment behind it. For `python -m mcpobs` it is the script beside that
+    interpreter (`python`), else the interpreter, whose links stay too: a resolved path would leave its environment.
 
-    Raises UsageError where that path lies in a cache that may be emptied any time, as under uvx.
+    Raises UsageError if that path lies in a cache that may be emptied at any time, as with uvx.
     """
     if given is not None:
         return _given(given)
@@ -30,12 +30,12 @@ def command(given: str | None, argv0: str, python: str) -> tuple[str, ...]:
         script = str(beside) if _runs(beside) else None
     words = (script,) if script is not None else (os.path.abspath(python), "-P", "-m", "mcpobs")
     if passing(words[0]) is not None:
-        raise UsageError(f"this mcpobs runs from a cache that may be emptied any time: {words[0]}", _for_good())
+        raise UsageError(f"this mcpobs runs from a cache that may be emptied at any time: {words[0]}", _for_good())
     return words
 
 
 def found(program: str, path: str | None) -> bool:
-    """Whether a program can be started, by its path or by a search of PATH."""
+    """Returns whether a program can be started, by its path or by a search of PATH."""
     return shutil.which(program, path=path) is not None
 
 
@@ -44,7 +44,7 @@ def _for_good() -> str:
 
     words = for_good()
     how = f": uv tool install {words}, or pipx install {words}" if words else ""
-    return f"install it for good{how}; or name a command with --command"
+    return f"install it permanently{how}; or name a command with --command"
 
 
 def _given(text: str) -> tuple[str, ...]:
@@ -67,5 +67,5 @@ def _runs(path: Path) -> bool:
 
 
 def shown(words: Sequence[str]) -> str:
-    """A command line for a person."""
+    """Returns a command line for display."""
     return shlex.join(words)

@@ -1,5 +1,5 @@
-"""Checks the way out: what the OTEL_* variables say, whether that endpoint takes an empty request, and whether a
-collector of ours runs here. Sends no span."""
+"""Checks the export: the OTEL_* variables, whether their endpoint accepts an empty request, and whether an mcpobs
+collector runs here. Sends no span."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _LOGGERS: Final = ("opentelemetry", "urllib3", "requests", "grpc")
 
 
 def check(env: Mapping[str, str], collector: tuple[str, int] = COLLECTOR) -> Iterator[Check]:
-    """`env` must be the process's environment, which the exporters read too."""
+    """Checks the export. `env` must be the process's environment, which the exporters read too."""
     for variable, exporter in writes_to_stdout(env):
-        line = f"{variable}={exporter} writes to stdout: a stdio server that reads it sends no valid JSON-RPC"
+        line = f"{variable}={exporter} writes to stdout: a stdio server that reads it sends invalid JSON-RPC"
         yield Check(ABOUT, "fail", line, f"set {variable}=otlp or none")
-    told: list[str] = []
-    found = targets(env, told.append)
-    for message in told:
+    warnings: list[str] = []
+    found = targets(env, warnings.append)
+    for message in warnings:
         line, _, hint = message.removeprefix("OTLP: ").partition("\nhint: ")
-        if "is refused" not in line:  # told above, in the words of this machine's servers
+        if "is refused" not in line:  # reported above, in terms of this machine's servers
             yield Check(ABOUT, "fail", line, hint or None)
     if not found:
-        yield Check(ABOUT, "ok", "no OTLP endpoint is configured: what is recorded stays on this machine")
+        yield Check(ABOUT, "ok", "no OTLP endpoint is configured: recorded calls stay on this machine")
     for target in found:
         yield _reached(target)
     yield _collector(*collector)
 
 
 def writes_to_stdout(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The OTEL_* variables that make an SDK write to stdout, which belongs to JSON-RPC."""
+    """Yields the OTEL_* variables that make an SDK write to stdout, which belongs to JSON-RPC."""
     for variable in _VARIABLES:
         named = [word.strip().lower() for word in env.get(variable, "").split(",")]
         wrong = [word for word in named if word in STDOUT_EXPORTERS]
@@ -62,8 +62,8 @@ def _reached(target: Target) -> Check:
 
 
 def _failure(target: Target) -> str | None:
-    """Why an empty request was not taken; None where it was. By the exporter itself, for it knows the variables for
-    headers, certificates and compression; in a thread, for it tries again and again."""
+    """Returns why an empty request was not accepted; None if it was. Uses the exporter itself, because it reads the
+    variables for headers, certificates and compression; in a thread, because it retries repeatedly."""
     heard = _Hearing()
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     before = [(logger, logger.propagate) for logger in loggers]
@@ -76,9 +76,9 @@ def _failure(target: Target) -> str | None:
         thread = threading.Thread(target=_attempt, args=(export, outcome, heard), daemon=True)
         thread.start()
         thread.join(TIMEOUT_S + 1)
-        threading.Thread(target=shutdown, daemon=True).start()  # it may wait for the attempt
+        threading.Thread(target=shutdown, daemon=True).start()  # it may wait for the attempt to end
         thread.join(1)
-    except Exception as error:  # the exporter's own, on a variable that it cannot read
+    except Exception as error:  # from the exporter, for a variable that it cannot read
         return reason(f"{type(error).__name__}: {error}")
     finally:
         for logger, propagate in before:
@@ -92,12 +92,12 @@ def _failure(target: Target) -> str | None:
 def _attempt(export: Callable[[], bool], outcome: list[bool], heard: _Hearing) -> None:
     try:
         outcome.append(export())
-    except Exception as error:  # the exporter's own
+    except Exception as error:  # from the exporter
         heard.texts.append(reason(f"{type(error).__name__}: {error}"))
 
 
 def _exporter(target: Target) -> tuple[Callable[[], bool], Callable[[], None]]:
-    """What sends an empty request, and what ends it."""
+    """Returns a function that sends an empty request, and one that shuts the exporter down."""
     from opentelemetry.sdk.metrics.export import MetricExportResult, MetricsData
     from opentelemetry.sdk.trace.export import SpanExportResult
 
@@ -124,7 +124,7 @@ def _exporter(target: Target) -> tuple[Callable[[], bool], Callable[[], None]]:
 
 
 class _Hearing(logging.Handler):
-    """Keeps what the exporter logs, instead of stderr."""
+    """Keeps the exporter's log messages off stderr."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -154,4 +154,4 @@ def _collector(host: str, port: int) -> Check:
     if status == "ok":
         return Check(ABOUT, "ok", f"`mcpobs collect` runs on {where}")
     trouble = str(health.get("trouble", "it does not say why to one without its token"))
-    return Check(ABOUT, "warn", f"`mcpobs collect` on {where} is in trouble: {trouble}", "its stderr tells more")
+    return Check(ABOUT, "warn", f"`mcpobs collect` on {where} is in trouble: {trouble}", "see its stderr")

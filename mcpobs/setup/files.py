@@ -1,4 +1,4 @@
-"""Reads and replaces a configuration file: whole or not at all, with the mode and the owner that it has."""
+"""Reads and replaces a configuration file: whole or not at all, keeping its mode and owner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_BYTES = 256 << 20  # ~/.claude.json grows with each project; some are tens 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file as it was read. `target` is where it lies behind symbolic links: that file is replaced, not the link."""
+    """A file as it was read. `target` is its path with symbolic links resolved: that file is replaced, not the link."""
 
     path: Path
     target: Path
@@ -35,18 +35,18 @@ def read(path: Path) -> Source:
         raise UsageError(f"{path} is not a file", "name the configuration file itself") from None
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, in Python 3.11 and 3.12
         why = (error.strerror or str(error)) if isinstance(error, OSError) else "a loop of symbolic links"
-        raise UsageError(f"cannot read {path}: {why}", "name a configuration that is there") from None
+        raise UsageError(f"cannot read {path}: {why}", "name an existing configuration") from None
     return Source(path, target, content, stat.S_IMODE(status.st_mode), (status.st_uid, status.st_gid))
 
 
 def writable(source: Source) -> None:
-    """Raises UsageError where the file says that it is not to be written. A rename would not ask it."""
+    """Raises UsageError if the file is read-only. A rename would not check that."""
     if not source.mode & 0o222 or not os.access(source.target, os.W_OK):
         raise UsageError(f"{source.path} is read-only", f"chmod u+w {source.target}, if you may change it")
 
 
 def replace(source: Source, content: bytes) -> None:
-    """Puts new content in the place of what was read. Raises UsageError where that has changed meanwhile."""
+    """Replaces the content that was read. Raises UsageError if the file has changed meanwhile."""
     writable(source)
     safefile.remove_drafts(source.target)
     draft = safefile.draft_of(source.target)
@@ -54,7 +54,7 @@ def replace(source: Source, content: bytes) -> None:
         _write(draft, content, source)
         if safefile.read(source.target, MOST_BYTES) != source.content:
             raise UsageError(
-                f"{source.path} has changed since it was read, and is left as it is",
+                f"{source.path} has changed since it was read; nothing was written",
                 "close the client that writes it, and run this again",
             )
         os.replace(draft, source.target)
@@ -79,7 +79,7 @@ def _write(draft: Path, content: bytes, source: Source) -> None:
 
 
 def create(path: Path, content: bytes) -> None:
-    """Makes or replaces a file of ours (0600), with its folder (0700)."""
+    """Creates or replaces one of our files (0600), with its folder (0700)."""
     safefile.make_folder(path.parent)
     try:
         safefile.create(path, content)

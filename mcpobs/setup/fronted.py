@@ -17,7 +17,7 @@ ABOUT: Final = "clients"
 
 
 def check(places: Iterable[Place], env: Mapping[str, str]) -> Iterator[Check]:
-    """`env` is the shell's: what a client that the desktop starts has on its PATH nobody can tell from here."""
+    """Checks each configuration. `env` is the shell's: the PATH of a client started by the desktop is unknown here."""
     none = True
     for place in places:
         none = False
@@ -70,7 +70,7 @@ def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> 
         hint = "install it, or write its path into the configuration"
         needed = masking.command(own)
         yield Check(ABOUT, "warn", f"{client}: {entry.name} needs {needed}, which is not {missing}", hint)
-    sandbox = entry.value("sandboxEnabled")  # VS Code; by hearsay: its reference was not at hand
+    sandbox = entry.value("sandboxEnabled")  # VS Code; unverified: its reference was not available
     if through and sandbox is not None and sandbox.value == "true":
         hint = "let that sandbox write to the lake's folder"
         line = f"{client}: {entry.name} runs in a sandbox, where mcpobs may not write to the lake"
@@ -82,5 +82,5 @@ def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> 
 
 
 def _found(program: str, path: str) -> bool:
-    """What holds a variable of the client's cannot be looked up from here."""
+    """Returns whether a program exists. A path with a client's variable cannot be resolved here."""
     return "$" in program or program.startswith("~") or executable.found(program, path)

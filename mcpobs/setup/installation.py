@@ -26,7 +26,7 @@ OLDEST: Final = (3, 11)
 _REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?(?P<range>[^;]*)(?:;(?P<marker>.*))?")
 _BOUND = re.compile(r"(>=|<)\s*([\d.]+)")
 _EXTRA = re.compile(r"""extra\s*==\s*["']([\w-]+)["']""")
-_MODULES: Final = {  # a package that is there in name only is found by importing it
+_MODULES: Final = {  # importing it detects a package that has only metadata
     "deltalake": "deltalake",
     "duckdb": "duckdb",
     "opentelemetry-exporter-otlp": "opentelemetry.exporter.otlp.proto.http.trace_exporter",
@@ -50,7 +50,7 @@ def _python() -> Check:
     version = platform.python_version()
     import mcpobs
 
-    own = getattr(mcpobs, "__version__", "of an unknown version")  # somebody else's __init__.py may lie over ours
+    own = getattr(mcpobs, "__version__", "of an unknown version")  # a foreign __init__.py may have replaced ours
     line = f"mcpobs {own} on Python {version} ({sys.executable})"
     if sys.version_info < OLDEST:
         return Check(ABOUT, "fail", line, "mcpobs needs Python 3.11 or newer")
@@ -61,9 +61,9 @@ def _packages() -> Iterator[Check]:
     env = current()
     own = of_this_copy(env, providers(env))
     if own is None:
-        return  # which `copies` reports
+        return  # `copies` reports this
     required = own.metadata.requires or []
-    told: list[str] = []
+    versions: list[str] = []
     extras: dict[str, list[str]] = {}
     for text in required:
         match = _REQUIREMENT.fullmatch(text)
@@ -76,8 +76,8 @@ def _packages() -> Iterator[Check]:
         elif fault:
             yield Check(ABOUT, "fail", fault, install_missing(env))
         else:
-            told.append(f"{match['name']} {metadata.version(match['name'])}")
-    yield Check(ABOUT, "ok", ", ".join(told))
+            versions.append(f"{match['name']} {metadata.version(match['name'])}")
+    yield Check(ABOUT, "ok", ", ".join(versions))
     whole = [name for name, faults in extras.items() if not faults and name != "dev"]
     yield Check(ABOUT, "ok", f"extras: {', '.join(sorted(whole)) or 'none'}")
 
@@ -93,13 +93,13 @@ def _fault(name: str, wanted: str) -> str | None:
     if name in _MODULES:
         try:
             importlib.import_module(_MODULES[name])
-        except Exception as error:  # somebody else's package, with whatever it raises
+        except Exception as error:  # a foreign package may raise anything
             return f"{name} {version} cannot be imported: {type(error).__name__}: {error}"
     return None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The release of a version: 1.30.0rc1 is 1.30.0; trailing zeros say nothing."""
+    """Returns the release of a version: 1.30.0rc1 is 1.30.0; trailing zeros are dropped."""
     match = re.match(r"\d+(?:\.\d+)*", version)
     numbers = [int(part) for part in match[0].split(".")] if match else [0]
     while len(numbers) > 1 and numbers[-1] == 0:
@@ -108,7 +108,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _telemetry() -> Check:
-    """The API, the SDK and the exporters are released together, and break one another where they differ."""
+    """Checks that the API, the SDK and the exporters are of one release; mixed releases break."""
     packages = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
     found = {name: version for name in packages if (version := _version(name)) is not None}
     if len(set(found.values())) > 1:
@@ -136,11 +136,11 @@ def _program(env: Mapping[str, str], argv0: str) -> Check:
         hint = f"clients that run {shown} do not need it; for your shell: export PATH={Path(words[0]).parent}:$PATH"
         return Check(ABOUT, "warn", "mcpobs is not on the PATH", hint)
     if len(words) == 1 and not os.path.samefile(on_path, words[0]):
-        hint = "remove the one that you do not want, or call this one by its path"
+        hint = "remove the unwanted one, or call this one by its path"
         return Check(ABOUT, "warn", f"this is {words[0]}, but the PATH has {on_path}", hint)
     other = copies.elsewhere(Path(on_path))
     if other is not None:
-        hint = f"remove the one that you do not want, or call this one by its path: {shown}"
+        hint = f"remove the unwanted one, or call this one by its path: {shown}"
         line = f"the mcpobs on the PATH, {on_path}, belongs to another environment, that of {other}"
         return Check(ABOUT, "warn", line, hint)
     return Check(ABOUT, "ok", f"mcpobs is on the PATH: {on_path}")
@@ -152,6 +152,6 @@ def _decoder() -> Check:
     except OSError:
         env = current()
         build = install_again(env, of_this_copy(env, providers(env)))
-        hint = f"it matters to a busy `mcpobs collect` alone; with a C compiler, build it: {build}"
+        hint = f"it matters only to a busy `mcpobs collect`; with a C compiler, build it: {build}"
         return Check(ABOUT, "warn", "the OTLP decoder in C is not built: it decodes in Python, slower", hint)
     return Check(ABOUT, "ok", "the OTLP decoder in C works")

@@ -1,4 +1,4 @@
-"""Servers in JSON with comments. Edits text by the places of values; writes no tree."""
+"""Reads servers in JSON with comments. Edits the text at the places of values; never serialises a tree."""
 
 from __future__ import annotations
 

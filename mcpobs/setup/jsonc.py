@@ -1,7 +1,7 @@
-"""Reads JSON with comments and trailing commas, and says where each value stands. Builds no Python values.
+"""Parses JSON with comments and trailing commas into values with places. Builds no Python values.
 
-Configurations of editors are such JSON (VS Code documents it), and other clients' files are strict JSON, which is a
-part of it. What neither allows is malformed.
+Editors' configurations are such JSON (VS Code documents it); other clients' files are strict JSON, a subset. Anything
+else is malformed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from mcpobs.setup.located import Member, Node, malformed
 
-DEPTH: Final = 200  # a configuration has 10 levels; beyond this the recursion of Python would end
+DEPTH: Final = 200  # a configuration has 10 levels; far beyond this Python's recursion limit is reached
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _BLANK_BEGINS = frozenset(" \t\r\n/")
@@ -21,7 +21,7 @@ _WORD = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|f
 
 
 def parse(text: str) -> Node | None:
-    """The value of the whole text; None where it holds none. Raises MalformedError."""
+    """Returns the value of the whole text; None if it has none. Raises MalformedError."""
     begin = _blank(text, 1 if text.startswith("\ufeff") else 0)
     if begin == len(text):
         return None
@@ -33,7 +33,7 @@ def parse(text: str) -> Node | None:
 
 
 def quoted(value: str) -> str:
-    """A string as JSON. What UTF-8 cannot hold (half of a surrogate pair) stays an escape."""
+    """Returns a string as JSON. Half of a surrogate pair, which UTF-8 cannot encode, stays an escape."""
     plain = json.dumps(value, ensure_ascii=False)
     try:
         plain.encode()
@@ -43,7 +43,7 @@ def quoted(value: str) -> str:
 
 
 def _blank(text: str, at: int) -> int:
-    """Behind white space and comments."""
+    """Returns the position after white space and comments."""
     if text[at : at + 1] not in _BLANK_BEGINS:
         return at
     match = _BLANK.match(text, at)

@@ -1,4 +1,4 @@
-"""Values of a configuration text with the places where they stand, and edits of that text. Knows no format."""
+"""Defines values of a configuration text with their places, and edits of that text. Knows no format."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Kind = Literal["object", "array", "string", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value: `text[start:end]` is what stands for it.
+    """A value: `text[start:end]` is its text.
 
-    `value` is the content of a string, and the text of a number, a word or a date. `commas` are the places of the
-    commas behind the items of an array: as many as items, or one fewer.
+    `value` is the content of a string, or the text of a number, a word or a date. `commas` are the places of the commas
+    after the items of an array: as many as items, or one fewer.
     """
 
     kind: Kind
@@ -26,13 +26,13 @@ class Node:
     members: tuple[Member, ...] = ()
 
     def member(self, key: str) -> Node | None:
-        """The value of a key; of several of that name the last, which is the one that parsers take."""
+        """Returns the value of a key; of a repeated key the last value, as parsers do."""
         return next((m.node for m in reversed(self.members) if m.key == key), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A key, where it begins, and its value."""
+    """A key, its start, and its value."""
 
     key: str
     at: int
@@ -41,7 +41,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`text` takes the place of what stands from `start` to `end`."""
+    """Replaces the text from `start` to `end` by `text`."""
 
     start: int
     end: int
@@ -49,7 +49,7 @@ class Edit:
 
 
 class MalformedError(ValueError):
-    """The text is not of its format. Line and column count from 1."""
+    """The text is not in its format. Line and column count from 1."""
 
     def __init__(self, why: str, line: int, column: int) -> None:
         super().__init__(f"{why} at line {line}, column {column}")
@@ -62,7 +62,7 @@ def malformed(why: str, text: str, at: int) -> MalformedError:
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
-    """The text with edits that do not overlap."""
+    """Returns the text with edits applied, which must not overlap."""
     parts: list[str] = []
     at = 0
     for edit in sorted(edits, key=lambda e: (e.start, e.end)):
@@ -72,12 +72,12 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 
 def lead(text: str, at: int) -> str | None:
-    """The white space from the beginning of the line to a place; None where something else stands there."""
+    """Returns the white space from the start of the line to a place; None if there is other text."""
     before = text[text.rfind("\n", 0, at) + 1 : at].removeprefix("\ufeff")
     return before if not before.strip(" \t") else None
 
 
 def newline(text: str) -> str:
-    """How the lines of a text end."""
+    """Returns the line ending of a text."""
     at = text.find("\n")
     return "\r\n" if at > 0 and text[at - 1] == "\r" else "\n"

@@ -1,4 +1,4 @@
-"""What of a client's configuration may stand on a screen: the command, our own words, names of options and places of
+"""Masks a client's configuration for a screen: shows the command, our own words, names of options and addresses of
 servers. All else may be a secret and is shown as `…`. Does no I/O.
 """
 
@@ -17,7 +17,7 @@ _WORDS = frozenset({"--", "-", ".", "run", "exec", "start", "serve", "stdio", "m
 _PACKAGE = re.compile(
     r"@[a-z][a-z-]{1,30}/[a-z]{1,16}(?:-[a-z]{1,16}){0,5}|mcp(?:-[a-z]{1,16}){1,4}|(?:[a-z]{1,16}-){1,4}mcp"
 )
-"""Names of packages with a scope, or with `mcp` in them. A secret does not look like that, and a reader needs them."""
+"""Names of packages with a scope, or with `mcp` in them. A secret does not look like this, and a reader needs them."""
 
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _URL = re.compile(r"(?P<scheme>https?|wss?)://(?P<place>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)", re.DOTALL)
@@ -27,7 +27,7 @@ _LITERALS = frozenset({"true", "false", "null"})
 
 
 def command(text: str) -> str:
-    """A program's name or path. What follows a space, or `=`, is not shown; of a path, no part that looks like a
+    """Returns a program's name or path, without text after a space or `=`, and without parts of a path that look like a
     secret."""
     word, space, _ = text.partition(" ")
     name, equals, _ = word.partition("=")
@@ -38,7 +38,7 @@ def command(text: str) -> str:
 
 
 def argument(word: str) -> str:
-    """An argument: the name of an option, or `…`."""
+    """Returns an argument for display: the name of an option, or `…`."""
     if _OPTION.fullmatch(word) or word in _WORDS or _PACKAGE.fullmatch(word):
         return word
     name, equals, _ = word.partition("=")
@@ -46,13 +46,13 @@ def argument(word: str) -> str:
 
 
 def words(given: Sequence[str], ours: int = 0) -> list[str]:
-    """A server's command with its arguments, behind so many words of ours."""
+    """Returns a server's command and arguments for display, after the first `ours` words, which are ours."""
     own = [HIDDEN if looks_secret(word) and "/" not in word else word for word in given[:ours]]
     return [*own, *(command(word) for word in given[ours : ours + 1]), *map(argument, given[ours + 1 :])]
 
 
 def url(text: str) -> str:
-    """Scheme, host and port, with the path where each of its parts is a usual one."""
+    """Returns scheme, host and port, with the path if each of its parts is a common word."""
     match = _URL.fullmatch(text)
     if match is None:
         return HIDDEN
@@ -66,18 +66,18 @@ def url(text: str) -> str:
 
 
 def kind(text: str) -> str:
-    """The value of `type` or `transport`."""
+    """Returns the value of `type` or `transport` for display."""
     return text if text in _KINDS else HIDDEN
 
 
 def literal(text: str) -> str:
-    """A value that is no string: a number may be a password."""
+    """Returns a non-string value for display; a number may be a password."""
     return text if text in _LITERALS else HIDDEN
 
 
 def comments(text: str, token: re.Pattern[str]) -> Iterator[tuple[int, int, str]]:
-    """The comments of a text: begin, end and what is shown. The group of `token` that matches a comment is named by
-    its form; what else it matches are strings."""
+    """Yields the comments of a text: begin, end and the text to show. The group of `token` that matches a comment is
+    named by its form; its other matches are strings."""
     for match in token.finditer(text):
         if match.lastgroup == "line":
             mark = "#" if match["line"].startswith("#") else "//"

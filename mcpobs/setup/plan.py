@@ -1,4 +1,5 @@
-"""What `init` would make of one configuration: its new bytes, and what happens to each server. Writes nothing."""
+"""Plans the change that `init` makes to one configuration: its new bytes, and the action for each server. Writes
+nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +19,14 @@ from mcpobs.setup.toml_document import TomlDocument
 from mcpobs.setup.wrapping import Front
 
 State = Literal["wrap", "unwrap", "wrapped", "left"]
-"""`wrap` and `unwrap` change · `wrapped` runs through mcpobs already · `left` stays as it is: see `why`."""
+"""`wrap` and `unwrap` change the server · `wrapped` already runs through mcpobs · `left` stays unchanged: see `why`."""
 
 _URLS = ("url", "serverUrl", "httpUrl")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What happens to a server. `words` is its own command, without mcpobs."""
+    """The action for a server. `words` is its own command, without mcpobs."""
 
     where: Where
     state: State
@@ -40,7 +41,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`before` and `after` are the texts to show: what servers keep secret is hidden in both."""
+    """The change of a configuration. `before` and `after` are texts to show, with the servers' secrets hidden."""
 
     place: Place
     source: Source
@@ -55,7 +56,7 @@ class Plan:
 
 
 def open_document(source: Source, client: Client) -> Document:
-    """Raises UsageError for what is not of its format."""
+    """Parses a configuration. Raises UsageError if it is not in its format."""
     try:
         text = source.content.decode()
     except UnicodeDecodeError as error:
@@ -66,11 +67,13 @@ def open_document(source: Source, client: Client) -> Document:
         return TomlDocument.parse(text) if client.form == "toml" else JsonDocument.parse(text)
     except MalformedError as error:
         form = client.form.upper()
-        raise UsageError(f"{source.path} is not valid {form}: {error}", "mend that place; it was not changed") from None
+        raise UsageError(
+            f"{source.path} is not valid {form}: {error}", "correct that place; it was not changed"
+        ) from None
 
 
 def wrap(place: Place, source: Source, front: Front, only: Collection[str]) -> Plan:
-    """Puts mcpobs in front of every stdio server, or of those that are named."""
+    """Plans mcpobs in front of every stdio server, or of the named ones."""
     document = open_document(source, place.client)
     edits: list[Edit] = []
     servers: list[Server] = []
@@ -97,13 +100,13 @@ def _wrap(document: Document, entry: Entry, front: Front) -> tuple[Server, list[
     why = wrapping.objection(entry)
     edits = None if why else wrapping.wrap(document, entry, front)
     if edits is None:
-        return Server(entry.where, "left", words, why or "its args have no place that an edit could give them"), []
+        return Server(entry.where, "left", words, why or "no edit can add its args"), []
     return Server(entry.where, "wrap", words), edits
 
 
 def unwrap(place: Place, source: Source, only: Collection[str], backup: Backup | None) -> Plan:
-    """Takes mcpobs away where `init` put it: byte for byte where nobody has changed the file since, else from the
-    servers of the text as it is now."""
+    """Plans the removal of mcpobs where `init` put it: restores the original bytes if the file is unchanged since, else
+    edits the servers in the current text."""
     document = open_document(source, place.client)
     original = None
     if backup is not None:
@@ -117,7 +120,7 @@ def unwrap(place: Place, source: Source, only: Collection[str], backup: Backup |
             continue
         at = None if entry.repeated else wrapping.own_command(entry)
         if at is None:
-            why = "it was not init that put mcpobs in front" if wrapping.runs_through_mcpobs(entry) else None
+            why = "init did not put mcpobs in front" if wrapping.runs_through_mcpobs(entry) else None
             servers.append(Server(entry.where, "left", tuple(wrapping.words_of(entry)), why))
             continue
         was = before.get(entry.where)
@@ -126,7 +129,7 @@ def unwrap(place: Place, source: Source, only: Collection[str], backup: Backup |
         words = tuple(wrapping.words_of(entry)[at:])
         servers.append(Server(entry.where, "unwrap", words))
         edits += own
-        # Where its args go with it, one edit takes them whole; the other shortens the list.
+        # If its args are removed too, one edit removes them whole; the other edit shortens the list.
         gone = len(words) == 1 and not had_args and document.drop_args(entry) in own
         expected = replaced(expected, entry.where, words[0], None if gone else words[1:])
     plan = _plan(place, source, document, edits, servers, expected)
@@ -136,7 +139,7 @@ def unwrap(place: Place, source: Source, only: Collection[str], backup: Backup |
 
 
 def _restored(plan: Plan, backup: Backup, original: Document | None) -> Plan:
-    """The plan with the bytes of the backup, which may have held servers of ours from an earlier time."""
+    """Returns the plan with the bytes of the backup, which may hold servers wrapped earlier."""
     if original is None or any(wrapping.own_command(e) for e in original.entries(plan.place.client.layouts)):
         return plan
     after = _shown(original, plan.place.client)
@@ -149,9 +152,7 @@ def _plan(
     text = edited(document.text, edits)
     content = text.encode()
     after = open_document(_with(source, content), place.client)
-    if (
-        after.tree() != expected
-    ):  # the edits and the parsers disagree: our fault, and not one to find out by losing a key
+    if after.tree() != expected:  # the edits and the parsers disagree: our fault, and it must not lose a key
         raise UsageError(f"{source.path} cannot be changed safely", "it was not changed; put mcpobs in front by hand")
     shown = _shown(document, place.client)
     return Plan(place, source, content, tuple(servers), shown, _shown(after, place.client))
@@ -162,7 +163,7 @@ def _with(source: Source, content: bytes) -> Source:
 
 
 def remote_url(entry: Entry) -> str | None:
-    """The URL of a server that is reached by HTTP, as it may be shown; None for any other."""
+    """Returns the URL of a server that is reached by HTTP, masked for display; None for any other server."""
     kind = entry.text("type") or entry.text("transport")
     url = next((entry.text(key) for key in _URLS if entry.text(key) is not None), None)
     if url is None:
@@ -173,7 +174,7 @@ def remote_url(entry: Entry) -> str | None:
 
 
 def _front_of(url: str) -> str:
-    """What to do for a server that is reached by HTTP: the front stands for its origin, and keeps its path."""
+    """Returns the hint for a server that is reached by HTTP: the front replaces its origin and keeps its path."""
     scheme, separator, rest = url.rstrip(masking.HIDDEN).partition("://")
     if not separator:
         scheme, rest = "https", "HOST/PATH"
@@ -185,7 +186,7 @@ def _front_of(url: str) -> str:
 
 
 def _shown(document: Document, client: Client) -> str:
-    """The text for a screen: keys, commands, our own words and names of options; `…` for every other value."""
+    """Returns the text for a screen: keys, commands, our own words and names of options; `…` for every other value."""
     plain: dict[tuple[int, int], str] = {}
     for entry in document.entries(client.layouts):
         plain |= _plain(entry)
@@ -202,7 +203,7 @@ def _shown(document: Document, client: Client) -> str:
 
 
 def _plain(entry: Entry) -> dict[tuple[int, int], str]:
-    """What is shown of the values of a server, by their places."""
+    """Returns the text to show for the values of a server, by their places."""
     found: dict[tuple[int, int], str] = {}
     for field in entry.fields:
         node = field.node

@@ -1,6 +1,6 @@
-"""The self test: a server in front of which mcpobs stands, one call, and the report that must have it.
+"""Runs the self test: a server behind mcpobs, one call, and the report that must have the call.
 
-All of it happens in processes and a folder of its own: neither the user's lake nor an OTLP endpoint sees it.
+It uses its own processes and folder, so neither the user's lake nor an OTLP endpoint sees the call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHOWN: Final = 160
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A command, and a tool of it that needs no arguments."""
+    """A server's command, and a tool that needs no arguments."""
 
     words: tuple[str, ...]
     tool: str
@@ -38,7 +38,7 @@ ECHO: Final = Server(tuple(interpreter.command("mcpobs.setup.echo")), "echo")
 
 
 def server() -> Server:
-    """The sample server where the MCP SDK that it is written for is installed, else one of a few lines."""
+    """Returns the sample server if the MCP SDK that it needs is installed, else the echo server."""
     return SAMPLE if find_spec("mcp") is not None and find_spec("mcp.server.mcpserver") is not None else ECHO
 
 
@@ -55,31 +55,31 @@ def check(env: Mapping[str, str], server: Server, deadline_s: float = DEADLINE_S
         why = _call(server, lake, own, deadline_s)
         if why is not None:
             return Check(ABOUT, "fail", f"a call through mcpobs got no answer: {why}", hint)
-        told = _report(lake, own)
+        report = _report(lake, own)
     except subprocess.TimeoutExpired:
         return Check(ABOUT, "fail", f"the report of a call did not end within {DEADLINE_S:.0f} s", hint)
     except OSError as error:
         return Check(ABOUT, "fail", f"mcpobs could not be started: {error}", hint)
     finally:
         temporary.remove(folder)
-    calls = _calls(told.stdout, server.tool)
+    calls = _calls(report.stdout, server.tool)
     if calls != 1:
-        why = _last(told.stderr) or f"{calls} calls in it"
+        why = _last(report.stderr) or f"{calls} calls in it"
         return Check(ABOUT, "fail", f"the call was answered, but the report does not have it: {why}", hint)
     return Check(ABOUT, "ok", f"a call of {server.words[-1]} went through mcpobs, and the report has it")
 
 
 def _call(server: Server, lake: str, env: Mapping[str, str], deadline_s: float) -> str | None:
-    """Why a call was not answered; None where it was.
+    """Makes a call; returns why it was not answered, or None if it was.
 
-    A server may drop what it has not answered when its client leaves, so the client stays until the answer is there.
-    Stderr goes to a file, which nobody has to read meanwhile.
+    A server may drop unanswered requests when its client leaves, so the client stays until the answer arrives. Stderr
+    goes to a file, which needs no reader meanwhile.
     """
     front = interpreter.command("mcpobs", "instrument", "--lake", lake, "--name", "doctor", "--", *server.words)
     pipe = subprocess.PIPE
     with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(front, stdin=pipe, stdout=pipe, stderr=said, env=env) as process,
+        tempfile.TemporaryFile() as stderr,
+        subprocess.Popen(front, stdin=pipe, stdout=pipe, stderr=stderr, env=env) as process,
     ):
         assert process.stdin is not None
         assert process.stdout is not None
@@ -99,8 +99,10 @@ def _call(server: Server, lake: str, env: Mapping[str, str], deadline_s: float) 
             process.kill()
         if answered:
             return None
-        said.seek(0)
-        return f"nothing within {deadline_s:.0f} s" if code == -signal.SIGKILL else _last(said.read()) or f"exit {code}"
+        stderr.seek(0)
+        return (
+            f"nothing within {deadline_s:.0f} s" if code == -signal.SIGKILL else _last(stderr.read()) or f"exit {code}"
+        )
 
 
 def _report(lake: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
@@ -123,7 +125,7 @@ def _conversation(tool: str) -> bytes:
 
 
 def _is_answer(line: bytes) -> bool:
-    """Whether a frame is the result of the call."""
+    """Returns whether a frame is the result of the call."""
     try:
         frame = json.loads(line)
     except ValueError:
@@ -140,7 +142,7 @@ def _calls(stdout: bytes, tool: str) -> int:
 
 
 def _last(stderr: bytes) -> str:
-    """The line that tells most: an error of ours, else the last."""
+    """Returns the most informative line: an mcpobs error, else the last line."""
     lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("mcpobs: error")]
     return (errors or lines or [""])[-1][:_SHOWN]

@@ -1,4 +1,4 @@
-"""Checks what lies on the disk: the configuration, the digest key and the lake. Writes nothing there."""
+"""Checks the files on disk: the configuration, the digest key and the lake. Writes nothing there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIGURATION: Final = "configuration"
 LAKE: Final = "lake"
 FULL_BYTES: Final = 100 << 20
 LOW_BYTES: Final = 1 << 30
-STUCK_S: Final = 86_400  # a wrapper commits at its end where it pays; what is older waits for nobody
+STUCK_S: Final = 86_400  # a wrapper commits at its end if worthwhile; older segments are stuck
 READ_BYTES: Final = 256 << 20  # of the spool, to look for damage
 _OPEN: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -36,7 +36,7 @@ def check_configuration(config: Path) -> Iterator[Check]:
         yield Check(CONFIGURATION, "fail", error.message, error.hint)
     else:
         prices = "1 price" if len(loaded.prices) == 1 else f"{len(loaded.prices)} prices"
-        line = f"{path}: {prices}" if path.exists() else f"no {path}: calls have no cost, and all else works"
+        line = f"{path}: {prices}" if path.exists() else f"no {path}: calls have no cost; everything else works"
         yield Check(CONFIGURATION, "ok", line)
         said: list[str] = []
         models.resolved(loaded.prices, config, said.append)
@@ -108,14 +108,14 @@ def _access(lake: Path) -> Iterator[Check]:
 
 
 def _loose(paths: list[Path]) -> list[Path]:
-    """The paths that group or others may get at."""
+    """Returns the paths that group or others can access."""
     found = []
     for path in paths:
         try:
             if path.stat().st_mode & _OPEN:
                 found.append(path)
         except OSError:
-            continue  # not there, or taken away by a committer
+            continue  # missing, or removed by a committer
     return found
 
 
@@ -139,7 +139,7 @@ def _spool(lake: Path, now_s: float) -> Iterator[Check]:
         try:
             damaged += scan(safefile.read(found.path, READ_BYTES)).damaged
         except OSError:
-            continue  # committed while we looked
+            continue  # committed meanwhile
     if damaged:
         lines = "line is" if damaged == 1 else "lines are"
         hint = "calls that were being written during a crash or on a full disk; reports leave them out and say so"

@@ -1,6 +1,6 @@
-"""Says where each value of a TOML text stands. That the text is valid is for tomllib to say, which is asked first.
+"""Finds the place of each value in a TOML text. tomllib validates the text first.
 
-tomllib gives values without places, so this finds the places, by the same grammar.
+tomllib returns values without places, so this module finds the places by the same grammar.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""")
 STRING = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}'  # up to two quotes may stand before the three that end it
+    r'"""(?:\\.|[^\\])*?"{3,5}'  # up to two quotes may precede the three that end it
     r"|'''.*?'{3,5}"
     r'|"(?:\\.|[^"\\\n])*"'
     r"|'[^'\n]*'",
@@ -29,8 +29,7 @@ _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|(end of document))\)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """`path = value`, by the full path of the key. `at` is where the key begins. `inline` is whether it stands in an
-    inline table."""
+    """`path = value`, by the full path of the key. `at` is the start of the key. `inline`: it is in an inline table."""
 
     path: tuple[str, ...]
     at: int
@@ -40,7 +39,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The data as tomllib reads it, and every assignment, those of inline tables too, in the order of the text."""
+    """The data from tomllib, and every assignment, including those in inline tables, in the order of the text."""
 
     data: dict[str, Any]
     assignments: tuple[Assignment, ...]
@@ -48,7 +47,7 @@ class Parsed:
 
 def parse(text: str) -> Parsed:
     """Raises MalformedError."""
-    mark = 1 if text.startswith("\ufeff") else 0  # tomllib takes none; the parser in Rust skips it
+    mark = 1 if text.startswith("\ufeff") else 0  # tomllib refuses a BOM; the parser in Rust skips it
     try:
         data = tomllib.loads(text[mark:])
     except tomllib.TOMLDecodeError as error:
@@ -59,7 +58,7 @@ def parse(text: str) -> Parsed:
 
 
 def quoted(value: str) -> str:
-    """A basic string. JSON's escapes are TOML's; DEL must be one too."""
+    """Returns a basic string. TOML has JSON's escapes; DEL must be escaped too."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -81,7 +80,7 @@ def _assignments(text: str, at: int) -> list[Assignment]:
             several = text.startswith("[[", at)
             table, at = _path(text, at + (2 if several else 1))
             at = text.index("]", at) + (2 if several else 1)
-            if several:  # one of many: the number keeps its keys apart from those of the others
+            if several:  # an array of tables: the number distinguishes the keys of each
                 tables += 1
                 table = (*table, f"[{tables}]")
         else:
@@ -96,7 +95,7 @@ def _assignments(text: str, at: int) -> list[Assignment]:
 
 
 def _path(text: str, at: int) -> tuple[tuple[str, ...], int]:
-    """A dotted key, and where the sign behind it stands."""
+    """Returns a dotted key, and the position of the sign after it."""
     parts: list[str] = []
     while True:
         at = _skip(_SPACE, text, at)
@@ -110,7 +109,7 @@ def _path(text: str, at: int) -> tuple[tuple[str, ...], int]:
 
 
 def _value(text: str, at: int, path: tuple[str, ...], found: list[Assignment]) -> Node:
-    """A value; what an inline table assigns goes to `found`."""
+    """Returns a value; adds the assignments of an inline table to `found`."""
     match text[at]:
         case "[":
             return _array(text, at)
@@ -128,7 +127,7 @@ def _array(text: str, begin: int) -> Node:
     commas: list[int] = []
     at = _skip(_BLANK, text, begin + 1)
     while not text.startswith("]", at):
-        items.append(_value(text, at, (), []))  # a table in an array has no path of its own
+        items.append(_value(text, at, (), []))  # a table in an array has no path
         at = _skip(_BLANK, text, items[-1].end)
         if text.startswith(",", at):
             commas.append(at)

@@ -1,4 +1,4 @@
-"""Servers in TOML. Edits text by the places of values; writes no tree."""
+"""Reads servers in TOML. Edits the text at the places of values; never serialises a tree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TomlDocument:
         return cls(text, toml.parse(text))
 
     def entries(self, layouts: Sequence[Layout]) -> list[Entry]:
-        """No key can be there twice: TOML forbids it."""
+        """Returns the servers. TOML forbids repeated keys."""
         return [e for layout in layouts for e in self._below(layout)]
 
     def _below(self, layout: Layout) -> list[Entry]:
@@ -61,7 +61,7 @@ class TomlDocument:
         written = f"{key['before']}args = [{items}]"
         if entry.inline:
             return Edit(command.node.end, command.node.end, f", {written}")
-        end = self._line_end(command.node.end)  # behind a comment, which is about the command
+        end = self._line_end(command.node.end)  # after a comment, which is about the command
         return Edit(end, end, f"{newline(self.text)}{lead(self.text, command.at) or ''}{written}")
 
     def drop_args(self, entry: Entry) -> Edit | None:
@@ -83,7 +83,7 @@ class TomlDocument:
 
     def leaves(self) -> Iterator[Node]:
         for assignment in self.parsed.assignments:
-            if assignment.node.kind != "object":  # its values are assignments of their own
+            if assignment.node.kind != "object":  # its values are separate assignments
                 yield from _leaves(assignment.node)
 
     def comments(self) -> Iterator[tuple[int, int, str]]:
@@ -94,7 +94,7 @@ class TomlDocument:
 
 
 def _leaves(node: Node) -> Iterator[Node]:
-    """An inline table in an array is one: its values are not known by their places."""
+    """Yields the leaves. An inline table in an array is one leaf: the places of its values are unknown."""
     if node.kind != "array":
         yield node
     for item in node.items:
@@ -109,4 +109,4 @@ def _tree(value: object) -> Tree:
             return tuple(map(_tree, value))
         case str():
             return string(value)
-    return repr(value)  # a float that is not a number equals nothing, its text does
+    return repr(value)  # a NaN equals nothing, but its text does

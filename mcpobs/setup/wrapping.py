@@ -1,7 +1,6 @@
-"""Puts mcpobs in front of a server's command in a configuration, and takes it away again. Does no I/O.
+"""Puts mcpobs in front of a server's command in a configuration, and removes it again. Does no I/O.
 
-The command moves into `args` as it was written, escapes and quotes included, so that taking mcpobs away gives back the
-same bytes.
+The command moves into `args` as written, escapes and quotes included, so that removing mcpobs restores the same bytes.
 """
 
 from __future__ import annotations
@@ -19,38 +18,39 @@ _WITH_VALUE = frozenset({"--lake", "--name"})
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """How a client starts mcpobs: its command with what belongs to that, and the lake where it is not the default."""
+    """The command with which a client starts mcpobs, its leading arguments, and the lake if it is not the default."""
 
     command: tuple[str, ...]
     lake: str | None = None
 
     def words(self, name: str) -> list[str]:
-        """All that stands before the server's own command."""
+        """Returns all words before the server's own command."""
         words = [*self.command, "instrument"]
         if self.lake is not None:
             words += ["--lake", self.lake]
         if name.startswith("-"):
-            words.append(f"--name={name}")  # else it would be read as an option
+            words.append(f"--name={name}")  # else it would be parsed as an option
         elif name:
             words += ["--name", name]
         return [*words, "--"]
 
 
 def words_of(entry: Entry) -> list[str]:
-    """The command and its arguments; [] where they are no strings."""
+    """Returns the command and its arguments; [] if they are not strings."""
     command, args = entry.text("command"), entry.args()
     return [] if command is None or args is None else [command, *args]
 
 
 def runs_through_mcpobs(entry: Entry) -> bool:
-    """Whether mcpobs stands in front, however it was put there: by us, by hand, by uvx or `python -m`."""
+    """Returns whether mcpobs is in front, whether put there by `init`, by hand, by uvx or `python -m`."""
     return _instrument(words_of(entry)) is not None
 
 
 def own_command(entry: Entry) -> int | None:
-    """Where the server's own command stands in the words of an entry that `init` wrote; None for any other.
+    """Returns the index of the server's own command in the words of an entry that `init` wrote; None for any other
+    entry.
 
-    One that was written by hand is not ours to take away. Ours has the entry's name and the two dashes.
+    An mcpobs that was added by hand must stay. Ours has the entry's name and the two dashes.
     """
     words = words_of(entry)
     at = _instrument(words)
@@ -71,7 +71,7 @@ def own_command(entry: Entry) -> int | None:
 
 
 def _instrument(words: Sequence[str]) -> int | None:
-    """The place behind `mcpobs instrument`."""
+    """Returns the index after `mcpobs instrument`."""
     for at, word in enumerate(words[1:], start=1):
         if word == "instrument" and os.path.basename(words[at - 1]) in ("mcpobs", "mcpobs.exe"):
             return at + 1
@@ -81,10 +81,10 @@ def _instrument(words: Sequence[str]) -> int | None:
 
 
 def objection(entry: Entry) -> str | None:
-    """Why mcpobs cannot be put in front of this stdio server; None where it can."""
+    """Returns why mcpobs cannot be put in front of this stdio server; None if it can."""
     command = entry.value("command")
     if entry.repeated:
-        return "a key is there twice, and clients differ in which they take"
+        return "a key is repeated, and clients differ in which value they use"
     if command is None or command.kind != "string" or not command.value.strip():
         return "its command is not a string" if command is not None else "it has neither a command nor a url"
     args = entry.value("args")
@@ -93,12 +93,12 @@ def objection(entry: Entry) -> str | None:
     if entry.args() is None:
         return "its args holds something that is not a string"
     if any(c.isspace() for c in command.value) and not os.path.exists(os.path.expanduser(command.value)):
-        return "its command holds a space and is no file: put the command's arguments into args first"
+        return "its command has a space and is not a file: move the command's arguments into args first"
     return None
 
 
 def wrap(document: Document, entry: Entry, front: Front) -> list[Edit] | None:
-    """The edits that put mcpobs in front. None where they cannot be made."""
+    """Returns the edits that put mcpobs in front. None if that is impossible."""
     command, args = entry.value("command"), entry.value("args")
     assert command is not None
     first, *rest = front.words(entry.name)
@@ -117,15 +117,15 @@ def wrap(document: Document, entry: Entry, front: Front) -> list[Edit] | None:
 
 
 def unwrap(document: Document, entry: Entry, had_args: bool) -> list[Edit]:
-    """The edits that give a server its own command back; none where it does not have ours in front.
+    """Returns the edits that restore a server's own command; none if it does not have our mcpobs in front.
 
-    `had_args` is whether it had `args` before; where it had none, an empty one is taken away too.
+    `had_args`: it had `args` before; if not, empty `args` are removed too.
     """
     at = own_command(entry)
     command, args = entry.value("command"), entry.value("args")
     if at is None or command is None or args is None:
         return []
-    index = at - 1  # among the items of args
+    index = at - 1  # index in args
     raw = document.text[args.items[index].start : args.items[index].end]
     edits = [Edit(command.start, command.end, raw)]
     if index + 1 == len(args.items) and not had_args:
@@ -136,7 +136,8 @@ def unwrap(document: Document, entry: Entry, had_args: bool) -> list[Edit]:
 
 
 def _end(text: str, args: Node, index: int) -> int:
-    """Up to where the first items of an array go: with their comma, and the space up to the next item or comment."""
+    """Returns the end of the first items of an array, including their comma and the space up to the next item or
+    comment."""
     if index >= len(args.commas):
         return args.items[index].end
     end = args.commas[index] + 1

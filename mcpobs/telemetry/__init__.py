@@ -1,1 +1,1 @@
-"""What happens to an operation's row: the durable local spool, and OTLP where it is configured."""
+"""Delivers an operation's row: to the durable local spool, and by OTLP if configured."""

@@ -1,7 +1,7 @@
-"""What became of the exports to one target: how many spans arrived, and the first failure, which is told once.
+"""Tracks the exports to one target: counts the spans that arrived, and warns once of the first failure.
 
-Also the one owner of what the SDK, its exporters and their HTTP and gRPC libraries log: nothing of it reaches
-stdout, and stderr gets a line, not a traceback for every batch.
+Also owns the log records of the SDK, its exporters and their HTTP and gRPC libraries: none reaches stdout, and stderr
+gets one line instead of a traceback per batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from mcpobs.telemetry.targets import Target
 
 _LOGGERS = ("opentelemetry", "grpc", "urllib3", "requests")
-_MAX_NOTES = 3  # lines from the SDK that belong to no export: a wrong sampler name, a malformed header
+_MAX_NOTES = 3  # SDK messages outside of an export: a wrong sampler name, a malformed header
 _MAX_TEXT = 160
 _NO_ACCESS = re.compile(r"code: 40[13]|UNAUTHENTICATED|PERMISSION_DENIED")
 _ACCESS_HINT = "check the token in OTEL_EXPORTER_OTLP_HEADERS"
@@ -29,13 +29,13 @@ _current: ContextVar[Delivery | None] = ContextVar("delivery", default=None)
 class Delivery:
     """The state of one target. `failing` is whether its last attempt failed.
 
-    `told` is shared by all targets: of two that go to one collector, one says that it is not there.
+    `reported` is shared by all targets: if two go to one unreachable collector, only one warns.
     """
 
-    def __init__(self, target: Target, warn: Callable[[str], None], told: set[str]) -> None:
+    def __init__(self, target: Target, warn: Callable[[str], None], reported: set[str]) -> None:
         self.target = target
         self._warn = warn
-        self._told = told
+        self._reported = reported
         self._muted = False
         self.failing = False
         self.exported = 0
@@ -43,7 +43,7 @@ class Delivery:
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """While an exporter is at work: what it logs is about this target."""
+        """Attributes log records to this target while its exporter works."""
         token = _current.set(self)
         try:
             yield
@@ -55,12 +55,12 @@ class Delivery:
         self.exported += items
 
     def failed(self, text: str) -> None:
-        """An attempt failed, or an exporter says that it will try again."""
+        """Records a failed attempt, or an exporter's announcement of a retry."""
         self.failing = True
         target = self.target
-        if self._muted or target.origin in self._told:
+        if self._muted or target.origin in self._reported:
             return
-        self._told.add(target.origin)
+        self._reported.add(target.origin)
         cause = reason(text)
         hint = _ACCESS_HINT if _NO_ACCESS.search(text) else _LISTENING_HINT
         self._warn(
@@ -69,11 +69,11 @@ class Delivery:
         )
 
     def unopened(self, error: Exception) -> None:
-        """The exporter cannot even be made."""
+        """Records that the exporter could not be created."""
         self.failing = True
         cause = one_line(f"{type(error).__name__}: {error}")
-        if not self._muted and cause not in self._told:
-            self._told.add(cause)
+        if not self._muted and cause not in self._reported:
+            self._reported.add(cause)
             self._warn(
                 f"OTLP: nothing is exported to {self.target.origin}: {cause}; the server goes on"
                 "\nhint: check the OTEL_EXPORTER_OTLP_* variables"
@@ -83,14 +83,14 @@ class Delivery:
         self.failed(f"{type(error).__name__}: {error}")
 
     def mute(self) -> None:
-        """After the end a thread that still tries may not write to a stderr that is no longer ours."""
+        """Stops warnings: after the end a thread that still tries must not write to a stderr that is no longer ours."""
         self._muted = True
 
 
 def reason(text: str) -> str:
-    """The telling part of what an exporter logs or raises, in one line. Around it stand retries and the whole URL,
-    whose query may hold a key."""
-    if "Caused by " in text:  # urllib3, by way of requests
+    """Extracts the cause from an exporter's log message or exception, in one line. Drops the text about retries and the
+    URL, whose query may hold a key."""
+    if "Caused by " in text:  # urllib3, through requests
         text = re.split(r"[\"']?\)\)", text.partition("Caused by ")[2])[0].rpartition(": ")[2]
     text = re.split(r"[Ee]rror details: (?:.*last error: )?", text)[-1]  # gRPC
     text = re.sub(r"^Transient error (.+?) encountered while .*", r"\1", text)
@@ -103,7 +103,7 @@ def one_line(text: str) -> str:
 
 
 class _Listener(logging.Handler):
-    """Takes the place of every other handler for the libraries' loggers."""
+    """Replaces all other handlers of the libraries' loggers."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -117,7 +117,7 @@ class _Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text = _text(record)
-        except Exception:  # a record whose arguments do not fit its format
+        except Exception:  # the record's arguments do not fit its format
             text = str(record.msg)
         delivery = _current.get()
         if delivery is not None:
@@ -140,7 +140,8 @@ _listener = _Listener()
 
 
 def own_the_logs(warn: Callable[[str], None]) -> None:
-    """From now on the libraries' warnings go through `warn`. It stays so after the end: threads may outlive it."""
+    """Sends the libraries' warnings through `warn` from now on. This stays after the end, because threads may outlive
+    it."""
     _listener.begin(warn)
     for name in _LOGGERS:
         logger = logging.getLogger(name)
@@ -149,13 +150,13 @@ def own_the_logs(warn: Callable[[str], None]) -> None:
 
 
 def hear_repeats() -> None:
-    """Takes the SDK's own filters off its loggers, which hold back what another target has logged just before.
-    They are set when an exporter is imported, so this comes after."""
+    """Removes the SDK's filters from its loggers, which suppress a message that another target has just logged.
+    Importing an exporter sets them, so call this afterwards."""
     for name, logger in logging.root.manager.loggerDict.items():
         if name.startswith(_LOGGERS) and isinstance(logger, logging.Logger):
             logger.filters.clear()
 
 
 def disown_the_logs() -> None:
-    """From now on what the libraries log is dropped."""
+    """Drops the libraries' log records from now on."""
     _listener.warn = None

@@ -1,6 +1,6 @@
-"""A bounded queue that a daemon thread of its own empties in batches. Putting never blocks, never raises.
+"""Owns a bounded queue that its own daemon thread empties in batches. Putting never blocks and never raises.
 
-The thread also opens what consumes the batches, for that may take long (the OpenTelemetry SDK: 0.3 s of imports).
+The thread also opens the consumer of the batches, because that may take long (the OpenTelemetry SDK: 0.3 s of imports).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Consumer(Protocol[Consumed]):
 
 
 class Drain(Generic[Item]):
-    """Hands what was put to a consumer: when `batch` items are there, or `delay_s` after the first of them.
+    """Passes queued items to a consumer: when `batch` items wait, or `delay_s` after the first of them.
 
-    A full queue drops what comes next, and counts it. `failed` hears of an exception of the consumer, `unopened` of
-    the one for which there is none: then all is dropped.
+    A full queue drops further items and counts them. `failed` receives an exception of the consumer, `unopened` the
+    exception that prevented its creation: then all items are dropped.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Drain(Generic[Item]):
         self._batch = batch
         self._delay_s = delay_s
         self._queue: deque[Item] = deque()
-        self._waiting = Event()  # something is in the queue
-        self._due = Event()  # a whole batch is, or this is the end
+        self._waiting = Event()  # the queue is not empty
+        self._due = Event()  # a whole batch waits, or this is the end
         self._closing = False
         self._abandoned = False
         self._done = Event()
@@ -60,7 +60,8 @@ class Drain(Generic[Item]):
         self._thread.start()
 
     def put(self, item: Item) -> None:
-        """Queues an item: some 0.2 µs. The thread is woken for the first and for a whole batch, not for each."""
+        """Queues an item: about 0.2 µs. Wakes the thread for the first item and for a whole batch, not for each
+        item."""
         queue = self._queue
         if len(queue) >= self._capacity:
             with self._drop_lock:
@@ -73,24 +74,24 @@ class Drain(Generic[Item]):
             self._due.set()
 
     def close(self) -> None:
-        """Asks for the rest to be consumed at once; returns immediately."""
+        """Has the rest consumed at once; returns immediately."""
         self._closing = True
         self._waiting.set()
         self._due.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """True once everything is consumed and the consumer is closed."""
+        """Waits; returns True once everything is consumed and the consumer is closed."""
         if self._pid != os.getpid():  # forked: the thread stayed with the parent
             return True
         return self._done.wait(timeout_s)
 
     def abandon(self) -> None:
-        """Lets go of what is still queued. A batch that the consumer has may still be under way."""
+        """Drops the queued items. The consumer may still be processing a batch."""
         self._abandoned = True
 
     @property
     def refused(self) -> int:
-        """Items that no consumer got, so far."""
+        """Number of items that no consumer got so far."""
         return self._overflow + len(self._queue)
 
     def _run(self) -> None:
@@ -107,7 +108,7 @@ class Drain(Generic[Item]):
             self._waiting.clear()
             self._due.clear()
             self._empty(consumer)
-        self._empty(consumer)  # `close` may have come in between
+        self._empty(consumer)  # `close` may have been called meanwhile
         try:
             consumer.close()
         except Exception as error:

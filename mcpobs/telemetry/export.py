@@ -1,7 +1,7 @@
-"""Whether rows are exported by OTLP, and the seam by which the wrapper does it.
+"""Decides whether rows are exported by OTLP, and defines the exporter interface of the wrapper.
 
-Nothing of opentelemetry is imported unless the OTEL_* variables ask for an export: it would cost the wrapper 0.3 s
-and 30 MiB.
+Imports nothing of opentelemetry unless the OTEL_* variables configure an export: it would cost the wrapper 0.3 s and 30
+MiB.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ class Exporter(Protocol):
     """Takes rows on the call path, so it only enqueues: it never blocks and never raises."""
 
     def export(self, row: Row) -> None:
-        """Queues a row. The caller must not change it any more."""
+        """Queues a row. The caller must not change it afterwards."""
 
     def session_ended(self, duration_s: float, attributes: Mapping[str, str] | None = None) -> None:
-        """Measures a session; `attributes` by the conventions' names, e.g. error.type."""
+        """Records a session's duration; `attributes` by the conventions' names, e.g. error.type."""
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """Sends what is queued, for `timeout_s` at most, and tells what was exported and what was dropped."""
+        """Sends the queued rows, for `timeout_s` at most, and reports the numbers exported and dropped."""
 
 
 def exporter_from_environment(
     env: Mapping[str, str], *, service_name: str, instance_id: str, warn: Warn, say: Warn = say
 ) -> Exporter | None:
-    """An exporter where OTLP is configured, else None.
+    """Returns an exporter if OTLP is configured, else None.
 
     `env` must be the process's environment, which the SDK reads too. `warn` is called from other
     threads as well, `say` with the summary at the end.

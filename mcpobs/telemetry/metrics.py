@@ -1,6 +1,7 @@
-"""The conventions' histograms, fed from every row whatever the sampler says. Never a session id or an argument.
+"""Records the conventions' histograms from every row, regardless of sampling. Never records a session id or an
+argument.
 
-What a peer chooses freely (tool, prompt and method names) cannot grow a histogram without bound.
+Values that a peer chooses (tool, prompt and method names) cannot grow a histogram without bound.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from mcpobs import __version__, semconv
 from mcpobs.telemetry.session_end import SessionEnd
 from mcpobs.telemetry.spool import Row
 
-OTHER = "_OTHER"  # the conventions' value for what is not told apart
-MAX_TARGETS = 200  # tools, and prompts
+OTHER = "_OTHER"  # the conventions' value for all other values
+MAX_TARGETS = 200  # tools and prompts
 MAX_VALUES = 32  # of any other attribute
-MAX_SETS = 1500  # combinations in one process; below the SDK's own limit of 2000, which older releases do not have
+MAX_SETS = 1500  # combinations per process; below the SDK's limit of 2000, which older releases lack
 
 _BY_COLUMN = {
     semconv.COLUMN_OF[attribute]: attribute
@@ -51,9 +52,9 @@ class Measurements:
     def consume(self, batch: Sequence[Row | SessionEnd]) -> None:
         for item in batch:
             if isinstance(item, SessionEnd):
-                told = {key: value for key, value in item.attributes.items() if key in SESSION_ATTRIBUTES}
-                self._session.record(item.duration_s, self._bounded(told))
-            elif item.get("kind") in self._operation:  # a span of our own is no operation
+                attributes = {key: value for key, value in item.attributes.items() if key in SESSION_ATTRIBUTES}
+                self._session.record(item.duration_s, self._bounded(attributes))
+            elif item.get("kind") in self._operation:  # our own spans are not operations
                 duration_s = int(item.get("duration_ns") or 0) / 1e9
                 self._operation[str(item["kind"])].record(duration_s, self._bounded(operation_attributes(item)))
 
@@ -70,7 +71,7 @@ class Measurements:
 
 
 def operation_attributes(row: Row) -> dict[str, str]:
-    """The metric attributes of a row, by the conventions' names."""
+    """Returns the metric attributes of a row, by the conventions' names."""
     found = {
         attribute: str(value) for column, attribute in _BY_COLUMN.items() if (value := row.get(column)) is not None
     }
@@ -82,7 +83,7 @@ def operation_attributes(row: Row) -> dict[str, str]:
 
 
 class BoundedAttributes:
-    """Puts OTHER in the place of values beyond a number per attribute, and of all values beyond a number of sets."""
+    """Replaces values by OTHER: those beyond a number per attribute, and all values beyond a number of sets."""
 
     def __init__(self) -> None:
         self._values: dict[str, set[str]] = {}

@@ -1,6 +1,6 @@
-"""OTLP export: spans as the SDK samples them, and the conventions' metrics of every row, each by a thread of its own.
+"""Exports by OTLP: spans as sampled by the SDK, and the conventions' metrics of every row, each in its own thread.
 
-An endpoint that hangs holds up neither the call path, nor the other signal, nor the end of the process.
+A hanging endpoint delays neither the call path, nor the other signal, nor the end of the process.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Item = TypeVar("Item")
 GRACE_S = 1.0  # at the end, for an endpoint whose last answer was a failure
 POLL_S = 0.02
 SWITCH_S = 0.0005
-"""How long a thread may keep the interpreter from the relay's. Encoding a batch takes 50 ms: at Python's 5 ms a call in
-such a moment took 12 to 14 ms at the 99th percentile, at 0.5 ms 5 to 7 ms."""
-_opening = Lock()  # two threads that import the same packages at once can meet a half-made module
+"""Switch interval: how long a thread may keep the interpreter from the relay's thread. Encoding a batch takes 50 ms:
+with Python's 5 ms a concurrent call took 12 to 14 ms at the 99th percentile, with 0.5 ms 5 to 7 ms."""
+_opening = Lock()  # two threads that import the same packages at once can see a partly initialised module
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ MEASURING = Batching(queue=8192, batch=512, delay_s=1.0)
 
 
 def batching(env: Mapping[str, str], warn: Warn) -> Batching:
-    """OTEL_BSP_*; a wrong value is told and the default taken, as the specification wants it."""
+    """Reads OTEL_BSP_*; warns of a wrong value and uses the default, as the specification requires."""
 
     def number(variable: str, default: int) -> int:
         text = env.get(variable, "").strip()
@@ -54,7 +54,7 @@ def batching(env: Mapping[str, str], warn: Warn) -> Batching:
             return default
         if text.isascii() and text.isdecimal() and int(text) > 0:
             return int(text)
-        warn(f"OTLP: {variable}={text} is no positive whole number: {default} is used")
+        warn(f"OTLP: {variable}={text} is not a positive whole number: {default} is used")
         return default
 
     queue = number("OTEL_BSP_MAX_QUEUE_SIZE", DEFAULTS.queue)
@@ -82,9 +82,9 @@ class OtlpExporter:
         self._closed = False
         self._spans: Lane[Row] | None = None
         self._metrics: Lane[Row | SessionEnd] | None = None
-        told: set[str] = set()
+        reported: set[str] = set()
         for target in targets:
-            delivery = Delivery(target, warn, told)
+            delivery = Delivery(target, warn, reported)
             if target.signal == "traces":
                 spans = partial(_span_export, delivery, service_name, instance_id)
                 self._spans = Lane(delivery, spans, batching)
@@ -111,7 +111,7 @@ class OtlpExporter:
         for lane in lanes:
             lane.drain.close()
         while waiting := [lane for lane in lanes if not lane.drain.wait(0)]:
-            # Asked anew each time: that an endpoint fails may show only now.
+            # Checked each time, because an endpoint may start to fail only now.
             bound_s = min(timeout_s, GRACE_S) if all(lane.delivery.failing for lane in waiting) else timeout_s
             left_s = begun + bound_s - time.monotonic()
             if left_s <= 0:
@@ -124,23 +124,23 @@ class OtlpExporter:
         self._say(self._summary())
 
     def _summary(self) -> str:
-        told = []
+        parts = []
         if self._spans is not None:
             delivery, drain = self._spans.delivery, self._spans.drain
             exported, unsampled = delivery.exported, delivery.unsampled
-            told.append(f"{exported} spans exported, {drain.refused + drain.taken - exported - unsampled} dropped")
+            parts.append(f"{exported} spans exported, {drain.refused + drain.taken - exported - unsampled} dropped")
             if unsampled:
-                told[-1] += f", {unsampled} not sampled"
+                parts[-1] += f", {unsampled} not sampled"
         if self._metrics is not None:
             sent = self._metrics.drain.wait(0) and not self._metrics.delivery.failing
-            told.append("metrics exported" if sent else "the last metrics not exported")
+            parts.append("metrics exported" if sent else "the last metrics not exported")
             if refused := self._metrics.drain.refused:
-                told[-1] += f", {refused} not measured"
-        return "OTLP: " + "; ".join(told)
+                parts[-1] += f", {refused} not measured"
+        return "OTLP: " + "; ".join(parts)
 
 
 class Lane(Generic[Item]):
-    """One signal's way out: what is queued for it, and what became of it."""
+    """The export path of one signal: its queue and its delivery state."""
 
     def __init__(self, delivery: Delivery, open_consumer: Callable[[], Consumer[Item]], batching: Batching) -> None:
         self.delivery = delivery

@@ -1,4 +1,4 @@
-"""The SDK's parts, made as the OTEL_* variables say: resource, exporters, meter provider.
+"""Creates the SDK's parts from the OTEL_* variables: resource, exporters, meter provider.
 
 The exporters read their own variables (headers, timeout, compression, certificates) from the process's environment.
 Nothing here registers a global provider or an exit handler.
@@ -25,11 +25,10 @@ _COMMAND = "process.command"  # process.command, process.command_args, process.c
 
 
 def resource(service_name: str, instance_id: str) -> Resource:
-    """What exports: the SDK's facts and OTEL_RESOURCE_ATTRIBUTES, under the name that the lake has too.
+    """Returns the resource: the SDK's facts and OTEL_RESOURCE_ATTRIBUTES, under the lake's service name.
 
-    An instance id that the user gave in OTEL_RESOURCE_ATTRIBUTES stays; one that the SDK made up does not. The command
-    line goes, which a detector of the SDK's adds if OTEL_EXPERIMENTAL_RESOURCE_DETECTORS asks for it: servers get keys
-    as arguments.
+    Keeps an instance id from OTEL_RESOURCE_ATTRIBUTES, but not one that the SDK generated. Removes the command line,
+    which an SDK detector adds if OTEL_EXPERIMENTAL_RESOURCE_DETECTORS selects it: servers get keys as arguments.
     """
     chosen = OTELResourceDetector().detect().attributes.get(semconv.SERVICE_INSTANCE_ID, instance_id)
     found = Resource.create({semconv.SERVICE_NAME: service_name, semconv.SERVICE_INSTANCE_ID: chosen})
@@ -38,7 +37,7 @@ def resource(service_name: str, instance_id: str) -> Resource:
 
 
 def span_exporter(protocol: WireProtocol) -> SpanExporter:
-    if protocol == "grpc":  # each imports 20 to 40 MB of libraries that the other does without
+    if protocol == "grpc":  # each imports 20 to 40 MB of libraries that the other does not need
         from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc
 
         return grpc.OTLPSpanExporter()
@@ -58,18 +57,18 @@ def metric_exporter(protocol: WireProtocol) -> MetricExporter:
 
 
 def meter_provider(of: Resource, delivery: Delivery) -> MeterProvider:
-    """Exports every OTEL_METRIC_EXPORT_INTERVAL, and when it is shut down."""
+    """Returns a meter provider that exports every OTEL_METRIC_EXPORT_INTERVAL and at shutdown."""
     exporter = WatchedMetricExporter(metric_exporter(delivery.target.protocol), delivery)
     return MeterProvider([PeriodicExportingMetricReader(exporter)], of, shutdown_on_exit=False)
 
 
 class WatchedMetricExporter(MetricExporter):
-    """Tells the delivery how each export ended; otherwise the exporter that it wraps."""
+    """Wraps an exporter and reports the result of each export to the delivery."""
 
     def __init__(self, exporter: MetricExporter, delivery: Delivery) -> None:
-        # Private in name, but what the SDK's reader itself takes them by.
+        # Private by name, but the SDK's reader itself reads them.
         preferred = (exporter._preferred_aggregation or {}).items()
-        # An exporter that names plain buckets (1.30 does) would put its own boundaries above the conventions'.
+        # An exporter with its own plain buckets (as in 1.30) would override the conventions' boundaries.
         chosen = {kind: how for kind, how in preferred if not isinstance(how, ExplicitBucketHistogramAggregation)}
         super().__init__(exporter._preferred_temporality, chosen)
         self._exporter = exporter

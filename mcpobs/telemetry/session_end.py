@@ -1,4 +1,4 @@
-"""The end of a session, as it is handed to the metrics. Apart from them, for they import the SDK."""
+"""Defines the end of a session as an item for the metrics. Separate from them, because they import the SDK."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class SessionEnd(NamedTuple):
-    """How long a session lasted, with attributes by the conventions' names."""
+    """Duration of a session, with attributes by the conventions' names."""
 
     duration_s: float
     attributes: Mapping[str, str]

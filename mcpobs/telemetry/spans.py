@@ -1,5 +1,5 @@
-"""Rows become spans of the OpenTelemetry SDK, with the ids, times and attributes that the lake has. Sampler and
-span limits are the SDK's, by the OTEL_* variables; recording in the lake does not depend on them.
+"""Turns rows into spans of the OpenTelemetry SDK, with the ids, times and attributes of the lake. The SDK's sampler and
+span limits apply, set by the OTEL_* variables; recording in the lake does not depend on them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ATTRIBUTE_OF: dict[str, str] = {
 
 
 class RecordedIds(IdGenerator):
-    """Gives the next span the ids that its row has. For one thread."""
+    """Gives the next span the ids of its row. For one thread."""
 
     trace_id = 0
     span_id = 0
@@ -44,7 +44,7 @@ class RecordedIds(IdGenerator):
 
 
 class SampledSpans(SpanProcessor):
-    """Keeps the spans that ended and are to be exported."""
+    """Keeps the ended spans that are sampled."""
 
     def __init__(self) -> None:
         self.ended: list[ReadableSpan] = []
@@ -55,10 +55,10 @@ class SampledSpans(SpanProcessor):
 
 
 class SpanExport:
-    """Makes spans of rows and hands them to the exporter, in the thread that calls it.
+    """Makes spans of rows and passes them to the exporter, in the calling thread.
 
-    It stands where the SDK has its BatchSpanProcessor, whose `force_flush` and `shutdown` know no bound in the
-    releases that we support, and which drops what it cannot queue without a count.
+    It replaces the SDK's BatchSpanProcessor, whose `force_flush` and `shutdown` have no time limit in the releases that
+    we support, and which drops spans without counting them when its queue is full.
     """
 
     def __init__(self, exporter: SpanExporter, resource: Resource, delivery: Delivery) -> None:
@@ -75,7 +75,7 @@ class SpanExport:
         for row in batch:
             try:
                 self._make(row)
-            except Exception as error:  # a row that is not one costs itself, not its batch
+            except Exception as error:  # a malformed row is lost alone, not with its batch
                 self._delivery.broke(error)
         spans, self._sampled.ended = self._sampled.ended, []
         if not spans:
@@ -98,7 +98,7 @@ class SpanExport:
             str(row["name"]),
             context=_caller(row, self._ids.trace_id),
             kind=_KINDS[str(row["kind"])],
-            attributes=attributes(row),  # at the start: a sampler may ask for them
+            attributes=attributes(row),  # at the start, because a sampler may read them
             start_time=start,
         )
         if row.get("error_type") is not None:
@@ -110,25 +110,25 @@ class SpanExport:
 
 
 def attributes(row: Row) -> dict[str, str | int | float | bool]:
-    """The span attributes of a row, by the conventions' names."""
+    """Returns the span attributes of a row, by the conventions' names."""
     found: dict[str, str | int | float | bool] = {
         ATTRIBUTE_OF[column]: value for column, value in row.items() if value is not None and column in ATTRIBUTE_OF
     }
     rest = row.get("attributes")
     if isinstance(rest, str):
         for key, value in orjson.loads(rest).items():
-            if isinstance(value, dict | list):  # OTLP could carry it, the SDK's older releases cannot
+            if isinstance(value, dict | list):  # OTLP supports it, older SDK releases do not
                 found[key] = orjson.dumps(value).decode()
             elif value is not None:
                 found[key] = value
     for key, plain in found.items():
-        if type(plain) is int and plain not in _INT64:  # one such value would cost the whole batch its encoding
+        if type(plain) is int and plain not in _INT64:  # one such value would make the encoding of the whole batch fail
             found[key] = str(plain)
     return found
 
 
 def _caller(row: Row, trace_id: int) -> Context:
-    """The caller's span as the parent, with the caller's sampling flag; an empty context where there is none."""
+    """Returns the caller's span as the parent, with the caller's sampling flag; an empty context if there is none."""
     parent = row.get("parent_span_id")
     if parent is None:
         return Context()

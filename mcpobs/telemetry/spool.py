@@ -1,7 +1,7 @@
-"""The durable local sink: one append-only file per process, one write() a row. Never raises into the call path.
+"""Owns the durable local sink: one append-only file per process, one write() per row. Never raises into the call path.
 
-A row that was written survives the death of the process at once (it is in the kernel's page cache); it is not
-synced to the disk, which would cost 4 ms a call, so it can be lost with the power.
+A written row immediately survives the death of the process (it is in the kernel's page cache); it is not synced to
+disk, which would cost 4 ms a call, so a power failure can lose it.
 """
 
 from __future__ import annotations
@@ -24,19 +24,18 @@ from mcpobs.segment import BARE, SPOOL_FOLDER, Opening, Segment, seal
 Row = Mapping[str, str | int | bool | None]
 LossRow = Callable[[int, str], Row]
 
-SEGMENT_BYTES = 8 << 20  # about 10,000 rows: a reader checks and loads that in some 50 ms
+SEGMENT_BYTES = 8 << 20  # about 10,000 rows: a reader checks and loads that in about 50 ms
 RETRY_NS = 1_000_000_000
-LOOK_NS = 100_000_000  # between two looks whether the segment still has a name: fstat costs as much as half a row
+LOOK_NS = 100_000_000  # between two checks that the segment still has a name: fstat costs as much as half a row
 
 
 class Spool:
     """Writes rows to `<lake>/spool/<writer>.<seq>.jsonl` and holds that file's lock as long as it lives.
 
-    `loss_row(count, reason)` makes the row that tells a reader how many rows could not be written; it is
-    written as soon as writing works again. `rolled` is called after a segment was closed for a new one, `failed`
-    the first time that writing fails.
-    Thread-safe. After a fork the child opens a segment of its own. Where the lake is removed under it, it makes
-    it anew.
+    `loss_row(count, reason)` makes the row that reports how many rows could not be written; it is written as soon as
+    writing works again. `rolled` is called after a segment was closed for a new one, `failed` on the first failed
+    write. Thread-safe. After a fork the child opens its own segment. If the lake is removed meanwhile, the spool
+    creates it again.
     """
 
     def __init__(
@@ -69,9 +68,9 @@ class Spool:
         os.register_at_fork(after_in_child=_Forked(self))
 
     def write(self, row: Row, opening: Opening = BARE) -> bool:
-        """Appends a row; `opening` is the columns that it shares with others and does not have itself.
+        """Appends a row; `opening` holds the columns that it shares with other rows and does not have itself.
 
-        False where it could not be written: it is then counted in `lost`."""
+        Returns False if it could not be written: it is then counted in `lost`."""
         with self._lock:
             rolled = False
             try:
@@ -84,17 +83,17 @@ class Spool:
                 self._lose(error)
                 return False
             if self.lost:
-                self._tell_loss()
+                self._write_loss()
         if rolled and self._rolled is not None:
             self._rolled()
         return True
 
     def close(self) -> None:
-        """Releases the segment; the committer may take it from now on."""
+        """Releases the segment; from now on the committer may take it."""
         with self._lock:
             if self.lost:
                 self._retry_at_ns = 0
-                self._tell_loss()
+                self._write_loss()
             self._leave()
 
     def _lose(self, error: OSError | TypeError) -> None:
@@ -106,7 +105,7 @@ class Spool:
             self._failed(error)
 
     def _ready(self, size: int) -> bool:
-        """Makes sure that a segment is open, has a name and has room; True where one was rolled."""
+        """Ensures that a segment is open, has a name and has room; returns True if one was rolled."""
         now = time.monotonic_ns()
         if self._fd >= 0 and now >= self._look_at_ns:
             self._look_at_ns = now + LOOK_NS
@@ -128,11 +127,11 @@ class Spool:
     def _open_first(self) -> None:
         safefile.make_folder(self._lake)
         safefile.make_own_folder(self._lake / SPOOL_FOLDER)
-        # Sorts by time; the random part keeps two processes of one nanosecond apart.
+        # Sorts by time; the random part distinguishes two processes of one microsecond.
         self._open(Segment(f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}", 1))
 
     def _roll(self) -> bool:
-        """Opens the next segment, then leaves this one. Where that fails this one simply grows on."""
+        """Opens the next segment, then leaves this one. If that fails, this one keeps growing."""
         try:
             self._open(Segment(self._segment.writer, self._segment.seq + 1))
         except OSError:
@@ -141,8 +140,8 @@ class Spool:
         return True
 
     def _open(self, segment: Segment) -> None:
-        """Opens a segment under its lock. It gets its name only once it is locked, for a committer takes
-        any segment that it finds unlocked."""
+        """Opens a segment under its lock. It gets its name only after it is locked, because a committer takes any
+        unlocked segment."""
         path = self._lake / SPOOL_FOLDER / segment.name
         draft = path.with_name(f".{segment.name}")
         fd = safefile.open_own(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
@@ -159,12 +158,12 @@ class Spool:
     def _leave(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            with suppress(OSError):  # a network file system may say only now that it is full
+            with suppress(OSError):  # a network file system may report only now that it is full
                 os.close(fd)
 
     def _append(self, line: bytes) -> None:
-        """Writes a whole line or raises. What a full disk left of a line is cut off again; where even that
-        fails, the next line starts with a newline, so that the damage stays with the one that was torn."""
+        """Writes a whole line or raises. Truncates a partial line that a full disk left; if that fails too, the next
+        line starts with a newline, so that only the torn line is damaged."""
         if self._torn:
             line = b"\n" + line
         written = os.write(self._fd, line)
@@ -179,8 +178,8 @@ class Spool:
             self._torn = True
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _tell_loss(self) -> None:
-        """Writes how many rows are missing. Where that fails they stay counted, for the next time."""
+    def _write_loss(self) -> None:
+        """Writes the number of missing rows. If that fails they stay counted for the next time."""
         try:
             line = seal(orjson.dumps(self._loss_row(self.lost, self.reason)))
             self._ready(len(line))
@@ -190,7 +189,8 @@ class Spool:
         self.lost = 0
 
     def _start_anew(self) -> None:
-        """In a forked child: file and lock belong to the parent, which may have been writing in another thread."""
+        """Resets the spool in a forked child: file and lock belong to the parent, which may have been writing in
+        another thread."""
         self._lock = Lock()
         self._leave()
         self._retry_at_ns = 0
@@ -198,7 +198,7 @@ class Spool:
 
 
 class _Forked:
-    """Tells a spool of a fork as long as it lives; a hook cannot be taken back."""
+    """Notifies a spool of a fork while the spool lives; a fork hook cannot be removed."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = weakref.ref(spool)

@@ -1,4 +1,5 @@
-"""Which signals the OTEL_* variables send where by OTLP. Imports nothing of opentelemetry and opens no connection.
+"""Reads from the OTEL_* variables which signals are exported by OTLP, and to which endpoints. Imports nothing of
+opentelemetry and opens no connection.
 
 stdout of a stdio server carries JSON-RPC only, so an exporter that may write there is refused, not honoured.
 """
@@ -14,11 +15,11 @@ from mcpobs.masking import masked_path
 Signal = Literal["traces", "metrics"]
 WireProtocol = Literal["grpc", "http/protobuf"]
 
-DEFAULT_PROTOCOL: WireProtocol = "http/protobuf"  # the specification's
+DEFAULT_PROTOCOL: WireProtocol = "http/protobuf"  # the specification's default
 _SIGNALS: tuple[Signal, ...] = ("traces", "metrics")
 _PROTOCOLS: dict[str, WireProtocol] = {"grpc": "grpc", "http/protobuf": "http/protobuf"}
 _OTLP: dict[str, WireProtocol | None] = {
-    "otlp": None,  # as OTEL_EXPORTER_OTLP_PROTOCOL says
+    "otlp": None,  # set by OTEL_EXPORTER_OTLP_PROTOCOL
     "otlp_proto_grpc": "grpc",
     "otlp_proto_http": "http/protobuf",
 }
@@ -27,7 +28,7 @@ _DEFAULT_ENDPOINT: dict[WireProtocol, str] = {"grpc": "http://localhost:4317", "
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where one signal goes. `endpoint` is for people: without credentials and query."""
+    """The destination of one signal. `endpoint` is for display: without credentials and query."""
 
     signal: Signal
     protocol: WireProtocol
@@ -41,22 +42,22 @@ class Target:
 
 
 def targets(env: Mapping[str, str], warn: Callable[[str], None]) -> tuple[Target, ...]:
-    """The signals to export; none where OTLP is not configured. Each wrong variable is told once."""
+    """Returns the signals to export; none if OTLP is not configured. Warns once of each wrong variable."""
     if env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return ()
-    told: dict[str, None] = {}
-    found = tuple(target for signal in _SIGNALS if (target := _target(signal, env, told)) is not None)
-    for message in told:
+    messages: dict[str, None] = {}
+    found = tuple(target for signal in _SIGNALS if (target := _target(signal, env, messages)) is not None)
+    for message in messages:
         warn(message)
     return found
 
 
-def _target(signal: Signal, env: Mapping[str, str], told: dict[str, None]) -> Target | None:
+def _target(signal: Signal, env: Mapping[str, str], messages: dict[str, None]) -> Target | None:
     variable = f"OTEL_{signal.upper()}_EXPORTER"
     named = [word.strip().lower() for word in env.get(variable, "").split(",") if word.strip()]
     refused = [word for word in named if word not in _OTLP and word != "none"]
     if refused:
-        told[
+        messages[
             f"OTLP: {variable}={','.join(refused)} is refused: stdout carries JSON-RPC only, and mcpobs exports by OTLP"
             f"\nhint: set {variable}=otlp and OTEL_EXPORTER_OTLP_ENDPOINT"
         ] = None
@@ -65,13 +66,13 @@ def _target(signal: Signal, env: Mapping[str, str], told: dict[str, None]) -> Ta
     otlp = [word for word in named if word in _OTLP]
     if "none" in named or (named and not otlp) or not (named or env.get(variable)):
         return None
-    protocol = _protocol(signal, env, _OTLP[otlp[0]] if otlp else None, told)
+    protocol = _protocol(signal, env, _OTLP[otlp[0]] if otlp else None, messages)
     if protocol is None:
         return None
     endpoint = env.get(variable) or _DEFAULT_ENDPOINT[protocol]
     if protocol == "http/protobuf":
         if not _is_http(endpoint):
-            told[
+            messages[
                 f"OTLP: {variable} is not an http:// or https:// URL: nothing is exported to it"
                 "\nhint: write e.g. http://localhost:4318, or set OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
             ] = None
@@ -82,7 +83,7 @@ def _target(signal: Signal, env: Mapping[str, str], told: dict[str, None]) -> Ta
 
 
 def _protocol(
-    signal: Signal, env: Mapping[str, str], implied: WireProtocol | None, told: dict[str, None]
+    signal: Signal, env: Mapping[str, str], implied: WireProtocol | None, messages: dict[str, None]
 ) -> WireProtocol | None:
     if implied is not None:
         return implied
@@ -91,8 +92,8 @@ def _protocol(
         if value in _PROTOCOLS:
             return _PROTOCOLS[value]
         if value:
-            told[
-                f"OTLP: {variable}={value} is no protocol of the OTLP exporter package: nothing is exported by it"
+            messages[
+                f"OTLP: {variable}={value} is not a protocol of the OTLP exporter package: nothing is exported by it"
                 f"\nhint: set {variable}=grpc or {variable}=http/protobuf"
             ] = None
             return None
@@ -100,7 +101,7 @@ def _protocol(
 
 
 def _is_http(endpoint: str) -> bool:
-    from urllib.parse import urlsplit  # 7 ms that only an export pays
+    from urllib.parse import urlsplit  # takes 7 ms; only an export needs it
 
     try:
         parts = urlsplit(endpoint)
@@ -110,7 +111,7 @@ def _is_http(endpoint: str) -> bool:
 
 
 def _shown(endpoint: str) -> str:
-    """An endpoint as it may stand in a log: no user, no password, no query, and of the path no key."""
+    """Returns an endpoint for logs: without user, password, query, and keys in the path."""
     scheme, separator, rest = endpoint.partition("://")
     if not separator:
         scheme, rest = "", endpoint

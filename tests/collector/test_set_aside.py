@@ -133,7 +133,7 @@ def test_a_converting_process_that_is_killed_costs_one_request_a_retry(tmp_path:
             await waiting
         assert refused.value.why == "unavailable"
         assert len(await converter.convert(body)) == 800_002
-        with pytest.raises(MalformedError, match="no valid JSON"):
+        with pytest.raises(MalformedError, match="not valid JSON"):
             await converter.convert(b"{")
         cancelled = asyncio.create_task(converter.convert(body))
         while converter._process is None:

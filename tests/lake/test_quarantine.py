@@ -89,7 +89,7 @@ def test_a_request_that_cannot_be_decoded_is_set_aside_alone(lake: Path, place: 
     assert _ids(lake) == ids | others | more
     (aside,) = quarantine.listed(lake)
     assert aside.path == lake / "quarantine" / name
-    assert "no valid protobuf message" in aside.why
+    assert "not a valid protobuf message" in aside.why
     assert aside.size_bytes == 8 + len(NO_REQUEST)
     assert backlog.segments(lake, WAL) == []
 
@@ -628,7 +628,7 @@ def test_retry_ends_with_one_if_something_is_still_set_aside(lake: Path) -> None
     tried = mcpobs("retry", "--lake", str(lake))
 
     assert tried.returncode == 1
-    assert "no valid protobuf message" in tried.stderr or "some of its requests" in tried.stderr
+    assert "not a valid protobuf message" in tried.stderr or "some of its requests" in tried.stderr
     assert "Traceback" not in tried.stderr
     assert mcpobs("retry", "--lake", str(lake / "nowhere")).returncode == 3
 
@@ -643,7 +643,7 @@ def test_compaction_sets_aside_what_it_cannot_move(lake: Path) -> None:
 
 
 def test_the_decoder_refuses_what_the_tests_call_no_request() -> None:
-    with pytest.raises(ValueError, match="no valid protobuf"):
+    with pytest.raises(ValueError, match="not a valid protobuf"):
         decode([NO_REQUEST])
 
 

@@ -244,6 +244,6 @@ def test_a_wrong_batch_setting_is_told_and_the_default_taken(
         exporter.export(operation())
     exporter.close(60)
     assert said == [
-        f"OTLP: OTEL_BSP_MAX_QUEUE_SIZE={value} is no positive whole number: 2048 is used",
+        f"OTLP: OTEL_BSP_MAX_QUEUE_SIZE={value} is not a positive whole number: 2048 is used",
         "OTLP: 1000 spans exported, 0 dropped; metrics exported",
     ]

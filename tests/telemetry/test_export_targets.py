@@ -87,7 +87,7 @@ def test_beside_a_refused_exporter_otlp_is_honoured() -> None:
 def test_an_unknown_protocol_is_told_once_and_nothing_is_exported(value: str) -> None:
     found, (said,) = read({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": value})
     assert found == {}
-    assert f"OTEL_EXPORTER_OTLP_PROTOCOL={value} is no protocol of the OTLP exporter package" in said
+    assert f"OTEL_EXPORTER_OTLP_PROTOCOL={value} is not a protocol of the OTLP exporter package" in said
     assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in said
 
 

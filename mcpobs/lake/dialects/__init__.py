@@ -1,7 +1,7 @@
-"""What spans of others mean: for each dialect, how the lake's columns follow from a decoded OTLP span.
+"""Translates spans of other tools: for each dialect, derives the lake's columns from a decoded OTLP span.
 
-A dialect is a condition and SQL expressions over the columns of `lake/otlp/columns.py`. What a dialect does not name
-is as in PLAIN, which takes a span for no more than a span: it keeps everything and is no operation.
+A dialect is a condition and SQL expressions over the columns of `lake/otlp/columns.py`. A column that a dialect does
+not define is as in PLAIN, which treats a span as a plain span: it keeps everything, and the span is not an operation.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     instrumentations.SENTRY,
     servers.ANY,
 )
-"""The first that matches a span counts."""
+"""The first that matches a span applies."""
 
 _SENT_KIND: Final = "sent_kind"
 
 PLACES: Final = range(len(DIALECTS) + 1)
-"""Where a dialect stands in DIALECTS; the last is that of a span of none."""
+"""Index of each dialect in DIALECTS; the last is for a span of no dialect."""
 
 
 def placed(raw: str) -> str:
-    """A select that adds to a relation, of `lake/otlp/columns.py`, the place of each span's `dialect`."""
+    """Returns a select that adds to a relation of `lake/otlp/columns.py` the index of each span's `dialect`."""
     first = " ".join(f"when {dialect.matches} then {place}" for place, dialect in enumerate(DIALECTS))
     return f"select *, case {first} else {len(DIALECTS)} end as dialect from {raw}"
 
 
 def identified(raw: str) -> str:
-    """A select of what schema.KEY reads of a relation with the columns of `lake/otlp/columns.py`, as it is stored, and
-    `dialect` and `longest_bytes`, the size of the longest name."""
+    """Returns a select of the columns that schema.KEY reads, as stored, from a relation with the columns of
+    `lake/otlp/columns.py`; and of `dialect` and `longest_bytes`, the size of the longest name."""
     kind, service = _expression("kind", PLACES), PLAIN["sent_service"]
     spans = _with_texts(placed(raw), PLACES, ("kind",))
     return (
@@ -64,17 +64,17 @@ def translated(
     long_names: bool = True,
     redact: bool = False,
 ) -> str:
-    """A select that gives the lake's columns of a relation with the columns of `lake/otlp/columns.py`.
+    """Returns a select of the lake's columns from a relation with the columns of `lake/otlp/columns.py`.
 
-    The caller promises that all spans are of dialects at `places`. For one alone it takes two thirds of the time.
+    The caller promises that all spans are of dialects at `places`. With one dialect it takes two thirds of the time.
     `received` is an SQL expression for the spans' receipt in Unix nanoseconds, and `accepted` the times around it that
     are plausible. Without `long_names` the caller promises that no span has a `names.LONGEST` above `names.MAX_BYTES`.
-    `redact` leaves out what may be content.
+    `redact` leaves out possible content.
     """
     stored = {column: type_ for column, type_ in TYPES.items() if column not in DERIVED}
     expressions = {column: _expression(column, places) for column in stored if column != _SENT_KIND}
     expressions[_SENT_KIND] = _sent_kind(places)
-    if redact:  # it is counted and goes: up to 6 bytes for each of its own would be in memory several times
+    if redact:  # counted and removed: up to 6 bytes per byte of the URI would be in memory several times
         expressions["attributes"] = with_resource_uri("'null'")
     columns = ", ".join(f"cast({expressions[column]} as {type_}) as {column}" for column, type_ in stored.items())
     derived = ", ".join(f"cast({expression} as {TYPES[name]}) as {name}" for name, expression in DERIVED.items())
@@ -85,7 +85,7 @@ def translated(
 
 
 def _with_texts(spans: str, places: Collection[int], columns: Iterable[str]) -> str:
-    """Adds to spans what the expressions of some columns read of JSON."""
+    """Adds to spans the JSON texts that the expressions of some columns read."""
     read = {}
     for place in places:
         own = DIALECTS[place].columns if place < len(DIALECTS) else {}
@@ -94,14 +94,14 @@ def _with_texts(spans: str, places: Collection[int], columns: Iterable[str]) -> 
 
 
 def _sent_kind(places: Collection[int]) -> str:
-    """The kind as sent, unless the column `kind` says it."""
+    """Returns the kind as sent, null if the column `kind` already has it."""
     kind = _expression("kind", places)
     said = "kind between 0 and 5" + (f" and ({kind}) is not distinct from {KIND}" if kind != KIND else "")
     return f"case when not ({said}) then kind end"
 
 
 def _expression(column: str, places: Collection[int]) -> str:
-    """A branch for each expression of a column, whatever number of dialects share it."""
+    """Returns a case with one branch per distinct expression of a column, however many dialects share it."""
     shared: dict[str, list[int]] = {}
     for place in sorted(places):
         columns = DIALECTS[place].columns if place < len(DIALECTS) else {}

@@ -1,4 +1,5 @@
-"""What a dialect is, and what those have in common that keep to the conventions or come near them. Names none."""
+"""Defines a dialect, and the parts shared by dialects that follow or nearly follow the conventions. Names no
+dialect."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ KIND: Final = (
 
 
 def with_resource_uri(value: str) -> str:
-    """The attributes, with a resource's URI, as this JSON value, where the column does not hold all of it."""
+    """Returns the attributes, with a resource's URI as this JSON value unless the column holds all of it."""
     members = f"coalesce(left(attributes, -1) || ',', '{{') || '\"{RESOURCE_URI}\":' || {value} || '}}'"
     return (
         "case when at_resource_uri is null or regexp_full_match(at_resource_uri, '[A-Za-z][A-Za-z0-9+.-]*') "
@@ -52,17 +53,18 @@ PLAIN: Final[dict[str, str]] = {
     "status": "case status when 1 then 'ok' when 2 then 'error' end",
     "sent_service": "md5(sent_service)",
     "error_message": "status_message",
-    # of a URI the scheme; ours have no more, and where there is more it stays among the attributes
+    # the scheme of a URI; ours have no more, and a longer URI stays among the attributes
     "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",
     **PLACED,
     "attributes": with_resource_uri("cast(to_json(at_resource_uri) as varchar)"),
 }
-"""Column to expression. A span with a method is an operation only where its kind is server or client."""
+"""Column to expression. A span with a method is an operation only if its kind is server or client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """`matches` tells its spans; the first dialect that matches counts. `source` is where its names are published."""
+    """The spans that `matches` selects, with their columns; the first matching dialect applies. `source` publishes its
+    names."""
 
     name: str
     source: str
@@ -71,7 +73,8 @@ class Dialect:
 
 
 def outcome(*cases: str) -> str:
-    """Outcome of an operation by error.type, rpc.response.status_code and status, as the conventions define them."""
+    """Returns the outcome of an operation by error.type, rpc.response.status_code and status, as the conventions define
+    them."""
     faults = ", ".join(f"'{code}'" for code in sorted(CALLER_FAULTS))
     return (
         f"case when at_error_type = '{TOOL_ERROR}' then 'tool_error' {' '.join(cases)} "
@@ -85,8 +88,8 @@ def outcome(*cases: str) -> str:
     )
 
 
-# mcp.session.id is the protocol's only where the protocol has one: FastMCP sets a new one for each modern request.
-# It is a bearer secret, so only its digest is named; the attribute itself stays as it was sent.
+# mcp.session.id is the protocol's session only if the protocol version has sessions: FastMCP sets a new one for each
+# modern request. It is a bearer secret, so the session's name is its digest; the attribute itself stays as sent.
 _PROTOCOL_SESSION = (
     f"case when coalesce(at_protocol_version, '') < {_MODERN} then {session_digest('at_mcp_session_id')} end"
 )
@@ -100,7 +103,7 @@ _CANDIDATES = (
 
 
 def called_by(principal: str, tenant: str = "at_tenant") -> dict[str, str]:
-    """The columns that follow from who calls, by expressions for the verified caller and the caller's tenant."""
+    """Returns the columns that depend on the caller, by expressions for the verified caller and its tenant."""
     name = f"coalesce({_PROTOCOL_SESSION}, {_CONVERSATION}, trace_id)"
     return {
         "session_id": qualified(name, principal, tenant),

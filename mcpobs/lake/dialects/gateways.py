@@ -1,4 +1,4 @@
-"""How gateways in front of MCP servers write what passes them."""
+"""Owns the dialects of gateways in front of MCP servers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HTTP_STATUS = f"try_cast({attribute('http.status')} as smallint)"
 AGENTGATEWAY: Final = Dialect(
     name="agentgateway",
     source="agentgateway/agentgateway: crates/agentgateway/src/telemetry/trc.rs (scope, kind), log.rs (attributes)",
-    # one span an HTTP request; where it is none of MCP it has no method
+    # one span per HTTP request; without MCP it has no method
     matches="scope_name = 'agentgateway' and kind = 2 and at_method is not null",
     columns={
         **CONVENTIONS,
@@ -32,7 +32,7 @@ CONTEXTFORGE: Final = Dialect(
     name="contextforge",
     source="mcp-contextforge-gateway 1.0.7: mcpgateway/observability.py (scope), services/tool_service.py, "
     "prompt_service.py, resource_service.py, cache/session_registry.py",
-    # its other spans are steps of these, or HTTP
+    # its other spans are steps of these or HTTP
     matches="scope_name = 'mcp-gateway' and name in ('tool.invoke', 'tool.list', 'prompt.render', 'prompt.list', "
     "'resource.read', 'resource.list', 'mcp.initialize')",
     columns={
@@ -47,7 +47,7 @@ CONTEXTFORGE: Final = Dialect(
         "protocol_version": attribute("mcp.protocol_version"),
         "principal": _USER,
         **called_by(_USER),
-        # a tool that said isError and one that could not be reached are told apart by nothing
+        # a tool that returned isError and an unreachable tool look the same
         "outcome": f"case when {attribute('success')} = 'false' then 'tool_error' "
         "when status = 2 then 'server_error' else 'ok' end",
     },

@@ -1,7 +1,7 @@
-"""How packages that instrument MCP from outside write its spans.
+"""Owns the dialects of packages that instrument MCP from outside.
 
-Each was run on mcp 1.30, and its tables were written by what it sent. OpenInference sends none for MCP: it hands the
-context on. So a tool's span of it is an agent's view, kept as a span with the tool's name, and no operation.
+Each was run on mcp 1.30, and its tables follow the spans that it sent. OpenInference sends no MCP spans: it propagates
+the context. So its tool span is an agent's view, kept as a span with the tool's name, and is not an operation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ _TRACELOOP_SERVER = f"coalesce(starts_with({attribute('traceloop.entity.output')
 OPENLLMETRY: Final = Dialect(
     name="openllmetry",
     source="opentelemetry-instrumentation-mcp 0.62.4: instrumentation.py, fastmcp_instrumentation.py",
-    # `<tool>.tool` and `<method>.mcp`, all of kind internal; others, e.g. ResponseStreamWriter, are the transport's
+    # `<tool>.tool` and `<method>.mcp`, all of kind internal; other spans, e.g. ResponseStreamWriter, are the
+    # transport's
     matches="scope_name = 'opentelemetry.instrumentation.mcp.instrumentation' and kind = 1 "
     "and (ends_with(name, '.tool') or ends_with(name, '.mcp'))",
     columns={
@@ -24,8 +25,8 @@ OPENLLMETRY: Final = Dialect(
         "method": "case when ends_with(name, '.mcp') then left(name, -4) else 'tools/call' end",
         "tool": f"case when ends_with(name, '.tool') then coalesce({attribute('traceloop.entity.name')}, "
         "left(name, -5)) end",
-        # Client and server name their spans alike; a server's result is a list of content, a client's an object. Where
-        # no content is captured nothing tells them apart, and a call is better not counted than counted twice.
+        # Client and server name their spans alike; a server's result is a list of content, a client's an object.
+        # Without captured content they look the same, and a missed call is better than a call counted twice.
         "kind": f"case when {_TRACELOOP_SERVER} then 'server' else 'client' end",
         "server_name": attribute("traceloop.workflow.name"),
     },
@@ -47,7 +48,7 @@ LOGFIRE: Final = Dialect(
     "or starts_with(name, 'MCP client handle request') or starts_with(name, 'MCP request'))",
     columns={
         **CONVENTIONS,
-        # what a client handles the server asked for, and the other way about
+        # a client handles requests that the server sent, and vice versa
         "kind": "case when starts_with(name, 'MCP server') then 'server' else 'client' end",
         "method": f"coalesce({attribute('rpc.method')}, {_request('$.method')})",
         "tool": f"case when {_request('$.method')} = 'tools/call' then {_request('$.params.name')} end",
@@ -76,8 +77,8 @@ SENTRY: Final = Dialect(
     source="sentry-sdk 2.75.0: integrations/mcp.py; getsentry/sentry-javascript: "
     "packages/core/src/integrations/mcp-server/attributes.ts, spans.ts",
     # OpenTelemetry has jsonrpc.request.id and gen_ai.tool.name for these
-    # Every MCP span of others is searched for these. A search that begins with a quote, which is in each attribute four
-    # times, takes 0.3 µs a span more; so the quote is looked for where the rest was found.
+    # Every MCP span of other tools is searched for these. A search that begins with a quote, which is in each attribute
+    # four times, takes 0.3 µs a span more; so the quote is searched only after the rest was found.
     matches="at_method is not null and ("
     "(contains(attributes, 'mcp.transport\"') and contains(attributes, '\"mcp.transport\"')) "
     'or (contains(attributes, \'sentry.op":"mcp.\') and contains(attributes, \'"sentry.op":"mcp.\')))',
@@ -93,7 +94,7 @@ SENTRY: Final = Dialect(
         "when at_network_transport = 'tcp' then 'http' end",
         "outcome": outcome(
             f"when {attribute('mcp.tool.result.is_error')} = 'true' then 'tool_error' "
-            # what a tool raises becomes its answer
+            # an exception of a tool becomes its result
             "when status = 2 and at_method = 'tools/call' and at_status_code is null and at_error_type is null "
             "then 'tool_error'"
         ),

@@ -1,4 +1,4 @@
-"""The bound of names, in SQL: `protocol/text.py` has the same rule for the rows of our own fronts."""
+"""Bounds names, in SQL: `protocol/text.py` has the same rule for the rows of our own fronts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcpobs.semconv import NAMED
 
 _LONGEST: Final[dict[str, int]] = {
     **dict.fromkeys(NAMED, MAX_NAME),
-    "args_shape": 2 * MAX_NAME,  # ours are bounded where they are made
+    "args_shape": 2 * MAX_NAME,  # our own are already bounded
     "result_shape": 2 * MAX_NAME,
 }
 _TEXTS: Final = tuple(
@@ -20,18 +20,18 @@ _TEXTS: Final = tuple(
 )
 
 _ADDED: Final = 16
-"""Characters that a dialect puts before a text, e.g. `principal:`, at the most."""
+"""Most characters that a dialect puts before a text, e.g. `principal:`."""
 
 MAX_BYTES: Final = MAX_NAME - _ADDED
-"""A span whose longest text has no more has no name to bound."""
+"""A span whose longest text is at most this long needs no bounding."""
 
 LONGEST: Final = f"greatest(0, {', '.join(f'strlen({column})' for column in _TEXTS)})"
-"""The size of the longest text of a decoded span. Bounding all names takes a sixth of the time of a batch, and four
-times as long to plan; this takes a twentieth."""
+"""Size of the longest text of a decoded span. Bounding all names takes a sixth of a batch's time and four times as long
+to plan; this check takes a twentieth."""
 
 
 def bounded(column: str) -> str:
-    """A select's item that gives a column of the lake, bounded where it is a name."""
+    """Returns the select item for a column of the lake, bounded if it is a name."""
     longest = _LONGEST.get(column)
     if longest is None:
         return column

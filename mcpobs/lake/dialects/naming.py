@@ -1,4 +1,4 @@
-"""SQL that names the sessions of spans that others send: the rules of `protocol/naming.py`, which a test compares."""
+"""Names the sessions of received spans, in SQL: the rules of `protocol/naming.py`; a test compares both."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _UNFIT = f"[{_RANGES}]|~[0-9a-f]{{{CALLER_DIGITS}}}$"
 
 
 def session_digest(secret: str) -> str:
-    """The name of a session whose id is a bearer secret."""
+    """Returns the name of a session whose id is a bearer secret."""
     return f"left(sha256('{SESSION_DOMAIN}' || {secret}), {SESSION_DIGITS})"
 
 
 def conversation_name(conversation: str) -> str:
-    """A conversation id as it is, or its digest."""
+    """Returns a conversation id as it is, or its digest."""
     return (
         f"case when length({conversation}) > {MAX_CONVERSATION} or regexp_matches({conversation}, '{_UNFIT}') "
         f"then left(sha256('{CONVERSATION_DOMAIN}' || {conversation}), {SESSION_DIGITS}) else {conversation} end"
@@ -30,7 +30,7 @@ def conversation_name(conversation: str) -> str:
 
 
 def qualified(name: str, principal: str, tenant: str) -> str:
-    """The id of a session: its name, and a digest of the verified caller if there is one."""
+    """Returns the id of a session: its name, and a digest of the verified caller if there is one."""
     return f"({name}) || coalesce('~' || {caller_digest(principal, tenant)}, '')"
 
 

@@ -1,7 +1,7 @@
-"""What `mcpobs collect --redact` keeps of a span: SQL over the lake's own columns, after a dialect gave them.
+"""Redacts spans for `mcpobs collect --redact`: SQL over the lake's columns, after a dialect produced them.
 
-So a tool's name that a dialect finds in a request's text is still found, and the text goes. All that stays is on a
-list; docs/redaction.md tells users what that is. How many values went is counted in the column `dropped`.
+So a dialect still finds a tool's name in a request's text, and the text is then removed. An allow list names the values
+kept; docs/redaction.md describes it for users. The column `dropped` counts the removed values.
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ RESOURCE: Final[tuple[str, ...]] = (
 MAX_VALUE: Final = 256
 _LARGE_BYTES: Final = 1 << 20
 _TOKEN = "[A-Za-z0-9_.:/$-]{1,128}"
-_OTHER = "_OTHER"  # as the conventions call an error.type that has no name
+_OTHER = "_OTHER"  # the conventions' value for an error.type without a name
 _OURS = f"scope_name = '{semconv.SCOPE_NAME}'"
 
 
 def _kept(column: str, names: Iterable[str], other: str = "") -> str:
-    """The members of an object that stay, each as `"name":value`: of these names, and with a number, a truth value or
-    a short text, because a list or an object may hold anything. `other` is a further branch."""
+    """Returns the members of an object to keep, each as `"name":value`: those with these names and a number, a boolean
+    or a short text, because a list or an object may hold anything. `other` is a further branch."""
     value = "member[2]"
     is_kept = (
         f"(member[1] in ({', '.join(map(quoted, names))}) and left({value}, 1) not in ('[', '{{') "
@@ -113,7 +113,7 @@ _IF_PLAIN_PATH = (
     f"""and regexp_full_match(member[2], '"({PLAIN_PATH})"') then """
     """'"' || member[1] || '":' || member[2]"""
 )
-"""A path stays that `masking` leaves as it is; quotes are around it, and nothing in it is escaped."""
+"""Keeps a path that `masking` does not change; it is quoted and has no escapes."""
 _REMOVED = (
     "coalesce(attributes_members, len(attributes_names), 0) - coalesce(len(kept_attributes), 0) "
     "+ coalesce(resource_members, len(resource_names), 0) - coalesce(len(kept_resource), 0) "
@@ -145,8 +145,8 @@ _COLUMNS: Final[dict[str, str]] = {
 
 
 def _parsed(column: str, names: Sequence[str]) -> str:
-    """Names and values of the members of an object. Of a large one those of these names, because DuckDB takes six times
-    the size of a value to write it."""
+    """Returns select items with the names and values of an object's members. For a large object only these names,
+    because DuckDB takes six times the size of a value to write it."""
     listed = ", ".join(map(quoted, names))
     paths = ", ".join(quoted(f'$."{name}"') for name in names)
     is_large = f"strlen({column}) > {_LARGE_BYTES}"
@@ -158,7 +158,7 @@ def _parsed(column: str, names: Sequence[str]) -> str:
 
 
 def redacted(rows: str) -> str:
-    """A select with the lake's columns of a select that has them, without what may be content."""
+    """Returns a select of the lake's columns of `rows` without possible content."""
     columns = ", ".join(
         f"cast({_COLUMNS[name]} as {type_}) as {name}" if name in _COLUMNS else name for name, type_ in TYPES.items()
     )

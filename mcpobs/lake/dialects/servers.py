@@ -1,4 +1,4 @@
-"""How servers and SDKs that report themselves write MCP spans, we among them."""
+"""Owns the dialects of servers and SDKs that report their own MCP spans, including mcpobs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ MCPOBS: Final = Dialect(
 FASTMCP: Final = Dialect(
     name="fastmcp",
     source="PrefectHQ/fastmcp 4.1.2: server/telemetry.py, client/telemetry.py",
-    # a span of kind internal is the server handing the call on to a mounted one: the same call once more
+    # a span of kind internal is the server forwarding the call to a mounted one: the same call again
     matches="scope_name = 'fastmcp' and kind in (2, 3) and at_method is not null",
     columns={
         **CONVENTIONS,
-        # error.type is the exception's class: of an unknown tool or prompt, and of arguments that do not fit
+        # error.type is the exception's class: for an unknown tool or prompt, and for invalid arguments
         "outcome": outcome(
             "when at_error_type in ('NotFoundError', 'DisabledError') then 'protocol_error' "
             "when at_error_type = 'ValidationError' and at_method = 'tools/call' then 'tool_error'"
@@ -37,7 +37,7 @@ PYTHON_SDK: Final = Dialect(
     matches="scope_name = 'mcp-python-sdk' and kind in (2, 3) and at_method is not null",
     columns={
         **CONVENTIONS,
-        # the client's span has its target in the name alone: `MCP send tools/call search`
+        # the client's span has its target only in the name: `MCP send tools/call search`
         "tool": "coalesce(at_tool, case when kind = 3 and starts_with(name, 'MCP send tools/call ') "
         "then substr(name, 21) end)",
         "prompt": "coalesce(at_prompt, case when kind = 3 and starts_with(name, 'MCP send prompts/get ') "

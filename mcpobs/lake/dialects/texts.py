@@ -1,8 +1,8 @@
-"""What the expressions of dialects read of JSON: attributes without a column of their own, and members of such that are
-JSON themselves. Knows no dialect.
+"""Reads JSON for the expressions of dialects: attributes without a column, and members of attributes that are JSON
+themselves. Knows no dialect.
 
-An expression names a text, and `with_texts` reads all that are named once for each span: each function that reads JSON
-takes some ten times its size of memory. A text is whatever a sender wrote, so a member of one that is no JSON is null.
+An expression names a text, and `with_texts` reads all named texts once per span: each function that reads JSON takes
+about ten times the JSON's size of memory. A sender may write any text, so a member of a text that is not JSON is null.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ _NAMED: Final = re.compile(r'"(?:attribute|member) ([^" ]+)( [^"]+)?"')
 
 
 def attribute(name: str) -> str:
-    """The text of an attribute that has no column of its own."""
+    """Returns the name of the text of an attribute without a column."""
     return f'"attribute {name}"'
 
 
 def member(name: str, path: str) -> str:
-    """The text at a path in the JSON that an attribute's text holds."""
+    """Returns the name of the text at a path in an attribute's JSON."""
     return f'"member {name} {path}"'
 
 
 def with_texts(spans: str, expressions: Mapping[str, str]) -> str:
-    """A select that adds to decoded spans the texts that some expressions name. The keys are conditions: which spans
-    they are for."""
+    """Returns a select that adds to decoded spans the texts that the expressions name. The keys are conditions that
+    select the spans of each expression."""
     named = {condition: set(_NAMED.findall(expression)) for condition, expression in expressions.items()}
     names = sorted({name for found in named.values() for name, _ in found})
     if not names:

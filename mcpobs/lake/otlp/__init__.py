@@ -1,1 +1,1 @@
-"""OTLP trace requests as columns: what a span says, before anybody asks what it means."""
+"""Decodes OTLP trace requests into columns, without interpreting the spans."""

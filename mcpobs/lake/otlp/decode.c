@@ -1,7 +1,7 @@
-/* OTLP trace requests (protobuf) as Arrow columns; `columns.py` says which, `plain.py` does the same in Python.
+/* Decodes OTLP trace requests (protobuf) into Arrow columns (see `columns.py`); `plain.py` does the same in Python.
 
    Loaded by `native.py`; knows nothing of Python, so it runs without the interpreter's lock. Holds no state between
-   calls but the tables of `mcpobs_otlp_prepare`, which are read only. Memory that one call needs is a small factor of
+   calls except the tables of `mcpobs_otlp_prepare`, which are read only. The memory of a call is a small factor of
    its requests, its time linear: keys are hashed with a secret seed, the text of a resource is made and held once for all
    its spans, and what spans repeat of their resources and scopes is bounded (`fits`). */
 
@@ -10,9 +10,9 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* DuckDB works on a chunk at a time, and each of its functions that reads JSON holds some ten times the text of it. So
-   the bounds of a chunk, not those of a request, decide how much memory a commit takes. A row may be larger. */
-#define ROWS_MAX (INT64_C(1) << 11)   /* of a chunk: as many as DuckDB's vectors hold */
+/* DuckDB processes a chunk at a time, and each of its functions that reads JSON holds about ten times the JSON's text.
+   So the bounds of a chunk, not those of a request, determine the memory of a commit. A row may be larger. */
+#define ROWS_MAX (INT64_C(1) << 11)   /* rows of a chunk: the size of DuckDB's vectors */
 #define CHUNK_BYTES ((size_t)1 << 20) /* of the spans in a chunk, and of the text that they share, for each of them */
 #define REQUEST_BYTES ((size_t)128 << 20) /* of one request, for the same reason */
 
@@ -46,7 +46,7 @@ static const char *const SPAN_NAMES[SPAN_COLUMNS] = {
     "status",   "status_message", "scope_name",     "scope",       "service_name", "sent_service", "resource", "attributes", "events", "links",
     "dropped"};
 
-/* -- what Python tells us once ------------------------------------------------------------------------------- */
+/* -- set once by Python -------------------------------------------------------------------------------------- */
 
 typedef enum { AS_TEXT, AS_JSON, AS_BIGINT, AS_SMALLINT, AS_BOOLEAN } PromotedType; /* in the order of native._TYPES */
 
@@ -90,7 +90,7 @@ typedef struct {
 
 #define KNOWN_MAX 128
 
-/* What all spans of a group share, made once. `entry` is its number in the chunk's dictionary; -1: not there yet. */
+/* Text that all spans of a group share, made once. `entry`: its number in the chunk's dictionary; -1: not there yet. */
 typedef struct {
     Buffer text;
     bool is_null;
@@ -102,7 +102,7 @@ enum { SHARED_SERVICE, SHARED_SENT_SERVICE, SHARED_RESOURCE, SHARED_SCOPE_NAME, 
 static const uint8_t SHARED_COLUMNS[SHARED_COUNT] = {SERVICE_NAME, SENT_SERVICE, RESOURCE_ATTRIBUTES, SCOPE_NAME,
                                                       SCOPE_FACTS};
 
-/* What a request is read for. MEASURE: how many spans it has, valid or not, and how many bytes they repeat. */
+/* Purpose of reading a request. MEASURE: counts its spans, valid or not, and the bytes that they repeat. */
 typedef enum { MEASURE, CHECK, DECODE } Purpose;
 
 /* In the order of request.Checked. */
@@ -132,10 +132,10 @@ typedef struct {
     bool has_scope;          /* the text of the scope is complete */
 } Call;
 
-/* -- the bound on what spans repeat -------------------------------------------------------------------------- */
+/* -- the bound on repeated bytes ----------------------------------------------------------------------------- */
 
 /* Adds a span to the sum of its request; false, and nothing is added, if the sum would exceed the limit. CHECK and
-   DECODE ask it for the same spans in the same order, so they leave out the same ones. */
+   DECODE call it for the same spans in the same order, so they leave out the same ones. */
 static inline bool fits(Call *call) {
     if (call->group_bytes > tables.expanded_max - call->expanded) return false;
     call->expanded += call->group_bytes;
@@ -206,7 +206,7 @@ static void set_events(Call *call, size_t column, Wire span, uint32_t tag, void 
 
 /* -- spans --------------------------------------------------------------------------------------------------- */
 
-/* Gives the attribute its column where its value fits; true where it does not stay among the attributes. */
+/* Sets the attribute's column if the value fits; returns true if the attribute leaves `attributes`. */
 static bool promote(Call *call, const Promoted *to, const Value *value) {
     Run *run = &call->lists.run;
     Chunk *chunk = call->chunk;
@@ -239,8 +239,8 @@ static bool promote(Call *call, const Promoted *to, const Value *value) {
     return false;
 }
 
-/* Adds what read_entry has read. Spans of one kind have the same keys in the same order: a key that is where it was in
-   the last span needs no hash, no search for its column and no escaping, which are a third of all the work. */
+/* Adds the entry that read_entry has read. Spans of one kind have the same keys in the same order: a key in the same
+   place as in the last span needs no hash, no search for its column and no escaping, a third of all the work. */
 static inline void add_attribute(Call *call, size_t base) {
     Lists *lists = &call->lists;
     size_t place = lists->n_entries - base;
@@ -261,7 +261,7 @@ static inline void add_attribute(Call *call, size_t base) {
     add_to_list(lists, base);
 }
 
-/* Makes the keys of the topmost list the known ones, up to one that is not written as it is. */
+/* Makes the keys of the topmost list the known ones, up to the first that needs escaping. */
 __attribute__((noinline)) static void learn(Call *call, size_t base) {
     Run *run = &call->lists.run;
     Buffer *b = &call->known_text;
@@ -340,7 +340,7 @@ static void begin_chunk(Call *call) {
     for (int i = 0; i < SHARED_COUNT; i++) call->shared[i].entry = -1;
 }
 
-/* Makes room for a span of `size` bytes, and sees that what it shares with others is in the chunk. */
+/* Makes room for a span of `size` bytes, and ensures that its shared text is in the chunk. */
 static void begin_row(Call *call, size_t size) {
     for (int i = 0; i < SHARED_COUNT; i++)
         if (!call->shared[i].is_null) size += call->shared[i].text.size;
@@ -535,7 +535,7 @@ static void read_scope_spans(Call *call, Wire group) {
     }
 }
 
-/* What `service_name` does not say of the value that was sent: see columns.SPAN. */
+/* The part of the sent service name that `service_name` lacks: see columns.SPAN. */
 static void set_sent_service(Call *call, const Value *value) {
     Run *run = &call->lists.run;
     Shared *sent = &call->shared[SHARED_SENT_SERVICE];
@@ -602,10 +602,10 @@ static void read_request(Call *call, Wire request, Purpose purpose) {
         if (field.tag == TAG(1, LEN)) read_resource_spans(call, inside(&field));
 }
 
-/* -- the doors ----------------------------------------------------------------------------------------------- */
+/* -- entry points -------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    uint64_t request, byte; /* where it went wrong; byte is UINT64_MAX where that is not known */
+    uint64_t request, byte; /* place of the error; byte is UINT64_MAX if unknown */
 } Place;
 
 static Wire request_of(Run *run, const uint8_t *body, size_t size) {
@@ -632,9 +632,9 @@ static void end_call(Call *call) {
     free(call);
 }
 
-/* Reads one request for another purpose than to decode it. */
+/* Reads one request for a purpose other than decoding. */
 static int look_at(const uint8_t *body, size_t size, Purpose purpose, Count *count, uint64_t *expanded, Place *place) {
-    Call *call = calloc(1, sizeof *call); /* on the heap: what longjmp leaves behind is defined there */
+    Call *call = calloc(1, sizeof *call); /* on the heap, where values stay defined after longjmp */
     if (call == NULL) return NO_MEMORY;
     Run *run = &call->lists.run;
     if (setjmp(run->out)) {
@@ -653,20 +653,20 @@ static int look_at(const uint8_t *body, size_t size, Purpose purpose, Count *cou
     return FINE;
 }
 
-/* Validates a request, and counts its spans as `mcpobs_otlp_decode` takes and leaves them. */
+/* Validates a request, and counts the spans that `mcpobs_otlp_decode` accepts and leaves out. */
 EXPORT int mcpobs_otlp_check(const uint8_t *body, size_t size, Count *count, Place *place) {
     uint64_t expanded;
     return look_at(body, size, CHECK, count, &expanded, place);
 }
 
-/* How many bytes the spans of a request repeat, without the limit. An upper bound: invalid spans count too. */
+/* Returns the bytes that the spans of a request repeat, without the limit. An upper bound: invalid spans count too. */
 EXPORT int mcpobs_otlp_expanded(const uint8_t *body, size_t size, uint64_t *expanded, Place *place) {
     Count count;
     return look_at(body, size, MEASURE, &count, expanded, place);
 }
 
-/* How many values a JSON text has, counted as its containers and the commas outside of strings; `most` + 1 if there are
-   more. The text need not be valid. `json_request.values` says the same of the limit. */
+/* Returns the number of values in a JSON text, counted as containers and commas outside of strings; `most` + 1 if there
+   are more. The text need not be valid. `json_request.values` applies the limit in the same way. */
 EXPORT uint64_t mcpobs_otlp_json_values(const uint8_t *text, size_t size, uint64_t most) {
     uint64_t values = 0;
     bool in_string = false;
@@ -686,7 +686,7 @@ EXPORT uint64_t mcpobs_otlp_json_values(const uint8_t *text, size_t size, uint64
     return values;
 }
 
-/* How many spans a request has, valid or not. Validates only what it passes. */
+/* Returns the number of spans in a request, valid or not. Validates only the bytes that it reads. */
 static int64_t count_spans(Run *run, Wire request) {
     int64_t spans = 0;
     Field resource_spans, scope_spans, span;
@@ -733,17 +733,17 @@ EXPORT int64_t mcpobs_otlp_rows(const Batch *batch) {
 
 EXPORT void mcpobs_otlp_release(Batch *batch) { release_batch(batch); }
 
-/* A new stream of the whole batch, to be put into a capsule; NULL where there is no memory. */
+/* Returns a new stream of the whole batch, for a capsule; NULL if there is no memory. */
 EXPORT struct ArrowArrayStream *mcpobs_otlp_stream(Batch *batch) { return new_stream(batch); }
 
 EXPORT void mcpobs_otlp_end_capsule(void *capsule) {
     struct ArrowArrayStream *stream = tables.capsule_pointer(capsule, "arrow_array_stream");
     if (stream == NULL) return;
-    if (stream->release != NULL) stream->release(stream); /* nobody took it */
+    if (stream->release != NULL) stream->release(stream); /* no consumer took it */
     free(stream);
 }
 
-/* Called once, before all others. The names stay in use and must not be freed. Returns 0, or what does not fit. */
+/* Called once, before all others. The names stay in use and must not be freed. Returns 0, or a mismatch. */
 EXPORT int mcpobs_otlp_prepare(size_t n_columns, const char *const *names, const uint8_t *types, size_t n_promoted,
                                const char *const *keys, const uint32_t *columns, const uint8_t *kept, uint64_t secret,
                                const uint64_t *powers_of_ten, uint64_t expanded_max,

@@ -1,7 +1,7 @@
-"""The door to the decoders of OTLP trace requests: `columns.py` says which columns they make. Decodes nothing itself.
+"""Selects the decoder of OTLP trace requests: `columns.py` lists the columns produced. Decodes nothing itself.
 
-`decode.c` decodes where it could be compiled, `plain.py` elsewhere; both take and refuse the same requests and make the
-same of them. MCPOBS_OTLP_DECODER=native or plain forces one.
+`decode.c` decodes if it could be compiled, else `plain.py`; both accept and refuse the same requests and produce the
+same. MCPOBS_OTLP_DECODER=native or plain forces one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DECODER_VARIABLE = "MCPOBS_OTLP_DECODER"
 
 
 class Batch(Protocol):
-    """Decoded spans, with the columns of columns.RAW. Each stream that it is asked for has all of them."""
+    """Decoded spans, with the columns of columns.RAW. Each stream requested has all of them."""
 
     rows: int
 
@@ -47,7 +47,7 @@ class _Decoder(Protocol):
 
 
 def _plain() -> _Decoder:
-    from mcpobs.lake.otlp import plain  # 40 ms that the other decoder does not need
+    from mcpobs.lake.otlp import plain  # takes 40 ms, which the other decoder does not need
 
     return plain
 
@@ -77,24 +77,24 @@ NATIVE: bool = isinstance(_decoder, Native)
 def check(body: bytes) -> Checked:
     """Validates a protobuf request before it is acknowledged, and counts. Raises MalformedError.
 
-    A span is rejected, which `decode` leaves out, when its trace id is not 16 bytes or all zero, or its span id not 8
-    bytes or all zero. It is oversized, and left out too, when it exceeds columns.MAX_EXPANDED_BYTES.
+    `decode` leaves out rejected and oversized spans. A span is rejected if its trace id is not 16 bytes or all zero, or
+    its span id not 8 bytes or all zero. It is oversized if it exceeds columns.MAX_EXPANDED_BYTES.
     """
     return _decoder.check(body)
 
 
 def from_json(body: bytes) -> bytes:
-    """A JSON request as protobuf. Raises MalformedError, which says what is wrong and where; TooManyValuesError if it
+    """Returns a JSON request as protobuf. Raises MalformedError with the fault and its path; TooManyValuesError if it
     has more than columns.MAX_JSON_VALUES."""
     return json_request.from_json(body, _decoder.json_values)
 
 
 def expanded(body: Body) -> int:
-    """How many bytes the spans of a protobuf request repeat, at the most. Raises MalformedError; not for all that
-    `decode` refuses."""
+    """Returns the most bytes that the spans of a protobuf request repeat. Raises MalformedError, but not for every
+    request that `decode` refuses."""
     return min(MAX_EXPANDED_BYTES, _decoder.expanded(body))
 
 
 def decode(bodies: Sequence[Body]) -> Batch:
-    """All spans of several protobuf requests, in their order. Raises MalformedError if one of them is malformed."""
+    """Returns all spans of several protobuf requests, in order. Raises MalformedError if one of them is malformed."""
     return _decoder.decode(bodies)

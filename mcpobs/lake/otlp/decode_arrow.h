@@ -1,4 +1,4 @@
-/* Columns, and how they are handed over: the Arrow C data and stream interfaces. Knows nothing of OTLP.
+/* Owns columns and their export by the Arrow C data and stream interfaces. Knows nothing of OTLP.
    https://arrow.apache.org/docs/format/CDataInterface.html, .../CStreamInterface.html */
 
 #ifndef MCPOBS_DECODE_ARROW_H
@@ -67,7 +67,7 @@ typedef struct {
     atomic_int references;
     const Schema *schema;
     int64_t rows, rows_max;
-    void *zeros; /* what all columns without any value share */
+    void *zeros; /* shared by all columns without any value */
     size_t n_open;
     uint32_t *open; /* the TEXT columns with a value */
     Column columns[];
@@ -115,7 +115,7 @@ static inline void mark_set(Run *run, Chunk *chunk, Column *column) {
     column->set++;
 }
 
-/* The buffer to which the text of this row is to be written. */
+/* Returns the buffer for the text of this row. */
 static inline Buffer *set_text(Run *run, Chunk *chunk, size_t column) {
     mark_set(run, chunk, &chunk->columns[column]);
     return &chunk->columns[column].text;

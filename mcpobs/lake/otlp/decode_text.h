@@ -1,4 +1,4 @@
-/* What is written: growing buffers, UTF-8, JSON strings, numbers. Knows nothing of OTLP and nothing of Arrow. */
+/* Writes output: growing buffers, UTF-8, JSON strings, numbers. Knows nothing of OTLP and nothing of Arrow. */
 
 #ifndef MCPOBS_DECODE_TEXT_H
 #define MCPOBS_DECODE_TEXT_H
@@ -16,7 +16,7 @@
 
 typedef enum { FINE = 0, MALFORMED = 1, TOO_DEEP = 2, TOO_LARGE = 3, NO_MEMORY = 4 } Code;
 
-/* One call from Python. `fail` leaves it from any depth; whoever called setjmp frees what was made. */
+/* One call from Python. `fail` leaves it from any depth; the caller of setjmp frees the memory. */
 typedef struct {
     jmp_buf out;
     Code code;
@@ -88,8 +88,8 @@ static inline uint32_t load32(const uint8_t *at) {
 #define EACH_BYTE(value) (UINT64_C(0x0101010101010101) * (value))
 #define HIGH_BITS EACH_BYTE(0x80)
 
-/* How many bytes the sequence at `s` has, which begins with a byte above 0x7f. Where it is no UTF-8, how many bytes
-   one U+FFFD stands for: the longest prefix of a sequence that could have been one (Unicode 3.9, as Python does). */
+/* Returns the length of the sequence at `s`, which begins with a byte above 0x7f. If it is not UTF-8, the bytes that
+   one U+FFFD replaces: the longest prefix of a possible sequence (Unicode 3.9, as Python does). */
 static size_t sequence(const uint8_t *s, size_t n, bool *valid) {
     uint8_t first = s[0], low = 0x80, high = 0xbf;
     size_t length;
@@ -138,7 +138,7 @@ __attribute__((noinline)) static void put_unicode(Run *run, Buffer *b, const uin
     }
 }
 
-/* The last 1 to 7 bytes of `n`, without reading behind them; the upper bytes are 0. */
+/* The last 1 to 7 bytes of `n`, without reading beyond them; the upper bytes are 0. */
 static inline uint64_t load_rest(const uint8_t *s, size_t n) {
     size_t rest = n % 8;
     if (n >= 8) return load64(s + n - 8) >> 8 * (8 - rest);
@@ -146,7 +146,7 @@ static inline uint64_t load_rest(const uint8_t *s, size_t n) {
     return (uint64_t)s[0] | (uint64_t)s[n / 2] << 8 * (n / 2) | (uint64_t)s[n - 1] << 8 * (n - 1);
 }
 
-/* Text as it is; what is no UTF-8 becomes U+FFFD. */
+/* Copies text; invalid UTF-8 becomes U+FFFD. */
 static inline void put_text(Run *run, Buffer *b, const uint8_t *s, size_t n) {
     uint8_t *to = reserve(run, b, n + 8); /* whole words are written, also the last */
     uint64_t seen = 0, word;
@@ -169,8 +169,8 @@ static inline void put_text(Run *run, Buffer *b, const uint8_t *s, size_t n) {
 
 static const char HEX[] = "0123456789abcdef";
 
-/* Nonzero where a byte of the word is a control character, a quote, a backslash or above 0x7f. It may also mark a byte
-   above one that it marks rightly, never one below. */
+/* Nonzero if a byte of the word is a control character, a quote, a backslash or above 0x7f. It may also mark a byte
+   above a correctly marked one, never one below. */
 static inline uint64_t special(uint64_t word) {
     uint64_t quote = word ^ EACH_BYTE('"'), backslash = word ^ EACH_BYTE('\\');
     return (word | (word - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (backslash - EACH_BYTE(1))) & HIGH_BITS;
@@ -290,7 +290,7 @@ static const char PAIRS[] =
     "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
     "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
-/* Writes the digits so that they end at `end`; returns where they begin. */
+/* Writes the digits so that they end at `end`; returns their start. */
 static inline uint8_t *digits(uint8_t *end, uint64_t value) {
     for (; value >= 100; value /= 100) memcpy(end -= 2, PAIRS + 2 * (value % 100), 2);
     if (value >= 10)
@@ -320,7 +320,7 @@ static inline uint64_t round_to_odd(const uint64_t power[2], uint64_t factor) {
     return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
 }
 
-/* The shortest decimal that reads back as the same double, of those the nearest: `*exponent` is of the last digit.
+/* Returns the shortest decimal that reads back as the same double, the nearest of them. `*exponent` is the last digit's.
    R. Giulietti, "The Schubfach way to render doubles", 2020, section 9.9. */
 static uint64_t shortest(const Powers *powers, uint64_t fraction, int biased, int *exponent) {
     uint64_t c = biased != 0 ? fraction | UINT64_C(1) << 52 : fraction;
@@ -346,7 +346,7 @@ static uint64_t shortest(const Powers *powers, uint64_t fraction, int biased, in
     return s + (value > 4 * s + 2 || (value == 4 * s + 2 && (s & 1)));
 }
 
-/* As Python's repr: always with a point or an exponent. The value is finite. */
+/* Writes like Python's repr: always with a point or an exponent. The value is finite. */
 static void put_double(Run *run, Buffer *b, const Powers *powers, uint64_t bits) {
     uint8_t text[20], *end = text + sizeof text, *begin;
     uint64_t fraction = bits & ((UINT64_C(1) << 52) - 1);

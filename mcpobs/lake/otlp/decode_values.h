@@ -1,7 +1,7 @@
-/* AnyValue and lists of attributes: how they are read, and how they are written as JSON (columns.py says in what form).
+/* Reads AnyValue and lists of attributes, and writes them as JSON (in the form of columns.py).
    Knows no span.
 
-   What is nested is read twice, once to check it and once to write it. The keys of a list are kept in a hash table. */
+   Nested values are read twice, once to check and once to write them. The keys of a list are kept in a hash table. */
 
 #ifndef MCPOBS_DECODE_VALUES_H
 #define MCPOBS_DECODE_VALUES_H
@@ -37,15 +37,15 @@ typedef struct {
 typedef struct {
     const uint8_t *key;
     uint32_t key_size;
-    uint32_t known; /* for who reads the list to set; 0 at first */
+    uint32_t known; /* set by the reader of the list; 0 at first */
     uint64_t hash;
     Value value;
 } Entry;
 
-/* What is read and written with. */
+/* State for reading and writing. */
 typedef struct {
     Run run;
-    bool trusted; /* what is read now was validated */
+    bool trusted; /* the input is already validated */
     Block *blocks;
     Entry *entries; /* a stack: lists that are being written, the innermost on top */
     size_t n_entries, entries_max;
@@ -75,7 +75,7 @@ static void give_back(Lists *lists) {
     }
 }
 
-static const uint8_t NO_BYTES[1]; /* where what is empty points */
+static const uint8_t NO_BYTES[1]; /* target of empty pointers */
 
 static uint64_t seed; /* of the hashes, and */
 static Powers powers; /* of ten: set once, before all else */
@@ -87,7 +87,7 @@ static inline uint64_t fold(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Seeded, so that no sender can choose keys that collide. `*ascii` is false where a byte is above 0x7f. */
+/* Seeded, so that no sender can choose keys that collide. `*ascii` is false if a byte is above 0x7f. */
 static inline uint64_t hash_key(const uint8_t *s, size_t n, bool *ascii) {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t hash = seed ^ n, seen = 0, word;
@@ -130,7 +130,7 @@ static inline size_t begin_list(Lists *lists) {
     return lists->n_entries;
 }
 
-/* Puts all entries of the topmost list into the hash table, which no list is in afterwards but this one. */
+/* Puts all entries of the topmost list into the hash table, which then holds only this list. */
 __attribute__((noinline)) static void tabulate(Lists *lists, size_t base, size_t slots) {
     while (slots < 2 * (lists->n_entries - base)) slots *= 2;
     grow_slots(lists, slots);
@@ -174,7 +174,7 @@ static void read_container(Lists *lists, Value *value, Kind kind, const Field *f
     }
 }
 
-/* Adds what an AnyValue says to `value`; the last of its members counts. */
+/* Stores an AnyValue in `value`; the last of its members counts. */
 static inline void read_value(Lists *lists, Value *value, Wire w, int depth) {
     Field field;
     if (depth < 0) fail(&lists->run, TOO_DEEP, w.at);
@@ -191,7 +191,7 @@ static inline void read_value(Lists *lists, Value *value, Wire w, int depth) {
     }
 }
 
-/* A key that is no UTF-8 is compared as what it is written as. */
+/* A key that is not UTF-8 is compared in its written form. */
 __attribute__((noinline)) static void mend_key(Lists *lists, Entry *entry) {
     bool ascii;
     if (is_utf8(entry->key, entry->key_size)) return;
@@ -204,7 +204,7 @@ __attribute__((noinline)) static void mend_key(Lists *lists, Entry *entry) {
     entry->hash = hash_key(key, entry->key_size, &ascii);
 }
 
-/* Adds the entry on top of the stack, which was filled in place. Of a key that comes twice the last value counts, in the
+/* Adds the entry on top of the stack, which was filled in place. Of a repeated key the last value counts, in the
    first one's place. */
 static inline void add_to_list(Lists *lists, size_t base) {
     Entry *entry = &lists->entries[lists->n_entries];
@@ -415,7 +415,7 @@ static void put_hex_member(Run *run, Buffer *b, size_t begin, const char *key, c
     put_byte(run, b, '"');
 }
 
-/* Ends the object; false where it has no member, and then nothing was written. */
+/* Ends the object; false if it has no member, and then nothing was written. */
 static bool end_object(Run *run, Buffer *b, size_t begin) {
     if (b->size == begin) return false;
     put_byte(run, b, '}');

@@ -1,7 +1,7 @@
-/* What is read: the protobuf wire format and the shape of an OTLP trace request. Every read is checked against the end
-   of what holds it. Takes for well-formed what protobuf's own decoder (upb) takes: a known field of another wire type
-   is an unknown field, groups are skipped, messages are nested at most DEPTH_MAX deep. (Measured with protobuf 7.36. That
-   of 5.29 differs in what nobody sends: it takes a length of six bytes and more, and no field number 0 in a group.) */
+/* Reads the protobuf wire format and the structure of an OTLP trace request. Every read is checked against the end
+   of the enclosing message. Accepts the same input as protobuf's own decoder (upb): a known field of another wire type
+   is an unknown field, groups are skipped, messages are nested at most DEPTH_MAX deep. (Measured with protobuf 7.36.
+   Version 5.29 differs only for unusual input: it accepts lengths of six bytes or more, but no field number 0 in groups.) */
 
 #ifndef MCPOBS_DECODE_WIRE_H
 #define MCPOBS_DECODE_WIRE_H
@@ -62,7 +62,7 @@ INLINED const uint8_t *pass(Run *run, Wire *w, size_t bytes) {
     return at;
 }
 
-/* Returns where the group ends. `depth` is how many levels may follow. Groups hold nothing that we know. A field number
+/* Returns the end of the group. `depth` is how many levels may follow. Groups hold no known field. A field number
    of 0 passes inside a group, as it does in upb. */
 static const uint8_t *skip_group(Run *run, Wire w, uint32_t number, int depth) {
     if (depth < 0) fail(run, TOO_DEEP, w.at);
@@ -152,7 +152,7 @@ static inline Message child(Message message, uint32_t tag) {
     }
 }
 
-/* Fails unless the message and all that it holds is well-formed. */
+/* Fails unless the message and its content are well-formed. */
 static void validate(Run *run, Message message, Wire w, int depth) {
     Field field;
     if (depth < 0) fail(run, TOO_DEEP, w.at);
@@ -162,7 +162,7 @@ static void validate(Run *run, Message message, Wire w, int depth) {
     }
 }
 
-/* -- which spans are taken ----------------------------------------------------------------------------------- */
+/* -- which spans are accepted -------------------------------------------------------------------------------- */
 
 /* The last one of each counts. */
 typedef struct {

@@ -1,7 +1,7 @@
-"""OTLP trace requests described for protobuf's parser: what the lake takes of them, with every `string` as `bytes`.
+"""Describes OTLP trace requests for protobuf's parser: the fields that the lake reads, with every `string` as `bytes`.
 
-The form on the wire is the same, and bytes may be anything: a sender's invalid UTF-8 costs a character, not the
-request. The description lives in a pool of its own, beside that of the opentelemetry package.
+The wire format is the same, and bytes may be anything: a sender's invalid UTF-8 costs a character, not the request. The
+description has its own pool, separate from that of the opentelemetry package.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ _SCALARS: Final = {
     "bytes": 12,
     "uint32": 13,
 }
-_MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3  # as descriptor.proto numbers types and labels, these and the above
+_MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3  # numbers of types and labels in descriptor.proto, as above
 
-Message = Any  # its class is made at run time
+Message = Any  # its class is created at run time
 
 
 def request_class() -> Message:
-    """The class of a request's message. Its attributes are those of _MESSAGES."""
+    """Returns the class of a request's message. Its attributes are those of _MESSAGES."""
     file = FileDescriptorProto(name="mcpobs/otlp.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)

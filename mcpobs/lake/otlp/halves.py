@@ -1,7 +1,7 @@
-"""Divides an OTLP trace request into two, so that one span that cannot be stored hides no other. Decodes no value.
+"""Divides an OTLP trace request into two, so that a span that cannot be stored does not block the others. Decodes no
+value.
 
-The halves have the same spans in the same order: a half keeps the resource and the scope of each, and the fields that
-are not known here.
+The halves together have the same spans in the same order; each keeps the spans' resource and scope, and unknown fields.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Field(NamedTuple):
 
 
 def halves(body: Body) -> tuple[bytes, bytes] | None:
-    """Two requests with the spans of one; None if it has fewer than two, or is malformed."""
+    """Returns two requests with the spans of one; None if it has fewer than two spans or is malformed."""
     try:
         return _divided(body, 0)
     except (LookupError, ValueError):

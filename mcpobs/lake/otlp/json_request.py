@@ -1,9 +1,9 @@
-"""OTLP/JSON trace requests as protobuf, so that all behind it knows one form. Reads no protobuf.
+"""Converts OTLP/JSON trace requests to protobuf, so that later stages handle one format. Reads no protobuf.
 
-The form is that of the OTLP specification, "JSON Protobuf Encoding": protobuf's JSON with hexadecimal ids and enums as
-numbers. Taken as well, for there are senders of it: enums by name, names in snake_case, 64-bit integers as numbers,
-unpadded and URL-safe base64, and the members that instrumentation scopes had before 2022. Members that are not known
-are passed over, a member that is null is not there, and of several values of one AnyValue the last counts.
+The format is that of the OTLP specification, "JSON Protobuf Encoding": protobuf's JSON with hexadecimal ids and enums
+as numbers. Also accepted, because some senders use them: enums by name, names in snake_case, 64-bit integers as
+numbers, unpadded and URL-safe base64, and the members that instrumentation scopes had before 2022. Unknown members are
+ignored, a null member counts as absent, and of several values of one AnyValue the last counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from mcpobs.lake.otlp.request import MalformedError, TooManyValuesError
 _VARINT, _I64, _LEN, _I32 = 0, 1, 2, 5
 
 _Member = Callable[[object, int], bytes]
-"""Encodes the value of a member as a field, with its tag. The number is how deep the message is that has the member."""
+"""Encodes the value of a member as a field, with its tag. The number is the nesting depth of the member's message."""
 
 _Message = Mapping[str, _Member]
 """The members of a message by both spellings of their names."""
@@ -34,7 +34,7 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
 _DOUBLE: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 _MARKS: Final = (b",", b"{", b"[")
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,{\[]', re.DOTALL)
-"""Strings, whole or cut short, and the marks outside of them."""
+"""Matches strings, whole or truncated, and the marks outside of them."""
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _KINDS: Final = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -42,7 +42,7 @@ _CODES: Final = ("UNSET", "OK", "ERROR")
 
 
 class _WrongError(Exception):
-    """What is wrong with a value. `path` grows on the way out, so that a right value costs nothing."""
+    """The fault of a value. `path` grows on the way out, so that a valid value costs nothing."""
 
     def __init__(self, what: str) -> None:
         super().__init__(what)
@@ -51,7 +51,7 @@ class _WrongError(Exception):
 
 
 def from_json(body: bytes, count_values: Callable[[bytes, int], int] | None = None) -> bytes:
-    """The request as protobuf bytes. Raises MalformedError, which says what is wrong and where.
+    """Returns the request as protobuf bytes. Raises MalformedError with the fault and its path.
 
     `count_values` counts as `values` does.
     """
@@ -67,10 +67,10 @@ def from_json(body: bytes, count_values: Callable[[bytes, int], int] | None = No
 
 
 def values(text: bytes, most: int) -> int:
-    """More than `most` if, and only if, a JSON text has more values: containers, and commas outside of
-    strings. The text need not be valid."""
+    """Returns more than `most` if, and only if, a JSON text has more values: containers, and commas outside of strings.
+    The text need not be valid."""
     marks = text.count(b",") + text.count(b"{") + text.count(b"[")
-    if marks <= most:  # within strings or not
+    if marks <= most:  # inside and outside of strings
         return marks
     found = 0
     for token in _TOKENS.finditer(text):
@@ -85,10 +85,10 @@ def _parsed(body: bytes) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         first = error
-    try:  # JavaScript writes half a character as a lone surrogate, which orjson does not take
+    try:  # JavaScript writes half a character as a lone surrogate, which orjson refuses
         return json.loads(body.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise MalformedError(f"no valid JSON: {first}") from None
+        raise MalformedError(f"not valid JSON: {first}") from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -118,7 +118,7 @@ def _tag(number: int, wire: int) -> bytes:
 
 def _message(value: object, members: _Message, depth: int) -> bytes:
     if not isinstance(value, dict):
-        raise _WrongError("is no object")
+        raise _WrongError("is not an object")
     if depth > MAX_DEPTH:
         raise _WrongError("is nested too deep")
     out = []
@@ -148,7 +148,7 @@ def _many(number: int, members: Callable[[], _Message]) -> _Member:
 
     def encode(value: object, depth: int) -> bytes:
         if not isinstance(value, list):
-            raise _WrongError("is no array")
+            raise _WrongError("is not an array")
         out = []
         for index, element in enumerate(value):
             try:
@@ -212,7 +212,7 @@ def _integer(value: object) -> int:
             return int(value)
         case str() if _INTEGER.fullmatch(value):
             return int(value)
-    raise _WrongError(f"{_shown(value)} is no integer")
+    raise _WrongError(f"{_shown(value)} is not an integer")
 
 
 def _double(value: object) -> float:
@@ -225,16 +225,16 @@ def _double(value: object) -> float:
             return _NOT_FINITE[value]
         case str() if _DOUBLE.fullmatch(value):
             return float(value)
-    raise _WrongError(f"{_shown(value)} is no number")
+    raise _WrongError(f"{_shown(value)} is not a number")
 
 
 def _is_huge(value: int | float) -> bool:
-    return isinstance(value, int) and value.bit_length() > 1023  # float() would fail from somewhere above
+    return isinstance(value, int) and value.bit_length() > 1023  # float() fails from about this size on
 
 
 def _text(value: object) -> bytes:
     if not isinstance(value, str):
-        raise _WrongError(f"{_shown(value)} is no string")
+        raise _WrongError(f"{_shown(value)} is not a string")
     try:
         return value.encode()
     except UnicodeEncodeError:
@@ -260,7 +260,7 @@ _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, list | dict):  # may be nested deeper than json can write
+    if isinstance(value, list | dict):  # may be nested too deep for json to write
         return "an array" if isinstance(value, list) else "an object"
     text = value if isinstance(value, str) else json.dumps(value)
     return ascii(text if len(text) <= 40 else text[:37] + "...")
@@ -280,7 +280,7 @@ def _double_field(value: object, _: int) -> bytes:
 
 
 def _spelled(members: dict[str, _Member]) -> _Message:
-    """Each member by its name in camelCase and in snake_case."""
+    """Returns each member by its name in camelCase and in snake_case."""
     return members | {re.sub("([A-Z])", lambda found: "_" + found[1].lower(), name): m for name, m in members.items()}
 
 

@@ -1,7 +1,7 @@
-"""The decoder in C (`decode.c`), loaded as a shared library. `plain.py` does the same in Python.
+"""Loads the decoder in C (`decode.c`) as a shared library. `plain.py` does the same in Python.
 
-The library is built with the package where there is a C compiler (`hatch_build.py`). It runs without the interpreter's
-lock, and hands its columns over by the Arrow C stream interface.
+The library is built with the package if there is a C compiler (`hatch_build.py`). It runs without the interpreter's
+lock, and returns its columns through the Arrow C stream interface.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Place(ctypes.Structure):
 
 
 class Batch:
-    """Decoded spans. Its stream can be asked for any number of times; each has all of them."""
+    """Decoded spans. Its stream can be requested any number of times; each has all spans."""
 
     def __init__(self, library: ctypes.CDLL, pointer: ctypes.c_void_p) -> None:
         self._library = library
@@ -40,11 +40,11 @@ class Batch:
         return _new_capsule(stream, b"arrow_array_stream", self._library.mcpobs_otlp_end_capsule)
 
     def __del__(self) -> None:
-        self._library.mcpobs_otlp_release(self._pointer)  # what a stream still needs stays until the stream ends
+        self._library.mcpobs_otlp_release(self._pointer)  # memory that a stream still needs stays until the stream ends
 
 
 class Native:
-    """The library, prepared. Raises OSError where it is not built."""
+    """The prepared library. Raises OSError if it is not built."""
 
     def __init__(self, path: Path = LIBRARY, expanded_bytes: int = MAX_EXPANDED_BYTES) -> None:
         library = ctypes.CDLL(str(path))
@@ -99,7 +99,7 @@ class Native:
 
 
 def _address(body: Body) -> int | None:
-    """Where the body lies, for as long as it is there."""
+    """Returns the body's address, valid as long as the body lives."""
     if isinstance(body, bytes):
         return ctypes.cast(ctypes.c_char_p(body), ctypes.c_void_p).value
     return ctypes.addressof(ctypes.c_char.from_buffer(body)) if body else None
@@ -120,11 +120,11 @@ def _strings(strings: Sequence[str]) -> ctypes.Array[ctypes.c_char_p]:
 
 
 _KEPT: Final[list[object]] = []
-"""What the library goes on using."""
+"""Buffers that the library keeps using."""
 
 
 def _powers_of_ten() -> ctypes.Array[ctypes.c_uint64]:
-    """For k from -292 to 324 the upper 128 bits of 10^k, rounded up: the high and the low 64 of them."""
+    """Returns, for k from -292 to 324, the upper 128 bits of 10^k, rounded up: the high 64, then the low 64."""
     halves: list[int] = []
     for k in range(-292, 325):
         exponent = (k * 1741647 >> 19) - 127  # so that 2^127 <= 10^k / 2^exponent < 2^128

@@ -1,6 +1,6 @@
-"""The decoder in Python, for where `decode.c` could not be compiled. Takes and refuses the same, makes the same.
+"""Decodes requests in Python, if `decode.c` could not be compiled. Accepts, refuses and produces the same.
 
-protobuf parses (`description.py`), arro3 holds the columns; deltalake brings it.
+protobuf parses (`description.py`), arro3 (a dependency of deltalake) holds the columns.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _INT16: Final = range(-(2**15), 2**15)
 _PROMOTED: Final = {promoted.attribute: promoted for promoted in PROMOTED}
 _MARKERS: Final = ("doubleValue", "bytesValue", "kvlistValue")
 _SHARED: Final = ("service_name", "sent_service", "resource", "scope_name", "scope")
-"""What all spans of a group have in common: a dictionary column, so that it is held once."""
+"""Columns that all spans of a group share: dictionary columns, so that each value is held once."""
 
 _TYPES: Final[dict[RawType, DataType]] = {
     "text": DataType.utf8(),
@@ -48,7 +48,7 @@ _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circul
 
 
 class Batch:
-    """Decoded spans. Its stream can be asked for any number of times; each has all of them."""
+    """Decoded spans. Its stream can be requested any number of times; each has all spans."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -110,11 +110,11 @@ def _parsed(body: Body) -> Message:
     try:
         return _Request.FromString(body)
     except DecodeError as error:
-        raise MalformedError(f"no valid protobuf message, or nested too deep: {error}") from None
+        raise MalformedError(f"not a valid protobuf message, or nested too deep: {error}") from None
 
 
 class _Budget:
-    """What the spans of one request may still repeat."""
+    """The bytes that the spans of one request may still repeat."""
 
     def __init__(self, bytes_left: int) -> None:
         self._bytes_left = bytes_left
@@ -130,7 +130,7 @@ class _Budget:
 
 
 class _Chunks:
-    """Which rows are handed over together: `decode.c` gives the reason for the bounds."""
+    """Divides rows into chunks; `decode.c` gives the reason for the bounds."""
 
     def __init__(self) -> None:
         self._rows: list[int] = []
@@ -144,7 +144,7 @@ class _Chunks:
         self._bytes += size_bytes
 
     def places(self) -> Iterator[tuple[int, int]]:
-        """First row and number of rows of each."""
+        """Yields first row and number of rows of each chunk."""
         at = 0
         for rows in self._rows:
             yield at, rows
@@ -152,7 +152,7 @@ class _Chunks:
 
 
 class _Resource:
-    """A ResourceSpans, and what its spans share."""
+    """A ResourceSpans and the facts that its spans share."""
 
     def __init__(self, message: Message) -> None:
         self._message = message
@@ -163,7 +163,7 @@ class _Resource:
             self.repeated_bytes += len(_json(self.schema_url).encode())
 
     def groups(self) -> Iterator[Message]:
-        """Its ScopeSpans, in the order in which spans are taken."""
+        """Yields its ScopeSpans, in the order in which spans are taken."""
         yield from self._message.scope_spans
         yield from self._message.instrumentation_library_spans
 
@@ -189,7 +189,7 @@ def _is_taken(span: Message) -> bool:
 
 
 def _signed(number: int) -> int:
-    """An unsigned 64-bit integer as the signed one of the same bits."""
+    """Returns an unsigned 64-bit integer as the signed one with the same bits."""
     return number if number <= _INT64_MAX else number - 2**64
 
 
@@ -197,7 +197,7 @@ def _signed(number: int) -> int:
 
 
 def _numbered(facts: Mapping[str, str | None], texts: dict[str, list[str]]) -> Row:
-    """Keeps each text once, and gives its number."""
+    """Stores each text once and returns its number."""
     numbers: Row = {}
     for column, text in facts.items():
         if text is not None:
@@ -213,7 +213,8 @@ def _column(name: str, values: list[Any], texts: list[str] | None) -> Array:
     return entries.take(Array(values, DataType.int32()))
 
 
-# -- what spans share --------------------------------------------------------------------------------------------------
+# -- facts that spans share
+# --------------------------------------------------------------------------------------------------
 
 
 def _resource_facts(resource_spans: Message) -> dict[str, str | None]:
@@ -230,7 +231,7 @@ def _resource_facts(resource_spans: Message) -> dict[str, str | None]:
 
 
 def _sent_service(attributes: Sequence[Message]) -> str | None:
-    """What `service_name` does not say of the value that was sent: see columns.SPAN."""
+    """Returns the part of the sent service name that `service_name` lacks: see columns.SPAN."""
     sent = next((one.value for one in reversed(attributes) if _text(one.key) == SERVICE_NAME), None)
     if sent is None:
         return None
@@ -326,7 +327,7 @@ def _object(facts: Row) -> str | None:
 
 
 def _promote(row: Row, to: Promoted, value: object) -> bool:
-    """Gives the attribute its column where its value fits; true where it does not stay among the attributes."""
+    """Sets the attribute's column if the value fits; returns True if the attribute leaves `attributes`."""
     match to.type, value:
         case "text", str():
             row[to.column] = value
@@ -354,7 +355,7 @@ def _text(data: bytes) -> str:
 
 
 def _attributes(attributes: Sequence[Message]) -> Row:
-    """Of a key that comes twice the last value counts, in the first one's place."""
+    """Returns the attributes; of a repeated key, the last value in the first one's place."""
     return {_text(attribute.key): _value(attribute.value) for attribute in attributes}
 
 

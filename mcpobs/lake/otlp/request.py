@@ -1,24 +1,24 @@
-"""What both decoders say about a request: how much it holds, or why it is none. Reads no bytes."""
+"""Defines the result of checking a request in both decoders: its counts, or why it is malformed. Reads no bytes."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 Body = bytes | memoryview
-"""A request. A memoryview can be written to and is contiguous; nothing writes to it."""
+"""A request. A memoryview is writable and contiguous; nothing writes to it."""
 
 
 class MalformedError(ValueError):
-    """No OTLP trace request: the same bytes will never be one."""
+    """Not an OTLP trace request; a retry of the same bytes fails too."""
 
 
 class TooManyValuesError(MalformedError):
-    """JSON of so many values that parsing it would take many times its size."""
+    """JSON with so many values that parsing it would take many times its size of memory."""
 
 
 class Checked(NamedTuple):
-    """What a well-formed request holds: spans that will be rows, and spans that will not. `rejected` have no valid
-    ids or start; `oversized` exceed columns.MAX_EXPANDED_BYTES. `expanded` is how many bytes the rows repeat."""
+    """Counts of a well-formed request: spans that become rows, and spans that do not. `rejected` have no valid ids or
+    start; `oversized` exceed columns.MAX_EXPANDED_BYTES. `expanded` is how many bytes the rows repeat."""
 
     spans: int
     rejected: int
@@ -27,7 +27,7 @@ class Checked(NamedTuple):
 
 
 _WHY = {
-    1: "no valid protobuf message",
+    1: "not a valid protobuf message",
     2: "messages nested too deep",
     3: "too large",
 }

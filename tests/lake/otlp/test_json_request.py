@@ -148,16 +148,16 @@ def test_half_a_character_costs_a_character() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "no valid JSON"),
-        (b"[", "no valid JSON"),
-        (b"\xff", "no valid JSON"),
-        (b'{"resourceSpans": NaN}', "no valid JSON"),
-        (b'{"resourceSpans":[{"schemaUrl":"\xff"}]}', "no valid JSON"),
-        (b"[" * 100_000, "no valid JSON"),
-        (b"[]", "the request: is no object"),
-        (b"null", "the request: is no object"),
-        (b'{"resourceSpans":{}}', "resourceSpans: is no array"),
-        (b'{"resourceSpans":[1]}', "resourceSpans[0]: is no object"),
+        (b"", "not valid JSON"),
+        (b"[", "not valid JSON"),
+        (b"\xff", "not valid JSON"),
+        (b'{"resourceSpans": NaN}', "not valid JSON"),
+        (b'{"resourceSpans":[{"schemaUrl":"\xff"}]}', "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"[]", "the request: is not an object"),
+        (b"null", "the request: is not an object"),
+        (b'{"resourceSpans":{}}', "resourceSpans: is not an array"),
+        (b'{"resourceSpans":[1]}', "resourceSpans[0]: is not an object"),
     ],
 )
 def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
@@ -171,29 +171,29 @@ def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
     ("members", "message"),
     [
         ({"traceId": "xyz"}, "traceId: 'xyz' is not hexadecimal"),
-        ({"traceId": 5}, "traceId: '5' is no string"),
+        ({"traceId": 5}, "traceId: '5' is not a string"),
         ({"spanId": "é" * 50}, "spanId: '" + "\\xe9" * 37 + "...' is not hexadecimal"),
-        ({"kind": "SPAN_KIND_NONE"}, "kind: 'SPAN_KIND_NONE' is no integer"),
+        ({"kind": "SPAN_KIND_NONE"}, "kind: 'SPAN_KIND_NONE' is not an integer"),
         ({"kind": 2**31}, "kind: '2147483648' is out of range"),
-        ({"kind": True}, "kind: 'true' is no integer"),
+        ({"kind": True}, "kind: 'true' is not an integer"),
         ({"startTimeUnixNano": "-1"}, "startTimeUnixNano: '-1' is out of range"),
         ({"startTimeUnixNano": 2**64}, "startTimeUnixNano: '1.8446744073709552e+19' is out of range"),
-        ({"startTimeUnixNano": "1_0"}, "startTimeUnixNano: '1_0' is no integer"),
-        ({"startTimeUnixNano": "٣"}, "startTimeUnixNano: '\\u0663' is no integer"),
-        ({"startTimeUnixNano": 1.5}, "startTimeUnixNano: '1.5' is no integer"),
-        ({"startTimeUnixNano": "9" * 5000}, "startTimeUnixNano: '" + "9" * 37 + "...' is no integer"),
-        ({"name": []}, "name: an array is no string"),
-        ({"attributes": {}}, "attributes: is no array"),
-        ({"attributes": [{}, {"key": "k", "value": 3}]}, "attributes[1].value: is no object"),
+        ({"startTimeUnixNano": "1_0"}, "startTimeUnixNano: '1_0' is not an integer"),
+        ({"startTimeUnixNano": "٣"}, "startTimeUnixNano: '\\u0663' is not an integer"),
+        ({"startTimeUnixNano": 1.5}, "startTimeUnixNano: '1.5' is not an integer"),
+        ({"startTimeUnixNano": "9" * 5000}, "startTimeUnixNano: '" + "9" * 37 + "...' is not an integer"),
+        ({"name": []}, "name: an array is not a string"),
+        ({"attributes": {}}, "attributes: is not an array"),
+        ({"attributes": [{}, {"key": "k", "value": 3}]}, "attributes[1].value: is not an object"),
         ({"attributes": [{"value": {"boolValue": 1}}]}, "attributes[0].value.boolValue: '1' is neither true nor false"),
         ({"attributes": [{"value": {"bytesValue": "a"}}]}, "attributes[0].value.bytesValue: 'a' is not base64"),
-        ({"attributes": [{"value": {"doubleValue": "x"}}]}, "attributes[0].value.doubleValue: 'x' is no number"),
+        ({"attributes": [{"value": {"doubleValue": "x"}}]}, "attributes[0].value.doubleValue: 'x' is not a number"),
         ({"attributes": [{"value": {"intValue": 2**63}}]}, f"attributes[0].value.intValue: '{2**63}' is out of range"),
         (
             {"events": [{"attributes": [{"value": {"arrayValue": {"values": [{}, {"intValue": "x"}]}}}]}]},
-            "events[0].attributes[0].value.arrayValue.values[1].intValue: 'x' is no integer",
+            "events[0].attributes[0].value.arrayValue.values[1].intValue: 'x' is not an integer",
         ),
-        ({"status": {"code": "OK"}}, "status.code: 'OK' is no integer"),
+        ({"status": {"code": "OK"}}, "status.code: 'OK' is not an integer"),
     ],
 )
 def test_an_error_says_what_is_wrong_and_where(members: dict[str, Any], message: str) -> None:
@@ -234,7 +234,7 @@ def test_nesting_is_taken_as_deep_as_in_protobuf() -> None:
     deepest = (MAX_DEPTH - 5) // 2
     assert check(from_json(body(deepest))).spans == 1
     for arrays in (deepest + 1, 200, 310):
-        with pytest.raises(MalformedError, match=r"nested too deep|no valid JSON"):
+        with pytest.raises(MalformedError, match=r"nested too deep|not valid JSON"):
             from_json(body(arrays))
 
 

@@ -82,9 +82,9 @@ def test_a_call_that_a_signal_finds_under_way_is_answered_and_recorded_once(tmp_
         (["--upstream", "ftp://x"], "'ftp://x' is no URL of a server"),
         (["--upstream", "http://x:y"], "is no URL of a server"),
         (["--upstream", "http://me:secret@x"], "has a user in its URL"),
-        (["--upstream", "http://x", "--listen", "a:b"], "--listen 'a:b' is no HOST:PORT: 'b' is no port"),
-        (["--upstream", "http://x", "--listen", "1:2:3:4x"], "'1:2:3:4x' is no IPv6 address"),
-        (["--upstream", "http://x", "--listen", "99999"], "'99999' is no port"),
+        (["--upstream", "http://x", "--listen", "a:b"], "--listen 'a:b' is not HOST:PORT: 'b' is not a port"),
+        (["--upstream", "http://x", "--listen", "1:2:3:4x"], "'1:2:3:4x' is not an IPv6 address"),
+        (["--upstream", "http://x", "--listen", "99999"], "'99999' is not a port"),
         (["--upstream", "http://x", "--listen", ""], "--listen '' names no host"),
         (["--upstream", "http://x", "--", "cat"], "--upstream takes no command"),
         ([], "no server: COMMAND is missing"),
@@ -107,7 +107,7 @@ def test_the_configuration_is_held_to_its_keys(tmp_path: Path) -> None:
         ("[identity]\nstatic = true", "names no principal"),
         ("[http]\nheaders = ['Authorization']", "carries a secret"),
         ("[http]\nheader = []", "unknown key 'header'"),
-        ("[sessions]\nidle_gap_s = 'long'", "no number of seconds"),
+        ("[sessions]\nidle_gap_s = 'long'", "not a number of seconds"),
     ):
         (tmp_path / "config" / "config.toml").write_text(text)
         front = _front(tmp_path, "--upstream", "http://127.0.0.1:9", "--listen", "127.0.0.1:0")
