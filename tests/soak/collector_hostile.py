@@ -158,7 +158,8 @@ def _judge(lake: Path, honest: list[_Honest], figures: Figures) -> None:
     with open_reading(lake) as reading:
         rows = reading.connection.execute(
             # redaction leaves the method of the name
-            f"select span_id from spans where starts_with(name, 'tools/call') and service_name is distinct from '{SERVICE}'"
+            "select span_id from spans "
+            f"where starts_with(name, 'tools/call') and service_name is distinct from '{SERVICE}'"
         ).fetchall()
         figures.files = len(reading.files)
         figures.partitions = len({file.parent for file in reading.files})
