@@ -39,7 +39,7 @@ class Times(NamedTuple):
 
     @classmethod
     def of(cls, found: Sequence[Any]) -> Times:
-        """`found` are values of the aggregates TIMES."""
+        """Returns the statistics of `found`, values of the aggregates TIMES."""
         first, last, earliest, latest, implausible = found
         return cls(first, last, None if earliest is None else (earliest, latest), implausible)
 

@@ -1,4 +1,4 @@
-"""The lake's table, derived from semconv.COLUMNS. Declares no column of its own.
+"""Derives the lake's table from semconv.COLUMNS. Declares no column of its own.
 
 `text` and `json` are both text in the table: not every engine that reads Parquet has a JSON type.
 """

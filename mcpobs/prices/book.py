@@ -24,7 +24,7 @@ class Book:
 
     @classmethod
     def a_call(cls, microusd: Mapping[str, int]) -> Book:
-        """Fixed prices by tool."""
+        """Returns a book of fixed prices by tool."""
         from mcpobs.prices.rule import Rule  # an empty book does not need it
 
         return cls({tool: Rule(call_microusd=price) for tool, price in microusd.items()})
