@@ -144,6 +144,7 @@ def test_text_columns_are_names_or_bounded_elsewhere() -> None:
         "result_shape",
         "error_message",
         "trace_state",
+        "sent_service",  # a digest
     }
 
 

@@ -4,6 +4,7 @@ commits, kills and steps of the clock keeps every row exactly once."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mcpobs import recording
+from mcpobs.gate import recorder
 from mcpobs.keys import open_folder
 from mcpobs.lake import backlog, snapshot, writer
 from mcpobs.lake.backlog import LONG_PAUSE_S, PAUSE_S, WORTH_SEGMENTS, committer_due, turn
@@ -120,14 +121,14 @@ def test_the_committer_ends_at_once_when_another_has_the_turn(tmp_path: Path) ->
 
 def test_the_committer_takes_what_piles_up_while_it_waits_and_then_ends(tmp_path: Path) -> None:
     pile_up(tmp_path, 0, WORTH_SEGMENTS + 1)
-    started = recording._commit_in_background(tmp_path)
+    started = recorder._commit_in_background(tmp_path, os.environ)
     assert started is not None
     count = WORTH_SEGMENTS + 1
     while parquet_files(tmp_path) == []:
         assert started.poll() is None
         time.sleep(0.05)  # nothing tells of a commit of another process
     pile_up(tmp_path, count, WORTH_SEGMENTS + 1)  # within its grace
-    assert recording._commit_in_background(tmp_path) is None
+    assert recorder._commit_in_background(tmp_path, os.environ) is None
     assert started.wait(timeout=60) == 0
     assert segments(tmp_path) == []
     assert numbers(tmp_path) == list(range(2 * count))

@@ -596,7 +596,7 @@ def test_a_note_names_the_class_of_an_error_and_quotes_no_data(error: Exception)
 
     assert type(error).__name__ in said
     assert "hunter2" not in said
-    assert isinstance(error, OSError) or "mcpobs.lake.quarantine._write" in said
+    assert isinstance(error, OSError) or "mcpobs.safefile.open_own" in said
 
 
 def test_nothing_that_lake_commands_say_of_what_is_set_aside_is_content(
