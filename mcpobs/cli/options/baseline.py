@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.cli.options.shared import Lake
+
 
 def baseline(
     output: Annotated[
@@ -23,9 +25,7 @@ def baseline(
     min_sessions: Annotated[int, typer.Option(help="Fewer normal sessions give no limit.")] = 30,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON in place of YAML.")] = False,
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
+    lake: Lake = None,
 ) -> int:
     """Turn the recorded traffic into a limits file, each number with its evidence.
 

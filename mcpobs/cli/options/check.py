@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+
 
 def check(
     limits: Annotated[str, typer.Argument(help="The limits file.", metavar="LIMITS", show_default=False)],
@@ -14,18 +16,11 @@ def check(
     ] = None,
     until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
     server: Annotated[str | None, typer.Option(help="This MCP server.  [default: the one that the file names]")] = None,
-    limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
-    format: Annotated[
-        str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
-    ] = False,
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
+    limit: Rows = None,
+    format: Format = None,
+    json: Json = False,
+    raw: Raw = False,
+    lake: Lake = None,
 ) -> int:
     """Compare the recorded traffic with a limits file, e.g. one from `mcpobs baseline`.
 

@@ -6,23 +6,18 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+
 
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One select; - reads it from stdin.")],
-    format: Annotated[
-        str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
-    ] = False,
-    limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
+    format: Format = None,
+    json: Json = False,
+    raw: Raw = False,
+    limit: Rows = None,
     timeout: Annotated[str, typer.Option(help="Seconds that the query may take, or e.g. 10m; 0 is no limit.")] = "60",
     memory: Annotated[str, typer.Option(help="Memory that the query may take.")] = "2GB",
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
+    lake: Lake = None,
 ) -> int:
     """Run your own read-only SQL (DuckDB's dialect) on the recorded calls.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+
 
 def report(
     name: Annotated[str | None, typer.Argument(help="One of the reports below, or all.", show_default=False)] = None,
@@ -15,18 +17,13 @@ def report(
     tool: Annotated[str | None, typer.Option(help="This tool only.")] = None,
     session: Annotated[str | None, typer.Option(help="This session only; the beginning of its id is enough.")] = None,
     server: Annotated[str | None, typer.Option(help="This MCP server only.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")] = None,
+    limit: Rows = None,
     min_calls: Annotated[
         int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 20 for --p95]")
     ] = None,
-    format: Annotated[
-        str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
-    raw: Annotated[
-        bool,
-        typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
-    ] = False,
+    format: Format = None,
+    json: Json = False,
+    raw: Raw = False,
     bars: Annotated[
         bool, typer.Option("--bars", help="Draw bars in a table even where stdout is no terminal.")
     ] = False,
@@ -45,9 +42,7 @@ def report(
         bool,
         typer.Option("--exact", help="Read every call for percentiles, also where roll-ups would do within 1.1 %."),
     ] = False,
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
+    lake: Lake = None,
 ) -> int:
     """Answer a question about the recorded calls. Without a name: all of them, in short.
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from mcpobs.cli.options.shared import Lake
 
 
 def serve(
-    lake: Annotated[
-        str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
-    ] = None,
+    lake: Lake = None,
 ) -> int:
     """Let an agent ask about the recorded calls: a read-only MCP server over stdio.
 

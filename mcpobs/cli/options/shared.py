@@ -1,0 +1,18 @@
+"""Options that several commands have, with one help text each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Rows = Annotated[int | None, typer.Option(help="Rows at most.  [default: 20 in a table, else all]")]
+Format = Annotated[str | None, typer.Option(help="table, json, csv or markdown.  [default: table]", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Short for --format json.")]
+Raw = Annotated[
+    bool,
+    typer.Option("--raw", help="With --format csv: values as they are, also formulas and control characters."),
+]
+Lake = Annotated[
+    str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
+]
