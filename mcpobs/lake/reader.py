@@ -245,8 +245,8 @@ def _reporters(reading: Reading, table: Path) -> str:
     ms."""
     parts = ["select null as service_name, null as scope_name, null as front where false"]
     known = {reporter for file in reading.data_files for reporter in file.reporters or ()}
-    for told in known:
-        parts.append(f"select {', '.join('null' if part is None else quoted(part) for part in told)}")
+    for reporter in known:
+        parts.append(f"select {', '.join('null' if part is None else quoted(part) for part in reporter)}")
     asked = [file for file in reading.data_files if file.reporters is None]
     if asked:
         parts.append(f"{_REPORTING} from ({cold.relation(reading.connection, table, asked)}) where {REPORTED}")

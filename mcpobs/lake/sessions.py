@@ -128,7 +128,7 @@ placed as (
         case when known_id is not null then {{'id': known_id, 'began': known_start}} end as known
     from seen
 ),
-told as (
+grouped as (
     select
         placed.*,
         callers.trace_a_session,
@@ -175,6 +175,6 @@ select
         when trace_a_session and (of_trace is null or of_trace.id in (trace_id, trace_id || of_caller)) then 'medium'
         else 'low'
     end as session_confidence
-from told
+from grouped
 where known_id is null
 """

@@ -266,8 +266,8 @@ def _data_file(path: str, add: Mapping[str, Any]) -> DataFile:
         if isinstance(earliest, int) and isinstance(latest, int):
             sent = earliest, latest
         implausible = stats.get(IMPLAUSIBLE_TIMES)
-        if (told := stats.get(REPORTERS)) is not None:
-            reporters = tuple((service, scope, front) for service, scope, front in told)
+        if (listed := stats.get(REPORTERS)) is not None:
+            reporters = tuple((service, scope, front) for service, scope, front in listed)
     except (ValueError, AttributeError, TypeError, RecursionError):
         pass  # statistics are optional: without them the file is always read
     return DataFile(
