@@ -33,6 +33,10 @@ def fit(natural: Sequence[int], headings: Sequence[int], kinds: Sequence[Kind], 
     shown = len(least)
     while shown > 1 and _line(least[:shown], gap) + (0 if shown == len(least) else gap + 1) > cells:
         shown -= 1
+    if shown < len(least) and kinds[shown] == "prose":  # in narrow lines rather than not at all
+        narrow = [*least[:shown], max(headings[shown], min(natural[shown], ID_CELLS))]
+        if _line(narrow, gap) + (0 if shown + 1 == len(least) else gap + 1) <= cells:
+            least, shown = [*narrow, *least[shown + 1 :]], shown + 1
     all_shown = shown == len(least)
     widths = least[:shown]
     spare = cells - _line(widths, gap) - (0 if all_shown else gap + 1)

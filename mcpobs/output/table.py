@@ -79,6 +79,9 @@ def render(
     widths = [max(width(text) for text in column) for column in zip(headings, *body, strict=True)]
     kinds = [_kind(*column) for column in zip(headings, right, zip(*body, strict=True), strict=True)] if body else []
     drawn = _bar_place(columns, headings, body, chart, cells_wide)
+    if drawn is not None and cells_wide is not None:  # a bar takes the room of no column
+        whole = fit([*widths, bars.LEAST], [*map(width, headings), 0], [*kinds, "bar"], cells_wide, len(GAP))
+        drawn = drawn if whole.all_shown else None
     if drawn is not None:
         headings.insert(drawn, "")
         right.insert(drawn, False)
