@@ -247,7 +247,8 @@ sys.addaudithook(Kill())
 
 
 class PilingUp(RuleBasedStateMachine):
-    """The model: rows that were written; for each segment in the table the forward steps of the clock since then."""
+    """The model: rows that were written; for each segment in the table the time since then, real time included. It is
+    counted from before the commit, so it is never too short."""
 
     @initialize()
     def begin(self) -> None:
@@ -258,6 +259,7 @@ class PilingUp(RuleBasedStateMachine):
         self.rows: list[int] = []
         self.in_table: dict[str, float] = {}  # name of a segment to the seconds that have passed since
         self.known = 0
+        self.counted_s = time.monotonic()  # up to when real time is counted
         open_folder(self.lake)
         self._set()
         self.long = new_spool(self.lake, segment_bytes=1)
@@ -312,22 +314,25 @@ class PilingUp(RuleBasedStateMachine):
 
     def _act(self, act: object) -> None:
         assert callable(act)
-        began = time.monotonic()
+        self._count_real_time()
         there = {path.name for path in segments(self.lake)}
         left_before = {name.split(".")[0] for name in self.in_table}
         act()
-        self._took(time.monotonic() - began)
         self._look(left_before, there)
 
-    def _took(self, seconds: float) -> None:
+    def _count_real_time(self) -> float:
+        now_s = time.monotonic()
+        seconds, self.counted_s = now_s - self.counted_s, now_s
         self.in_table = {name: passed + seconds for name, passed in self.in_table.items()}
+        return seconds
 
     def _look(self, left_before: set[str], there: set[str] | None = None) -> None:
         """What the commits since the last look wrote, and which segments are gone."""
+        since_act_s = self._count_real_time()
         logged = transactions(self.lake)
         for path in segments(self.lake):
             if path.name not in self.in_table and self._covered(path.name, logged):
-                self.in_table[path.name] = 0.0
+                self.in_table[path.name] = since_act_s
         now = {path.name for path in segments(self.lake)}
         for name in [name for name in self.in_table if name not in now]:
             assert self.in_table.pop(name) >= UNLINK_GRACE_S, name
