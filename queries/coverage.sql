@@ -23,7 +23,7 @@
 --   first_unix_nano    bigint   start of the first operation
 --   last_unix_nano     bigint   start of the last
 -- chart:    bar layer calls
-with told as (
+with observed as (
     select
         trace_id, span_id, service_name, kind, method, outcome, trace_flags, start_unix_nano,
         coalesce(service_name, '') as service_key,
@@ -43,30 +43,30 @@ with told as (
 ),
 judged as (
     select
-        told.service_name as service_name,
-        told.layer as layer,
-        told.start_unix_nano as start_unix_nano,
-        told.lost as lost,
-        case when told.method = 'tools/call' and told.kind = 'server' then 1 else 0 end as is_call,
-        case when told.method = 'tools/call' and coalesce(told.kind, '') <> 'server' then 1 else 0 end as elsewhere,
-        case when told.method is not null then 1 else 0 end as is_span,
-        case when told.trace_flags % 2 = 0 then 1 else 0 end as off,
-        case when told.outcome = 'unfinished' then 1 else 0 end as open,
+        observed.service_name as service_name,
+        observed.layer as layer,
+        observed.start_unix_nano as start_unix_nano,
+        observed.lost as lost,
+        case when observed.method = 'tools/call' and observed.kind = 'server' then 1 else 0 end as is_call,
+        case when observed.method = 'tools/call' and coalesce(observed.kind, '') <> 'server' then 1 else 0 end as elsewhere,
+        case when observed.method is not null then 1 else 0 end as is_span,
+        case when observed.trace_flags % 2 = 0 then 1 else 0 end as off,
+        case when observed.outcome = 'unfinished' then 1 else 0 end as open,
         set_aside.reason as reason,
         case when phantoms.span_id is not null then 1 else 0 end as phantom
-    from told
+    from observed
     left join set_aside
-        on set_aside.trace_id = told.trace_id
-        and set_aside.span_id = told.span_id
-        and set_aside.kind = told.kind
-        and set_aside.service_key = told.service_key
-        and set_aside.sent_unix_nano = told.sent_unix_nano
+        on set_aside.trace_id = observed.trace_id
+        and set_aside.span_id = observed.span_id
+        and set_aside.kind = observed.kind
+        and set_aside.service_key = observed.service_key
+        and set_aside.sent_unix_nano = observed.sent_unix_nano
     left join phantoms
-        on phantoms.trace_id = told.trace_id
-        and phantoms.span_id = told.span_id
-        and phantoms.kind = told.kind
-        and phantoms.service_key = told.service_key
-        and phantoms.sent_unix_nano = told.sent_unix_nano
+        on phantoms.trace_id = observed.trace_id
+        and phantoms.span_id = observed.span_id
+        and phantoms.kind = observed.kind
+        and phantoms.service_key = observed.service_key
+        and phantoms.sent_unix_nano = observed.sent_unix_nano
 )
 select
     service_name,

@@ -34,7 +34,7 @@
 -- What is known of a call before one looks at the sequence is the base rate, and for two calls also the rate after the
 -- last of them alone, where that is higher. Were failures spread by chance at that rate, their number among n calls
 -- would be hypergeometric, and k or more with a probability of at most exp(-n KL(k/n, rate)) (Hoeffding 1963). A
--- sequence is told where that is under by_chance / tests (Bonferroni), so that of lakes without any pattern no more
+-- sequence is reported if that is under by_chance / tests (Bonferroni), so that of lakes without any pattern no more
 -- than by_chance have a row, and where the lower end of its interval is above the rate. Filters choose among the rows
 -- and change none. Failures that come in bursts are not independent: hence `spread`.
 with sequences as (

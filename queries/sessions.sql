@@ -25,7 +25,7 @@
 --   share_ratio       double   their share of all sessions' tool calls
 --   times_median      double   calls, as a multiple of the median session's
 --   disproportionate  boolean  whether it stands out by anything; null where too few sessions can be compared
---   why               varchar  by what, as a multiple of the median session's; null where by nothing
+--   why               varchar  in what it stands out, as a multiple of the median session's; null if in nothing
 --   tools             bigint   distinct tools that were called
 --   failed            bigint   calls that failed
 --   first_unix_nano   bigint   start of its first call
@@ -129,7 +129,7 @@ judged as (
                     else ''
                 end
             else ''
-        end as told,
+        end as reasons,
         each.tools as tools,
         each.failed as failed,
         each.first_unix_nano as first_unix_nano,
@@ -152,8 +152,8 @@ select
     calls,
     share_ratio,
     times_median,
-    case when all_sessions >= $min_sessions then told <> '' end as disproportionate,
-    case when all_sessions >= $min_sessions then nullif(substr(told, 3), '') end as why,
+    case when all_sessions >= $min_sessions then reasons <> '' end as disproportionate,
+    case when all_sessions >= $min_sessions then nullif(substr(reasons, 3), '') end as why,
     tools,
     failed,
     first_unix_nano,

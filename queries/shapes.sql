@@ -13,7 +13,7 @@
 --   min_before  bigint = 200                  from so many calls before the window on, those alone are the usual
 --   few         bigint = 3                    calls of a tool that may be odd beside $ratio of them
 --   ratio       double = 0.01                 share of a tool's calls that may be odd; of more, only what exceeds it
---   min_bits    double = 3                    surprise from which on arguments are told as odd
+--   min_bits    double = 3                    surprise from which on arguments are reported as odd
 -- columns:
 --   service_name     varchar  the MCP server
 --   tool             varchar  gen_ai.tool.name
@@ -438,7 +438,7 @@ seen_words as (
         types.as_rare as rare,
         types.of_all as of_all,
         0 as far,
-        type_names.named || ' where most are ' || usual_names.others as told
+        type_names.named || ' where most are ' || usual_names.others as phrase
     from types
     inner join words
         on words.tool_id = types.tool_id
@@ -463,7 +463,7 @@ seen_words as (
         case when arguments.as_rare > judged_tools.usual then judged_tools.usual else arguments.as_rare end as rare,
         judged_tools.usual as of_all,
         0 as far,
-        'an argument' as told
+        'an argument' as phrase
     from arguments
     inner join judged_tools
         on judged_tools.tool_id = arguments.tool_id
@@ -510,7 +510,7 @@ seen_words as (
                     when far_steps.type = 'o' then ' members'
                     else ''
                 end
-        end as told
+        end as phrase
     from far_steps
     inner join words
         on words.tool_id = far_steps.tool_id
@@ -534,7 +534,7 @@ seen_words as (
         end as rare,
         totals.total as of_all,
         0 as far,
-        lettered.named as told
+        lettered.named as phrase
     from marks
     inner join totals
         on totals.tool_id = marks.tool_id
@@ -564,7 +564,7 @@ charged_words as (
             ) as bigint
         ) + 100 * seen_words.far - seen_words.allowance as charge,
         case when seen_words.argument = '' then '' else seen_words.argument || ': ' end
-        || seen_words.told || ' in ' || cast(seen_words.seen as varchar) || ' of '
+        || seen_words.phrase || ' in ' || cast(seen_words.seen as varchar) || ' of '
         || cast(seen_words.of_all as varchar) || judged_tools.calls_named as reason
     from seen_words
     inner join judged_tools

@@ -103,7 +103,7 @@ def _places(options: InitOptions) -> list[Place]:
     if options.client is not None and options.client not in names:
         close = nearest(options.client, names)
         meant = f"did you mean {close}? " if close else ""
-        raise UsageError(f"--client {options.client!r} is none that we know", f"{meant}they are {', '.join(names)}")
+        raise UsageError(f"unknown client {options.client!r}", f"{meant}known clients: {', '.join(names)}")
     if options.paths:
         return [clients.place_of(Path(path).expanduser(), options.client) for path in options.paths]
     found = [p for p in clients.found(Path.cwd(), os.environ) if options.client in (None, p.client.name)]

@@ -125,7 +125,7 @@ def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
 def _body(answer: Answer, options: ReportOptions) -> list[str]:
     shown = rows_shown(answer, "table", options.limit)
     text = written(answer, "table", shown, paper=paper(bars=options.bars, margin=MARGIN))
-    return text.splitlines() or ["nothing of the kind" if answer.activity is not None else "no calls yet"]
+    return text.splitlines() or ["no matching calls" if answer.activity is not None else "no calls yet"]
 
 
 def _calls(answer: Answer) -> tuple[int, int]:

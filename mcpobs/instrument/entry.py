@@ -82,7 +82,7 @@ def _actions(front: Instrumentation) -> dict[str, Callable[[ModuleType], None]]:
     """The patches, by the module that each belongs to."""
 
     def server(module: ModuleType) -> None:
-        # By what is there, not by a version: 1.x has one method through which every request goes.
+        # Chosen by the methods present, not by the version: 1.x has one method through which every request goes.
         patch = mcp_v1.patch_server if hasattr(module.Server, "_handle_request") else mcp_v2.patch_server
         patch(front, module)
         import_module("mcpobs.instrument.process")  # now, and not while the first call waits

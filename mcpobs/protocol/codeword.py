@@ -199,7 +199,7 @@ def of_scalar(value: object) -> str:
 
 
 def of_nested(kind: str, members: int, longest: int, flags: int) -> str:
-    """The word of a list (`l`) or object (`o`), by what lies in it at any depth."""
+    """The word of a list (`l`) or object (`o`), from all values in it at any depth."""
     return f"{kind}{_size(members)}{_size(longest)}{letters_of(flags)}"
 
 

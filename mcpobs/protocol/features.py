@@ -50,7 +50,7 @@ def names_in(value: dict[str, object], shown: Shown) -> Names:
     names = _by_shown_name(value, shown)
     parts = [f'"{name.replace("%", "%%")}":"%s"' for name in names]
     text = "{" + ",".join(parts) + "}"
-    plain = _told(1, flags, len(value), longest, text)
+    plain = _encoded(1, flags, len(value), longest, text)
     return Names(len(value), longest, flags, tuple(names.values()), text, plain)
 
 
@@ -80,7 +80,7 @@ def features_of_flat(names: Names, value: dict[str, object]) -> str:
             words.append(of_scalar(item))
     if longest == names.longest and flags == names.flags:
         return plain % tuple(words)
-    return _told(1, flags, keys, longest, text % tuple(words))
+    return _encoded(1, flags, keys, longest, text % tuple(words))
 
 
 def features_of(value: object, shown: Shown) -> str:
@@ -91,7 +91,7 @@ def features_of(value: object, shown: Shown) -> str:
     walk = _Walk()
     if not isinstance(value, dict):
         walk.through([_Branch([value])])
-        return _told(walk.depth, walk.flags, walk.keys, walk.longest, None)
+        return _encoded(walk.depth, walk.flags, walk.keys, walk.longest, None)
     walk.depth = 1
     names, members = walk.members(value)
     walk.texts(names)
@@ -106,7 +106,7 @@ def features_of(value: object, shown: Shown) -> str:
     walk.through([branch for branch in words.values() if isinstance(branch, _Branch)])
     by_name = _by_shown_name(names, shown)
     parts = ",".join(f'"{name}":"{words[by_name[name]]}"' for name in by_name)
-    return _told(walk.depth, walk.flags, walk.keys, walk.longest, "{" + parts + "}")
+    return _encoded(walk.depth, walk.flags, walk.keys, walk.longest, "{" + parts + "}")
 
 
 class _Branch:
@@ -212,7 +212,7 @@ def _flags_in(texts: Iterable[str], left: int) -> tuple[int, int, int]:
     return flags, longest, left
 
 
-def _told(depth: int, flags: int, keys: int, longest: int, values: str | None) -> str:
+def _encoded(depth: int, flags: int, keys: int, longest: int, values: str | None) -> str:
     listed = '"' + '","'.join(names_of(flags & ALL)) + '"' if flags & ALL else ""
     cut = '"cut":true,' if flags & CUT else ""
     words = f',"values":{values}' if values is not None else ""

@@ -9,7 +9,7 @@ from typing import Any
 from mcpobs.terminal import printable
 
 Record = Mapping[str, Any]
-NOTHING = "nothing of the kind"
+NOTHING = "no matching calls"
 
 
 def count(number: int, noun: str) -> str:

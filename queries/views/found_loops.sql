@@ -520,7 +520,7 @@ rounds as (
         and placed.place < loops.from_place + loops.period
     group by loops.session_id, loops.kind, loops.period, loops.from_place
 ),
-told as (
+described as (
     select
         loops.session_id as session_id,
         loops.kind as kind,
@@ -581,25 +581,25 @@ told as (
     where waiting.session_id is null
 )
 select
-    told.session_id as session_id,
-    told.service_name as service_name,
-    told.tool as tool,
-    told.kind as kind,
-    told.pattern as pattern,
-    told.tools as tools,
-    told.services as services,
-    cast(told.period as bigint) as period,
-    cast(told.calls as bigint) as calls,
-    cast(told.fruitless as bigint) as fruitless,
-    told.from_place as from_call,
-    told.first_unix_nano as first_unix_nano,
-    told.last_unix_nano as last_unix_nano,
-    told.end_unix_nano as end_unix_nano,
-    cast(told.cost_microusd as bigint) as cost_microusd,
+    described.session_id as session_id,
+    described.service_name as service_name,
+    described.tool as tool,
+    described.kind as kind,
+    described.pattern as pattern,
+    described.tools as tools,
+    described.services as services,
+    cast(described.period as bigint) as period,
+    cast(described.calls as bigint) as calls,
+    cast(described.fruitless as bigint) as fruitless,
+    described.from_place as from_call,
+    described.first_unix_nano as first_unix_nano,
+    described.last_unix_nano as last_unix_nano,
+    described.end_unix_nano as end_unix_nano,
+    cast(described.cost_microusd as bigint) as cost_microusd,
     cast(tool_sessions.oks as bigint) as oks,
     cast(tool_sessions.empty_oks as bigint) as empty_oks
-from told
+from described
 inner join tool_sessions
-    on tool_sessions.session_id = told.session_id
-    and tool_sessions.service_key = told.service_key
-    and tool_sessions.tool_key = told.tool_key
+    on tool_sessions.session_id = described.session_id
+    and tool_sessions.service_key = described.service_key
+    and tool_sessions.tool_key = described.tool_key

@@ -4,7 +4,7 @@
 -- history:  whole
 -- rollup:   sides
 -- params:
---   since    bigint = 0                    start of the window, unix ns; calls before it are told apart
+--   since    bigint = 0                    start of the window, unix ns; calls before it are counted apart
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
 --   session  varchar = null                the session that `of_session` tells of
 -- columns:

@@ -8,7 +8,7 @@
 --   session_id          varchar  session with a call in the same trace, else in the same conversation; null where none
 --   tenant              varchar  tenant of that session
 --   start_unix_nano     bigint   when the model was called
---   provider            varchar  gen_ai.provider.name, else gen_ai.system; empty where neither is told
+--   provider            varchar  gen_ai.provider.name, else gen_ai.system; empty if neither is sent
 --   model               varchar  the model that answered, else the one that was asked
 --   input_tokens        bigint   tokens of input, those from and for a cache among them
 --   cache_read_tokens   bigint   tokens of input that came from a cache
@@ -25,7 +25,7 @@ with of_trace as (
     where session_id is not null
         and trace_id in (select trace_id from llm_usage)
 ),
-told as (
+stated as (
     select
         nullif(regexp_extract(session_candidates, '"conversation": ?"([^"]*)"', 1), '') as conversation_id,
         session_id, tenant, start_unix_nano, span_id
@@ -38,7 +38,7 @@ of_conversation as (
     select
         conversation_id, session_id, tenant,
         row_number() over (partition by conversation_id order by start_unix_nano, session_id, span_id) as place
-    from told
+    from stated
     where conversation_id in (select conversation_id from llm_usage)
 )
 select

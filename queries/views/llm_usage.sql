@@ -5,17 +5,17 @@
 --   trace_id            varchar  trace of the span
 --   span_id             varchar  its id
 --   service_name        varchar  the agent, or whoever called the model
---   conversation_id     varchar  gen_ai.conversation.id; null where it is not told
+--   conversation_id     varchar  gen_ai.conversation.id; null if it is not sent
 --   start_unix_nano     bigint   when the model was called
---   provider            varchar  gen_ai.provider.name, else gen_ai.system; empty where neither is told
+--   provider            varchar  gen_ai.provider.name, else gen_ai.system; empty if neither is sent
 --   model               varchar  the model that answered, else the one that was asked
 --   input_tokens        bigint   tokens of input, those from and for a cache among them
 --   cache_read_tokens   bigint   tokens of input that came from a cache
 --   cache_write_tokens  bigint   tokens of input that went into one
 --   output_tokens       bigint   tokens of output
 
--- The span of an agent or a workflow holds the sums of those below it, and is none of these; nor is one around another
--- that was told by two instrumentations.
+-- Left out: the span of an agent or a workflow, which holds the sums of the spans below it, and the outer of two spans
+-- of one call from two instrumentations.
 with called as (
     select
         trace_id,
@@ -51,7 +51,7 @@ named as (
         trace_id, span_id, parent_span_id, kind, service_name, conversation_id, start_unix_nano,
         coalesce(provider_name, system_name, '') as provider,
         coalesce(response_model, request_model) as model,
-        coalesce(input_tokens, prompt_tokens, 0) as told_tokens,
+        coalesce(input_tokens, prompt_tokens, 0) as sent_tokens,
         coalesce(cache_read_tokens, 0) as cache_read_tokens,
         coalesce(cache_write_tokens, 0) as cache_write_tokens,
         coalesce(output_tokens, completion_tokens, 0) as output_tokens
@@ -79,9 +79,9 @@ select
     named.model as model,
     -- Some tell the tokens of a cache beside the others, though the conventions count them in.
     case
-        when named.told_tokens < named.cache_read_tokens + named.cache_write_tokens
-            then named.told_tokens + named.cache_read_tokens + named.cache_write_tokens
-        else named.told_tokens
+        when named.sent_tokens < named.cache_read_tokens + named.cache_write_tokens
+            then named.sent_tokens + named.cache_read_tokens + named.cache_write_tokens
+        else named.sent_tokens
     end as input_tokens,
     named.cache_read_tokens as cache_read_tokens,
     named.cache_write_tokens as cache_write_tokens,

@@ -6,7 +6,7 @@
 -- params:
 --   since    bigint = 0                    start of the window, unix ns; the calls before may lie earlier
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
---   session  varchar = null                session whose failures are told first
+--   session  varchar = null                session whose failures are listed first
 -- columns:
 --   service_key      varchar  the MCP server; empty where it has no name
 --   tool_key         varchar  gen_ai.tool.name; empty where it has none

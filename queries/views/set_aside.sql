@@ -26,7 +26,7 @@ with shared as (
     group by trace_id
     having min(layer) < max(layer)
 ),
-told as (
+in_shared as (
     select
         trace_id, span_id, service_key, sent_unix_nano, rank, method, request_id,
         coalesce(tool, '') as tool_key
@@ -46,39 +46,39 @@ best as (
         trace_id, service_key, method, tool_key,
         min(rank) as any_rank,
         min(case when request_id is null then rank end) as rank_without_id
-    from told
+    from in_shared
     group by trace_id, service_key, method, tool_key
 ),
 best_of_id as (
     select trace_id, service_key, method, tool_key, request_id, min(rank) as id_rank
-    from told
+    from in_shared
     where request_id is not null
     group by trace_id, service_key, method, tool_key, request_id
 ),
 of_service as (
     select
-        told.trace_id as trace_id,
-        told.span_id as span_id,
-        told.service_key as service_key,
-        told.sent_unix_nano as sent_unix_nano
-    from told
+        in_shared.trace_id as trace_id,
+        in_shared.span_id as span_id,
+        in_shared.service_key as service_key,
+        in_shared.sent_unix_nano as sent_unix_nano
+    from in_shared
     inner join best
-        on best.trace_id = told.trace_id
-        and best.service_key = told.service_key
-        and best.method = told.method
-        and best.tool_key = told.tool_key
+        on best.trace_id = in_shared.trace_id
+        and best.service_key = in_shared.service_key
+        and best.method = in_shared.method
+        and best.tool_key = in_shared.tool_key
     left join best_of_id
-        on best_of_id.trace_id = told.trace_id
-        and best_of_id.service_key = told.service_key
-        and best_of_id.method = told.method
-        and best_of_id.tool_key = told.tool_key
-        and best_of_id.request_id = told.request_id
-    where (told.request_id is null and best.any_rank < told.rank)
-        or best.rank_without_id < told.rank
-        or best_of_id.id_rank < told.rank
+        on best_of_id.trace_id = in_shared.trace_id
+        and best_of_id.service_key = in_shared.service_key
+        and best_of_id.method = in_shared.method
+        and best_of_id.tool_key = in_shared.tool_key
+        and best_of_id.request_id = in_shared.request_id
+    where (in_shared.request_id is null and best.any_rank < in_shared.rank)
+        or best.rank_without_id < in_shared.rank
+        or best_of_id.id_rank < in_shared.rank
 ),
--- A client's span has a child for each layer below it. An agent's turn may be the parent of many calls, which are told
--- apart by their times too, and not at all where they are very many, for that takes pairs.
+-- A client's span has a child for each layer below it. An agent's turn may be the parent of many calls: their times
+-- separate them as well, but not those of very large groups, because that takes pairs.
 crowds as (
     select trace_id, parent_span_id, method, tool_key
     from crossing

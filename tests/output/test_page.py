@@ -147,7 +147,7 @@ def test_rows_that_are_not_shown_are_told_with_the_command_that_shows_them() -> 
 
 def test_a_report_without_rows_says_so() -> None:
     texts = [text for _, text in _read(render(_page([], sections=1), None)).texts]
-    assert "Nothing of the kind." in texts
+    assert "No matching calls." in texts
 
 
 def test_an_attribute_is_escaped() -> None:

@@ -320,7 +320,7 @@ def test_an_empty_window_says_to_look_further_back(report: Report) -> None:
 def test_nothing_of_the_kind_is_good_news_and_no_hint(report: Report, tmp_path: Path) -> None:
     spool(tmp_path / "calm", [call(1), call(2)])
     out, err = report(name="loops", lake=str(tmp_path / "calm"))
-    assert (out, err) == ("", "mcpobs: nothing of the kind among 2 calls in all time\n")
+    assert (out, err) == ("", "mcpobs: no matching calls among 2 calls in all time\n")
 
 
 def test_damage_is_told_on_stderr_and_in_json_and_the_rest_is_reported(report: Report, tmp_path: Path) -> None:

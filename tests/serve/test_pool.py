@@ -112,7 +112,7 @@ def test_a_report_is_narrowed_and_says_how_much_is_left_out(ask: Ask) -> None:
     assert (len(told["rows"]), told["rows_total"]) == (2, 5)
     assert told["cut"][0].startswith("2 of 5 rows shown: raise limit")
     told = ask("report", name="errors", session="loop")
-    assert (told["rows"], told["answer"]) == ([], "nothing of the kind among 8 calls in all time")
+    assert (told["rows"], told["answer"]) == ([], "no matching calls among 8 calls in all time")
 
 
 @pytest.mark.parametrize(

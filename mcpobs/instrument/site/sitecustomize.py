@@ -49,9 +49,9 @@ def _reason(error: Exception) -> str:
     return f"{name} is not installed there"
 
 
-_told = os.environ.pop(_OPTIONS, None)
+_options = os.environ.pop(_OPTIONS, None)
 try:
     _step_aside()
 finally:
-    if _told is not None:
-        _instrument(_told)
+    if _options is not None:
+        _instrument(_options)

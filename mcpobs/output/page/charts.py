@@ -95,7 +95,7 @@ def _ranges(chart: Chart, found: Sequence[Mark]) -> str:
 
     ticks = [10.0**power for power in range(low, high + 1, max(1, (high - low) // 5))]
     grid = "".join(_line("grid", place(tick), place(tick), 0, 14) for tick in ticks)
-    rows = "".join(_row(mark, _told(chart, mark), grid + _range(mark, place)) for mark in found)
+    rows = "".join(_row(mark, _values_of(chart, mark), grid + _range(mark, place)) for mark in found)
     labels = "".join(
         element("text", safe(_short(tick)), x=_percent(place(tick)), y="11", text_anchor=_anchor(tick, ticks))
         for tick in ticks
@@ -136,7 +136,7 @@ def _legend(chart: Chart) -> str:
     return f"dot {titles[0]}, thick mark {titles[1]}, thin mark {titles[2]}; the axis is logarithmic"
 
 
-def _told(chart: Chart, mark: Mark) -> str:
+def _values_of(chart: Chart, mark: Mark) -> str:
     values = " · ".join(units.shown(name, value) for name, value in zip(chart.values, mark.values, strict=True))
     return f"{values} ms" if chart.value.endswith("_ms") else values
 

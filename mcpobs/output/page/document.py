@@ -93,7 +93,7 @@ def _section(section: Section, limit: int | None, alone: bool) -> str:
     if rows:
         parts += grid(section.result.columns, rows, section.name)
     elif alone:
-        parts += element("p", "Nothing of the kind.")
+        parts += element("p", "No matching calls.")
     if len(rows) < section.result.total:
         shown = f"{len(rows):,} of {section.result.total:,} rows; more: "
         parts += element("p", safe(shown) + element("code", safe(section.more)), class_="soft")

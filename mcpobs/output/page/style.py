@@ -1,4 +1,4 @@
-"""The style of a page: light and dark by what the reader prefers, one column on a phone, colours that the colour-blind
+"""The style of a page: light or dark as the reader prefers, one column on a phone, colours that the colour-blind
 can tell apart."""
 
 STYLE = """

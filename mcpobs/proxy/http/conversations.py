@@ -28,7 +28,7 @@ _NOBODY = Caller("", "http")  # until an exchange says who calls
 
 @dataclass(slots=True, eq=False)
 class RemoteConversation:
-    """A conversation, and by what it is known. `issued`: the server was seen to give out that session id."""
+    """A conversation and the keys that identify it. `issued`: the server was seen to give out that session id."""
 
     conversation: Conversation
     judged: JudgedConversation | None = None  # if calls are judged
