@@ -47,6 +47,7 @@ class Answer:
         self._owner = owner
         self._opened = opened
         self._upload: asyncio.Task[None] | None = None
+        self._is_answered = False
         self.status = 0
         self.reason = ""
         self.headers: CIMultiDictProxy[str]
@@ -96,6 +97,7 @@ class Answer:
             if not 100 <= message.code <= 199 or message.code == 101:
                 break
         self.status, self.reason, self.headers = message.code, message.reason, message.headers
+        self._is_answered = True
 
     async def _send(self, body: AsyncIterator[bytes], chunked: bool) -> None:
         connection = self._opened.connection
@@ -110,11 +112,11 @@ class Answer:
             connection.set_exception(error)
 
     def release(self) -> None:
-        """Ends the exchange. A connection on which more could come is closed."""
+        """Ends the exchange. A connection on which more could come is closed: the next request must not get it."""
         is_sent = self._upload is None or self._upload.done()
         if self._upload is not None:
             self._upload.cancel()
-        self._owner.give_back(self._opened, is_sent)
+        self._owner.give_back(self._opened, is_sent and self._is_answered and self.content.is_eof())
 
 
 class _Opened:
@@ -165,13 +167,14 @@ class UpstreamConnections:
                 answer.release()
                 raise
 
-    def give_back(self, opened: _Opened, is_sent: bool) -> None:
-        """Keeps a connection for the next request, or closes it if it cannot serve one."""
+    def give_back(self, opened: _Opened, is_over: bool) -> None:
+        """Keeps a connection for the next request, or closes it if it cannot serve one. `is_over`: the request was
+        sent and its answer has come, both to their ends."""
         if opened not in self._in_use:
             return
         self._in_use.remove(opened)
         connection = opened.connection
-        if not is_sent or connection.should_close or not connection.is_connected():
+        if not is_over or connection.should_close or not connection.is_connected():
             connection.close()
             return
         opened.connect_ns = None
@@ -192,7 +195,12 @@ class UpstreamConnections:
         earliest_s = self._loop.time() - KEEP_ALIVE_S
         while self._idle:
             opened = self._idle.pop()
-            if opened.idle_since_s > earliest_s and opened.connection.is_connected():
+            # `should_close` is true after bytes that nobody asked for: they would be the next request's answer
+            if (
+                opened.idle_since_s > earliest_s
+                and opened.connection.is_connected()
+                and not opened.connection.should_close
+            ):
                 return opened
             opened.connection.close()
         return None

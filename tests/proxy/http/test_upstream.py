@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -115,6 +116,85 @@ def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again() -
             assert await _asked(pool) == b"ok"
             assert server.connections == 2
 
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("pieces", [(OK + OK,), (OK, OK), (OK, b"HTTP/1.1 200")], ids=["at once", "later", "half"])
+def test_bytes_that_nobody_asked_for_are_not_the_answer_to_the_next_request(pieces: tuple[bytes, ...]) -> None:
+    unasked = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        tasks.append(asyncio.current_task())
+        await reader.readuntil(b"{}")
+        if connections > 1:
+            writer.write(OK.replace(b"ok", b"2."))
+        for place, piece in enumerate(pieces if connections == 1 else ()):
+            if place:
+                await unasked.wait()
+            writer.write(piece)
+        await reader.read()
+        await closed(writer)
+
+    async def run() -> None:
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        pool = UpstreamConnections(parse_upstream(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"))
+        async with listening:
+            assert await _asked(pool) == b"ok"
+            (opened,) = pool._idle or [None]
+            unasked.set()
+            while opened is not None and opened.connection.is_connected() and not opened.connection.should_close:
+                await asyncio.sleep(0)
+            assert await _asked(pool) == b"2."
+            pool.close()
+            await asyncio.gather(*filter(None, tasks))
+
+    connections = 0
+    tasks: list[asyncio.Task[None] | None] = []
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_each_request_gets_its_own_answer_wherever_others_are_given_up(seed: int) -> None:
+    """The server names the request in its answer, which comes in pieces; clients go at any moment."""
+    random = Random(seed)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                name = await reader.readexactly(4)
+                answer = OK.replace(b"2", b"4").replace(b"ok", name)
+                cut = random.randrange(len(answer))
+                for piece in (b"", answer[:cut], answer[cut:]):
+                    await asyncio.sleep(random.random() * 0.002)
+                    writer.write(piece)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            await closed(writer)
+
+    async def ask(pool: UpstreamConnections, number: int) -> bool:
+        name = b"%04d" % number
+        try:
+            async with asyncio.timeout(None if number % 2 else random.random() * 0.006):
+                assert await _asked(pool, body=name) == name
+        except TimeoutError:
+            return False
+        return True
+
+    async def run() -> None:
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        pool = UpstreamConnections(parse_upstream(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"))
+        async with listening:
+            answered = [await asyncio.gather(*[ask(pool, 4 * group + one) for one in range(4)]) for group in range(50)]
+            pool.close()
+            await asyncio.gather(*filter(None, tasks))
+        assert 100 < sum(map(sum, answered)) < 200  # all of those that waited, and not all of the others
+
+    tasks: list[asyncio.Task[None] | None] = []
     asyncio.run(run())
 
 
