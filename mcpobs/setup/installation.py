@@ -17,7 +17,7 @@ from mcpobs.errors import UsageError
 from mcpobs.installed.commands import install_again, install_missing, install_packages
 from mcpobs.installed.distribution import of_this_copy, providers
 from mcpobs.installed.environment import current
-from mcpobs.lake.otlp.native import Native
+from mcpobs.lake.otlp.native.library import Native
 from mcpobs.setup import copies, executable
 from mcpobs.setup.check import Check
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from mcpobs.errors import UsageError
 from mcpobs.lake.otlp import json_request
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
-from mcpobs.lake.otlp.native import LIBRARY, Native
+from mcpobs.lake.otlp.native.library import LIBRARY, Native
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 
 __all__ = [

@@ -14,12 +14,12 @@ from random import Random
 import pytest
 from arro3.core import Table
 
-from mcpobs.lake.otlp import native
 from mcpobs.lake.otlp.columns import RAW
+from mcpobs.lake.otlp.native.library import LIBRARY, Native
 from mcpobs.lake.otlp.request import MalformedError
 from tests.lake.otlp import wire
 
-SOURCE = Path(native.__file__).with_name("decode.c")
+SOURCE = LIBRARY.with_name("decode.c")
 COMPILER = next(filter(None, map(shutil.which, ("gcc", "cc", "clang"))), None)
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
@@ -41,7 +41,7 @@ def test_it_compiles_without_a_warning(tmp_path: Path, level: str) -> None:
 
 def test_wherever_memory_runs_out_nothing_is_lost_and_the_next_call_works(tmp_path: Path) -> None:
     library = compiled(tmp_path, "-O1", "-g", "-include", str(Path(__file__).with_name("failing_malloc.h")))
-    decoder = native.Native(library)
+    decoder = Native(library)
     handle = ctypes.CDLL(str(library))
     handle.allow_allocations.argtypes = [ctypes.c_long]
     handle.held_allocations.restype = ctypes.c_long
@@ -82,7 +82,7 @@ def test_wherever_memory_runs_out_nothing_is_lost_and_the_next_call_works(tmp_pa
     assert handle.held_allocations() == before
 
 
-def _spans(decoder: native.Native, body: bytes) -> int:
+def _spans(decoder: Native, body: bytes) -> int:
     try:
         return decoder.check(body).spans
     except MalformedError:

@@ -1,7 +1,7 @@
 /* Writes output: growing buffers, UTF-8, JSON strings, numbers. Knows nothing of OTLP and nothing of Arrow. */
 
-#ifndef MCPOBS_DECODE_TEXT_H
-#define MCPOBS_DECODE_TEXT_H
+#ifndef MCPOBS_TEXT_H
+#define MCPOBS_TEXT_H
 
 #include <setjmp.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-"""Loads the decoder in C (`decode.c`) as a shared library. `plain.py` does the same in Python.
+"""Loads the decoder in C (`decode.c`) as a shared library. `otlp/plain.py` does the same in Python.
 
 The library is built with the package if there is a C compiler (`hatch_build.py`). It runs without the interpreter's
 lock, and returns its columns through the Arrow C stream interface.
