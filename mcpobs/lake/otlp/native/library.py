@@ -15,6 +15,7 @@ from typing import Final
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES, PROMOTED, RAW, RawType
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError, why
 
+DECODER_VARIABLE: Final = "MCPOBS_OTLP_DECODER"
 LIBRARY: Final = Path(__file__).with_name("_decode.so")
 
 _TYPES: Final[dict[RawType, int]] = {"text": 0, "json": 1, "bigint": 2, "smallint": 3, "boolean": 4}
