@@ -92,6 +92,11 @@ def _spans(decoder: Native, body: bytes) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", [(), ("50000",)], ids=["as it is", "with a low limit on what spans repeat"])
 def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path, limit: tuple[str, ...]) -> None:
+    compare_under_sanitizers(tmp_path, 1000, *limit)
+
+
+def compare_under_sanitizers(tmp_path: Path, requests: int, *limit: str) -> str:
+    """Compares both decoders on random requests; returns the counts. `make soak` compares more."""
     library = compiled(tmp_path, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     name = "libasan.so" if "clang" not in str(COMPILER) else "libclang_rt.asan-x86_64.so"
     asan = subprocess.run(
@@ -99,7 +104,7 @@ def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path, limit: t
     ).stdout.strip()
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.lake.otlp.fuzz", str(library), "0", "10000", *limit],
+        [sys.executable, "-m", "tests.lake.otlp.fuzz", str(library), "0", str(requests), *limit],
         cwd=ROOT,
         env={
             **os.environ,
@@ -113,4 +118,5 @@ def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path, limit: t
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("10000 requests")
+    assert done.stdout.startswith(f"{requests} requests")
+    return done.stdout
