@@ -37,7 +37,7 @@ lowest: python  ## the tests on the oldest versions that pyproject.toml allows
 interop: $(TEST)/installed  ## real servers, clients, OTLP senders and a Collector (needs npm and apt)
 	$(TEST)/bin/pytest -m interop tests/interop
 
-soak: $(TEST)/installed  ## kill -9 at random moments, hundreds of rounds; a disk that fills up
+soak: $(TEST)/installed  ## kill -9 at random moments; a full disk; fuzzing of the OTLP decoder
 	$(TEST)/bin/pytest -s -m soak tests
 
 bench: $(TEST)/installed  ## every benchmark; writes bench/RESULTS.md

@@ -16,7 +16,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER = Path("mcpobs/lake/otlp")
+FOLDER = Path("mcpobs/lake/otlp/native")
 SOURCE = FOLDER / "decode.c"
 LIBRARY = FOLDER / "_decode.so"
 FLAGS = (

@@ -22,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from bench.otlp_requests import SPANS, Requests
 from mcpobs.lake.otlp import plain
 from mcpobs.lake.otlp.json_request import from_json
-from mcpobs.lake.otlp.native import Native
+from mcpobs.lake.otlp.native.library import Native
 
 
 @dataclass

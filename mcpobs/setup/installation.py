@@ -17,7 +17,7 @@ from mcpobs.errors import UsageError
 from mcpobs.installed.commands import install_again, install_missing, install_packages
 from mcpobs.installed.distribution import of_this_copy, providers
 from mcpobs.installed.environment import current
-from mcpobs.lake.otlp.native import Native
+from mcpobs.lake.otlp.native.library import DECODER_VARIABLE, Native
 from mcpobs.setup import copies, executable
 from mcpobs.setup.check import Check
 
@@ -43,7 +43,7 @@ def check(env: Mapping[str, str], argv0: str) -> Iterator[Check]:
     yield from _packages()
     yield _telemetry()
     yield _program(env, argv0)
-    yield _decoder()
+    yield _decoder(env)
 
 
 def _python() -> Check:
@@ -146,12 +146,15 @@ def _program(env: Mapping[str, str], argv0: str) -> Check:
     return Check(ABOUT, "ok", f"mcpobs is on the PATH: {on_path}")
 
 
-def _decoder() -> Check:
+def _decoder(env: Mapping[str, str]) -> Check:
     try:
         Native()
     except OSError:
-        env = current()
-        build = install_again(env, of_this_copy(env, providers(env)))
+        here = current()
+        build = install_again(here, of_this_copy(here, providers(here)))
         hint = f"it matters only to a busy `mcpobs collect`; with a C compiler, build it: {build}"
         return Check(ABOUT, "warn", "the OTLP decoder in C is not built: it decodes in Python, slower", hint)
-    return Check(ABOUT, "ok", "the OTLP decoder in C works")
+    if env.get(DECODER_VARIABLE) == "plain":
+        hint = f"it matters only to a busy `mcpobs collect`; to use the one in C, unset {DECODER_VARIABLE}"
+        return Check(ABOUT, "warn", f"{DECODER_VARIABLE}=plain: the OTLP decoder in C works but is not in use", hint)
+    return Check(ABOUT, "ok", "the OTLP decoder in C is in use")

@@ -49,6 +49,21 @@ def test_an_installation_that_works_has_nothing_that_fails() -> None:
     assert any("duckdb" in check.line for check in found)
 
 
+def test_doctor_names_the_decoder_in_use() -> None:
+    used, unused = (
+        next(
+            check
+            for check in installation.check({"PATH": HERE} | env, f"{HERE}/mcpobs")
+            if "OTLP decoder" in check.line
+        )
+        for env in ({}, {"MCPOBS_OTLP_DECODER": "plain"})
+    )
+
+    assert (used.state == "ok") == used.line.endswith("in C is in use")
+    assert unused.state == "warn"
+    assert "not" in unused.line
+
+
 def test_a_mcpobs_that_is_not_on_the_path_is_told_with_its_folder(tmp_path: Path) -> None:
     found = installation.check({"PATH": str(tmp_path)}, f"{HERE}/mcpobs")
     check = next(c for c in found if "PATH" in c.line)

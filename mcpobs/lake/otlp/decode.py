@@ -13,7 +13,7 @@ from typing import Protocol
 from mcpobs.errors import UsageError
 from mcpobs.lake.otlp import json_request
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
-from mcpobs.lake.otlp.native import LIBRARY, Native
+from mcpobs.lake.otlp.native.library import DECODER_VARIABLE, LIBRARY, Native
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 
 __all__ = [
@@ -27,8 +27,6 @@ __all__ = [
     "expanded",
     "from_json",
 ]
-
-DECODER_VARIABLE = "MCPOBS_OTLP_DECODER"
 
 
 class Batch(Protocol):

@@ -58,16 +58,17 @@ _MESSAGE, _OPTIONAL, _REPEATED = 11, 1, 3  # numbers of types and labels in desc
 Message = Any  # its class is created at run time
 
 
-def request_class() -> Message:
-    """Returns the class of a request's message. Its attributes are those of _MESSAGES."""
+def message_class(name: str, *, flat: bool = False) -> Message:
+    """Returns the class of a message. Its attributes are those of _MESSAGES; with `flat` it leaves each KeyValue
+    unparsed, as bytes."""
     file = FileDescriptorProto(name="mcpobs/otlp.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=name)
-        if name == "AnyValue":
+    for of, fields in _MESSAGES.items():
+        message = file.message_type.add(name=of)
+        if of == "AnyValue":
             message.oneof_decl.add(name="value")
         for text in fields.split(","):
             number, kind, field_name = text.split()
-            scalar = _SCALARS.get(kind)
+            scalar = _SCALARS["bytes"] if flat and kind == "*KeyValue" else _SCALARS.get(kind)
             field = message.field.add(
                 name=field_name,
                 number=int(number),
@@ -76,8 +77,8 @@ def request_class() -> Message:
             )
             if scalar is None:
                 field.type_name = f".{_PACKAGE}.{kind.lstrip('*')}"
-            if name == "AnyValue":
+            if of == "AnyValue":
                 field.oneof_index = 0
     pool = DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    return GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Request"))
+    return GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))

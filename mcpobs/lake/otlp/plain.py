@@ -8,19 +8,21 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from arro3.core import Array, DataType, RecordBatch, Table
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # has no stubs
 
 from mcpobs.lake.otlp.columns import MAX_BYTES, MAX_EXPANDED_BYTES, PROMOTED, RAW, Promoted, RawType
-from mcpobs.lake.otlp.description import Message, request_class
+from mcpobs.lake.otlp.description import Message, message_class
 from mcpobs.lake.otlp.json_request import values as json_values
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError
 from mcpobs.semconv import SERVICE_NAME
 
-_Request: Final = request_class()
+_Request: Final = message_class("Request")
+_FlatRequest: Final = message_class("Request", flat=True)
+_KeyValue: Final = message_class("KeyValue")
 _NO_TRACE: Final = bytes(16)
 _NO_SPAN: Final = bytes(8)
 _INT64_MAX: Final = 2**63 - 1
@@ -37,6 +39,8 @@ _TYPES: Final[dict[RawType, DataType]] = {
     "smallint": DataType.int16(),
     "boolean": DataType.bool(),
 }
+_KEPT_BYTES: Final = 128
+_KEPT_ATTRIBUTES: Final = 1 << 14
 _CHUNK_ROWS: Final = 1 << 11
 _CHUNK_BYTES: Final = 1 << 20
 _DICTIONARY: Final = DataType.dictionary(DataType.int32(), DataType.utf8())
@@ -85,9 +89,11 @@ def decode(bodies: Sequence[Body], expanded_bytes: int = MAX_EXPANDED_BYTES) -> 
     rows: list[Row] = []
     chunks = _Chunks()
     texts: dict[str, list[str]] = {column: [] for column in _SHARED}
+    read = _Attributes()
     for body in bodies:
         budget = _Budget(expanded_bytes)
-        for resource in _resources(body):
+        _parsed(body)  # the flat message does not validate attributes
+        for resource in map(_Resource, _FlatRequest.FromString(body).resource_spans):
             of_resource = _numbered(resource.facts, texts)
             for group in resource.groups():
                 bytes_a_span = resource.repeated_bytes + _repeated_bytes(_scope_facts(group))
@@ -97,9 +103,13 @@ def decode(bodies: Sequence[Body], expanded_bytes: int = MAX_EXPANDED_BYTES) -> 
                         continue
                     if shared is None:  # the resource's schema URL is in the text of each scope
                         shared = of_resource | _numbered(_scope_facts(group, resource.schema_url), texts)
-                    rows.append(_row(span) | shared)
+                    rows.append(_row(span, read) | shared)
                     chunks.add(span.ByteSize() + bytes_a_span)
-    columns = [_column(name, [row.get(name) for row in rows], texts.get(name)) for name in RAW]
+    filled = set().union(*rows)
+    nulls = [None] * len(rows)
+    columns = [
+        _column(name, [row.get(name) for row in rows] if name in filled else nulls, texts.get(name)) for name in RAW
+    ]
     batch = RecordBatch.from_arrays(columns, names=list(RAW))
     return Batch(Table.from_batches([batch.slice(at, rows) for at, rows in chunks.places()] or [batch]))
 
@@ -232,7 +242,7 @@ def _resource_facts(resource_spans: Message) -> dict[str, str | None]:
 
 def _sent_service(attributes: Sequence[Message]) -> str | None:
     """Returns the part of the sent service name that `service_name` lacks: see columns.SPAN."""
-    sent = next((one.value for one in reversed(attributes) if _text(one.key) == SERVICE_NAME), None)
+    sent = next((one.value for one in map(_key_value, reversed(attributes)) if _text(one.key) == SERVICE_NAME), None)
     if sent is None:
         return None
     if sent.WhichOneof("value") != "string_value":
@@ -260,7 +270,7 @@ def _scope_facts(group: Message, resource_schema_url: str = "") -> dict[str, str
 # -- spans -------------------------------------------------------------------------------------------------------------
 
 
-def _row(span: Message) -> Row:
+def _row(span: Message, read: _Attributes) -> Row:
     row: Row = {
         "trace_id": span.trace_id.hex(),
         "span_id": span.span_id.hex(),
@@ -283,11 +293,13 @@ def _row(span: Message) -> Row:
             }
         ),
     }
-    attributes = _attributes(span.attributes)
-    for key in [key for key in attributes if key in _PROMOTED]:
-        if _promote(row, _PROMOTED[key], attributes[key]):
-            del attributes[key]
-    row["attributes"] = _json(attributes) if attributes else None
+    members = []
+    for attribute in {attribute.key: attribute for attribute in map(read.__getitem__, span.attributes)}.values():
+        if attribute.member is not None:
+            members.append(attribute.member)
+        if attribute.column is not None:
+            row[attribute.column] = attribute.value
+    row["attributes"] = "{" + ",".join(members) + "}" if members else None
     return row
 
 
@@ -350,13 +362,47 @@ def _promote(row: Row, to: Promoted, value: object) -> bool:
 # -- values: json writes them as columns.py says -----------------------------------------------------------------------
 
 
+class _Attribute(NamedTuple):
+    """A span's attribute, ready for its row."""
+
+    key: str
+    member: str | None  # of the JSON object `attributes`
+    column: str | None = None
+    value: object = None
+
+
+class _Attributes(dict[bytes, _Attribute]):
+    """Reads encoded attributes and keeps the short ones, because most spans of a service repeat them: a span of
+    bench/decode.py takes half the time."""
+
+    def __missing__(self, encoded: bytes) -> _Attribute:
+        attribute = _read_attribute(_KeyValue.FromString(encoded))
+        if len(encoded) <= _KEPT_BYTES:
+            if len(self) >= _KEPT_ATTRIBUTES:
+                self.clear()
+            self[encoded] = attribute
+        return attribute
+
+
+def _read_attribute(message: Message) -> _Attribute:
+    key, value, row = _text(message.key), _value(message.value), Row()
+    to = _PROMOTED.get(key)
+    leaves = to is not None and _promote(row, to, value)
+    member = None if leaves else f"{_json(key)}:{_json(value)}"
+    return _Attribute(key, member, *next(iter(row.items()), ()))
+
+
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _attributes(attributes: Sequence[Message]) -> Row:
+def _attributes(attributes: Iterable[Message | bytes]) -> Row:
     """Returns the attributes; of a repeated key, the last value in the first one's place."""
-    return {_text(attribute.key): _value(attribute.value) for attribute in attributes}
+    return {_text(attribute.key): _value(attribute.value) for attribute in map(_key_value, attributes)}
+
+
+def _key_value(attribute: Message | bytes) -> Message:
+    return _KeyValue.FromString(attribute) if isinstance(attribute, bytes) else attribute
 
 
 def _value(value: Message) -> object:

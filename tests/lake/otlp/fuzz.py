@@ -18,7 +18,7 @@ from arro3.core import Table
 
 from mcpobs.lake.otlp import plain
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
-from mcpobs.lake.otlp.native import Native
+from mcpobs.lake.otlp.native.library import Native
 from mcpobs.lake.otlp.request import MalformedError
 from tests.lake.otlp import wire
 from tests.lake.otlp.limited import LimitedPlain

@@ -14,12 +14,12 @@ from random import Random
 import pytest
 from arro3.core import Table
 
-from mcpobs.lake.otlp import native
 from mcpobs.lake.otlp.columns import RAW
+from mcpobs.lake.otlp.native.library import LIBRARY, Native
 from mcpobs.lake.otlp.request import MalformedError
 from tests.lake.otlp import wire
 
-SOURCE = Path(native.__file__).with_name("decode.c")
+SOURCE = LIBRARY.with_name("decode.c")
 COMPILER = next(filter(None, map(shutil.which, ("gcc", "cc", "clang"))), None)
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
@@ -41,7 +41,7 @@ def test_it_compiles_without_a_warning(tmp_path: Path, level: str) -> None:
 
 def test_wherever_memory_runs_out_nothing_is_lost_and_the_next_call_works(tmp_path: Path) -> None:
     library = compiled(tmp_path, "-O1", "-g", "-include", str(Path(__file__).with_name("failing_malloc.h")))
-    decoder = native.Native(library)
+    decoder = Native(library)
     handle = ctypes.CDLL(str(library))
     handle.allow_allocations.argtypes = [ctypes.c_long]
     handle.held_allocations.restype = ctypes.c_long
@@ -82,7 +82,7 @@ def test_wherever_memory_runs_out_nothing_is_lost_and_the_next_call_works(tmp_pa
     assert handle.held_allocations() == before
 
 
-def _spans(decoder: native.Native, body: bytes) -> int:
+def _spans(decoder: Native, body: bytes) -> int:
     try:
         return decoder.check(body).spans
     except MalformedError:
@@ -92,6 +92,11 @@ def _spans(decoder: native.Native, body: bytes) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", [(), ("50000",)], ids=["as it is", "with a low limit on what spans repeat"])
 def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path, limit: tuple[str, ...]) -> None:
+    compare_under_sanitizers(tmp_path, 1000, *limit)
+
+
+def compare_under_sanitizers(tmp_path: Path, requests: int, *limit: str) -> str:
+    """Compares both decoders on random requests; returns the counts. `make soak` compares more."""
     library = compiled(tmp_path, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     name = "libasan.so" if "clang" not in str(COMPILER) else "libclang_rt.asan-x86_64.so"
     asan = subprocess.run(
@@ -99,7 +104,7 @@ def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path, limit: t
     ).stdout.strip()
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.lake.otlp.fuzz", str(library), "0", "10000", *limit],
+        [sys.executable, "-m", "tests.lake.otlp.fuzz", str(library), "0", str(requests), *limit],
         cwd=ROOT,
         env={
             **os.environ,
@@ -113,4 +118,5 @@ def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path, limit: t
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("10000 requests")
+    assert done.stdout.startswith(f"{requests} requests")
+    return done.stdout

@@ -22,7 +22,7 @@ from mcpobs.lake.otlp import decode as door
 from mcpobs.lake.otlp import plain
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES
 from mcpobs.lake.otlp.decode import from_json
-from mcpobs.lake.otlp.native import LIBRARY, Native
+from mcpobs.lake.otlp.native.library import LIBRARY, Native
 from tests.lake.otlp import wire
 from tests.lake.otlp.decoders import BOTH, outcome, rows
 from tests.lake.otlp.limited import LimitedPlain

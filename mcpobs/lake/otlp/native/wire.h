@@ -3,10 +3,10 @@
    is an unknown field, groups are skipped, messages are nested at most DEPTH_MAX deep. (Measured with protobuf 7.36.
    Version 5.29 differs only for unusual input: it accepts lengths of six bytes or more, but no field number 0 in groups.) */
 
-#ifndef MCPOBS_DECODE_WIRE_H
-#define MCPOBS_DECODE_WIRE_H
+#ifndef MCPOBS_WIRE_H
+#define MCPOBS_WIRE_H
 
-#include "decode_text.h"
+#include "text.h"
 
 #define DEPTH_MAX 100
 

@@ -1,12 +1,12 @@
-/* Decodes OTLP trace requests (protobuf) into Arrow columns (see `columns.py`); `plain.py` does the same in Python.
+/* Decodes OTLP trace requests (protobuf) into Arrow columns (see `../columns.py`); `../plain.py` does the same in Python.
 
-   Loaded by `native.py`; knows nothing of Python, so it runs without the interpreter's lock. Holds no state between
+   Loaded by `library.py`; knows nothing of Python, so it runs without the interpreter's lock. Holds no state between
    calls except the tables of `mcpobs_otlp_prepare`, which are read only. The memory of a call is a small factor of
    its requests, its time linear: keys are hashed with a secret seed, the text of a resource is made and held once for all
    its spans, and what spans repeat of their resources and scopes is bounded (`fits`). */
 
-#include "decode_arrow.h"
-#include "decode_values.h"
+#include "arrow.h"
+#include "values.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -48,7 +48,7 @@ static const char *const SPAN_NAMES[SPAN_COLUMNS] = {
 
 /* -- set once by Python -------------------------------------------------------------------------------------- */
 
-typedef enum { AS_TEXT, AS_JSON, AS_BIGINT, AS_SMALLINT, AS_BOOLEAN } PromotedType; /* in the order of native._TYPES */
+typedef enum { AS_TEXT, AS_JSON, AS_BIGINT, AS_SMALLINT, AS_BOOLEAN } PromotedType; /* in the order of library._TYPES */
 
 typedef struct {
     const uint8_t *key;

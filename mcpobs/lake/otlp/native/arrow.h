@@ -1,13 +1,13 @@
 /* Owns columns and their export by the Arrow C data and stream interfaces. Knows nothing of OTLP.
    https://arrow.apache.org/docs/format/CDataInterface.html, .../CStreamInterface.html */
 
-#ifndef MCPOBS_DECODE_ARROW_H
-#define MCPOBS_DECODE_ARROW_H
+#ifndef MCPOBS_ARROW_H
+#define MCPOBS_ARROW_H
 
 #include <errno.h>
 #include <stdatomic.h>
 
-#include "decode_text.h"
+#include "text.h"
 
 struct ArrowSchema {
     const char *format, *name, *metadata;

@@ -1,4 +1,4 @@
-"""Loads the decoder in C (`decode.c`) as a shared library. `plain.py` does the same in Python.
+"""Loads the decoder in C (`decode.c`) as a shared library. `otlp/plain.py` does the same in Python.
 
 The library is built with the package if there is a C compiler (`hatch_build.py`). It runs without the interpreter's
 lock, and returns its columns through the Arrow C stream interface.
@@ -15,6 +15,7 @@ from typing import Final
 from mcpobs.lake.otlp.columns import MAX_EXPANDED_BYTES, PROMOTED, RAW, RawType
 from mcpobs.lake.otlp.request import Body, Checked, MalformedError, why
 
+DECODER_VARIABLE: Final = "MCPOBS_OTLP_DECODER"
 LIBRARY: Final = Path(__file__).with_name("_decode.so")
 
 _TYPES: Final[dict[RawType, int]] = {"text": 0, "json": 1, "bigint": 2, "smallint": 3, "boolean": 4}

@@ -3,10 +3,10 @@
 
    Nested values are read twice, once to check and once to write them. The keys of a list are kept in a hash table. */
 
-#ifndef MCPOBS_DECODE_VALUES_H
-#define MCPOBS_DECODE_VALUES_H
+#ifndef MCPOBS_VALUES_H
+#define MCPOBS_VALUES_H
 
-#include "decode_wire.h"
+#include "wire.h"
 
 /* Memory that lives until the attributes which need it are written. */
 typedef struct Block {
