@@ -178,10 +178,11 @@ bounded as (
             )
         ) / nullif(1.0 + 3.841458820694124 / nullif(cast(calls as double), 0), 0) as high_ratio,
         -- n KL(k/n, known), where failures are more than what is known
-        support * ln(failed_ratio / nullif(known_ratio, 0))
+        -- (the nullifs change no answer: DuckDB 1.5.0 computes a logarithm also for rows that are left out)
+        support * ln(nullif(failed_ratio, 0) / nullif(known_ratio, 0))
             + case
                 when support < calls
-                    then (calls - support) * ln((1.0 - failed_ratio) / nullif(1.0 - known_ratio, 0))
+                    then (calls - support) * ln(nullif(1.0 - failed_ratio, 0) / nullif(1.0 - known_ratio, 0))
                 else 0.0
             end as surprise
     from compared
@@ -207,7 +208,7 @@ from bounded
 cross join tests
 where bounded.support >= $support
     and bounded.sessions >= $spread
-    and bounded.surprise >= ln(tests.tests / nullif($by_chance, 0))
+    and bounded.surprise >= ln(nullif(tests.tests, 0) / nullif($by_chance, 0))
     and bounded.low_ratio > bounded.known_ratio
     and ($tool is null or bounded.tool_key = $tool)
     and ($server is null or bounded.service_key = $server)

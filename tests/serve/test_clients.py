@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from mcp import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.shared.exceptions import MCPError
 
 from mcpobs.lake.reader import open_reading
@@ -26,8 +26,8 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 
 
-def _server(*words: str) -> StdioServerParameters:
-    return StdioServerParameters(command=sys.executable, args=["-m", "mcpobs", *words])
+def _server(*words: str) -> Any:
+    return stdio_client(StdioServerParameters(command=sys.executable, args=["-m", "mcpobs", *words]))
 
 
 @pytest.mark.parametrize(("mode", "version"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
