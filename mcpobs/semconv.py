@@ -132,7 +132,7 @@ Outcome = Literal[
     "server_error",  # any other JSON-RPC error
     "timeout",  # given up by the requester because it took too long
     "cancelled",  # given up by the requester for another reason
-    "denied",  # refused by a policy; the server never saw it
+    "denied",  # refused by a policy: the request before the server saw it, or its response before the client did
     "input_required",  # resultType input_required: a retry of the same call follows
     "task",  # resultType task: polling follows
     "unfinished",  # no response: the server went away, or the client did
@@ -290,8 +290,8 @@ NAMES: tuple[Name, ...] = (
     ),
     Name(TOKENS, "tokens", "bigint", "tokens of the result, reported or estimated, if its price counts them", "ours"),
     # policy
-    Name("mcpobs.policy.decision", "decision", "text", "allow, warn or deny", "ours", "reserved"),
-    Name("mcpobs.policy.rule", "rule", "text", "rule that decided", "ours", "reserved"),
+    Name("mcpobs.policy.decision", "decision", "text", "allow, warn or deny; null without a judge", "ours", "reserved"),
+    Name("mcpobs.policy.rule", "rule", "text", "rule that decided; null without a judge", "ours", "reserved"),
     Name(
         "mcpobs.policy.limits_version",
         "limits_version",

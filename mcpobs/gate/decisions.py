@@ -34,7 +34,9 @@ class Answer:
     """The sender gets this answer in its receiver's place, and the receiver never sees the message. A notification is
     dropped instead, because nothing answers one.
 
-    Exactly one of `result` and `error` is given. `outcome` is recorded, with the error's code as status code.
+    Exactly one of `result` and `error` is given. Clients hand a result (`{"content": […], "isError": true}`) to the
+    model, and often keep an error to themselves. `outcome` is recorded either way, with the error's code as status
+    code; a result with `isError` does not make it `tool_error`.
     """
 
     result: dict[str, object] | None = None

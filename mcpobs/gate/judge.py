@@ -36,7 +36,7 @@ class Judge(Protocol):
 
 
 class AllowAll:
-    """Allows every call and passes every response."""
+    """Allows every call and passes every response, also after an exception. Not a base for judges that deny."""
 
     on_error: OnError = "allow"
 

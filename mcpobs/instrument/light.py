@@ -15,7 +15,9 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
 from opentelemetry.trace.status import Status, StatusCode
 
-MAX_ATTRIBUTES = 64  # that a span of ours has
+from mcpobs.semconv import NAMES
+
+MAX_ATTRIBUTES = sum(name.attribute is not None for name in NAMES)  # more than any span of ours has
 _UNSET, _ERROR = Status(StatusCode.UNSET), Status(StatusCode.ERROR)  # without a description: that is content
 _new = object.__new__
 _RANDOM = getattr(TraceFlags, "RANDOM_TRACE_ID", 0)

@@ -13,7 +13,9 @@
 
 `topic` is the place of a report in `mcpobs report all`, and its question there; reports without one come last, with
 their own question. `history: whole` says that the query looks at calls before its window too (those before a failure).
-`chart` says what is drawn.
+`chart` names the picture: `bar LABEL SIZE` or `range LABEL LOW MIDDLE HIGH`, each a column. Labels that occur twice get
+the other `varchar` columns as well. A column's suffix gives its unit and heading: `_ms`, `_bytes`, `_ratio`
+(shown in %), `_microusd` (in $), `_unix_nano` (a time).
 
 A report that may be too long to be shown has aggregates of all its rows, one a line, and may count its rows by columns:
 

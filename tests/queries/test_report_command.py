@@ -29,6 +29,7 @@ from tests.queries.http_oracle import http_rows
 from tests.queries.recorded import SECOND, START, Row, call, spool
 
 GOLDEN = Path(__file__).parent / "golden"
+REPORTS = [query.name for query in catalog.reports()]
 NOW = START + 3600 * SECOND
 Report = Callable[..., tuple[str, str]]
 
@@ -96,9 +97,7 @@ def test_a_chosen_window_is_taken_as_it_is(report: Report) -> None:
     assert out.splitlines()[0] == "no tool has 20 answered calls since 2026-09-21 14:23:00 UTC; the most is 1"
 
 
-@pytest.mark.parametrize(
-    "name", ["latency", "errors", "sessions", "failures", "loops", "shapes", "coverage", "http", "cost"]
-)
+@pytest.mark.parametrize("name", REPORTS)
 @pytest.mark.parametrize("form", ["table", "json", "csv", "markdown"])
 def test_every_report_in_every_format(name: str, form: str, report: Report) -> None:
     out, _ = report(name=name, format=form, limit=3)
@@ -353,7 +352,7 @@ def test_hostile_names_cannot_move_the_cursor(report: Report, tmp_path: Path) ->
     for options in (
         {},
         {"p95": True},
-        *({"name": name} for name in ("latency", "errors", "sessions", "failures", "loops", "coverage", "all")),
+        *({"name": name} for name in (*REPORTS, "all")),
     ):
         for form in ("table", "markdown", "json"):
             out, err = report(lake=str(tmp_path / "evil"), format=form, **options)

@@ -35,6 +35,15 @@ def test_reports_are_listed_by_the_places_of_their_topics() -> None:
     assert places == sorted(set(places))
 
 
+def test_the_readme_and_the_help_list_every_report() -> None:
+    for page, pattern in (
+        ("README.md", r"^mcpobs report (\w+) +#"),
+        ("mcpobs/cli/options/report.py", r"^      (\w+) +\w.*\?$"),
+    ):
+        found = re.findall(pattern, (PACKAGE.parent / page).read_text(), re.MULTILINE)
+        assert sorted({*found} - {"all"}) == sorted(query.name for query in catalog.reports()), page
+
+
 def test_no_code_asks_which_report_it_has() -> None:
     asks = re.compile(r"(query|report|view|answer|found)\.(name|report) (==|!=|in) [\"'A-Z]")
     places = [

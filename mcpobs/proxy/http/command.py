@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcpobs import semconv, terminal
 from mcpobs.gate.gate import Gate
@@ -25,6 +25,9 @@ from mcpobs.service import service_name
 from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.settings import load_config
 
+if TYPE_CHECKING:
+    from mcpobs.gate.judge import Judge
+
 DEFAULT_PORT = 8765
 
 
@@ -38,8 +41,9 @@ class HttpOptions(NamedTuple):
     propagate: bool = False
 
 
-def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -> None:
-    """Runs until SIGTERM or SIGINT. Raises UsageError for what cannot be meant."""
+def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ, judge: Judge | None = None) -> None:
+    """Runs until SIGTERM or SIGINT. With a `judge` each message waits for its decision. Raises UsageError for options
+    that make no sense."""
     upstream = parse_upstream(options.upstream)
     listen = parse_endpoint(options.listen, "--listen", DEFAULT_PORT)
     config = load_config(env=env)
@@ -67,7 +71,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ) -
         warn=warn,
         env=env,
     )
-    gate = Gate(recorder, warn=warn)
+    gate = Gate(recorder, judge, warn)
     sessions = RemoteSessions(process_id, config.idle_gap_s)
     lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
     conversations = ConversationRegistry(lifecycle, gate)
