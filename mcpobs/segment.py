@@ -40,26 +40,26 @@ def parse_name(name: str, suffix: str = SUFFIX) -> Segment | None:
     return Segment(match["writer"], int(match["seq"])) if match else None
 
 
-class Opening(NamedTuple):
+class LinePrefix(NamedTuple):
     """The common beginning of several lines: the members that they share, and their CRC-32."""
 
     text: bytes
     crc: int
 
 
-BARE = Opening(b"{", crc32(b"{"))
-"""The opening of lines that share nothing."""
+BARE = LinePrefix(b"{", crc32(b"{"))
+"""The prefix of lines that share nothing."""
 
 
-def opening_of(shared: bytes) -> Opening:
-    """Returns the opening of lines that share the members of this JSON object (at least one)."""
+def prefix_of(shared: bytes) -> LinePrefix:
+    """Returns the prefix of lines that share the members of this JSON object (at least one)."""
     text = shared[:-1] + b","
-    return Opening(text, crc32(text))
+    return LinePrefix(text, crc32(text))
 
 
-def seal(row: bytes, opening: Opening = BARE) -> bytes:
-    """Returns a JSON object (at least one member, none of the opening's) as a line with its check and newline."""
-    text, crc = opening
+def seal(row: bytes, prefix: LinePrefix = BARE) -> bytes:
+    """Returns a JSON object (at least one member, none of the prefix's) as a line with its check and newline."""
+    text, crc = prefix
     body = row[1:-1]
     check = hexlify(crc32(body, crc).to_bytes(4, "big"))
     return b"".join((text, body, b',"check":"', check, b'"}\n'))  # 0.6 µs; with one format for all 1.7

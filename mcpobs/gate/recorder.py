@@ -18,7 +18,7 @@ from mcpobs.prices.book import Book
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Session
-from mcpobs.segment import Opening
+from mcpobs.segment import LinePrefix
 from mcpobs.settings import Config, config_folder, lake_folder, read_config
 from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
@@ -33,8 +33,8 @@ _RESUMES = "recording resumes by itself, and counts what it lost"
 class Sink(Protocol):
     """Stores rows durably: the spool."""
 
-    def write(self, row: Row, opening: Opening) -> bool:
-        """Writes the columns of the opening and those of the row. False if they could not be written."""
+    def write(self, row: Row, prefix: LinePrefix) -> bool:
+        """Writes the columns of the prefix and those of the row. False if they could not be written."""
 
 
 class RowExporter(Protocol):
@@ -58,7 +58,7 @@ class Recorder:
         """Records an ended operation and returns its row, as `Rows.of` does; it is durable then."""
         shared, own = self._rows.of(operation, session, extra, columns)
         if self._sink is not None:
-            self._sink.write(own, shared.opening)
+            self._sink.write(own, shared.prefix)
         if self._row_exporter is not None:
             self._row_exporter.export({**shared.columns, **own})
         return shared, own
@@ -67,7 +67,7 @@ class Recorder:
         """Records a span that is no operation; `columns` has at least its ids, name, kind and times."""
         shared, own = self._rows.note(session, columns)
         if self._sink is not None:
-            self._sink.write(own, shared.opening)
+            self._sink.write(own, shared.prefix)
         if self._row_exporter is not None:
             self._row_exporter.export({**shared.columns, **own})
 

@@ -18,7 +18,7 @@ from mcpobs import semconv
 from mcpobs.protocol.operation import Operation, Peer, Sender
 from mcpobs.protocol.session import Session
 from mcpobs.protocol.text import bounded
-from mcpobs.segment import Opening, opening_of
+from mcpobs.segment import LinePrefix, prefix_of
 
 if TYPE_CHECKING:
     from mcpobs.prices.rule import Measured, Rule
@@ -63,7 +63,7 @@ class Shared:
     server: Peer
     protocol_version: str | None
     columns: Row
-    opening: Opening  # the columns, as lines of the spool begin with them
+    prefix: LinePrefix  # the columns, as lines of the spool begin with them
     candidates: str = ""  # of the session, as JSON that a trace is still to be added to
     rule: Rule | None = None  # what a call of the tool costs
 
@@ -139,7 +139,7 @@ class Rows:
             shared = with_bounded_names(
                 {**self._session(session), "transport": session.transport or self._origin.transport}
             )
-            known = Shared(session, _NOBODY, _NOBODY, None, shared, opening_of(orjson.dumps(shared)))
+            known = Shared(session, _NOBODY, _NOBODY, None, shared, prefix_of(orjson.dumps(shared)))
             self._shared[key] = known
         if session.candidates is not None:
             columns["session_candidates"] = session.candidates
@@ -202,12 +202,12 @@ class Rows:
             if value is not None:
                 columns[column] = value
         columns = with_bounded_names(columns)
-        opening = opening_of(orjson.dumps(columns))
+        prefix = prefix_of(orjson.dumps(columns))
         rule = None
         if self._prices is not None and operation.tool is not None:
             rule = self._prices.of(self._origin.service_name, operation.tool)
         before_a_trace = _candidates_before_a_trace(session)
-        return Shared(session, client, server, operation.protocol_version, columns, opening, before_a_trace, rule)
+        return Shared(session, client, server, operation.protocol_version, columns, prefix, before_a_trace, rule)
 
     def _session(self, session: Session) -> Row:
         who = session.identity

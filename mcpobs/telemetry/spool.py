@@ -19,7 +19,7 @@ from threading import Lock
 import orjson
 
 from mcpobs import safefile
-from mcpobs.segment import BARE, SPOOL_FOLDER, Opening, Segment, seal
+from mcpobs.segment import BARE, SPOOL_FOLDER, LinePrefix, Segment, seal
 
 Row = Mapping[str, str | int | bool | None]
 LossRow = Callable[[int, str], Row]
@@ -67,14 +67,14 @@ class Spool:
         self._errno: int | None = None
         os.register_at_fork(after_in_child=_Forked(self))
 
-    def write(self, row: Row, opening: Opening = BARE) -> bool:
-        """Appends a row; `opening` holds the columns that it shares with other rows and does not have itself.
+    def write(self, row: Row, prefix: LinePrefix = BARE) -> bool:
+        """Appends a row; `prefix` holds the columns that it shares with other rows and does not have itself.
 
         Returns False if it could not be written: it is then counted in `lost`."""
         with self._lock:
             rolled = False
             try:
-                line = seal(orjson.dumps(row), opening)
+                line = seal(orjson.dumps(row), prefix)
                 size = self._size + len(line)
                 if self._fd < 0 or size > self._segment_bytes or time.monotonic_ns() >= self._look_at_ns:
                     rolled = self._ready(len(line))

@@ -17,7 +17,7 @@ from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.lifecycle import Lifecycle, now
 from mcpobs.protocol.operation import Sender
 from mcpobs.protocol.registry import Registry
-from mcpobs.segment import Opening
+from mcpobs.segment import LinePrefix
 from mcpobs.sessions.stdio import StdioSessions
 
 WAIT_S = 20
@@ -29,7 +29,7 @@ class Kept:
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
 
-    def write(self, row: Row, opening: Opening) -> bool:
+    def write(self, row: Row, prefix: LinePrefix) -> bool:
         return True
 
     def export(self, row: Row) -> None:

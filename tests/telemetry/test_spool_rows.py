@@ -14,7 +14,7 @@ from mcpobs.gate.row import Origin, Row, Rows
 from mcpobs.prices.book import Book
 from mcpobs.protocol.operation import Operation, Peer, Stamp, TraceContext, ValueFacts
 from mcpobs.protocol.session import Session
-from mcpobs.segment import opening_of, scan, seal
+from mcpobs.segment import prefix_of, scan, seal
 from mcpobs.sessions.stdio import StdioSessions
 from mcpobs.telemetry.spool import Spool
 from tests.telemetry.faults import in_a_fork, loss, result, scanned
@@ -129,7 +129,7 @@ def test_a_forked_child_does_not_give_out_the_ids_of_its_parent() -> None:
     assert (len(child), len(parent), child & parent) == (300, 300, set())
 
 
-def test_a_line_with_an_opening_is_the_line_of_the_whole_row() -> None:
-    opening = opening_of(b'{"a":1,"b":"x"}')
-    assert seal(b'{"c":2}', opening) == seal(b'{"a":1,"b":"x","c":2}')
-    assert scan(seal(b'{"c":2}', opening)).damaged == 0
+def test_a_line_with_a_prefix_is_the_line_of_the_whole_row() -> None:
+    prefix = prefix_of(b'{"a":1,"b":"x"}')
+    assert seal(b'{"c":2}', prefix) == seal(b'{"a":1,"b":"x","c":2}')
+    assert scan(seal(b'{"c":2}', prefix)).damaged == 0
