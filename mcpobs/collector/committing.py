@@ -102,7 +102,8 @@ class _Committing:
     def commit(self, busy: bool) -> bool:
         """Commits once. Returns False if the process must end, so that a new one starts with free memory."""
         from mcpobs.lake.received import keep
-        from mcpobs.lake.writer import ROOM_BYTES, commit
+        from mcpobs.lake.storing import ROOM_BYTES
+        from mcpobs.lake.writer import commit
 
         reporter = _Reporter()
         try:

@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> int:
 
 def _commit_rounds(lake: Path, mine: Turn) -> float:
     """Commits until too little is left; returns the pause before the next background committer."""
-    from mcpobs.lake.writer import UNLINK_GRACE_S, commit, unlink_covered  # imports DuckDB
+    from mcpobs.lake.sealed import UNLINK_GRACE_S
+    from mcpobs.lake.writer import commit, unlink_covered  # imports DuckDB
 
     end_s = time.monotonic() + GOES_ON_S
     moved = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcpobs.lake import cold, delta, parquet, quarantine, snapshot, writer
+from mcpobs.lake import cold, delta, parquet, quarantine, snapshot, storing, writer
 from mcpobs.lake.engine import Connection, EngineError
 from mcpobs.lake.lock import committer, exclusive
 from mcpobs.lake.merge import Merged, merge, replace_files, sharing_sessions
@@ -115,7 +115,7 @@ def _merge_all(connection: Connection, lake: Path, report: Step) -> tuple[Merged
             try:
                 group.add(merge(connection, table, chosen, whole=not bad))
             except (EngineError, MemoryError) as error:
-                if quarantine.is_environmental(error, lake) or not writer.usable(connection):
+                if quarantine.is_environmental(error, lake) or not storing.usable(connection):
                     raise
                 unmerged.append((date, len(chosen), quarantine.described(error)))
             if group.large:

@@ -29,9 +29,9 @@ from tests.lake.rows import loss_row, row
 _COMMITTER = """
 import sys
 from pathlib import Path
-from mcpobs.lake import maintain, writer
-writer.UNLINK_GRACE_S = 0.3
-writer.MANY_FILES = 4
+from mcpobs.lake import joining, maintain, sealed, writer
+sealed.UNLINK_GRACE_S = 0.3
+joining.MANY_FILES = 4
 lake = Path(sys.argv[1])
 while True:
     writer.commit(lake, wait=True)

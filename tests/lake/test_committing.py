@@ -17,7 +17,7 @@ import pytest
 
 from mcpobs.errors import LakeError
 from mcpobs.keys import open_folder
-from mcpobs.lake import delta, hot, maintain, snapshot, totals, writer
+from mcpobs.lake import delta, hot, maintain, sealed, snapshot, totals, writer
 from mcpobs.lake.backlog import WORTH_SEGMENTS, worth_committing
 from mcpobs.lake.engine import connect
 from mcpobs.lake.inspection import inspect
@@ -42,7 +42,7 @@ def checkpoints(monkeypatch: pytest.MonkeyPatch) -> int:
 
 @pytest.fixture
 def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "UNLINK_GRACE_S", 0.0)
+    monkeypatch.setattr(sealed, "UNLINK_GRACE_S", 0.0)
 
 
 def test_a_commit_takes_what_is_sealed_and_leaves_what_is_being_written(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_segments_are_unlinked_a_grace_after_their_commit(tmp_path: Path, monkey
     assert writer.commit(tmp_path).unlinked == 0
     assert writer.commit(tmp_path).unlinked == 0
     assert len(segments(tmp_path)) == 1
-    monkeypatch.setattr(writer, "UNLINK_GRACE_S", 0.0)
+    monkeypatch.setattr(sealed, "UNLINK_GRACE_S", 0.0)
     assert writer.commit(tmp_path).unlinked == 1
     assert segments(tmp_path) == []
     assert numbers(tmp_path) == [1]

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mcpobs.keys import open_folder
-from mcpobs.lake import maintain, merge, received, writer
+from mcpobs.lake import maintain, merge, received, sealed, storing, writer
 from mcpobs.lake.backlog import WAL, is_expanding, is_redacted, segments
 from mcpobs.lake.otlp.decode import check
 from mcpobs.lake.reader import open_reading
@@ -82,7 +82,7 @@ def test_a_commit_makes_few_files_whatever_it_commits(
     done = writer.commit(lake, busy=True)
     assert (done.rows, done.duplicates, done.failures) == (MANY * SPANS, 0, 0)
     found = commits(lake)
-    assert max(found) <= writer.MOST_PARTITIONS
+    assert max(found) <= storing.MOST_PARTITIONS
     assert len(found) == 1 if a_segment == MANY else len(found) >= 3
     assert names(lake) == {f"r{number}": SPANS for number in range(MANY)}
     put(lake, *bodies, a_segment=a_segment)
@@ -103,7 +103,7 @@ def test_a_segment_that_repeats_much_waits_for_no_other_and_keeps_none_waiting(l
 
 
 def test_expanding_and_other_segments_take_turns(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(writer.BATCH_BYTES, WAL, 1)  # a segment a batch
+    monkeypatch.setitem(sealed.BATCH_BYTES, WAL, 1)  # a segment a batch
     put(lake, *map(request, range(4)), expands=True)
     put(lake, *(request(number, 1) for number in range(100, 104)))
     seen: list[tuple[int, int]] = []

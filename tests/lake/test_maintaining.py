@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcpobs.errors import LakeError
-from mcpobs.lake import maintain, merge, snapshot, writer
+from mcpobs.lake import joining, maintain, merge, snapshot, writer
 from mcpobs.lake.engine import connect
 from mcpobs.lake.inspection import inspect
 from mcpobs.lake.reader import open_reading
@@ -89,7 +89,7 @@ def test_replaced_files_stay_for_a_reader_in_progress_and_go_later(tmp_path: Pat
 
 
 def test_a_commit_merges_the_files_of_a_day_that_has_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "MANY_FILES", 3)
+    monkeypatch.setattr(joining, "MANY_FILES", 3)
     for number in range(6):
         spooled(tmp_path, [row(number)])
         writer.commit(tmp_path)

@@ -20,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mcpobs.gate import recorder
 from mcpobs.keys import open_folder
-from mcpobs.lake import backlog, snapshot, writer
+from mcpobs.lake import backlog, joining, sealed, snapshot, writer
 from mcpobs.lake.backlog import LONG_PAUSE_S, PAUSE_S, WORTH_SEGMENTS, committer_due, turn
 from mcpobs.lake.engine import connect
 from mcpobs.lake.place import table_of
-from mcpobs.lake.writer import UNLINK_GRACE_S
+from mcpobs.lake.sealed import UNLINK_GRACE_S
 from tests.lake.rows import new_spool, numbers, parquet_files, row, segments, spooled
 
 
@@ -148,7 +148,7 @@ def test_commits_stay_of_constant_size_while_segments_wait_for_their_grace(tmp_p
 
 
 def test_a_commit_takes_a_bounded_number_of_segments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "BATCH_SEGMENTS", 7)
+    monkeypatch.setattr(sealed, "BATCH_SEGMENTS", 7)
     pile_up(tmp_path, 0, 20)
     assert writer.commit(tmp_path).segments == 20
     assert [len(names) for names in transactions(tmp_path) if names] == [7, 7, 6]
@@ -159,9 +159,9 @@ def test_a_backlog_of_many_batches_is_reported_batch_by_batch_and_piles_up_no_fi
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sender that never pauses keeps one commit going for as long as it sends."""
-    monkeypatch.setattr(writer, "BATCH_SEGMENTS", 1)
-    monkeypatch.setattr(writer, "MANY_FILES", 4)
-    monkeypatch.setattr(writer, "TOO_MANY_FILES", 4)
+    monkeypatch.setattr(sealed, "BATCH_SEGMENTS", 1)
+    monkeypatch.setattr(joining, "MANY_FILES", 4)
+    monkeypatch.setattr(joining, "TOO_MANY_FILES", 4)
     pile_up(tmp_path, 0, 24)
     steps: list[tuple[int, int]] = []
 

@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs.errors import LakeError
 from mcpobs.keys import open_folder
-from mcpobs.lake import backlog, hot, memory, quarantine, received, writer
+from mcpobs.lake import backlog, hot, memory, quarantine, received, storing, writer
 from mcpobs.lake.backlog import SPOOL, WAL, Found
 from mcpobs.lake.inspection import inspect
 from mcpobs.lake.maintain import compact
@@ -197,7 +197,7 @@ def test_a_span_that_fails_hides_no_other_of_its_request(
 
 def test_the_search_for_spans_that_fail_has_an_end(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(received, "Receiving", _Failing)
-    monkeypatch.setattr(writer, "MOST_DIVISIONS", 3)
+    monkeypatch.setattr(storing, "MOST_DIVISIONS", 3)
     body, ids = _mixed(set(range(40)))
     good, more = request(5)
     _logged(lake, body, good)

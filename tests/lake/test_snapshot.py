@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mcpobs.lake import delta, maintain, snapshot, writer
+from mcpobs.lake import delta, maintain, sealed, snapshot, writer
 from mcpobs.lake.engine import connect
 from tests.lake.rows import DAY, NOON, numbers, row, spooled
 
@@ -20,7 +20,7 @@ def test_after_any_sequence_of_changes_it_is_what_deltalake_says(
 
     rng = random.Random(seed)
     monkeypatch.setattr(delta, "PROPERTIES", delta.PROPERTIES | {"delta.checkpointInterval": "4"})
-    monkeypatch.setattr(writer, "UNLINK_GRACE_S", 0.0)
+    monkeypatch.setattr(sealed, "UNLINK_GRACE_S", 0.0)
     expected: dict[int, int] = {}
     writers: set[str] = set()
     for step in range(25):

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from mcpobs.errors import UsageError
 from mcpobs.keys import open_folder
-from mcpobs.lake import backlog, maintain, writer
+from mcpobs.lake import backlog, joining, maintain, snapshot, storing, writer
 from mcpobs.lake.engine import connect
 from mcpobs.lake.inspection import inspect
 from mcpobs.lake.reader import open_reading
@@ -193,14 +193,14 @@ def test_a_request_with_spans_of_1500_days_makes_no_more_files_than_the_window_h
     logged(lake, *calls, received_unix_nano=RECEIVED)
     done = writer.commit(lake)
     assert (done.rows, done.implausible_times) == (1_500, 1_500 - 8)
-    assert done.files <= writer.MOST_PARTITIONS
+    assert done.files <= storing.MOST_PARTITIONS
 
 
 def test_sessions_that_began_on_many_days_share_the_partition_of_their_receipt(lake: Path) -> None:
     calls = [call(RECEIVED - days(n % 8), RECEIVED, RECEIVED - days(n % 8 + n % 32)) for n in range(200)]
     logged(lake, *calls, received_unix_nano=RECEIVED)
     done = writer.commit(lake)
-    assert (done.rows, done.files, done.implausible_times) == (200, writer.MOST_PARTITIONS, 0)
+    assert (done.rows, done.files, done.implausible_times) == (200, storing.MOST_PARTITIONS, 0)
     assert sum(found["date"] == "2026-09-21" for found in stored(lake)) > 20
     maintain.compact(lake)
     assert len(stored(lake)) == 200
@@ -209,14 +209,14 @@ def test_sessions_that_began_on_many_days_share_the_partition_of_their_receipt(l
 def test_small_files_are_joined_when_all_partitions_together_have_too_many(
     lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "TOO_MANY_FILES", 40)
+    monkeypatch.setattr(joining, "TOO_MANY_FILES", 40)
     most = 0
     for _ in range(8):
         calls = [call(RECEIVED, RECEIVED, RECEIVED - days(n)) for n in range(15)]
         logged(lake, *calls, received_unix_nano=RECEIVED)
         writer.commit(lake, busy=True)
         with connect() as connection:
-            most = max(most, len(writer.snapshot.load(lake / "spans", lambda: connection).files))
+            most = max(most, len(snapshot.load(lake / "spans", lambda: connection).files))
     assert most < 40 + 2 * 15  # of 120 that were written
     assert len(stored(lake)) == 120
 
@@ -241,7 +241,7 @@ def test_whatever_is_sent_lies_near_its_receipt_and_can_be_told_as_it_was_sent(
     logged(lake, *(call(*times, tool=f"{n:04}") for n, times in enumerate(sent)), received_unix_nano=RECEIVED)
     done = writer.commit(lake)
     assert (done.rows, done.damaged_lines) == (len(sent), 0)
-    assert done.files <= writer.MOST_PARTITIONS
+    assert done.files <= storing.MOST_PARTITIONS
     assert backlog.segments(lake, backlog.WAL) == []
     rows = stored(lake)
     for (start, end, session_start), found in zip(sent, rows, strict=True):
