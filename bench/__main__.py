@@ -1,6 +1,6 @@
 """Runs every benchmark and writes bench/RESULTS.md. Needs a quiet machine and about twenty minutes.
 
-python -m bench [--glassport PATH] [--otelcol PATH]
+python -m bench [--glassport PATH] [--go PATH] [--otelcol PATH]
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ LIBRARIES = ("duckdb", "deltalake", "orjson", "typer", "opentelemetry-sdk")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--glassport", default=shutil.which("glassport"))
+    parser.add_argument("--go", default=shutil.which("go"), help="the go command, to build a server with")
     parser.add_argument("--otelcol", default=shutil.which("otelcol"), help="an OpenTelemetry Collector's binary")
     given = parser.parse_args()
     load = os.getloadavg()[0]
     sections = {
-        "The wrapper": wrapper.run(9, 400, given.glassport),
+        "The wrapper": wrapper.run(7, 200, given.glassport, given.go, [40, 1024, 65536]),
         "A recorded span, in its caller": _output("bench.span_cost"),
         "A call, observed in its own process": _output("bench.inprocess"),
         "The HTTP front": _output("bench.http_front"),

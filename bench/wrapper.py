@@ -1,14 +1,16 @@
-"""What the wrapper adds to a call, to the server's start and to memory, beside no wrapper, `cat` on both pipes (the
-floor: two more wake-ups each way) and `glassport wrap` (PyPI) where it is installed.
+"""What the wrapper adds to a call beside no wrapper and `glassport wrap` (PyPI) where that is installed: CPU of the
+wrapping process, and the round trip's wall clock.
 
-    python -m bench.wrapper [--rounds 7] [--calls 400] [--glassport PATH]
+    python -m bench.wrapper [--rounds 7] [--calls 200] [--sizes 40,1024,65536] [--glassport PATH] [--go PATH]
+
+The ways are interleaved call by call, so that all of them meet the same load of the machine. The server is one in
+Python, one in Node and one in Go, as far as their toolchains are installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -18,32 +20,77 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SERVER = [sys.executable, str(Path(__file__).with_name("echo_server.py"))]
+HERE = Path(__file__).parent
+WARM_UP = 50
 
 
 @dataclass
 class Way:
-    """One way from client to server, with what was measured of it over the rounds."""
+    """One way from client to server, its running process, and what each round of calls took."""
 
     name: str
     command: list[str]
-    round_trip_us: list[float] = field(default_factory=list)
+    start_ms: float = 0.0
+    resident_mib: float = 0.0
+    cpu_us: list[float] = field(default_factory=list)
+    p50_us: list[float] = field(default_factory=list)
     p95_us: list[float] = field(default_factory=list)
-    start_ms: list[float] = field(default_factory=list)
-    resident_mib: list[float] = field(default_factory=list)
+
+    def start(self, env: dict[str, str]) -> None:
+        started = time.perf_counter()
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, bufsize=0
+        )
+        self.call(0)
+        self.start_ms = (time.perf_counter() - started) * 1e3
+
+    def call(self, n: int) -> float:
+        """Returns how many seconds the answer took."""
+        assert self.process.stdin and self.process.stdout
+        back = self.process.stdout.fileno()
+        frame = request(n)
+        started = time.perf_counter()
+        os.write(self.process.stdin.fileno(), frame)
+        got = b"?"
+        while not got.endswith(b"\n"):
+            got = os.read(back, 1 << 16)
+            if not got:
+                raise SystemExit(f"{self.name}: the server went away")
+        return time.perf_counter() - started
+
+    def stop(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(timeout=20)
+
+    def cpu_ns(self) -> int:
+        """Nanoseconds that the process's threads ran; the server behind a wrapper is another process."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
 
-def ways(glassport: str | None, lake: str) -> list[Way]:
-    server = shlex.join(SERVER)
-    wrapper = [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--", *SERVER]
+def ways(server: list[str], glassport: str | None, lake: str) -> list[Way]:
     found = [
-        Way("no wrapper", SERVER),
-        Way("cat on both pipes", ["sh", "-c", f"cat | {server} | cat"]),
-        Way("mcpobs instrument", wrapper),
-        Way("no wrapper again (A/A)", SERVER),
+        Way("no wrapper", server),
+        Way("mcpobs instrument", [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--", *server]),
+        Way("no wrapper again (A/A)", server),
     ]
     if glassport:
-        found.append(Way("glassport wrap", [glassport, "wrap", "--log-dir", f"{lake}-glassport", "--", *SERVER]))
+        found.append(Way("glassport wrap", [glassport, "wrap", "--log-dir", f"{lake}-glassport", "--", *server]))
+    return found
+
+
+def servers(folder: str, go: str | None) -> dict[str, list[str]]:
+    """The commands of the servers that can run here, by language."""
+    found = {"Python": [sys.executable, str(HERE / "echo_server.py")]}
+    node = shutil.which("node")
+    if node:
+        found["Node"] = [node, str(HERE / "echo_server.js")]
+    if go:
+        built = f"{folder}/echo_server"
+        env = {**os.environ, "GOCACHE": f"{folder}/go", "GO111MODULE": "off"}
+        subprocess.run([go, "build", "-o", built, str(HERE / "echo_server.go")], check=True, env=env)
+        found["Go"] = [built]
     return found
 
 
@@ -54,35 +101,25 @@ def request(n: int) -> bytes:
     )
 
 
-def measure(way: Way, calls: int, env: dict[str, str]) -> None:
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        way.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env, bufsize=0
-    )
-    assert process.stdin and process.stdout
-    to, back = process.stdin.fileno(), process.stdout.fileno()
-    _round_trip(to, back, 0)
-    way.start_ms.append((time.perf_counter() - started) * 1e3)
-    for n in range(1, 50):
-        _round_trip(to, back, n)
-    times = [_round_trip(to, back, n) for n in range(50, 50 + calls)]
-    way.round_trip_us.append(statistics.median(times) * 1e6)
-    way.p95_us.append(statistics.quantiles(times, n=20)[18] * 1e6)
-    way.resident_mib.append(_resident_mib(process.pid))
-    process.stdin.close()
-    process.wait(timeout=20)
-
-
-def _round_trip(to: int, back: int, n: int) -> float:
-    frame = request(n)
-    started = time.perf_counter()
-    os.write(to, frame)
-    got = b"?"
-    while not got.endswith(b"\n"):
-        got = os.read(back, 1 << 16)
-        if not got:
-            raise SystemExit("the server went away")
-    return time.perf_counter() - started
+def measure(found: list[Way], rounds: int, calls: int, env: dict[str, str]) -> None:
+    for way in found:
+        way.start(env)
+    for n in range(1, WARM_UP):
+        for way in found:
+            way.call(n)
+    for _ in range(rounds):
+        before = [way.cpu_ns() for way in found]
+        times: list[list[float]] = [[] for _ in found]
+        for n in range(calls):
+            for way, took in zip(found, times, strict=True):
+                took.append(way.call(n))
+        for way, took, cpu_ns in zip(found, times, before, strict=True):
+            way.cpu_us.append((way.cpu_ns() - cpu_ns) / calls / 1e3)
+            way.p50_us.append(statistics.median(took) * 1e6)
+            way.p95_us.append(statistics.quantiles(took, n=20)[18] * 1e6)
+    for way in found:
+        way.resident_mib = _resident_mib(way.process.pid)
+        way.stop()
 
 
 def _resident_mib(pid: int) -> float:
@@ -92,52 +129,59 @@ def _resident_mib(pid: int) -> float:
     return float("nan")
 
 
-def table(found: list[Way], calls: int, rounds: int) -> str:
+def _rows(server: str, size: int, found: list[Way]) -> list[str]:
     bare = found[0]
-    cat = next(w for w in found if w.name.startswith("cat"))
+    lines = []
+    for way in found[1:]:
+        wraps = not way.name.startswith("no wrapper")
+        cpu = f"{statistics.median(way.cpu_us):.0f}" if wraps else ""
+        p50 = _added(way.p50_us, bare.p50_us)
+        p95 = _added(way.p95_us, bare.p95_us)
+        memory = f"{way.resident_mib:.1f}" if wraps else ""
+        lines.append(
+            f"| {server} | {size} | {way.name} | {cpu} | {p50:.0f} | {p95:.0f} "
+            f"| {way.start_ms - bare.start_ms:.0f} | {memory} |"
+        )
+    return lines
 
-    def added(way: Way) -> float:
-        return statistics.median(a - b for a, b in zip(way.round_trip_us, bare.round_trip_us, strict=True))
 
+def _added(ours: list[float], bare: list[float]) -> float:
+    return statistics.median(one - other for one, other in zip(ours, bare, strict=True))
+
+
+def run(rounds: int, calls: int, glassport: str | None, go: str | None, sizes: list[int]) -> str:
     lines = [
-        f"Median of {rounds} interleaved rounds of {calls} calls; the response is 1 KB.",
+        f"Median of {rounds} rounds of {calls} calls, interleaved call by call. CPU is that of the wrapping process "
+        "(user and system); the rest is what it adds to no wrapper.",
         "",
-        "| between client and server | round trip p50 µs | p95 µs | added p50 µs | × what cat adds "
-        "| first answer after ms | added ms | resident MiB |",
+        "| server | bytes | way | CPU µs a call | added p50 µs | added p95 µs | added to start, ms | resident MiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for way in found:
-        start = statistics.median(a - b for a, b in zip(way.start_ms, bare.start_ms, strict=True))
-        memory = "" if way.name.startswith(("cat", "no wrapper")) else f"{statistics.median(way.resident_mib):.1f}"
-        lines.append(
-            f"| {way.name} | {statistics.median(way.round_trip_us):.0f} | {statistics.median(way.p95_us):.0f} "
-            f"| {added(way):.0f} "
-            f"| {added(way) / added(cat):.2f} | {statistics.median(way.start_ms):.0f} | {start:.0f} | {memory} |"
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        env = {**os.environ, "HOME": folder, "MCPOBS_CONFIG": folder, "PYTHONPATH": str(HERE.parent)}
+        for name in [n for n in env if n.startswith("OTEL_")]:
+            del env[name]
+        for language, command in servers(folder, go).items():
+            for size in sizes:
+                found = ways([*command, str(size)], glassport, f"{folder}/lake")
+                measure(found, rounds, calls, env)
+                lines += _rows(language, size, found)
     return "\n".join(lines)
 
 
-def run(rounds: int, calls: int, glassport: str | None) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        env = {**os.environ, "HOME": folder, "MCPOBS_CONFIG": folder}
-        for name in [n for n in env if n.startswith("OTEL_")]:
-            del env[name]
-        found = ways(glassport, f"{folder}/lake")
-        for way in found:  # one round for the caches of the file system
-            measure(Way(way.name, way.command), 20, env)
-        for _ in range(rounds):
-            for way in found:
-                measure(way, calls, env)
-        return table(found, calls, rounds)
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--calls", type=int, default=400)
+    parser.add_argument("--calls", type=int, default=200)
+    parser.add_argument("--sizes", type=_numbers, default=[40, 1024, 65536])
     parser.add_argument("--glassport", default=shutil.which("glassport"))
+    parser.add_argument("--go", default=shutil.which("go"), help="the go command, to build a server with")
     given = parser.parse_args()
-    print(run(given.rounds, given.calls, given.glassport))
+    print(run(given.rounds, given.calls, given.glassport, given.go, given.sizes))
 
 
 if __name__ == "__main__":
