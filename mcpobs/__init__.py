@@ -1,6 +1,6 @@
 """Records the calls of any MCP server, reports on them, and generates usage limits from real traffic."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> object:
