@@ -11,13 +11,13 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 import mcpobs
 from mcpobs import semconv
-from mcpobs.instrument.tracing import _placing, _set
+from mcpobs.instrument.tracing import _placing
 from tests.instrument.recorded import calls_of, rows_of
 from tests.instrument.shop import new_shop
 
@@ -168,19 +168,6 @@ async def test_undone_the_native_span_is_back(home: Path, exported: InMemorySpan
     (span,) = _server_spans(exported, "tools/call add")
     assert span.instrumentation_scope.name == "mcp-python-sdk"
     assert rows_of(home / "lake") == []
-
-
-@pytest.mark.parametrize(
-    "limits", [SpanLimits(), SpanLimits(max_span_attributes=5), SpanLimits(max_attribute_length=4)], ids=str
-)
-def test_attributes_are_set_as_the_sdk_would_set_them(limits: SpanLimits) -> None:
-    found = {f"mcpobs.{number}": value for number, value in enumerate(["a text", 7, True, 2**40, "ä" * 9] * 3)}
-    tracer = TracerProvider(span_limits=limits).get_tracer("t")
-    ours, theirs = (tracer.start_span("s", attributes={"first": "at the start"}) for _ in range(2))
-    _set(ours, found)
-    theirs.set_attributes(found)
-    assert dict(ours.attributes) == dict(theirs.attributes)
-    assert ours.dropped_attributes == theirs.dropped_attributes
 
 
 def test_a_span_is_put_into_a_context_as_the_api_does_it() -> None:
