@@ -2,7 +2,7 @@
 
     python -m bench.sessions [--seed 1]
 
-A fleet of agents calls a server through the real front; each call says in its id which session it is of, which the
+A fleet of agents calls a server through the real front; each call says in its tool which session it is of, which the
 front does not look at. Pairs of calls are what is counted: precision is the share of pairs in one found session that
 are of one true session, recall the share of pairs of one true session that are in one found session. A call is in the
 right session where its true session and the found one have most of their calls from each other.
@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class Agent:
     nap_s: tuple[float, float] | None = None  # a pause in the middle of each conversation
     trace: str | None = None  # a conversation | a call
     names_conversation: bool = False
+    counts: bool = False  # a client instance a conversation, which numbers its requests as SDKs do
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,15 @@ def scenarios() -> list[Scenario]:
         each("a trace a conversation, pauses below the gap", lambda n: own(n, trace="conversation", pause_s=SHORT_S)),
         each("a trace a conversation, nobody known", lambda n: Agent(f"a{n}", trace="conversation")),
         each("a trace a call, pauses above the gap", lambda n: own(n, trace="call")),
+        each("an SDK's client a conversation, pauses below the gap", lambda n: own(n, pause_s=SHORT_S, counts=True)),
+        Scenario(
+            "an SDK's client a conversation, one after the other, nobody known",
+            [Agent("a0", pause_s=SHORT_S, counts=True)],
+        ),
+        each(
+            "SDKs' clients in parallel, one principal, of one name", lambda n: shared(n, pause_s=SHORT_S, counts=True)
+        ),
+        each("SDKs' clients in parallel, nobody known", lambda n: Agent(f"a{n}", pause_s=SHORT_S, counts=True)),
         each("conversations named, parallel clients of one principal", lambda n: shared(n, names_conversation=True)),
     ]
 
@@ -106,7 +117,8 @@ class Fleet:
             for number in range(CONVERSATIONS):
                 if number:
                     await asyncio.sleep(self.random.uniform(*agent.pause_s))
-                await self._converse(client, agent, f"{agent.name}-{number}")
+                async with aiohttp.ClientSession() if agent.counts else nullcontext(client) as own:
+                    await self._converse(own, agent, f"{agent.name}-{number}")
 
     async def _converse(self, client: aiohttp.ClientSession, agent: Agent, name: str) -> None:
         trace = self._trace()
@@ -128,11 +140,11 @@ class Fleet:
                 meta["gen_ai.conversation.id"] = name
             message = {
                 "jsonrpc": "2.0",
-                "id": f"{name}/{number}",
+                "id": number if agent.counts else self.random.getrandbits(53),
                 "method": "tools/call",
-                "params": {"name": "search", "arguments": {"query": f"{number}"}, "_meta": meta},
+                "params": {"name": name, "arguments": {"query": f"{number}"}, "_meta": meta},
             }
-            headers = {"MCP-Protocol-Version": VERSION, "Mcp-Method": "tools/call", "Mcp-Name": "search"}
+            headers = {"MCP-Protocol-Version": VERSION, "Mcp-Method": "tools/call", "Mcp-Name": name}
             if agent.principal is not None:
                 headers["Authorization"] = f"Bearer {self.tokens(agent.principal)}"
             async with client.post(self.url, json=message, headers=headers) as answer:
@@ -165,9 +177,9 @@ async def _observe(scenario: Scenario, folder: Path, seed: int) -> Found:
         await asyncio.to_thread(front.wait)
         await runner.cleanup()
     with open_reading(folder / "lake") as reading:
-        asked = "select request_id, session_id, session_source from spans where method = 'tools/call'"
+        asked = "select tool, session_id, session_source from spans where method = 'tools/call'"
         rows = reading.connection.execute(asked).fetchall()
-    found = [(request_id.rpartition("/")[0], session, rule) for request_id, session, rule in rows]
+    found = [(true, session, rule) for true, session, rule in rows]
     assert len(found) == len(scenario.agents) * CONVERSATIONS * CALLS, "a call was lost, or there twice"
     return found
 

@@ -1,10 +1,10 @@
 """Decides sessions of callers over a network. Pure; one object a recording process.
 
 The rules, in their order: the protocol's own session id (before 2026-07-28) · the id of the SSE endpoint · the
-conversation that the caller names · its trace · who it is, with an idle gap. The last two share a state: if a trace
-of a caller holds several calls, one after the other, each trace of that caller is a session.
-Callers that begin a new trace for every call, as an SDK client without a surrounding span does, are divided by
-the idle gap alone.
+conversation that the caller names · its trace · which client instance it is, with an idle gap. The last two share a
+state: if a trace of a caller holds several calls, one after the other, each trace of that caller is a session. Callers
+that begin a new trace for every call, as an SDK client without a surrounding span does, are divided by the rest:
+name and version of the client, its User-Agent, the numbers of its requests (`numbering`), and the idle gap.
 
 Whatever the rule, the id of a verified caller's session includes the caller: two of them that name one conversation,
 trace or session id have two sessions. Without a verified caller the name alone is the session, as when one agent uses
@@ -21,6 +21,7 @@ from mcpobs.protocol.naming import confidence, qualified
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Caller, Session
 from mcpobs.semconv import Confidence, SessionSource
+from mcpobs.sessions.numbering import Instances
 from mcpobs.settings import IDLE_GAP_S
 
 MAX_CALLERS = 16_384
@@ -48,12 +49,21 @@ class _Trace:
 
 
 @dataclass(slots=True)
-class _Group:
-    """A caller without a session of the protocol's."""
+class _Current:
+    """The current session of a client instance."""
 
     session: Session
     last_unix_nano: int
-    open: int = 0  # operations under way: a caller that waits for one is not idle
+    open: int = 0  # operations under way: a client that waits for one is not idle
+
+
+@dataclass(slots=True)
+class _Group:
+    """A caller without a session of the protocol's: its client instances."""
+
+    instances: Instances = field(default_factory=Instances)
+    current: dict[int, _Current] = field(default_factory=dict)  # by the identity of an instance
+    under_way: dict[int, tuple[Operation, _Current]] = field(default_factory=dict)  # by the identity of an operation
     traces: dict[str, _Trace] = field(default_factory=dict)
     trace_a_session: bool = False
 
@@ -106,15 +116,15 @@ class RemoteSessions:
 
     def _begin_by_caller(self, operation: Operation, caller: Caller) -> Session:
         group = self._group(operation, caller)
+        session = self._current(group, operation, caller).session
         trace = _trace_of(operation, caller)
         if trace is None:
-            return group.session
+            return session
         known = group.traces.get(trace)
         if known is not None:
             ended = known.first_ended_unix_nano
             group.trace_a_session = group.trace_a_session or (ended is not None and operation.start.unix_nano >= ended)
             return known.session
-        session = group.session
         if group.trace_a_session:
             session = _session("trace", trace, operation, caller)
         if len(group.traces) >= MAX_TRACES:
@@ -126,33 +136,42 @@ class RemoteSessions:
         group = self._groups.get(_group_key(operation, caller))
         if group is None:
             return
-        group.open -= 1
         ended = operation.start.unix_nano + operation.duration_ns
-        group.last_unix_nano = max(ended, group.last_unix_nano)
+        _, current = group.under_way.pop(id(operation), (None, None))
+        if current is not None:
+            current.open -= 1
+            current.last_unix_nano = max(ended, current.last_unix_nano)
         trace = group.traces.get(_trace_of(operation, caller) or "")
         if trace is not None and trace.first is operation:
             trace.first, trace.first_ended_unix_nano = None, ended
 
     def _group(self, operation: Operation, caller: Caller) -> _Group:
         key = _group_key(operation, caller)
-        now = operation.start.unix_nano
-        found = self._groups.pop(key, None)
-        if found is None or (found.open <= 0 and now - found.last_unix_nano > self._idle_gap_ns):
-            self._made += 1
-            begun = _Group(_session(_source(caller), f"{self._process_id}-{self._made:x}", operation, caller), now)
-            if found is not None:  # a trace knows no pause, and what is known of a caller's traces stays known
-                begun.traces, begun.trace_a_session = found.traces, found.trace_a_session
-            found = begun
-        found.last_unix_nano = max(now, found.last_unix_nano)
-        found.open += 1
+        found = self._groups.pop(key, None) or _Group()
         if len(self._groups) >= MAX_CALLERS:
             del self._groups[next(iter(self._groups))]
         self._groups[key] = found  # the caller that was last seen is the last to be forgotten
         return found
 
+    def _current(self, group: _Group, operation: Operation, caller: Caller) -> _Current:
+        now = operation.start.unix_nano
+        instance = group.instances.of(operation.request_id, caller.connection)
+        found = group.current.get(id(instance))
+        if found is None or (found.open <= 0 and now - found.last_unix_nano > self._idle_gap_ns):
+            self._made += 1
+            name = f"{self._process_id}-{self._made:x}"
+            found = group.current[id(instance)] = _Current(_session(_source(caller), name, operation, caller), now)
+            if len(group.current) > len(group.instances.found):
+                known = set(map(id, group.instances.found))
+                group.current = {key: current for key, current in group.current.items() if key in known}
+        found.last_unix_nano = max(now, found.last_unix_nano)
+        found.open += 1
+        group.under_way[id(operation)] = operation, found
+        return found
+
 
 def _group_key(operation: Operation, caller: Caller) -> tuple[object, ...]:
-    return (caller.key, operation.client.name, caller.user_agent, caller.transport)
+    return (caller.key, operation.client.name, operation.client.version, caller.user_agent, caller.transport)
 
 
 def _trace_of(operation: Operation, caller: Caller) -> str | None:

@@ -63,6 +63,24 @@ def sessions(gap_s: float = GAP_S) -> Settled:
     return Settled("p", gap_s)
 
 
+def test_client_instances_that_follow_each_other_are_a_session_each_without_a_pause() -> None:
+    found = sessions()
+    ids: list[list[str]] = []
+    for instance in range(12):
+        calls = [operation(at_s=instance + number / 10) for number in range(4)]
+        for number, call in enumerate(calls):
+            call.request_id = str(number)
+        ids.append([found.of(call, SOMEBODY).id for call in calls])
+    assert [len(set(each)) for each in ids] == [1] * 12
+    assert len({each[0] for each in ids}) == 12
+
+
+def test_another_version_of_a_client_is_another_client() -> None:
+    found, newer = sessions(), operation(1)
+    newer.client = Peer("agent", "2")
+    assert found.of(operation(), SOMEBODY).id != found.of(newer, SOMEBODY).id
+
+
 # -- the order of the rules ------------------------------------------------------------------------------
 
 
