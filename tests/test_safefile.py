@@ -137,7 +137,7 @@ def make(kind: str, path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", READERS)
-def test_what_is_no_small_file_is_one_clear_error_and_never_hangs(
+def test_a_file_that_is_not_small_and_regular_is_one_clear_error_and_never_hangs(
     name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -306,9 +306,7 @@ def new_spool_at(lake: Path, losses: list[int]) -> object:
 
 
 @pytest.mark.parametrize("kind", ["fifo", "device", "folder", "socket", "link to a fifo", "link"])
-def test_what_is_no_file_of_ours_in_the_spool_is_passed_over(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_foreign_files_in_the_spool_are_ignored(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lake = tmp_path / "lake"
     spooled(lake, [row(1)])

@@ -94,7 +94,7 @@ def test_numbers_follow_their_rules():
     assert search.arguments.max_bytes.value == 1024  # never less
 
 
-def test_a_tool_with_too_little_traffic_is_listed_without_numbers_and_says_what_is_missing():
+def test_a_tool_with_too_little_traffic_is_listed_with_its_shortfall_and_without_numbers():
     lesson = _learn(ordinary(80))
     assert lesson.limits.tools["refund"] == ToolLimits()
     assert lesson.comments.tools["refund"] == (
@@ -129,7 +129,7 @@ def test_a_session_that_is_left_out_does_not_set_the_latency_budget():
     assert budget.value == 106
 
 
-def test_too_few_sessions_are_refused_with_what_is_missing():
+def test_too_few_sessions_are_refused_with_the_shortfall():
     with pytest.raises(LakeError) as refused:
         _learn(ordinary(12))
     assert refused.value.message == "too little traffic for a baseline: 12 sessions, and it needs at least 30: 18 more"

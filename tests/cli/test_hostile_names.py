@@ -94,7 +94,7 @@ def test_a_message_that_quotes_megabytes_is_short() -> None:
 
 
 @given(st.text())
-def test_what_is_printable_stays_and_no_text_is_escaped_twice(text: str) -> None:
+def test_printable_text_stays_and_no_text_is_escaped_twice(text: str) -> None:
     assert printable(printable(text)) == printable(text)
     assert printable(text) == text or not text.isprintable()
 

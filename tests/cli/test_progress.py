@@ -33,7 +33,7 @@ class _Heard(io.StringIO):
         return done
 
 
-def test_what_takes_long_is_told_and_erased() -> None:
+def test_long_work_shows_progress_and_erases_it() -> None:
     stream = _Heard()
     telling = Progress(stream, after_s=0)
     assert stream.written.wait(60)
@@ -43,7 +43,7 @@ def test_what_takes_long_is_told_and_erased() -> None:
     assert re.fullmatch(r"(\r\x1b\[Kmcpobs: reading … 0 s)+\r\x1b\[K", told)
 
 
-def test_what_is_done_is_told_with_the_next_line() -> None:
+def test_the_progress_line_names_the_current_step() -> None:
     stream = _Heard()
     telling = Progress(stream, after_s=0)
     telling.step("reading: loops (2 of 9)")
@@ -53,7 +53,7 @@ def test_what_is_done_is_told_with_the_next_line() -> None:
     telling.end()
 
 
-def test_what_is_over_sooner_says_nothing() -> None:
+def test_short_work_shows_no_progress() -> None:
     stream = _Heard()
     telling = Progress(stream, after_s=3600)
     telling.end()
@@ -82,7 +82,7 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
-def test_a_long_query_tells_how_long_it_takes_and_leaves_no_trace(lake: Path) -> None:
+def test_a_long_query_shows_its_duration_and_erases_it(lake: Path) -> None:
     terminal = Terminal("query", SLOW, "--lake", str(lake))
     try:
         terminal.read_until(rb"mcpobs: reading \xe2\x80\xa6 [12] s")

@@ -130,7 +130,7 @@ def test_it_keeps_to_a_terminal_that_changes_its_size(watching: Terminal) -> Non
     assert watching.output[last:].count(b"\n") <= 4
 
 
-def test_a_lake_that_is_gone_for_a_while_is_told_and_the_answer_stays(watching: Terminal, lake: Path) -> None:
+def test_a_lake_that_is_gone_for_a_while_is_reported_and_the_answer_stays(watching: Terminal, lake: Path) -> None:
     before = watching.read_until(rb"fetch.*search")
     lake.rename(lake.with_name("elsewhere"))
     before = watching.read_until(rb"the last look failed: no lake at .*fetch.*search", before)
@@ -138,7 +138,7 @@ def test_a_lake_that_is_gone_for_a_while_is_told_and_the_answer_stays(watching: 
     watching.read_until(rb"\x1b\[Hmcpobs report latency [^\n]*\n[^\n]*\n[^\n]*\n\x1b\[K\r?\n", before)
 
 
-def test_what_is_wrong_from_the_beginning_never_touches_the_screen(tmp_path: Path) -> None:
+def test_an_error_at_the_start_never_touches_the_screen(tmp_path: Path) -> None:
     terminal = Terminal("report", "all", "--watch", "--lake", str(tmp_path / "none"))
     try:
         assert terminal.end() == 3

@@ -189,7 +189,7 @@ def test_an_origin_is_written_as_browsers_do(text: str, origin: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "*", "null", "app.example", "https://", "https://a/b", "https://a?b", "https://a:x", "https://u@a"]
 )
-def test_what_is_no_origin_is_refused(text: str) -> None:
+def test_an_invalid_origin_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--allow-origin"):
         parse_origin(text, "--allow-origin")
 

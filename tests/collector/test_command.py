@@ -55,7 +55,7 @@ def one_span(n: int) -> bytes:
     return request.SerializeToString()
 
 
-def test_what_is_acknowledged_is_in_the_lake(tmp_path: Path) -> None:
+def test_acknowledged_spans_are_in_the_lake(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     with running("--lake", str(lake)) as (popen, http, grpc):
         assert ask(http, post(one_span(1))).status == 200
@@ -161,7 +161,7 @@ def test_a_wrong_option_gets_one_line_a_hint_and_code_2(options: list[str], told
     assert (shown.returncode, shown.stdout) == (2, "")
 
 
-def test_without_its_extra_it_tells_how_to_install_it(tmp_path: Path) -> None:
+def test_without_its_extra_it_prints_the_command_that_installs_it(tmp_path: Path) -> None:
     for missing in ("aiohttp", "grpc"):
         (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
         shown = collect(PYTHONPATH=str(tmp_path))

@@ -17,7 +17,7 @@ from mcpobs.lake.reader import open_reading
 from tests.sending import request
 
 
-def test_what_is_accepted_is_in_the_table_when_the_intake_has_ended(tmp_path: Path) -> None:
+def test_accepted_spans_are_in_the_table_when_the_intake_has_ended(tmp_path: Path) -> None:
     body, ids = request()
 
     async def run() -> None:
@@ -69,7 +69,7 @@ def test_one_that_cannot_start_does_not_hold_up_the_end(tmp_path: Path, monkeypa
     asyncio.run(asyncio.wait_for(run(), 60))
 
 
-def test_a_commit_that_fails_is_told(tmp_path: Path) -> None:
+def test_a_failed_commit_is_reported(tmp_path: Path) -> None:
     keys.open_folder(tmp_path)
     (tmp_path / "spans").write_text("no folder")
 

@@ -73,7 +73,7 @@ def test_an_exporter_delivers_its_spans(exporter: Exporter) -> None:
 
 @pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=EXPORTERS.keys())
 @pytest.mark.parametrize("why", ["busy", "unavailable"])
-def test_an_exporter_that_is_told_to_come_again_does_so_and_delivers_once(why: Why, exporter: Exporter) -> None:
+def test_an_exporter_that_gets_a_retryable_answer_retries_and_delivers_once(why: Why, exporter: Exporter) -> None:
     refusals: list[Accepted | Exception] = [RefusedError(why, "not now", 0.01), RefusedError(why, "nor now", 0.01)]
     with collecting(KeepingIntake(answers=refusals)) as at:
         sender = exporter(at)
@@ -83,7 +83,7 @@ def test_an_exporter_that_is_told_to_come_again_does_so_and_delivers_once(why: W
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS.values(), ids=EXPORTERS.keys())
-def test_an_exporter_that_is_told_that_its_batch_is_malformed_gives_it_up(exporter: Exporter) -> None:
+def test_an_exporter_drops_a_batch_that_is_refused_as_malformed(exporter: Exporter) -> None:
     with collecting(KeepingIntake(answers=[RefusedError("malformed", "no")])) as at:
         sender = exporter(at)
         assert sender.export(spans(1)) is SpanExportResult.FAILURE

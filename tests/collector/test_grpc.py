@@ -86,7 +86,7 @@ RESPONSES = {
 
 
 @pytest.mark.parametrize("signal", PATHS)
-def test_a_partial_success_tells_how_many_and_why(signal: str) -> None:
+def test_a_partial_success_gives_the_number_and_the_reason(signal: str) -> None:
     kind, field = RESPONSES[signal]
     with collecting(KeepingIntake(answers=[Accepted(3, "no trace id")]), http=None) as at:
         partial = kind.FromString(call(at.grpc_port, b"x", PATHS[signal])).partial_success
@@ -134,7 +134,7 @@ def test_only_a_valid_token_may_send() -> None:
     assert [body for *_, body in at.intake.taken] == [b"1", b"2"]
 
 
-def test_what_is_no_otlp_service_is_not_implemented() -> None:
+def test_an_unknown_grpc_service_is_unimplemented() -> None:
     with collecting(http=None) as at:
         for path in ("/x/Y", TRACES.replace("Export", "Import")):
             assert refused(at.grpc_port, b"x", path).code() is grpc.StatusCode.UNIMPLEMENTED
@@ -159,7 +159,7 @@ def test_a_message_of_the_limit_is_taken_and_one_byte_more_is_not() -> None:
     assert [len(body) for *_, body in at.intake.taken] == [100_000] * 3 + [4]
 
 
-def test_more_than_there_is_room_for_is_told_to_come_again_and_then_served() -> None:
+def test_requests_beyond_the_memory_limit_are_refused_as_retryable_and_later_served() -> None:
     for limits in (Limits(requests=1), Limits(body_bytes=100, held_bytes=150)):
         intake = KeepingIntake()
         with collecting(intake, http=None, limits=limits) as at, channel(at.grpc_port) as made:

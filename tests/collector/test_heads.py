@@ -44,6 +44,6 @@ def test_only_the_offer_of_another_protocol_is_left_out() -> None:
     assert heads.cut(offering, 1000) == (GET[:-2] + b"x-upgrade: kept\r\n\r\n", b"")
 
 
-def test_two_hosts_are_told_from_other_faults() -> None:
+def test_two_host_headers_are_distinguished_from_other_faults() -> None:
     assert heads.fault_of(GET).reason == "not_http"
     assert heads.fault_of(GET[:-2] + b"HOST: other\r\n\r\n").reason == "malformed"

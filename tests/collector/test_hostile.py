@@ -300,7 +300,7 @@ def test_very_many_requests_at_once_are_not_kept_in_store(bounded: Process) -> N
         post(content_length=None, transfer_encoding="chunked") + b"1\r\nxy\r\n",
     ],
 )
-def test_what_is_no_http_is_refused_and_closed(sent: bytes) -> None:
+def test_bytes_that_are_no_http_are_refused_and_the_connection_closed(sent: bytes) -> None:
     with collecting(grpc=None) as at:
         with connected(at.http_port) as wire:
             wire.send(sent)
@@ -392,7 +392,7 @@ def test_a_client_that_goes_away_before_its_answer_has_its_request_stored() -> N
     ],
     ids=["number", "number, chunked", "bytes", "bytes, chunked", "bytes, packed"],
 )
-def test_more_than_there_is_room_for_is_told_to_come_again_and_then_served(
+def test_requests_beyond_the_memory_limit_are_refused_as_retryable_and_later_served(
     limits: Limits, request_bytes: bytes
 ) -> None:
     intake = KeepingIntake()

@@ -87,7 +87,7 @@ RESPONSES = {
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_a_partial_success_tells_how_many_and_why(signal: str) -> None:
+def test_a_partial_success_gives_the_number_and_the_reason(signal: str) -> None:
     kind, field, member = RESPONSES[signal]
     intake = KeepingIntake(answers=[Accepted(300, "no träce id"), Accepted(300, "no träce id"), Accepted(0, "mind")])
     with collecting(intake, grpc=None) as at:
@@ -166,7 +166,7 @@ def test_a_fault_of_the_intake_is_a_500_and_the_next_request_is_served(caplog: p
         (post(zlib.compress(b"body")[:-1], content_encoding="deflate"), 400, None),
     ],
 )
-def test_what_is_no_otlp_is_refused_and_the_connection_serves_on(
+def test_a_request_that_is_no_otlp_is_refused_and_the_connection_serves_on(
     request_bytes: bytes, status: int, header: tuple[str, str] | None
 ) -> None:
     with collecting(grpc=None) as at, connected(at.http_port) as wire:
@@ -185,7 +185,7 @@ def test_what_is_no_otlp_is_refused_and_the_connection_serves_on(
     assert at.intake.taken == [("traces", "protobuf", b"good")]
 
 
-def test_health_is_told_with_the_counters() -> None:
+def test_health_is_reported_with_the_counters() -> None:
     with collecting(grpc=None) as at:
         ask(at.http_port, post(b"x"))
         ask(at.http_port, post(b"x", content_type="text/plain"))

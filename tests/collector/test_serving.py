@@ -29,7 +29,7 @@ def test_a_signal_stops_it(number: signal.Signals) -> None:
         assert at.popen.wait(60) == 0
 
 
-def test_it_stops_at_once_where_connections_are_only_idle_or_slow() -> None:
+def test_it_stops_at_once_if_connections_are_only_idle_or_slow() -> None:
     with dropping(grace_s=600) as at, ExitStack() as stack:
         idle, slow, _ = (stack.enter_context(connected(at.http_port)) for _ in range(3))
         idle.send(post(b"x"))
@@ -83,7 +83,7 @@ def test_the_grace_ends_requests_in_flight() -> None:
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_a_port_that_is_taken_is_told_with_the_option(protocol: str) -> None:
+def test_an_error_about_a_taken_port_names_the_option(protocol: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = Endpoint("127.0.0.1", other.getsockname()[1])
         with pytest.raises(UsageError) as caught, collecting(**{protocol: taken}):
@@ -102,7 +102,7 @@ def test_two_collectors_do_not_share_a_port(protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
-def test_a_host_that_is_not_this_machine_is_told(protocol: str, host: str) -> None:
+def test_a_host_that_is_not_this_machine_is_reported(protocol: str, host: str) -> None:
     with pytest.raises(UsageError) as caught, collecting(**{protocol: Endpoint(host, 0)}):
         pass
     assert host in caught.value.message
@@ -145,7 +145,7 @@ async def _lines(options: Options) -> list[str]:
         return _greeting(options, at)
 
 
-def test_it_warns_where_other_machines_can_reach_it() -> None:
+def test_it_warns_if_other_machines_can_reach_it() -> None:
     everywhere, here = Endpoint("0.0.0.0", 0), Endpoint("127.0.0.1", 0)
     quiet = asyncio.run(_lines(Options(http=here, grpc=here)))
     loud = asyncio.run(_lines(Options(http=everywhere, grpc=here)))
@@ -193,7 +193,7 @@ def test_an_endpoint_is_host_and_port(text: str, endpoint: Endpoint) -> None:
         ("http://x:1", "it is a URL", "127.0.0.1:4318"),
     ],
 )
-def test_what_is_no_endpoint_is_told_with_what_is_wrong_and_an_example(text: str, why: str, example: str) -> None:
+def test_an_error_about_an_invalid_endpoint_names_the_fault_and_an_example(text: str, why: str, example: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_endpoint(text, "--http", 4318)
     assert caught.value.message.startswith(f"--http {text!r} ")

@@ -133,7 +133,7 @@ def test_headers_that_do_not_end_are_ended_over_tls(ours: Authority) -> None:
         assert by_http(at, ours).status == 200
 
 
-def test_files_that_do_not_do_are_told_apart_at_the_start(ours: Authority, tmp_path: Path) -> None:
+def test_each_unusable_file_has_its_own_error_at_the_start(ours: Authority, tmp_path: Path) -> None:
     certificate, key = ours.sign("server")
     other_key = ours.sign("other")[1]
     locked_key = ours.sign("locked", password=b"secret")[1]

@@ -178,7 +178,7 @@ def test_a_batch_passes_whole_or_without_what_was_denied() -> None:
     assert seen.client(dumped([call("deny", 5)])).onward is None
 
 
-def test_what_is_open_at_the_end_is_recorded_once() -> None:
+def test_calls_open_at_the_end_are_recorded_once() -> None:
     judge = ByName()
     seen = Connection(judge)
     seen.take("client", call("held", 1))

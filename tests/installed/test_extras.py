@@ -177,7 +177,7 @@ def _texts() -> list[Path]:
     "text",
     ["pip install 'mcpobs[http]'", "pip install mcpobs", "uv tool install -q mcpobs", "install mcpobs[prices] and"],
 )
-def test_what_is_looked_for_is_found(text: str) -> None:
+def test_a_search_finds_the_commands_it_looks_for(text: str) -> None:
     assert _STRANGER.search(text)
 
 

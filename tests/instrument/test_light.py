@@ -265,14 +265,16 @@ async def test_with_processors_of_the_sdk_s_spans_are_light(lake: Path, monkeypa
 
 
 @pytest.mark.anyio
-async def test_a_processor_sees_at_the_start_what_is_known_then(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_processor_sees_the_known_attributes_at_the_start(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looking = Looking()
     assert await _call(monkeypatch, _provider(looking)[0]) is not LightSpan
     assert TOLD in looking.seen
 
 
 @pytest.mark.anyio
-async def test_a_sampler_that_asks_is_told_and_obeyed(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sampler_that_reads_attributes_gets_them_and_is_obeyed(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider, exporter = _provider(sampler=Asking())
     await _call(monkeypatch, provider)
     assert "tools/call add" not in {span.name for span in exporter.get_finished_spans()}

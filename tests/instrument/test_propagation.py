@@ -75,7 +75,7 @@ def _seen(context: Context) -> tuple[SpanContext, dict[str, object], object]:
     ],
     ids=["standard", "trace context", "baggage", "theirs and baggage", "theirs"],
 )
-def test_what_is_carried_is_what_the_propagators_read(propagator: Any, meta: dict[str, Any]) -> None:
+def test_the_propagators_read_the_context_that_is_sent(propagator: Any, meta: dict[str, Any]) -> None:
     propagate.set_global_textmap(propagator)
     propagation = MetaPropagation(trace, propagate)
     found = _found(propagation, meta)

@@ -45,7 +45,7 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealed, "UNLINK_GRACE_S", 0.0)
 
 
-def test_a_commit_takes_what_is_sealed_and_leaves_what_is_being_written(tmp_path: Path) -> None:
+def test_a_commit_takes_sealed_segments_and_leaves_open_ones(tmp_path: Path) -> None:
     spool = new_spool(tmp_path, segment_bytes=1500)
     for number in range(1, 8):
         assert spool.write(row(number))

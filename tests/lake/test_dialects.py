@@ -126,7 +126,7 @@ def test_the_outcome_follows_from_the_error(scope: str, attributes: dict[str, At
     assert (row["tool"], row["outcome"]) == ("t", outcome)
 
 
-def test_an_error_that_only_the_status_tells_is_an_error() -> None:
+def test_an_error_that_only_the_status_shows_is_an_error() -> None:
     row = _row("app", "ping", status=Status(StatusCode.ERROR, "broken"), mcp__method__name="ping")
     assert (row["outcome"], row["status"], row["error_message"]) == ("server_error", "error", "broken")
 
@@ -135,7 +135,7 @@ def test_an_error_that_only_the_status_tells_is_an_error() -> None:
     ("version", "session", "source"),
     [("2025-11-25", session_digest("abc"), "protocol_session"), ("2026-07-28", None, "trace")],
 )
-def test_a_session_id_counts_only_where_the_protocol_has_one(version: str, session: str | None, source: str) -> None:
+def test_a_session_id_counts_only_if_the_protocol_has_one(version: str, session: str | None, source: str) -> None:
     row = _row(
         "fastmcp",
         "tools/call t",

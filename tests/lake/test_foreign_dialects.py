@@ -61,7 +61,7 @@ def test_logfire_keeps_the_facts_of_a_server_in_the_request_and_the_response() -
     assert told(row, "method", "tool", "resource_uri") == ("resources/read", None, "res")
 
 
-def test_logfire_tells_a_clients_requests_from_a_servers() -> None:
+def test_logfire_distinguishes_a_clients_requests_from_a_servers() -> None:
     sent = _logfire({"method": "prompts/get", "params": {"name": "hello"}}, {"messages": []})
     row = made(
         "logfire.mcp", "MCP request: prompts/get", SpanKind.INTERNAL, attributes=sent | {"rpc.method": "prompts/get"}
@@ -101,7 +101,7 @@ def test_sentry_has_names_of_its_own_for_tool_and_request_id(kind: SpanKind) -> 
     )
 
 
-def test_sentry_tells_a_tools_error_by_a_flag_or_by_the_status_alone() -> None:
+def test_sentry_marks_a_tools_error_by_a_flag_or_by_the_status_alone() -> None:
     row = made(
         "@sentry/node", "tools/call add", SpanKind.INTERNAL, attributes=SENTRY | {"mcp.tool.result.is_error": True}
     )
@@ -112,7 +112,7 @@ def test_sentry_tells_a_tools_error_by_a_flag_or_by_the_status_alone() -> None:
     assert told(row, "prompt", "outcome", "transport") == ("no", "server_error", "stdio")
 
 
-def test_sentry_tells_what_a_server_sends_of_itself() -> None:
+def test_a_notification_that_a_server_sends_is_a_client_span_in_sentry() -> None:
     sent = {"mcp.method.name": "notifications/message", "sentry.op": "mcp.notification.server_to_client"}
     assert made("@sentry/node", "notifications/message", SpanKind.INTERNAL, attributes=sent)["kind"] == "client"
 
@@ -135,7 +135,7 @@ AGENTGATEWAY = {
 }
 
 
-def test_agentgateway_tells_the_caller_and_the_status_of_http() -> None:
+def test_agentgateway_records_the_caller_and_the_http_status() -> None:
     row = made("agentgateway", "POST /mcp", attributes=AGENTGATEWAY)
     names = (
         "kind",

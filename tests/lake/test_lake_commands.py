@@ -23,7 +23,7 @@ def days_old(number: int, days: int) -> dict[str, object]:
     return row(number, start_unix_nano=start, session_start_unix_nano=start)
 
 
-def test_info_tells_people_in_lines_and_programs_in_one_object(tmp_path: Path) -> None:
+def test_info_prints_lines_for_people_and_one_object_for_programs(tmp_path: Path) -> None:
     spooled(tmp_path, [row(1), row(2)])
     with segments(tmp_path)[0].open("ab") as file:
         file.write(b"torn\n")

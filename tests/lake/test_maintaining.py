@@ -131,7 +131,7 @@ def test_the_boundary_of_pruning_is_kept(tmp_path: Path) -> None:
     assert numbers(tmp_path) == [2, 3, 4]
 
 
-def test_old_operations_in_a_segment_that_is_still_written_to_are_told_and_stay(tmp_path: Path) -> None:
+def test_old_operations_in_an_open_segment_are_reported_and_stay(tmp_path: Path) -> None:
     spool = new_spool(tmp_path)
     assert spool.write(row(1))
     done = maintain.prune(tmp_path, NOON + DAY)
@@ -141,7 +141,7 @@ def test_old_operations_in_a_segment_that_is_still_written_to_are_told_and_stay(
     assert numbers(tmp_path) == []
 
 
-def test_an_inspection_says_what_is_where(tmp_path: Path) -> None:
+def test_an_inspection_counts_rows_segments_and_files(tmp_path: Path) -> None:
     lost = row(9, name=LOSS_SPAN, outcome=None, attributes=f'{{"{LOST_OPERATIONS}":7}}', session_id="two")
     spooled(tmp_path, [row(1), row(2), row(2), lost])
     with segments(tmp_path)[0].open("ab") as file:

@@ -55,7 +55,7 @@ def test_the_least_that_the_machine_or_a_group_leaves_counts(tmp_path: Path, fil
     assert memory.of_machine_bytes(_tree(tmp_path, files)) == left
 
 
-def test_errors_that_say_that_memory_is_lacking_are_known_also_as_a_cause() -> None:
+def test_errors_about_lacking_memory_are_recognised_also_as_a_cause() -> None:
     wrapped = ValueError("x")
     wrapped.__cause__ = OSError(12, "Cannot allocate memory")
     assert memory.is_lacking(MemoryError())

@@ -542,7 +542,7 @@ def test_a_note_that_is_missing_or_damaged_costs_nothing(lake: Path, note: bytes
 # -- what a user sees -------------------------------------------------------------------------------------------------
 
 
-def test_info_names_what_is_set_aside_and_retry_brings_it_back(lake: Path) -> None:
+def test_info_lists_quarantined_segments_and_retry_brings_them_back(lake: Path) -> None:
     found = _aside(lake, request(3)[0])
     path = str(lake / "quarantine" / found.path.name)
 

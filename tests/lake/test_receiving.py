@@ -85,7 +85,7 @@ def test_each_commit_on_a_kept_connection_takes_its_own_spans(lake: Path, kept: 
     assert list((lake / ".work").iterdir()) == []
 
 
-def test_what_the_log_says_of_a_file_is_what_is_in_it(lake: Path, kept: Receiving) -> None:
+def test_the_logs_statistics_of_a_file_match_its_content(lake: Path, kept: Receiving) -> None:
     _commit(lake, request(7, NOON)[0], request(5, NOON + 1000)[0], kept=kept, received_unix_nano=NOON)
     table = table_of(lake)
     (file,) = snapshot.load(table, lambda: kept.connection).files.values()

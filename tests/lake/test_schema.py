@@ -28,6 +28,6 @@ def test_the_delta_schema_names_the_same_columns() -> None:
     assert all(field["nullable"] for field in fields)
 
 
-def test_the_name_of_a_file_tells_other_columns_and_not_the_partition() -> None:
+def test_the_name_of_a_file_depends_on_its_columns_and_not_on_the_partition() -> None:
     assert suffix(TYPES) != suffix({**TYPES, "another": "VARCHAR"})
     assert suffix(TYPES) == suffix({name: type_ for name, type_ in TYPES.items() if name != "date"})

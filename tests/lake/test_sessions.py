@@ -81,7 +81,7 @@ def test_a_peer_is_a_caller_of_low_confidence() -> None:
     assert {(r["session_source"], r["session_confidence"]) for r in settled(rows).values()} == {("connection", "low")}
 
 
-def test_what_has_no_caller_keeps_its_trace_for_it_could_be_anybody() -> None:
+def test_a_span_without_a_caller_keeps_its_trace_because_anybody_could_have_sent_it() -> None:
     rows = [weak(0, principal=None), weak(1, principal=None)]
     assert all(row["session_id"] == row["trace_id"] for row in settled(rows).values())
 

@@ -151,7 +151,7 @@ def test_an_implausible_start_of_a_session_chooses_no_partition(
         assert found["date"] == "2026-09-21"
 
 
-def test_what_is_implausible_is_the_users_to_say(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_decides_which_times_are_implausible(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCPOBS_ACCEPT_OLDER_THAN", "30d")
     monkeypatch.setenv("MCPOBS_ACCEPT_AHEAD", "10m")
     logged(lake, call(RECEIVED - 29 * DAY, RECEIVED - 29 * DAY, tool="a"), received_unix_nano=RECEIVED)
@@ -233,7 +233,7 @@ def test_small_files_are_joined_when_all_partitions_together_have_too_many(
         max_size=40,
     )
 )
-def test_whatever_is_sent_lies_near_its_receipt_and_can_be_told_as_it_was_sent(
+def test_every_span_is_stored_near_its_receipt_with_its_sent_times(
     tmp_path_factory: pytest.TempPathFactory, sent: list[tuple[int, int, int | None]]
 ) -> None:
     lake = tmp_path_factory.mktemp("lake")

@@ -69,7 +69,7 @@ limits_files = st.builds(
 
 @settings(deadline=None)
 @given(limits_files)
-def test_what_is_written_is_read_back_the_same(limits: Limits):
+def test_written_limits_are_read_back_the_same(limits: Limits):
     assert read_text(write(limits)) == limits
 
 

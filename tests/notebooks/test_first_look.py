@@ -105,7 +105,7 @@ def test_without_a_lake_it_records_one(tmp_path: Path, monkeypatch: pytest.Monke
     assert found["calls"] > 400
 
 
-def test_an_empty_lake_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_lake_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(tmp_path / "lake"), "--", "true"]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env=dict(os.environ))
     monkeypatch.setenv("MCPOBS_LAKE", str(tmp_path / "lake"))

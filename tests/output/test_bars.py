@@ -40,7 +40,7 @@ def test_a_bar_keeps_to_its_room(share: float, cells: int) -> None:
     assert width(bar(share, cells)) <= cells
 
 
-def test_shares_are_of_the_largest_and_what_is_no_number_has_none() -> None:
+def test_shares_are_of_the_largest_and_a_value_that_is_no_number_has_none() -> None:
     assert shares([5, 10, None, True, float("nan"), -1, float("inf")]) == [0.5, 1.0, None, None, None, None, None]
     assert shares([0, 0]) == [0.0, 0.0]
     assert shares([]) == []
@@ -55,7 +55,7 @@ def test_every_chart_of_a_header_can_be_drawn() -> None:
         assert all({c.name: c.type for c in query.columns}[value] in ("bigint", "double") for value in chart.values)
 
 
-def test_rows_that_share_a_label_are_told_apart_by_their_next_text() -> None:
+def test_rows_that_share_a_label_are_distinguished_by_their_next_text() -> None:
     rows = [("a", "fetch", "ok", 1), ("a", "fetch", "timeout", 2), ("b", "fetch", "ok", 3)]
     assert labelled(BY_CALLS, COLUMNS, rows) == ["fetch · a · ok", "fetch · a · timeout", "fetch · b · ok"]
     assert labelled(BY_CALLS, COLUMNS, rows[1:2]) == ["fetch"]
@@ -102,7 +102,7 @@ def test_steps_without_calls_are_there_and_empty() -> None:
         ([1, 1, 2, 2], 2, "▄█"),
     ],
 )
-def test_a_sparkline_is_blank_only_where_there_is_nothing(values: list[int], cells: int, drawn: str) -> None:
+def test_a_sparkline_is_blank_only_for_zero(values: list[int], cells: int, drawn: str) -> None:
     assert sparkline(values, cells) == drawn
 
 

@@ -27,7 +27,7 @@ def test_a_bar_hides_no_column(cells: int, rows: list[tuple[object, ...]]) -> No
     assert _headings(cells, rows, CHART) == _headings(cells, rows, None)
 
 
-def test_a_bar_is_drawn_where_everything_fits() -> None:
+def test_a_bar_is_drawn_if_everything_fits() -> None:
     rows = [("a", 1, "s", 1.0, "w", 0), ("b", 2, "s", 1.0, "w", 0)]
     assert "█" in render(COLUMNS, rows, cells_wide=120, chart=CHART)
     assert CUT not in _headings(120, rows, CHART)

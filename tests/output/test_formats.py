@@ -67,7 +67,7 @@ def test_the_table_in_colour_has_a_bold_heading_and_no_other_escape() -> None:
     assert "\x1b" not in rest
 
 
-def test_the_server_is_shown_where_there_are_several() -> None:
+def test_the_server_is_shown_if_there_are_several() -> None:
     two = [ROWS[0], (*ROWS[1][:1], "web", *ROWS[1][2:])]
     assert "server" in table.render(COLUMNS, two).splitlines()[0]
 

@@ -33,7 +33,7 @@ def test_a_line_that_is_too_long_ends_with_a_sign_of_it() -> None:
     assert picture(["検索検索検索"], ["0123456789"], None, 8, 5) == ["検索検…", "  01234…"]
 
 
-def test_a_number_tells_by_how_much_it_changed() -> None:
+def test_a_number_shows_by_how_much_it_changed() -> None:
     assert change(1204, 1192, "calls") == "1,204 calls (+12)"
     assert change(3, 5, "failed") == "3 failed (-2)"
     assert change(3, 3, "failed") == change(3, None, "failed") == "3 failed"

@@ -139,7 +139,7 @@ def test_the_meaning_of_a_column_is_the_tooltip_of_its_heading() -> None:
     assert ("title", "the tool's <name>") in found.attributes
 
 
-def test_rows_that_are_not_shown_are_told_with_the_command_that_shows_them() -> None:
+def test_hidden_rows_are_announced_with_the_command_that_shows_them() -> None:
     page = _page(["mcpobs report x"] * 5)
     texts = [text for _, text in _read(render(page, 2)).texts]
     assert "2 of 6 rows; more: " in texts

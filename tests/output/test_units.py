@@ -87,7 +87,7 @@ def test_a_heading_names_the_unit(name: str, heading: str) -> None:
         (12_345_678_900, "$12,345.68"),
     ],
 )
-def test_a_sum_of_money_is_told_to_what_matters_of_it(microusd: int, text: str) -> None:
+def test_a_sum_of_money_is_rounded_to_its_significant_digits(microusd: int, text: str) -> None:
     assert dollars(microusd) == text
 
 

@@ -41,7 +41,7 @@ def test_a_number_of_units_or_the_length_of_a_list_counts(told: Any, milli: int)
 
 
 @pytest.mark.parametrize("told", [-1, -0.5, True, "3", None, {"n": 3}])
-def test_what_is_no_honest_number_does_not_count(told: Any) -> None:
+def test_a_value_that_is_no_honest_number_does_not_count(told: Any) -> None:
     assert _units({"pages": told}) is None
 
 

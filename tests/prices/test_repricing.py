@@ -167,7 +167,7 @@ def test_the_largest_that_can_be_stored_and_priced_fits() -> None:
     assert _costs([row], Book({"*": rule})) == [charge]
 
 
-def test_a_report_tells_how_many_calls_cannot_be_priced_anew() -> None:
+def test_a_report_gives_the_number_of_calls_that_cannot_be_repriced() -> None:
     rows = [
         call(1),
         call(2),
@@ -188,7 +188,7 @@ def test_calls_of_a_tool_without_a_price_in_the_book_have_no_cost_by_it() -> Non
 
 
 @pytest.mark.parametrize("change", [{}, {"call_microusd": 3}])
-def test_how_a_path_is_told_in_the_lake_cannot_be_mistaken_for_another(change: dict[str, Any]) -> None:
+def test_two_paths_never_have_the_same_name_in_the_lake(change: dict[str, Any]) -> None:
     sly = replace(Rule(unit_nanousd=1, units=('x","units":["pages',)), **change)
     assert json.loads(sly.paths or "") == {"units": ['x","units":["pages']}
     rows = [call(1, cost_paths=sly.paths, cost_units_milli=1000)]

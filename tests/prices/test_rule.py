@@ -33,20 +33,20 @@ def test_units_are_charged_for_what_worked_and_up_to_their_maximum() -> None:
     assert PAGES.charge("timeout", None, None) == Charge(0, "price")
 
 
-def test_a_told_cost_is_added_up_to_its_maximum_also_where_the_tool_failed() -> None:
+def test_a_reported_cost_counts_up_to_its_maximum_also_if_the_tool_failed() -> None:
     assert TOLD.charge("ok", 1, Measured(reported_microusd=300)) == Charge(310, "price+reported")
     assert TOLD.charge("tool_error", 1, Measured(reported_microusd=10**12)) == Charge(5_000_010, "price+reported")
     assert TOLD.charge("server_error", 1, None) == Charge(10, "price")
 
 
-def test_tokens_are_those_told_else_a_quarter_of_the_bytes() -> None:
+def test_tokens_are_those_reported_else_a_quarter_of_the_bytes() -> None:
     assert READ.charge("ok", 4001, None) == Charge(3003, "tokens")  # 1001 tokens
     assert READ.charge("tool_error", 4000, Measured(tokens=7)) == Charge(21, "tokens")
     assert Rule(microusd_per_mtok=500_000).charge("ok", 4, None) == Charge(1, "tokens")  # a half is rounded up
     assert READ.tokens_of(None, None) is None
 
 
-def test_what_was_not_told_is_marked_and_never_a_cost_of_0() -> None:
+def test_an_unreported_amount_is_marked_and_never_a_cost_of_0() -> None:
     assert PAGES.charge("ok", 1, Measured()) == Charge(None, "units?")
     assert TOLD.charge("ok", 1, None) == Charge(10, "price+reported?")
     assert Rule(model="unknown").charge("ok", 400, None) == Charge(None, "tokens?")

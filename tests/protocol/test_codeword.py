@@ -37,7 +37,7 @@ from mcpobs.protocol.flags import FLAGS, TESTS, flags_of, letters_of
         ("🎉", "s1-o"),
     ],
 )
-def test_a_text_is_told_by_its_length_and_its_kinds_of_characters(text, word):
+def test_a_text_is_described_by_its_length_and_its_kinds_of_characters(text, word):
     assert of_text(text)[0] == word
 
 
@@ -49,11 +49,11 @@ def test_a_text_is_told_by_its_length_and_its_kinds_of_characters(text, word):
         (RawNumber("1" * 5_000), "nz+"), (RawNumber("-1e999"), "nz-"), (True, "b"), (False, "b"), (None, "z"),
     ],
 )  # fmt: skip
-def test_a_number_is_told_by_its_sign_and_magnitude_and_a_boolean_by_nothing(value, word):
+def test_a_number_is_described_by_its_sign_and_magnitude_and_a_boolean_by_nothing(value, word):
     assert of_scalar(value) == word
 
 
-def test_an_array_and_an_object_are_told_by_their_sizes_and_flags():
+def test_an_array_and_an_object_are_described_by_their_sizes_and_flags():
     assert of_nested("l", 5, 20, flags_of("../x")) == "l35D"
     assert of_nested("o", 0, 0, 0) == "o00"
 
@@ -65,7 +65,7 @@ def test_a_token_is_more_varied_than_a_path_and_a_path_more_than_a_rule():
     assert varied == sorted(set(varied))
 
 
-def test_which_short_code_repeats_its_digits_is_not_told():
+def test_repeated_digits_of_a_short_code_are_not_described():
     assert {of_text(f"{code:04}")[0] for code in range(10_000)} == {"s3-d"}
 
 
@@ -77,7 +77,7 @@ def test_the_tests_left_out_for_the_characters_of_a_text_would_not_have_raised_a
 
 
 @given(st.text(min_size=SAMPLE + SAMPLE_TAIL, max_size=SAMPLE + SAMPLE_TAIL + 2))
-def test_a_long_text_is_told_in_the_same_way(text):
+def test_a_long_text_is_described_in_the_same_way(text):
     longer = text + " "
     assert of_text(longer)[0][:1] == "s"
     assert of_text(longer)[1] == flags_of(longer)

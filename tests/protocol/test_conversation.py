@@ -18,7 +18,7 @@ SERVER = "io.modelcontextprotocol/serverInfo"
 # -- the beginning ----------------------------------------------------------------------------------------
 
 
-def test_initialize_tells_who_talks_and_in_which_version():
+def test_initialize_gives_the_peers_and_the_protocol_version():
     talk = Talk()
     assert talk.seen.legacy is None
     talk.ask("initialize", {"protocolVersion": "2025-11-25", "clientInfo": {"name": "cli", "version": "1"}}, 0)
@@ -460,7 +460,7 @@ def test_ids_pair_by_type_and_value():
 
 
 @pytest.mark.parametrize("request_id", ["null", "true", "false", "[]", "{}", "[1]"])
-def test_what_is_no_id_makes_no_request_and_answers_none(request_id):
+def test_an_invalid_id_makes_no_request_and_answers_none(request_id):
     talk = Talk()
     talk.ask("ping", None, 1)
     assert talk.client(f'{{"jsonrpc":"2.0","id":{request_id},"method":"ping"}}'.encode()) == []
@@ -501,7 +501,7 @@ def test_each_element_of_a_batch_is_an_operation_both_ways():
     assert roots.method == "roots/list"
 
 
-def test_what_is_no_message_in_a_batch_is_counted_and_the_rest_is_read():
+def test_an_invalid_message_in_a_batch_is_counted_and_the_rest_is_read():
     talk = Talk()
     assert talk.client([]) == []
     assert talk.seen.unparsed == 1
@@ -607,7 +607,7 @@ def test_an_info_object_that_is_very_deep_harms_nothing():
 # -- the end ----------------------------------------------------------------------------------------------
 
 
-def test_what_is_in_flight_at_the_end_is_unfinished_in_its_order():
+def test_requests_pending_at_the_end_are_unfinished_in_their_order():
     talk = Talk()
     talk.ask("tools/call", {"name": "a", "_meta": {"progressToken": 1}}, 1)
     talk.server(request("ping", None, 1))
@@ -628,7 +628,7 @@ def test_what_is_in_flight_at_the_end_is_unfinished_in_its_order():
     assert talk.seen.unmatched == 1
 
 
-def test_in_flight_is_bounded_and_what_is_dropped_is_recorded():
+def test_pending_requests_are_bounded_and_dropped_ones_are_recorded():
     talk = Talk()
     for number in range(MAX_PENDING):
         assert talk.client(b'{"id":%d,"method":"x"}' % number) == []

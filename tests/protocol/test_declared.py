@@ -105,7 +105,7 @@ def test_a_later_declaration_takes_the_place_of_the_earlier():
     assert known.of(None) is None
 
 
-def test_what_is_learnt_is_bounded_and_what_is_replaced_makes_room():
+def test_learnt_declarations_are_bounded_and_replaced_ones_make_room():
     known = Declarations()
     full = declared_by_schema({"properties": {f"name{number}": {} for number in range(MAX_NAMES_PER_TOOL)}})
     tools = MAX_NAMES // MAX_NAMES_PER_TOOL
@@ -131,7 +131,7 @@ def test_what_is_learnt_is_bounded_and_what_is_replaced_makes_room():
     assert peak < 2 << 20
 
 
-def test_a_schema_is_not_even_read_where_there_is_no_room():
+def test_a_schema_is_not_even_read_if_there_is_no_room():
     known = Declarations()
     read = []
     for number in range(MAX_TOOLS + 5):
@@ -143,7 +143,7 @@ def test_a_schema_is_not_even_read_where_there_is_no_room():
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3))))
-def test_the_count_of_names_is_that_of_what_is_kept(learnt):
+def test_the_count_of_names_equals_the_names_kept(learnt):
     known = Declarations()
     for name, size in learnt:
         schema = {"properties": {str(number): {"properties": {"x": {}}} for number in range(size)}}

@@ -17,7 +17,7 @@ def test_a_frame_is_what_the_standard_library_says_it_is(data, value):
 
 
 @given(st.binary(max_size=80))
-def test_no_bytes_raise_and_what_is_json_is_read(frame):
+def test_no_bytes_raise_and_json_is_read(frame):
     found = decode(frame)
     try:
         plain = json.loads(frame.decode())
@@ -91,7 +91,7 @@ def test_what_peers_take_is_taken(frame, expected):
     ],
     ids=repr,
 )
-def test_what_is_no_json_is_nothing(frame):
+def test_invalid_json_is_nothing(frame):
     assert decode(frame) is None
 
 

@@ -143,7 +143,7 @@ def test_a_large_value_is_cut_and_says_so():
     assert _features([[[0] * MAX_VALUES] * 9] * 9)["depth"] == 3
 
 
-def test_depth_is_told_however_deep():
+def test_depth_is_recorded_however_deep():
     value: object = 0
     for _ in range(900):
         value = [value]
@@ -190,7 +190,7 @@ def test_an_object_says_of_each_member_what_kind_of_value_it_has():
     assert "values" not in _features([value])
 
 
-def test_only_so_many_members_are_told_of_and_the_flags_are_of_all():
+def test_the_number_of_recorded_members_is_bounded_and_flags_cover_all_members():
     value = {f"name{number:02}": 1 for number in range(40)} | {"zz": "../x"}
     found = _features(value)
     assert list(found["values"]) == sorted(value)[:MAX_ARGUMENTS]

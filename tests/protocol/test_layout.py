@@ -66,7 +66,7 @@ def test_a_shape_is_made_once_for_equal_names_and_types(layouts, asked):
     assert _asked(layouts, asked, {"a": 1, "c": "x"}) == 1
 
 
-def test_a_shape_is_made_anew_where_the_tool_declares_anew(layouts, asked):
+def test_a_shape_is_made_anew_if_the_tool_declares_anew(layouts, asked):
     assert _asked(layouts, asked, {"a": 1}) == 1
     assert _asked(layouts, asked, {"a": 2}, {"a": 3}, declared=NOTHING) == 1
     assert _asked(layouts, asked, {"a": 2}, declared=Declared()) == 1
@@ -83,7 +83,7 @@ def test_a_shape_is_made_anew_where_the_tool_declares_anew(layouts, asked):
     ],
     ids=["object", "array", "odd number", "many members", "long names"],
 )
-def test_what_is_not_flat_or_large_is_not_remembered(layouts, asked, value):
+def test_a_value_that_is_not_flat_or_is_large_is_not_remembered(layouts, asked, value):
     assert layouts.of(value, None) is None
     assert asked == []
 

@@ -44,7 +44,7 @@ def test_a_request_is_answered_with_its_id_as_it_was_written(text: str) -> None:
         b'[{"id":3,"method":"m"}]',
     ],
 )
-def test_what_is_not_one_request_has_no_id(frame: bytes | None) -> None:
+def test_a_frame_that_is_not_one_request_has_no_id(frame: bytes | None) -> None:
     assert json.loads(refusal(frame, -32600, "no"))["id"] is None
 
 

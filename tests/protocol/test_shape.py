@@ -106,7 +106,7 @@ def test_nesting_is_cut_at_six_levels():
     assert _shape(deep) == "[" * 6 + "[…]" + "]" * 6
 
 
-def test_a_long_shape_is_cut_and_still_tells_itself_from_another():
+def test_a_long_shape_is_cut_and_still_differs_from_another():
     def wide(count):
         names = [f"name_{number:03}" for number in range(count)]
         return _shape(dict.fromkeys(names, 1), _schema(*names))
@@ -141,7 +141,7 @@ names = st.text(st.characters(codec="utf-8"), max_size=80)
 
 
 @given(names)
-def test_a_name_is_told_only_where_it_cannot_pose_as_something_else(name):
+def test_a_name_is_shown_only_if_it_cannot_pose_as_something_else(name):
     shape = _shape({name: 1}, _schema(name))
     assert shape is not None
     plain = 0 < len(name) <= 64 and name.isprintable() and not set(name) & set("{}[]#:,|…")

@@ -101,7 +101,7 @@ def test_a_frame_whose_place_is_not_sure_stays_as_it_was(frame):
 @pytest.mark.parametrize(
     "text", ["", "garbage", OURS.upper(), OURS + '","x":"', "00-" + "0" * 32 + "-" + "b" * 16 + "-01"]
 )
-def test_what_is_no_traceparent_is_never_put_in(text):
+def test_an_invalid_traceparent_is_never_inserted(text):
     frame = b'{"id":1,"method":"x"}'
     assert with_trace_context(frame, text) == frame
 

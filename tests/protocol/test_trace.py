@@ -10,7 +10,7 @@ SPAN = "00f067aa0ba902b7"
 
 
 @given(st.integers(1, 2**128 - 1), st.integers(1, 2**64 - 1), st.integers(0, 255))
-def test_what_is_formatted_is_parsed_back(trace, span, flags):
+def test_a_formatted_traceparent_is_parsed_back(trace, span, flags):
     context = TraceContext(f"{trace:032x}", f"{span:016x}", flags)
     assert parse_traceparent(format_traceparent(context)) == context
 

@@ -78,7 +78,7 @@ def test_a_server_that_dies_at_once_leaves_its_own_words_and_code(tmp_path: Path
         assert wrapped.leave() == (78, b"", b"no config\n")
 
 
-def test_a_lake_below_a_file_is_told_once(tmp_path: Path) -> None:
+def test_a_lake_below_a_file_is_warned_of_once(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     lake = tmp_path / "file" / "lake"
     error, hint, end = _said(lake)
@@ -89,7 +89,7 @@ def test_a_lake_below_a_file_is_told_once(tmp_path: Path) -> None:
     assert end == "mcpobs: warning: 21 operations were not recorded: Not a directory"
 
 
-def test_a_lake_in_a_place_without_files_is_told_once() -> None:
+def test_a_lake_on_a_file_system_without_files_is_warned_of_once() -> None:
     error, hint, end = _said(Path("/proc/self/lake"))
     assert error.startswith("mcpobs: warning: nothing is recorded: cannot write to the lake at /proc/self/lake: ")
     assert hint.startswith("hint: ")
@@ -97,7 +97,7 @@ def test_a_lake_in_a_place_without_files_is_told_once() -> None:
 
 
 @needs_mount
-def test_a_lake_that_may_only_be_read_is_told_once(tmpfs: Path) -> None:
+def test_a_read_only_lake_is_warned_of_once(tmpfs: Path) -> None:
     keys.open_folder(tmpfs / "lake")
     subprocess.run(["mount", "-o", "remount,ro", tmpfs], check=True)
     error, hint, end = _said(tmpfs / "lake")
@@ -108,7 +108,7 @@ def test_a_lake_that_may_only_be_read_is_told_once(tmpfs: Path) -> None:
 
 @needs_mount
 @pytest.mark.parametrize("before", [True, False], ids=["a lake", "no lake yet"])
-def test_a_full_disk_is_told_once_and_recording_resumes(before: bool, tmpfs: Path) -> None:
+def test_a_full_disk_is_warned_of_once_and_recording_resumes(before: bool, tmpfs: Path) -> None:
     lake = tmpfs / "lake"
     if before:
         keys.open_folder(lake)
@@ -139,7 +139,7 @@ def test_a_full_disk_is_told_once_and_recording_resumes(before: bool, tmpfs: Pat
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "\0\0", '{"id": "0123456789abcdef", "format": 2}', "[" * 100_000])
-def test_a_lake_that_is_damaged_or_of_another_format_is_told_and_left_alone(content: str, tmp_path: Path) -> None:
+def test_a_lake_that_is_damaged_or_of_another_format_is_reported_and_left_alone(content: str, tmp_path: Path) -> None:
     (tmp_path / keys.LAKE_FILE).write_text(content)
     error, hint = _said(tmp_path)
     assert error.startswith("mcpobs: warning: nothing is recorded: ")

@@ -144,7 +144,7 @@ def test_a_wrapper_that_is_started_without_stdin_stdout_or_stderr_serves_the_ser
     assert not [path for path in (tmp_path / "lake" / "spool").iterdir() if b"hi" in path.read_bytes()]
 
 
-def test_an_error_never_goes_to_stdout_where_stderr_is_closed(tmp_path: Path) -> None:
+def test_an_error_never_goes_to_stdout_if_stderr_is_closed(tmp_path: Path) -> None:
     command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *_front(tmp_path / "lake"), "no-such-command"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (127, b"")

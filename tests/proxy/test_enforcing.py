@@ -144,7 +144,7 @@ def test_with_propagation_a_call_that_was_rewritten_still_names_our_span(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["one byte at a time", "carriage return and newline", "thousand frames in one write"])
-def test_what_is_allowed_passes_byte_for_byte_however_it_is_cut(name: str, tmp_path: Path) -> None:
+def test_allowed_frames_pass_byte_for_byte_however_they_are_cut(name: str, tmp_path: Path) -> None:
     sent, _, piece = FRAMINGS[name]
     with Wrapped(tmp_path, ECHO, judged="deny") as wrapped:
         assert wrapped.process.stdin is not None

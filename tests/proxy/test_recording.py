@@ -238,7 +238,7 @@ def test_a_client_that_never_reads_stderr_does_not_hold_up_the_calls(tmp_path: P
     os.close(writer)
 
 
-def test_a_wrapper_lets_a_committer_run_at_its_end_where_the_spool_is_long(tmp_path: Path) -> None:
+def test_a_wrapper_starts_a_committer_at_its_end_if_the_spool_is_long(tmp_path: Path) -> None:
     for number in range(70):
         writer = Spool(tmp_path, lambda count, reason: {})
         writer.write({"trace_id": "1" * 32, "span_id": f"{number:016x}", "name": "n", "start_unix_nano": 1})

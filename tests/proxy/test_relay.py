@@ -49,7 +49,7 @@ def test_a_standard_pipe_that_is_let_go_keeps_its_number(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_the_end_of_a_pipe_is_told_by_whose_end_it_was(late: bool) -> None:
+def test_a_pipe_is_at_its_end_only_if_its_source_ended(late: bool) -> None:
     source, client = os.pipe()
     server, sink = os.pipe()
     os.write(client, b"x")

@@ -34,7 +34,7 @@ def test_both_directions_are_the_same_bytes_with_and_without_the_wrapper(name: s
 
 
 @pytest.mark.parametrize("name", [n for n in FRAMINGS if "tools/call" not in str(FRAMINGS[n][0][:2000])])
-def test_propagation_leaves_what_is_no_request_alone(name: str, tmp_path: Path) -> None:
+def test_propagation_changes_only_requests(name: str, tmp_path: Path) -> None:
     sent, reply, piece = FRAMINGS[name]
     front = [*WRAPPER, "--propagate", "--lake", str(tmp_path / "lake"), "--"]
     received, out, err, code = _exchange(front, tmp_path / "wrapped", sent, reply, piece)

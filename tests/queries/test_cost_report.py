@@ -36,7 +36,9 @@ ROWS = [
 ]
 
 
-def test_the_sentence_tells_the_sum_and_who_spends_the_most(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sentence_gives_the_sum_and_names_the_largest_spender(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = _asked(tmp_path, ROWS, capsys)
     assert out.splitlines()[0] == "$2.00 for 3 of 4 calls; the most: tool fetch, $1.99 (100 %); 1 without a known cost"
     header = out.splitlines()[2].split()

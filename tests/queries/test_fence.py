@@ -220,12 +220,12 @@ def test_a_select_over_the_lake_works(sql: str, expected: list[tuple[object, ...
     assert run_own(reading, sql).rows == expected
 
 
-def test_order_is_kept_where_a_time_is_turned_into_text(reading: Reading) -> None:
+def test_order_is_kept_if_a_time_is_converted_to_text(reading: Reading) -> None:
     rows = run_own(reading, "select start_time, sequence from operations order by sequence desc").rows
     assert [row[1] for row in rows] == [3, 2, 1]
 
 
-def test_a_limit_cuts_the_rows_and_tells_the_total(reading: Reading) -> None:
+def test_a_limit_cuts_the_rows_and_gives_the_total(reading: Reading) -> None:
     result = run_own(reading, "select sequence from spans order by 1", limit=2)
     assert (result.rows, result.total) == ([(1,), (2,)], 3)
 
@@ -249,7 +249,7 @@ def test_two_columns_of_one_name_are_refused_or_renamed(reading: Reading) -> Non
         ("drop view spans", "a DROP statement is not allowed", "write one select"),
     ],
 )
-def test_wrong_sql_is_told_in_one_line_with_a_hint(sql: str, message: str, hint: str, reading: Reading) -> None:
+def test_wrong_sql_gets_one_line_with_a_hint(sql: str, message: str, hint: str, reading: Reading) -> None:
     with pytest.raises(UsageError) as caught:
         run_own(reading, sql)
     assert message in caught.value.message
@@ -258,12 +258,12 @@ def test_wrong_sql_is_told_in_one_line_with_a_hint(sql: str, message: str, hint:
     assert hint in caught.value.hint
 
 
-def test_a_deeply_nested_statement_is_told_off_and_does_not_crash(reading: Reading) -> None:
+def test_a_deeply_nested_statement_is_refused_and_does_not_crash(reading: Reading) -> None:
     with pytest.raises(UsageError):
         run_own(reading, "select " + "(" * 20_000 + "1" + ")" * 20_000)
 
 
-def test_a_query_that_needs_too_much_memory_is_told_off(reading: Reading) -> None:
+def test_a_query_that_needs_too_much_memory_is_refused(reading: Reading) -> None:
     with pytest.raises(UsageError, match=r"failed to allocate|(?i:memory)") as caught:
         run_own(reading, "select list(r) as l from range(400000000) t(r)")
     assert caught.value.hint == "narrow the query with where, or select fewer columns"

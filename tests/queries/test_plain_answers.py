@@ -84,7 +84,7 @@ def test_a_report_equals_the_plain_answer_however_the_rows_are_split_over_files(
 
 @pytest.mark.parametrize("by", ["tool", "session", "tenant"])
 @pytest.mark.parametrize("narrowed", [{}, {"tool": "search"}, {"session": "s1"}])
-def test_costs_are_the_same_by_whatever_they_are_told(by: str, narrowed: Row) -> None:
+def test_costs_equal_the_plain_answer_for_every_grouping(by: str, narrowed: Row) -> None:
     chance = random.Random(f"{by}{narrowed}")
     rows = random_rows(chance, 300)
     rows += cost_oracle.llm_rows(chance, 60, rows)

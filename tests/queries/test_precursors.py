@@ -23,7 +23,7 @@ def _same(found: list[Row], expected: list[Row]) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("given", [{}, LOOSE])
-def test_what_is_told_equals_the_plain_answer(seed: int, given: dict[str, Any]) -> None:
+def test_the_precursors_equal_the_plain_answer(seed: int, given: dict[str, Any]) -> None:
     chance = random.Random(seed)
     rows = patterned(chance, [10, 30, 120][seed % 3])
     if seed > 2:  # ties in time, gaps in every column

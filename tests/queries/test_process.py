@@ -158,7 +158,7 @@ def test_a_row_that_is_too_long_is_refused_with_what_helps(lake: Path) -> None:
     assert "left(x, 1000)" in str(caught.value)
 
 
-def test_what_is_wrong_with_the_lake_or_the_sql_comes_as_its_own_error(lake: Path, tmp_path: Path) -> None:
+def test_a_fault_of_the_lake_or_the_sql_comes_as_its_own_error(lake: Path, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="no lake at"):
         _ask(Question(tmp_path / "none", "select 1"))
     with pytest.raises(UsageError, match="there is no table '_hot'"):

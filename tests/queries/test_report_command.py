@@ -68,7 +68,7 @@ def report(lake: Path, capsys: pytest.CaptureFixture[str]) -> Report:
     return run
 
 
-def test_the_highest_p95_is_told_in_one_sentence_first(report: Report) -> None:
+def test_the_first_line_names_the_highest_p95_in_one_sentence(report: Report) -> None:
     out, err = report(p95=True)
     assert out.splitlines()[0] == "fetch: p95 75.2 ms over 85 calls in the last hour"
     assert err == ""
@@ -116,7 +116,7 @@ def test_the_trend_is_against_the_time_before_the_window_wherever_that_lies(repo
     assert (row["calls"], row["p95_trend"]) == (60, None)
 
 
-def test_what_comes_before_failures_is_told_with_an_example(report: Report, tmp_path: Path) -> None:
+def test_calls_before_failures_are_shown_with_an_example(report: Report, tmp_path: Path) -> None:
     steps = [{"tool": "login"}, {"tool": "refund", "outcome": "tool_error"}, {"tool": "search"}, {"tool": "refund"}]
     rows = [call(n, session_id=f"s{n // 40}", **steps[n % 4]) for n in range(160)]
     spool(tmp_path / "refunds", rows)
@@ -169,7 +169,7 @@ def test_the_digest_of_an_answer_that_is_cut_says_where_the_rest_is(report: Repo
     assert "(5 of 17: mcpobs report sessions)" in report(name="all")[0]
 
 
-def test_bars_are_drawn_where_they_are_asked_for(report: Report) -> None:
+def test_bars_are_drawn_if_asked_for(report: Report) -> None:
     assert "█" in report(name="latency", bars=True)[0]
     assert "█" not in report(name="latency")[0]
     for form in ("json", "csv", "markdown"):
@@ -196,7 +196,7 @@ def test_a_page_without_a_name_goes_to_stdout_and_is_that_of_all(report: Report)
     assert err == ""
 
 
-def test_a_page_that_cannot_be_written_is_told_with_what_helps(report: Report, tmp_path: Path) -> None:
+def test_an_error_about_an_unwritable_page_has_a_hint(report: Report, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot write .*: Is a directory"):
         report(name="latency", html=str(tmp_path))
 
@@ -217,7 +217,7 @@ def test_the_beginning_of_a_session_is_enough(report: Report) -> None:
     assert [row["session_id"] for row in answer["rows"]] == ["heavy"]
 
 
-def test_a_session_is_found_by_what_a_user_has_in_hand(report: Report, tmp_path: Path) -> None:
+def test_a_session_is_found_by_each_id_that_a_user_sees(report: Report, tmp_path: Path) -> None:
     lake, on_the_wire = tmp_path / "named", "0d1f-live-session"
     talk = json.dumps({"conversation": "talk", "trace": "t"})
     own = session_digest(on_the_wire)
@@ -283,7 +283,7 @@ def test_a_session_that_is_found_outside_the_window_is_known(report: Report) -> 
         ({"name": "loops", "p95": True}, "--p95 is a report of its own", "leave one of them out"),
     ],
 )
-def test_a_wrong_option_is_told_with_what_helps(
+def test_an_error_about_a_wrong_option_has_a_hint(
     options: dict[str, Any], message: str, hint: str, report: Report
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -322,7 +322,7 @@ def test_nothing_of_the_kind_is_good_news_and_no_hint(report: Report, tmp_path: 
     assert (out, err) == ("", "mcpobs: no matching calls among 2 calls in all time\n")
 
 
-def test_damage_is_told_on_stderr_and_in_json_and_the_rest_is_reported(report: Report, tmp_path: Path) -> None:
+def test_damage_is_warned_of_on_stderr_and_in_json_and_the_rest_is_reported(report: Report, tmp_path: Path) -> None:
     lake = tmp_path / "damaged"
     spool(lake, [call(1), call(2)])
     writer.commit(lake, wait=True)

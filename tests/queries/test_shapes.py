@@ -23,7 +23,7 @@ def _agree(rows: list[Row], **given: Any) -> list[Row]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_window_is_judged_by_what_was_before_it_where_that_is_enough(seed: int) -> None:
+def test_a_window_is_compared_with_earlier_traffic_if_there_is_enough(seed: int) -> None:
     rows = random_rows(random.Random(seed), 600)
     starts = sorted(row["start_unix_nano"] for row in rows)
     window = {"since": starts[400], "until": starts[590]}
@@ -34,7 +34,7 @@ def test_a_window_is_judged_by_what_was_before_it_where_that_is_enough(seed: int
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_of_one_session_only_what_it_did_itself_is_told(seed: int) -> None:
+def test_the_shapes_of_one_session_are_only_its_own(seed: int) -> None:
     rows = random_rows(random.Random(seed), 900)
     told = _agree(rows, session="s0")
     whole = {(row["tool"], row["args_shape"]) for row in _agree(rows) if row["odd"]}

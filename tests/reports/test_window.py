@@ -40,7 +40,7 @@ def test_a_time_is_a_span_back_from_now_or_an_iso_date_or_time(text: str, expect
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "5", "5y", "-5m", "1.5h", "2026-13-01", "0001-01-01", "9999-01-01", "15 m h"]
 )
-def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+def test_an_invalid_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(UsageError, match="--until") as caught:
         parse_time(text, NOW, "--until")
     assert caught.value.hint is not None
@@ -85,7 +85,7 @@ def _calls(count: int, hours_ago: float, **columns: object) -> list[Row]:
         (24 * 400, "the hour up to 2025-08-17 14:13:20 UTC"),
     ],
 )
-def test_the_last_hour_counts_where_it_has_enough_else_the_newest_hour(hours_ago: float, words: str) -> None:
+def test_the_last_hour_counts_if_it_has_enough_calls_else_the_newest_hour(hours_ago: float, words: str) -> None:
     found = _rank(_calls(25, hours_ago))
     assert found.window.words == words
     assert found.winner is not None

@@ -19,7 +19,7 @@ def _table(rows: list[tuple[Any, ...]], *columns: Column, **options: Any) -> dic
     return table(columns or (TEXT,), rows, options.pop("total", len(rows)), "ask for less", **options)
 
 
-def test_all_rows_are_shown_where_they_are_few() -> None:
+def test_all_rows_are_shown_if_they_are_few() -> None:
     told = _table([("a",), (None,)])
     assert told == {
         "columns": [{"name": "tool", "type": "varchar"}],
@@ -29,7 +29,7 @@ def test_all_rows_are_shown_where_they_are_few() -> None:
     }
 
 
-def test_rows_that_are_left_out_are_told_with_how_to_get_them() -> None:
+def test_omitted_rows_are_announced_with_the_way_to_get_them() -> None:
     assert _table([("a",)], total=12)["cut"] == ["1 of 12 rows shown: ask for less"]
     told = _table([("a",)], total=2, at_least=True)
     assert (told["rows_total"], told["cut"]) == (None, ["1 of more than 1 rows shown: ask for less"])
@@ -44,7 +44,7 @@ def test_an_answer_has_a_size_that_it_never_exceeds() -> None:
     assert len(json.dumps(large["rows"], ensure_ascii=False).encode()) <= MAX_BYTES + len(large["rows"]) * 3
 
 
-def test_a_long_value_is_cut_and_that_is_told() -> None:
+def test_a_long_value_is_cut_and_the_cut_is_announced() -> None:
     told = _table([("x" * (MAX_CHARACTERS + 1),), ("y" * MAX_CHARACTERS,)])
     assert told["rows"][0]["tool"] == "x" * MAX_CHARACTERS + "…"
     assert told["rows"][1]["tool"] == "y" * MAX_CHARACTERS

@@ -52,7 +52,7 @@ def test_a_client_lists_and_calls_every_tool(mode: str, version: str, lake: Path
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-def test_a_client_is_told_what_is_wrong(mode: str, lake: Path) -> None:
+def test_a_client_gets_an_error_that_names_the_fault(mode: str, lake: Path) -> None:
     async def talk() -> None:
         async with Client(_server("serve", "--lake", str(lake)), mode=mode) as client:
             for name, arguments, told in (
@@ -83,7 +83,7 @@ def test_a_client_that_gives_a_call_up_can_go_on(mode: str, lake: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-def test_what_is_asked_is_recorded_by_the_wrapper_like_any_server(mode: str, lake: Path, tmp_path: Path) -> None:
+def test_the_wrapper_records_calls_of_mcpobs_serve_like_any_server(mode: str, lake: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     wrapped = ("instrument", "--lake", str(own), "--name", "mcpobs", "--", sys.executable, "-m", "mcpobs", "serve")
 

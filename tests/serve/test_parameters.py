@@ -39,7 +39,7 @@ def test_a_schema_is_one() -> None:
 
 
 @given(_GIVEN)
-def test_arguments_are_taken_exactly_where_the_schema_takes_them(given: dict[str, Any]) -> None:
+def test_arguments_are_accepted_exactly_if_the_schema_accepts_them(given: dict[str, Any]) -> None:
     filled = {name: value for name, value in given.items() if value is not None or name == "other"}
     if VALIDATOR.is_valid(filled):
         taken = checked(PARAMETERS, given)
@@ -62,7 +62,7 @@ def test_arguments_are_taken_exactly_where_the_schema_takes_them(given: dict[str
         ({"name": "\x1b[2J" + "x" * 500}, "name cannot be '\\x1b[2J", "it is one of"),
     ],
 )
-def test_a_wrong_argument_is_told_with_what_helps(given: dict[str, Any], message: str, hint: str) -> None:
+def test_an_error_about_a_wrong_argument_has_a_hint(given: dict[str, Any], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         checked(PARAMETERS, given)
     assert message in caught.value.message.replace("\\\\", "\\")

@@ -168,7 +168,7 @@ def test_sql_answers_within_its_limits_and_says_so(ask: Ask) -> None:
     assert len(told["cut"]) == 1
 
 
-def test_a_session_is_told_page_by_page(ask: Ask) -> None:
+def test_a_session_timeline_comes_page_by_page(ask: Ask) -> None:
     told = ask("session_timeline", session="loop", limit=5)
     assert (told["session"], told["calls"], told["next_from_call"]) == ("looping", 8, 6)
     assert [row["same_as_call"] for row in told["rows"]] == [None, 1, 1, 1, 1]
@@ -177,7 +177,7 @@ def test_a_session_is_told_page_by_page(ask: Ask) -> None:
     assert ([row["nth_call"] for row in told["rows"]], told["next_from_call"]) == ([6, 7, 8], None)
 
 
-def test_the_columns_for_sql_are_told_once_each(ask: Ask) -> None:
+def test_the_columns_for_sql_are_listed_once_each(ask: Ask) -> None:
     tables = {table["name"]: table for table in ask("columns")["tables"]}
     assert set(tables) == {"operations", "sessions", "spans", "tool_calls"}
     assert tables["tool_calls"]["columns_as"] == "operations"
@@ -324,7 +324,7 @@ def test_all_calls_end_when_the_pool_is_closed(lake: Path) -> None:
     assert running.pool.close(30)
 
 
-def test_a_lake_that_is_not_there_is_told_with_what_helps(tmp_path: Path) -> None:
+def test_an_error_about_a_missing_lake_has_a_hint(tmp_path: Path) -> None:
     running = Running(tmp_path / "none")
     running.start("overview")
     _, result = running.result()

@@ -110,7 +110,7 @@ def test_both_eras_may_come_over_one_connection() -> None:
     assert "resultType" not in reply(talk, request(2, "tools/list"))["result"]
 
 
-def test_a_version_that_is_not_supported_is_told_with_those_that_are() -> None:
+def test_an_error_about_an_unsupported_version_lists_the_supported_ones() -> None:
     talk = conversation()
     said = reply(talk, request(1, "tools/list", _meta=META | {PROTOCOL_VERSION: "2031-01-01"}))["error"]
     assert said["code"] == -32022
@@ -216,7 +216,7 @@ def test_more_calls_than_can_wait_are_refused() -> None:
         (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}', 1, -32602),
     ],
 )
-def test_what_is_no_message_gets_an_error(text: bytes, id: Any, code: int) -> None:
+def test_an_invalid_message_gets_an_error(text: bytes, id: Any, code: int) -> None:
     (step,) = agreed().feed(text)
     assert isinstance(step, Say)
     assert isinstance(step.message, dict)
@@ -240,7 +240,7 @@ def test_what_needs_no_answer_gets_none(text: bytes) -> None:
     assert agreed().feed(text) == []
 
 
-def test_a_batch_is_answered_as_one_where_the_version_has_batches() -> None:
+def test_a_batch_is_answered_as_one_if_the_version_has_batches() -> None:
     talk = agreed("2025-03-26")
     frames = [
         request(1, "ping"),

@@ -165,7 +165,7 @@ def test_a_call_that_takes_longer_than_the_gap_is_no_pause() -> None:
     assert seen.of(operation(5.5 * GAP_S), OF_ALICE) is first
 
 
-def test_a_call_that_ended_before_one_told_earlier_does_not_shorten_the_session() -> None:
+def test_a_call_that_ended_before_one_recorded_earlier_does_not_shorten_the_session() -> None:
     seen = sessions()
     first = seen.of(operation(0, took_s=GAP_S), OF_ALICE)
     seen.of(operation(1, took_s=0), OF_ALICE)
@@ -231,7 +231,7 @@ def test_nobody_at_one_address_is_one_session_and_at_another_another() -> None:
     assert {session.confidence for session in found} == {"low"}
 
 
-def test_where_no_address_is_known_the_connection_stands_for_the_caller() -> None:
+def test_without_an_address_the_connection_stands_for_the_caller() -> None:
     seen = sessions()
     one, other = (Caller(name, "http") for name in ("a", "b"))
 
@@ -240,7 +240,7 @@ def test_where_no_address_is_known_the_connection_stands_for_the_caller() -> Non
     assert seen.of(operation(3), one).id != seen.of(operation(4), other).id
 
 
-def test_parallel_clients_of_one_principal_are_told_apart_by_what_they_say_they_are() -> None:
+def test_parallel_clients_of_one_principal_are_distinguished_by_name_and_user_agent() -> None:
     seen = sessions()
     desktop = seen.of(operation(0, client="desktop"), OF_ALICE)
     editor = seen.of(operation(1, client="editor"), OF_ALICE)
@@ -298,7 +298,7 @@ def test_a_trace_goes_on_being_its_session_after_a_pause() -> None:
     assert seen.of(operation(9 * GAP_S, trace=OTHER_TRACE), OF_ALICE) is named
 
 
-def test_the_trace_of_the_request_stands_in_where_the_message_names_none() -> None:
+def test_the_trace_of_the_request_counts_if_the_message_names_none() -> None:
     seen = sessions()
     for at in (0, 1):
         seen.of(operation(at), replace(OF_ALICE, trace=TRACE))

@@ -64,13 +64,13 @@ def test_doctor_names_the_decoder_in_use() -> None:
     assert "not" in unused.line
 
 
-def test_a_mcpobs_that_is_not_on_the_path_is_told_with_its_folder(tmp_path: Path) -> None:
+def test_a_mcpobs_that_is_not_on_the_path_is_reported_with_its_folder(tmp_path: Path) -> None:
     found = installation.check({"PATH": str(tmp_path)}, f"{HERE}/mcpobs")
     check = next(c for c in found if "PATH" in c.line)
     assert (check.state, HERE in (check.hint or "")) == ("warn", True)
 
 
-def test_another_mcpobs_on_the_path_is_told(tmp_path: Path) -> None:
+def test_another_mcpobs_on_the_path_is_reported(tmp_path: Path) -> None:
     other = tmp_path / "mcpobs"
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
@@ -121,14 +121,14 @@ def test_a_folder_of_something_else_is_one(tmp_path: Path) -> None:
     assert check.state == "fail"
 
 
-def test_an_empty_lake_is_told(tmp_path: Path) -> None:
+def test_an_empty_lake_is_reported(tmp_path: Path) -> None:
     lake, config = _lake(tmp_path)
     _segment(lake, b"")
     assert "nothing is recorded" in _only("warn", storage.check_lake(lake, config, NOW_S)).line
 
 
 @pytest.mark.parametrize("where", [".", "spool", "spool/00000000000001-abcdef12.1.jsonl", "lake.json"])
-def test_what_others_may_read_is_told(tmp_path: Path, where: str) -> None:
+def test_files_that_others_may_read_are_reported(tmp_path: Path, where: str) -> None:
     lake, config = _lake(tmp_path)
     path = lake / where
     path.chmod(path.stat().st_mode | 0o040)
@@ -137,7 +137,7 @@ def test_what_others_may_read_is_told(tmp_path: Path, where: str) -> None:
     assert "chmod" in (check.hint or "")
 
 
-def test_a_key_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_key_is_reported(tmp_path: Path) -> None:
     lake, _ = _lake(tmp_path)
     assert "digest key" in _only("warn", storage.check_lake(lake, tmp_path / "elsewhere", NOW_S)).line
 
@@ -162,7 +162,7 @@ def test_damaged_lines_are_counted(tmp_path: Path) -> None:
     assert "2 damaged lines" in _only("warn", storage.check_lake(lake, config, NOW_S)).line
 
 
-def test_a_spool_that_nobody_commits_is_told(tmp_path: Path) -> None:
+def test_a_spool_that_nobody_commits_is_reported(tmp_path: Path) -> None:
     lake, config = _lake(tmp_path)
     path = _segment(lake, seal(ROW) * 20_000)
     os.utime(path, (NOW_S - 100_000, NOW_S - 100_000))
@@ -171,7 +171,7 @@ def test_a_spool_that_nobody_commits_is_told(tmp_path: Path) -> None:
     assert {check.state for check in storage.check_lake(lake, config, NOW_S)} == {"ok"}
 
 
-def test_a_wrong_configuration_fails_with_what_is_wrong(tmp_path: Path) -> None:
+def test_a_wrong_configuration_fails_and_names_the_fault(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[price]\n")
     assert "'price'" in _only("fail", storage.check_configuration(tmp_path)).line
     (tmp_path / "config.toml").write_text("[prices]\nread = {model = 'no-such-model'}\n")
@@ -215,7 +215,7 @@ def test_a_mcpobs_that_has_gone_fails(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("through", [True, False])
-def test_a_command_that_cannot_be_found_is_told(tmp_path: Path, through: bool) -> None:
+def test_a_command_that_cannot_be_found_is_reported(tmp_path: Path, through: bool) -> None:
     entry = _wrapped("a", "no-such-server") if through else {"command": "no-such-server"}
     lines = [c.line for c in fronted.check([_place(tmp_path, {"a": entry})], {"PATH": "/bin"}) if c.state == "warn"]
     assert any("needs no-such-server" in line for line in lines)
@@ -236,12 +236,12 @@ def test_a_server_whose_environment_breaks_its_stdout_fails(tmp_path: Path) -> N
     assert "OTEL_TRACES_EXPORTER=console" in _only("fail", fronted.check([place], {"PATH": "/bin:/usr/bin"})).line
 
 
-def test_a_sandbox_around_mcpobs_is_told(tmp_path: Path) -> None:
+def test_a_sandbox_around_mcpobs_is_reported(tmp_path: Path) -> None:
     place = _place(tmp_path, {"a": _wrapped("a", "cat", sandboxEnabled=True), "b": _wrapped("b", "cat")})
     assert "a runs in a sandbox" in _only("warn", fronted.check([place], {"PATH": "/bin:/usr/bin"})).line
 
 
-def test_a_configuration_that_cannot_be_read_fails_and_none_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_configuration_fails_and_no_configuration_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     assert [s for s, _ in _states(fronted.check([Place(OTHER_JSON, tmp_path / "bad.json")], {}))] == ["fail"]
     assert [s for s, _ in _states(fronted.check([], {}))] == ["warn"]

@@ -279,7 +279,7 @@ def _no(word: str) -> None:
 
 
 @given(st.lists(TEXT, min_size=1, max_size=6))
-def test_only_what_init_writes_is_taken_for_its_own(words: list[str]) -> None:
+def test_only_commands_written_by_init_count_as_its_own(words: list[str]) -> None:
     text = json.dumps({"mcpServers": {"a": {"command": words[0], "args": words[1:]}}})
     (entry,) = JsonDocument.parse(text).entries((("mcpServers",),))
     assert wrapping.own_command(entry) is None

@@ -151,7 +151,7 @@ def test_a_broken_configuration_stays_and_the_others_are_done(
     assert "line 1, column 22" in capsys.readouterr().err
 
 
-def test_a_configuration_that_is_not_there_is_told_without_an_empty_line(tmp_path: Path) -> None:
+def test_a_missing_configuration_is_reported_without_an_empty_line(tmp_path: Path) -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "mcpobs", "init", "nope.json"],
         stdout=subprocess.PIPE,

@@ -149,7 +149,7 @@ def printed(path: Path, client: Client, text: str, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("place", PLACES)
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(secret=SECRETS, other=SECRETS)
-def test_what_is_printed_does_not_depend_on_a_secret(
+def test_the_printed_output_does_not_depend_on_a_secret(
     place: str, form: str, secret: str, other: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     client, write = (CODEX, toml_text) if form == "toml" else (OTHER_JSON, json_text)
@@ -189,7 +189,7 @@ def test_what_stands_around_the_servers_is_not_printed_either(
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_the_file_keeps_what_is_not_shown(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_file_keeps_the_hidden_values(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mcp.json"
     text = json_text(PLACES[place]("s3cr3t/S3CRET+x=="))
     path.write_text(text)

@@ -134,7 +134,7 @@ def test_a_remote_server_comes_with_the_command_that_fronts_it_and_no_key(tmp_pa
     assert "hidden" not in made.before
 
 
-def test_what_is_shown_hides_the_values_of_env_and_headers(tmp_path: Path) -> None:
+def test_the_output_hides_the_values_of_env_and_headers(tmp_path: Path) -> None:
     entry = (
         '"a": {"command": "x", "env": {"K": "s3cret", "N": 5}}, "b": {"url": "https://e", "headers": {"A": "s3cret"}}'
     )
@@ -259,7 +259,7 @@ def test_a_trailing_comma_that_somebody_added_goes_with_the_last_word(tmp_path: 
         ("[" * 5000, "nested too deeply"),
     ],
 )
-def test_invalid_json_is_told_with_its_place(tmp_path: Path, text: str, where: str) -> None:
+def test_an_error_about_invalid_json_names_its_place(tmp_path: Path, text: str, where: str) -> None:
     path = tmp_path / "mcp.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=where):
@@ -270,7 +270,7 @@ def test_invalid_json_is_told_with_its_place(tmp_path: Path, text: str, where: s
     ("text", "where"),
     [("[mcp_servers.a\n", "line 1"), ("a = 1\na = 2\n", "line 2"), ("a = ", "line 1, column 5")],
 )
-def test_invalid_toml_is_told_with_its_place(tmp_path: Path, text: str, where: str) -> None:
+def test_an_error_about_invalid_toml_names_its_place(tmp_path: Path, text: str, where: str) -> None:
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=where):

@@ -22,10 +22,10 @@ def _show(tmp_path: Path, cycles: int, seed: int) -> None:
     assert figures.recorded + figures.lost == figures.answered
 
 
-def test_a_disk_that_fills_up_twice_costs_only_what_is_counted(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_twice_loses_only_counted_rows(tmp_path: Path) -> None:
     _show(tmp_path, 2, seed=2)
 
 
 @pytest.mark.soak
-def test_a_disk_that_fills_up_fifty_times_costs_only_what_is_counted(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_fifty_times_loses_only_counted_rows(tmp_path: Path) -> None:
     _show(tmp_path, 50, seed=50)

@@ -68,7 +68,7 @@ def exporting_process(port: int, protocol: str, **env: str) -> Iterator[subproce
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_a_dead_endpoint_is_told_in_one_line_and_counted(protocol: str, dead_port: int) -> None:
+def test_a_dead_endpoint_is_warned_of_in_one_line_and_counted(protocol: str, dead_port: int) -> None:
     with exporting_process(dead_port, protocol) as process:
         stdout, stderr = process.communicate(b"60\n", timeout=60)
     assert process.returncode == 0
@@ -156,7 +156,7 @@ def test_rows_that_come_after_the_end_are_ignored(open_exporter: Open, http_rece
 
 
 @pytest.mark.parametrize(("status", "hint"), [(400, "is a collector listening"), (401, "OTEL_EXPORTER_OTLP_HEADERS")])
-def test_a_refusal_of_the_endpoint_is_told_once_with_what_to_check(
+def test_a_refusal_by_the_endpoint_is_warned_of_once_with_a_hint(
     open_exporter: Open,
     http_receiver: Receiver,
     said: list[str],
@@ -194,7 +194,7 @@ def test_after_a_failure_the_next_batches_are_exported(
 @pytest.mark.parametrize(
     ("variable", "value"), [("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")]
 )
-def test_a_value_that_the_sdk_cannot_read_is_told_once(
+def test_a_value_that_the_sdk_cannot_read_is_warned_of_once(
     open_exporter: Open,
     receiver: Receiver,
     said: list[str],
@@ -215,7 +215,7 @@ def test_a_value_that_the_sdk_cannot_read_is_told_once(
         assert summary == "OTLP: 0 spans exported, 1 dropped; the last metrics not exported, 1 not measured"
 
 
-def test_a_sampler_that_does_not_exist_is_told(
+def test_an_unknown_sampler_is_warned_of(
     open_exporter: Open, http_receiver: Receiver, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "sometimes")
@@ -224,7 +224,7 @@ def test_a_sampler_that_does_not_exist_is_told(
     assert [line for line in said if "sometimes" in line]
 
 
-def test_a_header_that_cannot_be_read_is_told_without_its_content(
+def test_an_unreadable_header_is_warned_of_without_its_content(
     open_exporter: Open, http_receiver: Receiver, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", 'authorization: "s3cret"')
@@ -235,7 +235,7 @@ def test_a_header_that_cannot_be_read_is_told_without_its_content(
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5"])
-def test_a_wrong_batch_setting_is_told_and_the_default_taken(
+def test_a_wrong_batch_setting_is_warned_of_and_the_default_taken(
     open_exporter: Open, http_receiver: Receiver, said: list[str], monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", value)

@@ -46,7 +46,7 @@ def rows(lake: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for segment in segments for line in scan(segment.read_bytes()).rows]
 
 
-def test_what_is_exported_equals_what_is_recorded(tmp_path: Path, receiver: Receiver) -> None:
+def test_exported_spans_equal_recorded_rows(tmp_path: Path, receiver: Receiver) -> None:
     sent = frames(
         call(1, "echo", traceparent=f"00-{TRACE}-{CALLER}-01"),
         call(2, "fail"),

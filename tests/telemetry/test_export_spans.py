@@ -64,7 +64,7 @@ def test_the_kind_is_that_of_the_row(open_exporter: Open, http_receiver: Receive
     assert span.kind == expected
 
 
-def test_the_status_is_an_error_where_there_is_an_error_type(open_exporter: Open, http_receiver: Receiver) -> None:
+def test_the_status_is_an_error_if_there_is_an_error_type(open_exporter: Open, http_receiver: Receiver) -> None:
     failed = operation(error_type="tool_error", outcome="tool_error")
     callers_fault = operation(status_code="-32602", outcome="protocol_error")
     with_text = operation(error_type="-32603", error_message="out of order")

@@ -84,7 +84,7 @@ def test_beside_a_refused_exporter_otlp_is_honoured() -> None:
 
 
 @pytest.mark.parametrize("value", ["http/json", "HTTP", "kafka"])
-def test_an_unknown_protocol_is_told_once_and_nothing_is_exported(value: str) -> None:
+def test_an_unknown_protocol_is_warned_of_once_and_nothing_is_exported(value: str) -> None:
     found, (said,) = read({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": value})
     assert found == {}
     assert f"OTEL_EXPORTER_OTLP_PROTOCOL={value} is not a protocol of the OTLP exporter package" in said
@@ -92,7 +92,7 @@ def test_an_unknown_protocol_is_told_once_and_nothing_is_exported(value: str) ->
 
 
 @pytest.mark.parametrize("endpoint", ["collector:4318", "localhost", "ftp://x", "http://", "http://[half"])
-def test_an_http_endpoint_that_is_no_url_is_told_once(endpoint: str) -> None:
+def test_an_http_endpoint_that_is_no_url_is_warned_of_once(endpoint: str) -> None:
     found, (said,) = read({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint})
     assert found == {}
     assert "OTEL_EXPORTER_OTLP_ENDPOINT is not an http:// or https:// URL" in said

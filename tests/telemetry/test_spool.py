@@ -104,7 +104,7 @@ def test_where_no_new_segment_can_be_made_the_old_one_grows_on(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("room", [0, 1, 50, 199])
-def test_a_line_that_a_full_disk_cut_short_is_cut_off_and_the_loss_told(room: int, tmp_path: Path) -> None:
+def test_a_line_that_a_full_disk_cut_short_is_removed_and_counted_as_lost(room: int, tmp_path: Path) -> None:
     failures: list[OSError] = []
     writer = spool(tmp_path, failed=failures.append)
     assert writer.write(row("before"))
@@ -136,7 +136,7 @@ def test_a_line_that_cannot_be_cut_off_damages_none_but_itself(tmp_path: Path) -
     assert (kept(tmp_path), scanned(tmp_path).damaged, told_lost(tmp_path)) == (["before", "after", "later"], 1, 2)
 
 
-def test_a_row_that_fits_is_not_counted_as_lost_where_the_word_of_the_loss_does_not_fit(tmp_path: Path) -> None:
+def test_a_row_that_fits_is_not_counted_as_lost_if_its_loss_count_does_not_fit(tmp_path: Path) -> None:
     writer = spool(tmp_path)
     writer.write(row("before"))
     (segment,) = segments(tmp_path)
@@ -148,7 +148,7 @@ def test_a_row_that_fits_is_not_counted_as_lost_where_the_word_of_the_loss_does_
     assert (kept(tmp_path), told_lost(tmp_path)) == (["before", "fits"], 1)
 
 
-def test_what_was_lost_before_the_first_segment_is_told_at_the_end(tmp_path: Path) -> None:
+def test_rows_lost_before_the_first_segment_are_recorded_at_the_end(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     lake.touch()
     writer = spool(lake)

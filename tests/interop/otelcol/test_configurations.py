@@ -165,7 +165,7 @@ def test_a_backend_that_is_down_with_its_queue_full_does_not_hold_up_the_other(d
         assert any("sending queue is full" in line for line in collector.said)
 
 
-def test_a_full_queue_is_told_to_the_sender_and_the_rest_arrives_once_we_are_back(otelcol: Path) -> None:
+def test_a_full_queue_is_reported_to_the_sender_and_the_rest_arrives_once_after_the_outage(otelcol: Path) -> None:
     (port,) = free_ports(1)
     config = arguments(
         "otelcol.yaml",

@@ -199,7 +199,7 @@ def test_both_decoders_leave_out_the_same_of_whatever_comes(limited: Native, see
 @both
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32))
-def test_what_is_repeated_is_the_text_of_the_shared_columns(decoder: Any, seed: int) -> None:
+def test_the_repeated_bytes_are_the_text_of_the_shared_columns(decoder: Any, seed: int) -> None:
     body = wire.request(Random(seed))
     found = outcome(decoder, body)
     if found is None:

@@ -45,6 +45,6 @@ def test_fields_that_are_not_known_stay_in_both_halves() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(body=st.binary(max_size=60))
-def test_what_is_no_request_stays_whole_or_becomes_smaller(body: bytes) -> None:
+def test_an_invalid_request_stays_whole_or_becomes_smaller(body: bytes) -> None:
     divided = halves(body)
     assert divided is None or all(len(half) < len(body) for half in divided)

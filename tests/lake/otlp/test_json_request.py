@@ -160,7 +160,7 @@ def test_half_a_character_costs_a_character() -> None:
         (b'{"resourceSpans":[1]}', "resourceSpans[0]: is not an object"),
     ],
 )
-def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
+def test_an_invalid_request_is_refused(body: bytes, message: str) -> None:
     with pytest.raises(MalformedError) as refused:
         from_json(body)
 
@@ -196,7 +196,7 @@ def test_what_is_no_request_is_refused(body: bytes, message: str) -> None:
         ({"status": {"code": "OK"}}, "status.code: 'OK' is not an integer"),
     ],
 )
-def test_an_error_says_what_is_wrong_and_where(members: dict[str, Any], message: str) -> None:
+def test_an_error_names_the_fault_and_its_place(members: dict[str, Any], message: str) -> None:
     with pytest.raises(MalformedError) as refused:
         of_one_span(**members)
 

@@ -193,7 +193,7 @@ def test_unknown_fields_and_fields_of_another_wire_type_are_passed_over(decoder:
 
 
 @both
-def test_a_kind_is_kept_as_sent_and_a_status_where_it_fits(decoder: Any) -> None:
+def test_a_kind_is_kept_as_sent_and_a_status_if_it_fits(decoder: Any) -> None:
     wanted = {5: 5, 9: 9, 32767: 32767, 32768: 32768, 2**64 - 1: -1, 2**32 + 3: 3, 2**31: -(2**31)}
     for sent, kept in wanted.items():
         row = of_one_span(decoder, b"\x30" + varint(sent), length_delimited(15, b"\x18" + varint(sent)))
@@ -327,7 +327,7 @@ def test_a_request_is_taken_up_to_its_largest_size(decoder: Any) -> None:
 
 
 @both
-def test_spans_with_other_keys_than_the_one_before_are_told_apart(decoder: Any) -> None:
+def test_spans_with_other_keys_than_the_span_before_stay_distinct(decoder: Any) -> None:
     """The decoder in C expects the keys of the last span, in their order."""
     one, two, three = (attribute(key, b"\x18\x01") for key in (b"one", b"gen_ai.tool.name", b"thr\xc3\xa9e"))
     odd, quoted = attribute(b"\xff", b""), attribute(b'"', b"")

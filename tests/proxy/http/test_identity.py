@@ -100,7 +100,7 @@ def test_a_good_token_is_remembered_no_longer_than_it_is_good(tmp_path: Path) ->
     assert until <= expires + 30
 
 
-def test_keys_that_cannot_be_read_are_told_at_the_start(tmp_path: Path) -> None:
+def test_unreadable_keys_are_reported_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{}")
     for path in (tmp_path / "keys.json", tmp_path / "none.json"):
         with pytest.raises(UsageError, match="holds no keys"):

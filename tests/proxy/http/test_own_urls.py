@@ -94,7 +94,7 @@ def test_every_spelling_of_an_address_is_one_place(known: tuple[int, str]) -> No
 
 
 @pytest.mark.parametrize("host", ["1.2.3.4.5", "1.2.3.", "256.1.1.1", "1.2.3.256", "0x1g.1", "4294967296", "08.1", ""])
-def test_what_is_no_address_is_taken_for_none(host: str) -> None:
+def test_an_invalid_address_counts_as_none(host: str) -> None:
     assert not same_place(f"http://{host}:80/", "http://1.2.3.4:80/")
     assert not same_place(f"http://{host}:80/", "http://0.0.0.0:80/")
 

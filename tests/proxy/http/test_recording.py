@@ -286,7 +286,7 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
         (200, {"id": 1, "error": {"code": -32603, "message": "x"}}, "server_error", "-32603", None),
     ],
 )
-def test_what_is_not_let_in_is_told_with_its_reason(
+def test_a_refused_request_is_recorded_with_its_reason(
     tmp_path: Path, status: int, body: object, outcome: str, code: str | None, rejection: str | None
 ) -> None:
     answer = {"jsonrpc": "2.0", **body} if isinstance(body, dict) else body

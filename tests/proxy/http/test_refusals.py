@@ -76,7 +76,7 @@ def test_where_the_server_breaks_off_a_request_is_answered_by_its_id(tmp_path: P
     asyncio.run(run())
 
 
-def test_what_is_refused_unread_has_no_id(tmp_path: Path) -> None:
+def test_a_request_refused_unread_has_no_id(tmp_path: Path) -> None:
     async def run() -> None:
         async with world(tmp_path, _breaks_off) as w:
             body = json.dumps(call("search", request_id=7)).encode()
