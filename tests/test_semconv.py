@@ -64,6 +64,7 @@ def test_all_that_is_emitted_is_registered_and_all_that_is_registered_as_emitted
     """Plays every kind of operation through the wrapper, then reads the spool as it lies on the disk."""
     rows = _rows_of_every_kind(tmp_path)
     columns = {column for row in rows for column in row if column != "check"}
+    assert {(len(str(row["trace_id"])), len(str(row["span_id"]))) for row in rows} == {(32, 16)}
     inside = {key for row in rows for part in ("attributes", "resource") for key in json.loads(row.get(part) or "{}")}
     emitted = [n for n in NAMES if n.use == "emitted"]
     assert columns == {n.column for n in emitted if n.column}

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 NEAR = 16  # ids that may come out of turn: an instance has so many requests under way
 MAX_INSTANCES = 64  # of one caller; the one that was seen last is forgotten last
 MAX_CONNECTIONS = 4  # of one instance
+NEWEST = 2
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,15})", re.DOTALL)
 
 
@@ -30,6 +31,12 @@ class Instance:
 
     def continues(self, prefix: str, number: int) -> bool:
         return prefix == self.prefix and (number in self.missing or 0 < number - self.number <= NEAR)
+
+    def rank(self, connection: str) -> int:
+        """How surely a connection is this instance's: NEWEST if its newest request came by it."""
+        if connection not in self.connections:
+            return 0
+        return NEWEST if connection == self.connections[-1] else 1
 
     def take(self, prefix: str, number: int) -> None:
         """Notes a request of this instance."""
@@ -66,8 +73,9 @@ class Instances:
             self._first[prefix] = min(number, self._first.get(prefix, number))
             if len(self._first) > MAX_INSTANCES:
                 del self._first[next(iter(self._first))]
-        if connection not in instance.connections:
-            instance.connections.append(connection)
+        if connection in instance.connections:
+            instance.connections.remove(connection)
+        instance.connections.append(connection)
         self.found = [one for one in self.found if one is not instance][1 - MAX_INSTANCES :]
         self.found.append(instance)
         return instance
@@ -75,15 +83,17 @@ class Instances:
     def _numbered(self, prefix: str, number: int, connection: str) -> Instance | None:
         fitting = [one for one in self.found if one.continues(prefix, number)]
         if fitting:
-            return max(reversed(fitting), key=lambda one: (connection in one.connections, one.number))
+            return max(reversed(fitting), key=lambda one: (one.rank(connection), one.number))
         alike = [one for one in self.found if one.prefix == prefix]
         if not alike:  # a new prefix is a new instance if prefixes belong to counts
             return None if any(one.counts for one in self.found) else self._latest(connection)
-        repeated = [one for one in alike if one.number == number]  # sent again, or the same id in each request
-        begins_again = number <= max(1, self._first.get(prefix, 0)) and any(one.counts for one in alike)
-        if begins_again and not repeated:
-            return None
-        return (repeated or alike)[-1]
+        counts = any(one.counts for one in alike)
+        repeated = [one for one in alike if one.number == number]
+        if repeated:  # sent again, or the same id in each request; of another connection it is another count
+            own = [one for one in repeated if not counts or one.rank(connection) == NEWEST]
+            return own[-1] if own else None
+        begins_again = number <= max(1, self._first.get(prefix, 0)) and counts
+        return None if begins_again else alike[-1]
 
     def _latest(self, connection: str) -> Instance | None:
         own = [one for one in self.found if connection in one.connections]

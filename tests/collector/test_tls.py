@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from pathlib import Path
+from urllib.request import urlopen
 
 import grpc
 import pytest
@@ -118,6 +120,10 @@ def test_a_handshake_that_does_not_come_is_ended_and_the_next_client_is_served(o
                     pass
         assert by_http(at, ours).status == 200
         assert by_grpc(at, ours) == b""
+        context = ssl.create_default_context(cafile=ours.file)
+        with urlopen(f"https://localhost:{at.http_port}/healthz", context=context, timeout=60) as answer:
+            counters = json.load(answer)["counters"]
+        assert [counters[f"{name}.connections.handshake_failed"] for name in ("http", "grpc")] == [1, 1]
 
 
 def test_headers_that_do_not_end_are_ended_over_tls(ours: Authority) -> None:

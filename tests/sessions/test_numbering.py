@@ -43,6 +43,8 @@ def numbered(*numbers: int, prefix: str = "", connection: str = "c") -> list[Ask
         (numbered(7, 7, 7), [0, 0, 0]),
         (numbered(0, 1, 3, 2, 4, 6, 7, 5), [0] * 8),
         (numbered(0, 1, 1, 2, 3, 3), [0] * 6),
+        ([("0", "c"), ("1", "c"), ("0", "d"), ("0", "e")], [0, 0, 1, 2]),
+        ([("1", "c"), ("1", "d"), ("1", "e")], [0, 0, 0]),
         (numbered(0, 1, 2, 3, 2, 3, 4), [0] * 7),
         (numbered(918273, 5, 77777, 4, 31, 2**40), [0] * 6),
         (numbered(0, 1, prefix="a-") + numbered(0, 1, prefix="b-") + numbered(2, prefix="a-"), [0, 0, 1, 1, 0]),
@@ -51,7 +53,8 @@ def numbered(*numbers: int, prefix: str = "", connection: str = "c") -> list[Ask
     ],
     ids=[
         "instances one after the other", "from 1", "the same id", "another same id", "out of turn", "sent again",
-        "several sent again", "random", "a prefix an instance", "notifications", "words",
+        "one request each", "the same id by new connections", "several sent again", "random", "a prefix an instance",
+        "notifications", "words",
     ],
 )  # fmt: skip
 def test_requests_are_divided_where_a_count_begins_again(asked: list[Asked], expected: list[int]) -> None:
