@@ -53,7 +53,7 @@ VARIABLES: dict[bytes, list[bytes]] = {
     b"LC_ALL": [b"C", b"xx_XX.nonsense"],
     b"PWD": [b"/elsewhere"],
     b"a.name-of.no shell": [b"1"],
-    b"BYTES": [b"\xff\n'\"$(exit)`exit`", b"x" * 90_000, b"x" * 110_000],
+    b"BYTES": [b"\xff\n'\"$(exit)`exit`", b"x" * 90_000],
 }
 CASES = [(name, value) for name, values in VARIABLES.items() for value in values]
 
