@@ -23,7 +23,7 @@ def _leave_current_folder(*, by_module: bool) -> None:
         del sys.path[0]
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     left = {"", *named, *(os.path.normpath(os.path.join(here, entry)) for entry in named)} - {ours}
-    if "PYTHONPATH" not in os.environ:
+    if "PYTHONPATH" not in os.environ or sys.flags.ignore_environment:
         left = {""}
     sys.path[:] = [entry for entry in sys.path if entry not in left]
 
@@ -31,6 +31,7 @@ def _leave_current_folder(*, by_module: bool) -> None:
 if __name__ == "__main__":
     _leave_current_folder(by_module=True)
 
+import mcpobs.inherited  # noqa: E402, F401 - takes the client's environment out of ours before anything is started
 from mcpobs.errors import (  # noqa: E402 - not from the current folder
     EXIT_INTERRUPTED,
     EXIT_UNAVAILABLE,

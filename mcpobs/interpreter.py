@@ -1,7 +1,8 @@
 """Builds the commands that start mcpobs's own modules as separate processes, which never import from the current
 folder.
 
-An observed server keeps its own environment and Python's own rules.
+They are isolated from the environment if this process is. An observed server keeps its own environment and Python's own
+rules.
 """
 
 from __future__ import annotations
@@ -12,8 +13,13 @@ from collections.abc import Mapping
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Returns the command that runs one of our modules. `-P` keeps the current folder out of `sys.path`."""
-    return [sys.executable, "-P", "-m", module, *arguments]
+    """Returns the command that runs one of our modules."""
+    return [*python(), "-m", module, *arguments]
+
+
+def python() -> list[str]:
+    """Returns the interpreter. `-P` keeps the current folder out of `sys.path`; `-E` ignores variables of Python."""
+    return [sys.executable, *(["-E"] if sys.flags.ignore_environment else []), "-P"]
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:

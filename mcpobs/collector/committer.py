@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from pathlib import Path
@@ -78,7 +77,7 @@ class Committer:
             self._process.stdin.close()
 
     async def _spawn(self) -> Process:
-        command = [sys.executable, "-P", "-m", "mcpobs.collector.committing", str(self._lake)]
+        command = interpreter.command("mcpobs.collector.committing", str(self._lake))
         env = {**_MALLOC, **interpreter.environment(os.environ)}
         return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True, env=env)
 

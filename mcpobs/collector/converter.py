@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 
+from mcpobs import interpreter
 from mcpobs.collector.converting import HEAD, Status
 from mcpobs.collector.intake import RefusedError
 from mcpobs.lake.otlp.request import MalformedError, TooManyValuesError
@@ -57,7 +57,7 @@ class Converter:
         return Status(status), await process.stdout.readexactly(size)
 
     async def _started(self) -> Process:
-        command = [sys.executable, "-P", "-m", "mcpobs.collector.converting"]
+        command = interpreter.command("mcpobs.collector.converting")
         return await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, start_new_session=True)
 
     async def _end(self) -> None:

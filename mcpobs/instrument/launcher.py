@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from mcpobs import inherited
 from mcpobs.errors import UsageError
 
 OPTIONS = "MCPOBS_IN_PROCESS"
@@ -20,7 +21,7 @@ SITE = Path(__file__).with_name("site")
 
 def launch(command: Sequence[str], lake: str | None, name: str | None) -> NoReturn:
     """Becomes the server. Raises UsageError if its command cannot be started."""
-    env = environment(os.environ, lake, name)
+    env = environment(inherited.variables(), lake, name)
     try:
         os.execvpe(command[0], list(command), env)
     except OSError as error:

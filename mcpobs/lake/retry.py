@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcpobs import interpreter
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK
 from mcpobs.lake import quarantine
 from mcpobs.lake.place import require_lake
@@ -50,7 +50,7 @@ def retry(lake: Path, step: Step | None = None) -> Retried:
 
 def _tried(lake: Path, one: SetAside) -> tuple[int, int, str | None]:
     """Retries one file; returns rows, duplicates, and why it failed."""
-    command = [sys.executable, "-P", "-m", "mcpobs.lake.retrying", str(lake), one.path.name]
+    command = interpreter.command("mcpobs.lake.retrying", str(lake), one.path.name)
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S)
     except subprocess.TimeoutExpired:

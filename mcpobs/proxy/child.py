@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 from mcpobs.errors import McpobsError
+from mcpobs.inherited import environment
 
 FORWARDED = tuple(
     getattr(signal, name)
@@ -190,7 +191,7 @@ def _become_server(
             if os.getppid() != parent:
                 os._exit(1)
         signal.pthread_sigmask(signal.SIG_SETMASK, inherited.mask)
-        os.execvp(command[0], list(command))
+        os.execvpe(command[0], list(command), environment())
     except OSError as error:
         os.write(failure, str(error.errno or 0).encode())
     finally:

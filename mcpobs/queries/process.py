@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
+from mcpobs import interpreter
 from mcpobs.errors import LakeError, McpobsError, UsageError
 from mcpobs.queries.frames import MAX_FRAME, Frame, FrameError, decoded, packed, take
 from mcpobs.queries.header import Column
@@ -139,7 +140,7 @@ class Process:
             # No fork: deltalake, which this process may have loaded, does not survive one.
             self._pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", "-c", _START, _ROOT],
+                [*interpreter.python(), "-c", _START, _ROOT],
                 environment,
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, child_in, 0),

@@ -151,8 +151,9 @@ def _sha256(path: Path) -> str | None:
 
 def interpreter(script: Path) -> Path | None:
     """Returns the Python that a console script starts. Keeps links: a resolved path would leave the environment."""
+    written = script.with_name("mcpobs-python")  # by the installer; ours is a shell script
     try:
-        with script.open("rb") as file:
+        with (written if written.exists() else script).open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return None

@@ -104,3 +104,20 @@ def test_a_package_of_somebody_else_with_our_name_is_named_and_the_server_goes_o
 def test_a_command_that_cannot_be_started_says_so() -> None:
     with pytest.raises(UsageError, match="cannot start no-such-command"):
         launch(["no-such-command"], None, None)
+
+
+@pytest.mark.parametrize("own", [None, "", "import sys; print('its own', file=sys.stderr)\n"])
+def test_a_start_adds_nothing_to_stderr(tmp_path: Path, own: str | None) -> None:
+    """With and without a `sitecustomize` in the site-packages of the server's environment."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    (site / "borrowed.pth").write_text("\n".join(entry for entry in sys.path if entry.endswith("site-packages")))
+    if own is not None:
+        (site / "sitecustomize.py").write_text(own)
+    words = [str(tmp_path / "venv/bin/python"), "-c", "print('ran')"]
+    launcher = "import sys; from mcpobs.instrument.launcher import launch; launch(sys.argv[2:], sys.argv[1], 'shop')"
+    command = [sys.executable, "-c", launcher, str(tmp_path / "lake"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+    assert "sitecustomize" not in done.stderr
+    assert done.stderr.count("its own") == (1 if own else 0)

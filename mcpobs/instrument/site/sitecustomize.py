@@ -20,12 +20,14 @@ def _step_aside() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(left)
     else:
         os.environ.pop("PYTHONPATH", None)
-    sys.modules.pop("sitecustomize", None)
+    ours = sys.modules.pop("sitecustomize", None)
     try:
         importlib.import_module("sitecustomize")  # the user's
     except ModuleNotFoundError as error:
         if error.name != "sitecustomize":
             raise
+        if ours is not None:  # the import of ours ends with a look at its entry, and fails without one
+            sys.modules["sitecustomize"] = ours
 
 
 def _instrument(options: str) -> None:
