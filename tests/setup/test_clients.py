@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +146,14 @@ def test_servers_of_a_dev_container_start_mcpobs_by_its_name(tmp_path: Path, hom
     assert "install mcpobs there too" in shown.stderr
 
 
-def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_done(tmp_path: Path) -> None:
-    """As an ordinary user: for root every folder is readable."""
-    os.chmod(tmp_path.parent, 0o755)
+def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_done() -> None:
+    """As an ordinary user, in a folder of its own: for root every folder is readable, pytest's folder for root only."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        _one_closed_folder(Path(folder))
+
+
+def _one_closed_folder(tmp_path: Path) -> None:
     home, project = tmp_path / "home", tmp_path / "project"
     closed = home / ".cursor"
     for folder in (closed, home / ".gemini", project):
@@ -165,7 +171,6 @@ def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_done(tmp_path:
         "    try: files.read(place.path); print(place.client.name)\n"
         "    except UsageError as error: print(error.message)\n"
     )
-    os.chmod(tmp_path, 0o755)
     shown = subprocess.run(
         [sys.executable, "-c", code, str(home)], cwd=project, capture_output=True, text=True, timeout=60, check=False
     )
