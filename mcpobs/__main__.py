@@ -37,6 +37,8 @@ from mcpobs.errors import (  # noqa: E402 - not from the current folder
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
     McpobsError,
+    OutputError,
+    of_system,
 )
 
 
@@ -48,9 +50,7 @@ def main() -> None:
         if sys.stdout is not None:  # started without stdout
             sys.stdout.flush()
     except McpobsError as error:
-        if sys.stderr is not None:  # print() would use stdout instead
-            print(error, file=sys.stderr)
-        code = error.exit_code
+        code = _explain(error)
     except ImportError as error:
         from mcpobs.installed.extras import damaged, is_own
 
@@ -66,8 +66,10 @@ def main() -> None:
             print(McpobsError("out of memory", "free some memory, or ask for less"), file=sys.stderr)
         code = EXIT_UNAVAILABLE
     except BrokenPipeError:  # `| head`: the reader stopped reading
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter reports it again at exit
+        _drop_output()
         code = 0
+    except OSError as error:
+        code = _explain(of_system(error))
     if code == EXIT_INTERRUPTED:
         # CPython ends itself by SIGINT, regardless of the code, if the interrupt came during exec(), as in dataclasses.
         for stream in (sys.stdout, sys.stderr):
@@ -76,6 +78,22 @@ def main() -> None:
                     stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _explain(error: McpobsError) -> int:
+    """Prints an error; returns its exit code."""
+    if sys.stderr is not None:  # print() would use stdout instead
+        print(error, file=sys.stderr)
+    if isinstance(error, OutputError):
+        _drop_output()
+    return error.exit_code
+
+
+def _drop_output() -> None:
+    """Sends the rest of stdout nowhere: the interpreter flushes it at exit, and would report the fault again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    if null != 1:
+        os.dup2(null, 1)
 
 
 def _run(argv: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from mcpobs.terminal import brief
@@ -39,6 +40,22 @@ class LakeError(McpobsError):
     """The lake is missing, cannot be reached, or holds too little to answer."""
 
     exit_code = EXIT_UNAVAILABLE
+
+
+class OutputError(McpobsError):
+    """The answer could not be written to stdout."""
+
+    exit_code = EXIT_UNAVAILABLE
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"cannot write to stdout: {error.strerror or error}", "free some space, or write it elsewhere")
+
+
+def of_system(error: OSError) -> McpobsError:
+    """Returns the error to show for a fault of the system that no command has explained."""
+    if error.filename is None:
+        return OutputError(error)  # an open file: the commands open and explain all but stdout
+    return UsageError(f"cannot use {os.fsdecode(error.filename)}: {error.strerror}", "check its permissions")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

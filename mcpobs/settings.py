@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpobs import safefile
-from mcpobs.errors import UsageError
+from mcpobs.errors import UsageError, nearest
 from mcpobs.masking import carries_secret
 
 if TYPE_CHECKING:
@@ -53,6 +53,15 @@ ACCEPT_OLDER_VARIABLE = "MCPOBS_ACCEPT_OLDER_THAN"
 ACCEPT_AHEAD_VARIABLE = "MCPOBS_ACCEPT_AHEAD"
 ACCEPT_OLDER_S = 7 * 86_400.0
 ACCEPT_AHEAD_S = 3_600.0
+_TABLES: Mapping[str, tuple[str, ...]] = {
+    "prices": (),
+    "servers": (),
+    "sessions": ("idle_gap_s",),
+    "http": ("headers",),
+    "identity": ("jwks", "issuer", "audience", "principal", "tenant", "role", "static"),
+    "collect": ("accept_older_than", "accept_ahead", "redact"),
+}
+"""The tables of config.toml and their keys; [prices] and [servers] have keys of the user's."""
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name", "x-forwarded-for", "forwarded", "x-request-id")
 """HTTP request headers that are recorded, besides User-Agent, unless the configuration names others."""
@@ -118,15 +127,22 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
     import tomllib  # takes 30 ms, only with a config.toml
     from decimal import Decimal
 
-    from mcpobs.prices.reading import read_book
-
     try:
         data = tomllib.loads(raw.decode(), parse_float=Decimal)  # keeps every digit of a price
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from None
-    _known(data, ("prices", "servers", "sessions", "http", "identity", "collect"), f"{path}")
+    try:
+        return _config(data, path, env)
+    except UsageError as error:
+        raise _with_line(error, path, raw.decode()) from None
+
+
+def _config(data: Mapping[str, object], path: Path, env: Mapping[str, str]) -> Config:
+    from mcpobs.prices.reading import read_book
+
+    _known(data, tuple(_TABLES), f"{path}")
     collect = _table(data, "collect", path)
-    _known(collect, ("accept_older_than", "accept_ahead", "redact"), f"{path}: [collect]")
+    _known(collect, _TABLES["collect"], f"{path}: [collect]")
     older_s, ahead_s = _accepted(collect, path, env)
     return Config(
         prices=read_book(_table(data, "prices", path), _table(data, "servers", path), f"{path}"),
@@ -139,13 +155,25 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
     )
 
 
+def _with_line(error: UsageError, path: Path, text: str) -> UsageError:
+    """Returns an error about a file with the line that it is about, if there is one."""
+    from mcpobs.config_line import line_of
+
+    before, found, about = error.message.partition(f"{path}: ")
+    line = line_of(about, text) if found and not before else None
+    return error if line is None else UsageError(f"{error.message} (line {line})", error.hint)
+
+
 def read_config(env: Mapping[str, str], warn: Callable[[str], None]) -> Config:
     """Reads config.toml for a front, which must serve calls even if the file is wrong: warns and returns the
     defaults."""
     try:
         return load_config(env=env)
     except UsageError as error:
-        warn(f"no prices: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""))
+        warn(
+            f"the configuration is not used, the defaults hold: {error.message}"
+            + (f"\nhint: {error.hint}" if error.hint else "")
+        )
         return Config()
 
 
@@ -157,13 +185,22 @@ def _table(data: Mapping[str, object], name: str, path: Path) -> dict[str, objec
 
 
 def _known(table: Mapping[str, object], keys: tuple[str, ...], where: str) -> None:
-    unknown = sorted(set(table) - set(keys))
-    if unknown:
-        raise UsageError(f"{where}: unknown key {unknown[0]!r}", f"known here: {', '.join(keys)}")
+    for name in table:
+        if name not in keys:
+            raise UsageError(f"{where}: unknown key {name!r}", f"{_meant(name, keys)}known here: {', '.join(keys)}")
+
+
+def _meant(name: str, keys: tuple[str, ...]) -> str:
+    """Returns the table that has the key, else the most similar key, as the begin of a hint."""
+    homes = [table for table, known in _TABLES.items() if name in known]
+    if homes and keys == tuple(_TABLES):
+        return f"write it below [{homes[0]}]; "
+    close = nearest(name, keys)
+    return f"did you mean {close}? " if close else ""
 
 
 def _idle_gap(table: Mapping[str, object], path: Path, env: Mapping[str, str]) -> float:
-    _known(table, ("idle_gap_s",), f"{path}: [sessions]")
+    _known(table, _TABLES["sessions"], f"{path}: [sessions]")
     given = env.get(IDLE_GAP_VARIABLE)
     where = IDLE_GAP_VARIABLE if given else f"{path}: [sessions] idle_gap_s"
     try:
@@ -202,7 +239,7 @@ def duration_s(given: object, where: str) -> float:
 
 
 def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:
-    _known(table, ("headers",), f"{path}: [http]")
+    _known(table, _TABLES["http"], f"{path}: [http]")
     given = table.get("headers", HEADERS)
     if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
         raise UsageError(f"{path}: [http] headers must be a list of names", 'write e.g. headers = ["x-request-id"]')
@@ -223,9 +260,8 @@ def _redact(table: Mapping[str, object], path: Path) -> bool:
 
 
 def _identity(table: Mapping[str, object], path: Path) -> IdentityConfig:
-    keys = ("jwks", "issuer", "audience", "principal", "tenant", "role", "static")
     where = f"{path}: [identity]"
-    _known(table, keys, where)
+    _known(table, _TABLES["identity"], where)
     static = table.get("static", False)
     texts = {key: value for key, value in table.items() if key != "static"}
     for key, value in texts.items():

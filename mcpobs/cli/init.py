@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, McpobsError, Usage
 from mcpobs.output import json_text
 from mcpobs.output.text import printable, printable_lines
 from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder
-from mcpobs.setup import clients, executable, files, masking, plan
+from mcpobs.setup import clients, difference, executable, files, masking, plan
 from mcpobs.setup.backups import Backups
 from mcpobs.setup.clients import Place
 from mcpobs.setup.executable import shown
@@ -89,7 +88,8 @@ def _planned(options: InitOptions, backups: Backups) -> list[Work]:
                 known = backups.load(source.target)
                 work.plan = plan.unwrap(work.place, source, options.servers, known)
             else:
-                work.plan = plan.wrap(work.place, source, front, options.servers)
+                own = _front_elsewhere(options) if work.place.client.elsewhere else front
+                work.plan = plan.wrap(work.place, source, own, options.servers)
             if work.plan.changes:
                 files.writable(source)
         except McpobsError as error:
@@ -118,6 +118,12 @@ def _front(options: InitOptions) -> Front:
     chosen = options.lake or os.environ.get(LAKE_VARIABLE)
     lake = str(lake_folder(chosen)) if chosen else None
     return Front(executable.command(options.command, sys.argv[0], sys.executable), lake)
+
+
+def _front_elsewhere(options: InitOptions) -> Front:
+    """Returns the front for servers that start in another file system: by name, and with a lake only if it is named."""
+    command = executable.command(options.command or "mcpobs", sys.argv[0], sys.executable)
+    return Front(command, options.lake)
 
 
 def _check_names(wanted: Sequence[str], works: Sequence[Work]) -> None:
@@ -202,7 +208,7 @@ def _label(server: Server) -> str:
 
 def _difference(of: Plan) -> str:
     path = str(of.source.path)
-    lines = difflib.unified_diff(of.before.split("\n"), of.after.split("\n"), path, path, lineterm="")
+    lines = difference.unified(of.before.split("\n"), of.after.split("\n"), path)
     return "".join(f"{_cut(printable(line.removesuffix(chr(13)).replace(chr(9), '    ')))}\n" for line in lines)
 
 
@@ -228,9 +234,9 @@ def _caution(works: Sequence[Work], options: InitOptions) -> None:
     """Shows cautions before the question."""
     for work in works:
         path = work.place.path
-        if work.place.client.caution and path.name == ".claude.json":
+        if work.place.client.caution and (work.place.client.elsewhere or path.name == ".claude.json"):
             say(f"{path}: {work.place.client.caution}")
-        if _versioned(path) and options.command is None and not options.revert:
+        if _versioned(path) and not work.place.client.elsewhere and options.command is None and not options.revert:
             say(
                 f"{path} lies in a git repository, and the path of mcpobs in it is this machine's",
                 "for one that others share: mcpobs init PATH --command mcpobs",
@@ -238,7 +244,7 @@ def _caution(works: Sequence[Work], options: InitOptions) -> None:
 
 
 def _versioned(path: Path) -> bool:
-    return any((parent / ".git").exists() for parent in path.absolute().parents)
+    return any(os.path.exists(parent / ".git") for parent in path.absolute().parents)
 
 
 def _row(work: Work) -> dict[str, object]:

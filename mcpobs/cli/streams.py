@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
-from mcpobs.errors import UsageError, nearest
+from mcpobs.errors import OutputError, UsageError, nearest
 from mcpobs.lake import backlog
 from mcpobs.output.formats import Format, Paper
 from mcpobs.output.table import Rows
@@ -45,11 +46,18 @@ def check_limit(limit: int | None) -> None:
 
 
 def emit(text: str) -> None:
-    """Writes to stdout, whatever its encoding is."""
+    """Writes to stdout, whatever its encoding is. Raises OutputError if stdout is full or closed."""
+    if sys.stdout is None:  # started without stdout
+        raise OutputError(OSError(errno.EBADF, "it is closed"))
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace", newline="")
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error) from None
 
 
 def paper(*, bars: bool = False, margin: int = 0) -> Paper:

@@ -51,6 +51,29 @@ class Entry:
         node = self.value(key)
         return node.value if node is not None and node.kind == "string" else None
 
+    def words(self) -> list[str]:
+        """Returns the command, which may be a list, and its arguments; [] if they are not strings."""
+        command, args = self.value("command"), self.args()
+        if command is None or args is None:
+            return []
+        if command.kind == "array":
+            return [item.value for item in command.items] if all(i.kind == "string" for i in command.items) else []
+        return [command.value, *args] if command.kind == "string" else []
+
+    def nodes(self) -> list[Node]:
+        """Returns the places of the words."""
+        command, args = self.value("command"), self.value("args")
+        assert command is not None
+        if command.kind == "array":
+            return list(command.items)
+        return [command, *(args.items if args is not None else ())]
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether its command is a list that holds its arguments too (opencode)."""
+        command = self.value("command")
+        return command is not None and command.kind == "array"
+
     def args(self) -> list[str] | None:
         """`args` if it is a list of strings; [] if there is none."""
         node = self.value("args")
@@ -88,25 +111,49 @@ class Document(Protocol):
     def tree(self) -> Tree: ...
 
 
-def replaced(tree: Tree, where: Where, command: str, args: Sequence[str] | None) -> Tree:
-    """Returns the tree with another command and other args for one server; without args if `args` is None."""
-    assert isinstance(tree, Object)  # `where` leads through objects only
-    pairs = tree.pairs
-    done: list[tuple[str, Tree]] = []
-    last = max(n for n, (key, _) in enumerate(pairs) if not where or key == where[0])
-    for n, (key, value) in enumerate(pairs):
-        if where:
-            done.append((key, replaced(value, where[1:], command, args) if n == last else value))
-        elif key == "command":
-            done.append((key, string(command)))
-            if args is not None and all(k != "args" for k, _ in pairs):
-                done.append(("args", strings(args)))
-        elif key == "args":
-            if args is not None:
-                done.append((key, strings(args)))
-        else:
-            done.append((key, value))
-    return Object(tuple(done))
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Another command and other args for a server; without args if `args` is None, all in `command` if that is a
+    list."""
+
+    command: Tree
+    args: Tree | None
+
+
+def replaced(tree: Tree, changes: Mapping[Where, Change]) -> Tree:
+    """Returns the tree with the changes of its servers. One pass: a file may have thousands of servers."""
+    here = changes.get(())
+    if here is not None:
+        return _changed(tree, here)
+    below: dict[str, dict[Where, Change]] = {}
+    for where, change in changes.items():
+        below.setdefault(where[0], {})[where[1:]] = change
+    if not below:
+        return tree
+    assert isinstance(tree, Object)  # a place leads through objects only
+    last = {key: n for n, (key, _) in enumerate(tree.pairs)}  # of a repeated key the last one, as parsers do
+    return Object(
+        tuple(
+            (key, replaced(value, below[key]) if key in below and last[key] == n else value)
+            for n, (key, value) in enumerate(tree.pairs)
+        )
+    )
+
+
+def _changed(server: Tree, change: Change) -> Tree:
+    assert isinstance(server, Object)
+    has_args = any(key == "args" for key, _ in server.pairs)
+    pairs: list[tuple[str, Tree]] = []
+    for key, value in server.pairs:
+        if key == "command":
+            pairs.append((key, change.command))
+            if change.args is not None and not has_args:
+                pairs.append(("args", change.args))
+        elif key != "args":
+            pairs.append((key, value))
+        elif change.args is not None:
+            pairs.append((key, change.args))
+    return Object(tuple(pairs))
 
 
 def string(value: str) -> Tree:

@@ -57,7 +57,7 @@ def _servers(count: int) -> str:
 
 
 def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> Iterator[Check]:
-    words = wrapping.words_of(entry)
+    words = entry.words()
     path = entry.env.get("PATH") or env.get("PATH", os.defpath)
     if through and not _found(words[0], path):
         hint = "mcpobs init --revert, then mcpobs init, writes the path of this one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ class JsonDocument:
 
     def entries(self, layouts: Sequence[Layout]) -> list[Entry]:
         found = [] if self.root is None else [e for layout in layouts for e in _entries(self.root, layout, ())]
+        found = [e for e in found if e.where not in layouts or e.value("command") or e.value("url")]
         return sorted(found, key=lambda e: e.fields[0].at if e.fields else 0)
 
     def quoted(self, value: str) -> str:
@@ -70,16 +72,17 @@ def _entries(node: Node, layout: Layout, where: Where) -> Iterator[Entry]:
             if below is not None:
                 yield from _entries(below, layout[1:], (*where, key))
         return
-    names = [m.key for m in node.members]
-    for n, member in enumerate(node.members):
-        if member.key not in names[n + 1 :] and member.node.kind == "object":
-            yield _entry(member, (*where, member.key), repeated=names.count(member.key) > 1)
+    counts = Counter(m.key for m in node.members)
+    last = {m.key: m for m in node.members}
+    for member in last.values():
+        if member.node.kind == "object":
+            yield _entry(member, (*where, member.key), repeated=counts[member.key] > 1)
 
 
 def _entry(member: Member, where: Where, repeated: bool) -> Entry:
     fields = member.node.members
     keys = [f.key for f in fields]
-    env = member.node.member("env")
+    env = member.node.member("env") or member.node.member("environment")  # the latter: opencode
     return Entry(
         where,
         fields,

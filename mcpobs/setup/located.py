@@ -73,8 +73,11 @@ def edited(text: str, edits: Iterable[Edit]) -> str:
 
 def lead(text: str, at: int) -> str | None:
     """Returns the white space from the start of the line to a place; None if there is other text."""
-    before = text[text.rfind("\n", 0, at) + 1 : at].removeprefix("\ufeff")
-    return before if not before.strip(" \t") else None
+    begin = at
+    while begin > 0 and text[begin - 1] in " \t":  # not back to the line's start, which may be 100 MB away
+        begin -= 1
+    is_first = begin == 0 or (begin == 1 and text[0] == "\ufeff")
+    return text[begin:at] if is_first or text[begin - 1] == "\n" else None
 
 
 def newline(text: str) -> str:

@@ -11,7 +11,7 @@ from mcpobs.errors import UsageError
 from mcpobs.setup import masking, wrapping
 from mcpobs.setup.backups import Backup
 from mcpobs.setup.clients import Client, Place
-from mcpobs.setup.document import Document, Entry, Tree, Where, replaced
+from mcpobs.setup.document import Change, Document, Entry, Tree, Where, replaced, string, strings
 from mcpobs.setup.files import Source
 from mcpobs.setup.json_document import JsonDocument
 from mcpobs.setup.located import Edit, MalformedError, edited
@@ -77,7 +77,7 @@ def wrap(place: Place, source: Source, front: Front, only: Collection[str]) -> P
     document = open_document(source, place.client)
     edits: list[Edit] = []
     servers: list[Server] = []
-    expected = document.tree()
+    changes: dict[Where, Change] = {}
     for entry in document.entries(place.client.layouts):
         if only and entry.name not in only:
             continue
@@ -85,13 +85,18 @@ def wrap(place: Place, source: Source, front: Front, only: Collection[str]) -> P
         servers.append(server)
         if own:
             edits += own
-            first, *rest = front.words(entry.name)
-            expected = replaced(expected, entry.where, first, [*rest, *server.words])
-    return _plan(place, source, document, edits, servers, expected)
+            changes[entry.where] = _change(entry, [*front.words(entry.name), *server.words])
+    return _plan(place, source, document, edits, servers, replaced(document.tree(), changes))
+
+
+def _change(entry: Entry, words: list[str], *, keeps_args: bool = True) -> Change:
+    if entry.is_listed:
+        return Change(strings(words), None)
+    return Change(string(words[0]), strings(words[1:]) if keeps_args else None)
 
 
 def _wrap(document: Document, entry: Entry, front: Front) -> tuple[Server, list[Edit]]:
-    words = tuple(wrapping.words_of(entry))
+    words = tuple(entry.words())
     if wrapping.runs_through_mcpobs(entry):
         return Server(entry.where, "wrapped", words), []
     remote = remote_url(entry)
@@ -114,25 +119,25 @@ def unwrap(place: Place, source: Source, only: Collection[str], backup: Backup |
     before = {e.where: e for e in original.entries(place.client.layouts)} if original is not None else {}
     edits: list[Edit] = []
     servers: list[Server] = []
-    expected = document.tree()
+    changes: dict[Where, Change] = {}
     for entry in document.entries(place.client.layouts):
         if only and entry.name not in only:
             continue
         at = None if entry.repeated else wrapping.own_command(entry)
         if at is None:
             why = "init did not put mcpobs in front" if wrapping.runs_through_mcpobs(entry) else None
-            servers.append(Server(entry.where, "left", tuple(wrapping.words_of(entry)), why))
+            servers.append(Server(entry.where, "left", tuple(entry.words()), why))
             continue
         was = before.get(entry.where)
         had_args = was is None or was.value("args") is not None
         own = wrapping.unwrap(document, entry, had_args)
-        words = tuple(wrapping.words_of(entry)[at:])
+        words = tuple(entry.words()[at:])
         servers.append(Server(entry.where, "unwrap", words))
         edits += own
         # If its args are removed too, one edit removes them whole; the other edit shortens the list.
-        gone = len(words) == 1 and not had_args and document.drop_args(entry) in own
-        expected = replaced(expected, entry.where, words[0], None if gone else words[1:])
-    plan = _plan(place, source, document, edits, servers, expected)
+        gone = not entry.is_listed and len(words) == 1 and not had_args and document.drop_args(entry) in own
+        changes[entry.where] = _change(entry, list(words), keeps_args=not gone)
+    plan = _plan(place, source, document, edits, servers, replaced(document.tree(), changes))
     if backup is None or only or not backup.untouched(source.content):
         return plan
     return _restored(plan, backup, original)
@@ -147,7 +152,12 @@ def _restored(plan: Plan, backup: Backup, original: Document | None) -> Plan:
 
 
 def _plan(
-    place: Place, source: Source, document: Document, edits: list[Edit], servers: list[Server], expected: Tree
+    place: Place,
+    source: Source,
+    document: Document,
+    edits: list[Edit],
+    servers: list[Server],
+    expected: Tree,
 ) -> Plan:
     text = edited(document.text, edits)
     content = text.encode()
@@ -213,12 +223,11 @@ def _plain(entry: Entry) -> dict[tuple[int, int], str]:
             found[node.start, node.end] = masking.url(node.value)
         elif field.key in ("type", "transport"):
             found[node.start, node.end] = masking.kind(node.value)
-    words = wrapping.words_of(entry)
+    words = entry.words()
     if words:
-        command, args = entry.value("command"), entry.value("args")
-        nodes = [node for node in (command, *(args.items if args is not None else ())) if node is not None]
+        nodes = entry.nodes()
         shown = masking.words(words, wrapping.own_command(entry) or 0)
         found |= {(node.start, node.end): text for node, text in zip(nodes, shown, strict=True)}
-    elif (command := entry.value("command")) is not None:
+    elif (command := entry.value("command")) is not None and command.kind == "string":
         found[command.start, command.end] = masking.command(command.value)
     return found

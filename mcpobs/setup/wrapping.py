@@ -6,6 +6,7 @@ The command moves into `args` as written, escapes and quotes included, so that r
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ from mcpobs.setup.document import Document, Entry
 from mcpobs.setup.located import Edit, Node, lead, newline
 
 REMOTE = frozenset({"http", "sse", "streamable-http", "streamableHttp", "ws", "sdk"})
+_VARIABLE = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_]")
+"""A variable that the client replaces, e.g. `${HOME}`, `${env:X}`, `${workspaceFolder}` or `$HOME`: which file the
+command names is known to the client only. A client passes the command on as one word, spaces included."""
+_BLANK = re.compile(r"[ \t\r\n]*")
 _WITH_VALUE = frozenset({"--lake", "--name"})
 
 
@@ -35,15 +40,9 @@ class Front:
         return [*words, "--"]
 
 
-def words_of(entry: Entry) -> list[str]:
-    """Returns the command and its arguments; [] if they are not strings."""
-    command, args = entry.text("command"), entry.args()
-    return [] if command is None or args is None else [command, *args]
-
-
 def runs_through_mcpobs(entry: Entry) -> bool:
     """Returns whether mcpobs is in front, whether put there by `init`, by hand, by uvx or `python -m`."""
-    return _instrument(words_of(entry)) is not None
+    return _instrument(entry.words()) is not None
 
 
 def own_command(entry: Entry) -> int | None:
@@ -52,7 +51,7 @@ def own_command(entry: Entry) -> int | None:
 
     An mcpobs that was added by hand must stay. Ours has the entry's name and the two dashes.
     """
-    words = words_of(entry)
+    words = entry.words()
     at = _instrument(words)
     if at is None:
         return None
@@ -85,6 +84,8 @@ def objection(entry: Entry) -> str | None:
     command = entry.value("command")
     if entry.repeated:
         return "a key is repeated, and clients differ in which value they use"
+    if command is not None and command.kind == "array" and entry.where[0] == "mcp":  # opencode
+        return _objection_to_list(entry)
     if command is None or command.kind != "string" or not command.value.strip():
         return "its command is not a string" if command is not None else "it has neither a command nor a url"
     args = entry.value("args")
@@ -92,8 +93,24 @@ def objection(entry: Entry) -> str | None:
         return "its args is not a list"
     if entry.args() is None:
         return "its args holds something that is not a string"
-    if any(c.isspace() for c in command.value) and not os.path.exists(os.path.expanduser(command.value)):
+    if (
+        any(c.isspace() for c in command.value)
+        and not _VARIABLE.search(command.value)
+        and not os.path.exists(os.path.expanduser(command.value))
+    ):
         return "its command has a space and is not a file: move the command's arguments into args first"
+    return None
+
+
+def _objection_to_list(entry: Entry) -> str | None:
+    """The same for a command that is a list with the arguments (opencode)."""
+    words = entry.words()
+    if not words:
+        return "its command is empty or holds something that is not a string"
+    if not words[0].strip():
+        return "its command is empty"
+    if entry.value("args") is not None:
+        return "its command is a list, and it has args too"
     return None
 
 
@@ -101,6 +118,8 @@ def wrap(document: Document, entry: Entry, front: Front) -> list[Edit] | None:
     """Returns the edits that put mcpobs in front. None if that is impossible."""
     command, args = entry.value("command"), entry.value("args")
     assert command is not None
+    if command.kind == "array":
+        return [_before_items(document, command, ", ".join(map(document.quoted, front.words(entry.name))))]
     first, *rest = front.words(entry.name)
     raw = document.text[command.start : command.end]
     items = ", ".join([*map(document.quoted, rest), raw])
@@ -110,10 +129,14 @@ def wrap(document: Document, entry: Entry, front: Front) -> list[Edit] | None:
         return None if added is None else [*edits, added]
     if not args.items:
         return [*edits, Edit(args.start + 1, args.start + 1, items)]
-    at = args.items[0].start
+    return [*edits, _before_items(document, args, items)]
+
+
+def _before_items(document: Document, array: Node, items: str) -> Edit:
+    at = array.items[0].start
     indent = lead(document.text, at)
     gap = " " if indent is None else newline(document.text) + indent
-    return [*edits, Edit(at, at, f"{items},{gap}")]
+    return Edit(at, at, f"{items},{gap}")
 
 
 def unwrap(document: Document, entry: Entry, had_args: bool) -> list[Edit]:
@@ -123,7 +146,11 @@ def unwrap(document: Document, entry: Entry, had_args: bool) -> list[Edit]:
     """
     at = own_command(entry)
     command, args = entry.value("command"), entry.value("args")
-    if at is None or command is None or args is None:
+    if at is None or command is None:
+        return []
+    if command.kind == "array":
+        return [Edit(command.items[0].start, _end(document.text, command, at - 1), "")]
+    if args is None:
         return []
     index = at - 1  # index in args
     raw = document.text[args.items[index].start : args.items[index].end]
@@ -142,5 +169,6 @@ def _end(text: str, args: Node, index: int) -> int:
         return args.items[index].end
     end = args.commas[index] + 1
     if index + 1 < len(args.items):
-        end += len(text[end:]) - len(text[end:].lstrip(" \t\r\n"))
+        blank = _BLANK.match(text, end)
+        end = blank.end() if blank else end
     return end

@@ -72,5 +72,6 @@ def test_a_wrong_configuration_is_one_warning_and_the_defaults(tmp_path: Path) -
     config = read_config({"MCPOBS_CONFIG": str(tmp_path), "HOME": "/nowhere"}, said.append)
     assert config == Config()
     (warning,) = said
-    assert warning.startswith("no prices: ")
+    assert warning.startswith("the configuration is not used, the defaults hold: ")
+    assert "[sessions] idle_gap_s is not a number of seconds (line 2)" in warning
     assert json.dumps(warning).count("hint") == 1

@@ -158,13 +158,13 @@ def test_a_lake_whose_identity_is_no_text_is_damaged(tmp_path: Path) -> None:
     ("content", "words"),
     [(b"prices = [", "is not valid TOML"), (b"\xff", "is not valid TOML"), (b"price = 1", "unknown key 'price'")],
 )
-def test_a_damaged_configuration_costs_the_prices_and_not_the_records(
+def test_a_damaged_configuration_costs_the_settings_and_not_the_records(
     content: bytes, words: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MCPOBS_CONFIG", str(home))
     (home / "config.toml").write_bytes(content)
     error, *hint = _said(tmp_path / "lake")
-    assert error.startswith("mcpobs: warning: no prices: ")
+    assert error.startswith("mcpobs: warning: the configuration is not used, the defaults hold: ")
     assert words in error
     assert all(line.startswith("hint: ") for line in hint)
     assert len(rows(tmp_path / "lake")) == 21

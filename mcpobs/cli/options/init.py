@@ -14,7 +14,10 @@ def init(
     ] = None,
     client: Annotated[
         str | None,
-        typer.Option(help="Only this client's: claude-desktop, claude-code, cursor, vscode or codex."),
+        typer.Option(
+            help="Only this client's: claude-desktop, claude-code, cursor, vscode, devcontainer, codex, opencode, zed, "
+            "gemini or windsurf."
+        ),
     ] = None,
     server: Annotated[
         list[str] | None, typer.Option(help="Only the server of this name; may be given several times.")
@@ -33,10 +36,11 @@ def init(
 ) -> int:
     """Run the servers of your MCP clients through mcpobs.
 
-    Looks for the configurations of Claude Desktop, Claude Code, Cursor, VS Code and Codex, those of the current folder
-    too, and puts `mcpobs instrument` in front of each stdio server's command. It shows the difference and asks. Only
-    the command and its arguments are edited: comments, the order of keys and every other byte stay. A server that is
-    reached by HTTP is left alone; for it you are shown the command to run.
+    Looks for the configurations of Claude Desktop, Claude Code, Cursor, VS Code, dev containers, Codex, opencode, Zed,
+    Gemini CLI and Windsurf, those of the current folder too, and puts `mcpobs instrument` in front of each stdio
+    server's command. It shows the difference and asks. Only the command and its arguments are edited: comments, the
+    order of keys and every other byte stay. A server that is reached by HTTP is left alone; for it you are shown the
+    command to run.
 
     The configuration as it was is kept in mcpobs' own configuration folder. --revert gives back its very bytes; where
     the file has been changed since, it takes mcpobs away from the servers and keeps those changes. Restart the client

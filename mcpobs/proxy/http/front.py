@@ -27,6 +27,7 @@ from mcpobs.proxy.http.headers import Header, headers_of
 from mcpobs.proxy.http.identity import Verify
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import SessionOrder
+from mcpobs.proxy.http.outage import Outage
 from mcpobs.proxy.http.own_urls import place_of, same_place
 from mcpobs.proxy.http.server_names import ServerNames
 from mcpobs.proxy.http.targets import TargetError, Upstream, origin_form
@@ -82,6 +83,7 @@ class Front:
     def __init__(self, options: FrontOptions, context: ExchangeContext, warn: Warn) -> None:
         self._options = options
         self._context = context
+        self._warn = warn
         self.once = Once(warn)
         self.connections = Connections(options.deadlines, self.once)
         self.order = SessionOrder()
@@ -106,6 +108,7 @@ class Front:
             self._context.copies,
             self.order,
             ServerNames(self.once),
+            Outage(options.upstream.origin, self._warn),
         )
         server = Server(
             self._handle,

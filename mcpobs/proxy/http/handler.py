@@ -18,6 +18,7 @@ from mcpobs.proxy.http.exchange import Exchange
 from mcpobs.proxy.http.headers import Header, for_server
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import MAX_STREAM_WAIT_S, SessionOrder
+from mcpobs.proxy.http.outage import Outage
 from mcpobs.proxy.http.own_urls import OwnUrls
 from mcpobs.proxy.http.reply import Reply
 from mcpobs.proxy.http.request_body import RequestBody
@@ -40,6 +41,7 @@ class Shared:
     copies: Copies
     order: SessionOrder
     names: ServerNames
+    outage: Outage
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     """Answers of the gate to requests of the server, on their way."""
 
@@ -110,6 +112,7 @@ class RequestHandler:
             return await self._pass_on(head, body)
         except UpstreamError as error:
             self.ending = "unreachable"
+            shared.outage.failed(error.kind)
             return self.refuse(502, f"the server does not answer: {error.kind}")
         except (aiohttp.ClientPayloadError, web.RequestPayloadError):
             return self.refuse(400, "the body of the request is broken")
@@ -143,6 +146,7 @@ class RequestHandler:
             return await self._pass_back(answer)
 
     async def _pass_back(self, answer: Answer) -> web.StreamResponse:
+        self._shared.outage.answered()
         try:
             return await self._reply.pass_back(answer, self.refuse)
         finally:

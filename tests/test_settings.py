@@ -1,0 +1,45 @@
+"""config.toml: each error names the file, the line, the key and the nearest right one; each setting reaches its fronts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcpobs.errors import UsageError
+from mcpobs.settings import Config, load_config, read_config
+
+WRONG = [
+    ("[sesions]\nidle_gap_s = 5\n", 1, "unknown key 'sesions'", "did you mean sessions?"),
+    ("# top\nidle_gap_s = 5\n", 2, "unknown key 'idle_gap_s'", "write it below [sessions]"),
+    ("[sessions]\n\nidle_gap = 5\n", 3, "[sessions]: unknown key 'idle_gap'", "did you mean idle_gap_s?"),
+    ("[sessions]\nidle_gap_s = 'soon'\n", 2, "[sessions] idle_gap_s is not a number", "write e.g. 900"),
+    ("sessions.idle_gap_s = -1\n", 1, "[sessions] idle_gap_s is not a number", "write e.g. 900"),
+    ("sessions = 1\n", 1, "sessions must be a table", "write [sessions]"),
+    ("[http]\nheader = []\n", 2, "[http]: unknown key 'header'", "did you mean headers?"),
+    ("[http]\nheaders = 1\n", 2, "[http] headers must be a list", "write e.g."),
+    ("[collect]\nredact = 1\n", 2, "[collect] redact must be true or false", "true:"),
+    ("[collect]\n# a\naccept_ahead = '1y'\n", 3, "[collect] accept_ahead '1y' is not a duration", "write a number"),
+    ("[identity]\njwsk = 'x'\n", 2, "[identity]: unknown key 'jwsk'", "did you mean jwks?"),
+    ("[identity]\njwks = 1\n", 2, "[identity] jwks must be a text", "write e.g."),
+    ("[prices]\nsearch = 'x'\n", 2, "[prices] search is not US dollars", "write e.g."),
+    ("[prices]\n[prices.search]\nper_cal = 1\n", 3, "[prices.search]: unknown key 'per_cal'", "per_call"),
+    ("[prices\n", 1, "is not valid TOML", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "message", "hint"), WRONG, ids=lambda v: repr(v)[:40])
+def test_an_error_names_file_line_key_and_the_nearest_right_one(
+    text: str, line: int, message: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        load_config(tmp_path, {})
+    assert caught.value.message.startswith(f"{tmp_path / 'config.toml'}")
+    assert message in caught.value.message
+    assert f"line {line}" in caught.value.message
+    assert hint in (caught.value.hint or "")
+    said: list[str] = []
+    assert read_config({"MCPOBS_CONFIG": str(tmp_path)}, said.append) == Config()
+    assert "prices" not in said[0].removeprefix(caught.value.message).partition(":")[0]
+    assert caught.value.message in said[0]
