@@ -47,3 +47,4 @@ class Call:
     decision: str | None = None  # allow, warn or deny; None while nobody judges
     rule: str | None = None  # which rule decided
     held: bool = field(default=False)  # its receiver has not seen it yet
+    tentative: bool = field(default=False)  # it came without `jsonrpc`: no operation unless it is answered

@@ -6,13 +6,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from mcpobs.protocol.answer import is_error, is_result
 from mcpobs.protocol.call import Call, Response
-from mcpobs.protocol.decode import decode
+from mcpobs.protocol.cut import Cut
+from mcpobs.protocol.decode import decode, decode_cut
 from mcpobs.protocol.ids import Key, id_key
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
 from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
-from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation
+from mcpobs.protocol.outcome import OTHER, Verdict, of_cancellation
 from mcpobs.protocol.pending import PendingRequests
 from mcpobs.protocol.session import Caller, Session
 
@@ -36,8 +38,9 @@ _UNMATCHED: Meaning = ("unmatched", None, None)
 class Conversation:
     """One connection. Each side numbers its requests for itself.
 
-    A request without `jsonrpc` is taken as one, because lenient servers answer it. A notification without it is not:
-    a server that logs JSON lines to its stdout would seem to send them.
+    A message has `"jsonrpc": "2.0"`: servers log JSON lines with `id`, `method`, `error` and `result` to their stdout,
+    and clients ignore those. A client's request without it is tentative: it is an operation only if the server answers
+    it, with or without `jsonrpc`, because lenient servers do. What clients take for a response is in `protocol/answer`.
 
     `caller` is who sends the client's frames; a front over a network sets it before it feeds one.
     """
@@ -59,16 +62,16 @@ class Conversation:
     def in_flight(self) -> int:
         return len(self._pending["client"]) + len(self._pending["server"])
 
-    def feed(self, sender: Sender, frame: bytes, stamp: Stamp, span: TraceContext | None = None) -> list[Call]:
+    def feed(self, sender: Sender, frame: bytes | Cut, stamp: Stamp, span: TraceContext | None = None) -> list[Call]:
         """Takes a frame and returns the calls that it ended, in order.
 
         `span` is the span of the operation that the frame starts, if its ids are settled already. It is one span, so
         no element of a batch gets it.
         """
-        message = decode(frame)
+        message, size = (decode_cut(frame), frame.size) if isinstance(frame, Cut) else (decode(frame), len(frame))
         ended: list[Call] = []
         if isinstance(message, dict):
-            self.read(sender, message, stamp, ended, span, len(frame))
+            self.read(sender, message, stamp, ended, span, size)
         elif isinstance(message, list) and message:
             self.unparsed += max(0, len(message) - MAX_BATCH)
             for element in message[:MAX_BATCH]:
@@ -90,15 +93,40 @@ class Conversation:
         last. `frame_bytes` is the size of its frame, if it is all of that."""
         if isinstance(message, dict):
             method = message.get("method")
+            if message.get("jsonrpc") != "2.0":
+                return self._without_version(sender, method, message, stamp, span, frame_bytes, ended)
             if isinstance(method, str):
                 if "id" in message:
                     return self._request(sender, method, message, stamp, span, ended)
-                if "jsonrpc" in message:
-                    return self._notification(sender, method, message.get("params"), stamp, span, ended)
-            elif method is None and ("result" in message or "error" in message or "id" in message):
+                return self._notification(sender, method, message.get("params"), stamp, span, ended)
+            if method is None:
                 return self._response(sender, message, stamp, frame_bytes, ended)
+        return self._unreadable()
+
+    def _unreadable(self) -> Meaning:
         self.unparsed += 1
         return _UNREADABLE
+
+    def _without_version(
+        self,
+        sender: Sender,
+        method: object,
+        message: dict[str, object],
+        stamp: Stamp,
+        span: TraceContext | None,
+        frame_bytes: int | None,
+        ended: list[Call],
+    ) -> Meaning:
+        """Takes a message without `"jsonrpc": "2.0"`: a client's request, or the answer to one of that kind."""
+        if sender == "client":
+            if isinstance(method, str) and "id" in message:
+                return self._request(sender, method, message, stamp, span, ended, tentative=True)
+        elif method is None:
+            pending, key = self._pending["client"], id_key(message.get("id"))
+            call = pending.find(pending.key_of(key)) if key is not None else None
+            if call is not None and call.tentative:
+                return self._response(sender, message, stamp, frame_bytes, ended)
+        return self._unreadable()
 
     def end(self, call: Call, stamp: Stamp, verdict: Verdict) -> None:
         """Ends a call that waits for its response: a front answered it, or gave it up."""
@@ -130,6 +158,7 @@ class Conversation:
         return self._end_each(left, stamp, verdict)
 
     def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
+        left = [call for call in left if not call.tentative]
         left.sort(key=lambda call: call.operation.sequence)
         for call in left:
             self._end(call, stamp, verdict)
@@ -143,12 +172,12 @@ class Conversation:
         stamp: Stamp,
         span: TraceContext | None,
         ended: list[Call],
+        tentative: bool = False,
     ) -> Meaning:
         request_id = message["id"]
         key = id_key(request_id)
         if key is None:
-            self.unparsed += 1
-            return _UNREADABLE
+            return self._unreadable()
         params = message.get("params")
         meta = _meta_of(params)
         if sender == "client":
@@ -157,10 +186,10 @@ class Conversation:
             if method == "initialize":
                 self._introduce(params)
         call = self._lifecycle.begin(self, sender, method, params, request_id, stamp, span)
-        call.key = key
+        call.key, call.tentative = key, tentative
         token = None if meta is None else id_key(meta.get("progressToken"))
         dropped = self._pending[sender].add(key, call, token)
-        if dropped is not None:
+        if dropped is not None and not dropped.tentative:
             self._end(dropped, stamp, Verdict("unfinished", OTHER))
             ended.append(dropped)
         return "request", call, None
@@ -213,10 +242,11 @@ class Conversation:
         key = id_key(params.get("requestId"))
         if key is None:
             return
-        call = self._pending[sender].give_up(key)
+        pending = self._pending[sender]
+        call = pending.give_up(pending.key_of(key))
         if call is None and sender == "server":  # its own requests come first: both may use the id
             call = self._torn_down(key)
-        if call is not None:
+        if call is not None and not call.tentative:
             call.operation.cancelled_by = sender
             self._end(call, stamp, of_cancellation(params.get("reason")))
             ended.append(call)
@@ -224,6 +254,7 @@ class Conversation:
     def _torn_down(self, key: Key) -> Call | None:
         """A server ends the client's `subscriptions/listen` so, and nothing else (2026-07-28, Subscriptions)."""
         pending = self._pending["client"]
+        key = pending.key_of(key)
         call = pending.find(key)
         return pending.give_up(key) if call is not None and call.operation.method == "subscriptions/listen" else None
 
@@ -235,9 +266,16 @@ class Conversation:
         frame_bytes: int | None,
         ended: list[Call],
     ) -> Meaning:
+        error, result = message.get("error"), message.get("result")
+        failed = is_error(error)
+        if not failed and not is_result(result):
+            return self._unreadable()
         pending = self._pending[_other(sender)]
         key = id_key(message.get("id"))
         call = pending.take(key) if key is not None else None
+        if call is None and key is not None:
+            key = pending.key_of(key)
+            call = pending.take(key)
         if call is not None and call.held:  # the receiver has not seen it, and cannot have answered it
             pending.add(key, call, None)  # type: ignore[arg-type]  # a call was found by it
             call = None
@@ -247,15 +285,14 @@ class Conversation:
             self.unmatched += 1
             return _UNMATCHED
         lifecycle = self._lifecycle
-        error, result = message.get("error"), message.get("result")
-        if error is not None:
+        call.tentative = False
+        if failed:
             verdict = lifecycle.refuse(call, error, _value_bytes(frame_bytes, message["id"], "error"))
-        elif "result" in message:
+        else:
+            error = None
             verdict = lifecycle.succeed(call, result, _value_bytes(frame_bytes, message["id"], "result"))
             if isinstance(result, dict) and ("_meta" in result or call.operation.method == "initialize"):
                 self._learn(call.operation, result)
-        else:
-            verdict = MALFORMED
         self._end(call, stamp, verdict)
         ended.append(call)
         return "response", call, Response(result, error) if lifecycle.keeps_content else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
+from mcpobs.protocol.cut import Cut
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.operation import Operation, Stamp
@@ -74,5 +75,5 @@ def text_result(*texts: str, **more: Any) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": text} for text in texts], **more}
 
 
-def _frame(message: Any) -> bytes:
-    return message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+def _frame(message: Any) -> bytes | Cut:
+    return message if isinstance(message, bytes | Cut) else json.dumps(message, separators=(",", ":")).encode()
