@@ -10,6 +10,7 @@ from mcpobs.protocol.answer import is_error, is_result
 from mcpobs.protocol.call import Call, Response
 from mcpobs.protocol.cut import Cut
 from mcpobs.protocol.decode import decode, decode_cut
+from mcpobs.protocol.floods import COUNTED, PROGRESS, Burst, count
 from mcpobs.protocol.ids import Key, id_key
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
@@ -30,6 +31,7 @@ Meaning = tuple[Kind, Call | None, Response | None]
 """What one message meant to the conversation: its kind, the call that it began or ended, and what a paired response
 holds (only for a judge). A plain tuple, because it is made twice a call."""
 
+_COUNTED: Meaning = ("notification", None, None)
 _UNREADABLE: Meaning = ("unreadable", None, None)
 _LATE: Meaning = ("late", None, None)
 _UNMATCHED: Meaning = ("unmatched", None, None)
@@ -56,6 +58,11 @@ class Conversation:
         self.legacy: bool | None = None
         self.unparsed = 0
         self.unmatched = 0
+        self.stream: tuple[int, int] | None = None
+        """Over HTTP, the sequences from and before which the request has that the server's messages come in answer to;
+        None if the transport does not say."""
+        self._of_stream: tuple[tuple[int, int], Call] | None = None
+        self._bursts: dict[tuple[Sender, str], Burst] = {}
         self._pending: dict[Sender, PendingRequests] = {"client": PendingRequests(), "server": PendingRequests()}
 
     @property
@@ -91,6 +98,8 @@ class Conversation:
     ) -> Meaning:
         """Takes one message, decoded, and adds the calls that it ended; a notification and a response end their own
         last. `frame_bytes` is the size of its frame, if it is all of that."""
+        if self._bursts:
+            self._end_bursts(ended, stamp)
         if isinstance(message, dict):
             method = message.get("method")
             if message.get("jsonrpc") != "2.0":
@@ -145,8 +154,10 @@ class Conversation:
 
     def close(self, stamp: Stamp, error_type: str) -> list[Call]:
         """Ends what is still in flight as unfinished, in the order of its requests."""
+        ended: list[Call] = []
+        self._end_bursts(ended)
         left = [call for pending in self._pending.values() for call in pending.clear()]
-        return self._end_each(left, stamp, Verdict("unfinished", error_type))
+        return ended + self._end_each(left, stamp, Verdict("unfinished", error_type))
 
     def end_those(self, since: int, before: int, stamp: Stamp, verdict: Verdict) -> list[Call]:
         """Ends what is in flight with a sequence from `since` to `before`, in the order of its requests."""
@@ -206,12 +217,13 @@ class Conversation:
         meta = _meta_of(params)
         if sender == "client" and meta is not None and PROTOCOL_VERSION in meta:
             self._read_modern(meta)
+        has_row = method not in COUNTED or self._count(sender, method, params, stamp)
+        if not has_row and not self._lifecycle.keeps_content:
+            return _COUNTED
         call = self._lifecycle.begin(self, sender, method, params, None, stamp, span)
-        if isinstance(params, dict):
-            if method == "notifications/progress":
-                self._progress(sender, params)
-            elif method == "notifications/cancelled":
-                self._cancel(sender, params, stamp, ended)
+        call.counted = not has_row
+        if method == "notifications/cancelled" and isinstance(params, dict):
+            self._cancel(sender, params, stamp, ended)
         self._end(call, stamp, _OK)
         ended.append(call)
         return "notification", call, None
@@ -232,11 +244,37 @@ class Conversation:
             self.client = self._renewed(self.client, params.get("clientInfo"))
             self.protocol_version = version_of(params.get("protocolVersion"))
 
-    def _progress(self, sender: Sender, params: dict[str, object]) -> None:
-        token = id_key(params.get("progressToken"))
-        call = self._pending[_other(sender)].progressed(token) if token is not None else None
+    def _count(self, sender: Sender, method: str, params: object, stamp: Stamp) -> bool:
+        """Counts progress or a log message where it belongs. Returns whether it has a row of its own."""
+        call = self._belongs_to(sender, method, params)
         if call is not None:
-            call.operation.progress += 1
+            return count(call.operation, method)
+        burst = self._bursts.setdefault((sender, method), Burst())
+        return burst.count(method, stamp, lambda: self._lifecycle.begin(self, sender, method, None, None, stamp))
+
+    def _belongs_to(self, sender: Sender, method: str, params: object) -> Call | None:
+        pending = self._pending[_other(sender)]
+        if method == PROGRESS:
+            token = id_key(params.get("progressToken")) if isinstance(params, dict) else None
+            return pending.progressed(token) if token is not None else None
+        if self.stream is None:
+            return pending.only()
+        known = self._of_stream
+        if known is not None and known[0] == self.stream and known[1].operation.outcome is None:
+            return known[1]
+        call = pending.only(*self.stream)
+        self._of_stream = None if call is None else (self.stream, call)
+        return call
+
+    def _end_bursts(self, ended: list[Call], stamp: Stamp | None = None) -> None:
+        """Ends the bursts that are over by then, or all."""
+        for key, burst in list(self._bursts.items()):
+            if stamp is None or burst.is_over(stamp):
+                del self._bursts[key]
+                rest = burst.end()
+                if rest is not None:
+                    self._end(*rest, _OK)
+                    ended.append(rest[0])
 
     def _cancel(self, sender: Sender, params: dict[str, object], stamp: Stamp, ended: list[Call]) -> None:
         key = id_key(params.get("requestId"))

@@ -101,6 +101,13 @@ class PendingRequests:
             return next((call for call in found if call is not None), None)
         return call
 
+    def only(self, since: int | None = None, before: int = 0) -> Call | None:
+        """The only request; with `since`, the only one whose sequence is between the two."""
+        calls = [call for call, _ in self._first.values()] if since is not None or self._count == 1 else []
+        if since is not None:
+            calls = [call for call in calls if since <= call.operation.sequence < before]
+        return calls[0] if len(calls) == 1 else None
+
     def clear(self) -> list[Call]:
         """Removes all requests and returns them."""
         left = [call for call, _ in self._first.values()]

@@ -30,6 +30,9 @@ class Talk:
         self._at += STEP_NS
         return Stamp(1_790_000_000_000_000_000 + self._at, self._at)
 
+    def pass_time(self, ns: int) -> None:
+        self._at += ns
+
     def client(self, message: Any) -> list[Operation]:
         return operations(self.seen.feed("client", _frame(message), self.stamp()))
 

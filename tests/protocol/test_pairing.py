@@ -150,8 +150,8 @@ class Pairing(RuleBasedStateMachine):
     @rule(side=SIDES, token=IDS)
     def notify(self, side: str, token: object) -> None:
         self.sent += 1
-        message = notification("notifications/progress", {"progressToken": token})
-        self._say(side, message, [(side, "notifications/progress", "ok")])
+        message = notification("notifications/x", {"progressToken": token})
+        self._say(side, message, [(side, "notifications/x", "ok")])
 
     @rule()
     def close(self) -> None:
