@@ -105,6 +105,7 @@ COST_REPORTED = "mcpobs.cost.reported_microusd"
 COST_PATHS = "mcpobs.cost.paths"
 TOKENS = "mcpobs.tokens"
 PROGRESS = "mcpobs.progress.notifications"
+LOG_MESSAGES = "mcpobs.log.notifications"
 CANCELLED_BY = "mcpobs.cancelled.by"
 SERVER_EXIT_CODE = "mcpobs.server.exit_code"
 SERVER_EXIT_SIGNAL = "mcpobs.server.exit_signal"
@@ -402,6 +403,7 @@ NAMES: tuple[Name, ...] = (
         "ours",
         "received",
     ),
+    Name(LOG_MESSAGES, "log_notifications", "bigint", "log messages of the server that the operation got", "ours"),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

@@ -120,7 +120,8 @@ def _rows_over_http(folder: Path) -> list[dict[str, object]]:
             return web.json_response(result(0), headers={"Mcp-Session-Id": "s"})
         if message["method"] == "ping":
             return web.json_response({}, status=401)
-        return web.Response(body=event(result()), content_type="text/event-stream")
+        log = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "x"}}
+        return web.Response(body=event(log) + event(result()), content_type="text/event-stream")
 
     static = IdentityConfig(static=True, principal="someone", tenant="acme", role="admin")
     headers = {"User-Agent": "tester", "X-Request-Id": "7"}

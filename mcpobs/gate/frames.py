@@ -197,7 +197,7 @@ class FrameGate:
                     record(call)
                 onward.append(part.raw if isinstance(decision, Pass) else _replaced(part.raw, decision))
             case Forward() if call is not None:
-                if part.kind == "notification":
+                if part.kind == "notification" and not self._is_counted(call):
                     record(call)
                 call.held = False
                 onward.append(part.raw if decision.params is None else frames.with_params(part.raw, decision.params))
@@ -206,6 +206,13 @@ class FrameGate:
                 record(call)
                 if part.kind == "request":
                     back.append(_answer(frames.id_of(part.raw), decision))
+
+    def _is_counted(self, call: Call) -> bool:
+        """Whether an allowed notification has no row, because that of its request or burst counts it."""
+        if not call.counted or call.decision not in (None, "allow"):
+            return False
+        self._gate.settle(call)
+        return True
 
     def close(self, stamp: Stamp, error_type: str, record: Record) -> None:
         """The connection is over: records what is in flight as unfinished, and what was held as it had ended."""

@@ -67,6 +67,11 @@ class Gate:
             columns = {**(columns or {}), **self._decider.settle(call)}
         return self.recorder.record(call.operation, call.session, extra, columns)
 
+    def settle(self, call: Call) -> None:
+        """Ends a call without a row, because another row counts it. In place of `record`."""
+        if self._decider is not None:
+            self._decider.settle(call)
+
     def refuse(self, session: Session, sender: Sender, fault: Fault, stamp: Stamp) -> None:
         """Records a frame that did not pass: a span beside the operations, with the reason and without content."""
         columns: Row = {

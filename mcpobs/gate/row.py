@@ -126,6 +126,8 @@ class Rows:
             row["error_type"] = bounded(operation.error_type)
         if operation.status_code is not None:
             row["status_code"] = bounded(operation.status_code)
+        if operation.log_messages:
+            row["log_notifications"] = operation.log_messages
         _describe_values(row, operation)
         if columns is not None:
             row.update(with_bounded_names(columns))

@@ -47,3 +47,5 @@ class Call:
     decision: str | None = None  # allow, warn or deny; None while nobody judges
     rule: str | None = None  # which rule decided
     held: bool = field(default=False)  # its receiver has not seen it yet
+    counted: bool = field(default=False)  # a row that stands for several counts it
+    tentative: bool = field(default=False)  # it came without `jsonrpc`: no operation unless it is answered

@@ -6,13 +6,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from mcpobs.protocol.answer import is_error, is_result
 from mcpobs.protocol.call import Call, Response
-from mcpobs.protocol.decode import decode
+from mcpobs.protocol.cut import Cut
+from mcpobs.protocol.decode import decode, decode_cut
+from mcpobs.protocol.floods import COUNTED, PROGRESS, Burst, count
 from mcpobs.protocol.ids import Key, id_key
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
 from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
-from mcpobs.protocol.outcome import MALFORMED, OTHER, Verdict, of_cancellation
+from mcpobs.protocol.outcome import OTHER, Verdict, of_cancellation
 from mcpobs.protocol.pending import PendingRequests
 from mcpobs.protocol.session import Caller, Session
 
@@ -28,6 +31,7 @@ Meaning = tuple[Kind, Call | None, Response | None]
 """What one message meant to the conversation: its kind, the call that it began or ended, and what a paired response
 holds (only for a judge). A plain tuple, because it is made twice a call."""
 
+_COUNTED: Meaning = ("notification", None, None)
 _UNREADABLE: Meaning = ("unreadable", None, None)
 _LATE: Meaning = ("late", None, None)
 _UNMATCHED: Meaning = ("unmatched", None, None)
@@ -36,8 +40,9 @@ _UNMATCHED: Meaning = ("unmatched", None, None)
 class Conversation:
     """One connection. Each side numbers its requests for itself.
 
-    A request without `jsonrpc` is taken as one, because lenient servers answer it. A notification without it is not:
-    a server that logs JSON lines to its stdout would seem to send them.
+    A message has `"jsonrpc": "2.0"`: servers log JSON lines with `id`, `method`, `error` and `result` to their stdout,
+    and clients ignore those. A client's request without it is tentative: it is an operation only if the server answers
+    it, with or without `jsonrpc`, because lenient servers do. What clients take for a response is in `protocol/answer`.
 
     `caller` is who sends the client's frames; a front over a network sets it before it feeds one.
     """
@@ -53,22 +58,27 @@ class Conversation:
         self.legacy: bool | None = None
         self.unparsed = 0
         self.unmatched = 0
+        self.stream: tuple[int, int] | None = None
+        """Over HTTP, the sequences from and before which the request has that the server's messages come in answer to;
+        None if the transport does not say."""
+        self._of_stream: tuple[tuple[int, int], Call] | None = None
+        self._bursts: dict[tuple[Sender, str], Burst] = {}
         self._pending: dict[Sender, PendingRequests] = {"client": PendingRequests(), "server": PendingRequests()}
 
     @property
     def in_flight(self) -> int:
         return len(self._pending["client"]) + len(self._pending["server"])
 
-    def feed(self, sender: Sender, frame: bytes, stamp: Stamp, span: TraceContext | None = None) -> list[Call]:
+    def feed(self, sender: Sender, frame: bytes | Cut, stamp: Stamp, span: TraceContext | None = None) -> list[Call]:
         """Takes a frame and returns the calls that it ended, in order.
 
         `span` is the span of the operation that the frame starts, if its ids are settled already. It is one span, so
         no element of a batch gets it.
         """
-        message = decode(frame)
+        message, size = (decode_cut(frame), frame.size) if isinstance(frame, Cut) else (decode(frame), len(frame))
         ended: list[Call] = []
         if isinstance(message, dict):
-            self.read(sender, message, stamp, ended, span, len(frame))
+            self.read(sender, message, stamp, ended, span, size)
         elif isinstance(message, list) and message:
             self.unparsed += max(0, len(message) - MAX_BATCH)
             for element in message[:MAX_BATCH]:
@@ -88,17 +98,44 @@ class Conversation:
     ) -> Meaning:
         """Takes one message, decoded, and adds the calls that it ended; a notification and a response end their own
         last. `frame_bytes` is the size of its frame, if it is all of that."""
+        if self._bursts:
+            self._end_bursts(ended, stamp)
         if isinstance(message, dict):
             method = message.get("method")
+            if message.get("jsonrpc") != "2.0":
+                return self._without_version(sender, method, message, stamp, span, frame_bytes, ended)
             if isinstance(method, str):
                 if "id" in message:
                     return self._request(sender, method, message, stamp, span, ended)
-                if "jsonrpc" in message:
-                    return self._notification(sender, method, message.get("params"), stamp, span, ended)
-            elif method is None and ("result" in message or "error" in message or "id" in message):
+                return self._notification(sender, method, message.get("params"), stamp, span, ended)
+            if method is None:
                 return self._response(sender, message, stamp, frame_bytes, ended)
+        return self._unreadable()
+
+    def _unreadable(self) -> Meaning:
         self.unparsed += 1
         return _UNREADABLE
+
+    def _without_version(
+        self,
+        sender: Sender,
+        method: object,
+        message: dict[str, object],
+        stamp: Stamp,
+        span: TraceContext | None,
+        frame_bytes: int | None,
+        ended: list[Call],
+    ) -> Meaning:
+        """Takes a message without `"jsonrpc": "2.0"`: a client's request, or the answer to one of that kind."""
+        if sender == "client":
+            if isinstance(method, str) and "id" in message:
+                return self._request(sender, method, message, stamp, span, ended, tentative=True)
+        elif method is None:
+            pending, key = self._pending["client"], id_key(message.get("id"))
+            call = pending.find(pending.key_of(key)) if key is not None else None
+            if call is not None and call.tentative:
+                return self._response(sender, message, stamp, frame_bytes, ended)
+        return self._unreadable()
 
     def end(self, call: Call, stamp: Stamp, verdict: Verdict) -> None:
         """Ends a call that waits for its response: a front answered it, or gave it up."""
@@ -117,8 +154,10 @@ class Conversation:
 
     def close(self, stamp: Stamp, error_type: str) -> list[Call]:
         """Ends what is still in flight as unfinished, in the order of its requests."""
+        ended: list[Call] = []
+        self._end_bursts(ended)
         left = [call for pending in self._pending.values() for call in pending.clear()]
-        return self._end_each(left, stamp, Verdict("unfinished", error_type))
+        return ended + self._end_each(left, stamp, Verdict("unfinished", error_type))
 
     def end_those(self, since: int, before: int, stamp: Stamp, verdict: Verdict) -> list[Call]:
         """Ends what is in flight with a sequence from `since` to `before`, in the order of its requests."""
@@ -130,6 +169,7 @@ class Conversation:
         return self._end_each(left, stamp, verdict)
 
     def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
+        left = [call for call in left if not call.tentative]
         left.sort(key=lambda call: call.operation.sequence)
         for call in left:
             self._end(call, stamp, verdict)
@@ -143,12 +183,12 @@ class Conversation:
         stamp: Stamp,
         span: TraceContext | None,
         ended: list[Call],
+        tentative: bool = False,
     ) -> Meaning:
         request_id = message["id"]
         key = id_key(request_id)
         if key is None:
-            self.unparsed += 1
-            return _UNREADABLE
+            return self._unreadable()
         params = message.get("params")
         meta = _meta_of(params)
         if sender == "client":
@@ -157,10 +197,10 @@ class Conversation:
             if method == "initialize":
                 self._introduce(params)
         call = self._lifecycle.begin(self, sender, method, params, request_id, stamp, span)
-        call.key = key
+        call.key, call.tentative = key, tentative
         token = None if meta is None else id_key(meta.get("progressToken"))
         dropped = self._pending[sender].add(key, call, token)
-        if dropped is not None:
+        if dropped is not None and not dropped.tentative:
             self._end(dropped, stamp, Verdict("unfinished", OTHER))
             ended.append(dropped)
         return "request", call, None
@@ -177,12 +217,13 @@ class Conversation:
         meta = _meta_of(params)
         if sender == "client" and meta is not None and PROTOCOL_VERSION in meta:
             self._read_modern(meta)
+        has_row = method not in COUNTED or self._count(sender, method, params, stamp)
+        if not has_row and not self._lifecycle.keeps_content:
+            return _COUNTED
         call = self._lifecycle.begin(self, sender, method, params, None, stamp, span)
-        if isinstance(params, dict):
-            if method == "notifications/progress":
-                self._progress(sender, params)
-            elif method == "notifications/cancelled":
-                self._cancel(sender, params, stamp, ended)
+        call.counted = not has_row
+        if method == "notifications/cancelled" and isinstance(params, dict):
+            self._cancel(sender, params, stamp, ended)
         self._end(call, stamp, _OK)
         ended.append(call)
         return "notification", call, None
@@ -203,20 +244,47 @@ class Conversation:
             self.client = self._renewed(self.client, params.get("clientInfo"))
             self.protocol_version = version_of(params.get("protocolVersion"))
 
-    def _progress(self, sender: Sender, params: dict[str, object]) -> None:
-        token = id_key(params.get("progressToken"))
-        call = self._pending[_other(sender)].progressed(token) if token is not None else None
+    def _count(self, sender: Sender, method: str, params: object, stamp: Stamp) -> bool:
+        """Counts progress or a log message where it belongs. Returns whether it has a row of its own."""
+        call = self._belongs_to(sender, method, params)
         if call is not None:
-            call.operation.progress += 1
+            return count(call.operation, method)
+        burst = self._bursts.setdefault((sender, method), Burst())
+        return burst.count(method, stamp, lambda: self._lifecycle.begin(self, sender, method, None, None, stamp))
+
+    def _belongs_to(self, sender: Sender, method: str, params: object) -> Call | None:
+        pending = self._pending[_other(sender)]
+        if method == PROGRESS:
+            token = id_key(params.get("progressToken")) if isinstance(params, dict) else None
+            return pending.progressed(token) if token is not None else None
+        if self.stream is None:
+            return pending.only()
+        known = self._of_stream
+        if known is not None and known[0] == self.stream and known[1].operation.outcome is None:
+            return known[1]
+        call = pending.only(*self.stream)
+        self._of_stream = None if call is None else (self.stream, call)
+        return call
+
+    def _end_bursts(self, ended: list[Call], stamp: Stamp | None = None) -> None:
+        """Ends the bursts that are over by then, or all."""
+        for key, burst in list(self._bursts.items()):
+            if stamp is None or burst.is_over(stamp):
+                del self._bursts[key]
+                rest = burst.end()
+                if rest is not None:
+                    self._end(*rest, _OK)
+                    ended.append(rest[0])
 
     def _cancel(self, sender: Sender, params: dict[str, object], stamp: Stamp, ended: list[Call]) -> None:
         key = id_key(params.get("requestId"))
         if key is None:
             return
-        call = self._pending[sender].give_up(key)
+        pending = self._pending[sender]
+        call = pending.give_up(pending.key_of(key))
         if call is None and sender == "server":  # its own requests come first: both may use the id
             call = self._torn_down(key)
-        if call is not None:
+        if call is not None and not call.tentative:
             call.operation.cancelled_by = sender
             self._end(call, stamp, of_cancellation(params.get("reason")))
             ended.append(call)
@@ -224,6 +292,7 @@ class Conversation:
     def _torn_down(self, key: Key) -> Call | None:
         """A server ends the client's `subscriptions/listen` so, and nothing else (2026-07-28, Subscriptions)."""
         pending = self._pending["client"]
+        key = pending.key_of(key)
         call = pending.find(key)
         return pending.give_up(key) if call is not None and call.operation.method == "subscriptions/listen" else None
 
@@ -235,9 +304,16 @@ class Conversation:
         frame_bytes: int | None,
         ended: list[Call],
     ) -> Meaning:
+        error, result = message.get("error"), message.get("result")
+        failed = is_error(error)
+        if not failed and not is_result(result):
+            return self._unreadable()
         pending = self._pending[_other(sender)]
         key = id_key(message.get("id"))
         call = pending.take(key) if key is not None else None
+        if call is None and key is not None:
+            key = pending.key_of(key)
+            call = pending.take(key)
         if call is not None and call.held:  # the receiver has not seen it, and cannot have answered it
             pending.add(key, call, None)  # type: ignore[arg-type]  # a call was found by it
             call = None
@@ -247,15 +323,14 @@ class Conversation:
             self.unmatched += 1
             return _UNMATCHED
         lifecycle = self._lifecycle
-        error, result = message.get("error"), message.get("result")
-        if error is not None:
+        call.tentative = False
+        if failed:
             verdict = lifecycle.refuse(call, error, _value_bytes(frame_bytes, message["id"], "error"))
-        elif "result" in message:
+        else:
+            error = None
             verdict = lifecycle.succeed(call, result, _value_bytes(frame_bytes, message["id"], "result"))
             if isinstance(result, dict) and ("_meta" in result or call.operation.method == "initialize"):
                 self._learn(call.operation, result)
-        else:
-            verdict = MALFORMED
         self._end(call, stamp, verdict)
         ended.append(call)
         return "response", call, Response(result, error) if lifecycle.keeps_content else None

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from mcpobs.protocol.cut import HEAD_BYTES, TAIL_BYTES, Cut
 from mcpobs.protocol.envelope import NESTED, SPACE, STRING, elements, members
 
 _BOM = b"\xef\xbb\xbf"
@@ -25,7 +26,6 @@ _DIGITS = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 _LONG_RUN = b"0" * 19  # 2**63 has 19 digits
 _SAMPLED_RUN = b"000"  # what every sixth byte shows of such a run, wherever it begins
 _LONG_NUMBER = re.compile(rb"(?:\A|[:\[,\s-])[0-9]{19}")
-HEAD_BYTES, TAIL_BYTES = 65_536, 4_096  # of a frame with too many values
 _COUNTED_BYTES = 4 << 20
 _LAST_MEMBERS = re.compile(
     rb"((?:,%b%b%b:%b(?:%b|%b|[-+.0-9A-Za-z]++)%b)*+)\}%b\Z"
@@ -100,6 +100,15 @@ def decode(frame: bytes) -> object:
     if frame[::6].translate(_DIGITS).find(_SAMPLED_RUN) >= 0 and _has_long_number(frame):
         return _decode_odd(frame)
     return value
+
+
+def decode_cut(cut: Cut) -> object:
+    """The same of a message that is too long to be kept: the members at its two ends."""
+    head = cut.head.removeprefix(_BOM).lstrip(b" \t\r\n")
+    if head[:1] != b"{":
+        return None
+    kept = head + cut.tail
+    return _ends_of(kept, head, 0, len(kept), _MESSAGE)[0]
 
 
 def is_too_large(frame: bytes) -> bool:

@@ -168,13 +168,18 @@ def _check_response(value: dict[str, Any]) -> None:
     error = value.get("error")
     if (error is None) == ("result" not in value):
         _refuse("no_message")
-    if not (_is_id(value.get("id")) or (error is not None and value.get("id") is None)):
+    if not (_is_answered_id(value.get("id")) or (error is not None and value.get("id") is None)):
         _refuse("no_message")
 
 
 def _is_id(value: object) -> bool:
     """A string or an integer, as MCP has it: 1 and 1.0 are one id to some and two to others."""
     return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _is_answered_id(value: object) -> bool:
+    """Also 1.0, because some clients take that for the response to 1; none takes it for another one."""
+    return _is_id(value) or (isinstance(value, float) and value.is_integer())
 
 
 def _check_case(value: dict[str, object], known: frozenset[str]) -> None:

@@ -1,7 +1,8 @@
-"""JSON-RPC ids as keys that pair: by type and value, bounded in memory."""
+"""JSON-RPC ids as keys that pair: by type and value, bounded in memory. Knows which others clients take for them."""
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 from mcpobs.protocol.decode import RawNumber
@@ -11,6 +12,8 @@ Key = int | str | tuple[str, str] | bytes
 
 MAX_TEXT = 128  # of an id that is its own key
 _MAX_BITS = 256
+_MAX_LENIENT = 1 << 53  # the integers that a client in JavaScript can compare
+_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,20})(?:\.0*)?(?:[eE]([+-]?[0-9]{1,2}))?\s*", re.ASCII)
 
 
 def id_key(value: object) -> Key | None:
@@ -25,6 +28,33 @@ def id_key(value: object) -> Key | None:
     if isinstance(value, RawNumber):
         return _digest("integer" if value.is_integer else "number", value.text)
     return None
+
+
+def lenient_keys(key: Key) -> tuple[Key, ...]:
+    """The other keys that some client takes for the same id, the likeliest first: 1 for "1", 1.0, "1.0" and "1e0", and
+    "1" for 1. Which ids SDKs accept in place of their own is in tests/protocol/answer_lines.json."""
+    number = _number_of(key)
+    if number is None:
+        return ()
+    alike: tuple[Key, ...] = (number, str(number), ("number", repr(float(number))))
+    return tuple(other for other in alike if other != key)
+
+
+def _number_of(key: Key) -> int | None:
+    """The integer that an id is, or that its text is."""
+    if isinstance(key, int):
+        return key if abs(key) <= _MAX_LENIENT else None
+    text = key[1] if isinstance(key, tuple) else key
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    exponent = int(match[2] or 0)
+    number, rest = int(match[1]), 0
+    if exponent < 0:
+        number, rest = divmod(number, 10**-exponent)
+    else:
+        number *= 10**exponent
+    return number if not rest and abs(number) <= _MAX_LENIENT else None
 
 
 def id_text(value: object) -> str:

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mcpobs.protocol.cut import Cut, Ends
+
 MAX_FRAME_BYTES = 64 << 20
+
+
+MARK = b"\xef\xbb\xbf"
 
 
 class Lines:
     """Gives whole lines and keeps a half one for later. One object a direction.
 
-    A line over `max_bytes` (without its newline) is dropped as it comes, and counted in `oversized`.
+    Of a line over `max_bytes` (without its newline) only the two ends are kept, and it is counted in `oversized`.
+    `skips_marks` leaves out lines that begin with a byte order mark: no client on stdio reads those.
     """
 
-    def __init__(self, max_bytes: int = MAX_FRAME_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_FRAME_BYTES, skips_marks: bool = False) -> None:
         self._max_bytes = max_bytes
+        self._skips_marks = skips_marks
         self._half = bytearray()  # grows in place: 10 MB in small chunks stays linear, and small in memory
-        self._dropping = False
+        self._ends: Ends | None = None  # of a line that is too long
         self.oversized = 0
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def feed(self, chunk: bytes) -> list[bytes | Cut]:
         """The lines that the chunk completes, without \\n or \\r\\n; blank lines are left out."""
         end = len(chunk) - 1
-        if 0 < end <= self._max_bytes and chunk.find(b"\n") == end and not (self._half or self._dropping):
-            line = chunk[:-1]  # a chunk is one whole line, nearly always
-            return [] if line.isspace() else [line.removesuffix(b"\r")]
+        if 0 < end <= self._max_bytes and chunk.find(b"\n") == end and not (self._half or self._ends):
+            line = chunk[:-1].removesuffix(b"\r")  # a chunk is one whole line, nearly always
+            return [line] if self._is_read(line) else []
         head, newline, tail = chunk.partition(b"\n")
         if not newline:
             self._keep(head)
@@ -32,34 +39,35 @@ class Lines:
         lines = [self._complete(head)]
         if tail:
             *whole, rest = tail.split(b"\n")
-            lines += [self._checked(line) for line in whole]
+            lines += [self._complete(line) for line in whole]
             self._keep(rest)
-        return [line.removesuffix(b"\r") for line in lines if line and not line.isspace()]
+        return [line for line in lines if isinstance(line, Cut) or self._is_read(line)]
+
+    def _is_read(self, line: bytes) -> bool:
+        return bool(line) and not line.isspace() and not (self._skips_marks and line.startswith(MARK))
 
     def _keep(self, part: bytes) -> None:
-        if self._dropping:
-            return
-        if len(self._half) + len(part) > self._max_bytes:
-            self._half = bytearray()
-            self._dropping = True
+        if self._ends is not None:
+            self._ends.add(part)
+        elif len(self._half) + len(part) > self._max_bytes:
             self.oversized += 1
-            return
-        self._half += part
+            self._ends = Ends()
+            self._ends.add(bytes(self._half))
+            self._ends.add(part)
+            self._half = bytearray()
+        else:
+            self._half += part
 
-    def _complete(self, head: bytes) -> bytes:
-        if not self._half and not self._dropping:
-            return self._checked(head)
+    def _complete(self, head: bytes) -> bytes | Cut:
+        if not self._half and self._ends is None and len(head) <= self._max_bytes:
+            return head.removesuffix(b"\r")
         self._keep(head)
+        ends, self._ends = self._ends, None
+        if ends is not None:
+            return ends.cut()
         line = bytes(self._half)
         self._half = bytearray()
-        self._dropping = False
-        return line
-
-    def _checked(self, line: bytes) -> bytes:
-        if len(line) <= self._max_bytes:
-            return line
-        self.oversized += 1
-        return b""
+        return line.removesuffix(b"\r")
 
 
 class Line(NamedTuple):

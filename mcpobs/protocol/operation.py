@@ -85,6 +85,7 @@ class Operation:
     result_empty: bool | None = None
     measured: Measured | None = None  # what the result says of its cost
     progress: int = 0
+    log_messages: int = 0
     cancelled_by: Sender | None = None
 
     @property

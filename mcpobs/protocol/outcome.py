@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mcpobs.protocol.answer import code_of, is_true
 from mcpobs.protocol.operation import Sender
 from mcpobs.semconv import CALLER_FAULTS, REQUEST_TIMEOUT_CODE, TOOL_ERROR, Outcome
 
 OTHER = "_OTHER"
 TIMEOUT = "timeout"
-_MAX_CODE = 1 << 63
 _CAN_BE_TASKS = frozenset({"tools/call", "sampling/createMessage", "elicitation/create"})
 
 
@@ -29,8 +29,8 @@ def of_error(error: object, asked_by: Sender) -> Verdict:
     A caller's fault is an error of the span only where the server asked: that span is the CLIENT's, for which the
     conventions count all codes (semantic-conventions-genai, model/mcp/common.yaml, error.type).
     """
-    code = error.get("code") if isinstance(error, dict) else None
-    if not isinstance(code, int) or isinstance(code, bool) or not -_MAX_CODE <= code < _MAX_CODE:
+    code = code_of(error.get("code")) if isinstance(error, dict) else None
+    if code is None:
         return MALFORMED
     text = str(code)
     if code == REQUEST_TIMEOUT_CODE:
@@ -44,7 +44,7 @@ def of_result(method: str, result: object) -> Verdict:
     """The verdict on a response with `result`."""
     if not isinstance(result, dict):
         return OK
-    if method == "tools/call" and result.get("isError") is True:
+    if method == "tools/call" and is_true(result.get("isError")):
         return Verdict("tool_error", TOOL_ERROR)
     match result.get("resultType"):
         case "input_required":

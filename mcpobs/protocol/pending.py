@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mcpobs.protocol.call import Call
-from mcpobs.protocol.ids import Key
+from mcpobs.protocol.ids import Key, lenient_keys
 
 MAX_PENDING = 65_536
 MAX_GIVEN_UP = 4_096
@@ -16,7 +16,9 @@ _Pending = tuple[Call, Key | None]  # with its progress token
 
 
 class PendingRequests:
-    """The calls that wait, by id. Of calls with one id the first is answered first."""
+    """The calls that wait, by id. Of calls with one id the first is answered first.
+
+    An id of another type finds a request (`key_of`) only if no request has exactly that id."""
 
     def __init__(self, capacity: int = MAX_PENDING) -> None:
         self._capacity = capacity
@@ -42,6 +44,17 @@ class PendingRequests:
             self._by_token[token] = call
         self._given_up.pop(key, None)  # the id is in use again: its next response is the new request's
         return dropped
+
+    def key_of(self, key: Key) -> Key:
+        """The id under which a response or cancellation with this id finds its request: the id itself if it is in use,
+        else the one that clients take for the same, if that is in use."""
+        if key in self._first or key in self._given_up:
+            return key
+        for ids in (self._first, self._given_up):
+            for other in lenient_keys(key) if ids else ():
+                if other in ids:
+                    return other
+        return key
 
     def find(self, key: Key) -> Call | None:
         pending = self._first.get(key)
@@ -82,7 +95,18 @@ class PendingRequests:
 
     def progressed(self, token: Key) -> Call | None:
         """The request that a progress token belongs to."""
-        return self._by_token.get(token)
+        call = self._by_token.get(token)
+        if call is None and self._by_token:
+            found = (self._by_token.get(other) for other in lenient_keys(token))
+            return next((call for call in found if call is not None), None)
+        return call
+
+    def only(self, since: int | None = None, before: int = 0) -> Call | None:
+        """The only request; with `since`, the only one whose sequence is between the two."""
+        calls = [call for call, _ in self._first.values()] if since is not None or self._count == 1 else []
+        if since is not None:
+            calls = [call for call in calls if since <= call.operation.sequence < before]
+        return calls[0] if len(calls) == 1 else None
 
     def clear(self) -> list[Call]:
         """Removes all requests and returns them."""

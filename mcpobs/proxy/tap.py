@@ -27,7 +27,7 @@ class Tap:
         self._gate = gate
         self._faults = faults
         self._noted: deque[tuple[bytes, Stamp, TraceContext | None]] = deque()
-        self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines()}
+        self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines(skips_marks=True)}
         self._lock = Lock()
 
     def note(self, chunk: bytes, span: TraceContext | None = None) -> bytes:

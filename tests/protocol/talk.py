@@ -7,6 +7,7 @@ from typing import Any
 
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
+from mcpobs.protocol.cut import Cut
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.operation import Operation, Stamp
@@ -28,6 +29,9 @@ class Talk:
     def stamp(self) -> Stamp:
         self._at += STEP_NS
         return Stamp(1_790_000_000_000_000_000 + self._at, self._at)
+
+    def pass_time(self, ns: int) -> None:
+        self._at += ns
 
     def client(self, message: Any) -> list[Operation]:
         return operations(self.seen.feed("client", _frame(message), self.stamp()))
@@ -74,5 +78,5 @@ def text_result(*texts: str, **more: Any) -> dict[str, Any]:
     return {"content": [{"type": "text", "text": text} for text in texts], **more}
 
 
-def _frame(message: Any) -> bytes:
-    return message if isinstance(message, bytes) else json.dumps(message, separators=(",", ":")).encode()
+def _frame(message: Any) -> bytes | Cut:
+    return message if isinstance(message, bytes | Cut) else json.dumps(message, separators=(",", ":")).encode()

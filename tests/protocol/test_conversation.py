@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from mcpobs.protocol.cut import Cut, Ends
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation, Peer, TraceContext
 from mcpobs.protocol.pending import MAX_GIVEN_UP, MAX_PENDING
@@ -218,8 +219,8 @@ def _shape(operation: Operation) -> str:
     ("method", "answer", "outcome", "error_type", "status_code"),
     [
         ("tools/call", {"result": {"isError": True, "content": []}}, "tool_error", "tool_error", None),
-        ("tools/call", {"result": {"isError": "true"}}, "ok", None, None),
-        ("tools/call", {"result": {"isError": 1}}, "ok", None, None),
+        ("tools/call", {"result": {"isError": "true"}}, "tool_error", "tool_error", None),
+        ("tools/call", {"result": {"isError": 1}}, "tool_error", "tool_error", None),
         ("tools/call", {"result": {"isError": False}}, "ok", None, None),
         ("prompts/get", {"result": {"isError": True}}, "ok", None, None),
         ("tools/call", {"result": {"resultType": "complete"}}, "ok", None, None),
@@ -231,29 +232,27 @@ def _shape(operation: Operation) -> str:
         ("tools/call", {"result": {"task": {"taskId": 5}}}, "ok", None, None),
         ("tools/call", {"result": {"task": "t-1"}}, "ok", None, None),
         ("resources/read", {"result": {"task": {"taskId": "t-1"}}}, "ok", None, None),
-        ("tools/call", {"result": None}, "ok", None, None),
-        ("tools/call", {"result": []}, "ok", None, None),
         ("tools/call", {"result": {}, "error": None}, "ok", None, None),
-        ("tools/call", {"result": None, "error": {"code": -32603}}, "server_error", "-32603", "-32603"),
-        ("tools/call", {"result": {}, "error": {"code": -32602}}, "protocol_error", None, "-32602"),
+        (
+            "tools/call",
+            {"result": None, "error": {"code": -32603, "message": "no"}},
+            "server_error",
+            "-32603",
+            "-32603",
+        ),
+        ("tools/call", {"result": {}, "error": {"code": -32602, "message": "no"}}, "protocol_error", None, "-32602"),
         *[
             ("tools/call", {"error": {"code": code, "message": "no"}}, "protocol_error", None, str(code))
             for code in (-32700, -32600, -32601, -32602, -32002, -32020, -32021, -32022)
         ],
-        ("tools/call", {"error": {"code": -32603}}, "server_error", "-32603", "-32603"),
-        ("tools/call", {"error": {"code": 0}}, "server_error", "0", "0"),
-        ("tools/call", {"error": {"code": 42}}, "server_error", "42", "42"),
-        ("tools/call", {"error": {"code": -32001}}, "timeout", "-32001", "-32001"),
-        ("tools/call", {"error": {}}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": "broken"}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": []}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": {"code": "-32602"}}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": {"code": -32602.0}}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": {"code": 1e308}}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": {"code": 10**30}}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": {"code": True}}, "server_error", "_OTHER", None),
-        ("tools/call", {"error": None}, "server_error", "_OTHER", None),
-        ("tools/call", {}, "server_error", "_OTHER", None),
+        ("tools/call", {"error": {"code": -32603, "message": "no"}}, "server_error", "-32603", "-32603"),
+        ("tools/call", {"error": {"code": 0, "message": "no"}}, "server_error", "0", "0"),
+        ("tools/call", {"error": {"code": 42, "message": "no"}}, "server_error", "42", "42"),
+        ("tools/call", {"error": {"code": -32001, "message": "no"}}, "timeout", "-32001", "-32001"),
+        ("tools/call", {"error": {"code": "-32602", "message": "no"}}, "protocol_error", None, "-32602"),
+        ("tools/call", {"error": {"code": -32602.0, "message": "no"}}, "protocol_error", None, "-32602"),
+        ("tools/call", {"error": {"code": 10**30, "message": "no"}}, "server_error", "_OTHER", None),
+        ("tools/call", {"error": {"code": True, "message": "no"}}, "server_error", "_OTHER", None),
         ("tools/call", {"method": None, "result": {}}, "ok", None, None),
     ],
     ids=repr,
@@ -344,7 +343,7 @@ def test_progress_is_counted_on_the_request_that_it_belongs_to():
     talk = Talk()
     talk.ask("tools/call", {"name": "a", "_meta": {"progressToken": "p"}}, 1)
     talk.ask("tools/call", {"name": "b", "_meta": {"progressToken": 1}}, 2)
-    for token in ("p", "p", 1, "1", "unknown", None, True, [], {}):
+    for token in ("p", "p", 1, "2", "unknown", None, True, []):
         (note,) = talk.server(notification("notifications/progress", {"progressToken": token, "progress": 1}))
         assert note.outcome == "ok"
     talk.client(notification("notifications/progress", {"progressToken": "p"}))
@@ -399,13 +398,24 @@ def test_an_id_that_is_used_again_after_a_cancellation_belongs_to_the_new_reques
     assert talk.seen.unmatched == 1
 
 
-@pytest.mark.parametrize("request_id", ["1", 2, 1.0, True, None, [], {}], ids=repr)
+@pytest.mark.parametrize("request_id", ["2", 2, 1.5, True, None, [], {}], ids=repr)
 def test_a_cancellation_of_nothing_cancels_nothing(request_id):
     talk = Talk()
     talk.ask("tools/call", {"name": "slow"}, 1)
     (note,) = talk.client(notification("notifications/cancelled", {"requestId": request_id}))
     assert note.outcome == "ok"
     assert talk.seen.in_flight == 1
+
+
+@pytest.mark.parametrize("request_id", [1, "1", 1.0, "1.0"], ids=repr)
+def test_a_cancellation_and_progress_find_their_request_by_an_id_of_another_type(request_id):
+    talk = Talk()
+    talk.ask("tools/call", {"name": "slow", "_meta": {"progressToken": 1}}, 1)
+    talk.server(notification("notifications/progress", {"progressToken": request_id}))
+    call, _ = talk.client(notification("notifications/cancelled", {"requestId": request_id}))
+    assert (call.outcome, call.progress) == ("cancelled", 1)
+    assert talk.server(response({}, 1)) == []
+    assert (talk.seen.in_flight, talk.seen.unmatched) == (0, 0)
 
 
 def test_one_side_cannot_cancel_what_the_other_asked():
@@ -540,16 +550,37 @@ def test_a_frame_that_is_no_json_rpc_is_counted(frame):
 
 def test_a_response_without_a_request_is_counted():
     talk = Talk()
-    for frame in (response({}, 5), failure(-32700, None), {"jsonrpc": "2.0", "id": 9}):
+    for frame in (response({}, 5), failure(-32700, None)):
         assert talk.server(frame) == []
-    assert (talk.seen.unmatched, talk.seen.unparsed) == (3, 0)
+    assert (talk.seen.unmatched, talk.seen.unparsed) == (2, 0)
 
 
-def test_a_request_without_jsonrpc_is_taken_for_one():
+@pytest.mark.parametrize(
+    "answer", [{"id": 1, "result": {}}, {"jsonrpc": "2.0", "id": 1, "result": {}}, {"id": "1", "result": {}}]
+)
+def test_a_clients_request_without_jsonrpc_is_an_operation_if_it_is_answered(answer):
     talk = Talk()
     talk.client({"id": 1, "method": "ping"})
-    (ping,) = talk.server({"id": 1, "result": {}})
+    (ping,) = talk.server(answer)
     assert ping.outcome == "ok"
+
+
+def test_a_clients_request_without_jsonrpc_that_nobody_answers_is_no_operation():
+    talk = Talk()
+    for number in range(3):
+        assert talk.client({"id": number, "method": "ping"}) == []
+    (note,) = talk.client(notification("notifications/cancelled", {"requestId": 0}))
+    assert note.method == "notifications/cancelled"
+    assert talk.server({"id": 1, "level": "info", "method": "ping"}) == []
+    assert talk.close() == []
+
+
+def test_a_line_without_jsonrpc_ends_no_call_and_begins_none():
+    talk = Talk()
+    talk.ask("tools/call", {"name": "x"})
+    for line in ({"id": 1, "result": {}}, {"id": 1, "method": "GET"}, {"id": 1, "error": {"code": 1, "message": "no"}}):
+        assert talk.server(line) == []
+    assert (talk.seen.in_flight, talk.seen.unparsed) == (1, 3)
 
 
 # -- hostile frames ---------------------------------------------------------------------------------------
@@ -631,8 +662,8 @@ def test_requests_pending_at_the_end_are_unfinished_in_their_order():
 def test_pending_requests_are_bounded_and_dropped_ones_are_recorded():
     talk = Talk()
     for number in range(MAX_PENDING):
-        assert talk.client(b'{"id":%d,"method":"x"}' % number) == []
-    (dropped,) = talk.client(b'{"id":-1,"method":"x"}')
+        assert talk.client(b'{"jsonrpc":"2.0","id":%d,"method":"x"}' % number) == []
+    (dropped,) = talk.client(b'{"jsonrpc":"2.0","id":-1,"method":"x"}')
     assert (dropped.request_id, dropped.outcome, dropped.error_type) == ("0", "unfinished", "_OTHER")
     assert talk.seen.in_flight == MAX_PENDING
     assert len(talk.close()) == MAX_PENDING
@@ -647,3 +678,40 @@ def test_the_memory_of_cancelled_ids_is_bounded():
     assert talk.seen.unmatched == 0
     talk.server(response({}, 0))
     assert talk.seen.unmatched == 1
+
+
+# -- messages that are too long to be kept ----------------------------------------------------------------
+
+_LONG = b"A" * 200_000
+_CONTENT = b'{"content":[{"type":"image","data":"%b"}]%b}'
+
+
+def _cut(message: bytes) -> Cut:
+    ends = Ends()
+    ends.add(message)
+    return ends.cut()
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"result":%b}' % (_CONTENT % (_LONG, b"")), "ok"),
+        (b'{"jsonrpc":"2.0","id":1,"result":%b}' % (_CONTENT % (_LONG, b',"isError":true')), "tool_error"),
+        (b'{"jsonrpc":"2.0","id":1,"result":{"isError":true,"content":["%b"]}}' % _LONG, "tool_error"),
+        (b'{"jsonrpc":"2.0","result":%b,"id":1}' % (_CONTENT % (_LONG, b"")), "ok"),
+        (b'{"result":%b,"id":1,"jsonrpc":"2.0"}\r' % (_CONTENT % (_LONG, b',"isError":true')), "tool_error"),
+        (b'{"jsonrpc":"2.0","id":"1","error":{"code":-32603,"message":"no","data":"%b"}}' % _LONG, "server_error"),
+        (b'{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"%b"}}' % _LONG, "server_error"),
+        (b'{"id":1,"level":"info","result":%b}' % (_CONTENT % (_LONG, b"")), None),
+        (b'INFO "%b"' % _LONG, None),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, bytes) else value,
+)
+def test_a_message_that_is_too_long_ends_its_request_by_its_envelope(message, outcome):
+    talk = Talk()
+    talk.ask("tools/call", {"name": "x"})
+    ended = talk.server(_cut(message))
+    assert [call.outcome for call in ended] == ([outcome] if outcome else [])
+    for call in ended:
+        assert call.result is not None
+        assert abs(call.result.size_bytes - len(message)) < 60

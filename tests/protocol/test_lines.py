@@ -5,6 +5,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpobs.protocol.cut import HEAD_BYTES, TAIL_BYTES, Cut, Ends
 from mcpobs.protocol.lines import Lines
 
 streams = st.lists(
@@ -12,10 +13,18 @@ streams = st.lists(
 ).map(b"".join)
 
 
-def _expected(stream: bytes, max_bytes: int = 1 << 30) -> tuple[list[bytes], int]:
+def _expected(stream: bytes, max_bytes: int = 1 << 30) -> tuple[list[bytes | Cut], int]:
     whole = stream.split(b"\n")[:-1]
-    kept = [line for line in whole if len(line) <= max_bytes]
-    return [line.removesuffix(b"\r") for line in kept if line.strip()], len(whole) - len(kept)
+    shown = [_shown(line, max_bytes) for line in whole]
+    return [line for line in shown if line is not None], sum(len(line) > max_bytes for line in whole)
+
+
+def _shown(line: bytes, max_bytes: int) -> bytes | Cut | None:
+    if len(line) <= max_bytes:
+        return line.removesuffix(b"\r") if line.strip() else None
+    ends = Ends()
+    ends.add(line)
+    return ends.cut()
 
 
 def _chunks(stream: bytes, cuts: list[int]) -> list[bytes]:
@@ -32,7 +41,7 @@ def test_the_lines_do_not_depend_on_how_the_stream_is_cut(stream, cuts):
 
 
 @given(streams, st.lists(st.integers(0, 120)), st.integers(0, 12))
-def test_a_line_over_the_limit_is_dropped_and_counted_however_it_is_cut(stream, cuts, limit):
+def test_a_line_over_the_limit_is_cut_and_counted_however_it_is_cut(stream, cuts, limit):
     lines = Lines(max_bytes=limit)
     found = [line for chunk in _chunks(stream + b"\n", cuts) for line in lines.feed(chunk)]
     assert (found, lines.oversized) == _expected(stream + b"\n", limit)
@@ -43,7 +52,7 @@ def test_an_oversized_line_is_counted_before_it_ends():
     assert lines.feed(b"12345") == []
     assert lines.oversized == 1
     assert lines.feed(b"678") == []
-    assert lines.feed(b"9\nab\n") == [b"ab"]
+    assert lines.feed(b"9\nab\n") == [Cut(b"123456789", b"", 9), b"ab"]
     assert lines.oversized == 1
 
 
@@ -85,3 +94,20 @@ def test_a_line_that_never_ends_costs_no_more_than_the_limit():
         tracemalloc.stop()
     assert lines.oversized == 1
     assert peak < 3 << 20
+
+
+@given(st.integers(1, 3 * (HEAD_BYTES + TAIL_BYTES)), st.lists(st.integers(0, 300_000), max_size=6))
+def test_the_ends_of_a_long_message_do_not_depend_on_how_it_is_cut(size, cuts):
+    message = random.Random(size).randbytes(size - 1) + b"}"
+    ends = Ends()
+    for chunk in _chunks(message, cuts):
+        ends.add(chunk)
+    head, tail, counted = ends.cut()
+    assert (head, counted) == (message[:HEAD_BYTES], size)
+    assert tail == message[HEAD_BYTES:][-TAIL_BYTES:]
+
+
+def test_a_line_with_a_byte_order_mark_is_left_out_if_no_client_reads_it():
+    lines = Lines(skips_marks=True)
+    assert lines.feed(b"\xef\xbb\xbf{}\n") == lines.feed(b"\xef\xbb\xbf{}\n\n") == []
+    assert lines.feed(b"{}\n") == [b"{}"]

@@ -205,16 +205,23 @@ class Exchange:
 
     def hold_response(self, frame: bytes, now: Stamp) -> Held:
         """Takes a message of the server to the gate."""
-        self._remote.conversation.caller = self._caller()
+        self._answering()
         return self.judged.frame_gate.take("server", frame, now, self._record_response)
 
     def _responded(self, frame: bytes, now: Stamp) -> int:
         """Returns how many operations the frame ended."""
-        self._remote.conversation.caller = self._caller()
-        done = self._remote.conversation.feed("server", frame, now)
+        done = self._answering().feed("server", frame, now)
         for call in done:
             self._record_response(call)
         return len(done)
+
+    def _answering(self) -> Conversation:
+        """The conversation, ready for what the response says."""
+        conversation = self._remote.conversation
+        conversation.caller = self._caller()
+        if self._remote.sse_endpoint is None:  # HTTP+SSE has one stream for all requests
+            conversation.stream = (self._since, self._before)
+        return conversation
 
     def _record_response(self, call: Call) -> None:
         """By its status the request is at fault, whatever code the body has: SDKs answer a session that they do not
