@@ -1,4 +1,4 @@
-"""config.toml: each error names the file, the line, the key and the nearest right one; each setting reaches its fronts."""
+"""config.toml: each error names file, line, key and the nearest right key; each setting reaches its fronts."""
 
 from __future__ import annotations
 
