@@ -10,6 +10,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.canonical import canonical
 from mcpobs.protocol.declared import Declared
 from mcpobs.protocol.decode import Opaque
@@ -71,7 +72,7 @@ class Facts:
                 del result["_meta"]
         text, size = canonical(result)
         shape, items, empty = read_result(result, self._hash_key)
-        if isinstance(result, dict) and result.get("isError") is True:
+        if isinstance(result, dict) and is_true(result.get("isError")):
             empty = False
         facts = ValueFacts(
             self._digest(text), shortened(shape, self.text_digest), size if size_bytes is None else size_bytes

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
+from mcpobs.protocol.cut import Cut
+
 MAX_EVENT_BYTES = 64 << 20
 MARK = b"\xef\xbb\xbf"
 _DATA = b"data: "
@@ -29,6 +31,7 @@ class Event(NamedTuple):
     name: str
     data: bytes
     id: str | None
+    cut: Cut | None = None  # the data of an event that is too large; `data` is then its beginning
 
 
 class Piece(NamedTuple):
@@ -84,6 +87,17 @@ class EventSplitter:
     def held_bytes(self) -> int:
         """Bytes of the event that is not complete yet."""
         return self._parts_bytes + len(self._edge)
+
+    @property
+    def in_excess(self) -> bool:
+        """Whether an event that is too large goes on."""
+        return self._excess
+
+    def give_up(self) -> list[Piece]:
+        """Gives out what is held of an event as the beginning of one that is too large."""
+        found: list[Piece] = []
+        self._give_out(found)
+        return found
 
     def resync(self, between_events: bool = False) -> None:
         """Forgets the event that is not complete yet, because bytes were left out. The next event begins after a blank
@@ -165,6 +179,30 @@ class EventSplitter:
             return None
         data = values[0] if len(values) == 1 else b"\n".join(values)
         return Event(name.decode("utf-8", "replace") or "message", data, self._id)
+
+
+def event_of(ends: Cut) -> Event | None:
+    """An event of which only the two ends are kept. The line at which the first ends has to be of its data."""
+    lines = [_field(line) for line in _LINE_END.split(ends.head.removeprefix(MARK))]
+    rest, *after = _LINE_END.split(ends.tail)
+    if lines[-1][0] != b"data":
+        return None
+    begun = b"\n".join(value for name, value in lines if name == b"data")
+    behind = [_field(line) for line in after]
+    ended = b"\n".join((rest, *(value for name, value in behind if name == b"data")))
+    fields = dict(lines + behind)
+    event_id = fields.get(b"id")
+    return Event(
+        fields.get(b"event", b"message").decode("utf-8", "replace"),
+        begun,
+        None if event_id is None else event_id.decode("utf-8", "replace"),
+        Cut(begun, ended, ends.size - len(ends.head) - len(ends.tail) + len(begun) + len(ended)),
+    )
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name, value.removeprefix(b" ")
 
 
 def with_data(raw: bytes, data: bytes) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Forward, Pending
 from mcpobs.gate.judge import OnError
 from mcpobs.protocol.call import Error
+from mcpobs.protocol.floods import FIRST_ROWS
 
 from .connection import Connection, call, dumped, result
 from .judges import DENIED, ByName, text
@@ -27,6 +28,25 @@ def test_an_allowed_call_goes_on_byte_for_byte_and_so_does_its_result() -> None:
     assert seen.server(answer) == (answer, None)
     (row,) = seen.rows
     assert (row["outcome"], row["decision"], row["tool"]) == ("ok", "allow", "echo")
+
+
+@pytest.mark.parametrize("request_id", [b'"7"', b"7.0", b'"7.0"', b"7e0"])
+def test_a_response_with_an_id_of_another_type_is_judged_as_that_of_its_call_and_passes(request_id: bytes) -> None:
+    seen = Connection(ByName())
+    seen.client(call("echo", 7))
+    answer = b'{"jsonrpc":"2.0","id":%b,"result":{"content":[]}}' % request_id
+    assert seen.server(answer) == (answer, None)
+    (row,) = seen.rows
+    assert (row["outcome"], row["decision"], row["tool"]) == ("ok", "allow", "echo")
+
+
+@pytest.mark.parametrize("method", ["notifications/progress", "notifications/message"])
+def test_a_flood_passes_and_costs_a_few_rows(method: str) -> None:
+    seen = Connection(ByName())
+    note = dumped({"jsonrpc": "2.0", "method": method, "params": {"progressToken": 1}})
+    for _ in range(100):
+        assert seen.server(note) == (note, None)
+    assert len(seen.rows) == FIRST_ROWS
 
 
 def test_a_denied_call_never_reaches_the_server_and_is_answered_with_its_own_id() -> None:

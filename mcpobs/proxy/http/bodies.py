@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from mcpobs.protocol.sse import Event, EventSplitter
+from mcpobs.protocol.cut import Cut, Ends
+from mcpobs.protocol.sse import Event, EventSplitter, Piece, event_of
 
 MAX_COPY_BYTES = 64 << 20
 MAX_COPIES_BYTES = 256 << 20
@@ -120,35 +121,41 @@ def inflater(coding: str | None, strict: bool = False) -> Inflater:
 
 
 class JsonBody:
-    """A body that is one message. `content` is None where there was more of it than a copy may be."""
+    """A body that is one message. `content` is only its two ends if there was more of it than a copy may be."""
 
     def __init__(self, coding: str | None = None, copies: Copies | None = None) -> None:
         self._inflater = inflater(coding)
         self._copy = Copy(copies or Copies())
         self._parts: list[bytes] = []
         self._bytes = 0
-        self._is_cut = False
+        self._ends: Ends | None = None
         self.unread_bytes = 0
 
     def feed(self, chunk: bytes) -> Iterator[None]:
         """Takes a part of the body, in slices."""
-        if self._is_cut:
+        if self._ends is not None:
             self.unread_bytes += len(chunk)
-            return
         for part in self._inflater.slices(chunk, MAX_COPY_BYTES >> 6):
             self._bytes += len(part)
-            if not self._copy.hold(self._bytes):
-                self._is_cut = True
-                self._parts.clear()
-                self.unread_bytes += self._bytes
-                return
-            self._parts.append(part)
+            if self._ends is not None:
+                self._ends.add(part)
+            else:
+                self._parts.append(part)
+                if not self._copy.hold(self._bytes):
+                    self._cut()
             yield
 
+    def _cut(self) -> None:
+        self._ends = Ends()
+        for part in self._parts:
+            self._ends.add(part)
+        self._parts.clear()
+        self.unread_bytes += self._bytes
+
     @property
-    def content(self) -> bytes | None:
-        if self._is_cut:
-            return None
+    def content(self) -> bytes | Cut:
+        if self._ends is not None:
+            return self._ends.cut()
         if len(self._parts) > 1:
             self._parts = [b"".join(self._parts)]
         return self._parts[0] if self._parts else b""
@@ -166,6 +173,7 @@ class EventBody:
         self._copy = Copy(copies or Copies())
         self._left = float(MOST_WORK)
         self._at_ns: int | None = None
+        self._ends: Ends | None = None  # of an event that is too large
         self._skipping = False
         self._skipped_end = b""  # the last bytes that were not read
         self.unread_bytes = 0
@@ -187,11 +195,24 @@ class EventBody:
                 self._skipping = False
                 self._events.resync(self._skipped_end.endswith(_BLANK_LINES))
             self.spend(lines if part is chunk else _lines(part))
-            found = [piece.event for piece in self._events.feed(part) if piece.event is not None]
+            pieces = self._events.feed(part)
             if not self._copy.hold(self._events.held_bytes):
-                self._events.resync()
-                self.unread_bytes += len(part)
-            yield found
+                pieces += self._events.give_up()
+            found = [self._event(piece, piece is pieces[-1]) for piece in pieces]
+            yield [event for event in found if event is not None]
+
+    def _event(self, piece: Piece, is_last: bool) -> Event | None:
+        """The event of a piece. One that is too large comes in several, and only its two ends are read."""
+        if not piece.excess:
+            return piece.event
+        self.unread_bytes += len(piece.raw)
+        if self._ends is None or piece.excess == "begins":
+            self._ends = Ends()
+        self._ends.add(piece.raw)
+        if is_last and self._events.in_excess:
+            return None
+        ends, self._ends = self._ends, None
+        return event_of(ends.cut())
 
     def spend(self, work: int) -> None:
         """Counts work that the stream caused."""

@@ -18,7 +18,8 @@ from mcpobs.gate.row import Row
 from mcpobs.masking import masked_header
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
-from mcpobs.protocol.decode import decode, is_too_large
+from mcpobs.protocol.cut import Cut
+from mcpobs.protocol.decode import decode, decode_cut, is_too_large
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Sender, Stamp, TraceContext
@@ -181,7 +182,7 @@ class Exchange:
         if event.name == "endpoint":
             self.endpoint(event.data)
         elif event.data and is_new:
-            body.spend(OPERATION_WORK * self._responded(event.data, now))
+            body.spend(OPERATION_WORK * self._responded(event.cut or event.data, now))
 
     @property
     def resumes(self) -> bool:
@@ -208,7 +209,7 @@ class Exchange:
         self._answering()
         return self.judged.frame_gate.take("server", frame, now, self._record_response)
 
-    def _responded(self, frame: bytes, now: Stamp) -> int:
+    def _responded(self, frame: bytes | Cut, now: Stamp) -> int:
         """Returns how many operations the frame ended."""
         done = self._answering().feed("server", frame, now)
         for call in done:
@@ -236,10 +237,10 @@ class Exchange:
         status = self._span.status
         return status is not None and 400 <= status < 500
 
-    def rejected(self, content: bytes, ends: bool = True) -> None:
+    def rejected(self, content: bytes | Cut, ends: bool = True) -> None:
         """A JSON-RPC error without an id, as a server answers what it does not let in, is of this request, which it
         ends unless the gate does (`ends`)."""
-        message = decode(content)
+        message = decode_cut(content) if isinstance(content, Cut) else decode(content)
         error = message.get("error") if isinstance(message, dict) else None
         if not isinstance(error, dict):
             return

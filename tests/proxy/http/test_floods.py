@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import itertools
 import json
 import zlib
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcpobs.protocol.cut import HEAD_BYTES, TAIL_BYTES, Cut
 from mcpobs.proxy.http import bodies
 from mcpobs.proxy.http.bodies import MAX_RATIO, MOST_WORK, SLICE_BYTES, WORK_PER_S, Copies, Copy, EventBody, JsonBody
 from tests.proxy.http.world import call, event, result, world
@@ -74,7 +76,8 @@ def test_a_body_that_grows_too_much_when_it_is_unpacked_is_read_to_a_bound(monke
     whole = JsonBody("gzip")
     for _ in whole.feed(packed):
         pass
-    assert whole.content is None
+    assert isinstance(whole.content, Cut)
+    assert whole.content.size <= given + SLICE_BYTES
 
 
 @given(st.lists(st.integers(0, 400), max_size=6), st.sampled_from(["identity", "gzip", "deflate"]), st.booleans())
@@ -180,3 +183,38 @@ def test_a_body_of_very_many_values_is_recorded_by_its_ends(tmp_path: Path, side
             assert operation["tool"] == "search"
 
     asyncio.run(run())
+
+
+_LONG = b"A" * 300_000
+_RESPONSE = b'{"jsonrpc":"2.0","id":1,"result":{"content":["%b"],"isError":true}}' % _LONG
+
+
+@given(st.lists(st.integers(0, len(_RESPONSE)), max_size=5))
+def test_of_a_json_body_beyond_the_room_both_ends_and_the_size_are_kept(cuts: list[int]) -> None:
+    copies = Copies(100_000)
+    body = JsonBody(None, copies)
+    for chunk in _cut(_RESPONSE, cuts):
+        for _ in body.feed(chunk):
+            assert copies.held_bytes <= 100_000
+    assert body.content == Cut(_RESPONSE[:HEAD_BYTES], _RESPONSE[-TAIL_BYTES:], len(_RESPONSE))
+
+
+@given(st.lists(st.integers(0, 2 * len(_RESPONSE)), max_size=5), st.sampled_from([b"\n", b"\r\n"]))
+def test_of_an_event_beyond_the_room_both_ends_and_the_size_are_kept(cuts: list[int], end: bytes) -> None:
+    stream = end.join([b"event: message", b"id: 7", b"data: " + _RESPONSE, b"", b"data: {}", b"", b""])
+    copies = Copies(100_000)
+    body = EventBody(None, copies)
+    events = [event for chunk in _cut(stream, cuts) for found in body.feed(chunk, 0) for event in found]
+    *big, small = events
+    assert small.data == b"{}"
+    (read,) = big
+    data = read.cut or Cut(read.data[:HEAD_BYTES], read.data[-TAIL_BYTES:], len(read.data))  # it may come in one piece
+    assert (read.name, read.id, data.size) == ("message", "7", len(_RESPONSE))
+    assert _RESPONSE.startswith(data.head)
+    assert _RESPONSE.endswith(data.tail)
+    assert TAIL_BYTES - len(data.tail) <= len(end * 2)
+
+
+def _cut(stream: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(min(place, len(stream)) for place in places), len(stream)]
+    return [stream[start:end] for start, end in itertools.pairwise(edges)]
