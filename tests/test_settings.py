@@ -1,12 +1,18 @@
-"""config.toml: each error names the file, the line, the key and the nearest right one; each setting reaches its fronts."""
+"""config.toml: an error names file, line, key and the nearest right key; each setting reaches the fronts that need it."""
 
 from __future__ import annotations
 
+import ast
+import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import mcpobs
 from mcpobs.errors import UsageError
+from mcpobs.instrument.process import ProcessRecorder, ProcessSessions
+from mcpobs.protocol.registry import Registry
 from mcpobs.settings import Config, load_config, read_config
 
 WRONG = [
@@ -43,3 +49,67 @@ def test_an_error_names_file_line_key_and_the_nearest_right_one(
     assert read_config({"MCPOBS_CONFIG": str(tmp_path)}, said.append) == Config()
     assert "prices" not in said[0].removeprefix(caught.value.message).partition(":")[0]
     assert caught.value.message in said[0]
+
+
+FRONTS = {
+    "stdio": ("proxy/front.py", "gate/recorder.py"),
+    "http": ("proxy/http/command.py", "gate/recorder.py"),
+    "in_process": ("instrument/process.py", "gate/recorder.py"),
+    "collector": ("cli/collect.py", "lake/received.py"),
+}
+"""The modules in which a front reads its settings."""
+
+REACHES: dict[str, set[str]] = {
+    "prices": {"stdio", "http", "in_process"},  # reports price what a collector receives
+    "idle_gap_s": {"http", "in_process", "collector"},  # a stdio process is one session
+    "headers": {"http"},
+    "identity": {"http"},
+    "accept_older_than_s": {"collector"},
+    "accept_ahead_s": {"collector"},
+    "redact": {"collector"},
+}
+
+
+def test_every_setting_has_its_fronts() -> None:
+    assert REACHES.keys() == {field.name for field in fields(Config)}
+
+
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("setting", [field.name for field in fields(Config)])
+def test_a_setting_is_read_by_the_fronts_that_it_applies_to_and_by_no_other(setting: str, front: str) -> None:
+    package = Path(mcpobs.__file__).parent
+    read = {
+        node.attr
+        for module in FRONTS[front]
+        for node in ast.walk(ast.parse((package / module).read_text()))
+        if isinstance(node, ast.Attribute) and _is_config(node.value)
+    }
+    assert (setting in read) == (front in REACHES[setting])
+
+
+def _is_config(node: ast.expr) -> bool:
+    """`config.…`, `loaded.…` or `load_config().…`."""
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in ("load_config", "read_config")
+    return isinstance(node, ast.Name) and node.id == "config"
+
+
+@pytest.mark.parametrize("by", ["file", "variable"])
+def test_the_idle_gap_reaches_the_sessions_of_the_in_process_front(by: str, tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    if by == "variable":
+        env["MCPOBS_IDLE_GAP_S"] = "1"
+    else:
+        folder = tmp_path / ".config/mcpobs"
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "config.toml").write_text("[sessions]\nidle_gap_s = 1\n")
+        env["MCPOBS_CONFIG"] = str(folder)
+    recorder = ProcessRecorder.open(
+        lake=tmp_path / "lake", name="x", transport="http", registry=Registry(), warn=print, env=env
+    )
+    try:
+        sessions = recorder.lifecycle._sessions
+        assert isinstance(sessions, ProcessSessions)
+        assert sessions._remote._idle_gap_ns == 1_000_000_000
+    finally:
+        recorder.close()
