@@ -1,4 +1,4 @@
-"""config.toml: an error names file, line, key and the nearest right key; each setting reaches the fronts that need it."""
+"""config.toml: an error names file, line, key and the nearest right key; each setting reaches its fronts."""
 
 from __future__ import annotations
 
