@@ -1,4 +1,4 @@
-"""Finds the place of each value in a TOML text. tomllib validates the text first.
+"""Finds the place of each value in a TOML text, 1.0 or 1.1. tomllib validates the text first.
 
 tomllib returns values without places, so this module finds the places by the same grammar.
 """
@@ -11,18 +11,12 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
+from mcpobs.setup import toml_versions
 from mcpobs.setup.located import MalformedError, Node, malformed
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
 _SPACE = re.compile(r"[ \t]*")
 _KEY = re.compile(r"""[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""")
-STRING = re.compile(
-    r'"""(?:\\.|[^\\])*?"{3,5}'  # up to two quotes may precede the three that end it
-    r"|'''.*?'{3,5}"
-    r'|"(?:\\.|[^"\\\n])*"'
-    r"|'[^'\n]*'",
-    re.DOTALL,
-)
 _BARE = re.compile(r"[^,\]}#\r\n]+")
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|(end of document))\)", re.DOTALL)
 
@@ -49,7 +43,7 @@ def parse(text: str) -> Parsed:
     """Raises MalformedError."""
     mark = 1 if text.startswith("\ufeff") else 0  # tomllib refuses a BOM; the parser in Rust skips it
     try:
-        data = tomllib.loads(text[mark:])
+        data = toml_versions.loads(text[mark:])
     except tomllib.TOMLDecodeError as error:
         raise _malformed(str(error), text) from None
     except RecursionError:
@@ -101,7 +95,7 @@ def _path(text: str, at: int) -> tuple[tuple[str, ...], int]:
         at = _skip(_SPACE, text, at)
         end = _skip(_KEY, text, at)
         word = text[at:end]
-        parts.append(next(iter(tomllib.loads(f"{word}=0"))))
+        parts.append(next(iter(toml_versions.loads(f"{word}=0"))))
         at = _skip(_SPACE, text, end)
         if not text.startswith(".", at):
             return tuple(parts), at
@@ -116,8 +110,8 @@ def _value(text: str, at: int, path: tuple[str, ...], found: list[Assignment]) -
         case "{":
             return _inline_table(text, at, path, found)
         case '"' | "'":
-            end = _skip(STRING, text, at)
-            return Node("string", at, end, tomllib.loads(f"x={text[at:end]}")["x"])
+            end = _skip(toml_versions.STRING, text, at)
+            return Node("string", at, end, toml_versions.loads(f"x={text[at:end]}")["x"])
     word = text[at : _skip(_BARE, text, at)].rstrip(" \t")
     return Node("other", at, at + len(word), word)
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcpobs.setup import masking, toml
+from mcpobs.setup import masking, toml, toml_versions
 from mcpobs.setup.document import Entry, Layout, Object, Tree, string
 from mcpobs.setup.located import Edit, Member, Node, lead, newline
 
 _COMMAND = re.compile(r"""(?P<before>.*?)(["']?)command\2[ \t]*=[ \t]*""", re.DOTALL)
-_COMMENT = re.compile(rf"{toml.STRING.pattern}|(?P<line>#[^\r\n]*)", re.DOTALL)
+_COMMENT = re.compile(rf"{toml_versions.STRING.pattern}|(?P<line>#[^\r\n]*)", re.DOTALL)
 _REST = re.compile(r"[^\r\n]*")
 
 
@@ -36,11 +36,16 @@ class TomlDocument:
             data = data.get(key, {}) if isinstance(data, dict) else {}
         if not isinstance(data, dict):
             return []
-        return [self._entry((*layout, name)) for name, value in data.items() if isinstance(value, dict)]
+        depth = len(layout) + 1
+        own: dict[tuple[str, ...], list[toml.Assignment]] = {}
+        for assignment in self.parsed.assignments:
+            if len(assignment.path) > depth:
+                own.setdefault(assignment.path[:depth], []).append(assignment)
+        names = [(*layout, name) for name, value in data.items() if isinstance(value, dict)]
+        return [self._entry(where, own.get(where, [])) for where in names]
 
-    def _entry(self, where: tuple[str, ...]) -> Entry:
+    def _entry(self, where: tuple[str, ...], own: Sequence[toml.Assignment]) -> Entry:
         depth = len(where)
-        own = [a for a in self.parsed.assignments if a.path[:depth] == where and len(a.path) > depth]
         direct = [a for a in own if len(a.path) == depth + 1]
         env = [a for a in own if a.path[depth] == "env" and a.node.kind == "string"]
         return Entry(
