@@ -6,7 +6,6 @@ stdout gets the answer, stderr everything else.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from mcpobs.cli.streams import (
     commit_first,
     emit,
     more,
+    on_terminal,
     paper,
     remark,
     say,
@@ -145,7 +145,7 @@ def _write_page(answer: Answer, options: ReportOptions, now: int) -> None:
     from mcpobs.output.page.answer import page
 
     text = page(answer, Filters(options.tool, options.session, options.server), options.limit, now)
-    if options.html == STDOUT or (not options.html and not sys.stdout.isatty()):
+    if options.html == STDOUT or (not options.html and not on_terminal()):
         emit(text)
         return
     path = Path(options.html or f"mcpobs-{answer.report}.html")

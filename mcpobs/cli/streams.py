@@ -60,10 +60,15 @@ def emit(text: str) -> None:
         raise OutputError(error) from None
 
 
+def on_terminal() -> bool:
+    """Whether stdout is a terminal; a closed one is none."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def paper(*, bars: bool = False, margin: int = 0) -> Paper:
     """Describes stdout: a terminal of its width but for a margin, or a file. Bars are drawn on a terminal that knows
     their characters; elsewhere only with `bars`."""
-    is_terminal = sys.stdout.isatty()
+    is_terminal = on_terminal()
     return Paper(
         cells_wide=terminal_cells() - margin if is_terminal else None,
         colour=is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
@@ -79,8 +84,10 @@ def table(columns: Sequence[Column], rows: Rows) -> str:
 
 def draws_blocks() -> bool:
     """Whether stdout is a terminal that shows block characters."""
+    if not on_terminal():
+        return False
     encoding = (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "")
-    return sys.stdout.isatty() and encoding == "utf8" and os.environ.get("TERM") != "dumb"
+    return encoding == "utf8" and os.environ.get("TERM") != "dumb"
 
 
 def terminal_cells() -> int:
@@ -89,7 +96,7 @@ def terminal_cells() -> int:
         return int(given)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # AttributeError: started without stdout
         return 80
 
 

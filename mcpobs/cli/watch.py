@@ -42,7 +42,7 @@ class _Shown:
 def watch(options: ReportOptions, request: Request) -> int:
     """Shows the report until `q` or Ctrl-C. Raises UsageError if it cannot, before the screen is touched."""
     seconds = _seconds(options.watch or "")
-    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         raise UsageError("--watch needs a terminal", "leave --watch out if the answer goes to a file or a program")
     shown = _first(options, request)
     with screen.screen():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def test_a_full_disk_on_stdout_is_one_error(argv: list[str], tmp_path: Path, hom
     assert "Exception ignored" not in shown.stderr
 
 
-@pytest.mark.parametrize("argv", [*COMMANDS], ids=" ".join)
+@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
 def test_a_closed_stdout_is_one_error(argv: list[str], tmp_path: Path, home: Path) -> None:
     shown = _run(tmp_path, ">&-", *argv)
     assert shown.returncode == 3
@@ -75,4 +76,26 @@ def test_a_completion_file_that_cannot_be_written_is_one_error(tmp_path: Path, h
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # the parent is the shell
     assert shown.returncode == 2
     assert shown.stderr.splitlines()[0] == f"mcpobs: error: cannot use {home}/.bashrc: Is a directory"
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize("argv", [["report"], ["report", "--html", "-"], ["query", "select 1"], ["lake", "info"]])
+@pytest.mark.parametrize(("to", "first"), [(">/dev/full", FULL), (">&-", CLOSED)])
+def test_an_answer_from_the_lake_that_cannot_be_written_is_no_fault_of_the_lake(
+    argv: list[str], to: str, first: str, tmp_path: Path, home: Path
+) -> None:
+    lake = str(tmp_path / "lake")
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "echo", "arguments": {}}}
+    front = [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--", sys.executable, "-m"]
+    subprocess.run(
+        [*front, "mcpobs.setup.echo"],
+        input=json.dumps(call) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    shown = _run(tmp_path, to, *argv, "--lake", lake)
+    assert shown.returncode == 3
+    assert first in shown.stderr.splitlines()
     assert "Traceback" not in shown.stderr
