@@ -14,14 +14,17 @@ from typing import NoReturn
 
 from mcpobs import inherited
 from mcpobs.errors import UsageError
+from mcpobs.settings import CONFIG_VARIABLE
 
 OPTIONS = "MCPOBS_IN_PROCESS"
 SITE = Path(__file__).with_name("site")
 
 
-def launch(command: Sequence[str], lake: str | None, name: str | None) -> NoReturn:
+def launch(command: Sequence[str], lake: str | None, name: str | None, config: str | None = None) -> NoReturn:
     """Becomes the server. Raises UsageError if its command cannot be started."""
     env = environment(inherited.variables(), lake, name)
+    if config is not None:
+        env[CONFIG_VARIABLE] = os.path.abspath(os.path.expanduser(config))
     try:
         os.execvpe(command[0], list(command), env)
     except OSError as error:
