@@ -38,6 +38,20 @@ def config_folder(env: Mapping[str, str] = os.environ) -> Path:
     return _user_folder(env, "XDG_CONFIG_HOME", ".config")
 
 
+PASSED_ON = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER")
+"""Variables that every MCP client passes on to a server; most clients pass on no others."""
+
+
+def passed_on(env: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment that a client gives to a server, without the entries of its configuration."""
+    return {name: env[name] for name in PASSED_ON if name in env}
+
+
+def use_config_folder(folder: str) -> None:
+    """Makes the folder of `--config` that of this process."""
+    os.environ[CONFIG_VARIABLE] = str(Path(folder).expanduser().absolute())
+
+
 def _user_folder(env: Mapping[str, str], variable: str, fallback: str) -> Path:
     if env.get(variable):
         return Path(env[variable]) / "mcpobs"

@@ -19,7 +19,13 @@ FLAGS = {
     },
 }
 VALUES = {
-    "instrument": {"--lake": "lake", "--name": "name", "--listen": "listen", "--upstream": "upstream"},
+    "instrument": {
+        "--lake": "lake",
+        "--config": "config",
+        "--name": "name",
+        "--listen": "listen",
+        "--upstream": "upstream",
+    },
     "query": {"--format": "format", "--lake": "lake", "--memory": "memory", "--timeout": "timeout"},
     "report": {
         "--lake": "lake",

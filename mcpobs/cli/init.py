@@ -12,7 +12,7 @@ from mcpobs.cli.streams import emit, say
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, McpobsError, UsageError, nearest
 from mcpobs.output import json_text
 from mcpobs.output.text import printable, printable_lines
-from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder
+from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder, passed_on
 from mcpobs.setup import clients, difference, executable, files, masking, plan
 from mcpobs.setup.backups import Backups
 from mcpobs.setup.clients import Place
@@ -114,10 +114,15 @@ def _places(options: InitOptions) -> list[Place]:
 
 
 def _front(options: InitOptions) -> Front:
-    # A client does not have the shell's variables, so what MCPOBS_LAKE says here must stand in its configuration.
-    chosen = options.lake or os.environ.get(LAKE_VARIABLE)
-    lake = str(lake_folder(chosen)) if chosen else None
-    return Front(executable.command(options.command, sys.argv[0], sys.executable), lake)
+    # A client passes on few of the shell's variables, so folders that they choose must stand in its configuration.
+    env = passed_on(os.environ)
+    lake, config = lake_folder(options.lake), config_folder()
+    named = bool(options.lake or os.environ.get(LAKE_VARIABLE))
+    return Front(
+        executable.command(options.command, sys.argv[0], sys.executable),
+        str(lake) if named or lake != lake_folder(env=env) else None,
+        str(config) if config != config_folder(env) else None,
+    )
 
 
 def _front_elsewhere(options: InitOptions) -> Front:

@@ -14,20 +14,47 @@ from typing import NoReturn
 
 from mcpobs import inherited
 from mcpobs.errors import UsageError
+from mcpobs.settings import CONFIG_VARIABLE
+from mcpobs.stderr import warn
 
 OPTIONS = "MCPOBS_IN_PROCESS"
 SITE = Path(__file__).with_name("site")
 
 
-def launch(command: Sequence[str], lake: str | None, name: str | None) -> NoReturn:
+def launch(command: Sequence[str], lake: str | None, name: str | None, config: str | None = None) -> NoReturn:
     """Becomes the server. Raises UsageError if its command cannot be started."""
+    option = _isolating(command)
+    if option is not None:
+        warn(f"nothing is recorded: {option} keeps mcpobs out of the server\nhint: leave out {option} or --in-process")
     env = environment(inherited.variables(), lake, name)
+    if config is not None:
+        env[CONFIG_VARIABLE] = os.path.abspath(os.path.expanduser(config))
     try:
         os.execvpe(command[0], list(command), env)
     except OSError as error:
         raise UsageError(
             f"cannot start {command[0]}: {error.strerror or error}", "check the command after `--`"
         ) from None
+
+
+def _isolating(command: Sequence[str]) -> str | None:
+    """Returns the option of a Python command that ignores PYTHONPATH or `sitecustomize`; None if there is none."""
+    if not os.path.basename(command[0]).startswith(("python", "pypy")):
+        return None
+    words = iter(command[1:])
+    for word in words:
+        if not word.startswith("-") or word.startswith("--") or word == "-":
+            return None
+        for at, letter in enumerate(word[1:], start=1):
+            if letter in "IES":
+                return f"-{letter}"
+            if letter in "cm":
+                return None
+            if letter in "WX":  # the value is the rest of the word, or the next word
+                if at == len(word) - 1:
+                    next(words, None)
+                break
+    return None
 
 
 def environment(env: Mapping[str, str], lake: str | None, name: str | None) -> dict[str, str]:

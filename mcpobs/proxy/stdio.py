@@ -33,12 +33,17 @@ class InstrumentOptions(NamedTuple):
     lake: str | None = None
     name: str | None = None
     propagate: bool = False
+    config: str | None = None
 
 
 def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoReturn:
     """Runs the server behind the wrapper. Ends this process with the server's exit code or signal."""
     server = process.start(options.command)
     process.forward_signals(server)
+    if options.config is not None:
+        from mcpobs.settings import use_config_folder  # the server is started first
+
+        use_config_folder(options.config)
     try:
         front = _open(options, judge)
     except UsageError:

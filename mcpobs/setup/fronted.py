@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mcpobs.errors import McpobsError
+from mcpobs.settings import CONFIG_VARIABLE, config_folder, lake_folder, passed_on
 from mcpobs.setup import executable, files, masking, plan, wrapping
 from mcpobs.setup.check import Check
 from mcpobs.setup.clients import Place
@@ -70,6 +71,8 @@ def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> 
         hint = "install it, or write its path into the configuration"
         needed = masking.command(own)
         yield Check(ABOUT, "warn", f"{client}: {entry.name} needs {needed}, which is not {missing}", hint)
+    if through:
+        yield from _elsewhere(entry, client, env)
     sandbox = entry.value("sandboxEnabled")  # VS Code; unverified: its reference was not available
     if through and sandbox is not None and sandbox.value == "true":
         hint = "let that sandbox write to the lake's folder"
@@ -79,6 +82,22 @@ def _entry(entry: Entry, client: str, through: bool, env: Mapping[str, str]) -> 
         hint = f"set {variable}=otlp or none there"
         line = f"{client}: {entry.name} has {variable}={exporter}, which writes to stdout and breaks a stdio server"
         yield Check(ABOUT, "fail", line, hint)
+
+
+def _elsewhere(entry: Entry, client: str, env: Mapping[str, str]) -> Iterator[Check]:
+    """Compares the folders that the wrapper uses in the client's environment with those of this shell."""
+    options, given = wrapping.options(entry), passed_on(env) | dict(entry.env)
+    config = options.get("--config")
+    used = config_folder({**given, CONFIG_VARIABLE: config} if config else given)
+    folders = (
+        ("calls", lake_folder(options.get("--lake"), given), lake_folder(env=env)),
+        ("digest keys and settings", used, config_folder(env)),
+    )
+    for noun, there, here in folders:
+        if there != here:
+            line = f"{client}: {entry.name} has its {noun} in {there}, but commands of this shell use {here}"
+            hint = "mcpobs init --revert, then mcpobs init, writes the folders of this shell into the configuration"
+            yield Check(ABOUT, "warn", line, hint)
 
 
 def _found(program: str, path: str) -> bool:

@@ -18,21 +18,24 @@ _VARIABLE = re.compile(r"\$\{[^}]*\}|\$[A-Za-z_]")
 """A variable that the client replaces, e.g. `${HOME}`, `${env:X}`, `${workspaceFolder}` or `$HOME`: which file the
 command names is known to the client only. A client passes the command on as one word, spaces included."""
 _BLANK = re.compile(r"[ \t\r\n]*")
-_WITH_VALUE = frozenset({"--lake", "--name"})
+_WITH_VALUE = frozenset({"--lake", "--config", "--name"})
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The command with which a client starts mcpobs, its leading arguments, and the lake if it is not the default."""
+    """The command with which a client starts mcpobs, its leading arguments, and folders other than the default."""
 
     command: tuple[str, ...]
     lake: str | None = None
+    config: str | None = None
 
     def words(self, name: str) -> list[str]:
         """Returns all words before the server's own command."""
         words = [*self.command, "instrument"]
         if self.lake is not None:
             words += ["--lake", self.lake]
+        if self.config is not None:
+            words += ["--config", self.config]
         if name.startswith("-"):
             words.append(f"--name={name}")  # else it would be parsed as an option
         elif name:
@@ -67,6 +70,21 @@ def own_command(entry: Entry) -> int | None:
             name = value
         at += 1
     return at + 1 if at + 1 < len(words) and name == entry.name else None
+
+
+def options(entry: Entry) -> dict[str, str]:
+    """Returns the options with a value of the mcpobs in front of a server."""
+    words = words_of(entry)
+    at = _instrument(words)
+    found: dict[str, str] = {}
+    while at is not None and at < len(words) and words[at].startswith("--") and words[at] != "--":
+        option, equals, value = words[at].partition("=")
+        if option in _WITH_VALUE and not equals:
+            at += 1
+            value = words[at] if at < len(words) else ""
+        found[option] = value
+        at += 1
+    return found
 
 
 def _instrument(words: Sequence[str]) -> int | None:

@@ -121,3 +121,29 @@ def test_a_start_adds_nothing_to_stderr(tmp_path: Path, own: str | None) -> None
     assert (done.returncode, done.stdout) == (0, "ran\n")
     assert "sitecustomize" not in done.stderr
     assert done.stderr.count("its own") == (1 if own else 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["-I"], "-I"),
+        (["-E"], "-E"),
+        (["-S"], "-S"),
+        (["-uBI"], "-I"),
+        (["-W", "ignore", "-E"], "-E"),
+        (["-Xdev", "-I"], "-I"),
+        (["-u"], None),
+        (["-W", "error::ImportWarning"], None),
+        (["-XIES"], None),
+    ],
+)
+def test_an_option_that_keeps_us_out_of_the_server_is_named_once(
+    tmp_path: Path, options: list[str], named: str | None
+) -> None:
+    launcher = "import sys; from mcpobs.instrument.launcher import launch; launch(sys.argv[2:], sys.argv[1], 'shop')"
+    server = [sys.executable, *options, "-c", "print('ran')", "-E"]
+    command = [sys.executable, "-c", launcher, str(tmp_path / "lake"), *server]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+    assert done.stderr.count("nothing is recorded") == (1 if named else 0)
+    assert named is None or f"{named} keeps mcpobs out" in done.stderr

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mcpobs.errors import UsageError
+from mcpobs.settings import use_config_folder
 
 
 def instrument(
@@ -26,6 +27,10 @@ def instrument(
     ] = False,
     lake: Annotated[
         str | None, typer.Option(help="Folder to record to.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="Folder of settings and keys.  [default: MCPOBS_CONFIG, else mcpobs in your config folder]"),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="What to call the server.  [default: OTEL_SERVICE_NAME, else from its command]")
@@ -62,6 +67,8 @@ def instrument(
     Calls go to the lake on this machine. With OTEL_EXPORTER_OTLP_* set they are exported by OTLP as well. What a
     call carried (arguments, results, error texts) is not recorded, only its size, its shape and a keyed digest.
     """
+    if config is not None:
+        use_config_folder(config)
     if upstream is not None or listen is not None:
         if upstream is None:
             raise UsageError("--listen needs --upstream", "name the server: --upstream http://127.0.0.1:8000")
@@ -81,8 +88,8 @@ def instrument(
     if in_process:
         from mcpobs.instrument.launcher import launch
 
-        launch(command, lake, name)
+        launch(command, lake, name, config)
     from mcpobs.proxy.stdio import InstrumentOptions
     from mcpobs.proxy.stdio import instrument as run
 
-    run(InstrumentOptions(command=tuple(command), lake=lake, name=name, propagate=propagate))
+    run(InstrumentOptions(command=tuple(command), lake=lake, name=name, propagate=propagate, config=config))
