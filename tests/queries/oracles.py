@@ -388,7 +388,9 @@ def layer(row: Row) -> str:
 
 
 def rank(row: Row) -> int:
-    return RANKS.get(layer(row), 1 if row.get("scope_name") == "mcpobs" else 5)
+    scope = row.get("scope_name") or ""
+    internal = row.get("sent_kind") == 1 and "sentry" not in scope
+    return RANKS.get(layer(row), 1 if scope == "mcpobs" else 10 if internal else 5)
 
 
 def set_aside(rows: list[Row]) -> dict[tuple[str, str], str]:
