@@ -72,7 +72,7 @@ _NO_METHOD: Final = (
 
 DRAFTS: Final = Dialect(
     name="drafts",
-    source="open-telemetry/semantic-conventions#2083 and its drafts; the names before and after PrefectHQ/fastmcp#2886, "
+    source="open-telemetry/semantic-conventions#2083 and its drafts; the names around PrefectHQ/fastmcp#2886, "
     "envoyproxy/ai-gateway#2405, getsentry/sentry-conventions#420; csharp-sdk; Traceloop before 0.48",
     # Reads JSON, so only spans that need it; the many spans without MCP are searched twice.
     matches="case when at_method is null then kind in (1, 2, 3) and coalesce(scope_name, '') not in "
