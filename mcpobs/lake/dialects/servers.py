@@ -50,15 +50,12 @@ _STEPS: Final = "'fastmcp', 'mcp-python-sdk', 'mcp-gateway', 'logfire.mcp', 'mcp
 """Scopes whose spans of kind internal are steps of a call that another span has."""
 
 _DRAFT_NAMES: Final = (
-    "mcp.tool",
+    "mcp.t",  # tool, transport
+    "mcp.re",  # request, result, resource.type
     "mcp.prompt",
-    "mcp.request",
-    "mcp.transport",
     "mcp.server",
     "mcp.client.",
     "mcp.is_error",
-    "mcp.result",
-    "mcp.resource.type",
     "rpc.jsonrpc",
     "traceloop.entity",
 )
