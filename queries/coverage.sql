@@ -22,6 +22,8 @@
 --   lost_operations    bigint   operations that could not be recorded, as the recorder says
 --   first_unix_nano    bigint   start of the first operation
 --   last_unix_nano     bigint   start of the last
+--   agent_tools        bigint   spans of a tool without an MCP method or attribute: an agent's view; never counted
+--   unread             bigint   spans with mcp.* attributes and without a method that mcpobs reads; never counted
 -- chart:    bar layer calls
 with observed as (
     select
@@ -32,9 +34,22 @@ with observed as (
         case
             when name = 'mcpobs.recorder.loss'
                 then cast(regexp_extract(attributes, '"mcpobs.lost.operations":([0-9]+)', 1) as bigint)
-        end as lost
+        end as lost,
+        case when method is null and attributes like '%"mcp.%' and coalesce(scope_name, '') <> 'mcpobs' then 1 else 0 end as unread,
+        case
+            when method is null
+                and (tool is not null or name like 'execute_tool %')
+                and coalesce(attributes, '') not like '%"mcp.%' then 1
+            else 0
+        end as agent_tool
     from spans
-    where (method is not null or (name = 'mcpobs.recorder.loss' and scope_name = 'mcpobs'))
+    where (
+            method is not null
+            or tool is not null
+            or name like 'execute_tool %'
+            or (attributes like '%"mcp.%' and coalesce(scope_name, '') <> 'mcpobs')
+            or (name = 'mcpobs.recorder.loss' and scope_name = 'mcpobs')
+        )
         and start_unix_nano >= $since
         and start_unix_nano < $until
         and ($tool is null or tool = $tool)
@@ -47,6 +62,8 @@ judged as (
         observed.layer as layer,
         observed.start_unix_nano as start_unix_nano,
         observed.lost as lost,
+        observed.unread as unread,
+        observed.agent_tool as agent_tool,
         case when observed.method = 'tools/call' and observed.kind = 'server' then 1 else 0 end as is_call,
         case when observed.method = 'tools/call' and coalesce(observed.kind, '') <> 'server' then 1 else 0 end as elsewhere,
         case when observed.method is not null then 1 else 0 end as is_span,
@@ -81,7 +98,9 @@ select
     cast(sum(is_call * open) as bigint) as unfinished,
     cast(sum(coalesce(lost, 0)) as bigint) as lost_operations,
     min(start_unix_nano) as first_unix_nano,
-    max(start_unix_nano) as last_unix_nano
+    max(start_unix_nano) as last_unix_nano,
+    cast(sum(agent_tool) as bigint) as agent_tools,
+    cast(sum(unread) as bigint) as unread
 from judged
 group by service_name, layer
 order by service_name nulls last, calls desc, layer

@@ -7,7 +7,7 @@
 --   parent_span_id    varchar   its parent
 --   service_name      varchar   the MCP server
 --   layer             varchar   who reported it: the front where it is ours, else the instrumentation scope
---   rank              smallint  1 a proxy of ours · 2 ours, in the process · 3 FastMCP · 4 the Python SDK · 5 and on others: the less they tell the higher
+--   rank              smallint  1 a proxy of ours · 2 ours, in the process · 3 FastMCP · 4 the Python SDK · 5 and on others: the less they tell the higher · 10 of kind internal
 --   method            varchar   MCP method
 --   tool              varchar   gen_ai.tool.name
 --   request_id        varchar   JSON-RPC id; null for a notification, and where a layer does not tell it
@@ -33,6 +33,8 @@ select
         when scope_name = 'opentelemetry.instrumentation.mcp.instrumentation' then 7
         when scope_name = 'agentgateway' then 8
         when scope_name = 'mcp-gateway' then 9
+        when scope_name like '%sentry%' then 5
+        when sent_kind = 1 then 10
         else 5
     end as smallint) as rank,
     method,

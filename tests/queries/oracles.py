@@ -388,7 +388,9 @@ def layer(row: Row) -> str:
 
 
 def rank(row: Row) -> int:
-    return RANKS.get(layer(row), 1 if row.get("scope_name") == "mcpobs" else 5)
+    scope = row.get("scope_name") or ""
+    internal = row.get("sent_kind") == 1 and "sentry" not in scope
+    return RANKS.get(layer(row), 1 if scope == "mcpobs" else 10 if internal else 5)
 
 
 def set_aside(rows: list[Row]) -> dict[tuple[str, str], str]:
@@ -450,10 +452,20 @@ def _above(row: Row, spans: dict[tuple[str, str], Row]) -> list[str]:
     return found
 
 
+def _has_mcp(row: Row) -> bool:
+    return '"mcp.' in (row.get("attributes") or "")
+
+
+def _resembles_mcp(row: Row) -> bool:
+    own = row.get("scope_name") == "mcpobs"
+    named = row.get("tool") is not None or (row.get("name") or "").startswith("execute_tool ")
+    return named or (_has_mcp(row) and not own)
+
+
 def coverage(rows: list[Row]) -> list[Row]:
     reasons = set_aside(rows)
     result = []
-    told = [row | {"layer": layer(row)} for row in rows if row.get("method") is not None]
+    told = [row | {"layer": layer(row)} for row in rows if row.get("method") is not None or _resembles_mcp(row)]
     for (service, name), group in grouped(told, "service_name", "layer").items():
         calls = tool_calls(group)
         why = Counter(reasons.get((call["trace_id"], call["span_id"])) for call in calls)
@@ -462,7 +474,7 @@ def coverage(rows: list[Row]) -> list[Row]:
             {
                 "service_name": service,
                 "layer": name,
-                "spans": len(group),
+                "spans": sum(row["method"] is not None for row in group),
                 "calls": why[None],
                 "same_trace": why["same_trace"],
                 "not_authoritative": why["not_authoritative"],
@@ -473,6 +485,8 @@ def coverage(rows: list[Row]) -> list[Row]:
                 "unfinished": sum(call.get("outcome") == "unfinished" for call in calls),
                 "first_unix_nano": min(row["start_unix_nano"] for row in group),
                 "last_unix_nano": max(row["start_unix_nano"] for row in group),
+                "agent_tools": sum(row["method"] is None and not _has_mcp(row) for row in group),
+                "unread": sum(row["method"] is None and _has_mcp(row) for row in group),
             }
         )
     return sorted(result, key=lambda r: (nulls_last(r["service_name"]), -r["calls"], r["layer"]))

@@ -27,6 +27,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     gateways.AGENTGATEWAY,
     gateways.CONTEXTFORGE,
     instrumentations.SENTRY,
+    servers.DRAFTS,
     servers.ANY,
 )
 """The first that matches a span applies."""

@@ -72,18 +72,25 @@ class Dialect:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
+# The ends of class names and messages in Python, .NET, Java, Go and JavaScript, with or without a module.
+_TIMEOUTS: Final = "(?i)(?:time_?d?_?out|deadline[ _]?exceeded)(?:_?(?:error|exception|expired))?$"
+_CANCELLATIONS: Final = (
+    "(?i)(?:cancell?ed(?:_?(?:error|exception))?|cancellation_?(?:error|exception)?|abort_?error|request_?aborted)$"
+)
+_TOOL_ERRORS: Final = "(?:^|[.:/])Tool(?:Execution|Call)?(?:Error|Exception)$"
+
+
 def outcome(*cases: str) -> str:
     """Returns the outcome of an operation by error.type, rpc.response.status_code and status, as the conventions define
     them."""
     faults = ", ".join(f"'{code}'" for code in sorted(CALLER_FAULTS))
     return (
         f"case when at_error_type = '{TOOL_ERROR}' then 'tool_error' {' '.join(cases)} "
+        f"when at_error_type is not null and regexp_matches(at_error_type, '{_TOOL_ERRORS}') then 'tool_error' "
         f"when coalesce(at_status_code, at_error_type) in ({faults}) then 'protocol_error' "
         f"when coalesce(at_status_code, at_error_type) = '{REQUEST_TIMEOUT_CODE}' "
-        "or lower(at_error_type) in ('timeout', 'timeouterror', 'timeoutexception', 'deadline_exceeded') "
-        "then 'timeout' "
-        "when lower(at_error_type) in ('cancelled', 'canceled', 'cancellederror', 'cancelledexception') "
-        "then 'cancelled' "
+        f"or (at_error_type is not null and regexp_matches(at_error_type, '{_TIMEOUTS}')) then 'timeout' "
+        f"when at_error_type is not null and regexp_matches(at_error_type, '{_CANCELLATIONS}') then 'cancelled' "
         "when at_error_type is not null or at_status_code is not null or status = 2 then 'server_error' else 'ok' end"
     )
 

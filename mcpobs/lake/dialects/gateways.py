@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, called_by
+from mcpobs.lake.dialects.meanings import MEANT, TRANSPORT
 from mcpobs.lake.dialects.texts import attribute
 
 _SUBJECT = attribute("jwt.sub")
@@ -14,12 +15,14 @@ AGENTGATEWAY: Final = Dialect(
     name="agentgateway",
     source="agentgateway/agentgateway: crates/agentgateway/src/telemetry/trc.rs (scope, kind), log.rs (attributes)",
     # one span per HTTP request; without MCP it has no method
-    matches="scope_name = 'agentgateway' and kind = 2 and at_method is not null",
+    matches="scope_name = 'agentgateway' and kind = 2 "
+    'and (at_method is not null or contains(attributes, \'"mcp.method":"\'))',
     columns={
         **CONVENTIONS,
+        **MEANT,
         "principal": _SUBJECT,  # of a token that the gateway verified
         **called_by(_SUBJECT),
-        "transport": "coalesce(at_transport, 'http')",
+        "transport": f"coalesce({TRANSPORT}, 'http')",
         "http_status": f"coalesce(at_http_status, {_HTTP_STATUS})",
         "outcome": f"case when {_HTTP_STATUS} >= 500 then 'server_error' when {_HTTP_STATUS} >= 400 "
         f"then 'protocol_error' else {CONVENTIONS['outcome']} end",

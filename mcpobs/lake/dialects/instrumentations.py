@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
+from mcpobs.lake.dialects.meanings import FAILED_RESULT, MEANT
 from mcpobs.lake.dialects.texts import attribute, member
 
 _TRACELOOP_SERVER = f"coalesce(starts_with({attribute('traceloop.entity.output')}, '['), false)"
@@ -76,24 +77,17 @@ SENTRY: Final = Dialect(
     name="sentry",
     source="sentry-sdk 2.75.0: integrations/mcp.py; getsentry/sentry-javascript: "
     "packages/core/src/integrations/mcp-server/attributes.ts, spans.ts",
-    # OpenTelemetry has jsonrpc.request.id and gen_ai.tool.name for these
-    # Every MCP span of other tools is searched for these. A search that begins with a quote, which is in each attribute
-    # four times, takes 0.3 µs a span more; so the quote is searched only after the rest was found.
-    matches="at_method is not null and ("
-    "(contains(attributes, 'mcp.transport\"') and contains(attributes, '\"mcp.transport\"')) "
+    # A search that begins with a quote, which is in each attribute four times, takes 0.3 µs a span more; so the quote
+    # is searched only after the rest was found.
+    matches="at_method is not null and ((contains(scope_name, 'sentry') and contains(attributes, 'mcp.')) "
     'or (contains(attributes, \'sentry.op":"mcp.\') and contains(attributes, \'"sentry.op":"mcp.\')))',
     columns={
         **CONVENTIONS,
+        **MEANT,
         "kind": f"case {attribute('sentry.op')} when 'mcp.notification.server_to_client' then 'client' "
         "else 'server' end",
-        "tool": attribute("mcp.tool.name"),
-        "prompt": attribute("mcp.prompt.name"),
-        "request_id": attribute("mcp.request.id"),
-        "transport": f"case when {attribute('mcp.transport')} in ('stdio', 'http', 'sse') "
-        f"then {attribute('mcp.transport')} when at_network_transport = 'pipe' then 'stdio' "
-        "when at_network_transport = 'tcp' then 'http' end",
         "outcome": outcome(
-            f"when {attribute('mcp.tool.result.is_error')} = 'true' then 'tool_error' "
+            f"when {FAILED_RESULT} then 'tool_error' "
             # an exception of a tool becomes its result
             "when status = 2 and at_method = 'tools/call' and at_status_code is null and at_error_type is null "
             "then 'tool_error'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
+from mcpobs.lake.dialects.meanings import FAILED_RESULT, MEANT, METHODS
 from mcpobs.lake.dialects.texts import attribute
 from mcpobs.semconv import SCOPE_NAME
 
@@ -42,6 +43,47 @@ PYTHON_SDK: Final = Dialect(
         "then substr(name, 21) end)",
         "prompt": "coalesce(at_prompt, case when kind = 3 and starts_with(name, 'MCP send prompts/get ') "
         "then substr(name, 22) end)",
+    },
+)
+
+_STEPS: Final = "'fastmcp', 'mcp-python-sdk', 'mcp-gateway', 'logfire.mcp', 'mcpobs'"
+"""Scopes whose spans of kind internal are steps of a call that another span has."""
+
+_DRAFT_NAMES: Final = (
+    "mcp.t",  # tool, transport
+    "mcp.re",  # request, result, resource.type
+    "mcp.prompt",
+    "mcp.server",
+    "mcp.client.",
+    "mcp.is_error",
+    "rpc.jsonrpc",
+    "traceloop.entity",
+)
+_NEEDS_NAMES: Final = " or ".join(f"contains(attributes, '{name}')" for name in _DRAFT_NAMES)
+_NO_METHOD: Final = (
+    "(contains(attributes, 'mcp') or contains(attributes, 'jsonrpc')) and (regexp_matches(attributes, "
+    f"""'"(?:mcp[.]method|mcp[.]tool|mcp[.]tool[.]name)":"') or (regexp_matches(attributes, """
+    f"""'"rpc[.]system(?:[.]name)?":"(?:mcp|jsonrpc)"') and regexp_matches(attributes, """
+    f"""'"rpc[.]method":"(?:{METHODS})"')))"""
+)
+
+DRAFTS: Final = Dialect(
+    name="drafts",
+    source="open-telemetry/semantic-conventions#2083 and its drafts; the names around PrefectHQ/fastmcp#2886, "
+    "envoyproxy/ai-gateway#2405, getsentry/sentry-conventions#420; csharp-sdk; Traceloop before 0.48",
+    # Reads JSON, so only spans that need it; the many spans without MCP are searched twice.
+    matches="case when at_method is null then kind in (1, 2, 3) and coalesce(scope_name, '') not in "
+    f"('mcp-gateway', 'logfire.mcp', 'opentelemetry.instrumentation.mcp.instrumentation', 'mcpobs') "
+    f"and not (kind = 1 and coalesce(scope_name, '') in ({_STEPS})) and {_NO_METHOD} "
+    f"when kind in (0, 1) then coalesce(scope_name, '') not in ({_STEPS}, "
+    "'opentelemetry.instrumentation.mcp.instrumentation') "
+    f"else kind in (2, 3) and ((at_tool is null and at_method = 'tools/call') or {_NEEDS_NAMES}) end",
+    columns={
+        **CONVENTIONS,
+        **MEANT,
+        # of kind internal there may be a better span in the trace: queries/views/reported.sql ranks it last
+        "kind": "case kind when 3 then 'client' else 'server' end",
+        "outcome": outcome(f"when {FAILED_RESULT} then 'tool_error'"),
     },
 )
 

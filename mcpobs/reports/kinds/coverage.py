@@ -18,7 +18,9 @@ class Coverage(Report):
         unfinished = sum(record["unfinished"] for record in records)
         lost = sum(record["lost_operations"] or 0 for record in records)
         twice = sum(record["same_trace"] + record["not_authoritative"] for record in records)
+        uncounted = sum(record["agent_tools"] + record["unread"] for record in records)
+        also = f"; {uncounted:,} spans look like MCP and are not counted" if uncounted else ""
         return (
             f"reported by {printable(', '.join(layers))}; {unfinished:,} without an answer, {lost:,} lost, "
-            f"{twice:,} set aside as reported twice"
+            f"{twice:,} set aside as reported twice{also}"
         )
