@@ -67,6 +67,11 @@ class Gate:
             columns = {**(columns or {}), **self._decider.settle(call)}
         return self.recorder.record(call.operation, call.session, extra, columns)
 
+    def forget(self, call: Call) -> None:
+        """Lets an ended call go without a row: another request carries it."""
+        if self._decider is not None:
+            self._decider.settle(call)
+
     def refuse(self, session: Session, sender: Sender, fault: Fault, stamp: Stamp) -> None:
         """Records a frame that did not pass: a span beside the operations, with the reason and without content."""
         columns: Row = {

@@ -37,10 +37,11 @@ from mcpobs.proxy.http.context import (
     ExchangeContext,
     Request,
     media_type,
-    path_of,
 )
 from mcpobs.proxy.http.conversations import RemoteConversation
 from mcpobs.proxy.http.http_span import HttpSpan
+from mcpobs.proxy.http.paths import path_of
+from mcpobs.proxy.http.redirects import REDIRECTED, Hop, Redirected, digest, location
 
 if TYPE_CHECKING:
     from mcpobs.gate.frames import Held
@@ -69,6 +70,7 @@ class Exchange:
         self._since = self._before = 0  # sequence of the operations that it began
         self._body: JsonBody | EventBody | None = None
         self._is_over = False
+        self._asked = b""  # digest of the request's body
         self._session: Session | None = None  # of the operation that it last recorded
         self._known_caller: Caller | None = None
 
@@ -90,21 +92,32 @@ class Exchange:
         self._span.request_bytes = size
         if body is None or self._request.method != "POST":
             return None
+        is_repeated = self._follow(body)
         self._own_span, rewritten = self._propagated(body)
         done = self._begin().feed("client", body, self._request.began, self._own_span)
         self._before = self._sequence
         for call in done:  # notifications, which nobody answers
-            self._record(call)
+            if is_repeated:
+                self._context.gate.forget(call)
+            else:
+                self._record(call)
         return rewritten
 
     def hold_request(self, body: bytes, size: int) -> Held:
         """Takes the whole body to the gate; `size` is that of the body as it was sent."""
         self._span.request_bytes = size
+        self._follow(body)
         self._own_span, _ = self._propagated(body)
         self._begin()
         held = self.judged.frame_gate.take("client", body, self._request.began, self._record, self._own_span)
         self._before = self._sequence
         return held
+
+    def _follow(self, body: bytes) -> bool:
+        """Whether the request repeats one that was redirected to its place."""
+        request = self._request
+        self._asked = digest(body)
+        return self._context.redirects.follow(request.peer, request.target, self._asked)
 
     def onward(self, frame: bytes) -> bytes:
         """A released request as the server gets it: with our span as its parent, if spans are propagated."""
@@ -154,6 +167,10 @@ class Exchange:
         issued = headers.get(SESSION_HEADER)
         if issued and status < 400 and self._remote.session_id is None and method == "POST":
             self._context.conversations.issue(self._remote, session_digest(issued))
+        path = location(status, headers, self._request.target) if method == "POST" else None
+        if path is not None:
+            self._redirected(path, now)
+            return
         kind = media_type(headers.get("content-type"))
         coding = headers.get("content-encoding")
         if kind == EVENTS:
@@ -161,6 +178,13 @@ class Exchange:
             self._body = EventBody(coding, self._context.copies)
         elif method == "POST" and (kind == "application/json" or kind.endswith("+json")):
             self._body = JsonBody(coding, self._context.copies)
+
+    def _redirected(self, path: str, now: Stamp) -> None:
+        """Keeps the rows of the request's calls back: the call is the one that the client makes at the new place.
+        Notifications are recorded already, so their repetition is left out."""
+        calls = self._taken(REDIRECTED, now)
+        hop = Hop(self._request.peer, path, self._asked)
+        self._context.redirects.add(Redirected(hop, now.mono_ns, calls, self._record, self._context.gate.forget))
 
     def chunk(self, chunk: bytes, now: Stamp) -> Iterator[None]:
         """Takes a part of the response's body, before it is passed on: a step for each slice of it."""
@@ -301,11 +325,15 @@ class Exchange:
             self._close_conversation("client_disconnect", now)
 
     def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
-        if self._since < self._before and self._remote.conversation.in_flight:
-            at = now or self._request.began
-            self._remote.conversation.caller = self._caller()
-            for call in self._remote.conversation.end_those(self._since, self._before, at, verdict):
-                self._record(call)
+        for call in self._taken(verdict, now or self._request.began):
+            self._record(call)
+
+    def _taken(self, verdict: Verdict, now: Stamp) -> list[Call]:
+        """Ends the calls of this request that are open, and returns them."""
+        if self._since >= self._before or not self._remote.conversation.in_flight:
+            return []
+        self._remote.conversation.caller = self._caller()
+        return self._remote.conversation.end_those(self._since, self._before, now, verdict)
 
     def _close_conversation(self, error_type: str, now: Stamp) -> None:
         """Ends the conversation, and what it left open."""
