@@ -7,6 +7,7 @@ knows of it. While calls are judged (`hold_request`, `hold_response`) the front 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin
@@ -21,13 +22,13 @@ from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.decode import decode, is_too_large
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import session_digest
-from mcpobs.protocol.operation import Sender, Stamp, TraceContext
-from mcpobs.protocol.outcome import Verdict, of_error
+from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
+from mcpobs.protocol.outcome import OK, Verdict, of_error
 from mcpobs.protocol.session import Caller, Identity, Session
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
-from mcpobs.proxy.http.bodies import OPERATION_WORK, EventBody, JsonBody
+from mcpobs.proxy.http.bodies import OPERATION_WORK, EventBody, JsonBody, is_readable
 from mcpobs.proxy.http.context import (
     EVENTS,
     RESUME_HEADER,
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 _SESSION_PARAMETERS = ("session_id", "sessionid")
 _GONE = {"server_disconnect": "server_exit", "shutdown": "shutdown"}
 STOPPED = Verdict("unfinished", "shutdown")  # by us: neither the server failed nor the client gave up
+NOT_MCP = Verdict("server_error", "not_mcp")  # e.g. a login page with status 200
+_SESSION_GONE = "-32001"  # over HTTP, unless the text says that the time is over
+_TIMED_OUT = re.compile(rb"(?i)time[sd]?[ _-]?out|deadline")
 UNREADABLE = Verdict("denied", "too_large")  # a limit of the front, and no failure of the server
 
 
@@ -70,6 +74,9 @@ class Exchange:
         self._since = self._before = 0  # sequence of the operations that it began
         self._body: JsonBody | EventBody | None = None
         self._is_over = False
+        self._is_answer = False  # the response is all that the client gets for its calls
+        self._is_coded = False  # in a way that nobody here can read
+        self._says_timeout = False
         self._asked = b""  # digest of the request's body
         self._session: Session | None = None  # of the operation that it last recorded
         self._known_caller: Caller | None = None
@@ -173,6 +180,8 @@ class Exchange:
             return
         kind = media_type(headers.get("content-type"))
         coding = headers.get("content-encoding")
+        self._is_answer = method == "POST" and 200 <= status < 300 and status not in (202, 204) and kind != EVENTS
+        self._is_coded = not is_readable(coding)
         if kind == EVENTS:
             self._span.stream = "standing" if method == "GET" else "request"
             self._body = EventBody(coding, self._context.copies)
@@ -230,11 +239,13 @@ class Exchange:
     def hold_response(self, frame: bytes, now: Stamp) -> Held:
         """Takes a message of the server to the gate."""
         self._remote.conversation.caller = self._caller()
+        self._says_timeout = _TIMED_OUT.search(frame) is not None if b"-32001" in frame else False
         return self.judged.frame_gate.take("server", frame, now, self._record_response)
 
     def _responded(self, frame: bytes, now: Stamp) -> int:
         """Returns how many operations the frame ended."""
         self._remote.conversation.caller = self._caller()
+        self._says_timeout = _TIMED_OUT.search(frame) is not None if b"-32001" in frame else False
         done = self._remote.conversation.feed("server", frame, now)
         for call in done:
             self._record_response(call)
@@ -244,9 +255,14 @@ class Exchange:
         """By its status the request is at fault, whatever code the body has: SDKs answer a session that they do not
         know with -32001, which elsewhere is a timeout, and one that is missing with -32000."""
         operation = call.operation
-        if self._is_refused and operation.sender == "client" and operation.outcome != "denied":
+        if operation.sender == "client" and (
+            (self._is_refused and operation.outcome != "denied") or self._is_session_gone(operation)
+        ):
             operation.outcome, operation.error_type = "protocol_error", None
         self._record(call)
+
+    def _is_session_gone(self, operation: Operation) -> bool:
+        return operation.outcome == "timeout" and operation.status_code == _SESSION_GONE and not self._says_timeout
 
     @property
     def _is_refused(self) -> bool:
@@ -310,6 +326,8 @@ class Exchange:
             self._end_those(Verdict("server_error", str(status)), now)
         elif status is not None and status >= 400:
             self._end_those(Verdict("protocol_error"), now)
+        elif how == "complete" and self._is_answer:
+            self._end_those(OK if self._is_coded else NOT_MCP, now)
         elif how == "server_disconnect" and not remote.resumable:
             self._end_those(Verdict("unfinished", "server_exit"), now)
         elif remote.session_id is None and remote.sse_endpoint is None:
