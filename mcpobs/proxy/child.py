@@ -17,7 +17,21 @@ from mcpobs.inherited import environment
 
 FORWARDED = tuple(
     getattr(signal, name)
-    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+    for name in (
+        *(
+            "SIGTERM",
+            "SIGINT",
+            "SIGHUP",
+            "SIGQUIT",
+            "SIGUSR1",
+            "SIGUSR2",
+            "SIGWINCH",
+            "SIGCONT",
+            "SIGALRM",
+            "SIGVTALRM",
+        ),
+        *("SIGPROF", "SIGIO", "SIGPWR", "SIGURG", "SIGXCPU", "SIGSTKFLT"),
+    )
     if hasattr(signal, name)
 )
 _RESTORED = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))

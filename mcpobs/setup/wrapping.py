@@ -74,7 +74,7 @@ def own_command(entry: Entry) -> int | None:
 
 def options(entry: Entry) -> dict[str, str]:
     """Returns the options with a value of the mcpobs in front of a server."""
-    words = words_of(entry)
+    words = entry.words()
     at = _instrument(words)
     found: dict[str, str] = {}
     while at is not None and at < len(words) and words[at].startswith("--") and words[at] != "--":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mcpobs.proxy.child import FORWARDED
 from tests.proxy.wrapped import INSTRUMENT, Wrapped, call
 
 HERE = Path(__file__).parent
@@ -63,6 +64,21 @@ def test_signals_reach_the_server_each_once(tmp_path: Path) -> None:
             wrapped.process.send_signal(number)
             assert out.readline() == b"%d\n" % number
         assert wrapped.leave() == (len(numbers), b"", b"")
+
+
+ONCE = "os.write(1, b'ready\\n'); os.write(1, b'%d\\n' % signal.sigwait(signal.valid_signals()))"
+
+
+@linux
+@pytest.mark.parametrize("number", [number for number in FORWARDED if number != signal.SIGCONT])
+def test_each_signal_that_is_sent_to_the_wrapper_reaches_the_server(number: signal.Signals, tmp_path: Path) -> None:
+    code = "import os,signal; signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals());" + ONCE
+    with Wrapped(tmp_path / "lake", [sys.executable, "-c", code]) as wrapped:
+        out = wrapped.process.stdout
+        assert out is not None
+        assert out.readline() == b"ready\n"
+        wrapped.process.send_signal(number)
+        assert out.readline() == b"%d\n" % number
 
 
 def test_a_server_that_is_asked_to_end_ends_the_wrapper_with_its_signal(tmp_path: Path) -> None:

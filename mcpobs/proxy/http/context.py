@@ -11,6 +11,7 @@ from mcpobs.protocol.operation import Stamp
 from mcpobs.proxy.http.bodies import Copies
 from mcpobs.proxy.http.conversations import ConversationRegistry
 from mcpobs.proxy.http.recorded_head import RecordedHead
+from mcpobs.proxy.http.redirects import Redirects
 
 Ending = Literal["complete", "client_disconnect", "server_disconnect", "unreachable", "shutdown"]
 
@@ -42,16 +43,8 @@ class ExchangeContext:
     head: RecordedHead
     propagate: bool = False
     copies: Copies = field(default_factory=Copies)  # of bodies
+    redirects: Redirects = field(default_factory=Redirects)
 
 
 def media_type(content_type: str | None) -> str:
     return (content_type or "").partition(";")[0].strip().lower()
-
-
-def path_of(url: str) -> str:
-    """Path and query of a URL that may be relative or absolute."""
-    rest = url.strip()
-    scheme, found, after = rest.partition("://")
-    if found and "/" not in scheme:
-        return "/" + after.partition("/")[2]
-    return rest if rest.startswith("/") else "/" + rest

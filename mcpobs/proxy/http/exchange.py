@@ -7,6 +7,7 @@ knows of it. While calls are judged (`hold_request`, `hold_response`) the front 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin
@@ -22,13 +23,13 @@ from mcpobs.protocol.cut import Cut
 from mcpobs.protocol.decode import decode, decode_cut, is_too_large
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.naming import session_digest
-from mcpobs.protocol.operation import Sender, Stamp, TraceContext
-from mcpobs.protocol.outcome import Verdict, of_error
+from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
+from mcpobs.protocol.outcome import OK, Verdict, of_error
 from mcpobs.protocol.session import Caller, Identity, Session
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
-from mcpobs.proxy.http.bodies import OPERATION_WORK, EventBody, JsonBody
+from mcpobs.proxy.http.bodies import OPERATION_WORK, EventBody, JsonBody, is_readable
 from mcpobs.proxy.http.context import (
     EVENTS,
     RESUME_HEADER,
@@ -38,10 +39,11 @@ from mcpobs.proxy.http.context import (
     ExchangeContext,
     Request,
     media_type,
-    path_of,
 )
 from mcpobs.proxy.http.conversations import RemoteConversation
 from mcpobs.proxy.http.http_span import HttpSpan
+from mcpobs.proxy.http.paths import path_of
+from mcpobs.proxy.http.redirects import REDIRECTED, Hop, Redirected, digest, location
 
 if TYPE_CHECKING:
     from mcpobs.gate.frames import Held
@@ -51,6 +53,9 @@ if TYPE_CHECKING:
 _SESSION_PARAMETERS = ("session_id", "sessionid")
 _GONE = {"server_disconnect": "server_exit", "shutdown": "shutdown"}
 STOPPED = Verdict("unfinished", "shutdown")  # by us: neither the server failed nor the client gave up
+NOT_MCP = Verdict("server_error", "not_mcp")  # e.g. a login page with status 200
+_SESSION_GONE = "-32001"  # over HTTP, unless the text says that the time is over
+_TIMED_OUT = re.compile(rb"(?i)time[sd]?[ _-]?out|deadline")
 UNREADABLE = Verdict("denied", "too_large")  # a limit of the front, and no failure of the server
 
 
@@ -70,6 +75,10 @@ class Exchange:
         self._since = self._before = 0  # sequence of the operations that it began
         self._body: JsonBody | EventBody | None = None
         self._is_over = False
+        self._is_answer = False  # the response is all that the client gets for its calls
+        self._is_coded = False  # in a way that nobody here can read
+        self._says_timeout = False
+        self._asked = b""  # digest of the request's body
         self._session: Session | None = None  # of the operation that it last recorded
         self._known_caller: Caller | None = None
 
@@ -91,21 +100,32 @@ class Exchange:
         self._span.request_bytes = size
         if body is None or self._request.method != "POST":
             return None
+        is_repeated = self._follow(body)
         self._own_span, rewritten = self._propagated(body)
         done = self._begin().feed("client", body, self._request.began, self._own_span)
         self._before = self._sequence
         for call in done:  # notifications, which nobody answers
-            self._record(call)
+            if is_repeated:
+                self._context.gate.settle(call)
+            else:
+                self._record(call)
         return rewritten
 
     def hold_request(self, body: bytes, size: int) -> Held:
         """Takes the whole body to the gate; `size` is that of the body as it was sent."""
         self._span.request_bytes = size
+        self._follow(body)
         self._own_span, _ = self._propagated(body)
         self._begin()
         held = self.judged.frame_gate.take("client", body, self._request.began, self._record, self._own_span)
         self._before = self._sequence
         return held
+
+    def _follow(self, body: bytes) -> bool:
+        """Whether the request repeats one that was redirected to its place."""
+        request = self._request
+        self._asked = digest(body)
+        return self._context.redirects.follow(request.peer, request.target, self._asked)
 
     def onward(self, frame: bytes) -> bytes:
         """A released request as the server gets it: with our span as its parent, if spans are propagated."""
@@ -155,13 +175,26 @@ class Exchange:
         issued = headers.get(SESSION_HEADER)
         if issued and status < 400 and self._remote.session_id is None and method == "POST":
             self._context.conversations.issue(self._remote, session_digest(issued))
+        path = location(status, headers, self._request.target) if method == "POST" else None
+        if path is not None:
+            self._redirected(path, now)
+            return
         kind = media_type(headers.get("content-type"))
         coding = headers.get("content-encoding")
+        self._is_answer = method == "POST" and 200 <= status < 300 and status not in (202, 204) and kind != EVENTS
+        self._is_coded = not is_readable(coding)
         if kind == EVENTS:
             self._span.stream = "standing" if method == "GET" else "request"
             self._body = EventBody(coding, self._context.copies)
         elif method == "POST" and (kind == "application/json" or kind.endswith("+json")):
             self._body = JsonBody(coding, self._context.copies)
+
+    def _redirected(self, path: str, now: Stamp) -> None:
+        """Keeps the rows of the request's calls back: the call is the one that the client makes at the new place.
+        Notifications are recorded already, so their repetition is left out."""
+        calls = self._taken(REDIRECTED, now)
+        hop = Hop(self._request.peer, path, self._asked)
+        self._context.redirects.add(Redirected(hop, now.mono_ns, calls, self._record, self._context.gate.settle))
 
     def chunk(self, chunk: bytes, now: Stamp) -> Iterator[None]:
         """Takes a part of the response's body, before it is passed on: a step for each slice of it."""
@@ -206,18 +239,20 @@ class Exchange:
 
     def hold_response(self, frame: bytes, now: Stamp) -> Held:
         """Takes a message of the server to the gate."""
-        self._answering()
+        self._answering(frame)
         return self.judged.frame_gate.take("server", frame, now, self._record_response)
 
     def _responded(self, frame: bytes | Cut, now: Stamp) -> int:
         """Returns how many operations the frame ended."""
-        done = self._answering().feed("server", frame, now)
+        done = self._answering(frame).feed("server", frame, now)
         for call in done:
             self._record_response(call)
         return len(done)
 
-    def _answering(self) -> Conversation:
+    def _answering(self, frame: bytes | Cut) -> Conversation:
         """The conversation, ready for what the response says."""
+        text = frame if isinstance(frame, bytes) else frame.head + frame.tail
+        self._says_timeout = b"-32001" in text and _TIMED_OUT.search(text) is not None
         conversation = self._remote.conversation
         conversation.caller = self._caller()
         if self._remote.sse_endpoint is None:  # HTTP+SSE has one stream for all requests
@@ -228,9 +263,14 @@ class Exchange:
         """By its status the request is at fault, whatever code the body has: SDKs answer a session that they do not
         know with -32001, which elsewhere is a timeout, and one that is missing with -32000."""
         operation = call.operation
-        if self._is_refused and operation.sender == "client" and operation.outcome != "denied":
+        if operation.sender == "client" and (
+            (self._is_refused and operation.outcome != "denied") or self._is_session_gone(operation)
+        ):
             operation.outcome, operation.error_type = "protocol_error", None
         self._record(call)
+
+    def _is_session_gone(self, operation: Operation) -> bool:
+        return operation.outcome == "timeout" and operation.status_code == _SESSION_GONE and not self._says_timeout
 
     @property
     def _is_refused(self) -> bool:
@@ -294,6 +334,8 @@ class Exchange:
             self._end_those(Verdict("server_error", str(status)), now)
         elif status is not None and status >= 400:
             self._end_those(Verdict("protocol_error"), now)
+        elif how == "complete" and self._is_answer:
+            self._end_those(OK if self._is_coded else NOT_MCP, now)
         elif how == "server_disconnect" and not remote.resumable:
             self._end_those(Verdict("unfinished", "server_exit"), now)
         elif remote.session_id is None and remote.sse_endpoint is None:
@@ -309,11 +351,15 @@ class Exchange:
             self._close_conversation("client_disconnect", now)
 
     def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
-        if self._since < self._before and self._remote.conversation.in_flight:
-            at = now or self._request.began
-            self._remote.conversation.caller = self._caller()
-            for call in self._remote.conversation.end_those(self._since, self._before, at, verdict):
-                self._record(call)
+        for call in self._taken(verdict, now or self._request.began):
+            self._record(call)
+
+    def _taken(self, verdict: Verdict, now: Stamp) -> list[Call]:
+        """Ends the calls of this request that are open, and returns them."""
+        if self._since >= self._before or not self._remote.conversation.in_flight:
+            return []
+        self._remote.conversation.caller = self._caller()
+        return self._remote.conversation.end_those(self._since, self._before, now, verdict)
 
     def _close_conversation(self, error_type: str, now: Stamp) -> None:
         """Ends the conversation, and what it left open."""

@@ -29,6 +29,7 @@ from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import SessionOrder
 from mcpobs.proxy.http.outage import Outage
 from mcpobs.proxy.http.own_urls import place_of, same_place
+from mcpobs.proxy.http.redirects import WAIT_NS
 from mcpobs.proxy.http.server_names import ServerNames
 from mcpobs.proxy.http.targets import TargetError, Upstream, origin_form
 from mcpobs.proxy.http.upstream import UpstreamConnections
@@ -90,6 +91,7 @@ class Front:
         self._under_way: dict[RequestHandler, asyncio.Task[object]] = {}
         self._runner: web.ServerRunner | None = None
         self._shared: Shared | None = None
+        self._next_look: asyncio.TimerHandle | None = None
         self._new_handler = RequestHandler
         if context.gate.enforcing:
             from mcpobs.proxy.http.judged_handler import JudgedRequestHandler  # a front that observes loads none of it
@@ -134,6 +136,9 @@ class Front:
             await self._runner.cleanup()
         for handler in list(self._under_way):
             handler.observation.ended("shutdown")
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._context.redirects.give_up()
         if self._shared is not None:
             self._shared.server.close()
 
@@ -185,6 +190,19 @@ class Front:
         finally:
             del self._under_way[handler]
             handler.observation.ended("shutdown" if handler.is_stopped else ending)
+            if self._context.redirects and self._next_look is None:
+                self._next_look = asyncio.get_running_loop().call_later(WAIT_NS / 1e9, self._give_up_redirects)
+
+    def _give_up_redirects(self) -> None:
+        """Records the redirected calls that no client made again."""
+        redirects = self._context.redirects
+        self._next_look = None
+        try:
+            redirects.give_up(now().mono_ns - WAIT_NS)
+        except Exception as error:
+            self.broke(error)
+        if redirects:
+            self._next_look = asyncio.get_running_loop().call_later(WAIT_NS / 1e9, self._give_up_redirects)
 
     async def _run(self, handler: RequestHandler, task: asyncio.Task[object]) -> web.StreamResponse:
         try:

@@ -12,7 +12,8 @@ from mcpobs.gate.row import Row
 from mcpobs.masking import http_method
 from mcpobs.protocol.operation import Stamp, TraceContext
 from mcpobs.protocol.trace import parse_traceparent
-from mcpobs.proxy.http.context import Ending, Request, path_of
+from mcpobs.proxy.http.context import Ending, Request
+from mcpobs.proxy.http.paths import path_of
 from mcpobs.proxy.http.recorded_head import RecordedHead
 
 _REJECTIONS = {
