@@ -133,13 +133,13 @@ def run(path: Path) -> str:
         fill_spool(lake, rows(sessions))
         commit(lake)
         with open_reading(lake) as reading:
-            told = run_query(plan_of(reading), catalog.load("loops"), {}).records()
-    return _table(sessions, told)
+            reported = run_query(plan_of(reading), catalog.load("loops"), {}).records()
+    return _table(sessions, reported)
 
 
-def _table(sessions: dict[tuple[str, str], list[Call]], told: list[dict[str, Any]]) -> str:
+def _table(sessions: dict[tuple[str, str], list[Call]], reported: list[dict[str, Any]]) -> str:
     found: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
-    for loop in told:
+    for loop in reported:
         low = loop["from_call"] - 1
         found[loop["session_id"]].append((loop["kind"], low, low + loop["calls"] - 1))
     counts: dict[str, Counter[str]] = defaultdict(Counter)

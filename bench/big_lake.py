@@ -70,7 +70,7 @@ chosen as (
         {answer} as answer
     from placed
 ),
-told as (
+drawn as (
     select
         chosen.*, arguments.args_shape as args_shape, arguments.args_features as args_features,
         arguments.args_bytes as args_bytes, arguments.tool as tool, arguments.args_digest as known_digest,
@@ -148,7 +148,7 @@ rows as (
         '{{"network.transport":"pipe","gen_ai.operation.name":"execute_tool"}}' as attributes,
         '{{"service.instance.id":"' || substr(md5('session' || cast(n as varchar)), 1, 16) || '"}}' as resource,
         'proxy/stdio' as front
-    from told
+    from drawn
 )
 """
 
@@ -180,8 +180,8 @@ def _draw_arguments(connection: Connection) -> None:
     rows = []
     for tool_no, tool in enumerate(TOOLS):
         for argument_no in range(ARGUMENTS):
-            told, features = facts.arguments(_arguments(tool_no, argument_no), None)
-            rows.append((tool_no, tool, argument_no, told.digest, told.shape, features, told.size_bytes))
+            made, features = facts.arguments(_arguments(tool_no, argument_no), None)
+            rows.append((tool_no, tool, argument_no, made.digest, made.shape, features, made.size_bytes))
     connection.execute(
         "create or replace temp table arguments (tool_no integer, tool varchar, argument_no integer, "
         "args_digest varchar, args_shape varchar, args_features varchar, args_bytes bigint)"
@@ -257,12 +257,12 @@ def main() -> None:
     given = parser.parse_args()
     began = time.perf_counter()
 
-    def told(what: str) -> None:
+    def report(what: str) -> None:
         print(f"{time.perf_counter() - began:8.1f} s  {what}", flush=True)
 
     for step in fill(given.lake, given.calls, given.sessions, given.days, time.time_ns()):
-        told(step)
-    maintain.compact(given.lake, step=told, roll_up=rollups.take)
+        report(step)
+    maintain.compact(given.lake, step=report, roll_up=rollups.take)
 
 
 if __name__ == "__main__":

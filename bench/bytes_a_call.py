@@ -65,9 +65,9 @@ def _request(rows: list[Row]) -> ExportTraceServiceRequest:
     for row in rows:
         by_resource.setdefault(f"{row['service_name']}\n{row['resource']}", []).append(row)
     for group in by_resource.values():
-        told = {"service.name": group[0]["service_name"], **orjson.loads(group[0]["resource"] or "{}")}
+        members = {"service.name": group[0]["service_name"], **orjson.loads(group[0]["resource"] or "{}")}
         spans = request.resource_spans.add()
-        spans.resource.attributes.extend(_attribute(key, value) for key, value in told.items())
+        spans.resource.attributes.extend(_attribute(key, value) for key, value in members.items())
         scope = spans.scope_spans.add()
         scope.scope.name = group[0]["scope_name"]
         for row in group:
@@ -85,14 +85,14 @@ def _request(rows: list[Row]) -> ExportTraceServiceRequest:
 def _attribute(key: str, value: object) -> KeyValue:
     match value:
         case bool():
-            told = AnyValue(bool_value=value)
+            converted = AnyValue(bool_value=value)
         case int():
-            told = AnyValue(int_value=value)
+            converted = AnyValue(int_value=value)
         case float():
-            told = AnyValue(double_value=value)
+            converted = AnyValue(double_value=value)
         case _:
-            told = AnyValue(string_value=str(value))
-    return KeyValue(key=key, value=told)
+            converted = AnyValue(string_value=str(value))
+    return KeyValue(key=key, value=converted)
 
 
 def _hex_ids(request: dict[str, Any]) -> dict[str, Any]:

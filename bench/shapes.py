@@ -112,11 +112,11 @@ def found(calls: list[Call]) -> tuple[set[int], int]:
         commit(lake)
         query = catalog.load("shapes")
         with open_reading(lake) as reading:
-            told = [row for row in run_query(plan_of(reading), query, {}).records() if row["odd"]]
+            reported = [row for row in run_query(plan_of(reading), query, {}).records() if row["odd"]]
             which = replace(query, sql=query.sql[: query.sql.rindex("\nselect\n")] + _WHICH)
             kinds = set(run_query(plan_of(reading), which, {}).rows)
     places = {place for place, row in enumerate(rows(calls)) if _kind(row) in kinds}
-    return places, len(told)
+    return places, len(reported)
 
 
 _WHICH = """

@@ -202,12 +202,12 @@ def test_a_call_without_recorded_cost_has_the_configured_price():
 def test_a_server_with_prices_of_its_own_has_those():
     server = next(iter(rows(ordinary(1))))["service_name"]
     own = Book({"*": Rule(call_microusd=1)}, {server: {"*": Rule(call_microusd=1000)}})
-    told, plain = (
+    limited, plain = (
         _learn(ordinary(40), config=Config(own)),
         _learn(ordinary(40), config=Config(Book.a_call({"*": 1000}))),
     )
-    assert told.limits.session.cost_usd == plain.limits.session.cost_usd
-    assert told.limits.session.cost_usd is not None
+    assert limited.limits.session.cost_usd == plain.limits.session.cost_usd
+    assert limited.limits.session.cost_usd is not None
 
 
 def test_a_call_that_the_tool_never_ran_for_costs_nothing():

@@ -39,7 +39,7 @@ def test_the_overview_names_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "named"),
     [
         (["repotr"], "report"),
         (["report", "latencies"], "latency"),
@@ -53,12 +53,12 @@ def test_the_overview_names_every_command() -> None:
         (["check", "nowhere.yaml"], "nowhere.yaml"),
     ],
 )
-def test_a_wrong_word_gets_one_line_a_hint_and_code_2(argv: list[str], told: str) -> None:
+def test_a_wrong_word_gets_one_line_a_hint_and_code_2(argv: list[str], named: str) -> None:
     shown = _mcpobs(*argv)
     error, hint = shown.stderr.splitlines()
     assert error.startswith("mcpobs: error: ")
     assert hint.startswith("hint: ")
-    assert told.lower() in (error + hint).lower()
+    assert named.lower() in (error + hint).lower()
     assert (shown.returncode, shown.stdout) == (2, "")
 
 

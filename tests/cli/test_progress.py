@@ -35,45 +35,45 @@ class _Heard(io.StringIO):
 
 def test_long_work_shows_progress_and_erases_it() -> None:
     stream = _Heard()
-    telling = Progress(stream, after_s=0)
+    progress = Progress(stream, after_s=0)
     assert stream.written.wait(60)
-    telling.end()
-    telling.end()
-    told = stream.getvalue()
-    assert re.fullmatch(r"(\r\x1b\[Kmcpobs: reading … 0 s)+\r\x1b\[K", told)
+    progress.end()
+    progress.end()
+    shown = stream.getvalue()
+    assert re.fullmatch(r"(\r\x1b\[Kmcpobs: reading … 0 s)+\r\x1b\[K", shown)
 
 
 def test_the_progress_line_names_the_current_step() -> None:
     stream = _Heard()
-    telling = Progress(stream, after_s=0)
-    telling.step("reading: loops (2 of 9)")
+    progress = Progress(stream, after_s=0)
+    progress.step("reading: loops (2 of 9)")
     while "loops" not in stream.getvalue():
         stream.written.clear()
         assert stream.written.wait(60)
-    telling.end()
+    progress.end()
 
 
 def test_short_work_shows_no_progress() -> None:
     stream = _Heard()
-    telling = Progress(stream, after_s=3600)
-    telling.end()
+    progress = Progress(stream, after_s=3600)
+    progress.end()
     assert stream.getvalue() == ""
 
 
 def test_the_engine_still_draws_nothing_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
     stream = _Heard()
-    telling = Progress(stream, after_s=3600)
+    progress = Progress(stream, after_s=3600)
     connection = connect()
-    telling.follow(connection)
+    progress.follow(connection)
     connection.execute("set progress_bar_time = 0")
     connection.execute("select sum(a.range) from range(3000) a, range(30000) b").fetchall()
-    telling.end()
+    progress.end()
     assert capfd.readouterr() == ("", "")
 
 
-def test_where_stderr_is_no_terminal_there_is_none() -> None:
-    with progress() as telling:
-        assert isinstance(telling, Silent)
+def test_without_a_terminal_on_stderr_there_is_no_progress() -> None:
+    with progress() as silent:
+        assert isinstance(silent, Silent)
 
 
 @pytest.fixture

@@ -67,10 +67,10 @@ def test_acknowledged_spans_are_in_the_lake(tmp_path: Path) -> None:
     assert (popen.returncode, out) == (0, "")
     assert counters["traces.spans"] == 3
     assert re.search(r"^mcpobs: stopped; .*traces\.spans 3", err, re.MULTILINE), err
-    told = subprocess.run(
+    expected = subprocess.run(
         [*MCPOBS, "lake", "info", "--lake", str(lake)], capture_output=True, text=True, timeout=60, check=False
     )
-    assert told.returncode == 0, told.stderr
+    assert expected.returncode == 0, expected.stderr
 
 
 CANARY = "kAn4rIe-7731-c0de"
@@ -136,7 +136,7 @@ def test_the_token_may_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         (["--no-http", "--no-grpc"], "nothing is left"),
         (["--http", ":4318"], "0.0.0.0:4318"),
@@ -152,12 +152,12 @@ def test_the_token_may_come_from_the_environment() -> None:
         (["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.key"], "nowhere.pem"),
     ],
 )
-def test_a_wrong_option_gets_one_line_a_hint_and_code_2(options: list[str], told: str, tmp_path: Path) -> None:
+def test_a_wrong_option_gets_one_line_a_hint_and_code_2(options: list[str], expected: str, tmp_path: Path) -> None:
     shown = collect("--lake", str(tmp_path / "lake"), *options)
     error, hint = shown.stderr.splitlines()
     assert error.startswith("mcpobs: error: ")
     assert hint.startswith("hint: ")
-    assert told in error + hint
+    assert expected in error + hint
     assert (shown.returncode, shown.stdout) == (2, "")
 
 

@@ -115,16 +115,16 @@ def test_what_the_intake_refuses_has_the_status_that_makes_clients_act_rightly(
     with collecting(KeepingIntake(answers=[refusal, refusal]), grpc=None) as at:
         by_protobuf = ask(at.http_port, post(b"x"))
         by_json = ask(at.http_port, post(b"x", content_type=JSON))
-    told = Status.FromString(by_protobuf.body)
-    assert (by_protobuf.status, told.code, told.message) == (status, code, refusal.message)
+    decoded = Status.FromString(by_protobuf.body)
+    assert (by_protobuf.status, decoded.code, decoded.message) == (status, code, refusal.message)
     assert by_protobuf.headers["content-type"] == "application/x-protobuf"
     assert (by_json.status, by_json.json()["code"], by_json.json()["message"]) == (status, code, refusal.message)
     assert by_protobuf.headers.get("retry-after") == by_json.headers.get("retry-after") == retry_after
     if retry_after is None:
-        assert not told.details
+        assert not decoded.details
         return
     info = RetryInfo()
-    assert told.details[0].Unpack(info)
+    assert decoded.details[0].Unpack(info)
     delay_s = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
     assert delay_s == (refusal.retry_after_s or 5.0)
     assert by_json.json()["details"][0]["retryDelay"] == f"{delay_s:.3f}s"

@@ -30,8 +30,8 @@ def collecting(lake: Path) -> Iterator[dict[str, str]]:
     command += ["--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        told = process.stderr.readline() + process.stderr.readline()
-        http, grpc = re.findall(r"http://[\d.:]+", told)
+        lines = process.stderr.readline() + process.stderr.readline()
+        http, grpc = re.findall(r"http://[\d.:]+", lines)
         try:
             yield {"http/protobuf": http, "grpc": grpc}
         finally:

@@ -66,7 +66,7 @@ def test_clients_that_trust_the_authority_are_served_over_tls(ours: Authority) -
 
 
 def test_real_exporters_deliver_over_mutual_tls(ours: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # `requests` prefers these to what it is told
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # `requests` prefers these to its arguments
         monkeypatch.delenv(name, raising=False)
     certificate, key = ours.sign("client")
     with collecting(tls=Certificates(*ours.sign("server"), client_ca=ours.file)) as at:
@@ -148,7 +148,7 @@ def test_each_unusable_file_has_its_own_error_at_the_start(ours: Authority, tmp_
     text.write_text("no certificate\n")
     broken = tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-    for files, told in (
+    for files, expected in (
         (Certificates(missing, key), f"--tls-cert {missing} cannot be read"),
         (Certificates(certificate, missing), f"--tls-key {missing} cannot be read"),
         (Certificates(tmp_path, key), f"--tls-cert {tmp_path} cannot be read"),
@@ -163,5 +163,5 @@ def test_each_unusable_file_has_its_own_error_at_the_start(ours: Authority, tmp_
         for left_out in ("http", "grpc"):
             with pytest.raises(UsageError) as caught, collecting(tls=files, **{left_out: None}):
                 pass
-            assert told in caught.value.message
+            assert expected in caught.value.message
             assert caught.value.hint

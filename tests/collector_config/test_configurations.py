@@ -73,10 +73,14 @@ def test_the_head_and_the_readme_name_each_variable_with_its_default(name: str) 
     head = read(name).split("receivers:")[0]
     for variable, default in variables(read(name)).items():
         assert variable in head
-        told = re.search(rf"\| `{variable}` \| (?P<default>[^|]+) \| (?P<by>[^|]+) \|", README)
-        assert told is not None
-        assert told["default"] == f"`{default}`" if default is not None else told["default"].startswith("none: needed")
-        assert told["by"] in ("all", f"`{name}`")
+        documented = re.search(rf"\| `{variable}` \| (?P<default>[^|]+) \| (?P<by>[^|]+) \|", README)
+        assert documented is not None
+        assert (
+            documented["default"] == f"`{default}`"
+            if default is not None
+            else documented["default"].startswith("none: needed")
+        )
+        assert documented["by"] in ("all", f"`{name}`")
 
 
 @pytest.mark.parametrize(

@@ -35,19 +35,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in reports:
             for name, value in getattr(report, "user_properties", ()):
                 if name in found:
-                    told = json.loads(value)
-                    found[name][told["what"]] = told
+                    entry = json.loads(value)
+                    found[name][entry["what"]] = entry
     if found[PROPERTY]:
-        _tell_ledgers(terminalreporter, {what: told["figures"] for what, told in found[PROPERTY].items()})
+        _tell_ledgers(terminalreporter, {what: entry["figures"] for what, entry in found[PROPERTY].items()})
     if found[CONFORMANCE]:
         _tell_conformance(terminalreporter, found[CONFORMANCE])
 
 
 def _tell_conformance(terminalreporter: pytest.TerminalReporter, found: dict[str, dict[str, Any]]) -> None:
     terminalreporter.section("the conformance suite through the HTTP front, against directly")
-    for what, told in sorted(found.items()):
-        figures = ", ".join(f"{count} {name}" for name, count in told["figures"].items())
-        terminalreporter.write_line(f"{what}: {figures} {' '.join(told['flaky'])}".rstrip())
+    for what, entry in sorted(found.items()):
+        figures = ", ".join(f"{count} {name}" for name, count in entry["figures"].items())
+        terminalreporter.write_line(f"{what}: {figures} {' '.join(entry['flaky'])}".rstrip())
 
 
 def _tell_ledgers(terminalreporter: pytest.TerminalReporter, found: dict[str, dict[str, int]]) -> None:

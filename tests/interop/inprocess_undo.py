@@ -78,8 +78,8 @@ async def main():
     mcpobs.uninstrument()
     restored = state() == before and list(getattr(low, "middleware", ())) == native
     after = await call(server)
-    told = {"bare": bare, "changed": changed, "during": during, "restored": restored, "after": after}
-    print(json.dumps(told))
+    result = {"bare": bare, "changed": changed, "during": during, "restored": restored, "after": after}
+    print(json.dumps(result))
 
 
 anyio.run(main)

@@ -91,17 +91,17 @@ function note(kind, transport, message) {
 }
 
 // A client may put another handler in place of the first, which may call the one before it; and a stream that is
-// resumed brings messages a second time. Either way a message is told once; where it has no id and no token, so that
-// two may well be equal, it is told once for each object.
+// resumed brings messages a second time. Either way a message is noted once; if it has no id and no token, so that
+// two may well be equal, it is noted once for each object.
 function tellMessages(transport) {
-  const told = new Set();
+  const noted = new Set();
   const telling = (handler) =>
     handler &&
     function (message, ...more) {
       const named = message.id !== undefined || message.params?.progressToken !== undefined;
       const key = named ? JSON.stringify(message) : message;
-      if (!told.has(key)) note("got", transport, message);
-      told.add(key);
+      if (!noted.has(key)) note("got", transport, message);
+      noted.add(key);
       return handler.call(transport, message, ...more);
     };
   let current = telling(transport.onmessage);

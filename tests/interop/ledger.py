@@ -156,15 +156,15 @@ def _compare_wire(wire: Wire, place: _Place, rows: list[Row], figures: Figures) 
     for row in rows:
         if row["kind"] == "server":
             by_id[row["request_id"]].append(row)
-    told = set()
+    reported = set()
     for call in wire.calls:
         id_ = _text(call["id"])
-        told.add(id_)
+        reported.add(id_)
         figures.calls += call["method"] == "tools/call"
         if len(by_id[id_]) == 1 and _compare_call(call, by_id[id_][0], wire, place, figures, problem):
             figures.matched += call["method"] == "tools/call"
     for row in rows:  # the handshake, what a client asks on its own account, and what the server asks
-        if row["request_id"] not in told or row["kind"] == "client":
+        if row["request_id"] not in reported or row["kind"] == "client":
             refused = row["method"] == "server/discover" and row["outcome"] == "protocol_error"
             if row["outcome"] != "ok" and not refused:
                 figures.wrong_status += 1
@@ -203,10 +203,10 @@ def _compare_call(call: dict[str, Any], row: Row, wire: Wire, place: _Place, fig
         figures.wrong_status += 1
         problem(f"{what}: {row['outcome']} where the client saw {call['status']} {call['code']}")
         good = False
-    told = call["progress"]
-    if found != facts or (outcome == "ok" and progress != told):
+    reported = call["progress"]
+    if found != facts or (outcome == "ok" and progress != reported):
         figures.wrong_facts += 1
-        problem(f"{what}: {found} with progress {progress} instead of {facts} with {told}")
+        problem(f"{what}: {found} with progress {progress} instead of {facts} with {reported}")
         good = False
     if not call["at_least_ms"] * 1_000_000 <= row["duration_ns"] <= call["settled_ns"]:
         figures.longer += 1

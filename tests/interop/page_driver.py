@@ -31,7 +31,7 @@ LOOK = """() => ({
 
 
 def main(browser: str, page: Path, folder: Path) -> None:
-    told = {}
+    pages = {}
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=QUIET)
         for name, options in VIEWS.items():
@@ -44,10 +44,10 @@ def main(browser: str, page: Path, folder: Path) -> None:
             opened.on("pageerror", lambda error, to=complaints: to.append(str(error)))
             opened.goto(page.as_uri())
             opened.screenshot(path=folder / f"{page.stem}-{name}.png", full_page=True)
-            told[name] = {"requests": requests, "complaints": complaints, **opened.evaluate(LOOK)}
+            pages[name] = {"requests": requests, "complaints": complaints, **opened.evaluate(LOOK)}
             context.close()
         chromium.close()
-    print(json.dumps(told))
+    print(json.dumps(pages))
 
 
 if __name__ == "__main__":

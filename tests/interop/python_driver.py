@@ -7,7 +7,7 @@ described in plan.py. In place of a command it may hold {"url", "transport": "ht
 - {"kind": "sent" | "got", "wire", "client", "method", "id", "token"}: a request or notification, in the order of the
   wire, with its progress token; both SDKs take the request's id for one
 - {"kind": "call", "wire", "client", "method", "id", "tool", "conversation", "status", "code", "began_ns", "took_ns",
-  "settled_ns", "at_least_ms"}: what came of a request, as the client's API told it
+  "settled_ns", "at_least_ms"}: the result of a request, as the client's API reports it
 - {"kind": "connected", "wire", "client", "version"}
 
 `took_ns` is what the caller waited. A call that the caller gave up is over for the server only when it hears of it:

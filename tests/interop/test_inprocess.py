@@ -79,11 +79,11 @@ def test_a_call_has_one_server_span_and_undoing_gives_back_the_native_one(enviro
     command = [str(environment.python), str(HERE / "inprocess_undo.py"), str(home / "lake")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=START_S)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["changed"]
-    assert told["restored"]
-    assert told["during"] == ["mcpobs"]
-    assert told["after"] == told["bare"]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["changed"]
+    assert result["restored"]
+    assert result["during"] == ["mcpobs"]
+    assert result["after"] == result["bare"]
     assert [row["tool"] for row in rows_of(home / "lake") if row["method"] == "tools/call"] == ["add"]
 
 

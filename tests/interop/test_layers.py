@@ -68,17 +68,19 @@ def test_each_call_counts_once_whoever_reports_it(
         inner = "in_process" if in_process else ("fastmcp" if kind == "fastmcp" else "mcp-python-sdk")
         wanted = {"proxy/stdio", inner} | ({"mcp-python-sdk"} if how == "traced" else set())
         for _ in range(100):  # the spans come by several exporters, and are committed every few seconds
-            told = {row["layer"]: row for row in _ask(lake, "report", "coverage")} if (lake / "spans").exists() else {}
-            if wanted <= told.keys() and told[inner]["spans"] >= sum(CALLS.values()):
+            by_layer = (
+                {row["layer"]: row for row in _ask(lake, "report", "coverage")} if (lake / "spans").exists() else {}
+            )
+            if wanted <= by_layer.keys() and by_layer[inner]["spans"] >= sum(CALLS.values()):
                 break
             time.sleep(0.2)
-    told = {row["layer"]: row for row in _ask(lake, "report", "coverage")}
+    by_layer = {row["layer"]: row for row in _ask(lake, "report", "coverage")}
     calls = sum(CALLS.values())
-    assert {layer: row["calls"] for layer, row in told.items()} == dict.fromkeys(wanted, 0) | {"proxy/stdio": calls}
+    assert {layer: row["calls"] for layer, row in by_layer.items()} == dict.fromkeys(wanted, 0) | {"proxy/stdio": calls}
     why = "not_authoritative" if how == "neither" else "same_trace"
-    assert told[inner][why] == calls
+    assert by_layer[inner][why] == calls
     if how == "traced":
-        assert told["mcp-python-sdk"]["not_server"] == calls
+        assert by_layer["mcp-python-sdk"]["not_server"] == calls
     counted = _ask(lake, "query", "select tool, count(*) as calls from tool_calls group by tool order by tool")
     assert {row["tool"]: row["calls"] for row in counted} == CALLS
     below = _ask(lake, "query", "select count(*) as spans from spans where name = 'SELECT'")

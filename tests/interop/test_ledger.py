@@ -40,7 +40,7 @@ def _rows() -> list[Row]:
 
 def _compared(folder: Path, rows: list[Row], over: Over = "stdio") -> Figures:
     who = {"wire": 0, "client": "one"}
-    told = {
+    facts = {
         "conversation": None,
         "code": None,
         "began_ns": 0,
@@ -53,8 +53,8 @@ def _compared(folder: Path, rows: list[Row], over: Over = "stdio") -> Figures:
         {"kind": "sent", "method": "initialize", "id": 1},
         {"kind": "sent", "method": "tools/call", "id": 2},
         {"kind": "sent", "method": "tools/call", "id": 3},
-        {"kind": "call", "id": 2, "tool": "a", "status": "ok", **told},
-        {"kind": "call", "id": 3, "tool": "b", "status": "is_error", **told, "began_ns": 1_000},
+        {"kind": "call", "id": 2, "tool": "a", "status": "ok", **facts},
+        {"kind": "call", "id": 3, "tool": "b", "status": "is_error", **facts, "began_ns": 1_000},
     ]
     path = folder / "ledger.jsonl"
     path.write_text("".join(json.dumps(who | entry) + "\n" for entry in entries))

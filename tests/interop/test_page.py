@@ -63,13 +63,13 @@ def test_a_page_opens_from_disk_and_asks_for_nothing(
     done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     views: dict[str, dict[str, Any]] = json.loads(done.stdout)
-    for name, told in views.items():
-        assert told["requests"] == [page.as_uri()], name
-        assert (told["complaints"], told["resources"], told["scripts"]) == ([], 0, 0)
-        assert told["wide"] <= told["room"], f"{name} scrolls sideways"
-        assert told["outside"] == 0
-        assert told["tables"] >= 1
-        assert told["charts"] >= (0 if report == "failures" else 1)
+    for name, page_facts in views.items():
+        assert page_facts["requests"] == [page.as_uri()], name
+        assert (page_facts["complaints"], page_facts["resources"], page_facts["scripts"]) == ([], 0, 0)
+        assert page_facts["wide"] <= page_facts["room"], f"{name} scrolls sideways"
+        assert page_facts["outside"] == 0
+        assert page_facts["tables"] >= 1
+        assert page_facts["charts"] >= (0 if report == "failures" else 1)
         assert (tmp_path / f"{report}-{name}.png").stat().st_size > 10_000
     assert views["light"]["back"] != views["dark"]["back"]
     if report in ("all", "latency"):

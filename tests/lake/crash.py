@@ -2,7 +2,7 @@
 
     python -m tests.lake.crash --rounds 200
 
-Every span that a writer was told is written must be in the lake exactly once at the end, and at every reading in
+Every span whose write returned True must be in the lake exactly once at the end, and at every reading in
 between: each span that was acknowledged before the reading began, none twice.
 """
 

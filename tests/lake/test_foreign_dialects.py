@@ -16,7 +16,7 @@ TRACELOOP = "opentelemetry.instrumentation.mcp.instrumentation"
 FAILED = Status(StatusCode.ERROR)
 
 
-def told(row: Row, *names: str) -> tuple[Any, ...]:
+def values(row: Row, *names: str) -> tuple[Any, ...]:
     return tuple(row[name] for name in names)
 
 
@@ -24,19 +24,19 @@ def test_openllmetry_writes_tool_calls_of_a_client_and_of_a_server_alike_but_for
     tool = {"traceloop.span.kind": "tool", "traceloop.entity.name": "add"}
     sent = tool | {"traceloop.entity.output": '{"result": "3"}'}
     row = made(TRACELOOP, "add.tool", SpanKind.INTERNAL, attributes=sent)
-    assert told(row, "kind", "method", "tool", "outcome") == ("client", "tools/call", "add", "ok")
+    assert values(row, "kind", "method", "tool", "outcome") == ("client", "tools/call", "add", "ok")
     served = tool | {"traceloop.entity.output": '[{"type": "text", "content": "3"}]', "traceloop.workflow.name": "demo"}
     row = made(TRACELOOP, "add.tool", SpanKind.INTERNAL, attributes=served)
-    assert told(row, "kind", "method", "tool", "server_name") == ("server", "tools/call", "add", "demo")
+    assert values(row, "kind", "method", "tool", "server_name") == ("server", "tools/call", "add", "demo")
     row = made(TRACELOOP, "fail.tool", SpanKind.INTERNAL, FAILED, attributes=tool | {"error.type": "tool_error"})
-    assert told(row, "kind", "outcome", "error_type") == ("client", "tool_error", "tool_error")
+    assert values(row, "kind", "outcome", "error_type") == ("client", "tool_error", "tool_error")
 
 
 def test_openllmetry_names_other_requests_by_their_method_and_steps_of_the_transport_are_none() -> None:
     row = made(TRACELOOP, "prompts/get.mcp", SpanKind.INTERNAL, FAILED, attributes={"error.type": "McpError"})
-    assert told(row, "kind", "method", "tool", "outcome") == ("client", "prompts/get", None, "server_error")
+    assert values(row, "kind", "method", "tool", "outcome") == ("client", "prompts/get", None, "server_error")
     row = made(TRACELOOP, "ResponseStreamWriter", SpanKind.INTERNAL, attributes={"mcp.request.id": "3"})
-    assert told(row, "kind", "method", "outcome") == ("internal", None, None)
+    assert values(row, "kind", "method", "outcome") == ("internal", None, None)
 
 
 def _logfire(request: dict[str, object], response: dict[str, object]) -> dict[str, str]:
@@ -47,18 +47,18 @@ def test_logfire_keeps_the_facts_of_a_server_in_the_request_and_the_response() -
     call = {"method": "tools/call", "params": {"name": "add", "arguments": {"a": 1}}, "jsonrpc": "2.0", "id": 2}
     name = "MCP server handle request: tools/call"
     row = made("logfire.mcp", name, SpanKind.INTERNAL, attributes=_logfire(call, {"isError": False}))
-    assert told(row, "kind", "method", "tool", "request_id", "outcome") == ("server", "tools/call", "add", "2", "ok")
+    assert values(row, "kind", "method", "tool", "request_id", "outcome") == ("server", "tools/call", "add", "2", "ok")
     row = made("logfire.mcp", name, SpanKind.INTERNAL, attributes=_logfire(call, {"isError": True}))
     assert row["outcome"] == "tool_error"
     row = made("logfire.mcp", name, SpanKind.INTERNAL, attributes=_logfire(call, {"code": -32602, "message": "?"}))
-    assert told(row, "outcome", "status_code") == ("protocol_error", "-32602")
+    assert values(row, "outcome", "status_code") == ("protocol_error", "-32602")
     row = made("logfire.mcp", name, SpanKind.INTERNAL, attributes=_logfire(call, {"code": 0, "message": "broken"}))
-    assert told(row, "outcome", "status_code") == ("server_error", "0")
+    assert values(row, "outcome", "status_code") == ("server_error", "0")
     read = {"method": "resources/read", "params": {"uri": "res://x"}, "id": 6}
     row = made(
         "logfire.mcp", "MCP server handle request: resources/read", SpanKind.INTERNAL, attributes=_logfire(read, {})
     )
-    assert told(row, "method", "tool", "resource_uri") == ("resources/read", None, "res")
+    assert values(row, "method", "tool", "resource_uri") == ("resources/read", None, "res")
 
 
 def test_logfire_distinguishes_a_clients_requests_from_a_servers() -> None:
@@ -66,13 +66,13 @@ def test_logfire_distinguishes_a_clients_requests_from_a_servers() -> None:
     row = made(
         "logfire.mcp", "MCP request: prompts/get", SpanKind.INTERNAL, attributes=sent | {"rpc.method": "prompts/get"}
     )
-    assert told(row, "kind", "method", "prompt", "outcome") == ("client", "prompts/get", "hello", "ok")
+    assert values(row, "kind", "method", "prompt", "outcome") == ("client", "prompts/get", "hello", "ok")
     row = made(
         "logfire.mcp", "MCP client handle request: ping", SpanKind.INTERNAL, attributes=_logfire({"method": "ping"}, {})
     )
-    assert told(row, "kind", "method") == ("client", "ping")
+    assert values(row, "kind", "method") == ("client", "ping")
     row = made("logfire.mcp", "MCP server log from app", SpanKind.INTERNAL, attributes={"data": "x"})
-    assert told(row, "method", "outcome") == (None, None)
+    assert values(row, "method", "outcome") == (None, None)
 
 
 SENTRY = {
@@ -89,7 +89,7 @@ SENTRY = {
 def test_sentry_has_names_of_its_own_for_tool_and_request_id(kind: SpanKind) -> None:
     row = made("@sentry/node", "tools/call add", kind, attributes=SENTRY)
     names = ("kind", "method", "tool", "request_id", "transport", "outcome", "session_id", "session_source")
-    assert told(row, *names) == (
+    assert values(row, *names) == (
         "server",
         "tools/call",
         "add",
@@ -109,7 +109,7 @@ def test_sentry_marks_a_tools_error_by_a_flag_or_by_the_status_alone() -> None:
     assert made("sentry", "tools/call add", SpanKind.INTERNAL, FAILED, attributes=SENTRY)["outcome"] == "tool_error"
     get = {"mcp.method.name": "prompts/get", "mcp.prompt.name": "no", "mcp.transport": "stdio"}
     row = made("sentry", "prompts/get no", SpanKind.INTERNAL, FAILED, attributes=get)
-    assert told(row, "prompt", "outcome", "transport") == ("no", "server_error", "stdio")
+    assert values(row, "prompt", "outcome", "transport") == ("no", "server_error", "stdio")
 
 
 def test_a_notification_that_a_server_sends_is_a_client_span_in_sentry() -> None:
@@ -120,7 +120,7 @@ def test_a_notification_that_a_server_sends_is_a_client_span_in_sentry() -> None
 def test_a_tool_span_of_openinference_is_an_agents_view_and_no_operation() -> None:
     tool = {"openinference.span.kind": "TOOL", "tool.name": "search"}
     row = made("openinference.instrumentation.openai_agents", "search", SpanKind.INTERNAL, attributes=tool)
-    assert told(row, "kind", "method", "tool", "outcome") == ("internal", None, "search", None)
+    assert values(row, "kind", "method", "tool", "outcome") == ("internal", None, "search", None)
     assert json.loads(row["attributes"]) == tool
 
 
@@ -149,27 +149,27 @@ def test_agentgateway_records_the_caller_and_the_http_status() -> None:
         "session_id",
     )
     session = qualified(session_digest("s-1"), "ann", None)
-    assert told(row, *names) == ("server", "tools/call", "echo", "ann", "principal:ann", 200, "http", "ok", session)
+    assert values(row, *names) == ("server", "tools/call", "echo", "ann", "principal:ann", 200, "http", "ok", session)
     assert (
         made("agentgateway", "POST /mcp", attributes=AGENTGATEWAY | {"http.status": 503})["outcome"] == "server_error"
     )
     row = made("agentgateway", "POST /mcp", attributes=AGENTGATEWAY | {"http.status": 401, "jwt.sub": 5})
-    assert told(row, "outcome", "http_status") == ("protocol_error", 401)
-    assert told(made("agentgateway", "GET /", attributes={"http.status": 200}), "method", "outcome") == (None, None)
+    assert values(row, "outcome", "http_status") == ("protocol_error", 401)
+    assert values(made("agentgateway", "GET /", attributes={"http.status": 200}), "method", "outcome") == (None, None)
 
 
 def test_contextforge_names_operations_of_its_own() -> None:
     tool = {"tool.name": "echo", "tool.integration_type": "MCP", "user.email": "ann@example.org", "success": True}
     row = made("mcp-gateway", "tool.invoke", SpanKind.INTERNAL, Status(StatusCode.OK), attributes=tool)
     names = ("kind", "method", "tool", "principal", "enforcement_source", "outcome", "status")
-    assert told(row, *names) == ("server", "tools/call", "echo", "ann@example.org", "principal", "ok", "ok")
+    assert values(row, *names) == ("server", "tools/call", "echo", "ann@example.org", "principal", "ok", "ok")
     row = made("mcp-gateway", "tool.invoke", SpanKind.INTERNAL, FAILED, attributes=tool | {"success": False})
     assert row["outcome"] == "tool_error"
     row = made("mcp-gateway", "tool.invoke", SpanKind.INTERNAL, attributes=tool | {"user.email": "anonymous"})
-    assert told(row, "principal", "enforcement_key", "enforcement_source") == (None, None, None)
+    assert values(row, "principal", "enforcement_key", "enforcement_source") == (None, None, None)
     row = made("mcp-gateway", "resource.read", SpanKind.INTERNAL, attributes={"resource.uri": "file:///x"})
-    assert told(row, "method", "resource_uri") == ("resources/read", "file")
+    assert values(row, "method", "resource_uri") == ("resources/read", "file")
     row = made("mcp-gateway", "mcp.initialize", SpanKind.INTERNAL, attributes={"mcp.protocol_version": "2025-06-18"})
-    assert told(row, "method", "protocol_version") == ("initialize", "2025-06-18")
+    assert values(row, "method", "protocol_version") == ("initialize", "2025-06-18")
     row = made("mcp-gateway", "tool.gateway_call", SpanKind.INTERNAL, attributes=tool)
-    assert told(row, "kind", "method") == ("internal", None)
+    assert values(row, "kind", "method") == ("internal", None)

@@ -44,8 +44,8 @@ class Span:
     def row(self, **changes: Any) -> dict[str, Any]:
         """As a wrapper spools it."""
         trace, span, kind, service, start = self.identity
-        told = {"trace_id": trace, "span_id": span, "kind": kind, "service_name": service, "start_unix_nano": start}
-        return {**told, "duration_ns": 1000, "name": "t", "method": "tools/call", "outcome": "ok", **changes}
+        fixed = {"trace_id": trace, "span_id": span, "kind": kind, "service_name": service, "start_unix_nano": start}
+        return {**fixed, "duration_ns": 1000, "name": "t", "method": "tools/call", "outcome": "ok", **changes}
 
 
 def request(spans: Sequence[Span], scope: str = "test", front: str | None = None) -> bytes:

@@ -27,9 +27,9 @@ def test_info_prints_lines_for_people_and_one_object_for_programs(tmp_path: Path
     spooled(tmp_path, [row(1), row(2)])
     with segments(tmp_path)[0].open("ab") as file:
         file.write(b"torn\n")
-    told = mcpobs("info", "--lake", str(tmp_path))
-    assert (told.returncode, told.stderr) == (0, "")
-    lines = dict(line.split("  ", 1) for line in told.stdout.splitlines())
+    shown = mcpobs("info", "--lake", str(tmp_path))
+    assert (shown.returncode, shown.stderr) == (0, "")
+    lines = dict(line.split("  ", 1) for line in shown.stdout.splitlines())
     assert lines["spans"].strip() == "2 in 1 session"
     assert lines["damaged"].strip() == "1 line of spool and log, 0 files"
     facts = json.loads(mcpobs("info", "--lake", str(tmp_path), "--json").stdout)
@@ -91,7 +91,7 @@ def test_a_damaged_file_is_named_on_stderr(tmp_path: Path) -> None:
     mcpobs("compact", "--lake", str(tmp_path))
     (path,) = (tmp_path / "spans").glob("date=*/whole-*.parquet")
     path.write_bytes(os.urandom(100))
-    told = mcpobs("info", "--lake", str(tmp_path))
-    assert told.returncode == 0
-    assert str(path) in told.stderr
-    assert "hint: " in told.stderr
+    shown = mcpobs("info", "--lake", str(tmp_path))
+    assert shown.returncode == 0
+    assert str(path) in shown.stderr
+    assert "hint: " in shown.stderr

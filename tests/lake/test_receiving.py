@@ -52,7 +52,7 @@ SCOPES = ("mcpobs", "fastmcp", "mcp-python-sdk", "app")
 
 
 def _spans_of(scopes: Collection[str], start: int = NOON, kinds: Collection[int] = (0, 1, 2, 3)) -> bytes:
-    """Spans of scopes that are told apart, in each kind, with and without an error."""
+    """Spans of distinct scopes, in each kind, with and without an error."""
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     group.resource.attributes.add(key="service.name").value.string_value = "files"

@@ -52,9 +52,9 @@ def test_calls_of_one_caller_are_one_session_until_a_pause() -> None:
     assert groups(rows) == [[0, 1, 2, 3], [4, 5]]
     rows = [weak(n, at_s=at) for n, at in enumerate([0, 60, 900, 1901, 1960])]
     assert groups(rows) == [[0, 1, 2], [3, 4]]
-    told = settled(rows)[f"{2:016x}"]
-    assert (told["session_start_unix_nano"], told["date"]) == (START, "2026-09-21")
-    assert (told["session_source"], told["session_confidence"]) == ("principal", "medium")
+    settled_row = settled(rows)[f"{2:016x}"]
+    assert (settled_row["session_start_unix_nano"], settled_row["date"]) == (START, "2026-09-21")
+    assert (settled_row["session_source"], settled_row["session_confidence"]) == ("principal", "medium")
 
 
 def test_a_pause_is_counted_from_the_end_of_what_took_long() -> None:

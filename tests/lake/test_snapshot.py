@@ -42,7 +42,7 @@ def test_after_any_sequence_of_changes_it_is_what_deltalake_says(
             ours = snapshot.load(tmp_path / "spans", lambda: connection)
         assert ours.version == theirs.version()
         actions = theirs.get_add_actions(flatten=True)
-        told = (
+        adds = (
             {
                 name: actions.column(name).to_pylist()
                 for name in (
@@ -57,11 +57,11 @@ def test_after_any_sequence_of_changes_it_is_what_deltalake_says(
             if actions.num_rows
             else {"path": []}
         )
-        assert sorted(ours.files) == sorted(told["path"])
-        for place, path in enumerate(told["path"]):
+        assert sorted(ours.files) == sorted(adds["path"])
+        for place, path in enumerate(adds["path"]):
             file = ours.files[path]
             assert (file.size_bytes, file.rows, file.date, file.first_unix_nano, file.last_unix_nano) == tuple(
-                values[place] for name, values in told.items() if name != "path"
+                values[place] for name, values in adds.items() if name != "path"
             )
         for each in writers:
             assert ours.covered(each) == (theirs.transaction_version(each) or 0)

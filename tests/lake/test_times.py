@@ -145,8 +145,8 @@ def test_an_implausible_start_of_a_session_chooses_no_partition(
     logged(lake, call(RECEIVED, RECEIVED + MS, session_start), received_unix_nano=RECEIVED)
     assert writer.commit(lake).implausible_times == (not is_plausible)
     (found,) = stored(lake)
-    told = (found["session_start_unix_nano"], found["sent_session_start_unix_nano"])
-    assert told == ((session_start, None) if is_plausible else (None, session_start))
+    starts = (found["session_start_unix_nano"], found["sent_session_start_unix_nano"])
+    assert starts == ((session_start, None) if is_plausible else (None, session_start))
     if not is_plausible:
         assert found["date"] == "2026-09-21"
 

@@ -42,7 +42,7 @@ def _page() -> Answer:
         chart=Chart("bar", "tool", ("p95_ms",)),
     )
     loops = Answer("loops", "Is an agent going round?", None, EVERYTHING, Result(LOOPS, [], 0), "mcpobs report loops")
-    told: list[tuple[object, ...]] = [
+    values: list[tuple[object, ...]] = [
         ("Which tool is slow?", "fetch|x: p95 812 ms", "mcpobs report latency"),
         ("Is an agent in a loop?", "no loops", "mcpobs report loops"),
     ]
@@ -52,7 +52,7 @@ def _page() -> Answer:
         "What is going on?",
         "1,219 tool calls in 3 sessions",
         EVERYTHING,
-        Result(SENTENCES, told, 2),
+        Result(SENTENCES, values, 2),
         "mcpobs report all",
         layout="digest",
         parts=(latency, loops),
@@ -73,12 +73,12 @@ def test_the_morning_page_with_bars_has_the_calls_over_time() -> None:
 def test_the_morning_page_as_csv_and_json_says_the_same() -> None:
     lines = list(csv.DictReader(io.StringIO(written(_page(), "csv", None, raw=True), newline="")))
     page = json.loads(written(_page(), "json", None))
-    told = {(line["report"], int(line["row"]), line["column"]): line["value"] for line in lines}
+    values = {(line["report"], int(line["row"]), line["column"]): line["value"] for line in lines}
     expected = {(part["report"], 0, "answer"): part["answer"] for part in page["reports"]}
     for part in page["reports"]:
         for number, row in enumerate(part["rows"], start=1):
             expected |= {(part["report"], number, name): str(value) for name, value in row.items()}
-    assert told == expected
+    assert values == expected
 
 
 def test_a_page_shows_the_top_of_each_table_and_a_table_for_programs_has_all() -> None:

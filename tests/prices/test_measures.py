@@ -24,7 +24,7 @@ def _units(answer: Any, rule: Rule = UNITS) -> int | None:
 
 
 @pytest.mark.parametrize(
-    ("told", "milli"),
+    ("amount", "milli"),
     [
         (3, 3000),
         (0, 0),
@@ -36,13 +36,13 @@ def _units(answer: Any, rule: Rule = UNITS) -> int | None:
         (1e300, MOST_UNITS_MILLI),
     ],
 )
-def test_a_number_of_units_or_the_length_of_a_list_counts(told: Any, milli: int) -> None:
-    assert _units({"pages": told}) == milli
+def test_a_number_of_units_or_the_length_of_a_list_counts(amount: Any, milli: int) -> None:
+    assert _units({"pages": amount}) == milli
 
 
-@pytest.mark.parametrize("told", [-1, -0.5, True, "3", None, {"n": 3}])
-def test_a_value_that_is_no_honest_number_does_not_count(told: Any) -> None:
-    assert _units({"pages": told}) is None
+@pytest.mark.parametrize("amount", [-1, -0.5, True, "3", None, {"n": 3}])
+def test_a_value_that_is_no_honest_number_does_not_count(amount: Any) -> None:
+    assert _units({"pages": amount}) is None
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "-1" + "0" * 5000, "1e999"])
@@ -92,6 +92,6 @@ def test_no_result_breaks_the_measuring_or_leaves_its_bounds(value: Any, path: t
     rule = Rule(unit_nanousd=1, units=path, reported=path, microusd_per_mtok=1, tokens=path)
     for result in (value, {"structuredContent": value}, {"content": value}, {"_meta": value, "content": [value]}):
         found = measure(rule, result)
-        for told, most in zip(found, (MOST_UNITS_MILLI, MOST_MICROUSD, MOST_TOKENS), strict=True):
-            assert told is None or 0 <= told <= most
+        for amount, most in zip(found, (MOST_UNITS_MILLI, MOST_MICROUSD, MOST_TOKENS), strict=True):
+            assert amount is None or 0 <= amount <= most
     assert measure(rule, None) == Measured()

@@ -58,5 +58,5 @@ def test_model_calls_of_a_trace_stand_beside_its_session(tmp_path: Path) -> None
         ("search", None, 2, None, None),
         (None, "made-up", 0, 3, 3033),
     ]
-    told = {row["item"]: (row["calls"], row["llm_calls"], row["llm_tokens"]) for row in by_session}
-    assert told == {TRACE.hex(): (1, 2, 2021), "0b" * 16: (1, None, None), None: (0, 1, 1012)}
+    counts = {row["item"]: (row["calls"], row["llm_calls"], row["llm_tokens"]) for row in by_session}
+    assert counts == {TRACE.hex(): (1, 2, 2021), "0b" * 16: (1, None, None), None: (0, 1, 1012)}

@@ -125,8 +125,8 @@ def _costs(rows: list[Row], book: Book | None) -> list[tuple[Any, ...]]:
 def test_history_priced_by_a_book_is_what_the_book_would_have_recorded(
     calls: list[dict[str, Any]], before: Book, now: Book
 ) -> None:
-    told = _costs(_recorded(calls, before), now)
-    for one, anew, recorded in zip(calls, told, _costs(_recorded(calls, now), None), strict=True):
+    counts = _costs(_recorded(calls, before), now)
+    for one, anew, recorded in zip(calls, counts, _costs(_recorded(calls, now), None), strict=True):
         if anew[1] == "unrecorded":
             old, new = before.of("files", one["tool"]), now.of("files", one["tool"])
             assert anew[0] is None
@@ -176,8 +176,8 @@ def test_a_report_gives_the_number_of_calls_that_cannot_be_repriced() -> None:
     ]
     plan = Plan(in_memory(rows)).repriced(Book({"*": Rule(unit_nanousd=1_000_000, units=("pages",))}))
     (found,) = ask(plan, "cost")
-    told = {name: found[name] for name in ("calls", "priced", "unpriced", "unrecorded", "cost_microusd")}
-    assert told == {"calls": 4, "priced": 1, "unpriced": 2, "unrecorded": 2, "cost_microusd": 2000}
+    counts = {name: found[name] for name in ("calls", "priced", "unpriced", "unrecorded", "cost_microusd")}
+    assert counts == {"calls": 4, "priced": 1, "unpriced": 2, "unrecorded": 2, "cost_microusd": 2000}
     assert ask(plan, "sessions")[0]["cost_microusd"] == 2000  # every report tells the same
 
 

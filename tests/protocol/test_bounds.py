@@ -131,8 +131,8 @@ def test_of_many_texts_no_more_characters_are_looked_at_than_allowed(
         "members": {f"m{number}": one for number, one in enumerate(texts)},
         "names": dict.fromkeys(texts, 1),
     }[shape]
-    told = json.loads(features.features_of(value, lambda name: name[:8]))
-    assert told["cut"] is True
+    described = json.loads(features.features_of(value, lambda name: name[:8]))
+    assert described["cut"] is True
     assert looked_at <= features.MAX_CHARACTERS + codeword.HEAD + codeword.TAIL
 
 

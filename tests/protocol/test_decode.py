@@ -128,7 +128,7 @@ def test_half_of_a_frame_that_is_too_deep_is_nothing():
 
 
 def _same(one, other):
-    """Equal, with 1, 1.0 and true told apart."""
+    """Equal, with 1, 1.0 and true distinct."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):

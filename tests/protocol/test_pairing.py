@@ -100,7 +100,11 @@ class Pairing(RuleBasedStateMachine):
     def _end_batch(self) -> None:
         batch, self.batch = self.batch, None
         if batch:
-            self._feed(self.batch_side, [message for message, _ in batch], [one for _, told in batch for one in told])
+            self._feed(
+                self.batch_side,
+                [message for message, _ in batch],
+                [one for _, operations in batch for one in operations],
+            )
 
     @rule(side=SIDES)
     def begin_batch(self, side: str) -> None:
@@ -171,7 +175,7 @@ class Pairing(RuleBasedStateMachine):
             assert (self.talk.seen.unmatched, self.talk.seen.unparsed) == (self.unmatched, self.unparsed)
 
     def teardown(self) -> None:
-        """Each request and notification was told exactly once."""
+        """Each request and notification was recorded exactly once."""
         self.close()
         assert sorted(self.sequences) == list(range(self.sent))
 

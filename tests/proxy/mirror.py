@@ -1,4 +1,4 @@
-"""A server for byte comparisons: keeps what it is sent, and sends what it is told to, in pieces of one size.
+"""A server for byte comparisons: keeps the bytes that it gets, and sends the reply file in pieces of one size.
 
 python mirror.py RECEIVED_FILE REPLY_FILE PIECE_BYTES
 """

@@ -33,7 +33,7 @@ def llm_rows(chance: Random, count: int, calls: list[Row]) -> list[Row]:
     rows: list[Row] = []
     for number in range(count):
         rows.append(_row(chance, number, calls))
-        if chance.random() < 0.1:  # told by two instrumentations
+        if chance.random() < 0.1:  # recorded by two instrumentations
             outer = rows[-1]
             rows.append({**outer, "span_id": f"b{number:015x}", "parent_span_id": outer["span_id"]})
     return rows
@@ -73,22 +73,22 @@ def _used(rows: list[Row]) -> list[Row]:
     for row in rows:
         if row.get("method") is not None or '"gen_ai.usage.' not in (row.get("attributes") or ""):
             continue
-        told = json.loads(row["attributes"])
-        if told.get("gen_ai.operation.name", "chat") in ("chat", "text_completion", "generate_content", "embeddings"):
-            found.append({**row, "told": told})
+        parsed = json.loads(row["attributes"])
+        if parsed.get("gen_ai.operation.name", "chat") in ("chat", "text_completion", "generate_content", "embeddings"):
+            found.append({**row, "parsed": parsed})
     inside = {(row["trace_id"], row.get("parent_span_id")) for row in found}
     return [row for row in found if (row["trace_id"], row["span_id"]) not in inside]
 
 
-def _first(told: Row, names: tuple[str, ...]) -> int:
-    return next((told[name] for name in names if name in told), 0)
+def _first(parsed: Row, names: tuple[str, ...]) -> int:
+    return next((parsed[name] for name in names if name in parsed), 0)
 
 
 def _sessions(rows: list[Row], name: str) -> dict[str, Row]:
     """The operation that began first, by trace or by conversation."""
     first: dict[str, Row] = {}
-    told = [row for row in rows if row.get("method") and row.get("kind") in ("server", "client")]
-    for row in sorted(told, key=lambda r: (r["start_unix_nano"], r.get("session_id") or "", r["span_id"])):
+    operations = [row for row in rows if row.get("method") and row.get("kind") in ("server", "client")]
+    for row in sorted(operations, key=lambda r: (r["start_unix_nano"], r.get("session_id") or "", r["span_id"])):
         candidates = json.loads(row.get("session_candidates") or "{}")
         key = row["trace_id"] if name == "trace" else candidates.get("conversation")
         if row.get("session_id") is not None and key is not None:
@@ -107,18 +107,18 @@ def cost(rows: list[Row], by: str = "tool", tool: str | None = None, session: st
             groups[call.get(column), service, None]["calls"].append(call)
     traces, conversations = _sessions(rows, "trace"), _sessions(rows, "conversation")
     for used in [] if tool else _used(rows):
-        told = used["told"]
-        of = traces.get(used["trace_id"]) or conversations.get(told.get("gen_ai.conversation.id", "")) or {}
+        parsed = used["parsed"]
+        of = traces.get(used["trace_id"]) or conversations.get(parsed.get("gen_ai.conversation.id", "")) or {}
         if session not in (None, of.get("session_id")):
             continue
-        model = told.get("gen_ai.response.model") or told.get("gen_ai.request.model") or "?"
+        model = parsed.get("gen_ai.response.model") or parsed.get("gen_ai.request.model") or "?"
         group = groups[(None, None, model) if by == "tool" else (of.get(column), None, None)]
-        cached = told.get("gen_ai.usage.cache_read.input_tokens", 0)
-        cached += told.get("gen_ai.usage.cache_creation.input_tokens", 0)
-        tokens = _first(told, _INPUT)
+        cached = parsed.get("gen_ai.usage.cache_read.input_tokens", 0)
+        cached += parsed.get("gen_ai.usage.cache_creation.input_tokens", 0)
+        tokens = _first(parsed, _INPUT)
         group["llm"] = True
         group["llm_calls"] += 1
-        group["llm_tokens"] += tokens + (cached if tokens < cached else 0) + _first(told, _OUTPUT)
+        group["llm_tokens"] += tokens + (cached if tokens < cached else 0) + _first(parsed, _OUTPUT)
     total = sum(c.get("cost_microusd") or 0 for group in groups.values() for c in group["calls"])
     result = []
     for (item, service, model), group in groups.items():

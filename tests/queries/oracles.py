@@ -115,7 +115,7 @@ def sessions(rows: list[Row]) -> list[Row]:
         end = max(call["start_unix_nano"] + (call.get("duration_ns") or 0) for call in calls)
         sure = [s for s in ("low", "medium", "high") if any(call.get("session_confidence") == s for call in calls)]
         amount = amounts[session]
-        why = [told for word in STANDS_OUT if (told := _stands_out(word, amount, list(amounts.values())))]
+        why = [reason for word in STANDS_OUT if (reason := _stands_out(word, amount, list(amounts.values())))]
         compared = len(groups) >= 5
         result.append(
             {
@@ -170,9 +170,9 @@ def failures(rows: list[Row]) -> list[Row]:
         for index, call in enumerate(ordered):
             if failed(call):
                 before = [None] * 5 if session is None else [_label(ordered, index - back) for back in range(1, 6)]
-                told = {f"before_{back}": label for back, label in enumerate(before, start=1)}
+                earlier = {f"before_{back}": label for back, label in enumerate(before, start=1)}
                 nth = None if session is None else index + 1
-                result.append(call | told | {"nth_call": nth, "duration_ms": _ms(call.get("duration_ns"))})
+                result.append(call | earlier | {"nth_call": nth, "duration_ms": _ms(call.get("duration_ns"))})
     names = ("start_unix_nano", "session_id", "service_name", "tool", "outcome", "error_type", "status_code")
     names += ("duration_ms", "nth_call", "before_5", "before_4", "before_3", "before_2", "before_1")
     names += ("trace_id", "span_id")
@@ -395,10 +395,10 @@ def rank(row: Row) -> int:
 
 def set_aside(rows: list[Row]) -> dict[tuple[str, str], str]:
     """Why spans are set aside, by (trace_id, span_id); every pair of spans is looked at."""
-    told = [row for row in rows if row.get("method") is not None and row.get("kind") == "server"]
+    operations = [row for row in rows if row.get("method") is not None and row.get("kind") == "server"]
     spans = {(row["trace_id"], row["span_id"]): row for row in rows}
     reasons: dict[tuple[str, str], str] = {}
-    for worse in told:
+    for worse in operations:
         service = worse.get("service_name")
         if service is None or service.startswith("unknown_service"):
             continue
@@ -407,10 +407,10 @@ def set_aside(rows: list[Row]) -> dict[tuple[str, str], str]:
             better.get("service_name") == service
             and rank(better) < rank(worse)
             and abs(better["start_unix_nano"] // HOUR - hour) <= 1
-            for better in told
+            for better in operations
         ):
             reasons[worse["trace_id"], worse["span_id"]] = "not_authoritative"
-    for group in grouped(told, "trace_id").values():
+    for group in grouped(operations, "trace_id").values():
         for worse in group:
             if any(_better_of_the_same_call(better, worse, spans) for better in group):
                 reasons[worse["trace_id"], worse["span_id"]] = "same_trace"
@@ -465,8 +465,8 @@ def _resembles_mcp(row: Row) -> bool:
 def coverage(rows: list[Row]) -> list[Row]:
     reasons = set_aside(rows)
     result = []
-    told = [row | {"layer": layer(row)} for row in rows if row.get("method") is not None or _resembles_mcp(row)]
-    for (service, name), group in grouped(told, "service_name", "layer").items():
+    operations = [row | {"layer": layer(row)} for row in rows if row.get("method") is not None or _resembles_mcp(row)]
+    for (service, name), group in grouped(operations, "service_name", "layer").items():
         calls = tool_calls(group)
         why = Counter(reasons.get((call["trace_id"], call["span_id"])) for call in calls)
         elsewhere = [row for row in group if row["method"] == "tools/call" and row.get("kind") != "server"]

@@ -104,7 +104,7 @@ def precursors(
                 base[service, tool, length, fault] = count / len(calls)
     judged = Counter(of for *of_, _ in base for of in [tuple(of_)])
     tests = sum(judged[key[:3]] for key, calls in after.items() if len(calls) >= support)
-    told = []
+    reported = []
     for (service, tool, length, before), calls in after.items():
         for fault in {*map(_class, calls)} - {None}:
             ours = base.get((service, tool, length, fault))
@@ -128,7 +128,7 @@ def precursors(
                     *(r.get("sequence") is not None, r.get("sequence") or 0, r["span_id"], r["trace_id"]),
                 ),
             )
-            told.append(
+            reported.append(
                 {
                     "service_name": service or None,
                     "tool": tool or None,
@@ -148,7 +148,7 @@ def precursors(
                 }
             )
     return sorted(
-        told,
+        reported,
         key=lambda r: (
             *(-r["low_ratio"] / r["base_ratio"], -r["support"]),
             *(nulls_last(r["service_name"]), nulls_last(r["tool"]), r["fault"], r["before"]),

@@ -121,20 +121,20 @@ def shapes(
         for shape, group in by_shape.items():
             if session is not None and all(row.get("session_id") != session for row in group):
                 continue
-            told = _told(key, shape, group, len(here))
+            described = _measured(key, shape, group, len(here))
             found = judged.get(shape, {})
             for lead, (excess, newest, odd, odd_calls) in found.items():
                 finding = {"odd": odd, "bits": excess / 100, "odd_calls": odd_calls}
                 finding["odd_session_id"] = newest[19:] or None
                 order = (0, -excess, [-ord(letter) for letter in newest], -len(group), key, shape, lead)
-                result.append((order, told | finding))
+                result.append((order, described | finding))
             if not found:
                 quiet = {"odd": None, "bits": None, "odd_calls": 0, "odd_session_id": None}
-                result.append(((1, 0, [], -len(group), key, shape, ""), told | quiet))
+                result.append(((1, 0, [], -len(group), key, shape, ""), described | quiet))
     return [row for _, row in sorted(result, key=lambda entry: entry[0])]
 
 
-def _told(key: tuple[str, str], shape: str, group: list[Row], total: int) -> Row:
+def _measured(key: tuple[str, str], shape: str, group: list[Row], total: int) -> Row:
     sizes = [row["args_bytes"] for row in group if row.get("args_bytes") is not None]
     texts = [longest for longest in map(_longest, group) if longest is not None]
     return {
@@ -271,9 +271,9 @@ class _Usual:
         found.append((_charge(rare, self.total, self.before, 400), "", "shape", "", words))
         far = _far(self.steps).get(kind.step)
         if far is not None and kind.step > 10 and far[2] == ">":
-            told = f"{2 ** (kind.step - 1)} to {2**kind.step - 1} bytes in {self.steps[kind.step]} of {self.total}"
+            described = f"{2 ** (kind.step - 1)} to {2**kind.step - 1} bytes in {self.steps[kind.step]} of {self.total}"
             charge = _charge(far[0], self.total, self.before, 600, far[1])
-            found.append((charge, "", "bytes", "", told + self.named))
+            found.append((charge, "", "bytes", "", described + self.named))
         for argument, word in kind.parts.items():
             found += self._of_word(argument, word)
         return sorted((reason for reason in found if reason[0] > 0), key=lambda r: (-r[0], not r[1], *r[1:4]))
@@ -283,18 +283,18 @@ class _Usual:
         found: list[Reason] = []
 
         def add(
-            rare: int, seen: int, total: int, allowance: int, kind: str, letter: str, told: str, far: int = 0
+            rare: int, seen: int, total: int, allowance: int, kind: str, letter: str, described: str, far: int = 0
         ) -> None:
-            told = f"{f'{argument}: ' if argument else ''}{told} in {seen} of {total}{self.named}"
-            found.append((_charge(rare, total, self.before, allowance, far), argument, kind, letter, told))
+            described = f"{f'{argument}: ' if argument else ''}{described} in {seen} of {total}{self.named}"
+            found.append((_charge(rare, total, self.before, allowance, far), argument, kind, letter, described))
 
         types = Counter[str]()
         for one, seen in words.items():
             types[one[0]] += seen
         type_, usual = word[0], min(types, key=lambda one: (-types[one], one))
         if type_ not in (usual, "z"):
-            told = f"{TYPES[type_][0]} where most are {TYPES[usual][1]}"
-            add(_as_rare(types)[type_], types[type_], sum(types.values()), 200, "type", "", told)
+            described = f"{TYPES[type_][0]} where most are {TYPES[usual][1]}"
+            add(_as_rare(types)[type_], types[type_], sum(types.values()), 200, "type", "", described)
         if argument:
             rare = _as_rare(self.arguments)[argument]
             if rare * 16 < self.total:
@@ -308,8 +308,8 @@ class _Usual:
             far = _far(counts).get(step)
             if far is not None:
                 allowance = 300 if kind == "size" else 500
-                told = _step_words(type_, kind, step)
-                add(far[0], counts[step], sum(counts.values()), allowance, kind, far[2], told, far[1])
+                described = _step_words(type_, kind, step)
+                add(far[0], counts[step], sum(counts.values()), allowance, kind, far[2], described, far[1])
         classes, total = [], types[type_]
         for letter in dict.fromkeys(_letters(word)):
             if letter in FLAGS:
@@ -353,12 +353,12 @@ def _findings(
             order = (-(score - ordinary), [-ord(letter) for letter in newest], parts, kind.step)
             lead = f"{why[0][1]} {why[0][2]} {why[0][3]}"
             found[kind.shape, lead].append((order, kind, score - ordinary, _sentence(why)))
-    told: dict[str, dict[str, tuple[int, str, str, int]]] = defaultdict(dict)
+    described: dict[str, dict[str, tuple[int, str, str, int]]] = defaultdict(dict)
     for (shape, lead), group in found.items():
         group.sort(key=lambda entry: entry[0])
         stamps = [_stamp(row) for _, kind, _, _ in group for row in kind.calls]
-        told[shape][lead] = group[0][2], max(stamps), group[0][3], len(stamps)
-    return told
+        described[shape][lead] = group[0][2], max(stamps), group[0][3], len(stamps)
+    return described
 
 
 def _stamp(row: Row) -> str:
@@ -366,6 +366,6 @@ def _stamp(row: Row) -> str:
 
 
 def _sentence(reasons: list[Reason]) -> str:
-    told = [f"{words}, +{charge // 100} bits" for charge, _, _, _, words in reasons[:3]]
+    described = [f"{words}, +{charge // 100} bits" for charge, _, _, _, words in reasons[:3]]
     more = [f"and {len(reasons) - 3} more"] if len(reasons) > 3 else []
-    return "; ".join(told + more)
+    return "; ".join(described + more)

@@ -48,20 +48,20 @@ def test_the_sentence_gives_the_sum_and_names_the_largest_spender(
 
 
 def test_by_session_the_column_is_the_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = json.loads(_asked(tmp_path, ROWS, capsys, by="session", format="json"))
-    assert [(row["session_id"], row["cost_microusd"]) for row in told["rows"]] == [("s1", 1_996_000), ("s2", 4000)]
-    assert "service_name" not in told["rows"][0]
-    assert told["answer"].startswith("$2.00 for 3 of 4 calls; the most: session s1, $2.00 (100 %)")
+    printed = json.loads(_asked(tmp_path, ROWS, capsys, by="session", format="json"))
+    assert [(row["session_id"], row["cost_microusd"]) for row in printed["rows"]] == [("s1", 1_996_000), ("s2", 4000)]
+    assert "service_name" not in printed["rows"][0]
+    assert printed["answer"].startswith("$2.00 for 3 of 4 calls; the most: session s1, $2.00 (100 %)")
 
 
 def test_history_by_todays_prices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.toml").write_text(
         '[prices]\nfree = 0.5\n[prices.search]\nper_unit = 0.01\nunits = "pages"\nmax_units = 2\n'
     )
-    told = json.loads(_asked(tmp_path, ROWS, capsys, reprice=True, format="json"))
-    costs = {row["tool"]: (row["cost_microusd"], row["unpriced"], row["unrecorded"]) for row in told["rows"]}
+    printed = json.loads(_asked(tmp_path, ROWS, capsys, reprice=True, format="json"))
+    costs = {row["tool"]: (row["cost_microusd"], row["unpriced"], row["unrecorded"]) for row in printed["rows"]}
     assert costs == {"free": (500_000, 0, 0), "search": (20_000, 1, 1), "fetch": (None, 1, 0)}
-    assert told["answer"].endswith(
+    assert printed["answer"].endswith(
         "; 2 without a known cost; 1 cannot be repriced, because a value that the price needs was not recorded"
     )
     sessions = json.loads(_asked(tmp_path, [], capsys, name="sessions", reprice=True, format="json"))

@@ -53,7 +53,7 @@ class World:
         self.calls += 1
         trace, above = client_trace, (parent or self._id(16)) if client_trace else None
         start = START + int((number if at_s is None else at_s) * SECOND)
-        told = []
+        reported = []
         for depth, layer in enumerate(layers):
             span = self._id(16)
             row = call(
@@ -69,11 +69,11 @@ class World:
                 start_unix_nano=start + depth * 1000,
                 duration_ns=10_000_000 - depth * 2000,
             )
-            told.append(row)
+            reported.append(row)
             if (propagate and layer in OURS) or layer == IN_PROCESS:
                 trace, above = row["trace_id"], span
-        self.rows += told
-        return told
+        self.rows += reported
+        return reported
 
     def _id(self, digits: int) -> str:
         return f"{self.chance.getrandbits(digits * 4):0{digits}x}"
@@ -170,20 +170,20 @@ def test_a_layer_counts_from_the_hour_after_a_better_one_was_taken_away(world: W
 
 @pytest.mark.parametrize(("scope", "id_"), [(SDK, "7"), (FASTMCP, None)])
 def test_a_list_that_a_server_asks_of_itself_is_no_operation(scope: str, id_: str | None) -> None:
-    def told(number: int, method: str, at_s: float, **more: Any) -> Row:
+    def reported(number: int, method: str, at_s: float, **more: Any) -> Row:
         columns = {"protocol_version": "2026-07-28", "request_id": id_, "tool": "t" if method == "tools/call" else None}
         return call(number, **{**columns, "scope_name": scope, "method": method, "at_s": at_s, "ms": 1, **more})
 
     legacy = {"protocol_version": "2025-11-25", "request_id": "9"}
     rows = [
-        told(1, "tools/list", 0.0),
-        told(2, "tools/call", 0.002),
-        told(3, "tools/list", 60.0),  # another client's, which also counts from 0
-        told(4, "tools/call", 90.0),
-        told(5, "tools/list", 120.0, parent_span_id="f" * 16),  # a client sent it
-        told(6, "tools/call", 120.002),
-        told(7, "tools/list", 180.0, **legacy),
-        told(8, "tools/call", 180.002, **legacy),
+        reported(1, "tools/list", 0.0),
+        reported(2, "tools/call", 0.002),
+        reported(3, "tools/list", 60.0),  # another client's, which also counts from 0
+        reported(4, "tools/call", 90.0),
+        reported(5, "tools/list", 120.0, parent_span_id="f" * 16),  # a client sent it
+        reported(6, "tools/call", 120.002),
+        reported(7, "tools/list", 180.0, **legacy),
+        reported(8, "tools/call", 180.002, **legacy),
     ]
     connection = in_memory(rows)
     create_views(connection, "operations", "tool_calls")

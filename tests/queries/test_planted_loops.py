@@ -103,7 +103,7 @@ def _paging(chance: random.Random) -> Steps:
 
 
 def _judged(kind: Callable[[random.Random], Steps], seed: int) -> tuple[set[str], set[str]]:
-    """The sessions in which it was planted, and those in which a loop is told."""
+    """The sessions with a planted loop, and those with a reported loop."""
     chance = random.Random(seed)
     rows: list[Row] = []
     planted = set()
@@ -119,12 +119,12 @@ def _judged(kind: Callable[[random.Random], Steps], seed: int) -> tuple[set[str]
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("kind", [_no_progress, _ping_pong], ids=lambda kind: kind.__name__)
 def test_an_agent_that_gets_no_further_is_found(kind: Callable[[random.Random], Steps], seed: int) -> None:
-    planted, told = _judged(kind, seed)
-    assert told == planted
+    planted, detected = _judged(kind, seed)
+    assert detected == planted
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("kind", [_progress, _polling, _paging], ids=lambda kind: kind.__name__)
 def test_an_agent_that_gets_further_is_left_alone(kind: Callable[[random.Random], Steps], seed: int) -> None:
-    _, told = _judged(kind, seed)
-    assert told == set()
+    _, detected = _judged(kind, seed)
+    assert detected == set()

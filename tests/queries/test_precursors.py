@@ -39,12 +39,12 @@ def test_the_precursors_equal_the_plain_answer(seed: int, given: dict[str, Any])
 @pytest.mark.parametrize("seed", range(8))
 def test_every_planted_sequence_is_found_and_no_other_failure(seed: int) -> None:
     found = ask(in_memory(patterned(random.Random(seed), 600)), "precursors")
-    told = {(row["before"], row["tool"], row["fault"]) for row in found}
+    reported = {(row["before"], row["tool"], row["fault"]) for row in found}
     planted = {(" → ".join(before), tool, fault) for before, tool, fault in PLANTED}
     shadow = {("lock", "write", "denied")}  # the last of two tells something too
-    assert planted <= told <= planted | shadow
+    assert planted <= reported <= planted | shadow
 
 
 def test_by_chance_hardly_a_lake_of_many_has_a_row() -> None:
-    told = [len(ask(in_memory(unpatterned(random.Random(seed), 120)), "precursors")) for seed in range(20)]
-    assert sum(map(bool, told)) <= 1  # 5 % of 20
+    reported = [len(ask(in_memory(unpatterned(random.Random(seed), 120)), "precursors")) for seed in range(20)]
+    assert sum(map(bool, reported)) <= 1  # 5 % of 20

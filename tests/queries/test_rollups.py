@@ -26,17 +26,17 @@ EXACT = ["activity", "cost", "errors", "extent", "failures", "loops", "precursor
 
 def traffic(chance: random.Random) -> list[list[Row]]:
     """Batches of rows, each of a day of its own. The sessions of most lie in one partition; those of some, whose
-    beginning nobody told, lie in as many as their calls have days."""
+    start is unknown, lie in as many as their calls have days."""
     batches = []
     for day in range(chance.randrange(2, 5)):
-        told = chance.random() < 0.8
+        has_start = chance.random() < 0.8
         rows = random_rows(chance, chance.choice([30, 90, 180]))
         for number, row in enumerate(rows):
             row["trace_id"], row["span_id"] = f"{day:016x}{number:016x}", f"{day:08x}{number:08x}"
             row["start_unix_nano"] += day * DAY
             if row["session_id"] is not None:
                 row["session_id"] = f"{'x' if chance.random() < 0.02 else day}-{row['session_id']}"
-                row["session_start_unix_nano"] = START + day * DAY if told else None
+                row["session_start_unix_nano"] = START + day * DAY if has_start else None
         batches.append(rows)
     return batches
 

@@ -36,9 +36,9 @@ def test_a_window_is_compared_with_earlier_traffic_if_there_is_enough(seed: int)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_shapes_of_one_session_are_only_its_own(seed: int) -> None:
     rows = random_rows(random.Random(seed), 900)
-    told = _agree(rows, session="s0")
+    rows_of_session = _agree(rows, session="s0")
     whole = {(row["tool"], row["args_shape"]) for row in _agree(rows) if row["odd"]}
-    assert {(row["tool"], row["args_shape"]) for row in told if row["odd"]} <= whole
+    assert {(row["tool"], row["args_shape"]) for row in rows_of_session if row["odd"]} <= whole
 
 
 @pytest.mark.parametrize("given", [{"min_bits": 0.5}, {"few": 0, "ratio": 0.0}, {"min_calls": 1}, {"ratio": 0.2}])

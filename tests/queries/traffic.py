@@ -87,9 +87,9 @@ def _stretch(chance: random.Random, session: str, number: int) -> list[Row]:
 
 def _deletions(chance: random.Random, session: str, number: int) -> list[Row]:
     """A tool that says nothing even when it works; seldom enough that some traffic holds a few sessions of it."""
-    told = chance.random() < 0.05
+    has_result = chance.random() < 0.05
     return [
-        call(number + index, session_id=session, tool="delete", result_empty=not told, **_input(chance))
+        call(number + index, session_id=session, tool="delete", result_empty=not has_result, **_input(chance))
         for index in range(chance.choice([2, 9]))
     ]
 
@@ -122,5 +122,5 @@ def _worded(chance: random.Random) -> str:
     if chance.random() < 0.01:
         words["#a1b2c3"] = "b"
     longest = chance.randrange(30)
-    told = ",".join(f'"{name}":"{word}"' for name, word in sorted(words.items()))
-    return f'{{"depth":1,"flags":[],"keys":{len(words)},"longest":{longest},"values":{{{told}}}}}'
+    members = ",".join(f'"{name}":"{word}"' for name, word in sorted(words.items()))
+    return f'{{"depth":1,"flags":[],"keys":{len(words)},"longest":{longest},"values":{{{members}}}}}'

@@ -55,14 +55,14 @@ def test_a_client_lists_and_calls_every_tool(mode: str, version: str, lake: Path
 def test_a_client_gets_an_error_that_names_the_fault(mode: str, lake: Path) -> None:
     async def talk() -> None:
         async with Client(_server("serve", "--lake", str(lake)), mode=mode) as client:
-            for name, arguments, told in (
+            for name, arguments, message in (
                 ("report", {"name": "lop"}, "did you mean loops?"),
                 ("sql", {"query": "select * from read_text('/etc/passwd')"}, "is not allowed"),
                 ("sql", {"query": FOREVER, "timeout_s": 1}, "took longer than 1 seconds"),
             ):
                 result = await client.call_tool(name, arguments)
                 assert result.is_error is True
-                assert told in result.content[0].text  # type: ignore[union-attr]
+                assert message in result.content[0].text  # type: ignore[union-attr]
             with pytest.raises(MCPError, match="did you mean report"):
                 await client.call_tool("reprot", {})
 

@@ -147,7 +147,7 @@ def test_a_modern_client_has_no_ping() -> None:
 
 
 @pytest.mark.parametrize(
-    ("params", "told"),
+    ("params", "expected"),
     [
         ({}, "names a tool"),
         ({"name": 7}, "names a tool"),
@@ -156,9 +156,9 @@ def test_a_modern_client_has_no_ping() -> None:
         ({"name": "sql", "arguments": []}, "arguments is an object"),
     ],
 )
-def test_a_wrong_call_is_refused_with_what_helps(params: Frame, told: str) -> None:
+def test_a_wrong_call_is_refused_with_what_helps(params: Frame, expected: str) -> None:
     _, code, message = error(agreed(), request(1, "tools/call", **params))
-    assert (code, told in message) == (-32602, True), message
+    assert (code, expected in message) == (-32602, True), message
     assert message.isprintable()
     assert len(message) < 700
 
@@ -323,8 +323,10 @@ def _is_reply(message: Any) -> bool:
     id = message["id"]
     if "result" in message:
         return set(message) == {"jsonrpc", "id", "result"} and isinstance(id, str | int) and not isinstance(id, bool)
-    told = message["error"]
-    fits = isinstance(told["code"], int) and isinstance(told["message"], str) and told["message"].isprintable()
+    expected = message["error"]
+    fits = (
+        isinstance(expected["code"], int) and isinstance(expected["message"], str) and expected["message"].isprintable()
+    )
     return fits and (id is None or isinstance(id, str | int)) and not isinstance(id, bool)
 
 

@@ -184,9 +184,9 @@ def test_without_stdin_or_stdout_it_says_so(lake: Path) -> None:
 def test_it_starts_without_a_lake_and_finds_one_that_comes_later(start: Start, lake: Path, tmp_path: Path) -> None:
     server = start(tmp_path / "later")
     server.ask(initialize(0))
-    told = server.ask(request(1, "tools/call", name="overview"))["result"]
-    assert told["isError"] is True
-    assert "mcpobs instrument" in told["content"][0]["text"]
+    reply = server.ask(request(1, "tools/call", name="overview"))["result"]
+    assert reply["isError"] is True
+    assert "mcpobs instrument" in reply["content"][0]["text"]
     os.symlink(lake, tmp_path / "later")
     assert server.ask(request(2, "tools/call", name="overview"))["result"]["isError"] is False
     code, out, err = server.end()

@@ -38,7 +38,7 @@ def operation(
     conversation: str | None = None,
     trace: str | None = None,
 ) -> Operation:
-    """A finished call. Operations are told when they end, so in the order of their ends."""
+    """A finished call. Operations are recorded when they end, so in the order of their ends."""
     found = Operation(0, "client", "tools/call", Stamp(BEGUN_NS + round(at_s * 1e9), 0), request_id="1")
     found.protocol_version = version
     found.client = Peer(client, "1")

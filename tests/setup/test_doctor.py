@@ -329,7 +329,7 @@ def test_a_wrong_protocol_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "content", "state", "told"),
+    ("status", "content", "state", "expected"),
     [
         (200, b'{"status": "ok"}', "ok", "`mcpobs collect` runs"),
         (200, b'{"status": "degraded", "trouble": "disk full"}', "warn", "disk full"),
@@ -338,12 +338,12 @@ def test_a_wrong_protocol_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_collector_says_how_it_is(
-    monkeypatch: pytest.MonkeyPatch, status: int, content: bytes, state: str, told: str
+    monkeypatch: pytest.MonkeyPatch, status: int, content: bytes, state: str, expected: str
 ) -> None:
     with _answering(status, content) as (port, _):
         found = _exported(monkeypatch, collector=port)
     assert found[-1].state == state
-    assert told in found[-1].line
+    assert expected in found[-1].line
 
 
 # -- the self test ----------------------------------------------------------------------------------------
@@ -357,16 +357,16 @@ def test_a_call_goes_through_mcpobs_and_the_report_has_it(server: Server, home: 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (("no-such-program",), "no-such-program"),
         ((sys.executable, "-c", "import sys; sys.exit('out of order')"), "out of order"),
         (("sleep", "600"), "nothing within"),
     ],
 )
-def test_a_server_that_does_not_answer_fails_with_what_it_said(words: tuple[str, ...], told: str) -> None:
+def test_a_server_that_does_not_answer_fails_with_what_it_said(words: tuple[str, ...], expected: str) -> None:
     check = recording.check(os.environ, Server(words, "x"), deadline_s=4.0 if words[0] == "sleep" else 60.0)
-    assert (check.state, told in check.line) == ("fail", True)
+    assert (check.state, expected in check.line) == ("fail", True)
 
 
 # -- the command ------------------------------------------------------------------------------------------

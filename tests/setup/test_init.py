@@ -253,19 +253,19 @@ def test_the_lake_of_the_shell_is_written_down_for_the_client(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ({"client": "curser"}, "cursor"),
         ({"servers": ("aa",)}, "a"),
         ({"command": "docker run"}, "mcpobs"),
     ],
 )
-def test_a_wrong_name_gets_a_hint(tmp_path: Path, given: dict[str, Any], told: str) -> None:
+def test_a_wrong_name_gets_a_hint(tmp_path: Path, given: dict[str, Any], expected: str) -> None:
     path = tmp_path / "mcp.json"
     before = _written(path)
     with pytest.raises(UsageError) as error:
         run_init(_options(path, **given))
-    assert told in (error.value.hint or "")
+    assert expected in (error.value.hint or "")
     assert path.read_bytes() == before
 
 

@@ -52,7 +52,7 @@ class Figures:
 
 
 class Client:
-    """Sends requests one after the other until it is told to stop; each until it is acknowledged."""
+    """Sends requests one after the other until it is stopped; each until it is acknowledged."""
 
     def __init__(self, ports: dict[str, int], protocol: str) -> None:
         self.acknowledged: set[str] = set()

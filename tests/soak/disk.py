@@ -28,14 +28,14 @@ class Figures:
     answered: int = 0
     recorded: int = 0
     lost: int = 0
-    told_lost: int = 0
+    recorded_losses: int = 0
     forks: int = 0
     committers: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.cycles} times full and freed: {self.answered} calls answered, {self.recorded} recorded, "
-            f"{self.lost} lost of which {self.told_lost} told in the lake; {self.forks} forks, "
+            f"{self.lost} lost of which {self.recorded_losses} counted in the lake; {self.forks} forks, "
             f"{self.committers} committers"
         )
 
@@ -99,7 +99,7 @@ def run(disk: Path, *, cycles: int, seed: int) -> tuple[Figures, set[str], set[s
             """A child writes a row, then its parent does."""
             figures.forks += 1
             kept = json.loads(result(in_a_fork(lambda: _write_and_close(spool, f"child-{number}"))))
-            figures.lost += kept["untold"]
+            figures.lost += kept["unrecorded"]
             parent = spool.write(_span(f"parent-{number}"))
             for name, written in ((f"child-{number}", kept["written"]), (f"parent-{number}", parent)):
                 answered.add(name)
@@ -133,15 +133,15 @@ def run(disk: Path, *, cycles: int, seed: int) -> tuple[Figures, set[str], set[s
     assert all(count == 1 for _, count in found)
     figures.answered = len(answered)
     figures.recorded = len(found)
-    figures.told_lost = sum(json.loads(text)[semconv.LOST_OPERATIONS] for (text,) in losses)
-    figures.lost += figures.told_lost
+    figures.recorded_losses = sum(json.loads(text)[semconv.LOST_OPERATIONS] for (text,) in losses)
+    figures.lost += figures.recorded_losses
     return figures, must, {id_ for id_, _ in found}
 
 
 def _write_and_close(spool: Spool, number: str) -> str:
     written = spool.write(_span(number))
     spool.close()
-    return json.dumps({"written": written, "untold": spool.lost})
+    return json.dumps({"written": written, "unrecorded": spool.lost})
 
 
 def _commit_on(lake: Path, figures: Figures) -> None:

@@ -64,7 +64,7 @@ class Client:
         self.number = number
         self.ledger: set[str] = set()
         self.server = 0
-        self._told = threading.Event()
+        self._announced = threading.Event()
         self._leaving = False
         self.process = subprocess.Popen(
             [*INSTRUMENT, "--lake", str(lake), "--name", "soaked", "--", *SCRIPTED],
@@ -77,7 +77,7 @@ class Client:
 
     def under_load(self) -> bool:
         """Waits for the first answer. False where the wrapper ended before it."""
-        return self._told.wait(30) and self.server != 0
+        return self._announced.wait(30) and self.server != 0
 
     def leave(self) -> int:
         self._leaving = True
@@ -94,7 +94,7 @@ class Client:
             into.flush()
             answer = self._answer(out.readline())
             self.server = int(answer["result"]["content"][0]["text"])
-            self._told.set()
+            self._announced.set()
             while not self._leaving:
                 window = range(next_id + 1, next_id + 1 + IN_FLIGHT)
                 into.write(b"".join(call(self._id(n), "echo" if n % 5 else "fail", a=n) for n in window))
@@ -106,7 +106,7 @@ class Client:
         except (OSError, ValueError):
             pass  # killed: half a line, no line, or a broken pipe
         finally:
-            self._told.set()
+            self._announced.set()
             with suppress(OSError):
                 into.close()
             for line in out:  # what was answered before the kill counts

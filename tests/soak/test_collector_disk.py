@@ -1,4 +1,4 @@
-"""The collector's disk fills up and is freed: clients are told to come again, and everything acknowledged is stored."""
+"""The collector's disk fills up and is freed: clients are asked to retry, and everything acknowledged is stored."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def test_a_full_disk_is_refused_until_it_is_free_and_loses_nothing(tmp_path: Pat
                 acknowledged |= ids
                 filler = folder / "filler"
                 disk.fill(filler)
-                refused, told = 0, {(200, None)}
+                refused, answers = 0, {(200, None)}
                 for _ in range(200):  # what is left of the last page may still take some
                     body, ids = request()
                     status, again = _status(port, body)
-                    told.add((status, again))
+                    answers.add((status, again))
                     if status == 200:
                         acknowledged |= ids
                     else:
                         refused += 1
                 assert refused > 100
-                assert {status for status, _ in told} == {200, 503}
-                assert all(again for status, again in told if status == 503)
+                assert {status for status, _ in answers} == {200, 503}
+                assert all(again for status, again in answers if status == 503)
                 filler.unlink()
         with open_reading(folder / "lake") as reading:
             found = Counter(row[0] for row in reading.connection.execute("select span_id from spans").fetchall())

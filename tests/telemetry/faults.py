@@ -56,7 +56,7 @@ def kept(lake: Path) -> list[str]:
     return [line["number"] for line in map(json.loads, scanned(lake).rows) if line["name"] == "row"]
 
 
-def told_lost(lake: Path) -> int:
+def recorded_losses(lake: Path) -> int:
     return sum(line["count"] for line in map(json.loads, scanned(lake).rows) if line["name"] == "loss")
 
 

@@ -50,7 +50,7 @@ def silent() -> Iterator[socket.socket]:
 
 @contextmanager
 def exporting_process(port: int, protocol: str, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that exports three spans, and closes when it is told to by a line on its stdin."""
+    """A process that exports three spans, and closes after a line on its stdin."""
     where = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
@@ -206,12 +206,12 @@ def test_a_value_that_the_sdk_cannot_read_is_warned_of_once(
     exporter = open_exporter()
     exporter.export(operation())
     exporter.close(60)
-    told, summary = said
-    assert value in told
+    warning, summary = said
+    assert value in warning
     if receiver.requests:  # newer releases say so themselves and take their default
         assert summary == "OTLP: 1 spans exported, 0 dropped; metrics exported"
     else:
-        assert told.startswith(f"OTLP: nothing is exported to {receiver.endpoint}: ")
+        assert warning.startswith(f"OTLP: nothing is exported to {receiver.endpoint}: ")
         assert summary == "OTLP: 0 spans exported, 1 dropped; the last metrics not exported, 1 not measured"
 
 

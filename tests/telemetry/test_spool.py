@@ -21,12 +21,12 @@ from tests.telemetry.faults import (
     kept,
     locked,
     loss,
+    recorded_losses,
     result,
     row,
     scanned,
     segments,
     spool,
-    told_lost,
 )
 
 
@@ -115,7 +115,7 @@ def test_a_line_that_a_full_disk_cut_short_is_removed_and_counted_as_lost(room: 
         assert segment.stat().st_size == size
     assert writer.lost == 3
     assert writer.write(row("after"))
-    assert (kept(tmp_path), told_lost(tmp_path), scanned(tmp_path).damaged) == (["before", "after"], 3, 0)
+    assert (kept(tmp_path), recorded_losses(tmp_path), scanned(tmp_path).damaged) == (["before", "after"], 3, 0)
     assert (writer.lost, writer.lost_total, len(failures)) == (0, 3, 1)
 
 
@@ -133,7 +133,11 @@ def test_a_line_that_cannot_be_cut_off_damages_none_but_itself(tmp_path: Path) -
         assert writer.write(row("later"))
     finally:
         subprocess.run(["chattr", "-a", segment], check=True)
-    assert (kept(tmp_path), scanned(tmp_path).damaged, told_lost(tmp_path)) == (["before", "after", "later"], 1, 2)
+    assert (kept(tmp_path), scanned(tmp_path).damaged, recorded_losses(tmp_path)) == (
+        ["before", "after", "later"],
+        1,
+        2,
+    )
 
 
 def test_a_row_that_fits_is_not_counted_as_lost_if_its_loss_count_does_not_fit(tmp_path: Path) -> None:
@@ -145,7 +149,7 @@ def test_a_row_that_fits_is_not_counted_as_lost_if_its_loss_count_does_not_fit(t
         assert writer.write(row("fits", 80))  # 141 bytes
     assert writer.lost == 1
     writer.close()
-    assert (kept(tmp_path), told_lost(tmp_path)) == (["before", "fits"], 1)
+    assert (kept(tmp_path), recorded_losses(tmp_path)) == (["before", "fits"], 1)
 
 
 def test_rows_lost_before_the_first_segment_are_recorded_at_the_end(tmp_path: Path) -> None:
@@ -155,7 +159,7 @@ def test_rows_lost_before_the_first_segment_are_recorded_at_the_end(tmp_path: Pa
     assert not any(writer.write(row(n)) for n in range(4))
     lake.unlink()
     writer.close()
-    assert (kept(lake), told_lost(lake)) == ([], 4)
+    assert (kept(lake), recorded_losses(lake)) == ([], 4)
 
 
 def test_the_reason_of_a_loss_survives_the_pause_between_two_tries(tmp_path: Path) -> None:
@@ -184,7 +188,7 @@ def test_a_row_that_is_no_json_is_counted_as_lost(tmp_path: Path) -> None:
     writer = spool(tmp_path)
     assert not writer.write({"name": "lone \ud800"})
     assert writer.write(row("after"))
-    assert (kept(tmp_path), told_lost(tmp_path)) == (["after"], 1)
+    assert (kept(tmp_path), recorded_losses(tmp_path)) == (["after"], 1)
 
 
 def test_a_segment_that_cannot_be_locked_leaves_no_draft(tmp_path: Path) -> None:
@@ -254,9 +258,9 @@ def test_a_forked_child_counts_only_its_own_losses(tmp_path: Path) -> None:
     writer.write(row("lost"))
     lake.unlink()
     assert result(in_a_fork(lambda: str(writer.write(row("child"))))) == "True"
-    assert (kept(lake), told_lost(lake)) == (["child"], 0)
+    assert (kept(lake), recorded_losses(lake)) == (["child"], 0)
     writer.close()
-    assert told_lost(lake) == 1
+    assert recorded_losses(lake) == 1
 
 
 def test_a_fork_in_the_middle_of_another_threads_write_does_not_stop_the_child(tmp_path: Path) -> None:

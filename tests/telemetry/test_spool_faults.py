@@ -18,12 +18,12 @@ from tests.telemetry.faults import (
     in_a_fork,
     kept,
     locked,
+    recorded_losses,
     result,
     row,
     scanned,
     segments,
     spool,
-    told_lost,
 )
 
 
@@ -39,7 +39,7 @@ class FaultySpool(RuleBasedStateMachine):
         self.limit: int | None = None
         self.written: list[str] = []
         self.refused: list[str] = []
-        self.untold = 0  # losses of spools that were closed before writing worked again
+        self.unrecorded = 0  # losses of spools that were closed before writing worked again
         self.number = 0
 
     def _open(self) -> Spool:
@@ -87,17 +87,17 @@ class FaultySpool(RuleBasedStateMachine):
                 self.writer.close()
             return json.dumps([self.written, self.refused, self.writer.lost])
 
-        written, refused, untold = json.loads(result(in_a_fork(child)))
+        written, refused, unrecorded = json.loads(result(in_a_fork(child)))
         self.number += len(sizes)
         self.written += written
         self.refused += refused
-        self.untold += untold
+        self.unrecorded += unrecorded
 
     @rule()
     def reopen(self) -> None:
         with file_size_limit(self.limit):
             self.writer.close()
-        self.untold += self.writer.lost
+        self.unrecorded += self.writer.lost
         self.writer = self._open()
 
     @invariant()
@@ -118,7 +118,7 @@ class FaultySpool(RuleBasedStateMachine):
         self.limit = None
         assert self._write(10)
         self.all_that_was_kept_is_there_once()
-        assert told_lost(self.lake) + self.untold == len(self.refused)
+        assert recorded_losses(self.lake) + self.unrecorded == len(self.refused)
         assert [locked(path) for path in segments(self.lake)].count(True) == 1
         self.writer.close()
         shutil.rmtree(self.home)

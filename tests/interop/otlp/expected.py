@@ -165,14 +165,14 @@ def differences(wanted: dict[tuple[str, str], Row], rows: list[Row]) -> list[str
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         found.setdefault((row["trace_id"], row["span_id"]), []).append(row)
-    told = [f"{len(same)} times: {key}" for key, same in found.items() if len(same) > 1]
-    told += [f"not sent: {key}" for key in found.keys() - wanted.keys()]
-    told += [f"lost: {key}" for key in wanted.keys() - found.keys()]
+    problems = [f"{len(same)} times: {key}" for key, same in found.items() if len(same) > 1]
+    problems += [f"not sent: {key}" for key in found.keys() - wanted.keys()]
+    problems += [f"lost: {key}" for key in wanted.keys() - found.keys()]
     for key in wanted.keys() & found.keys():
         row = found[key][0]
-        told += [
+        problems += [
             f"{wanted[key]['name']!r}: {column}: sent {value!r}, held {row[column]!r}"
             for column, value in wanted[key].items()
             if row[column] != value
         ]
-    return told
+    return problems

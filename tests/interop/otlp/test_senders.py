@@ -38,8 +38,8 @@ DIRECT = [
 def check(lake: Path, sent: Sent, *, json_numbers: bool = False) -> None:
     wanted = expected(sent.plan, sent.ids, json_numbers=json_numbers)
     assert len(wanted) == SPANS
-    told = differences(wanted, held(lake))
-    assert not told, "\n".join([f"{len(told)} differences", *(one[:500] for one in told[:10])])
+    problems = differences(wanted, held(lake))
+    assert not problems, "\n".join([f"{len(problems)} differences", *(one[:500] for one in problems[:10])])
 
 
 @pytest.mark.parametrize(("sender", "protocol", "compression"), DIRECT)
