@@ -60,6 +60,7 @@ class EventSplitter:
         self._excess = False
         self._dropping = False
         self._first = True
+        self._in_comment = False  # of which the beginning was given out
         self._id: str | None = None
         self.oversized = 0
 
@@ -67,8 +68,11 @@ class EventSplitter:
         """The pieces that the chunk completes."""
         data = self._edge + chunk if self._edge else chunk
         self._edge = b""
+        if self._first and self._parts and MARK.startswith(begun := b"".join(self._parts)):
+            data = begun + data
+            self._parts, self._parts_bytes = [], 0
         found: list[Piece] = []
-        at = 0
+        at = self._rest_of_comment(data, found) if self._in_comment else 0
         for end in _event_ends(data):
             start = self._comments(data, at, end, found)
             if start < end:
@@ -110,15 +114,27 @@ class EventSplitter:
         """Gives out the comments that an event begins with, and returns where they end."""
         if self._parts or self._excess or self._dropping:
             return at
-        comments = _SAYS_NOTHING.match(data, at, end)
+        marked = len(MARK) if self._first and data.startswith(MARK, at) else 0
+        comments = _SAYS_NOTHING.match(data, at + marked, end)
         if comments is None:
             return at
-        found.append(Piece(comments[0]))
+        found.append(Piece(data[at : comments.end()]))
         self._first = False
         return comments.end()
 
+    def _rest_of_comment(self, data: bytes, found: list[Piece]) -> int:
+        """Gives out a comment as it comes, and returns where it ends. A line feed after its carriage return may follow
+        in the next chunk: it ends no event, for none has begun."""
+        line_end = _LINE_END.search(data)
+        end = len(data) if line_end is None else line_end.end()
+        self._in_comment = line_end is None
+        if end:
+            found.append(Piece(data[:end]))
+        return end
+
     def _forget(self) -> None:
         self._parts, self._parts_bytes, self._edge = [], 0, b""
+        self._in_comment = False
 
     def _whole(self, end: bytes) -> Piece:
         """The piece that ends with these bytes."""
@@ -138,6 +154,10 @@ class EventSplitter:
         if not rest:
             return
         rest = rest[self._comments(rest, 0, len(rest), found) :]
+        if rest and self._begins_comment(rest):
+            self._first, self._in_comment = False, True
+            found.append(Piece(rest))
+            return
         line_end = _edge_bytes(rest)
         if line_end:
             self._edge = rest[-line_end:]
@@ -147,6 +167,11 @@ class EventSplitter:
             self._parts_bytes += len(rest)
         if self._excess or self._parts_bytes > self._max_bytes:
             self._give_out(found)
+
+    def _begins_comment(self, rest: bytes) -> bool:
+        between = not (self._parts or self._edge or self._excess or self._dropping)
+        begins = (rest.removeprefix(MARK) if self._first else rest).startswith(b":")
+        return between and begins and _LINE_END.search(rest) is None
 
     def _give_out(self, found: list[Piece]) -> None:
         if not self._parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import pytest
 from hypothesis import example, given
@@ -86,6 +87,20 @@ def test_an_event_that_is_too_large_is_the_same_one_however_the_stream_is_cut(st
     assert begun[1] == begun[0]
     assert _events(whole) == _events(pieces)
     assert all(len(piece.raw.rstrip()) <= 20 for piece in pieces if piece.event is not None)
+
+
+def test_a_comment_of_any_length_belongs_to_no_event_wherever_it_is_cut() -> None:
+    lines = [b": x\n", b":" + b"c" * 30 + b"\n", b":cc\r", b"data: a\n", b"data:" + b"y" * 18 + b"\n", b"\n", b"\r\n"]
+    for mark in (b"", b"\xef\xbb\xbf"):
+        for two in product(lines, repeat=2):
+            stream = mark + b"".join(two)
+            whole = _pieces(stream, [], max_bytes=20)
+            for place in range(1, len(stream)):
+                pieces = _pieces(stream, [place], max_bytes=20)
+                assert b"".join(piece.raw for piece in pieces) == stream
+                assert _events(pieces) == _events(whole)
+                begun = [sum(piece.excess == "begins" for piece in found) for found in (whole, pieces)]
+                assert begun[0] == begun[1], (stream, place)
 
 
 @given(chunks=st.lists(st.binary(max_size=40), max_size=10))
