@@ -68,7 +68,7 @@ class EventSplitter:
         """The pieces that the chunk completes."""
         data = self._edge + chunk if self._edge else chunk
         self._edge = b""
-        if self._first and self._parts and MARK.startswith(begun := b"".join(self._parts)):
+        if self._first and 0 < self._parts_bytes <= len(MARK) and MARK.startswith(begun := b"".join(self._parts)):
             data = begun + data
             self._parts, self._parts_bytes = [], 0
         found: list[Piece] = []
