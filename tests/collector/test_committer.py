@@ -55,7 +55,7 @@ def test_one_that_was_killed_is_started_again_and_says_so_until_it_works(
 
 
 def test_one_that_cannot_start_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.sys, "executable", "/bin/false")
+    monkeypatch.setattr("sys.executable", "/bin/false")
     monkeypatch.setattr(module, "RESTART_S", 0.01)
 
     async def run() -> None:

@@ -193,7 +193,7 @@ def test_a_segment_that_kills_the_committing_process_is_set_aside_while_spans_co
 def test_restarts_come_less_and_less_often_and_do_not_hold_up_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committing.sys, "executable", "/bin/false")
+    monkeypatch.setattr("sys.executable", "/bin/false")
     monkeypatch.setattr(committing, "RESTART_S", 0.001)
     waited: list[float] = []
     wait_for = asyncio.wait_for

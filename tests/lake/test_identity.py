@@ -68,7 +68,7 @@ def request(spans: Sequence[Span], scope: str = "test", front: str | None = None
 def identities(lake: Path, **window: int) -> list[tuple[Any, ...]]:
     with open_reading(lake, **window) as reading:
         return reading.connection.execute(
-            "select trace_id, span_id, kind, service_name, coalesce(sent_start_unix_nano, start_unix_nano) from spans "
+            "select trace_id, span_id, coalesce(sent_kind, kind), service_name, coalesce(sent_start_unix_nano, start_unix_nano) from spans "
             "order by all"
         ).fetchall()
 
