@@ -63,7 +63,7 @@ DEVCONTAINER: Final = Client(
     "Dev container",
     "json",
     (("customizations", "vscode", "mcp", "servers"), ("customizations", "vscode", "settings", "mcp", "servers")),
-    "these servers start in the container, so add mcpobs there too",
+    "these servers start in the container, so mcpobs has to be there too",
     elsewhere=True,
 )
 CODEX: Final = Client("codex", "Codex", "toml", (("mcp_servers",),))

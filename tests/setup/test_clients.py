@@ -143,7 +143,7 @@ def test_servers_of_a_dev_container_start_mcpobs_by_its_name(tmp_path: Path, hom
     path.write_text(json.dumps(_document(keys, {"a": {"command": "npx"}})))
     shown = _init(tmp_path, "--yes")
     assert json.loads(path.read_text())["customizations"]["vscode"]["mcp"]["servers"]["a"]["command"] == "mcpobs"
-    assert "install mcpobs there too" in shown.stderr
+    assert "has to be there too" in shown.stderr
 
 
 def test_a_folder_that_cannot_be_read_is_named_and_the_others_are_done() -> None:
