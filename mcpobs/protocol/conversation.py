@@ -169,11 +169,10 @@ class Conversation:
         return self._end_each(left, stamp, verdict)
 
     def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
-        left = [call for call in left if not call.tentative]
         left.sort(key=lambda call: call.operation.sequence)
         for call in left:
-            self._end(call, stamp, verdict)
-        return left
+            self._end(call, stamp, verdict)  # a tentative one too: its session counts it as under way
+        return [call for call in left if not call.tentative]
 
     def _request(
         self,
@@ -200,9 +199,10 @@ class Conversation:
         call.key, call.tentative = key, tentative
         token = None if meta is None else id_key(meta.get("progressToken"))
         dropped = self._pending[sender].add(key, call, token)
-        if dropped is not None and not dropped.tentative:
+        if dropped is not None:
             self._end(dropped, stamp, Verdict("unfinished", OTHER))
-            ended.append(dropped)
+            if not dropped.tentative:
+                ended.append(dropped)
         return "request", call, None
 
     def _notification(
@@ -284,10 +284,11 @@ class Conversation:
         call = pending.give_up(pending.key_of(key))
         if call is None and sender == "server":  # its own requests come first: both may use the id
             call = self._torn_down(key)
-        if call is not None and not call.tentative:
+        if call is not None:
             call.operation.cancelled_by = sender
             self._end(call, stamp, of_cancellation(params.get("reason")))
-            ended.append(call)
+            if not call.tentative:
+                ended.append(call)
 
     def _torn_down(self, key: Key) -> Call | None:
         """A server ends the client's `subscriptions/listen` so, and nothing else (2026-07-28, Subscriptions)."""

@@ -63,7 +63,6 @@ class _Group:
 
     instances: Instances = field(default_factory=Instances)
     current: dict[int, _Current] = field(default_factory=dict)  # by the identity of an instance
-    under_way: dict[int, tuple[Operation, _Current]] = field(default_factory=dict)  # by the identity of an operation
     traces: dict[str, _Trace] = field(default_factory=dict)
     trace_a_session: bool = False
 
@@ -77,6 +76,7 @@ class RemoteSessions:
         self._made = 0
         self._known: dict[tuple[object, ...], Session] = {}
         self._groups: dict[tuple[object, ...], _Group] = {}
+        self._under_way: dict[int, tuple[Operation, _Group, _Current]] = {}  # by the identity of the operation
 
     def begin(self, operation: Operation, caller: Caller, legacy: bool = False) -> Session:
         """The session of an operation that begins. That of `initialize` is provisional: its answer may name one."""
@@ -133,14 +133,13 @@ class RemoteSessions:
         return session
 
     def _end_by_caller(self, operation: Operation, caller: Caller) -> None:
-        group = self._groups.get(_group_key(operation, caller))
-        if group is None:
+        begun = self._under_way.pop(id(operation), None)
+        if begun is None:
             return
+        _, group, current = begun
         ended = operation.start.unix_nano + operation.duration_ns
-        _, current = group.under_way.pop(id(operation), (None, None))
-        if current is not None:
-            current.open -= 1
-            current.last_unix_nano = max(ended, current.last_unix_nano)
+        current.open -= 1
+        current.last_unix_nano = max(ended, current.last_unix_nano)
         trace = group.traces.get(_trace_of(operation, caller) or "")
         if trace is not None and trace.first is operation:
             trace.first, trace.first_ended_unix_nano = None, ended
@@ -166,7 +165,7 @@ class RemoteSessions:
                 group.current = {key: current for key, current in group.current.items() if key in known}
         found.last_unix_nano = max(now, found.last_unix_nano)
         found.open += 1
-        group.under_way[id(operation)] = operation, found
+        self._under_way[id(operation)] = operation, group, found
         return found
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from mcpobs.protocol.conversation import Conversation
+from mcpobs.protocol.facts import Facts
+from mcpobs.protocol.lifecycle import Lifecycle
+from mcpobs.protocol.operation import Operation, Stamp
+from mcpobs.protocol.registry import Registry
+from mcpobs.protocol.session import Caller, Session
+from mcpobs.sessions.remote import RemoteSessions
 
 from .json_values import wild_values
 from .talk import Talk, failure, notification, request, response
@@ -210,3 +219,38 @@ def test_any_bytes_are_counted_or_read(frames):
         done += talk.client(frame) if side == "client" else talk.server(frame)
     done += talk.close()
     assert len(done) + talk.seen.unparsed + talk.seen.unmatched >= len(frames)
+
+
+class Counting(RemoteSessions):
+    """Sessions that note which operations have begun and are not settled."""
+
+    def __init__(self) -> None:
+        super().__init__("p")
+        self.open: list[Operation] = []
+
+    def begin(self, operation: Operation, caller: Caller, legacy: bool = False) -> Session:
+        self.open.append(operation)
+        return super().begin(operation, caller, legacy)
+
+    def settle(self, operation: Operation, session: Session, caller: Caller) -> Session:
+        self.open = [one for one in self.open if one is not operation]
+        return super().settle(operation, session, caller)
+
+
+@given(st.lists(st.tuples(SIDES, MESSAGES), max_size=12))
+@example([("client", {"id": 1, "method": "tools/call"})])
+@example(
+    [
+        ("client", {"id": 1, "method": "ping"}),
+        ("client", {**notification("notifications/cancelled"), "params": {"requestId": 1}}),
+    ]
+)
+def test_each_operation_that_begins_is_settled_whether_it_leaves_a_row_or_not(talk_of):
+    """Otherwise a sender decides how many operations a session has under way, and how much is kept of them."""
+    sessions = Counting()
+    caller = Caller("10.0.0.1:4000", "http", peer="10.0.0.1")
+    conversation = Conversation(Lifecycle(Facts(b"k" * 32), Registry(), sessions), caller)
+    for place, (side, message) in enumerate(talk_of):
+        conversation.feed(side, json.dumps(message).encode(), Stamp(place, place))
+    conversation.close(Stamp(99, 99), "client_disconnect")
+    assert sessions.open == []

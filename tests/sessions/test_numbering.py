@@ -107,8 +107,13 @@ def test_ids_that_do_not_count_divide_nothing(numbers: list[int], random: Random
     st.lists(st.tuples(st.one_of(st.none(), st.text(max_size=12), st.integers(0, 99).map(str)), st.sampled_from("abc")))
 )
 def test_any_ids_get_an_instance_each_in_bounded_memory(asked: list[Asked]) -> None:
-    places(asked)
+    assert len(places(asked)) == len(asked)
 
 
 def test_a_caller_that_makes_up_instances_is_bounded() -> None:
-    places([one for place in range(3 * MAX_INSTANCES) for one in numbered(0, 1, prefix=f"{place}-")])
+    asked = [one for place in range(3 * MAX_INSTANCES) for one in numbered(0, 1, prefix=f"{place}-")]
+    assert max(places(asked)) == 3 * MAX_INSTANCES - 1
+    instances = Instances()
+    for one in asked:
+        instances.of(*one)
+    assert (len(instances.found), len(instances._first)) == (MAX_INSTANCES, MAX_INSTANCES)
