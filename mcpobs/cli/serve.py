@@ -58,7 +58,7 @@ def _taken() -> tuple[int, int]:
     try:
         reader, writer = os.dup(0), os.dup(1)
     except OSError:
-        raise UsageError("serve talks over stdin and stdout, and one of them is closed", _CONFIGURE) from None
+        raise UsageError("serve needs stdin and stdout, and one of them is closed", _CONFIGURE) from None
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(2 if _is_open(2) else nothing, 1)

@@ -37,7 +37,7 @@ class Decider:
         return self._decided(lambda: self._judge.end(call, response), (Pass, Replace), self._undecided_end, call)
 
     def settle(self, call: Call) -> Row:
-        """Tells the judge that a call is over, and returns what the row says of its decision."""
+        """Calls the judge's `settled`, and returns what the row says of its decision."""
         try:
             self._judge.settled(call)
         except Exception as error:

@@ -40,8 +40,8 @@ def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
     if address is not None and not is_address(address):  # as a server has it that believes X-Forwarded-For
         address = session_digest(address)
     sse = bool(scope.get(SSE))
-    minted = known_session or scope.get(SESSION)
-    session = minted if isinstance(minted, str) else headers.get("mcp-session-id")
+    issued = known_session or scope.get(SESSION)
+    session = issued if isinstance(issued, str) else headers.get("mcp-session-id")
     endpoint = request.query_params.get("session_id") if sse else None
     trace = parse_traceparent(headers.get("traceparent"))
     return Caller(
@@ -50,7 +50,7 @@ def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
         peer=address,
         user_agent=bounded_or_none(masked_urls(headers.get("user-agent", "")), MAX_USER_AGENT),
         protocol_session=session_digest(session) if session and not sse else None,
-        minted=isinstance(minted, str) and not sse,
+        issued=isinstance(issued, str) and not sse,
         sse_endpoint=session_digest(endpoint) if endpoint else None,
         trace=trace.trace_id if trace is not None else None,
         identity=identity_of(scope.get("user")),

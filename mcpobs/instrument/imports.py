@@ -28,14 +28,14 @@ class Imports(MetaPathFinder):
         for name in self._actions:
             module = sys.modules.get(name)
             if module is not None and not _is_being_imported(module):
-                self.act(name, module)
+                self.apply(name, module)
 
     def close(self) -> None:
         if self in sys.meta_path:
             sys.meta_path.remove(self)
         self._actions = {}
 
-    def act(self, name: str, module: ModuleType) -> None:
+    def apply(self, name: str, module: ModuleType) -> None:
         action = self._actions.get(name)
         if action is None:
             return
@@ -76,7 +76,7 @@ class _NotifyingLoader(Loader):
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader
         self._loader.exec_module(module)
-        self._imports.act(module.__name__, module)
+        self._imports.apply(module.__name__, module)
 
     def __getattr__(self, name: str) -> object:  # get_source and the like, by whatever looks at the spec meanwhile
         return getattr(self._loader, name)

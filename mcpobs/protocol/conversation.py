@@ -370,13 +370,13 @@ def _meta_of(params: object) -> dict[str, object] | None:
 
 def _joined(began: Caller, now: Caller) -> Caller:
     """Who began a call, in the session that the server has named since."""
-    if (began.protocol_session, began.minted, began.sse_endpoint) == (
+    if (began.protocol_session, began.issued, began.sse_endpoint) == (
         now.protocol_session,
-        now.minted,
+        now.issued,
         now.sse_endpoint,
     ):
         return began
-    return replace(began, protocol_session=now.protocol_session, minted=now.minted, sse_endpoint=now.sse_endpoint)
+    return replace(began, protocol_session=now.protocol_session, issued=now.issued, sse_endpoint=now.sse_endpoint)
 
 
 def _other(sender: Sender) -> Sender:

@@ -47,7 +47,7 @@ class Caller:
     peer: str | None = None  # the client's address
     user_agent: str | None = None
     protocol_session: str | None = None  # digest of the Mcp-Session-Id: naming.session_digest
-    minted: bool = False  # the server was seen to give out that id
+    issued: bool = False  # the server was seen to give out that id
     sse_endpoint: str | None = None  # digest of the endpoint's session id
     trace: str | None = None  # of the HTTP request, where the message itself names none
     identity: Identity = NOBODY
@@ -61,7 +61,7 @@ class Caller:
         if self.transport == "stdio":
             return f"process:{self.connection}", "stdio_process"
         key = f"connection:{self.peer or self.connection}"
-        return (f"{key}/{self.protocol_session}" if self.minted and self.protocol_session else key), "connection"
+        return (f"{key}/{self.protocol_session}" if self.issued and self.protocol_session else key), "connection"
 
     @property
     def key(self) -> tuple[str, str | None]:

@@ -210,5 +210,5 @@ def _session(source: SessionSource, name: str, operation: Operation, caller: Cal
 
 
 def _confidence(source: SessionSource, caller: Caller) -> Confidence:
-    given_out = source == "sse_endpoint" or (source == "protocol_session" and caller.minted)
+    given_out = source == "sse_endpoint" or (source == "protocol_session" and caller.issued)
     return confidence(_CONFIDENCE[source], verified=given_out or caller.identity.principal is not None)

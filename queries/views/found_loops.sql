@@ -55,7 +55,7 @@ lined as (
             || case
                 when outcome = 'ok' then '=' || result_digest
                 when failed or outcome in ('protocol_error', 'denied') then '!'
-            end as deed
+            end as exchange_key
     from tool_calls
     where session_id is not null
         and start_unix_nano < $until
@@ -65,14 +65,14 @@ lined as (
 likened as (
     select
         session_id,
-        case when deed = lag(deed, 1) over in_session then 1 else 0 end as same_1,
-        case when deed = lag(deed, 2) over in_session then 1 else 0 end as same_2,
-        case when deed = lag(deed, 3) over in_session then 1 else 0 end as same_3,
-        case when deed = lag(deed, 4) over in_session then 1 else 0 end as same_4,
-        case when deed = lag(deed, 5) over in_session then 1 else 0 end as same_5,
-        case when deed = lag(deed, 6) over in_session then 1 else 0 end as same_6,
-        case when deed = lag(deed, 7) over in_session then 1 else 0 end as same_7,
-        case when deed = lag(deed, 8) over in_session then 1 else 0 end as same_8
+        case when exchange_key = lag(exchange_key, 1) over in_session then 1 else 0 end as same_1,
+        case when exchange_key = lag(exchange_key, 2) over in_session then 1 else 0 end as same_2,
+        case when exchange_key = lag(exchange_key, 3) over in_session then 1 else 0 end as same_3,
+        case when exchange_key = lag(exchange_key, 4) over in_session then 1 else 0 end as same_4,
+        case when exchange_key = lag(exchange_key, 5) over in_session then 1 else 0 end as same_5,
+        case when exchange_key = lag(exchange_key, 6) over in_session then 1 else 0 end as same_6,
+        case when exchange_key = lag(exchange_key, 7) over in_session then 1 else 0 end as same_7,
+        case when exchange_key = lag(exchange_key, 8) over in_session then 1 else 0 end as same_8
     from lined
     window in_session as (partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id)
 ),
@@ -101,7 +101,7 @@ calls as (
         coalesce(tool, '') as tool_key,
         -- The lengths keep names apart that would otherwise run into each other.
         cast(length(coalesce(service_name, '')) as varchar) || ':' || coalesce(service_name, '') || coalesce(tool, '')
-            || '/' || args_digest as act,
+            || '/' || args_digest as request_key,
         failed or outcome in ('protocol_error', 'denied') as fruitless,
         outcome = 'ok' and coalesce(result_empty, false) as empty
     from tool_calls
@@ -112,11 +112,11 @@ calls as (
 signed as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, service_key, tool_key, outcome,
-        duration_ns, cost_microusd, act, fruitless, empty,
+        duration_ns, cost_microusd, request_key, fruitless, empty,
         case
-            when outcome = 'ok' then act || '=' || result_digest
-            when fruitless then act || '!'
-        end as deed,
+            when outcome = 'ok' then request_key || '=' || result_digest
+            when fruitless then request_key || '!'
+        end as exchange_key,
         lag(outcome) over (
             partition by session_id, service_key, tool_key, args_digest
             order by start_unix_nano, sequence nulls last, span_id, trace_id
@@ -126,12 +126,12 @@ signed as (
 placed as (
     select
         session_id, start_unix_nano, duration_ns, service_name, tool, service_key, tool_key, cost_microusd, fruitless,
-        act, deed, outcome,
+        request_key, exchange_key, outcome,
         row_number() over in_session as place,
         sum(coalesce(cost_microusd, 0)) over so_far as cost_so_far,
         sum(case when cost_microusd is null then 0 else 1 end) over so_far as priced_so_far,
         sum(case when fruitless then 1 else 0 end) over so_far as fruitless_so_far,
-        case when act = lag(act) over in_session then 1 else 0 end as same_act,
+        case when request_key = lag(request_key) over in_session then 1 else 0 end as same_act,
         -- A call goes on with a loop only if it began after the one before had ended: calls that are sent all at once
         -- cannot know each other's results. Nine tenths, for starts and durations are by two clocks.
         case
@@ -142,91 +142,91 @@ placed as (
             else 0
         end as same_nothing,
         case
-            when deed = lag(deed, 1) over in_session
+            when exchange_key = lag(exchange_key, 1) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 1) over in_session) * 10
                     >= coalesce(lag(duration_ns, 1) over in_session, 0) * 9 then 1
             else 0
         end as same_1,
         case
-            when deed = lag(deed, 2) over in_session
+            when exchange_key = lag(exchange_key, 2) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 2) over in_session) * 10
                     >= coalesce(lag(duration_ns, 2) over in_session, 0) * 9 then 1
             else 0
         end as same_2,
         case
-            when deed = lag(deed, 3) over in_session
+            when exchange_key = lag(exchange_key, 3) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 3) over in_session) * 10
                     >= coalesce(lag(duration_ns, 3) over in_session, 0) * 9 then 1
             else 0
         end as same_3,
         case
-            when deed = lag(deed, 4) over in_session
+            when exchange_key = lag(exchange_key, 4) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 4) over in_session) * 10
                     >= coalesce(lag(duration_ns, 4) over in_session, 0) * 9 then 1
             else 0
         end as same_4,
         case
-            when deed = lag(deed, 5) over in_session
+            when exchange_key = lag(exchange_key, 5) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 5) over in_session) * 10
                     >= coalesce(lag(duration_ns, 5) over in_session, 0) * 9 then 1
             else 0
         end as same_5,
         case
-            when deed = lag(deed, 6) over in_session
+            when exchange_key = lag(exchange_key, 6) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 6) over in_session) * 10
                     >= coalesce(lag(duration_ns, 6) over in_session, 0) * 9 then 1
             else 0
         end as same_6,
         case
-            when deed = lag(deed, 7) over in_session
+            when exchange_key = lag(exchange_key, 7) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 7) over in_session) * 10
                     >= coalesce(lag(duration_ns, 7) over in_session, 0) * 9 then 1
             else 0
         end as same_7,
         case
-            when deed = lag(deed, 8) over in_session
+            when exchange_key = lag(exchange_key, 8) over in_session
                 and (start_unix_nano - lag(start_unix_nano, 8) over in_session) * 10
                     >= coalesce(lag(duration_ns, 8) over in_session, 0) * 9 then 1
             else 0
         end as same_8,
         -- A new answer to an old question: what went before was polling.
         case
-            when act = lag(act, 1) over in_session and deed <> lag(deed, 1) over in_session
+            when request_key = lag(request_key, 1) over in_session and exchange_key <> lag(exchange_key, 1) over in_session
                 and outcome = 'ok' and lag(outcome, 1) over in_session = 'ok' then 1
             else 0
         end as moved_1,
         case
-            when act = lag(act, 2) over in_session and deed <> lag(deed, 2) over in_session
+            when request_key = lag(request_key, 2) over in_session and exchange_key <> lag(exchange_key, 2) over in_session
                 and outcome = 'ok' and lag(outcome, 2) over in_session = 'ok' then 1
             else 0
         end as moved_2,
         case
-            when act = lag(act, 3) over in_session and deed <> lag(deed, 3) over in_session
+            when request_key = lag(request_key, 3) over in_session and exchange_key <> lag(exchange_key, 3) over in_session
                 and outcome = 'ok' and lag(outcome, 3) over in_session = 'ok' then 1
             else 0
         end as moved_3,
         case
-            when act = lag(act, 4) over in_session and deed <> lag(deed, 4) over in_session
+            when request_key = lag(request_key, 4) over in_session and exchange_key <> lag(exchange_key, 4) over in_session
                 and outcome = 'ok' and lag(outcome, 4) over in_session = 'ok' then 1
             else 0
         end as moved_4,
         case
-            when act = lag(act, 5) over in_session and deed <> lag(deed, 5) over in_session
+            when request_key = lag(request_key, 5) over in_session and exchange_key <> lag(exchange_key, 5) over in_session
                 and outcome = 'ok' and lag(outcome, 5) over in_session = 'ok' then 1
             else 0
         end as moved_5,
         case
-            when act = lag(act, 6) over in_session and deed <> lag(deed, 6) over in_session
+            when request_key = lag(request_key, 6) over in_session and exchange_key <> lag(exchange_key, 6) over in_session
                 and outcome = 'ok' and lag(outcome, 6) over in_session = 'ok' then 1
             else 0
         end as moved_6,
         case
-            when act = lag(act, 7) over in_session and deed <> lag(deed, 7) over in_session
+            when request_key = lag(request_key, 7) over in_session and exchange_key <> lag(exchange_key, 7) over in_session
                 and outcome = 'ok' and lag(outcome, 7) over in_session = 'ok' then 1
             else 0
         end as moved_7,
         case
-            when act = lag(act, 8) over in_session and deed <> lag(deed, 8) over in_session
+            when request_key = lag(request_key, 8) over in_session and exchange_key <> lag(exchange_key, 8) over in_session
                 and outcome = 'ok' and lag(outcome, 8) over in_session = 'ok' then 1
             else 0
         end as moved_8
@@ -431,59 +431,59 @@ questions as (
         loops.period as period,
         loops.from_place as from_place,
         loops.to_place as to_place,
-        placed.act as act
+        placed.request_key as request_key
     from loops
     inner join placed on placed.session_id = loops.session_id
     where loops.kind <> 'empty'
         and placed.place >= loops.from_place
         and placed.place < loops.from_place + loops.period
-    group by loops.session_id, loops.rank, loops.period, loops.from_place, loops.to_place, placed.act
+    group by loops.session_id, loops.rank, loops.period, loops.from_place, loops.to_place, placed.request_key
 ),
 asked as (
     select
         questions.session_id as session_id,
         questions.rank as rank,
         questions.from_place as from_place,
-        questions.act as act,
+        questions.request_key as request_key,
         placed.place as place,
         case
             when placed.place - lag(placed.place) over by_question <= questions.period then 0
             else 1
         end as begins,
         case
-            when placed.deed <> lag(placed.deed) over by_question
+            when placed.exchange_key <> lag(placed.exchange_key) over by_question
                 and placed.outcome = 'ok' and lag(placed.outcome) over by_question = 'ok' then 1
             else 0
         end as moved
     from questions
-    inner join placed on placed.session_id = questions.session_id and placed.act = questions.act
+    inner join placed on placed.session_id = questions.session_id and placed.request_key = questions.request_key
     where placed.place <= questions.to_place
     window by_question as (
-        partition by questions.session_id, questions.rank, questions.from_place, questions.act order by placed.place
+        partition by questions.session_id, questions.rank, questions.from_place, questions.request_key order by placed.place
     )
 ),
 staged as (
     select
-        session_id, rank, from_place, act,
+        session_id, rank, from_place, request_key,
         sum(begins) over so_far as poll,
         sum(moved) over so_far as stage
     from asked
     window so_far as (
-        partition by session_id, rank, from_place, act order by place rows between unbounded preceding and current row
+        partition by session_id, rank, from_place, request_key order by place rows between unbounded preceding and current row
     )
 ),
 stages as (
     select
-        session_id, rank, from_place, act, poll, stage,
+        session_id, rank, from_place, request_key, poll, stage,
         count(*) as calls,
-        count(*) over (partition by session_id, rank, from_place, act, poll) as answers,
+        count(*) over (partition by session_id, rank, from_place, request_key, poll) as answers,
         max(count(*)) over (
-            partition by session_id, rank, from_place, act, poll order by stage
+            partition by session_id, rank, from_place, request_key, poll order by stage
             rows between unbounded preceding and 1 preceding
         ) as longest_before,
-        row_number() over (partition by session_id, rank, from_place, act order by poll desc, stage desc) as newest
+        row_number() over (partition by session_id, rank, from_place, request_key order by poll desc, stage desc) as newest
     from staged
-    group by session_id, rank, from_place, act, poll, stage
+    group by session_id, rank, from_place, request_key, poll, stage
 ),
 waiting as (
     select distinct session_id, rank, from_place

@@ -6,13 +6,13 @@
 -- params:
 --   since    bigint = 0                    start of the window, unix ns; calls before it are counted apart
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
---   session  varchar = null                the session that `of_session` tells of
+--   session  varchar = null                the session that `of_session` is about
 -- columns:
 --   service_name     varchar  the MCP server
 --   tool             varchar  gen_ai.tool.name
 --   args_shape       varchar  keys and types of the arguments
 --   args_features    varchar  what kind of values they had
---   calls            bigint   calls with such arguments, before the window or in it: the last one tells
+--   calls            bigint   calls with such arguments, before the window or in it, as last_unix_nano shows
 --   max_bytes        bigint   size of the largest arguments
 --   first_unix_nano  bigint   start of the first call
 --   last_unix_nano   bigint   start of the last call

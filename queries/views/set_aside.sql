@@ -1,4 +1,4 @@
--- question: Which spans tell of a call that a better span tells of too?
+-- question: Which spans report a call that a better span reports too?
 -- kind:     view
 -- reads:    spans, reported
 -- columns:
@@ -9,10 +9,10 @@
 --   service_key     varchar  its MCP server; empty where it has no name
 --   sent_unix_nano  bigint   its start as sent; with the ids and the service it identifies the span
 
--- Nothing says that two spans are of one call but their trace. In one trace they are where method, tool and (where both
--- tell it) request id are equal, and the service is the same, or they have one parent and one time, or one is the
--- other's ancestor with no MCP client between them, for what a client sends is a call of its own. An agent's trace can
--- hold thousands of calls of one tool, so no pairs are made of spans that merely lie in one trace.
+-- Only the trace shows that two spans belong to one call. Two spans of a trace do if method, tool and (if both have one)
+-- request id are equal, and either the service is the same, or they have one parent and one time, or one is the other's
+-- ancestor with no MCP client between them, because each request of a client is a call of its own. An agent's trace can
+-- hold thousands of calls of one tool, so spans that merely share a trace are not compared in pairs.
 with shared as (
     select
         trace_id,

@@ -69,7 +69,7 @@ def test_a_front_and_the_collector_find_the_same_session(session, conversation, 
             "c",
             "http",
             protocol_session=digest,
-            minted=True,
+            issued=True,
             identity=Identity(principal, tenant if principal else None),
         ),
     )

@@ -178,7 +178,7 @@ def test_without_stdin_or_stdout_it_says_so(lake: Path) -> None:
     command = ["sh", "-c", f"{sys.executable} -m mcpobs serve --lake {lake} <&-"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("mcpobs: error: serve talks over stdin and stdout")
+    assert done.stderr.startswith("mcpobs: error: serve needs stdin and stdout")
 
 
 def test_it_starts_without_a_lake_and_finds_one_that_comes_later(start: Start, lake: Path, tmp_path: Path) -> None:

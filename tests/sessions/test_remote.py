@@ -110,7 +110,7 @@ def test_without_a_verified_caller_a_name_that_the_caller_chose_is_at_most_mediu
 
     assert sure(SOMEBODY, "c") == "medium"
     assert sure(replace(SOMEBODY, protocol_session="s")) == "medium"
-    assert sure(replace(SOMEBODY, protocol_session="s", minted=True)) == "high"
+    assert sure(replace(SOMEBODY, protocol_session="s", issued=True)) == "high"
     assert sure(replace(SOMEBODY, sse_endpoint="e")) == "high"
 
 
@@ -129,7 +129,7 @@ def test_every_candidate_is_kept_whichever_rule_won() -> None:
 
 
 def test_since_2026_a_session_id_is_nothing() -> None:
-    caller = replace(SOMEBODY, protocol_session="s", minted=True)
+    caller = replace(SOMEBODY, protocol_session="s", issued=True)
 
     assert sessions().of(operation(version=MODERN), caller).source == "connection"
     assert sessions().of(operation(version=LEGACY), caller).source == "protocol_session"
@@ -345,8 +345,8 @@ def test_only_a_session_id_that_the_server_gave_out_counts_for_the_key() -> None
     chosen = replace(SOMEBODY, protocol_session="s")
 
     assert chosen.enforcement == ("connection:10.0.0.1", "connection")
-    assert replace(chosen, minted=True).enforcement == ("connection:10.0.0.1/s", "connection")
-    assert replace(chosen, minted=True, identity=ALICE).enforcement == ("principal:alice", "principal")
+    assert replace(chosen, issued=True).enforcement == ("connection:10.0.0.1/s", "connection")
+    assert replace(chosen, issued=True, identity=ALICE).enforcement == ("principal:alice", "principal")
 
 
 def test_a_conversation_that_two_principals_name_is_one_of_each() -> None:
@@ -440,7 +440,7 @@ def test_callers_without_ids_or_traces_are_divided_by_their_pauses_alone(steps: 
     st.lists(
         st.tuples(
             st.floats(-50, 50),
-            st.sampled_from([OF_ALICE, SOMEBODY, replace(SOMEBODY, protocol_session="s", minted=True)]),
+            st.sampled_from([OF_ALICE, SOMEBODY, replace(SOMEBODY, protocol_session="s", issued=True)]),
             WORDS,
             WORDS,
             st.sampled_from([LEGACY, MODERN, None]),
@@ -492,8 +492,8 @@ TRACES = st.none() | st.sampled_from([TRACE, OTHER_TRACE])
 def test_two_verified_callers_never_have_one_session_whatever_they_name(steps: list[Any]) -> None:
     seen = sessions()
     owners: dict[str, set[tuple[str | None, str | None]]] = {}
-    for at, who, conversation, session, endpoint, trace, minted, version in steps:
-        caller = replace(who, protocol_session=session, sse_endpoint=endpoint, minted=minted)
+    for at, who, conversation, session, endpoint, trace, issued, version in steps:
+        caller = replace(who, protocol_session=session, sse_endpoint=endpoint, issued=issued)
         named = None if conversation is None else conversation_name(conversation)
         found = seen.of(operation(at, conversation=named, trace=trace, version=version), caller)
         owners.setdefault(found.id, set()).add((who.identity.principal, who.identity.tenant))
@@ -522,7 +522,7 @@ def test_the_session_that_an_answer_names_is_that_of_its_initialize() -> None:
     asked.method = "initialize"
     provisional = seen.begin(asked, SOMEBODY)
     assert provisional.enforcement_key == "connection:10.0.0.1"
-    named = replace(SOMEBODY, protocol_session="s", minted=True)
+    named = replace(SOMEBODY, protocol_session="s", issued=True)
     settled = seen.settle(asked, provisional, named)
     assert (settled.source, settled.id) == ("protocol_session", "s")
     assert seen.of(operation(version=LEGACY), named) is settled

@@ -408,7 +408,7 @@ class Exchange:
             known is None
             or known.protocol_session != remote.session_id
             or known.sse_endpoint != remote.sse_endpoint
-            or known.minted != remote.issued
+            or known.issued != remote.issued
         ):
             request, parent = self._request, self._span.parent
             known = self._known_caller = Caller(
@@ -417,7 +417,7 @@ class Exchange:
                 peer=request.peer,
                 user_agent=self._span.user_agent,
                 protocol_session=remote.session_id,
-                minted=remote.issued,
+                issued=remote.issued,
                 sse_endpoint=remote.sse_endpoint,
                 trace=parent.trace_id if parent is not None else None,
                 identity=self._identity,
