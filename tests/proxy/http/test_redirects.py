@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from yarl import URL
 
-from mcpobs.proxy.http.redirects import STATUSES
+from mcpobs.proxy.http import redirects as redirects_module
+from mcpobs.proxy.http.redirects import STATUSES, Hop, Redirected, Redirects
 from tests.proxy.http.world import World, call, result, world
 
 LOCATIONS = ["{server}/mcp/", "/mcp/", "mcp/", "{upper}/mcp/", "{alias}/mcp/", "/mcp/?q=a%20b", "/m%63p/"]
@@ -84,3 +88,56 @@ def test_a_redirect_without_a_place_is_an_answer(tmp_path: Path) -> None:
             assert len(w.operations()) == 1
 
     asyncio.run(run())
+
+
+class Held(RuleBasedStateMachine):
+    """Redirects against a model: a plain list of what waits, and what became of each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.redirects, self.now = Redirects(), 0
+        self.waiting: list[tuple[Hop, int]] = []
+        self.written: list[int] = []
+        self.forgotten: list[int] = []
+        self.expected: list[int] = []  # written, in this order
+        self.made = 0
+
+    @rule(peer=st.sampled_from("ab"), path=st.sampled_from(["/x", "/y"]))
+    def is_redirected(self, peer: str, path: str) -> None:
+        hop, number = Hop(peer, path, b"body"), self.made
+        self.made += 1
+        self.now += 1
+        if len(self.waiting) == MOST:
+            self.expected.append(self.waiting.pop(0)[1])
+        self.waiting.append((hop, number))
+        self.redirects.add(
+            Redirected(hop, self.now, [number], self.written.append, self.forgotten.append)  # type: ignore[arg-type, list-item]
+        )
+
+    @rule(peer=st.sampled_from("abc"), path=st.sampled_from(["/x", "/y"]))
+    def is_followed(self, peer: str, path: str) -> None:
+        found = next((one for one in self.waiting if one[0] == Hop(peer, path, b"body")), None)
+        assert self.redirects.follow(peer, path, b"body") == (found is not None)
+        if found is not None:
+            self.waiting.remove(found)
+            assert self.forgotten[-1] == found[1]
+
+    @rule()
+    def is_given_up(self) -> None:
+        self.expected += [number for _, number in self.waiting]
+        self.waiting.clear()
+        self.redirects.give_up()
+
+    @invariant()
+    def each_call_waits_or_is_written_or_forgotten_once(self) -> None:
+        assert len(self.redirects) == len(self.waiting)
+        assert self.written == self.expected
+        assert sorted([*self.written, *self.forgotten, *(number for _, number in self.waiting)]) == [*range(self.made)]
+
+
+MOST = 5
+
+
+def test_each_redirected_call_is_written_or_forgotten_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redirects_module, "MAX_WAITING", MOST)
+    run_state_machine_as_test(Held, settings=settings(max_examples=50, stateful_step_count=30))
