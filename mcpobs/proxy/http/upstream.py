@@ -141,6 +141,8 @@ class UpstreamConnections:
         self._loop = asyncio.get_running_loop()
         self._idle: deque[_Opened] = deque()  # the one that was used last is the last
         self._in_use: set[_Opened] = set()
+        self._connecting: set[asyncio.Task[_Opened]] = set()
+        self._is_closed = False
         self._next_look: asyncio.TimerHandle | None = None
 
     async def ask(self, method: str, head: bytes, body: Body, sent: Callable[[], None]) -> Answer:
@@ -174,7 +176,7 @@ class UpstreamConnections:
             return
         self._in_use.remove(opened)
         connection = opened.connection
-        if not is_over or connection.should_close or not connection.is_connected():
+        if self._is_closed or not is_over or connection.should_close or not connection.is_connected():
             connection.close()
             return
         opened.connect_ns = None
@@ -184,6 +186,9 @@ class UpstreamConnections:
             self._next_look = self._loop.call_later(KEEP_ALIVE_S, self._close_idle)
 
     def close(self) -> None:
+        self._is_closed = True
+        for connecting in self._connecting:
+            connecting.cancel()
         if self._next_look is not None:
             self._next_look.cancel()
         for opened in (*self._idle, *self._in_use):
@@ -206,6 +211,23 @@ class UpstreamConnections:
         return None
 
     async def _open(self) -> _Opened:
+        """Returns a new connection. A request that is given up meanwhile leaves it to the next one: asyncio loses a
+        socket whose connecting is cancelled in the moment at which it succeeds, and the server keeps it open."""
+        connecting = self._loop.create_task(self._connect())
+        self._connecting.add(connecting)
+        connecting.add_done_callback(self._connecting.discard)
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            connecting.add_done_callback(self._keep)
+            raise
+
+    def _keep(self, connecting: asyncio.Task[_Opened]) -> None:
+        if not connecting.cancelled() and connecting.exception() is None:
+            self._in_use.add(opened := connecting.result())
+            self.give_back(opened, is_over=True)
+
+    async def _connect(self) -> _Opened:
         began_ns = time.monotonic_ns()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):

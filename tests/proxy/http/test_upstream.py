@@ -152,7 +152,7 @@ def test_bytes_that_nobody_asked_for_are_not_the_answer_to_the_next_request(piec
 
     connections = 0
     tasks: list[asyncio.Task[None] | None] = []
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -190,12 +190,40 @@ def test_each_request_gets_its_own_answer_wherever_others_are_given_up(seed: int
         pool = UpstreamConnections(parse_upstream(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"))
         async with listening:
             answered = [await asyncio.gather(*[ask(pool, 4 * group + one) for one in range(4)]) for group in range(50)]
+            while pool._connecting:  # of requests that were given up
+                await asyncio.sleep(0)
             pool.close()
             await asyncio.gather(*filter(None, tasks))
         assert 100 < sum(map(sum, answered)) < 200  # all of those that waited, and not all of the others
 
     tasks: list[asyncio.Task[None] | None] = []
-    asyncio.run(run())
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
+def test_a_request_that_is_given_up_at_any_step_leaves_no_connection_that_nobody_owns() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        await reader.read()  # until the end
+        await closed(writer)
+
+    async def run() -> None:
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        for steps in range(40):
+            pool = UpstreamConnections(parse_upstream(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"))
+            asking = asyncio.create_task(_asked(pool))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            asking.cancel()
+            await asyncio.wait([asking])
+            while pool._connecting:
+                await asyncio.sleep(0)
+            assert len(pool._idle) + len(pool._in_use) <= 1
+            pool.close()
+        async with listening:
+            await asyncio.gather(*filter(None, tasks))
+
+    tasks: list[asyncio.Task[None] | None] = []
+    asyncio.run(asyncio.wait_for(run(), 60))
 
 
 def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
