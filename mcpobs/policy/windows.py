@@ -1,0 +1,75 @@
+"""Counts amounts in a rolling window, in constant space. Pure; the same arithmetic for every store.
+
+A window is divided into SLICES. An amount belongs to the slice in which it was added, and counts until that whole slice
+has left the window. So no window of this length ever holds more than its limit; an amount may count up to a slice
+(1/60 of the window) longer than it has to. GCRA, the usual choice, keeps less, and lets twice the limit through
+within one window: a burst, and what it earns back meanwhile.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+SLICES = 60
+FOREVER = 0
+"""The window of what counts as long as its session lives."""
+
+_PAIR = struct.Struct("<qq")
+
+
+class Window:
+    """The amounts of one counter by slice, oldest first. `window_ns` FOREVER keeps one sum."""
+
+    __slots__ = ("slices", "window_ns")
+
+    def __init__(self, window_ns: int, slices: Iterable[tuple[int, int]] = ()) -> None:
+        self.window_ns = window_ns
+        self.slices: dict[int, int] = dict(slices)
+
+    def total(self, now_ns: int) -> int:
+        """The sum of what counts now."""
+        self._forget(now_ns)
+        return sum(self.slices.values())
+
+    def add(self, amount: int, at_ns: int) -> None:
+        """Adds an amount at a time, which may lie before others: what was added then is corrected so. A sum below
+        zero counts as zero."""
+        number = self._slice(at_ns)
+        if amount < 0 and number not in self.slices:  # it has left the window, and what it corrects with it
+            return
+        self.slices[number] = max(0, self.slices.get(number, 0) + amount)
+
+    def free_at_ns(self, amount: int, limit: int, now_ns: int) -> int | None:
+        """When `amount` fits below `limit`, if nothing else is added; None if waiting does not help."""
+        left = self.total(now_ns)
+        if self.window_ns == FOREVER or amount > limit:
+            return None
+        for number in sorted(self.slices):
+            left -= self.slices[number]
+            if left + amount <= limit:
+                return (number + SLICES + 1) * self._slice_ns
+        return now_ns
+
+    def packed(self) -> bytes:
+        """The slices as bytes, for a store; `unpacked` reads them."""
+        return b"".join(_PAIR.pack(number, amount) for number, amount in sorted(self.slices.items()))
+
+    @classmethod
+    def unpacked(cls, window_ns: int, packed: bytes) -> Window:
+        """Raises struct.error if the bytes are not `packed` ones."""
+        return cls(window_ns, _PAIR.iter_unpack(packed))
+
+    @property
+    def _slice_ns(self) -> int:
+        return max(1, -(-self.window_ns // SLICES))
+
+    def _slice(self, at_ns: int) -> int:
+        return 0 if self.window_ns == FOREVER else at_ns // self._slice_ns
+
+    def _forget(self, now_ns: int) -> None:
+        if self.window_ns == FOREVER or not self.slices:
+            return
+        oldest = now_ns // self._slice_ns - SLICES
+        if min(self.slices) < oldest:
+            self.slices = {number: amount for number, amount in self.slices.items() if number >= oldest}
