@@ -74,6 +74,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "http": ("headers",),
     "identity": ("jwks", "issuer", "audience", "principal", "tenant", "role", "static"),
     "collect": ("accept_older_than", "accept_ahead", "redact"),
+    "policy": ("files", "state"),
 }
 """The tables of config.toml and their keys; [prices] and [servers] have keys of the user's."""
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -96,6 +97,16 @@ class IdentityConfig:
     tenant: str = "tenant"
     role: str = "role"
     static: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyConfig:
+    """[policy] of config.toml: the policy of all fronts, unless a front names its own."""
+
+    files: tuple[str, ...] = ()
+    """Policy and limits files, relative to the folder of config.toml."""
+    state: str | None = None
+    """Where counters are kept: a file that all processes share, or `memory`."""
 
 
 def _no_prices() -> Book:
@@ -121,6 +132,7 @@ class Config:
     """[collect] accept_ahead: maximum time that a span may begin and end after its receipt."""
     redact: bool = False
     """[collect] redact: whether received spans are stored without content."""
+    policy: PolicyConfig = PolicyConfig()
 
 
 def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
@@ -166,6 +178,7 @@ def _config(data: Mapping[str, object], path: Path, env: Mapping[str, str]) -> C
         accept_older_than_s=older_s,
         accept_ahead_s=ahead_s,
         redact=_redact(collect, path),
+        policy=_policy(_table(data, "policy", path), path),
     )
 
 
@@ -271,6 +284,21 @@ def _redact(table: Mapping[str, object], path: Path) -> bool:
     if not isinstance(redact, bool):
         raise UsageError(f"{path}: [collect] redact must be true or false", "true: spans are stored without content")
     return redact
+
+
+def _policy(table: Mapping[str, object], path: Path) -> PolicyConfig:
+    where = f"{path}: [policy]"
+    _known(table, _TABLES["policy"], where)
+    files, state = table.get("files", []), table.get("state")
+    if not isinstance(files, list) or not all(isinstance(name, str) and name for name in files):
+        raise UsageError(f"{where} files must be a list of files", 'write e.g. files = ["policy.yaml"]')
+    if state is not None and not (isinstance(state, str) and state):
+        raise UsageError(f"{where} state must be a file, or memory", 'write e.g. state = "memory"')
+    folder = path.parent
+    return PolicyConfig(
+        tuple(str(folder / Path(name).expanduser()) for name in files),
+        state if state in (None, "memory") else str(folder / Path(state).expanduser()),
+    )
 
 
 def _identity(table: Mapping[str, object], path: Path) -> IdentityConfig:

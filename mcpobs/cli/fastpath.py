@@ -42,6 +42,8 @@ VALUES = {
 }
 NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}
 
+LISTS = {"instrument": {"--policy": "policy"}, "query": {}, "report": {}}
+"""Options that may be given more than once."""
 
 MAY_BE_ALONE = {"--html", "--watch"}
 """Options of `report` that may have no value."""
@@ -82,14 +84,14 @@ class Parsed:
     """
 
     def __init__(self) -> None:
-        self.options: dict[str, str | int | bool] = {}
+        self.options: dict[str, str | int | bool | tuple[str, ...]] = {}
         self.words: list[str] = []
 
 
 def parse(command: str, argv: list[str]) -> Parsed | None:
     """The options and words of a command line; None if typer has to read it."""
     parsed = Parsed()
-    flags, values, numbers = FLAGS[command], VALUES[command], NUMBERS[command]
+    flags, values, numbers, lists = FLAGS[command], VALUES[command], NUMBERS[command], LISTS[command]
     rest = iter(argv)
     for word in rest:
         if word == "--" or (command == "instrument" and not word.startswith("-")):
@@ -99,7 +101,7 @@ def parse(command: str, argv: list[str]) -> Parsed | None:
         name, has_value, value = word.partition("=")
         if word in flags:
             parsed.options[flags[word]] = True
-        elif name in values or name in numbers:
+        elif name in values or name in numbers or name in lists:
             if not has_value:
                 value = next(rest, "")
             if name in MAY_BE_ALONE:
@@ -109,6 +111,9 @@ def parse(command: str, argv: list[str]) -> Parsed | None:
                 return None
             if name in values:
                 parsed.options[values[name]] = value
+            elif name in lists:
+                before = parsed.options.get(lists[name], ())
+                parsed.options[lists[name]] = (*before, value) if isinstance(before, tuple) else (value,)
             elif value.isdecimal() and value.isascii():
                 parsed.options[numbers[name]] = int(value)
             else:

@@ -38,12 +38,16 @@ class Decider:
 
     def settle(self, call: Call) -> Row:
         """Calls the judge's `settled`, and returns what the row says of its decision."""
+        columns: Row = {}
         try:
-            self._judge.settled(call)
+            columns.update(self._judge.settled(call) or {})
         except Exception as error:
             self._faults.report(error)
-        found = {"decision": call.decision, "rule": call.rule}
-        return {column: value for column, value in found.items() if value is not None}
+        if call.decision is not None:
+            columns["decision"] = call.decision
+        if call.rule is not None:
+            columns["rule"] = call.rule
+        return columns
 
     def _decided(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from mcpobs.gate.decisions import Begin, End, Forward, Pass, Pending
@@ -31,8 +32,9 @@ class Judge(Protocol):
         """Decides a response. The operation has its outcome, sizes and duration by now; a response that the gate
         itself gave (`Answer`) does not come here."""
 
-    def settled(self, call: Call) -> None:
-        """Notes that a call is over, however it ended: also without a response, and also if it was denied."""
+    def settled(self, call: Call) -> Mapping[str, str | int | bool] | None:
+        """Notes that a call is over, however it ended: also without a response, and also if it was denied. Returns
+        columns of the decision for its row, if it has any."""
 
 
 class AllowAll:

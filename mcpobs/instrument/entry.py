@@ -5,7 +5,8 @@ Imports no SDK: a module of one is patched when the process imports it."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+import sys
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -27,16 +28,23 @@ _active: tuple[Instrumentation, Imports, Shutdown] | None = None
 
 
 def instrument(
-    *, lake: str | os.PathLike[str] | None = None, name: str | None = None, judge: Judge | None = None
+    *,
+    lake: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    policy: Sequence[str | os.PathLike[str]] = (),
+    judge: Judge | None = None,
 ) -> None:
     """Records every MCP call that this process serves, from now on. Calling it again changes nothing.
 
     `lake` is the folder to record to (MCPOBS_LAKE, else mcpobs in the user's data folder), `name` what to call the
-    server (OTEL_SERVICE_NAME, else from the command). With a `judge` each call waits for its decision."""
+    server (OTEL_SERVICE_NAME, else from the command). `policy` are the files to enforce ([policy] of config.toml), and
+    a `judge` takes their place: each call then waits for its decision. Raises UsageError for a policy that is missing
+    or wrong."""
     global _active
     with _lock:
         if _active is not None:
             return
+        judge = judge or _judge(policy, name, lake)
         front = Instrumentation(lake=None if lake is None else Path(lake), name=name, warn=warn, judge=judge)
         imports = Imports(_actions(front), front.report)
         shutdown = Shutdown(front.exit)
@@ -60,6 +68,16 @@ def uninstrument() -> None:
             mcp_v2.unwatch(server)
         shutdown.close()
         front.close()
+
+
+def _judge(
+    policy: Sequence[str | os.PathLike[str]], name: str | None, lake: str | os.PathLike[str] | None
+) -> Judge | None:
+    from mcpobs.gate.policing import judge_of
+    from mcpobs.service import service_name
+
+    command = list(sys.orig_argv) or ["python"]
+    return judge_of([os.fspath(file) for file in policy], service_name(command, name, os.environ), lake)
 
 
 class McpobsInstrumentor:

@@ -74,6 +74,22 @@ class Place:
             self.refuse(f"{_shown(self.node)} is not a list", "write [first, second]")
         return [Place(self.source, f"{self.path}[{index}]", item) for index, item in enumerate(self.node.value)]
 
+    def plain(self) -> object:
+        """Returns the value as YAML types it: for what has a schema of its own, such as a JSON Schema."""
+        match self.node:
+            case yaml.MappingNode():
+                return {name: place.plain() for name, place in self.entries().items()}
+            case yaml.SequenceNode():
+                return [item.plain() for item in self.items()]
+            case _:
+                return yaml.SafeLoader("").construct_object(self.node)
+
+    def flag(self) -> bool:
+        text = self.text()
+        if text not in ("true", "false"):
+            self.refuse(f"{text!r} is not true or false")
+        return text == "true"
+
     def text(self) -> str:
         if not isinstance(self.node, yaml.ScalarNode):
             self.refuse(f"{_shown(self.node)} is not a text")

@@ -6,7 +6,7 @@ Every key is checked: otherwise a mistyped name would be a limit that silently i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from mcpobs import safefile
@@ -43,8 +43,12 @@ def read_text(content: bytes | str, source: str = "limits") -> Limits:
     """Returns the limits of a YAML text; errors name it `source`."""
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
-    root = parse(content, source)
-    fields = root.fields(("version", "baseline", "session", "tools"))
+    return of_place(parse(content, source))
+
+
+def of_place(root: Place, others: Collection[str] = ()) -> Limits:
+    """Returns the limits of a parsed document, which may have other keys at its top: those of a policy."""
+    fields = root.fields(("version", "baseline", "session", "tools", *others))
     version = fields.get("version")
     if version is None:
         root.refuse("no version", f"write `version: {VERSION}` at the top")

@@ -46,6 +46,7 @@ class Call:
     key: Key | None = None  # pairs it with its response; None for a notification
     decision: str | None = None  # allow, warn or deny; None while nobody judges
     rule: str | None = None  # which rule decided
+    judged: object = None  # what its judge keeps of it
     held: bool = field(default=False)  # its receiver has not seen it yet
     counted: bool = field(default=False)  # a row that stands for several counts it
     tentative: bool = field(default=False)  # it came without `jsonrpc`: no operation unless it is answered

@@ -8,6 +8,7 @@ error: no call passes unjudged.
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import threading
 from pathlib import Path
@@ -34,16 +35,19 @@ class InstrumentOptions(NamedTuple):
     name: str | None = None
     propagate: bool = False
     config: str | None = None
+    policy: tuple[str, ...] = ()
 
 
 def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoReturn:
     """Runs the server behind the wrapper. Ends this process with the server's exit code or signal."""
-    server = process.start(options.command)
-    process.forward_signals(server)
     if options.config is not None:
-        from mcpobs.settings import use_config_folder  # the server is started first
+        from mcpobs.settings import use_config_folder
 
         use_config_folder(options.config)
+    if judge is None:
+        judge = _judge(options)  # before the server: with a wrong policy it is not started
+    server = process.start(options.command)
+    process.forward_signals(server)
     try:
         front = _open(options, judge)
     except UsageError:
@@ -60,6 +64,13 @@ def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoRetu
     if front is not None:
         _close(front, ended, server.sent, client_left=relay.up.at_end)
     process.imitate(ended)
+
+
+def _judge(options: InstrumentOptions) -> Judge | None:
+    from mcpobs.gate.policing import judge_of
+    from mcpobs.service import service_name
+
+    return judge_of(options.policy, service_name(options.command, options.name, os.environ), options.lake)
 
 
 def _open(options: InstrumentOptions, judge: Judge | None) -> StdioFront | None:

@@ -35,6 +35,13 @@ def instrument(
     name: Annotated[
         str | None, typer.Option(help="What to call the server.  [default: OTEL_SERVICE_NAME, else from its command]")
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Enforce a policy or limits file; may be given more than once.  [default: [policy] of config.toml]",
+        ),
+    ] = None,
     propagate: Annotated[
         bool,
         typer.Option(
@@ -57,6 +64,7 @@ def instrument(
       mcpobs instrument --name git -- uvx mcp-server-git
       mcpobs instrument --listen 127.0.0.1:9000 --upstream http://127.0.0.1:8000
       mcpobs instrument --in-process -- python server.py
+      mcpobs instrument --policy limits.yaml --policy policy.yaml -- python server.py
       OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 mcpobs instrument -- python server.py
 
     \b
@@ -67,6 +75,7 @@ def instrument(
     Calls go to the lake on this machine. With OTEL_EXPORTER_OTLP_* set they are exported by OTLP as well. What a
     call carried (arguments, results, error texts) is not recorded, only its size, its shape and a keyed digest.
     """
+    policies = tuple(policy or ())
     if config is not None:
         use_config_folder(config)
     if upstream is not None or listen is not None:
@@ -78,7 +87,9 @@ def instrument(
             )
         from mcpobs.proxy.http.command import HttpOptions, instrument_http
 
-        instrument_http(HttpOptions("localhost" if listen is None else listen, upstream, lake, name, propagate))
+        instrument_http(
+            HttpOptions("localhost" if listen is None else listen, upstream, lake, name, propagate, policies)
+        )
         return
     if not command:
         raise UsageError(
@@ -88,8 +99,8 @@ def instrument(
     if in_process:
         from mcpobs.instrument.launcher import launch
 
-        launch(command, lake, name, config)
+        launch(command, lake, name, config, policies)
     from mcpobs.proxy.stdio import InstrumentOptions
     from mcpobs.proxy.stdio import instrument as run
 
-    run(InstrumentOptions(command=tuple(command), lake=lake, name=name, propagate=propagate, config=config))
+    run(InstrumentOptions(tuple(command), lake, name, propagate, config, policies))

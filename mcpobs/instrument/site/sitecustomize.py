@@ -37,7 +37,12 @@ def _instrument(options: str) -> None:
         from mcpobs.instrument.entry import instrument
 
         instrument(**json.loads(options))
-    except Exception as error:  # the server goes on, whatever is wrong with us
+    except Exception as error:
+        if '"policy"' in options:  # a server whose policy is not enforced must not serve
+            sys.stderr.write(f"mcpobs: error: cannot enforce the policy: {_reason(error)}\n")
+            sys.stderr.flush()
+            os._exit(2)
+        # Otherwise the server goes on, whatever is wrong with us.
         hint = f"hint: install the distribution {_DISTRIBUTION} for {sys.executable}, or leave out --in-process"
         sys.stderr.write(f"mcpobs: warning: nothing is recorded: {_reason(error)}\n{hint}\n")
 

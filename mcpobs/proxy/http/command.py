@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mcpobs import semconv, terminal
 from mcpobs.gate.gate import Gate
+from mcpobs.gate.policing import judge_of
 from mcpobs.gate.recorder import LakeRecorder
 from mcpobs.gate.row import Origin
 from mcpobs.installed.extras import needing
@@ -39,6 +40,7 @@ class HttpOptions(NamedTuple):
     lake: str | None = None
     name: str | None = None
     propagate: bool = False
+    policy: tuple[str, ...] = ()
 
 
 def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ, judge: Judge | None = None) -> None:
@@ -55,9 +57,11 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ, j
     from mcpobs.proxy.http.recorded_head import RecordedHead
 
     verify = identify(config.identity, warn)
+    service = service_name((_host_name(upstream),), options.name, env)
+    judge = judge or judge_of(options.policy, service, options.lake, env)
     process_id = os.urandom(8).hex()
     origin = Origin(
-        service_name=service_name((_host_name(upstream),), options.name, env),
+        service_name=service,
         instance_id=process_id,
         transport="http",
         network_transport=semconv.TRANSPORT_TCP,

@@ -1,0 +1,60 @@
+"""Puts the judge of a policy together for a front: files, store, prices. Every fault is a UsageError: a policy that
+cannot be read must not leave a server without one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcpobs.settings import config_folder, load_config
+
+if TYPE_CHECKING:
+    from mcpobs.gate.policy_judge import PolicyJudge
+    from mcpobs.policy.model import Policy
+    from mcpobs.policy.state import Store
+    from mcpobs.prices.book import Book
+
+
+def names_policy(env: Mapping[str, str] = os.environ) -> bool:
+    """Whether config.toml may name a policy: cheap, and also true for a file that cannot be parsed."""
+    try:
+        return b"policy" in (config_folder(env) / "config.toml").read_bytes()
+    except OSError:
+        return False
+
+
+def judge_of(
+    files: Sequence[str], server: str, lake: str | os.PathLike[str] | None = None, env: Mapping[str, str] = os.environ
+) -> PolicyJudge | None:
+    """The judge of a server's calls: by `files`, else by those that config.toml names; None without any.
+
+    Raises UsageError for a policy that is missing or wrong, and for one that is of another server."""
+    chosen = files_of(files, env)
+    if not chosen:
+        return None
+    from mcpobs.policy import file
+
+    return judge(file.load(chosen), server, load_config(env=env).prices)
+
+
+def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[str]:
+    """The files to enforce, by absolute names: `files`, else those that config.toml names."""
+    if not files and not names_policy(env):
+        return []
+    return [str(Path(one).expanduser().absolute()) for one in files or load_config(env=env).policy.files]
+
+
+def judge(policy: Policy, server: str, book: Book | None = None, store: Store | None = None) -> PolicyJudge:
+    """The judge of a policy that is read already. Without a store the counters are this process's own."""
+    from mcpobs.gate.policy_judge import PolicyJudge
+    from mcpobs.policy.engine import Engine
+    from mcpobs.policy.memory import MemoryStore
+
+    def price(tool: str) -> int | None:
+        rule = None if book is None else book.of(server, tool)
+        return None if rule is None else rule.call_microusd
+
+    return PolicyJudge(Engine(policy, store or MemoryStore(), server, price), book, server)

@@ -1,0 +1,323 @@
+"""Judges calls by a policy: makes facts of a call for the engine, and an answer of its decision. Does no I/O itself.
+
+With a store that does I/O the engine runs in the store's thread, and the front waits for it with a deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.policy.codes import Code, Said, text
+from mcpobs.policy.conditions import CallFacts, Kind
+from mcpobs.policy.decision import Decision, Lane
+from mcpobs.policy.engine import Engine
+from mcpobs.policy.model import Side
+from mcpobs.protocol.answer import is_true
+from mcpobs.protocol.call import Call, Error, Response
+
+if TYPE_CHECKING:
+    from mcpobs.gate.judge import OnError
+    from mcpobs.policy.store_thread import StoreThread
+    from mcpobs.prices.book import Book
+
+UNKNOWN_CODE: Final = -32602
+RESOURCE_CODE: Final = -32002
+METHOD_CODE: Final = -32601
+DECISION_META: Final = "mcpobs/decision"
+STORE_DEADLINE_S: Final = 5.0
+MAX_TARGET = 512
+_SIDES: Mapping[str, Side] = {
+    "sampling/createMessage": "sampling",
+    "elicitation/create": "elicitation",
+    "roots/list": "roots",
+}
+_KEPT_OUTCOMES = frozenset({"timeout", "unfinished", "cancelled", "task"})
+"""Outcomes whose cost nobody knows: the estimate stays."""
+
+
+class _Judged:
+    """What the judge keeps of a call until it is over."""
+
+    __slots__ = ("answered", "decision", "facts", "refused")
+
+    def __init__(self, decision: Decision, facts: CallFacts) -> None:
+        self.decision = decision
+        self.facts = facts
+        self.answered = False
+        self.refused: Lane | None = None  # why its result is withheld
+
+
+class PolicyJudge:
+    """The judge of one front. `thread` runs the engine if its store does I/O."""
+
+    on_error: OnError = "deny"
+
+    def __init__(
+        self, engine: Engine, book: Book | None = None, server: str = "", thread: StoreThread | None = None
+    ) -> None:
+        self.engine = engine
+        self._book = book
+        self._server = server
+        self._thread = thread
+
+    # -- begin -----------------------------------------------------------------------------------------------
+
+    def begin(self, call: Call) -> Begin | Pending[Begin]:
+        if call.operation.sender == "server":
+            return self._server_request(call)
+        facts, retries = facts_of(call)
+        if self._thread is None:
+            return self._begun(call, facts, self.engine.begin(facts, retries))
+        return self._later(
+            lambda: self.engine.begin(facts, retries), lambda decision: self._begun(call, facts, decision)
+        )
+
+    def _begun(self, call: Call, facts: CallFacts, decision: Decision) -> Begin:
+        judged = _Judged(decision, facts)
+        call.judged = judged
+        lane = decision.lane
+        rule = lane.rules[0] if lane.rules else None
+        if not lane.denies:
+            return Forward(decision="warn" if decision.effect == "warn" else "allow", rule=rule)
+        judged.answered = True
+        return self._answer(call, facts, decision, rule)
+
+    def _answer(self, call: Call, facts: CallFacts, decision: Decision, rule: str | None) -> Answer:
+        lane = decision.lane
+        code = str(lane.code)
+        if lane.hidden:
+            return Answer(error=_as_unknown(facts), error_type=code, rule=rule)
+        if facts.kind == "tool":
+            return Answer(result=_refusal(decision.text, decision.meta), error_type=code, rule=rule)
+        number = METHOD_CODE if facts.kind is None and lane.code == Code.NOT_ALLOWED else DENIED_CODE
+        error = Error(number, decision.text, {DECISION_META: decision.meta})
+        return Answer(error=error, error_type=code, rule=rule)
+
+    def _server_request(self, call: Call) -> Begin:
+        side = _SIDES.get(call.operation.method)
+        if side is None or self._takes(side, call.params):
+            return Forward()
+        message = text(Code.SERVER_REQUEST, Said())
+        return Answer(
+            error=Error(DENIED_CODE, message), error_type=str(Code.SERVER_REQUEST), rule=f"server_requests.{side}"
+        )
+
+    def _takes(self, side: Side, params: object) -> bool:
+        for layer in self.engine.policy.layers:
+            allowed = layer.server_requests.get(side, "allow")
+            mode = params.get("mode", "form") if isinstance(params, dict) else "form"
+            if layer.mode == "enforce" and allowed != "allow" and (side != "elicitation" or mode != allowed):
+                return False
+        return True
+
+    # -- end -------------------------------------------------------------------------------------------------
+
+    def end(self, call: Call, response: Response) -> End | Pending[End]:
+        judged = call.judged
+        if not isinstance(judged, _Judged):  # a server's own request, or plumbing
+            return Pass()
+        if self._thread is None:
+            return self._ended(call, judged, response, self._look(judged, response))
+        return self._later(lambda: self._look(judged, response), lambda lane: self._ended(call, judged, response, lane))
+
+    def _look(self, judged: _Judged, response: Response) -> Lane | None:
+        result = response.result
+        is_error = response.error is not None or (isinstance(result, dict) and is_true(result.get("isError")))
+        lane = self.engine.end(judged.decision, judged.facts, result, is_error=is_error)
+        if lane is not None or not isinstance(result, dict) or result.get("resultType") != "input_required":
+            return lane
+        for request in _input_requests(result):
+            side = _SIDES.get(str(request.get("method")))
+            if side is not None and not self._takes(side, request.get("params")):
+                return Lane(code=Code.SERVER_REQUEST, rules=(f"server_requests.{side}",))
+        state = result.get("requestState")
+        self.engine.asked_for_input(judged.facts, state if isinstance(state, str) else None)
+        return None
+
+    def _ended(self, call: Call, judged: _Judged, response: Response, lane: Lane | None) -> End:
+        if lane is not None and lane.code is not None:
+            judged.refused = lane
+            message = text(lane.code, lane.said)
+            meta = {"id": judged.decision.id, "code": str(lane.code)}
+            rule, code = lane.rules[0], str(lane.code)
+            if judged.facts.kind == "tool":
+                return Replace(result=_refusal(message, meta), outcome="denied", error_type=code, rule=rule)
+            error = Error(DENIED_CODE, message, {DECISION_META: meta})
+            return Replace(error=error, outcome="denied", error_type=code, rule=rule)
+        listed = _LISTED.get(call.operation.method)
+        if listed is not None and isinstance(response.result, dict):
+            return self._filtered(judged.facts, response.result, *listed)
+        return Pass()
+
+    def _filtered(self, facts: CallFacts, result: dict[str, object], member: str, kind: Kind, name: str) -> End:
+        """A list without what the caller may not see."""
+        items = result.get(member)
+        if not isinstance(items, list):
+            return Pass()
+        if kind == "tool":
+            self._learn(items, "nextCursor" not in result)
+        asking = CallFacts(
+            f"{member}/{kind}",
+            kind=kind,
+            identity=facts.identity,
+            enforcement_key=facts.enforcement_key,
+            session_id=facts.session_id,
+            client=facts.client,
+            server=facts.server,
+        )
+        seen = [
+            item
+            for item in items
+            if isinstance(item, dict) and isinstance(item.get(name), str) and self.engine.sees(item[name], asking)
+        ]
+        if len(seen) == len(items):
+            return Pass()
+        return Replace(result={**result, member: seen}, decision="allow")
+
+    def _learn(self, tools: list[object], whole: bool) -> None:
+        known = self.engine.listed or set()
+        for tool in tools[:MAX_LISTED]:
+            if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or len(known) >= MAX_LISTED:
+                continue
+            known.add(tool["name"])
+            hints = tool.get("annotations")
+            reads = isinstance(hints, dict) and hints.get("readOnlyHint") is True
+            self.engine.kinds[tool["name"]] = frozenset({"read"} if reads else {"write"})
+        self.engine.listed = known
+
+    # -- over ------------------------------------------------------------------------------------------------
+
+    def settled(self, call: Call) -> Mapping[str, str | int | bool] | None:
+        """Settles what the call reserved, and returns the columns of its decision."""
+        judged = call.judged
+        if not isinstance(judged, _Judged):
+            return None
+        operation = call.operation
+        forwarded = not judged.answered and not call.held
+        succeeded = operation.outcome == "ok" and judged.refused is None
+
+        def settle() -> None:
+            self.engine.settle(
+                judged.decision,
+                judged.facts,
+                succeeded=succeeded,
+                forwarded=forwarded,
+                cost_microusd=self._cost(call) if forwarded else None,
+            )
+
+        if self._thread is None:
+            settle()
+        elif not judged.decision.settled:
+            self._thread.submit(settle, lambda _: None)
+        columns = judged.decision.columns()
+        if judged.refused is not None:
+            columns |= {"decision_id": judged.decision.id, "decision_code": str(judged.refused.code)}
+        return columns
+
+    def _cost(self, call: Call) -> int | None:
+        """What a call did cost, in micro-dollars; None if only the estimate is known."""
+        operation = call.operation
+        if operation.tool is None or operation.outcome in _KEPT_OUTCOMES:
+            return None
+        rule = None if self._book is None else self._book.of(self._server, operation.tool)
+        if rule is None:
+            return 0
+        size = None if operation.result is None else operation.result.size_bytes
+        charge = rule.charge(operation.outcome, size, operation.measured)
+        return 0 if charge is None else charge.microusd
+
+    def _later(self, work: Callable[[], Any], decided: Callable[[Any], Any]) -> Pending[Any]:
+        pending: Pending[Any] = Pending(STORE_DEADLINE_S)
+        assert self._thread is not None
+
+        def done(found: object) -> None:
+            try:
+                if isinstance(found, BaseException):
+                    raise found
+                pending.complete(decided(found))
+            except BaseException as error:
+                pending.fail(error)
+
+        self._thread.submit(work, done)
+        return pending
+
+
+MAX_LISTED = 4_096
+_LISTED: Mapping[str, tuple[str, Kind, str]] = {
+    "tools/list": ("tools", "tool", "name"),
+    "prompts/list": ("prompts", "prompt", "name"),
+    "resources/list": ("resources", "resource", "uri"),
+    "resources/templates/list": ("resourceTemplates", "resource", "uriTemplate"),
+}
+
+
+def facts_of(call: Call) -> tuple[CallFacts, str | None]:
+    """A call as rules see it, and the state that it echoes if it answers `input_required`."""
+    operation, session, params = call.operation, call.session, call.params
+    params = params if isinstance(params, dict) else {}
+    kind, target = _target(operation.method, params)
+    arguments = params.get("arguments")
+    facts = CallFacts(
+        method=operation.method,
+        sender=operation.sender,
+        kind=kind,
+        target=target if target is None or len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…",
+        arguments={} if arguments is None else arguments,
+        args_digest=None if operation.arguments is None else operation.arguments.digest,
+        args_shape=None if operation.arguments is None else operation.arguments.shape,
+        args_bytes=None if operation.arguments is None else operation.arguments.size_bytes,
+        identity=call.caller.identity,
+        enforcement_key=session.enforcement_key,
+        session_id=session.id,
+        client=operation.client.name,
+        at_unix_nano=operation.start.unix_nano,
+    )
+    state = params.get("requestState")
+    retries = "inputResponses" in params or "requestState" in params
+    return facts, (state if isinstance(state, str) else "") if retries else None
+
+
+def _target(method: str, params: dict[str, Any]) -> tuple[Kind | None, str | None]:
+    match method:
+        case "tools/call":
+            return "tool", _text(params.get("name"))
+        case "prompts/get":
+            return "prompt", _text(params.get("name"))
+        case "resources/read" | "resources/subscribe":
+            return "resource", _text(params.get("uri"))
+        case "completion/complete":
+            ref = params.get("ref")
+            ref = ref if isinstance(ref, dict) else {}
+            if ref.get("type") == "ref/resource":
+                return "resource", _text(ref.get("uri"))
+            return "prompt", _text(ref.get("name"))
+    return None, None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _as_unknown(facts: CallFacts) -> Error:
+    """What a server says of a name that it does not have."""
+    target = facts.target if isinstance(facts.target, str) else ""
+    match facts.kind:
+        case "resource":
+            return Error(RESOURCE_CODE, "Resource not found", {"uri": target})
+        case "prompt":
+            return Error(UNKNOWN_CODE, f"Unknown prompt: {target}")
+        case _:
+            return Error(UNKNOWN_CODE, f"Unknown tool: {target}")
+
+
+def _refusal(message: str, meta: Mapping[str, object]) -> dict[str, object]:
+    """A result that the model reads: clients keep a JSON-RPC error from it."""
+    return {"content": [{"type": "text", "text": message}], "isError": True, "_meta": {DECISION_META: dict(meta)}}
+
+
+def _input_requests(result: dict[str, Any]) -> list[dict[str, Any]]:
+    requests = result.get("inputRequests")
+    found = requests.values() if isinstance(requests, dict) else requests if isinstance(requests, list) else []
+    return [one for one in found if isinstance(one, dict)]

@@ -1,0 +1,446 @@
+"""Compiles the layers of a policy for one server: which rules and limits a call of a target by a caller falls under.
+
+What depends on the target and the caller alone is settled once and kept. So a call costs only what is left: conditions
+on its arguments, and its counters. Does no I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal, NamedTuple
+
+from mcpobs.limits.model import ToolLimits
+from mcpobs.policy.codes import Code
+from mcpobs.policy.conditions import CallFacts, Reads, Unknown
+from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who
+from mcpobs.policy.state import OnExceed
+from mcpobs.policy.windows import FOREVER
+from mcpobs.protocol.session import Identity
+
+MAX_PLANS = 4_096
+PLUMBING = frozenset(
+    {
+        "initialize",
+        "ping",
+        "server/discover",
+        "tools/list",
+        "resources/list",
+        "resources/templates/list",
+        "resources/unsubscribe",
+        "prompts/list",
+        "logging/setLevel",
+        "subscriptions/listen",
+        "tasks/get",
+        "tasks/list",
+        "tasks/result",
+        "tasks/cancel",
+        "tasks/update",
+    }
+)
+"""Requests of a client that no `allow` is needed for: they reach no tool, no resource and no prompt."""
+REOPENED_FACTOR = 10
+REOPENED_WINDOW_NS = 3_600 * 1_000_000_000
+"""Behind each limit of a session stands a window of its key: so many times the limit in an hour, unless the policy
+says `per_principal`. Otherwise a new session would wash the limit away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter that a call adds to, up to what only the call knows: its amount, its member, its digest."""
+
+    id: str
+    """What decisions name it by."""
+    name: str
+    cap: Cap
+    counts: str  # calls, sum, same_args, tools, cost
+    code: Code
+    on_exceed: OnExceed
+    on_error_allows: bool
+    argument: tuple[str, ...] = ()
+
+
+class BoundRule(NamedTuple):
+    """A rule with what its layer says of it."""
+
+    rule: Rule
+    on_error_allows: bool
+    fingerprint: str
+    """Names the rule with its text: verdicts of an older text are not used."""
+    reads_content: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """What one layer asks of a call."""
+
+    denies: tuple[BoundRule, ...]
+    requires: tuple[BoundRule, ...]
+    allows: tuple[BoundRule, ...] | None
+    """Rules of which one must hold; None: the call is allowed already."""
+    notes: tuple[BoundRule, ...]
+    missing: tuple[BoundRule, ...]
+    """`require` rules whose caller is another: they deny."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What all layers ask of calls of one target by one caller."""
+
+    layers: tuple[LayerPlan, ...]
+    counters: tuple[Counter, ...]
+    hidden_by: str | None
+    """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
+    needs_session: bool
+    reads_arguments: bool
+    remembers: tuple[tuple[str, ...], ...]
+    """Arguments to remember if the call succeeds; empty: none."""
+    remembered: bool
+    max_args: tuple[tuple[str, int], ...]
+    shapes: tuple[tuple[str, tuple[str, ...]], ...]
+    unlisted: tuple[str, ...]
+    halt_for_ns: int | None
+    denials_in_a_row: int
+    on_error_allows: bool
+    """Whether a halt that cannot be looked up lets calls pass."""
+
+
+_Key = tuple[str, str | None, str | None, Identity, str | None, frozenset[str]]
+
+
+class Compiled:
+    """The layers that are for one server, and the plans made of them. `shadow` also takes rules in `log_only`."""
+
+    def __init__(self, policy: Policy, server: str | None, *, shadow: bool) -> None:
+        self.policy = policy
+        self.layers = [layer for layer in policy.layers if layer.server in (None, server)]
+        self.shadow = shadow
+        self._server = server
+        self._plans: dict[_Key, Plan] = {}
+        self._shares = {
+            (index, id_): share
+            for index, layer in enumerate(self.layers)
+            for id_, share in _shares(layer)
+            if share is not None
+        }
+        self._remembers = _remembers(self.layers)
+        self._lookalikes = _lookalikes(self.layers)
+
+    @property
+    def mode(self) -> Literal["enforce", "log_only"]:
+        """`log_only` if no layer is in force as a whole."""
+        return "enforce" if any(layer.mode == "enforce" for layer in self.layers) else "log_only"
+
+    @property
+    def has_shadow(self) -> bool:
+        """Whether some rule, limit or budget is not in force for every session."""
+        return bool(self._shares) or any(
+            (control.mode or layer.mode) == "log_only" for layer in self.layers for control in _controls(layer)
+        )
+
+    def plan(self, facts: CallFacts, kinds: frozenset[str]) -> Plan:
+        """The plan for a call. `kinds` are those of the tool: `read` or `write`."""
+        target = None if isinstance(facts.target, Unknown) else facts.target
+        drawn = self._drawn(facts)
+        key = (facts.method if facts.kind is None else facts.kind, target, facts.client, facts.identity, drawn, kinds)
+        found = self._plans.get(key)
+        if found is None:
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            found = self._plans[key] = self._make(facts, target, kinds)
+        return found
+
+    def _drawn(self, facts: CallFacts) -> str | None:
+        """Which rules with a share are in force for the session; None if no rule has one."""
+        if not self._shares or self.shadow:
+            return None
+        return "".join("1" if self._is_drawn(share, id_, facts) else "0" for (_, id_), share in self._shares.items())
+
+    @staticmethod
+    def _is_drawn(share: float, id_: str, facts: CallFacts) -> bool:
+        text = f"{id_}\0{facts.enforcement_key}\0{facts.session_id}"
+        digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=7).digest()
+        return int.from_bytes(digest, "big") < share * (1 << 56)
+
+    def _is_in_force(self, layer: Layer, control: Control, id_: str, facts: CallFacts) -> bool:
+        if self.shadow:
+            return True
+        if (control.mode or layer.mode) == "log_only":
+            return False
+        share = control.share if control.share is not None else layer.share
+        return share is None or self._is_drawn(share, id_, facts)
+
+    def _make(self, facts: CallFacts, target: str | None, kinds: frozenset[str]) -> Plan:
+        layers, counters = [], list[Counter]()
+        hidden: str | None = None
+        max_args: list[tuple[str, int]] = []
+        shapes: list[tuple[str, tuple[str, ...]]] = []
+        unlisted: list[str] = []
+        for layer in self.layers:
+            made, hides = self._layer(layer, facts, target, kinds)
+            layers.append(made)
+            hidden = hidden or hides
+            counters += self._counters(layer, facts, target, kinds)
+            if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
+                of = layer.learned.of(target)
+                if of.arguments.max_bytes is not None:
+                    max_args.append((f"tools.{target}.arguments.max_bytes", int(of.arguments.max_bytes.value)))
+                if of.arguments.shapes is not None:
+                    shapes.append((f"tools.{target}.arguments.shapes", of.arguments.shapes))
+                if not layer.learned.lists(target):
+                    unlisted.append(f"tools.{target}")
+        conditional = [
+            bound
+            for layer_plan in layers
+            for bound in (*layer_plan.denies, *layer_plan.requires, *(layer_plan.allows or ()), *layer_plan.notes)
+        ]
+        reads: set[Reads] = {one for bound in conditional for part in bound.rule.conditions for one in part.reads}
+        remembered = self._remembers.get(target or "") if facts.kind == "tool" else None
+        halts = [layer.halt_for_ns for layer in self.layers]
+        return Plan(
+            layers=tuple(layers),
+            counters=tuple(counters),
+            hidden_by=hidden,
+            needs_session="session" in reads,
+            reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
+            remembers=tuple(sorted(remembered)) if remembered else (),
+            remembered=remembered is not None,
+            max_args=tuple(max_args),
+            shapes=tuple(shapes),
+            unlisted=tuple(unlisted),
+            halt_for_ns=None if None in halts else max((one for one in halts if one is not None), default=0),
+            denials_in_a_row=min((one.denials_in_a_row for one in self.layers if one.denials_in_a_row), default=0),
+            on_error_allows=bool(self.layers) and all(one.on_error == "allow" for one in self.layers),
+        )
+
+    def _layer(
+        self, layer: Layer, facts: CallFacts, target: str | None, kinds: frozenset[str]
+    ) -> tuple[LayerPlan, str | None]:
+        denies, requires, allows, notes, missing = [], [], list[BoundRule](), [], []
+        allowed = False
+        hides: str | None = None
+        for rule in layer.rules:
+            if not _is_about(rule.what, facts, target, kinds, self._server):
+                continue
+            if not self._is_in_force(layer, rule.control, rule.id, facts):
+                continue
+            bound = _bound(rule, layer)
+            by_caller = _is_caller(rule.who, facts)
+            match rule.effect:
+                case "require":
+                    if not by_caller:
+                        missing.append(bound)
+                    elif rule.conditions:
+                        requires.append(bound)
+                case "deny" if by_caller:
+                    denies.append(bound)
+                    if not rule.conditions:
+                        hides = hides or rule.id
+                case "allow" if by_caller:
+                    allowed = allowed or not rule.conditions
+                    allows.append(bound)
+                case "log_only" if by_caller:
+                    notes.append(bound)
+        wanted: tuple[BoundRule, ...] | None = None
+        if self._needs_allow(layer, facts, target) and self._is_in_force(layer, Control(), "", facts):
+            wanted = None if allowed else tuple(allows)
+            if not allows:
+                hides = hides or "default"
+        return LayerPlan(tuple(denies), tuple(requires), wanted, tuple(notes), tuple(missing)), hides
+
+    def _needs_allow(self, layer: Layer, facts: CallFacts, target: str | None) -> bool:
+        if facts.sender == "server" or facts.method.startswith("notifications/"):
+            return False
+        if facts.kind is None:
+            return layer.default == "deny" and facts.method not in PLUMBING
+        if layer.default == "deny":
+            return True
+        return facts.kind == "tool" and target is not None and matches(layer.sensitive, target)
+
+    def _counters(self, layer: Layer, facts: CallFacts, target: str | None, kinds: frozenset[str]) -> Iterable[Counter]:
+        if facts.sender == "server" or facts.kind is None:
+            return
+        for limit in layer.limits:
+            if (
+                _is_about(limit.what, facts, target, kinds, self._server)
+                and _is_caller(limit.who, facts)
+                and self._is_in_force(layer, limit.control, limit.id, facts)
+            ):
+                yield from _of_limit(limit, layer, target)
+        for budget in layer.budgets:
+            if self._is_in_force(layer, budget.control, budget.id, facts):
+                name = f"{layer.source}:{budget.id}"
+                allows = _on_error_allows(budget.control, layer)
+                yield Counter(budget.id, name, budget.cap, "cost", Code.COST_LIMIT, budget.on_exceed, allows)
+                if budget.cap.by == "session" and not any(one.cap.by == "principal" for one in layer.budgets):
+                    yield Counter(
+                        f"{budget.id}.reopened",
+                        f"{name}.reopened",
+                        _reopened(budget.cap),
+                        "cost",
+                        Code.COST_LIMIT,
+                        "deny",
+                        allows,
+                    )
+        if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
+            yield from _of_learned(layer, target)
+
+    def is_lookalike(self, name: str) -> bool:
+        """Whether a name that no tool is known by may pose as one that the policy names: it differs from that in case,
+        width or invisible characters only, or it is not ASCII."""
+        known = self._lookalikes.get(_skeleton(name))
+        return bool(self._lookalikes) and (name not in known if known else not name.isascii())
+
+
+def matches(patterns: Iterable[str], name: str) -> bool:
+    """Whether a name is one of some names or patterns. Case counts; only `*` is special."""
+    return any(
+        pattern == name or ("*" in pattern and fnmatchcase(name, pattern.replace("[", "[[]").replace("?", "[?]")))
+        for pattern in patterns
+    )
+
+
+def _is_about(what: What, facts: CallFacts, target: str | None, kinds: frozenset[str], server: str | None) -> bool:
+    if what.servers is not None and (server is None or not matches(what.servers, server)):
+        return False
+    if what.methods is not None and matches(what.methods, facts.method):
+        return True
+    if target is None or facts.kind is None:
+        return False
+    patterns = {"tool": what.tools, "resource": what.resources, "prompt": what.prompts}[facts.kind]
+    if patterns is None or not matches(patterns, target):
+        return False
+    if facts.kind != "tool":
+        return True
+    if what.kinds is not None and not kinds & frozenset(what.kinds):
+        return False
+    return not matches(what.unless_tools, target)
+
+
+def _is_caller(who: Who, facts: CallFacts) -> bool:
+    identity = facts.identity
+    return (
+        (who.roles is None or (identity.role is not None and identity.role in who.roles))
+        and (who.scopes is None or not frozenset(identity.scopes).isdisjoint(who.scopes))
+        and (who.principals is None or (identity.principal is not None and matches(who.principals, identity.principal)))
+        and (who.tenants is None or (identity.tenant is not None and matches(who.tenants, identity.tenant)))
+        and (who.clients is None or (facts.client is not None and matches(who.clients, facts.client)))
+    )
+
+
+def _bound(rule: Rule, layer: Layer) -> BoundRule:
+    reads = {one for condition in rule.conditions for one in condition.reads}
+    fingerprint = f"{rule.id}@{hashlib.blake2b(repr(rule).encode(), digest_size=4).hexdigest()}"
+    return BoundRule(rule, _on_error_allows(rule.control, layer), fingerprint, bool(reads & {"arguments", "session"}))
+
+
+def _on_error_allows(control: Control, layer: Layer) -> bool:
+    return (control.on_error or layer.on_error) == "allow"
+
+
+def _of_limit(limit: CallLimit, layer: Layer, target: str | None) -> Iterable[Counter]:
+    allows = _on_error_allows(limit.control, layer)
+    name = f"{limit.id}:{target}" if limit.each_tool or limit.counts == "same_args" else limit.id
+    windowed = any(cap.by == "principal" for cap in limit.caps)
+    for cap in limit.caps:
+        code = _code(limit.counts, cap)
+        yield Counter(limit.id, f"{name}/{cap.by}", cap, limit.counts, code, limit.on_exceed, allows, limit.argument)
+        if cap.by == "session" and not windowed and limit.counts in ("calls", "sum"):
+            yield Counter(
+                f"{limit.id}.reopened",
+                f"{name}/reopened",
+                _reopened(cap),
+                limit.counts,
+                _code(limit.counts, _reopened(cap)),
+                "deny",
+                allows,
+                limit.argument,
+            )
+
+
+def _of_learned(layer: Layer, target: str) -> Iterable[Counter]:
+    """The numbers of a limits file."""
+    allows = layer.on_error == "allow"
+    session = layer.learned.session
+
+    def counted(id_: str, most: float, counts: str, scale: int = 1) -> Iterable[Counter]:
+        cap = Cap("session", round(most * scale), FOREVER)
+        code = Code.COST_LIMIT if counts == "cost" else Code.CALL_LIMIT
+        name = f"{layer.source}:{id_}"
+        yield Counter(id_, name, cap, counts, code, layer.on_exceed, allows)
+        code = Code.COST_LIMIT if counts == "cost" else Code.RATE_LIMIT
+        yield Counter(f"{id_}.reopened", f"{name}.reopened", _reopened(cap), counts, code, "deny", allows)
+
+    if session.calls is not None:
+        yield from counted("session.calls", session.calls.value, "calls")
+    if session.cost_usd is not None:
+        yield from counted("session.cost_usd", session.cost_usd.value, "cost", 1_000_000)
+    of: ToolLimits = layer.learned.of(target)
+    if of.calls_per_session is not None:
+        yield from counted(f"tools.{target}.calls_per_session", of.calls_per_session.value, "calls")
+
+
+def _code(counts: str, cap: Cap) -> Code:
+    match counts:
+        case "sum":
+            return Code.SUM_LIMIT
+        case "same_args":
+            return Code.REPEATED
+        case "tools":
+            return Code.TOOL_LIMIT
+        case _:
+            return Code.CALL_LIMIT if cap.window_ns == FOREVER else Code.RATE_LIMIT
+
+
+def _reopened(cap: Cap) -> Cap:
+    return Cap("principal", cap.most * REOPENED_FACTOR, REOPENED_WINDOW_NS)
+
+
+def _shares(layer: Layer) -> Iterable[tuple[str, float | None]]:
+    yield "", layer.share
+    for id_, control in _named_controls(layer):
+        yield id_, control.share if control.share is not None else layer.share
+
+
+def _named_controls(layer: Layer) -> Iterable[tuple[str, Control]]:
+    yield from ((rule.id, rule.control) for rule in layer.rules)
+    yield from ((limit.id, limit.control) for limit in layer.limits)
+    yield from ((budget.id, budget.control) for budget in layer.budgets)
+
+
+def _controls(layer: Layer) -> Iterable[Control]:
+    yield Control()
+    for _, control in _named_controls(layer):
+        yield control
+
+
+def _remembers(layers: Iterable[Layer]) -> dict[str, set[tuple[str, ...]]]:
+    """Arguments that later calls are compared with, by the tool whose call has them."""
+    found: dict[str, set[tuple[str, ...]]] = {}
+    for layer in layers:
+        for rule in layer.rules:
+            for condition in rule.conditions:
+                for tool, paths in condition.remembers.items():
+                    found.setdefault(tool, set()).update(paths)
+    return found
+
+
+def _skeleton(name: str) -> str:
+    """A name without what a careless comparison overlooks: case, width, spaces and invisible characters."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(c for c in folded if unicodedata.category(c)[0] not in "CZ")
+
+
+def _lookalikes(layers: Iterable[Layer]) -> dict[str, set[str]]:
+    """The tools that the policy names, by their skeletons."""
+    found: dict[str, set[str]] = {}
+    for layer in layers:
+        abouts = [*(rule.what for rule in layer.rules), *(limit.what for limit in layer.limits)]
+        named = [name for what in abouts for name in (*(what.tools or ()), *what.unless_tools)]
+        for name in (*named, *layer.learned.tools):
+            if "*" not in name:
+                found.setdefault(_skeleton(name), set()).add(name)
+    return found

@@ -1,0 +1,104 @@
+"""What a condition of a rule is, and what it may read of a call. Each kind is one file in `rules/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from mcpobs.policy.state import SessionFacts
+from mcpobs.protocol.operation import Sender
+from mcpobs.protocol.session import NOBODY, Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mcpobs.limits.document import Place
+    from mcpobs.policy.codes import Code
+
+Reads = Literal["arguments", "time", "session", "result"]
+"""What a condition looks at besides the caller."""
+Kind = Literal["tool", "resource", "prompt"]
+
+
+class Unknown:
+    """The value of what a replay cannot know: content is not recorded."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown()
+
+
+class UndecidableError(Exception):
+    """A condition reads content that a replayed call does not have."""
+
+
+class RuleError(Exception):
+    """A condition cannot be evaluated: an argument is missing or of another type. The rule's `on_error` decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """A call as rules see it. Transient: nothing here is stored but what a rule names.
+
+    `arguments` is UNKNOWN in a replay. `args_digest` is keyed; `session` is None until a rule needs it."""
+
+    method: str
+    sender: Sender = "client"
+    kind: Kind | None = None
+    target: str | Unknown | None = None
+    arguments: object = None
+    args_digest: str | None = None
+    args_shape: str | None = None
+    args_bytes: int | None = None
+    identity: Identity = NOBODY
+    enforcement_key: str = ""
+    session_id: str = ""
+    server: str | None = None
+    client: str | None = None
+    at_unix_nano: int = 0
+    session: SessionFacts | None = None
+
+    def argument(self, path: tuple[str, ...]) -> object:
+        """The value of an argument. Raises RuleError if it is missing, UndecidableError in a replay."""
+        value = self.arguments
+        if isinstance(value, Unknown):
+            raise UndecidableError
+        for name in path:
+            if not isinstance(value, dict) or name not in value:
+                raise RuleError(f"no argument {'.'.join(path)}")
+            value = value[name]
+        return value
+
+    @property
+    def done(self) -> SessionFacts:
+        if self.session is None:
+            raise RuleError("what the session has done is not known")
+        return self.session
+
+
+class Condition(Protocol):
+    """One condition of a rule. `holds` raises RuleError or UndecidableError; another exception is a fault of ours."""
+
+    @property
+    def reads(self) -> frozenset[Reads]: ...
+
+    @property
+    def code(self) -> Code:
+        """What a denial for its sake says."""
+
+    @property
+    def remembers(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+        """Arguments of successful calls that it reads later, by tool."""
+
+    def holds(self, facts: CallFacts) -> bool: ...
+
+    def needs(self) -> str:
+        """What a caller has to do for it, for the model that reads the denial. Nothing of the policy's inside."""
+
+
+class ReadCondition(Protocol):
+    """Reads a condition from its place in a policy file; raises UsageError with the line."""
+
+    def __call__(self, place: Place) -> Condition: ...

@@ -1,0 +1,115 @@
+"""What the policy decides of a call, and the columns of it in the lake. Knows no frame and no transport."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import orjson
+
+from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
+from mcpobs.policy.compiled import Counter
+from mcpobs.policy.state import Count, Reserved, SessionKey
+
+Effect = Literal["allow", "warn", "deny"]
+
+
+class Counted(NamedTuple):
+    """One counter of a decision: its limit's id, the total before and after, and the limit."""
+
+    id: str
+    before: int
+    after: int
+    most: int
+
+
+@dataclass(slots=True)
+class Lane:
+    """What one set of rules and counters makes of a call: those in force, or those and the ones in `log_only`."""
+
+    code: Code | None = None
+    rules: tuple[str, ...] = ()
+    said: Said = NOTHING_SAID
+    hidden: bool = False
+    halts: bool = False
+    warnings: tuple[str, ...] = ()
+    """Ids of limits that warn, of `log_only` rules that match, and of names or shapes that no baseline has."""
+    undecidable: tuple[str, ...] = ()
+    """Ids of rules that read content, in a replay that has none."""
+    counted: tuple[Counted, ...] = ()
+    degraded: bool = False
+    session: SessionKey | None = None
+    reserved: Reserved | None = None
+    counters: Sequence[Counter] = ()
+    counts: Sequence[Count] = ()
+    free: bool = False
+    """A retry that a result asked for (`input_required`): it counts nothing."""
+
+    @property
+    def denies(self) -> bool:
+        return self.code is not None
+
+
+@dataclass(slots=True)
+class Decision:
+    """The decision on one call. `shadow` is what the rules in `log_only` would have made of it, if there are any."""
+
+    id: str
+    policy_hash: str
+    mode: Literal["enforce", "log_only"]
+    lane: Lane
+    shadow: Lane | None = None
+    verdicts: dict[str, bool] = field(default_factory=dict)
+    """Whether rules that read content held, by their fingerprints: a replay without content goes by them."""
+    settled: bool = False
+    took_ns: int = 0
+
+    @property
+    def effect(self) -> Effect:
+        if self.lane.denies:
+            return "deny"
+        return "warn" if self.lane.warnings or self.lane.degraded or (self.shadow and self.shadow.denies) else "allow"
+
+    @property
+    def text(self) -> str:
+        """What a model reads of a denial."""
+        return "" if self.lane.code is None else text(self.lane.code, self.lane.said)
+
+    @property
+    def meta(self) -> dict[str, object]:
+        """`_meta["mcpobs/decision"]` of a denial."""
+        lane = self.lane
+        found: dict[str, object] = {"id": self.id, "code": str(lane.code)}
+        if lane.said.retry_after_s is not None:
+            found["retry_after_s"] = lane.said.retry_after_s
+        if lane.counted:
+            found["remaining"] = {one.id: max(0, one.most - one.after) for one in lane.counted}
+        return found
+
+    def columns(self) -> dict[str, str | int | bool]:
+        """The columns of the decision; nothing of the call's content is in them."""
+        lane, shadow = self.lane, self.shadow
+        row: dict[str, str | int | bool] = {
+            "policy_hash": self.policy_hash,
+            "policy_mode": self.mode,
+            "decision_ns": self.took_ns,
+        }
+        if self.effect != "allow":
+            row["decision_id"] = self.id
+        if lane.code is not None:
+            row["decision_code"] = str(lane.code)
+        if rules := lane.rules or lane.warnings:
+            row["rules"] = orjson.dumps(rules).decode()
+        if lane.counted:
+            row["policy_counters"] = orjson.dumps({one.id: one[1:] for one in lane.counted}).decode()
+        if lane.degraded:
+            row["policy_degraded"] = True
+        if lane.free:
+            row["policy_retry"] = True
+        if shadow is not None and shadow.code is not None:
+            row["shadow_code"] = str(shadow.code)
+            row["shadow_rules"] = orjson.dumps(shadow.rules).decode()
+        if self.verdicts:
+            row["rule_verdicts"] = orjson.dumps(self.verdicts).decode()
+        return row

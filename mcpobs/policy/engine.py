@@ -1,0 +1,496 @@
+"""The policy engine: decides a call before the server sees it, and a result before the client does.
+
+One engine serves the call path and `simulate`: it knows calls by their facts, never by bytes, and keeps time by its
+store's clock. A fault while deciding never becomes an allow unless `on_error` says so.
+
+A call is decided in this order: a halt, whether the caller may see the target, rules, and then all counters at once.
+Costs are reserved before the call, at what the tool cost so far on average or its fixed price if that is more, and
+corrected once when the cost is known; a call that nobody answers keeps its estimate.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from mcpobs.policy.codes import Code, Said
+from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan
+from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown
+from mcpobs.policy.decision import Counted, Decision, Lane
+from mcpobs.policy.model import Policy
+from mcpobs.policy.rules.tenant import Tenant
+from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
+
+MICRO = 1_000_000
+LARGEST_AMOUNT = 10**15  # of an argument that is summed, in millionths
+MAX_PENDING_RETRIES = 4_096
+RETRY_WITHIN_NS = 3_600 * 1_000_000_000
+PRICED_TOOLS = 4_096
+_WRITES = frozenset({"write"})
+_SEPARATOR = "\x1f"
+
+
+class Price(NamedTuple):
+    """What a call of a tool costs at least, in micro-dollars; None if it has no price."""
+
+    call_microusd: int | None = None
+
+
+class _Retry(NamedTuple):
+    state: str | None
+    until_ns: int
+
+
+class Engine:
+    """Decides the calls of one front. All methods may be called from any thread, one at a time.
+
+    `price` gives the fixed price of a tool in micro-dollars, `kinds` whether a tool reads or writes."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        store: Store,
+        server: str | None = None,
+        price: Callable[[str], int | None] = lambda tool: None,
+    ) -> None:
+        self.store = store
+        self._server = server
+        self._price = price
+        self._means: dict[str, tuple[int, int]] = {}  # settled costs of a tool: sum and number
+        self._retries: dict[tuple[str, str, str | None], _Retry] = {}
+        self.kinds: dict[str, frozenset[str]] = {}
+        self.listed: set[str] | None = None
+        """The tools that the server has listed; None until it has."""
+        self.use(policy)
+
+    def use(self, policy: Policy) -> None:
+        """Takes another policy, as one reference: a call is decided by the old one or the new one. Counters stay."""
+        shadow = Compiled(policy, self._server, shadow=True)
+        self._compiled = (Compiled(policy, self._server, shadow=False), shadow if shadow.has_shadow else None)
+
+    @property
+    def policy(self) -> Policy:
+        return self._compiled[0].policy
+
+    # -- before the call -------------------------------------------------------------------------------------
+
+    def begin(self, facts: CallFacts, retries: str | None = None) -> Decision:
+        """Decides a call. `retries` is the state that it echoes, if it answers `input_required`."""
+        started_ns = time.perf_counter_ns()
+        enforced, shadow = self._compiled
+        decision = Decision(os.urandom(8).hex(), enforced.policy.hash, enforced.mode, Lane())
+        facts = replace(facts, server=self._server) if facts.server is None else facts
+        is_retry = self._is_retry(facts, retries)
+        if shadow is not None:
+            decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
+        decision.lane = self._lane(enforced, facts, decision, is_retry, shadow=False)
+        decision.took_ns = time.perf_counter_ns() - started_ns
+        return decision
+
+    def sees(self, name: str, facts: CallFacts) -> bool:
+        """Whether a caller may see a tool, prompt or resource: no rule that needs no arguments keeps it from it."""
+        return self._compiled[0].plan(replace(facts, target=name), self._kinds(name)).hidden_by is None
+
+    def _kinds(self, target: str | Unknown | None) -> frozenset[str]:
+        return self.kinds.get(target, _WRITES) if isinstance(target, str) else _WRITES
+
+    def _lane(self, compiled: Compiled, facts: CallFacts, decision: Decision, is_retry: bool, *, shadow: bool) -> Lane:
+        session = SessionKey(whose(facts), facts.session_id, shadow)
+        plan = compiled.plan(facts, self._kinds(facts.target))
+        lane = Lane(session=session, free=is_retry)
+        try:
+            self._decide(lane, compiled, plan, facts, decision)
+        except StoreError as error:
+            if plan.on_error_allows and all(counter.on_error_allows for counter in plan.counters):
+                lane.degraded = True
+                lane.code, lane.rules = None, ()
+            else:
+                _deny(lane, Code.STORE_ERROR, ("store",), Said(_shown(facts), reason=None))
+                lane.degraded = True
+                lane.warnings += (type(error).__name__,)
+            return lane
+        if lane.denies and not lane.hidden and not lane.halts and plan.denials_in_a_row:
+            self._count_denial(lane, plan, facts, session)
+        return lane
+
+    def _decide(self, lane: Lane, compiled: Compiled, plan: Plan, facts: CallFacts, decision: Decision) -> None:
+        under = self._under(facts)
+        assert lane.session is not None
+        if not self._is_hidden(lane, compiled, plan, facts):
+            if plan.needs_session:
+                facts = replace(facts, session=self.store.facts(lane.session))
+            if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
+                self._reserve(lane, plan, facts, under)  # looks for a halt in the same step
+                return
+        halt = self.store.halted(lane.session, under)
+        if halt is not None:
+            lane.hidden = False
+            _halted(lane, halt, facts, self.store.now_ns())
+
+    def _is_hidden(self, lane: Lane, compiled: Compiled, plan: Plan, facts: CallFacts) -> bool:
+        """Denies what the caller may not see, as what does not exist."""
+        target = facts.target
+        hidden_by = plan.hidden_by
+        if facts.kind == "tool" and isinstance(target, str) and hidden_by is None and compiled.layers:
+            unlisted = self.listed is None or target not in self.listed
+            if unlisted and compiled.is_lookalike(target):
+                hidden_by = "lookalike"
+        if hidden_by is None:
+            return False
+        code = Code.UNKNOWN if facts.kind is not None else Code.NOT_ALLOWED
+        _deny(lane, code, (hidden_by,), Said(_shown(facts)))
+        lane.hidden = facts.kind is not None
+        return True
+
+    # -- rules -----------------------------------------------------------------------------------------------
+
+    def _rules_hold(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> bool:
+        """Evaluates what depends on the call itself. False if a rule denies it."""
+        if plan.reads_arguments and facts.arguments is not UNKNOWN and _is_ambiguous(facts.arguments):
+            _deny(lane, Code.ARGUMENTS, ("arguments",), Said(_shown(facts), needs=_AMBIGUOUS))
+            return False
+        evaluate = _Evaluation(facts, decision, lane)
+        for layer in plan.layers:
+            for bound in layer.denies:
+                if evaluate.matches(bound, on_error=True):
+                    return evaluate.denied(bound, Code.DENIED)
+            for bound in layer.missing:
+                return evaluate.denied(bound, Code.REQUIREMENT)
+            for bound in layer.requires:
+                if not evaluate.matches(bound, on_error=False):
+                    return evaluate.denied(bound, evaluate.failed_code or Code.REQUIREMENT, evaluate.needs)
+            if layer.allows is not None and not any(evaluate.matches(bound, on_error=False) for bound in layer.allows):
+                return evaluate.denied_by(tuple(bound.rule.id for bound in layer.allows) or ("default",))
+            for bound in layer.notes:
+                if evaluate.matches(bound, on_error=False):
+                    lane.warnings += (bound.rule.id,)
+        return True
+
+    def _fits(self, lane: Lane, plan: Plan, facts: CallFacts) -> bool:
+        """Compares the arguments with the sizes and shapes of limits files. A shape or tool that is new is noted."""
+        for id_, most in plan.max_args:
+            if facts.args_bytes is not None and facts.args_bytes > most:
+                _deny(lane, Code.SIZE, (id_,), Said(_shown(facts), most=str(most)))
+                return False
+        for id_, shapes in plan.shapes:
+            if facts.args_shape is not None and facts.args_shape not in shapes:
+                lane.warnings += (id_,)
+        lane.warnings += plan.unlisted
+        return True
+
+    # -- counters --------------------------------------------------------------------------------------------
+
+    def _reserve(self, lane: Lane, plan: Plan, facts: CallFacts, under: Under) -> None:
+        assert lane.session is not None
+        counters, counts = list[Counter](), list[Count]()
+        for counter in () if lane.free else plan.counters:
+            try:
+                count = self._count(counter, facts)
+            except UndecidableError:
+                lane.undecidable += (counter.id,)
+                continue
+            except RuleError as error:
+                if counter.on_error_allows:
+                    lane.degraded = True
+                    continue
+                _deny(lane, Code.ARGUMENTS, (counter.id,), Said(_shown(facts), needs=str(error)))
+                return
+            counters.append(counter)
+            counts.append(count)
+        reserved = self.store.reserve(lane.session, counts, under, plan.halt_for_ns)
+        lane.reserved, lane.counters, lane.counts = reserved, counters, counts
+        if reserved.halt is not None and not reserved.counts:
+            _halted(lane, reserved.halt, facts, reserved.at_ns)
+            return
+        added = [0 if not reserved.granted else count.amount for count in counts]
+        lane.counted = tuple(
+            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
+            for counter, taken, amount in zip(counters, reserved.counts, added, strict=True)
+        )
+        exceeded = [
+            (counter, taken) for counter, taken in zip(counters, reserved.counts, strict=True) if taken.exceeded
+        ]
+        lane.warnings += tuple(counter.id for counter, _ in exceeded if counter.on_exceed == "warn")
+        stopping = [(counter, taken) for counter, taken in exceeded if counter.on_exceed != "warn"]
+        if stopping:
+            counter, taken = stopping[0]
+            lane.halts = reserved.halt is not None
+            wait_ns = [one.free_at_ns for _, one in stopping]
+            retry_ns = None if None in wait_ns or lane.halts else max(one for one in wait_ns if one is not None)
+            retry_s = None if retry_ns is None else max(1, -(-(retry_ns - reserved.at_ns) // 1_000_000_000))
+            _deny(
+                lane, counter.code, tuple(one.id for one, _ in stopping), _said(counter, taken.before, facts, retry_s)
+            )
+
+    def _count(self, counter: Counter, facts: CallFacts) -> Count:
+        amount, name, member = 1, counter.name, None
+        match counter.counts:
+            case "sum":
+                amount = _millionths(facts.argument(counter.argument), counter.argument)
+            case "cost":
+                amount = self.estimate(facts.target)
+            case "same_args":
+                if facts.args_digest is None:
+                    raise RuleError("its arguments could not be read")
+                name = f"{name}:{facts.args_digest}"
+            case "tools":
+                member = str(facts.target)
+        scope = None
+        if counter.cap.by == "principal":
+            scope = whose(facts)
+        elif counter.cap.by == "tenant":
+            tenant = facts.identity.tenant
+            scope = whose(facts) if tenant is None else f"tenant:{tenant}"
+        cap = counter.cap
+        return Count(name, amount, cap.most, cap.window_ns, scope, member, counter.on_exceed)
+
+    def estimate(self, target: object) -> int:
+        """What a call will cost, in micro-dollars, before it is made."""
+        if not isinstance(target, str):
+            return 0
+        total, number = self._means.get(target, (0, 0))
+        return max(self._price(target) or 0, total // number if number else 0)
+
+    def _count_denial(self, lane: Lane, plan: Plan, facts: CallFacts, session: SessionKey) -> None:
+        denial = f"{lane.code}:{lane.rules[0] if lane.rules else ''}:{_shown(facts)}"
+        reason = f"the same denial {plan.denials_in_a_row} times in a row"
+        halt = self.store.denied(session, denial, plan.denials_in_a_row, plan.halt_for_ns, reason)
+        if halt is not None:
+            lane.halts = True
+            lane.code = Code.HALTED
+            lane.said = replace(lane.said, reason="It made the same refused call again and again.")
+
+    # -- after the call --------------------------------------------------------------------------------------
+
+    def end(self, decision: Decision, facts: CallFacts, result: object, *, is_error: bool) -> Lane | None:
+        """Looks at a result before the caller does. Returns why it must not; None if it may."""
+        enforced, _ = self._compiled
+        under = self._under(facts)
+        if decision.lane.session is not None:
+            try:
+                halt = self.store.halted(decision.lane.session, under)
+            except StoreError:
+                halt = None
+            if halt is not None and halt.scope != "session":
+                lane = Lane()
+                _halted(lane, halt, facts, self.store.now_ns())
+                return lane
+        if is_error:
+            return None
+        plan = enforced.plan(facts, self._kinds(facts.target))
+        for layer in plan.layers:
+            for bound in (*layer.requires, *(layer.allows or ())):
+                for condition in bound.rule.conditions:
+                    if isinstance(condition, Tenant) and not condition.passes(result, facts):
+                        lane = Lane()
+                        _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=condition.needs()))
+                        return lane
+        return None
+
+    def settle(
+        self, decision: Decision, facts: CallFacts, *, succeeded: bool, forwarded: bool, cost_microusd: int | None
+    ) -> None:
+        """Ends a call. Corrects what it reserved, once: to its cost, or to nothing if the server never saw it. With
+        `cost_microusd` None the estimate stays."""
+        if decision.settled:
+            return
+        decision.settled = True
+        target = facts.target
+        if cost_microusd is not None and forwarded and isinstance(target, str):
+            self._learn_cost(target, cost_microusd)
+        for lane, compiled in zip((decision.lane, decision.shadow), self._compiled, strict=True):
+            if lane is not None and compiled is not None:
+                self._settle_lane(lane, compiled, facts, succeeded and forwarded, forwarded, cost_microusd)
+
+    def _learn_cost(self, tool: str, microusd: int) -> None:
+        if tool in self._means or len(self._means) < PRICED_TOOLS:
+            total, number = self._means.get(tool, (0, 0))
+            self._means[tool] = total + microusd, number + 1
+
+    def _settle_lane(
+        self,
+        lane: Lane,
+        compiled: Compiled,
+        facts: CallFacts,
+        succeeded: bool,
+        forwarded: bool,
+        cost_microusd: int | None,
+    ) -> None:
+        reserved = lane.reserved
+        if lane.denies or reserved is None or not reserved.granted or lane.session is None:
+            return
+        corrections = list(_corrections(lane, forwarded, cost_microusd))
+        plan = compiled.plan(facts, self._kinds(facts.target))
+        done = None
+        if succeeded and plan.remembered and isinstance(facts.target, str):
+            done = {facts.target: dict(_remembered(plan.remembers, facts))}
+        if corrections or done:
+            self.store.settle(lane.session, reserved, corrections, done)
+
+    def asked_for_input(self, facts: CallFacts, state: str | None) -> None:
+        """Notes that a result asked for input: one retry with this state counts nothing."""
+        if len(self._retries) >= MAX_PENDING_RETRIES:
+            del self._retries[next(iter(self._retries))]
+        key = (whose(facts), str(facts.target), facts.args_digest)
+        self._retries[key] = _Retry(state, self.store.now_ns() + RETRY_WITHIN_NS)
+
+    def _is_retry(self, facts: CallFacts, state: str | None) -> bool:
+        if not self._retries or facts.kind != "tool":
+            return False
+        key = (whose(facts), str(facts.target), facts.args_digest)
+        known = self._retries.get(key)
+        if known is None or (known.state is not None and known.state != state):
+            return False
+        del self._retries[key]
+        return known.until_ns > self.store.now_ns()
+
+    def _under(self, facts: CallFacts) -> Under:
+        found: list[tuple[str, str]] = [("principal", facts.enforcement_key)]
+        if facts.identity.tenant is not None:
+            found.append(("tenant", facts.identity.tenant))
+        if facts.kind == "tool" and isinstance(facts.target, str):
+            found.append(("tool", facts.target))
+        if self._server is not None:
+            found.append(("server", self._server))
+        return found  # type: ignore[return-value]  # the scopes are literals above
+
+
+class _Evaluation:
+    """Evaluates the rules of one call, and keeps why one failed."""
+
+    def __init__(self, facts: CallFacts, decision: Decision, lane: Lane) -> None:
+        self._facts = facts
+        self._decision = decision
+        self._lane = lane
+        self.failed_code: Code | None = None
+        self.needs: str | None = None
+
+    def matches(self, bound: BoundRule, *, on_error: bool) -> bool:
+        """Whether all conditions of a rule hold. A fault counts as `on_error`, unless the rule says allow."""
+        try:
+            held = self._hold(bound)
+        except UndecidableError:
+            recorded = self._decision.verdicts.get(bound.fingerprint)
+            if recorded is not None:
+                return recorded
+            self._lane.undecidable += (bound.rule.id,)
+            return not on_error
+        except RuleError as error:
+            held = on_error != bound.on_error_allows
+            if bound.on_error_allows:
+                self._lane.degraded = True
+            self.needs = str(error)
+        except Exception:
+            held = on_error != bound.on_error_allows
+            self.failed_code, self.needs = Code.POLICY_ERROR, None
+            self._lane.degraded = True
+        if bound.reads_content:
+            self._decision.verdicts[bound.fingerprint] = held
+        return held
+
+    def _hold(self, bound: BoundRule) -> bool:
+        self.failed_code, self.needs = None, None
+        for condition in bound.rule.conditions:
+            self.failed_code = condition.code
+            if not condition.holds(self._facts):
+                self.needs = condition.needs()
+                return False
+        return True
+
+    def denied(self, bound: BoundRule, code: Code, needs: str | None = None) -> bool:
+        said = Said(_shown(self._facts), needs=needs, reason=bound.rule.reason)
+        _deny(self._lane, code, (bound.rule.id,), said)
+        return False
+
+    def denied_by(self, rules: tuple[str, ...]) -> bool:
+        _deny(self._lane, self.failed_code or Code.NOT_ALLOWED, rules, Said(_shown(self._facts), needs=self.needs))
+        return False
+
+
+_AMBIGUOUS = "two of its arguments differ in case only, or a number is too large"
+
+
+def whose(facts: CallFacts) -> str:
+    """Who is held to account for a call: the enforcement key, and the tenant within it."""
+    tenant = facts.identity.tenant
+    return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{_SEPARATOR}{tenant}"
+
+
+def _deny(lane: Lane, code: Code, rules: tuple[str, ...], said: Said) -> None:
+    lane.code, lane.rules, lane.said = code, rules, said
+
+
+def _halted(lane: Lane, halt: Halt, facts: CallFacts, now_ns: int) -> None:
+    own = lane.session is not None and (halt.name, halt.session) == (lane.session.key, lane.session.session)
+    wait_ns = None if own or halt.until_ns is None else halt.until_ns - now_ns
+    retry_s = None if wait_ns is None else max(1, -(-wait_ns // 1_000_000_000))
+    _deny(lane, Code.HALTED, ("halt",), Said(_shown(facts), retry_after_s=retry_s))
+    lane.halts = True
+
+
+def _shown(facts: CallFacts) -> str:
+    target = facts.target
+    return target if isinstance(target, str) else facts.method
+
+
+def _said(counter: Counter, before: int, facts: CallFacts, retry_after_s: int | None) -> Said:
+    per = {"session": "session", "principal": "caller", "tenant": "tenant"}[counter.cap.by]
+    if counter.cap.window_ns and retry_after_s is not None:
+        per += f" and {_window(counter.cap.window_ns)}"
+    if counter.counts == "cost":
+        most, used = f"${counter.cap.most / MICRO:.2f}", f"${before / MICRO:.2f}"
+    elif counter.counts == "sum":
+        most, used = f"{counter.cap.most / MICRO:g}", f"{before / MICRO:g}"
+    else:
+        most, used = str(counter.cap.most), str(before)
+    return Said(_shown(facts), most, used, per, retry_after_s)
+
+
+def _window(window_ns: int) -> str:
+    seconds = window_ns // 1_000_000_000
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds % size == 0:
+            number = seconds // size
+            return unit if number == 1 else f"{number} {unit}s"
+    return f"{seconds} seconds"
+
+
+def _millionths(value: object, path: Sequence[str]) -> int:
+    """An amount in an argument. Raises RuleError for one that is no number, or below zero: it would lower the sum."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value * MICRO <= LARGEST_AMOUNT:
+        raise RuleError(f"{'.'.join(path)} has to be a number of 0 or more")
+    return round(value * MICRO)
+
+
+def _is_ambiguous(value: object, depth: int = 0) -> bool:
+    """Whether two readers may find other arguments in the same ones: keys that are equal up to case, numbers beyond
+    64 bits."""
+    if isinstance(value, dict):
+        if len({str(key).casefold() for key in value}) < len(value):
+            return True
+        return depth > 64 or any(_is_ambiguous(item, depth + 1) for item in value.values())
+    if isinstance(value, list):
+        return depth > 64 or any(_is_ambiguous(item, depth + 1) for item in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return not -(1 << 63) <= value < 1 << 63
+    return not (value is None or isinstance(value, str | bool | float))
+
+
+def _corrections(lane: Lane, forwarded: bool, cost_microusd: int | None) -> Iterable[Correction]:
+    for counter, count in zip(lane.counters, lane.counts, strict=True):
+        if not forwarded:
+            if count.member is None:
+                yield Correction(count, -count.amount)
+        elif counter.counts == "cost" and cost_microusd is not None and cost_microusd != count.amount:
+            yield Correction(count, cost_microusd - count.amount)
+
+
+def _remembered(paths: Iterable[tuple[str, ...]], facts: CallFacts) -> Iterable[tuple[str, object]]:
+    for path in paths:
+        try:
+            yield ".".join(path), facts.argument(path)
+        except (RuleError, UndecidableError):
+            continue

@@ -1,0 +1,296 @@
+"""Reads policy and limits files into layers. Judges nothing.
+
+Both kinds of file have one schema: a limits file is a policy without rules. Every key is checked; otherwise a mistyped
+rule would be one that silently is not enforced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from mcpobs import safefile
+from mcpobs.errors import UsageError
+from mcpobs.limits import file as limits_file
+from mcpobs.limits.document import MAX_BYTES, Place, parse
+from mcpobs.limits.model import VERSION, Limits
+from mcpobs.policy.conditions import Condition
+from mcpobs.policy.fields import choice, duration_ns, names, path
+from mcpobs.policy.model import (
+    DENIALS_IN_A_ROW,
+    HALT_FOR_NS,
+    Budget,
+    CallLimit,
+    Cap,
+    Control,
+    Effect,
+    Layer,
+    Mode,
+    OnError,
+    Policy,
+    Rule,
+    Side,
+    What,
+    Who,
+)
+from mcpobs.policy.rules import KINDS
+from mcpobs.policy.state import OnExceed
+from mcpobs.policy.windows import FOREVER
+
+EFFECTS: Final[tuple[Effect, ...]] = ("allow", "require", "deny", "log_only")
+ON_EXCEED: Final[tuple[OnExceed, ...]] = ("deny", "halt", "warn")
+ON_ERROR: Final[tuple[OnError, ...]] = ("deny", "allow")
+SIDES: Final[tuple[Side, ...]] = ("sampling", "elicitation", "roots")
+LEARNED: Final = ("baseline", "session", "tools", "key", "tenants", "roles", "sequences")
+"""The parts of a limits file that `mcpobs baseline` writes."""
+OURS: Final = (
+    "version",
+    "mode",
+    "share",
+    "default",
+    "on_error",
+    "on_exceed",
+    "halt_for",
+    "halt_after_denials",
+    "sensitive",
+    "rules",
+    "limits",
+    "budgets",
+    "server_requests",
+)
+_WHO = ("roles", "scopes", "principals", "tenants", "clients")
+_WHAT = ("tools", "unless_tools", "resources", "prompts", "methods", "servers", "kinds")
+_CONTROL = ("mode", "on_error", "share")
+_CAPS = ("per_session", "per_principal", "per_tenant")
+_KINDS = ("sum", "same_args", "distinct_tools")
+_MODES: Final[tuple[Mode, ...]] = ("enforce", "log_only")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+_MICRO = 1_000_000
+
+
+def load(paths: Sequence[str | os.PathLike[str]]) -> Policy:
+    """Returns the policy of some files, in their order. Raises UsageError with file, line, path in the file and
+    value."""
+    contents = []
+    for path_ in paths:
+        try:
+            contents.append((safefile.read(path_, MAX_BYTES), str(path_)))
+        except OSError as error:
+            raise UsageError(
+                f"cannot read {path_}: {error.strerror}", "make one with `mcpobs baseline -o limits.yaml`"
+            ) from None
+    return of_texts(contents)
+
+
+def of_texts(contents: Sequence[tuple[bytes, str]]) -> Policy:
+    """Returns the policy of files that are read already: pairs of bytes and name."""
+    digest = hashlib.sha256()
+    for content, _ in contents:
+        digest.update(len(content).to_bytes(8, "big") + content)
+    layers = [layer(content, source) for content, source in contents]
+    seen: dict[str, str] = {}
+    for one in layers:
+        for id_ in (*(rule.id for rule in one.rules), *(limit.id for limit in one.limits)):
+            if id_ in seen:
+                raise UsageError(
+                    f"{one.source}: the id {id_!r} is used twice, also in {seen[id_]}", "rename one of them"
+                )
+            seen[id_] = one.source
+    return Policy(layers, digest.hexdigest()[:16])
+
+
+def layer(content: bytes, source: str) -> Layer:
+    root = parse(content, source)
+    fields = root.fields((*OURS, *LEARNED))
+    version = fields.get("version")
+    if version is None:
+        root.refuse("no version", f"write `version: {VERSION}` at the top")
+    if version.count() != VERSION:
+        version.refuse(f"{version.text()} is not known: this mcpobs reads version {VERSION}", "update mcpobs")
+    rules = tuple(_rule(item) for item in fields["rules"].items()) if "rules" in fields else ()
+    limits = tuple(_limit(item) for item in fields["limits"].items()) if "limits" in fields else ()
+    budgets = tuple(_budgets(fields["budgets"])) if "budgets" in fields else ()
+    _once(root, [rule.id for rule in rules] + [limit.id for limit in limits])
+    return Layer(
+        source=source,
+        rules=rules,
+        limits=limits,
+        budgets=budgets,
+        learned=limits_file.of_place(root, OURS) if any(key in fields for key in LEARNED) else Limits(),
+        sensitive=names(fields["sensitive"]) if "sensitive" in fields else (),
+        server_requests=_server_requests(fields["server_requests"]) if "server_requests" in fields else {},
+        mode=choice(fields["mode"], _MODES) if "mode" in fields else "enforce",
+        share=_share(fields["share"]) if "share" in fields else None,
+        default=choice(fields["default"], ON_ERROR) if "default" in fields else "deny" if rules else "allow",
+        on_error=choice(fields["on_error"], ON_ERROR) if "on_error" in fields else "deny",
+        on_exceed=choice(fields["on_exceed"], ON_EXCEED) if "on_exceed" in fields else "deny",
+        halt_for_ns=_halt_for(fields["halt_for"]) if "halt_for" in fields else HALT_FOR_NS,
+        denials_in_a_row=_denials(fields["halt_after_denials"]) if "halt_after_denials" in fields else DENIALS_IN_A_ROW,
+    )
+
+
+def _once(root: Place, ids: Sequence[str]) -> None:
+    for id_ in ids:
+        if ids.count(id_) > 1:
+            root.refuse(f"the id {id_!r} is used twice", "rename one of the two: decisions and counters go by it")
+
+
+def _rule(place: Place) -> Rule:
+    fields = place.fields(("id", "effect", *_WHAT, *_WHO, *KINDS, *_CONTROL, "reason"))
+    for key in ("id", "effect"):
+        if key not in fields:
+            place.refuse(f"no `{key}`", "write e.g. {id: readers, effect: allow, tools: [search]}")
+    effect = choice(fields["effect"], EFFECTS)
+    what = _what(place, fields)
+    return Rule(
+        id=_id(fields["id"]),
+        effect=effect,
+        what=what,
+        who=_who(fields),
+        conditions=tuple(_conditions(fields)),
+        control=_control(fields),
+        reason=fields["reason"].text() if "reason" in fields else None,
+    )
+
+
+def _conditions(fields: dict[str, Place]) -> list[Condition]:
+    return [read(fields[key]) for key, read in KINDS.items() if key in fields]
+
+
+def _id(place: Place) -> str:
+    text = place.text()
+    if not _ID.fullmatch(text):
+        place.refuse(f"{text[:80]!r} is not an id", "use letters, digits, and _ . : - between them; at most 64")
+    return text
+
+
+def _what(place: Place, fields: dict[str, Place]) -> What:
+    found = {key: names(fields[key]) for key in _WHAT if key in fields}
+    if not found.keys() & {"tools", "resources", "prompts", "methods"}:
+        place.refuse("names no tools, resources, prompts or methods", 'write e.g. tools: [search], or tools: ["*"]')
+    if "unless_tools" in found and "tools" not in found:
+        place.refuse("`unless_tools` without `tools`", 'write tools: ["*"] beside it')
+    if "kinds" in found:
+        for item in fields["kinds"].items() if not fields["kinds"].is_scalar else [fields["kinds"]]:
+            choice(item, ("read", "write"))
+    return What(**found)
+
+
+def _who(fields: dict[str, Place]) -> Who:
+    return Who(**{key: names(fields[key]) for key in _WHO if key in fields})
+
+
+def _control(fields: dict[str, Place]) -> Control:
+    return Control(
+        choice(fields["mode"], _MODES) if "mode" in fields else None,
+        choice(fields["on_error"], ON_ERROR) if "on_error" in fields else None,
+        _share(fields["share"]) if "share" in fields else None,
+    )
+
+
+def _share(place: Place) -> float:
+    share = place.number()
+    if not 0 <= share <= 1:
+        place.refuse(f"{share} is not a share", "write a number from 0 to 1, e.g. 0.1 for a tenth of the sessions")
+    return share
+
+
+def _limit(place: Place) -> CallLimit:
+    fields = place.fields(
+        (
+            "id",
+            *_WHAT,
+            *_WHO,
+            *_CAPS,
+            "window",
+            "sum",
+            "same_args",
+            "distinct_tools",
+            "each_tool",
+            "on_exceed",
+            *_CONTROL,
+        )
+    )
+    if "id" not in fields:
+        place.refuse("no `id`", "write e.g. {id: searches, tools: [search], per_session: 15}")
+    kinds = [key for key in _KINDS if key in fields]
+    if len(kinds) > 1:
+        place.refuse(f"has {' and '.join(f'`{kind}`' for kind in kinds)}", "make two limits of it")
+    kind = kinds[0] if kinds else "calls"
+    return CallLimit(
+        id=_id(fields["id"]),
+        what=_what(place, fields),
+        caps=_caps(place, fields, kind),
+        who=_who(fields),
+        counts={"sum": "sum", "same_args": "same_args", "distinct_tools": "tools"}.get(kind, "calls"),  # type: ignore[arg-type]
+        argument=path(fields["sum"].text(), fields["sum"]) if kind == "sum" else (),
+        each_tool=fields["each_tool"].flag() if "each_tool" in fields else False,
+        on_exceed=choice(fields["on_exceed"], ON_EXCEED) if "on_exceed" in fields else "deny",
+        control=_control(fields),
+    )
+
+
+def _caps(place: Place, fields: dict[str, Place], kind: str) -> tuple[Cap, ...]:
+    window = duration_ns(fields["window"]) if "window" in fields else None
+    if kind in ("same_args", "distinct_tools"):
+        if any(cap in fields for cap in _CAPS):
+            place.refuse(f"`{kind}` counts in a session, and takes no other number", "make two limits of it")
+        return (Cap("session", fields[kind].count(), window or FOREVER),)
+    scale = _MICRO if kind == "sum" else 1
+    found = []
+    for key in _CAPS:
+        if key in fields:
+            number = fields[key].number() if kind == "sum" else fields[key].count()
+            by = key.removeprefix("per_")
+            if by != "session" and window is None:
+                place.refuse(f"`{key}` without `window`", "write e.g. window: 1h")
+            found.append(Cap(by, round(number * scale), FOREVER if by == "session" else window or FOREVER))  # type: ignore[arg-type]
+    if not found:
+        place.refuse("limits nothing", f"write one of {', '.join(_CAPS)}, same_args or distinct_tools")
+    if window is not None and all(cap.window_ns == FOREVER for cap in found):
+        place.refuse("`window` beside `per_session` alone", "a session is counted whole: leave `window` out")
+    return tuple(found)
+
+
+def _budgets(place: Place) -> list[Budget]:
+    found = []
+    for by, part in place.fields(("session", "principal", "tenant")).items():
+        fields = part.fields(("usd", "window", "on_exceed", *_CONTROL))
+        if "usd" not in fields:
+            part.refuse("no `usd`", "write e.g. {usd: 0.42, on_exceed: halt}")
+        if by != "session" and "window" not in fields:
+            part.refuse("no `window`", "write e.g. window: 1d")
+        if by == "session" and "window" in fields:
+            part.refuse("a session is counted whole", "leave `window` out")
+        found.append(
+            Budget(
+                id=f"budgets.{by}",
+                cap=Cap(
+                    by,  # type: ignore[arg-type]  # one of the known keys
+                    round(fields["usd"].number() * _MICRO),
+                    duration_ns(fields["window"]) if "window" in fields else FOREVER,
+                ),
+                on_exceed=choice(fields["on_exceed"], ON_EXCEED) if "on_exceed" in fields else "deny",
+                control=_control(fields),
+            )
+        )
+    return found
+
+
+def _server_requests(place: Place) -> dict[Side, str]:
+    found: dict[Side, str] = {}
+    for side, value in place.fields(SIDES).items():
+        known = ("allow", "deny", "form", "url") if side == "elicitation" else ("allow", "deny")
+        found[side] = choice(value, known)  # type: ignore[index]  # one of SIDES
+    return found
+
+
+def _halt_for(place: Place) -> int | None:
+    return None if place.text() == "resume" else duration_ns(place)
+
+
+def _denials(place: Place) -> int:
+    return 0 if place.text() == "off" else max(1, place.count())

@@ -1,0 +1,68 @@
+"""`after`: another tool must have succeeded before, in the same session.
+
+What it does: looks for an earlier call of a tool in this session that came back without an error, at most `within` ago,
+and whose arguments equal this call's, as `same` says.
+Why it matters: an agent that refunds an order has to have looked it up. Nothing that the model says counts as done.
+What to do: tie the two calls with `same: {order_id: order_id}` (an argument there: the one here); without it any
+earlier lookup will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from mcpobs.limits.document import Place
+from mcpobs.policy.codes import Code
+from mcpobs.policy.conditions import CallFacts, Reads, RuleError
+from mcpobs.policy.fields import duration_ns, path
+
+
+@dataclass(frozen=True)
+class After:
+    """An earlier call in the session. `same` pairs arguments: of the earlier call, and of this one."""
+
+    tool: str
+    within_ns: int | None = None
+    same: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    code: Code = Code.ORDER
+
+    @cached_property
+    def reads(self) -> frozenset[Reads]:
+        return frozenset({"session", "arguments"} if self.same else {"session"})
+
+    @cached_property
+    def remembers(self) -> Mapping[str, tuple[tuple[str, ...], ...]]:
+        return {self.tool: tuple(there for there, _ in self.same)}
+
+    def holds(self, facts: CallFacts) -> bool:
+        done = facts.done.done.get(self.tool)
+        if done is None:
+            return False
+        if self.within_ns is not None and facts.at_unix_nano - done.at_ns > self.within_ns:
+            return False
+        for there, here in self.same:
+            name = ".".join(there)
+            if name not in done.arguments:
+                raise RuleError(f"the last {self.tool} had no argument {name}")
+            value, earlier = facts.argument(here), done.arguments[name]
+            if type(value) is not type(earlier) or value != earlier:
+                return False
+        return True
+
+    def needs(self) -> str:
+        with_same = f" with the same {', '.join('.'.join(here) for _, here in self.same)}" if self.same else ""
+        return f"it needs a successful call of {self.tool}{with_same} before it"
+
+
+def read(place: Place) -> After:
+    fields = place.fields(("tool", "within", "same"))
+    if "tool" not in fields:
+        place.refuse("no `tool`", "name the tool that has to succeed first")
+    same = fields["same"].entries() if "same" in fields else {}
+    return After(
+        tool=fields["tool"].text(),
+        within_ns=duration_ns(fields["within"]) if "within" in fields else None,
+        same=tuple((path(there, fields["same"]), path(here.text(), here)) for there, here in same.items()),
+    )
