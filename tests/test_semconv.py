@@ -14,6 +14,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcpobs import semconv
+from mcpobs.policy.codes import Code
+from mcpobs.policy.decision import Counted, Decision, Lane
 from mcpobs.proxy.http.bodies import MOST_WORK
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
@@ -108,7 +110,15 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
     _play(script, lake, config, [])
     _play([{"method": "tools/call", "id": 9, "params": {"name": "killed"}}], lake, config, [])
     rows = [json.loads(row) for file in (lake / "spool").iterdir() for row in scan(file.read_bytes()).rows]
-    return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss()]
+    return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss(), _decided()]
+
+
+def _decided() -> dict[str, object]:
+    """The columns of a decision about which there is everything to say."""
+    lane = Lane(Code.CALL_LIMIT, ("searches",), counted=(Counted("searches", 3, 3, 3),), degraded=True, free=True)
+    decision = Decision("1" * 16, "2" * 16, "enforce", lane, Lane(Code.DENIED, ("quiet",)), {"quiet@1": True})
+    ids = {"trace_id": "1" * 32, "span_id": "2" * 16}
+    return {**ids, "decision": decision.effect, "rule": lane.rules[0], **decision.columns()}
 
 
 def _rows_over_http(folder: Path) -> list[dict[str, object]]:
