@@ -84,7 +84,9 @@ class Decision:
         if lane.said.retry_after_s is not None:
             found["retry_after_s"] = lane.said.retry_after_s
         if lane.counted:
-            found["remaining"] = {one.id: max(0, one.most - one.after) for one in lane.counted}
+            found["remaining"] = {
+                one.id: max(0, one.most - one.after) for one in lane.counted if not one.id.endswith(".reopened")
+            }
         return found
 
     def columns(self) -> dict[str, str | int | bool]:
