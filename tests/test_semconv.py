@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcpobs import semconv
 from mcpobs.policy.codes import Code
-from mcpobs.policy.decision import Counted, Decision, Lane
+from mcpobs.policy.compiled import Counter
+from mcpobs.policy.decision import Decision, Lane
+from mcpobs.policy.model import Cap
+from mcpobs.policy.state import Count, Reserved, Taken
 from mcpobs.proxy.http.bodies import MOST_WORK
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
@@ -115,7 +118,11 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
 
 def _decided() -> dict[str, object]:
     """The columns of a decision about which there is everything to say."""
-    lane = Lane(Code.CALL_LIMIT, ("searches",), counted=(Counted("searches", 3, 3, 3),), degraded=True, free=True)
+    counter = Counter("searches", "searches", Cap("session", 3, 0), "calls", Code.CALL_LIMIT, "deny", False)
+    reserved = Reserved(False, 1, [Taken(3, True)])
+    counts = [Count("searches", 1, 3)]
+    lane = Lane(Code.CALL_LIMIT, ("searches",), degraded=True, free=True, reserved=reserved)
+    lane.counters, lane.counts = [counter], counts
     decision = Decision("1" * 16, "2" * 16, "enforce", lane, Lane(Code.DENIED, ("quiet",)), {"quiet@1": True})
     ids = {"trace_id": "1" * 32, "span_id": "2" * 16}
     return {**ids, "decision": decision.effect, "rule": lane.rules[0], **decision.columns()}

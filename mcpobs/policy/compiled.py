@@ -17,11 +17,12 @@ from mcpobs.limits.model import ToolLimits
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import CallFacts, Reads, Unknown
 from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who
-from mcpobs.policy.state import OnExceed
+from mcpobs.policy.state import Count, OnExceed
 from mcpobs.policy.windows import FOREVER
 from mcpobs.protocol.session import Identity
 
-MAX_PLANS = 4_096
+MAX_PLANS = 16_384
+_SEPARATOR = "\x1f"
 PLUMBING = frozenset(
     {
         "initialize",
@@ -62,6 +63,23 @@ class Counter:
     on_error_allows: bool
     argument: tuple[str, ...] = ()
 
+    def count(self, facts: CallFacts, amount: int = 1, suffix: str = "", member: str | None = None) -> Count:
+        """What a store counts for a call."""
+        cap = self.cap
+        scope = None
+        if cap.by == "principal":
+            scope = whose(facts)
+        elif cap.by == "tenant":
+            tenant = facts.identity.tenant
+            scope = whose(facts) if tenant is None else f"tenant:{tenant}"
+        return Count(self.name + suffix, amount, cap.most, cap.window_ns, scope, member, self.on_exceed)
+
+
+def whose(facts: CallFacts) -> str:
+    """Who is held to account for a call: the enforcement key, and the tenant within it."""
+    tenant = facts.identity.tenant
+    return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{_SEPARATOR}{tenant}"
+
 
 class BoundRule(NamedTuple):
     """A rule with what its layer says of it."""
@@ -92,6 +110,8 @@ class Plan:
 
     layers: tuple[LayerPlan, ...]
     counters: tuple[Counter, ...]
+    counts: tuple[Count | None, ...]
+    """The same as a store counts them; None for one that takes something of the call."""
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
     needs_session: bool
@@ -108,7 +128,7 @@ class Plan:
     """Whether a halt that cannot be looked up lets calls pass."""
 
 
-_Key = tuple[str, str | None, str | None, Identity, str | None, frozenset[str]]
+_Key = tuple[str, str | None, str | None, str, Identity, str | None, frozenset[str]]
 
 
 class Compiled:
@@ -145,7 +165,8 @@ class Compiled:
         """The plan for a call. `kinds` are those of the tool: `read` or `write`."""
         target = None if isinstance(facts.target, Unknown) else facts.target
         drawn = self._drawn(facts)
-        key = (facts.method if facts.kind is None else facts.kind, target, facts.client, facts.identity, drawn, kinds)
+        asked = facts.method if facts.kind is None else facts.kind
+        key = (asked, target, facts.client, facts.enforcement_key, facts.identity, drawn, kinds)
         found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= MAX_PLANS:
@@ -203,6 +224,7 @@ class Compiled:
         return Plan(
             layers=tuple(layers),
             counters=tuple(counters),
+            counts=tuple([one.count(facts) if one.counts == "calls" else None for one in counters]),
             hidden_by=hidden,
             needs_session="session" in reads,
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),

@@ -37,7 +37,6 @@ class Lane:
     """Ids of limits that warn, of `log_only` rules that match, and of names or shapes that no baseline has."""
     undecidable: tuple[str, ...] = ()
     """Ids of rules that read content, in a replay that has none."""
-    counted: tuple[Counted, ...] = ()
     degraded: bool = False
     session: SessionKey | None = None
     reserved: Reserved | None = None
@@ -45,6 +44,18 @@ class Lane:
     counts: Sequence[Count] = ()
     free: bool = False
     """A retry that a result asked for (`input_required`): it counts nothing."""
+
+    @property
+    def counted(self) -> list[Counted]:
+        """Its counters before and after."""
+        reserved = self.reserved
+        if reserved is None or not reserved.counts:
+            return []
+        added = [count.amount if reserved.granted else 0 for count in self.counts]
+        return [
+            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
+            for counter, amount, taken in zip(self.counters, added, reserved.counts, strict=True)
+        ]
 
     @property
     def denies(self) -> bool:
@@ -83,9 +94,9 @@ class Decision:
         found: dict[str, object] = {"id": self.id, "code": str(lane.code)}
         if lane.said.retry_after_s is not None:
             found["retry_after_s"] = lane.said.retry_after_s
-        if lane.counted:
+        if counted := lane.counted:
             found["remaining"] = {
-                one.id: max(0, one.most - one.after) for one in lane.counted if not one.id.endswith(".reopened")
+                one.id: max(0, one.most - one.after) for one in counted if not one.id.endswith(".reopened")
             }
         return found
 
@@ -103,8 +114,8 @@ class Decision:
             row["decision_code"] = str(lane.code)
         if rules := lane.rules or lane.warnings:
             row["rules"] = orjson.dumps(rules).decode()
-        if lane.counted:
-            row["policy_counters"] = orjson.dumps({one.id: one[1:] for one in lane.counted}).decode()
+        if counted := lane.counted:
+            row["policy_counters"] = orjson.dumps({one.id: one[1:] for one in counted}).decode()
         if lane.degraded:
             row["policy_degraded"] = True
         if lane.free:

@@ -17,9 +17,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcpobs.policy.codes import Code, Said
-from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan
+from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan, whose
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown
-from mcpobs.policy.decision import Counted, Decision, Lane
+from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
 from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
@@ -30,7 +30,6 @@ MAX_PENDING_RETRIES = 4_096
 RETRY_WITHIN_NS = 3_600 * 1_000_000_000
 PRICED_TOOLS = 4_096
 _WRITES = frozenset({"write"})
-_SEPARATOR = "\x1f"
 
 
 class Price(NamedTuple):
@@ -82,7 +81,6 @@ class Engine:
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
         decision = Decision(os.urandom(8).hex(), enforced.policy.hash, enforced.mode, Lane())
-        facts = replace(facts, server=self._server) if facts.server is None else facts
         is_retry = self._is_retry(facts, retries)
         if shadow is not None:
             decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
@@ -121,7 +119,7 @@ class Engine:
         assert lane.session is not None
         if not self._is_hidden(lane, compiled, plan, facts):
             if plan.needs_session:
-                facts = replace(facts, session=self.store.facts(lane.session))
+                facts.session = self.store.facts(lane.session)
             if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
                 self._reserve(lane, plan, facts, under)  # looks for a halt in the same step
                 return
@@ -186,9 +184,9 @@ class Engine:
     def _reserve(self, lane: Lane, plan: Plan, facts: CallFacts, under: Under) -> None:
         assert lane.session is not None
         counters, counts = list[Counter](), list[Count]()
-        for counter in () if lane.free else plan.counters:
+        for counter, count in () if lane.free else zip(plan.counters, plan.counts, strict=True):
             try:
-                count = self._count(counter, facts)
+                count = count or self._count(counter, facts)
             except UndecidableError:
                 lane.undecidable += (counter.id,)
                 continue
@@ -205,11 +203,8 @@ class Engine:
         if reserved.halt is not None and not reserved.counts:
             _halted(lane, reserved.halt, facts, reserved.at_ns)
             return
-        added = [0 if not reserved.granted else count.amount for count in counts]
-        lane.counted = tuple(
-            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
-            for counter, taken, amount in zip(counters, reserved.counts, added, strict=True)
-        )
+        if reserved.granted and not any(taken.exceeded for taken in reserved.counts):
+            return
         exceeded = [
             (counter, taken) for counter, taken in zip(counters, reserved.counts, strict=True) if taken.exceeded
         ]
@@ -226,26 +221,17 @@ class Engine:
             )
 
     def _count(self, counter: Counter, facts: CallFacts) -> Count:
-        amount, name, member = 1, counter.name, None
         match counter.counts:
             case "sum":
-                amount = _millionths(facts.argument(counter.argument), counter.argument)
+                return counter.count(facts, _millionths(facts.argument(counter.argument), counter.argument))
             case "cost":
-                amount = self.estimate(facts.target)
+                return counter.count(facts, self.estimate(facts.target))
             case "same_args":
                 if facts.args_digest is None:
                     raise RuleError("its arguments could not be read")
-                name = f"{name}:{facts.args_digest}"
-            case "tools":
-                member = str(facts.target)
-        scope = None
-        if counter.cap.by == "principal":
-            scope = whose(facts)
-        elif counter.cap.by == "tenant":
-            tenant = facts.identity.tenant
-            scope = whose(facts) if tenant is None else f"tenant:{tenant}"
-        cap = counter.cap
-        return Count(name, amount, cap.most, cap.window_ns, scope, member, counter.on_exceed)
+                return counter.count(facts, suffix=f":{facts.args_digest}")
+            case _:
+                return counter.count(facts, member=str(facts.target))
 
     def estimate(self, target: object) -> int:
         """What a call will cost, in micro-dollars, before it is made."""
@@ -411,12 +397,6 @@ class _Evaluation:
 
 
 _AMBIGUOUS = "two of its arguments differ in case only, or a number is too large"
-
-
-def whose(facts: CallFacts) -> str:
-    """Who is held to account for a call: the enforcement key, and the tenant within it."""
-    tenant = facts.identity.tenant
-    return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{_SEPARATOR}{tenant}"
 
 
 def _deny(lane: Lane, code: Code, rules: tuple[str, ...], said: Said) -> None:
