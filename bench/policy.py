@@ -9,6 +9,7 @@ left out where it is not installed; its policies and entities are parsed beforeh
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from mcpobs.policy.engine import Engine
 from mcpobs.policy.memory import MemoryStore
 from mcpobs.protocol.session import Identity
 
-ARGUMENTS = {"order": "1", "amount": 5, "customer": "acme", "note": "as agreed"}
+ARGUMENTS = {"order": "1", "amount": 5, "customer": "acme", **{f"field_{n}": f"value {n}" for n in range(27)}}
 RULES = [
     "{id: readers, effect: allow, tools: [search, lookup, pay], roles: [billing, support]}",
     *[
@@ -88,8 +89,8 @@ def cedar() -> Callable[[], None] | None:
             "parents": [],
         }
     ]
-    policies = cedarpy.PolicySet.from_str(text) if hasattr(cedarpy.PolicySet, "from_str") else text
-    known = cedarpy.Entities(entities) if hasattr(cedarpy, "Entities") else entities
+    policies = cedarpy.PolicySet.from_str(text)
+    known = cedarpy.Entities.from_json_str(json.dumps(entities))
 
     def decide() -> None:
         asked = {

@@ -123,7 +123,7 @@ def _decided() -> dict[str, object]:
     counts = [Count("searches", 1, 3)]
     lane = Lane(Code.CALL_LIMIT, ("searches",), degraded=True, free=True, reserved=reserved)
     lane.counters, lane.counts = [counter], counts
-    decision = Decision("1" * 16, "2" * 16, "enforce", lane, Lane(Code.DENIED, ("quiet",)), {"quiet@1": True})
+    decision = Decision("2" * 16, "enforce", lane, Lane(Code.DENIED, ("quiet",)), {"quiet@1": True})
     ids = {"trace_id": "1" * 32, "span_id": "2" * 16}
     return {**ids, "decision": decision.effect, "rule": lane.rules[0], **decision.columns()}
 

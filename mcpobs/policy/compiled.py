@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
@@ -104,14 +104,61 @@ class LayerPlan:
     """`require` rules whose caller is another: they deny."""
 
 
+Holds = Callable[[CallFacts], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """All rules of a plan as plain conditions, for the usual call, that fulfils every one of them."""
+
+    must: tuple[Holds, ...]
+    must_not: tuple[Holds, ...]
+    """Of `deny` rules: each has one condition."""
+    verdicts: Mapping[str, bool]
+    """Those of the rules that read content, if all of it is fulfilled."""
+
+    @classmethod
+    def of(cls, layers: Iterable[LayerPlan]) -> Checks | None:
+        """None for a plan that cannot be flattened: it has alternatives, rules that only note, or nobody's callers."""
+        must, must_not, verdicts = list[Holds](), list[Holds](), dict[str, bool]()
+        for layer in layers:
+            if layer.missing or layer.notes or layer.allows is not None:
+                return None
+            for bound in (*layer.requires, *layer.denies):
+                if bound.reads_content:
+                    verdicts[bound.fingerprint] = bound.rule.effect == "require"
+            must += [condition.holds for bound in layer.requires for condition in bound.rule.conditions]
+            for bound in layer.denies:
+                if len(bound.rule.conditions) != 1:
+                    return None
+                must_not.append(bound.rule.conditions[0].holds)
+        return cls(tuple(must), tuple(must_not), verdicts)
+
+    def pass_(self, facts: CallFacts) -> bool:
+        """Whether a call fulfils all of it. False if that is not sure: then each rule is looked at by itself."""
+        try:
+            for holds in self.must:
+                if holds(facts) is not True:
+                    return False
+            for holds in self.must_not:
+                if holds(facts) is not False:
+                    return False
+        except Exception:
+            return False
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What all layers ask of calls of one target by one caller."""
 
     layers: tuple[LayerPlan, ...]
+    checks: Checks | None
     counters: tuple[Counter, ...]
     counts: tuple[Count | None, ...]
     """The same as a store counts them; None for one that takes something of the call."""
+    is_lookalike: bool
+    """Whether the target's name may pose as another, unless the server has listed it."""
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
     needs_session: bool
@@ -223,8 +270,10 @@ class Compiled:
         halts = [layer.halt_for_ns for layer in self.layers]
         return Plan(
             layers=tuple(layers),
+            checks=Checks.of(layers),
             counters=tuple(counters),
             counts=tuple([one.count(facts) if one.counts == "calls" else None for one in counters]),
+            is_lookalike=facts.kind == "tool" and target is not None and self._is_lookalike(target),
             hidden_by=hidden,
             needs_session="session" in reads,
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
@@ -310,7 +359,7 @@ class Compiled:
         if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
             yield from _of_learned(layer, target)
 
-    def is_lookalike(self, name: str) -> bool:
+    def _is_lookalike(self, name: str) -> bool:
         """Whether a name that no tool is known by may pose as one that the policy names: it differs from that in case,
         width or invisible characters only, or it is not ASCII."""
         known = self._lookalikes.get(_skeleton(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -66,7 +67,6 @@ class Lane:
 class Decision:
     """The decision on one call. `shadow` is what the rules in `log_only` would have made of it, if there are any."""
 
-    id: str
     policy_hash: str
     mode: Literal["enforce", "log_only"]
     lane: Lane
@@ -75,6 +75,14 @@ class Decision:
     """Whether rules that read content held, by their fingerprints: a replay without content goes by them."""
     settled: bool = False
     took_ns: int = 0
+    _id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Names it for good."""
+        if self._id is None:
+            self._id = os.urandom(8).hex()
+        return self._id
 
     @property
     def effect(self) -> Effect:

@@ -10,7 +10,6 @@ corrected once when the cost is known; a call that nobody answers keeps its esti
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -29,6 +28,7 @@ LARGEST_AMOUNT = 10**15  # of an argument that is summed, in millionths
 MAX_PENDING_RETRIES = 4_096
 RETRY_WITHIN_NS = 3_600 * 1_000_000_000
 PRICED_TOOLS = 4_096
+MAX_DEPTH = 64
 _WRITES = frozenset({"write"})
 
 
@@ -80,7 +80,7 @@ class Engine:
         """Decides a call. `retries` is the state that it echoes, if it answers `input_required`."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
-        decision = Decision(os.urandom(8).hex(), enforced.policy.hash, enforced.mode, Lane())
+        decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE)
         is_retry = self._is_retry(facts, retries)
         if shadow is not None:
             decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
@@ -100,7 +100,7 @@ class Engine:
         plan = compiled.plan(facts, self._kinds(facts.target))
         lane = Lane(session=session, free=is_retry)
         try:
-            self._decide(lane, compiled, plan, facts, decision)
+            self._decide(lane, plan, facts, decision)
         except StoreError as error:
             if plan.on_error_allows and all(counter.on_error_allows for counter in plan.counters):
                 lane.degraded = True
@@ -114,10 +114,10 @@ class Engine:
             self._count_denial(lane, plan, facts, session)
         return lane
 
-    def _decide(self, lane: Lane, compiled: Compiled, plan: Plan, facts: CallFacts, decision: Decision) -> None:
+    def _decide(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> None:
         under = self._under(facts)
         assert lane.session is not None
-        if not self._is_hidden(lane, compiled, plan, facts):
+        if not self._is_hidden(lane, plan, facts):
             if plan.needs_session:
                 facts.session = self.store.facts(lane.session)
             if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
@@ -128,14 +128,12 @@ class Engine:
             lane.hidden = False
             _halted(lane, halt, facts, self.store.now_ns())
 
-    def _is_hidden(self, lane: Lane, compiled: Compiled, plan: Plan, facts: CallFacts) -> bool:
+    def _is_hidden(self, lane: Lane, plan: Plan, facts: CallFacts) -> bool:
         """Denies what the caller may not see, as what does not exist."""
         target = facts.target
         hidden_by = plan.hidden_by
-        if facts.kind == "tool" and isinstance(target, str) and hidden_by is None and compiled.layers:
-            unlisted = self.listed is None or target not in self.listed
-            if unlisted and compiled.is_lookalike(target):
-                hidden_by = "lookalike"
+        if plan.is_lookalike and hidden_by is None and (self.listed is None or target not in self.listed):
+            hidden_by = "lookalike"
         if hidden_by is None:
             return False
         code = Code.UNKNOWN if facts.kind is not None else Code.NOT_ALLOWED
@@ -150,6 +148,11 @@ class Engine:
         if plan.reads_arguments and facts.arguments is not UNKNOWN and _is_ambiguous(facts.arguments):
             _deny(lane, Code.ARGUMENTS, ("arguments",), Said(_shown(facts), needs=_AMBIGUOUS))
             return False
+        checks = plan.checks
+        if checks is not None and checks.pass_(facts):
+            if checks.verdicts:
+                decision.verdicts = {**decision.verdicts, **checks.verdicts}
+            return True
         evaluate = _Evaluation(facts, decision, lane)
         for layer in plan.layers:
             for bound in layer.denies:
@@ -344,6 +347,9 @@ class Engine:
         return found  # type: ignore[return-value]  # the scopes are literals above
 
 
+_NO_LANE = Lane()
+
+
 class _Evaluation:
     """Evaluates the rules of one call, and keeps why one failed."""
 
@@ -447,16 +453,37 @@ def _millionths(value: object, path: Sequence[str]) -> int:
 
 def _is_ambiguous(value: object, depth: int = 0) -> bool:
     """Whether two readers may find other arguments in the same ones: keys that are equal up to case, numbers beyond
-    64 bits."""
+    64 bits, values that no JSON has, nesting that some do not read."""
     if isinstance(value, dict):
-        if len({str(key).casefold() for key in value}) < len(value):
+        if depth > MAX_DEPTH or _has_equal_keys(value):
             return True
-        return depth > 64 or any(_is_ambiguous(item, depth + 1) for item in value.values())
-    if isinstance(value, list):
-        return depth > 64 or any(_is_ambiguous(item, depth + 1) for item in value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return not -(1 << 63) <= value < 1 << 63
-    return not (value is None or isinstance(value, str | bool | float))
+        items: Iterable[object] = value.values()
+    elif isinstance(value, list):
+        if depth > MAX_DEPTH:
+            return True
+        items = value
+    else:
+        items = (value,)
+    for item in items:
+        kind = type(item)
+        if kind is str or kind is bool or kind is float or item is None:
+            continue
+        if kind is int:
+            if not -(1 << 63) <= item < 1 << 63:  # type: ignore[operator]  # an int
+                return True
+        elif (kind is not dict and kind is not list) or _is_ambiguous(item, depth + 1):
+            return True
+    return False
+
+
+def _has_equal_keys(value: dict[object, object]) -> bool:
+    try:
+        joined = "".join(value)  # type: ignore[arg-type]  # texts, or TypeError
+    except TypeError:
+        return True
+    if joined.isascii() and joined == joined.lower():  # nearly all: none of them can be another one's other case
+        return False
+    return len({str(key).casefold() for key in value}) < len(value)
 
 
 def _corrections(lane: Lane, forwarded: bool, cost_microusd: int | None) -> Iterable[Correction]:
