@@ -159,7 +159,7 @@ class MemoryRows:
     def _counter(self, session: SessionKey, seen: Seen, count: Count) -> Counter | None:
         if count.scope is None:
             return seen.own.get(_own_key(count)) if isinstance(seen, _Session) else None
-        shelf = self._scoped.get((verified(count.scope), kept_ns(count, IDLE_NS)))
+        shelf = self._scoped.get((verified(count.scope), kept_ns(count.window_ns)))
         found = None if shelf is None else shelf.get(_scoped_key(session.shadow, count))
         return None if found is None else found.counter
 
@@ -198,7 +198,7 @@ class MemoryRows:
             known.disposable[key] = None
 
     def _shelf(self, count: Count) -> OrderedDict[_ScopedKey, _Scoped]:
-        return self._scoped.setdefault((verified(count.scope or ""), kept_ns(count, IDLE_NS)), OrderedDict())
+        return self._scoped.setdefault((verified(count.scope or ""), kept_ns(count.window_ns)), OrderedDict())
 
     def _forget_own(self, known: _Session) -> None:
         if not known.disposable:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mcpobs.policy.counter import Counter
 from mcpobs.policy.state import (
+    IDLE_NS,
     MAX_COUNTERS_A_SESSION,
     MAX_FACT_BYTES,
     MAX_HALTS_A_KEY,
@@ -22,6 +23,7 @@ from mcpobs.policy.state import (
     SessionKey,
 )
 
+_MINUTE_NS = 60_000_000_000
 OVERFLOW = "\0more"  # no session id of ours holds a NUL
 
 
@@ -125,6 +127,6 @@ def verified(name: str) -> bool:
     return name.startswith(VERIFIED)
 
 
-def kept_ns(count: Count, idle_ns: int) -> int:
+def kept_ns(window_ns: int) -> int:
     """How long a shared counter that nobody uses is kept: as long as it can refuse something."""
-    return max(count.window_ns * 2, 60_000_000_000) if count.window_ns else idle_ns
+    return max(window_ns * 2, _MINUTE_NS) if window_ns else IDLE_NS

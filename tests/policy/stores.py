@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+from mcpobs.policy.clock import Time
 from mcpobs.policy.memory import MemoryStore
 from mcpobs.policy.rows import Bounds
+from mcpobs.policy.sqlite import SqliteStore
+from mcpobs.policy.state import Store
 from tests.policy.conformance import START_NS, Opened, Opener
 
 
@@ -25,4 +31,18 @@ def memory(bounds: Bounds) -> Opened:
     return Opened(MemoryStore(hand, bounds), hand.advance)
 
 
-STORES: dict[str, Opener] = {"memory": memory}
+def sqlite(bounds: Bounds) -> Opened:
+    folder = tempfile.TemporaryDirectory(prefix="mcpobs-test-")
+    hand = Hand(0)
+    time = Time(hand, lambda: START_NS, lambda: "boot")
+
+    def reopen() -> Store:
+        opened.store.close()
+        opened.store = SqliteStore(Path(folder.name) / "policy.db", bounds=bounds, time=time)
+        return opened.store
+
+    opened = Opened(SqliteStore(Path(folder.name) / "policy.db", bounds=bounds, time=time), hand.advance, reopen)
+    return opened
+
+
+STORES: dict[str, Opener] = {"memory": memory, "sqlite": sqlite}
