@@ -20,8 +20,8 @@ def boot() -> str:
     """Names the start of the machine that `ticks_ns` counts from, and the time namespace of this process, which may
     shift it."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            name = file.read().strip()
+        with open("/proc/sys/kernel/random/boot_id", "rb") as file:
+            name = file.read(100).decode().strip()
     except OSError:  # not Linux: when it started, to the minute. A stepped clock is taken for another start.
         name = f"minute {(time.time_ns() - ticks_ns()) // 60_000_000_000}"
     with suppress(OSError):

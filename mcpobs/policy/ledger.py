@@ -120,11 +120,11 @@ class Ledger:
             return self._stop(session, seen, under, now_ns)
 
     def halt(self, halt: Halt) -> None:
-        with self._rows.change() as now_ns:
+        with self._rows.change_durably() as now_ns:
             self._keep_halt(replace(halt, at_ns=halt.at_ns or now_ns), False, now_ns)
 
     def resume(self, scope: HaltScope, name: str, session: str = "") -> bool:
-        with self._rows.change():
+        with self._rows.change_durably():
             return self._rows.drop_halt(scope, name, session)
 
     def halts(self) -> list[Halt]:

@@ -64,7 +64,7 @@ class MemoryRows:
     def change(self) -> MemoryRows:
         return self
 
-    look = change
+    look = change_durably = change
 
     def __enter__(self) -> int:
         self._lock.acquire()

@@ -70,6 +70,9 @@ class Rows(Protocol):
     def change(self) -> AbstractContextManager[int]:
         """One step that changes rows: alone, and whole or not at all. Gives the time, in ns. Raises StoreError."""
 
+    def change_durably(self) -> AbstractContextManager[int]:
+        """One such step that a power failure does not undo either."""
+
     def look(self) -> AbstractContextManager[int]:
         """One step that reads."""
 

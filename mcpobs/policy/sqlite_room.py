@@ -12,6 +12,7 @@ from mcpobs.policy.state import IDLE_NS, StoreError
 _PREFIX = struct.Struct(">BQ")
 _STRIDE = 32
 """Rows that come before some are looked at; twice as many are."""
+_SECOND_NS = 1_000_000_000
 
 
 class Room:
@@ -19,6 +20,7 @@ class Room:
         self._steps = steps
         self._bounds = bounds
         self._new = {"sessions": _STRIDE, "scoped": _STRIDE, "owned": _STRIDE}  # a short process looks once, too
+        self._cleared_ns: dict[str, int] = {}
 
     def key_is_full(self, key: bytes, shadow: bool, idle_ns: int) -> bool:
         execute, most = self._steps.execute, self._bounds.sessions_a_key
@@ -40,7 +42,7 @@ class Room:
     def for_session(self, now_ns: int) -> None:
         if self._due("sessions", 1):
             self._sweep_sessions(now_ns)
-        if self._left("sessions", self._bounds.sessions, 1) < 0:
+        if self._left("sessions", self._bounds.sessions, 1) < 0 and not self._clear("sessions", now_ns):
             self._forget_unverified(0, f"{self._bounds.sessions} sessions of verified callers at once")
 
     def for_own(self, seen: Seen, more: int, keys: Sequence[bytes]) -> int:
@@ -57,18 +59,22 @@ class Room:
                 self._forget_unverified(seen.row, f"{self._bounds.counters} counters of verified callers at once")
         return seen.counters + more
 
-    def for_scoped(self, now_ns: int, more: int) -> None:
+    def for_scoped(self, now_ns: int, more: int, keys: Sequence[bytes]) -> None:
+        """Makes room for shared counters. Forgets none of `keys`."""
         if self._due("scoped", more):
             self._sweep_scoped(now_ns)
         over = -self._left("scoped", self._bounds.scoped, more)
         if over <= 0:
             return
-        sql = (
-            "delete from counters where key in (select key from counters where key >= x'02' and key < x'03' "
-            "and used_ns < ? order by used_ns limit ?)"
-        )
-        gone = self._steps.execute(sql, (now_ns, max(over, self._bounds.scoped // 64))).rowcount
-        if gone < over:
+        over -= self._clear("scoped", now_ns)
+        if over <= 0:
+            return
+        number = max(over, self._bounds.scoped // 64)
+        sql = "select key from counters where key >= x'02' and key < x'03' order by used_ns limit ?"
+        found = self._steps.execute(sql, (number + len(keys),)).fetchall()
+        gone = [row for row in found if row[0] not in keys][:number]
+        self._steps.executemany("delete from counters where key = ?", gone)
+        if len(gone) < over:
             raise StoreError(f"{self._bounds.scoped} counters of verified callers at once", "shorten the windows")
 
     def for_halt(self, where: tuple[str, bytes, bool, bytes], now_ns: int) -> None:
@@ -87,12 +93,9 @@ class Room:
     def for_owned(self, now_ns: int, more: int) -> None:
         if self._due("owned", more):
             self._sweep_owned(now_ns, more)
-        if self._left("owned", self._bounds.owned, more) < 0:
-            self._steps.execute("delete from owners where until_ns <= ?", (now_ns,))
-            if self._left("owned", self._bounds.owned, more) < 0:
-                raise StoreError(
-                    f"{self._bounds.owned} ids of tenants at once", "shorten how long the rule keeps an id"
-                )
+        over = -self._left("owned", self._bounds.owned, more)
+        if over > 0 and self._clear("owned", now_ns) < over:
+            raise StoreError(f"{self._bounds.owned} ids of tenants at once", "shorten how long the rule keeps an id")
 
     # -- what goes first --------------------------------------------------------------------------------------
 
@@ -113,6 +116,23 @@ class Room:
 
     def _left(self, kind: str, most: int, more: int) -> int:
         return int(most - more - self._steps.execute("select n from totals where kind = ?", (kind,)).fetchone()[0])
+
+    def _clear(self, kind: str, now_ns: int) -> int:
+        """Forgets all that is over, at most once a second. Returns how many rows that were."""
+        if now_ns - self._cleared_ns.get(kind, 0) < _SECOND_NS:
+            return 0
+        self._cleared_ns[kind] = now_ns
+        if kind == "sessions":
+            idle = self._steps.execute("select id from sessions where last_ns < ?", (now_ns - IDLE_NS,))
+            gone = [row[0] for row in idle]
+            self.forget(gone)
+            return len(gone)
+        if kind == "owned":
+            return self._steps.execute("delete from owners where until_ns <= ?", (now_ns,)).rowcount
+        rows = self._steps.execute("select key, window_ns, used_ns from counters where key >= x'02'")
+        over = [(key,) for key, window_ns, used_ns in rows if now_ns - used_ns > kept_ns(window_ns)]
+        self._steps.executemany("delete from counters where key = ?", over)
+        return len(over)
 
     # -- in passing -------------------------------------------------------------------------------------------
 

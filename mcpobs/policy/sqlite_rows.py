@@ -51,6 +51,9 @@ class SqliteRows:
     def change(self) -> AbstractContextManager[int]:
         return self.steps.change
 
+    def change_durably(self) -> AbstractContextManager[int]:
+        return self.steps.change_durably
+
     def look(self) -> AbstractContextManager[int]:
         return self.steps.look
 
@@ -81,13 +84,15 @@ class SqliteRows:
                 _INSERT,
                 (_bytes(session.key), session.shadow, _bytes(name), verified(session.key), *times, b"", 0, seen.shared),
             ).lastrowid or 0  # fmt: skip
-            self._fresh = {_key(session, seen, count) for count in counts}
-        own = sum(key[0] == 1 for key in self._fresh)
-        if own:
+            own_keys = {_key(session, seen, count) for count in counts if count.scope is None}
+            self._fresh = {key for key in self._fresh if key[0] != 1} | own_keys
+        if counts and self._fresh:
+            own = sum(key[0] == 1 for key in self._fresh)
             keys = [_key(session, seen, count) for count in counts]
-            seen.counters = self._room.for_own(seen, own, keys)
-        if len(self._fresh) > own:
-            self._room.for_scoped(seen.last_ns, len(self._fresh) - own)
+            if own:
+                seen.counters = self._room.for_own(seen, own, keys)
+            if len(self._fresh) > own:
+                self._room.for_scoped(seen.last_ns, len(self._fresh) - own, keys)
 
     def keep(
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
@@ -167,7 +172,10 @@ class SqliteRows:
         where = halt.scope, _bytes(halt.name), shadow, _bytes(halt.session)
         self._room.for_halt(where, now_ns)
         values = (halt.at_ns, halt.until_ns, _bytes(halt.reason), _bytes(halt.by))
-        sql = "replace into halts values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        sql = (
+            "insert into halts values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set at_ns = excluded.at_ns, "
+            "until_ns = excluded.until_ns, reason = excluded.reason, by = excluded.by"
+        )  # no `replace`: it counts no row as deleted
         lasting = halt.scope != "session" or verified(halt.name)
         self.steps.execute(sql, (*where, lasting, *values))
         self.steps.any_halts = True

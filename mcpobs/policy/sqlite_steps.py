@@ -37,6 +37,7 @@ class Steps:
         self._closed = False
         self._left: list[sqlite3.Connection] = []
         self.change = Step(self, "begin immediate")
+        self.change_durably = Step(self, "begin immediate", "full")
         self.look = Step(self, "begin")
         _all.add(self)
         with self.change:
@@ -59,13 +60,13 @@ class Steps:
             self._closed = True
             self._hang_up()
 
-    def begin(self, sql: str) -> int:
+    def begin(self, sql: str, synchronous: str | None) -> int:
         if not self._lock.acquire(timeout=self.file.wait_s):
             raise self.file.locked()
         try:
             if self._closed:
                 raise StoreError("the policy's store is closed")
-            return self._begin(sql)
+            return self._begin(sql, synchronous)
         except BaseException as error:
             self._undo(error)
             self._lock.release()
@@ -73,10 +74,12 @@ class Steps:
                 raise self.file.error(error) from error
             raise
 
-    def end(self, error: BaseException | None) -> None:
+    def end(self, error: BaseException | None, synchronous: str | None) -> None:
         try:
             if error is None:
                 self.execute("commit")
+                if synchronous is not None:
+                    self.execute("pragma synchronous = normal")
                 return
             self._undo(error)
             if isinstance(error, sqlite3.Error):
@@ -96,10 +99,12 @@ class Steps:
 
     # -- within a step ----------------------------------------------------------------------------------------
 
-    def _begin(self, sql: str) -> int:
+    def _begin(self, sql: str, synchronous: str | None) -> int:
         for _ in range(_FRESH):
             if self._connection is None:
                 self._connection = self.file.open()
+            if synchronous is not None:
+                self._connection.execute(f"pragma synchronous = {synchronous}")
             self._connection.execute(sql)
             if not self.file.replaced():
                 break
@@ -160,19 +165,20 @@ class Steps:
 
 
 class Step:
-    """A transaction as a context: rolled back if anything is raised in it."""
+    """A transaction as a context: rolled back if anything is raised in it. `synchronous` for this one only."""
 
-    __slots__ = ("_sql", "_steps")
+    __slots__ = ("_sql", "_steps", "_synchronous")
 
-    def __init__(self, steps: Steps, sql: str) -> None:
+    def __init__(self, steps: Steps, sql: str, synchronous: str | None = None) -> None:
         self._steps = steps
         self._sql = sql
+        self._synchronous = synchronous
 
     def __enter__(self) -> int:
-        return self._steps.begin(self._sql)
+        return self._steps.begin(self._sql, self._synchronous)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._steps.end(error)
+        self._steps.end(error, self._synchronous)
 
 
 _all: weakref.WeakSet[Steps] = weakref.WeakSet()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 from mcpobs.policy.clock import Time
@@ -31,17 +33,30 @@ def memory(bounds: Bounds) -> Opened:
     return Opened(MemoryStore(hand, bounds), hand.advance)
 
 
+class _Folder:
+    """A folder that goes with the last store in it."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="mcpobs-test-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+class _InFolder(SqliteStore):
+    def __init__(self, folder: _Folder, bounds: Bounds, time: Time) -> None:
+        self.folder = folder
+        super().__init__(folder.path / "policy.db", bounds=bounds, time=time)
+
+
 def sqlite(bounds: Bounds) -> Opened:
-    folder = tempfile.TemporaryDirectory(prefix="mcpobs-test-")
-    hand = Hand(0)
+    folder, hand = _Folder(), Hand(0)
     time = Time(hand, lambda: START_NS, lambda: "boot")
 
     def reopen() -> Store:
         opened.store.close()
-        opened.store = SqliteStore(Path(folder.name) / "policy.db", bounds=bounds, time=time)
+        opened.store = _InFolder(folder, bounds, time)
         return opened.store
 
-    opened = Opened(SqliteStore(Path(folder.name) / "policy.db", bounds=bounds, time=time), hand.advance, reopen)
+    opened = Opened(_InFolder(folder, bounds, time), hand.advance, reopen)
     return opened
 
 
