@@ -9,9 +9,8 @@ from typing import NamedTuple
 import orjson
 
 from mcpobs.policy.counter import Counter
-from mcpobs.policy.rows import OVERFLOW, Bounds, Rows, Seen
+from mcpobs.policy.rows import OVERFLOW, Bounds, Rows, Seen, idle
 from mcpobs.policy.state import (
-    IDLE_NS,
     Correction,
     Count,
     Done,
@@ -87,7 +86,7 @@ class Ledger:
     def facts(self, session: SessionKey) -> SessionFacts:
         with self._rows.look() as now_ns:
             seen = self._rows.session(session)
-            if seen is None or _idle(seen, now_ns):
+            if seen is None or idle(seen.last_ns, now_ns):
                 return SessionFacts(now_ns)
             return SessionFacts(seen.first_ns, self._rows.done(session, seen))
 
@@ -115,7 +114,7 @@ class Ledger:
             if not rows.any_halts:
                 return None
             seen = rows.session(session)
-            if seen is None or _idle(seen, now_ns):
+            if seen is None or idle(seen.last_ns, now_ns):
                 seen = Seen(now_ns, now_ns)
             return self._stop(session, seen, under, now_ns)
 
@@ -161,11 +160,11 @@ class Ledger:
         """The session as it was seen, or a new one, which `Rows.keep` keeps."""
         rows = self._rows
         seen = rows.session(session)
-        if seen is not None and not _idle(seen, now_ns):
+        if seen is not None and not idle(seen.last_ns, now_ns):
             return seen
         if seen is not None:
             rows.forget(session, seen)
-        elif rows.full(session, now_ns - IDLE_NS):
+        elif rows.full(session, now_ns):
             shared = rows.session(session._replace(session=OVERFLOW))
             return shared or Seen(now_ns, now_ns, shared=True)
         return Seen(now_ns, now_ns)
@@ -208,10 +207,6 @@ class Ledger:
             if left < 0:
                 done[tool] = done[tool]._replace(arguments={})
         return done
-
-
-def _idle(seen: Seen, now_ns: int) -> bool:
-    return now_ns - seen.last_ns > IDLE_NS
 
 
 def _lasts(halt: Halt, now_ns: int) -> bool:

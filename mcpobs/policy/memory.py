@@ -12,8 +12,8 @@ from types import TracebackType
 from mcpobs.policy.clock import Clock
 from mcpobs.policy.counter import Counter, new_counter
 from mcpobs.policy.ledger import Ledger
-from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, kept_ns, verified
-from mcpobs.policy.state import IDLE_NS, Count, Done, Halt, HaltScope, SessionKey, StoreError
+from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, idle, kept_ns, verified
+from mcpobs.policy.state import Count, Done, Halt, HaltScope, SessionKey, StoreError
 
 _AT_ONCE = 16
 """Rows that one step forgets at most in passing."""
@@ -78,11 +78,11 @@ class MemoryRows:
     def session(self, session: SessionKey) -> Seen | None:
         return self._sessions[verified(session.key)].get(session)
 
-    def full(self, session: SessionKey, idle_ns: int) -> bool:
+    def full(self, session: SessionKey, now_ns: int) -> bool:
         ours = self._of_key.get((session.key, session.shadow))
         while ours and len(ours) >= self._bounds.sessions_a_key:
             name, oldest = next(iter(ours.items()))
-            if oldest.last_ns >= idle_ns:
+            if not idle(oldest.last_ns, now_ns):
                 return True
             self.forget(session._replace(session=name), oldest)
         return False
@@ -130,7 +130,7 @@ class MemoryRows:
     def _room_for_session(self, now_ns: int) -> None:
         for kept in self._sessions.values():
             for session, seen in list(islice(kept.items(), 2)):
-                if now_ns - seen.last_ns > IDLE_NS:
+                if idle(seen.last_ns, now_ns):
                     self.forget(session, seen)
         if sum(map(len, self._sessions.values())) >= self._bounds.sessions:
             self._forget_unverified(f"{self._bounds.sessions} sessions of verified callers at once")

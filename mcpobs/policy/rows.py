@@ -23,7 +23,8 @@ from mcpobs.policy.state import (
     SessionKey,
 )
 
-_MINUTE_NS = 60_000_000_000
+MINUTE_NS = 60_000_000_000
+_IDLE_MINUTES = IDLE_NS // MINUTE_NS
 OVERFLOW = "\0more"  # no session id of ours holds a NUL
 
 
@@ -78,8 +79,8 @@ class Rows(Protocol):
 
     def session(self, session: SessionKey) -> Seen | None: ...
 
-    def full(self, session: SessionKey, idle_ns: int) -> bool:
-        """Whether the key has all the sessions that it may have, once those last seen before `idle_ns` are gone."""
+    def full(self, session: SessionKey, now_ns: int) -> bool:
+        """Whether the key has all the sessions that it may have, once idle ones are gone."""
 
     def room(
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
@@ -130,6 +131,11 @@ def verified(name: str) -> bool:
     return name.startswith(VERIFIED)
 
 
+def idle(last_ns: int, now_ns: int) -> bool:
+    """Whether a session is forgotten. By full minutes, so that a store need not write each use."""
+    return now_ns // MINUTE_NS - last_ns // MINUTE_NS > _IDLE_MINUTES
+
+
 def kept_ns(window_ns: int) -> int:
     """How long a shared counter that nobody uses is kept: as long as it can refuse something."""
-    return max(window_ns * 2, _MINUTE_NS) if window_ns else IDLE_NS
+    return max(window_ns * 2, MINUTE_NS) if window_ns else IDLE_NS

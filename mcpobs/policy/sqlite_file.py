@@ -18,7 +18,9 @@ from mcpobs.policy.state import StoreError
 
 MAX_PAGES = 1 << 18
 """1 GiB: behind the bounds of rows, a bound of the file."""
-_WAL_BYTES = 8 << 20
+_WAL_BYTES = 32 << 20
+_CHECKPOINT_PAGES = 4_000
+"""16 MB; each costs two fsyncs."""
 _PAUSE_S = 0.002
 Identity = tuple[int, int]
 
@@ -30,6 +32,7 @@ class StoreFile:
 
     def __init__(self, path: Path, wait_s: float) -> None:
         self.path = path
+        self._name = os.fspath(path)
         self.wait_s = wait_s
         self.identity: Identity | None = None
 
@@ -50,7 +53,7 @@ class StoreFile:
     def replaced(self) -> bool:
         """Whether another file is at the path now. Raises StoreError if none is."""
         try:
-            status = os.stat(self.path, follow_symlinks=False)
+            status = os.stat(self._name, follow_symlinks=False)
         except FileNotFoundError as error:
             hint = "restore it, or restart what runs with --policy to begin with empty counters"
             raise self._error("was removed while it was in use", hint) from error
@@ -157,6 +160,7 @@ class StoreFile:
         connection = sqlite3.connect(self.path, timeout=self.wait_s, isolation_level=None, check_same_thread=False)
         try:
             connection.execute(f"pragma max_page_count = {MAX_PAGES}")
+            connection.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute(f"pragma journal_size_limit = {_WAL_BYTES}")
             connection.execute("pragma synchronous = normal")  # a killed process loses nothing, a power cut the last s
             self._check_schema(connection)

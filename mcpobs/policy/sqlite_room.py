@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from mcpobs.policy.rows import Bounds, Seen, kept_ns
+from mcpobs.policy.rows import Bounds, Seen, idle, kept_ns
 from mcpobs.policy.sqlite_steps import Steps
 from mcpobs.policy.state import IDLE_NS, StoreError
 
@@ -22,13 +22,13 @@ class Room:
         self._new = {"sessions": _STRIDE, "scoped": _STRIDE, "owned": _STRIDE}  # a short process looks once, too
         self._cleared_ns: dict[str, int] = {}
 
-    def key_is_full(self, key: bytes, shadow: bool, idle_ns: int) -> bool:
+    def key_is_full(self, key: bytes, shadow: bool, now_ns: int) -> bool:
         execute, most = self._steps.execute, self._bounds.sessions_a_key
         sql = "select count(*) from (select 1 from sessions where key = ? and shadow = ? limit ?)"
         if execute(sql, (key, shadow, most)).fetchone()[0] < most:
             return False
-        idle = execute("select id from sessions where key = ? and shadow = ? and last_ns < ?", (key, shadow, idle_ns))
-        gone = [row[0] for row in idle]
+        ours = execute("select id, last_ns from sessions where key = ? and shadow = ?", (key, shadow))
+        gone = [id_ for id_, last_ns in ours if idle(last_ns, now_ns)]
         self.forget(gone)
         return bool(execute(sql, (key, shadow, most)).fetchone()[0] >= most)
 
@@ -123,8 +123,8 @@ class Room:
             return 0
         self._cleared_ns[kind] = now_ns
         if kind == "sessions":
-            idle = self._steps.execute("select id from sessions where last_ns < ?", (now_ns - IDLE_NS,))
-            gone = [row[0] for row in idle]
+            before = self._steps.execute("select id, last_ns from sessions where last_ns < ?", (now_ns - IDLE_NS,))
+            gone = [id_ for id_, last_ns in before if idle(last_ns, now_ns)]
             self.forget(gone)
             return len(gone)
         if kind == "owned":
@@ -146,7 +146,7 @@ class Room:
     def _sweep_sessions(self, now_ns: int) -> None:
         sql = "select id, last_ns from sessions where id > ? order by id limit ?"
         rows = self._steps.execute(sql, (self._from("sessions") or 0, 2 * _STRIDE)).fetchall()
-        self.forget([id_ for id_, last_ns in rows if now_ns - last_ns > IDLE_NS])
+        self.forget([id_ for id_, last_ns in rows if idle(last_ns, now_ns)])
         self._until("sessions", rows[-1][0] if len(rows) == 2 * _STRIDE else None)
 
     def _sweep_scoped(self, now_ns: int) -> None:

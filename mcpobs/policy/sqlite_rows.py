@@ -11,7 +11,7 @@ import orjson
 
 from mcpobs.policy.clock import Time
 from mcpobs.policy.counter import Counter, new_counter, unpacked
-from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, verified
+from mcpobs.policy.rows import MINUTE_NS, OVERFLOW, Bounds, Seen, verified
 from mcpobs.policy.sqlite_room import Room
 from mcpobs.policy.sqlite_steps import Steps
 from mcpobs.policy.state import Count, Done, Halt, HaltScope, SessionKey
@@ -27,6 +27,7 @@ _INSERT = (
     "values (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 )
 _UPDATE = "update sessions set last_ns = ?, denial = ?, denied = ?, counters = ? where id = ?"
+_RECOUNT = "update counters set used_ns = ?, packed = ? where key = ?"
 _COUNT = (
     "insert into counters values (?, ?, ?, ?, ?) on conflict (key) do update set used_ns = excluded.used_ns, "
     "packed = excluded.packed"
@@ -42,7 +43,10 @@ class SqliteRows:
         self.steps = Steps(path, wait_s, time)
         self._room = Room(self.steps, bounds)
         self._bounds = bounds
+        self._keys: list[bytes] = []
         self._fresh: set[bytes] = set()
+        self._stored: tuple[int, str, int, int] | None = None
+        """Of the step: keys of its counters, those that are new, and the session as it is in the file."""
 
     @property
     def any_halts(self) -> bool:
@@ -63,12 +67,15 @@ class SqliteRows:
         key, name, shadow = session.key, session.session, session.shadow
         row = self.steps.execute(_FIND, (_bytes(key), shadow, _bytes(name))).fetchone()
         if row is None:
+            self._stored = None
             return None
         first_ns, last_ns, denial, denied, shared, id_, counters = row
-        return Seen(first_ns, last_ns, _text(denial), denied, bool(shared), id_, counters)
+        text = _text(denial) if denial else ""
+        self._stored = last_ns // MINUTE_NS, text, denied, counters
+        return Seen(first_ns, last_ns, text, denied, bool(shared), id_, counters)
 
-    def full(self, session: SessionKey, idle_ns: int) -> bool:
-        return self._room.key_is_full(_bytes(session.key), session.shadow, idle_ns)
+    def full(self, session: SessionKey, now_ns: int) -> bool:
+        return self._room.key_is_full(_bytes(session.key), session.shadow, now_ns)
 
     def forget(self, session: SessionKey, seen: Seen) -> None:
         self._room.forget([seen.row])
@@ -84,47 +91,49 @@ class SqliteRows:
                 _INSERT,
                 (_bytes(session.key), session.shadow, _bytes(name), verified(session.key), *times, b"", 0, seen.shared),
             ).lastrowid or 0  # fmt: skip
-            own_keys = {_key(session, seen, count) for count in counts if count.scope is None}
+            self._stored = None
+            self._keys = [_key(session, seen, count) for count in counts]
+            own_keys = {key for key in self._keys if key[0] == 1}
             self._fresh = {key for key in self._fresh if key[0] != 1} | own_keys
         if counts and self._fresh:
             own = sum(key[0] == 1 for key in self._fresh)
-            keys = [_key(session, seen, count) for count in counts]
             if own:
-                seen.counters = self._room.for_own(seen, own, keys)
+                seen.counters = self._room.for_own(seen, own, self._keys)
             if len(self._fresh) > own:
-                self._room.for_scoped(seen.last_ns, len(self._fresh) - own, keys)
+                self._room.for_scoped(seen.last_ns, len(self._fresh) - own, self._keys)
 
     def keep(
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
     ) -> None:
-        steps = self.steps
-        if counts:
-            rows = [
-                (_key(session, seen, count), count.window_ns, seen.last_ns, count.disposable, counter.packed())
-                for count, counter in zip(counts, counters, strict=True)
-            ]
-            if len(rows) == 1:
-                steps.execute(_COUNT, rows[0])
+        last_ns = seen.last_ns
+        for key, count, counter in zip(self._keys if counts else (), counts, counters, strict=True):
+            if key in self._fresh:
+                self.steps.execute(_COUNT, (key, count.window_ns, last_ns, count.disposable, counter.packed()))
             else:
-                steps.executemany(_COUNT, rows)
-        steps.execute(_UPDATE, (seen.last_ns, _bytes(seen.denial), seen.denied, seen.counters, seen.row))
+                self.steps.execute(_RECOUNT, (last_ns, counter.packed(), key))
+        if self._stored != (last_ns // MINUTE_NS, seen.denial, seen.denied, seen.counters):
+            self.steps.execute(_UPDATE, (last_ns, _bytes(seen.denial), seen.denied, seen.counters, seen.row))
 
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
-        keys = [_key(session, seen, count) for count in counts]
-        packed = self._packed(list(dict.fromkeys(keys)))
-        found: dict[bytes, Counter] = {}
+        keys = self._keys = [_key(session, seen, count) for count in counts]
         self._fresh = set()
+        if not keys:
+            return []
+        packed = self._packed(keys)
+        found: dict[bytes, Counter] = {}
         for key, count in zip(keys, counts, strict=True):
             if key in found:
                 continue
-            if key in packed:
-                found[key] = self._unpacked(count, packed[key])
+            if (known := packed.get(key)) is not None:
+                found[key] = self._unpacked(count, known)
             else:
                 found[key] = new_counter(count, now_ns)
                 self._fresh.add(key)
         return [found[key] for key in keys]
 
     def _packed(self, keys: list[bytes]) -> dict[bytes, bytes]:
+        if len(keys) < len(_IN):
+            return dict(self.steps.execute(_IN[len(keys)], tuple(keys)).fetchall())
         found: dict[bytes, bytes] = {}
         for begin in range(0, len(keys), len(_IN) - 1):
             some = tuple(keys[begin : begin + len(_IN) - 1])

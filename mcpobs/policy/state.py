@@ -20,8 +20,8 @@ OnExceed = Literal["deny", "halt", "warn"]
 HaltScope = Literal["session", "principal", "tenant", "tool", "server"]
 
 IDLE_NS = 24 * 3_600 * 1_000_000_000
-"""A session without calls for so long is forgotten, and with it what counts FOREVER. A counter of a rule that a reload
-removed is kept as long."""
+"""A session without calls for so long, by full minutes, is forgotten, and with it what counts FOREVER. A counter of a
+rule that a reload removed is kept as long."""
 MAX_SESSIONS_A_KEY = 256
 """Sessions that a store keeps of one key. A caller that opens more shares one session's counters among those: opening
 sessions must not cost us memory, nor make it a caller without a past."""

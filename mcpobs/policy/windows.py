@@ -55,7 +55,9 @@ class Window:
 
     def packed(self) -> bytes:
         """The slices as bytes, for a store; `unpacked` reads them."""
-        return b"".join(_PAIR.pack(number, amount) for number, amount in sorted(self.slices.items()))
+        if len(self.slices) == 1:
+            return _PAIR.pack(*next(iter(self.slices.items())))
+        return b"".join([_PAIR.pack(number, amount) for number, amount in sorted(self.slices.items())])
 
     @classmethod
     def unpacked(cls, window_ns: int, packed: bytes) -> Window:

@@ -56,7 +56,9 @@ DISTINCT = st.builds(
 COUNTS = st.lists(
     st.one_of(SUMS, SUMS, DISTINCT), max_size=4, unique_by=lambda one: (one.name, one.scope, one.window_ns)
 )
-STEPS = st.one_of(st.integers(1, 20), st.integers(1, HOUR_NS), st.sampled_from([600, IDLE_NS // 2, IDLE_NS + 1]))
+STEPS = st.one_of(
+    st.integers(1, 20), st.integers(1, HOUR_NS), st.sampled_from([600, IDLE_NS // 2, IDLE_NS + 1, IDLE_NS + HOUR_NS])
+)
 HALT_FOR = st.one_of(st.none(), st.sampled_from([1, 500, HOUR_NS]))
 
 

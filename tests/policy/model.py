@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from mcpobs.policy.state import IDLE_NS, Count, Halt, Reserved, SessionKey, Under
 from mcpobs.policy.windows import FOREVER, SLICES
 
+MINUTE_NS = 60_000_000_000
+
 
 @dataclass
 class Event:
@@ -47,7 +49,7 @@ class Model:
 
     def known(self, session: SessionKey, now_ns: int) -> Life | None:
         life = self.lives.get(session)
-        return None if life is None or now_ns - life.last_ns > IDLE_NS else life
+        return None if life is None or now_ns // MINUTE_NS - life.last_ns // MINUTE_NS > IDLE_NS // MINUTE_NS else life
 
     def see(self, session: SessionKey, now_ns: int) -> Life:
         life = self.known(session, now_ns)

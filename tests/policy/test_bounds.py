@@ -150,7 +150,7 @@ def test_sessions_beyond_those_of_a_key_share_their_counters_and_have_no_facts(o
     store.settle(SessionKey("principal:a", "more 0"), got[0], [Correction(cap, -1)])
     assert store.reserve(SessionKey("principal:a", "more 8"), [cap]).granted
     sizes_fit(opened, SMALL)
-    opened.advance(IDLE_NS + 1)
+    opened.advance(IDLE_NS + 60_000_000_000)
     assert store.reserve(SessionKey("principal:a", "more 0"), [cap]).counts[0].before == 0
     store.close()
 
@@ -340,7 +340,7 @@ def test_a_refund_of_a_forgotten_session_takes_nothing_from_the_next(opener: Ope
     session = SessionKey("principal:a", "s")
     cap = Count("cap", 1, 1)
     old = store.reserve(session, [cap])
-    opened.advance(IDLE_NS + 1)
+    opened.advance(IDLE_NS + 60_000_000_000)
     assert store.reserve(session, [cap]).granted
     store.settle(session, old, [Correction(cap, -1)])
     assert not store.reserve(session, [cap]).granted

@@ -84,7 +84,7 @@ def test_no_step_and_no_reboot_moves_a_window_back_or_lets_more_through(events: 
                     count = Count("calls", 1, 2, ns, scope="principal:a")
                     if store.reserve(SESSION, [count]).granted:
                         granted[ns].append(running_ns)
-                    written_ns = store.now_ns()
+                        written_ns = store.now_ns()
             times = {store.now_ns() for store in stores}
             assert len(times) == 1  # all processes of a boot have one clock
             now_ns = times.pop()
