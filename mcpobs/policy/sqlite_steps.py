@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any
 
 from mcpobs.policy.clock import Clock, Time
 from mcpobs.policy.sqlite_file import StoreFile
@@ -20,6 +20,7 @@ _TIMES = {"sessions": "last_ns", "counters": "used_ns", "halts": "at_ns", "clock
 _NEWEST = (
     f"select max({', '.join(f'coalesce((select max({time}) from {table}), 0)' for table, time in _TIMES.items())})"
 )
+_BEGUN = "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts)"
 _FRESH = 3
 """How often a file may be replaced within one step."""
 
@@ -36,6 +37,9 @@ class Steps:
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         self._left: list[sqlite3.Connection] = []
+        self.execute: Callable[..., sqlite3.Cursor]
+        self.executemany: Callable[..., sqlite3.Cursor]
+        """Those of the connection; only within a step."""
         self.change = Step(self, "begin immediate")
         self.change_durably = Step(self, "begin immediate", "full")
         self.look = Step(self, "begin")
@@ -47,14 +51,6 @@ class Steps:
         """The clock of the store. Does no I/O."""
         return self._clock()
 
-    def execute(self, sql: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        assert self._connection is not None
-        return self._connection.execute(sql, values)
-
-    def executemany(self, sql: str, values: list[tuple[Any, ...]]) -> None:
-        assert self._connection is not None
-        self._connection.executemany(sql, values)
-
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -64,9 +60,17 @@ class Steps:
         if not self._lock.acquire(timeout=self.file.wait_s):
             raise self.file.locked()
         try:
-            if self._closed:
-                raise StoreError("the policy's store is closed")
-            return self._begin(sql, synchronous)
+            if self._connection is None:
+                self._open()
+            if synchronous is not None:
+                self.execute(f"pragma synchronous = {synchronous}")
+            self.execute(sql)
+            if self.file.replaced():
+                self._follow(sql)
+            offset_ns, self.any_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
+            if offset_ns != self._clock.offset_ns:
+                self._set_clock(offset_ns)
+            return self._clock()
         except BaseException as error:
             self._undo(error)
             self._lock.release()
@@ -99,25 +103,21 @@ class Steps:
 
     # -- within a step ----------------------------------------------------------------------------------------
 
-    def _begin(self, sql: str, synchronous: str | None) -> int:
+    def _open(self) -> None:
+        if self._closed:
+            raise StoreError("the policy's store is closed")
+        self._connection = self.file.open()
+        self.execute, self.executemany = self._connection.execute, self._connection.executemany
+
+    def _follow(self, sql: str) -> None:
+        """Begins the step in the file that is at the path now."""
         for _ in range(_FRESH):
-            if self._connection is None:
-                self._connection = self.file.open()
-            if synchronous is not None:
-                self._connection.execute(f"pragma synchronous = {synchronous}")
-            self._connection.execute(sql)
-            if not self.file.replaced():
-                break
             self._hang_up()
-        else:
-            raise StoreError(f"the policy's store {self.file.path} is replaced again and again", "stop what does it")
-        offset_ns, halts = self.execute(
-            "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts)", (self._boot,)
-        ).fetchone()
-        self.any_halts = bool(halts)
-        if offset_ns != self._clock.offset_ns:
-            self._set_clock(offset_ns)
-        return self._clock()
+            self._open()
+            self.execute(sql)
+            if not self.file.replaced():
+                return
+        raise StoreError(f"the policy's store {self.file.path} is replaced again and again", "stop what does it")
 
     def _set_clock(self, offset_ns: int | None) -> None:
         """Takes the clock of this boot from the file, or begins one after all that the file has seen."""
