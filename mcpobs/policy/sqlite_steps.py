@@ -1,0 +1,192 @@
+"""Transactions on the shared file: one at a time in a process, each at a time that no other is after."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+from mcpobs.policy.clock import Clock, Time
+from mcpobs.policy.sqlite_file import StoreFile
+from mcpobs.policy.state import StoreError
+
+_BOOTS = 16
+"""Boots (and time namespaces) whose clocks the file keeps."""
+_TIMES = {"sessions": "last_ns", "counters": "used_ns", "halts": "at_ns", "clock_v1": "seen_ns"}
+_NEWEST = (
+    f"select max({', '.join(f'coalesce((select max({time}) from {table}), 0)' for table, time in _TIMES.items())})"
+)
+_BEGUN = "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts)"
+_FRESH = 3
+"""How often a file may be replaced within one step."""
+
+
+class Steps:
+    """One connection, and the clock that the file keeps for this boot."""
+
+    def __init__(self, path: Path, wait_s: float, time: Time) -> None:
+        self.file = StoreFile(path, wait_s)
+        self.any_halts = True
+        self._boot = time.boot()
+        self._clock = Clock(time)
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+        self._left: list[sqlite3.Connection] = []
+        self.execute: Callable[..., sqlite3.Cursor]
+        self.executemany: Callable[..., sqlite3.Cursor]
+        """Those of the connection; only within a step."""
+        self.change = Step(self, "begin immediate")
+        self.change_durably = Step(self, "begin immediate", "full")
+        self.look = Step(self, "begin")
+        _all.add(self)
+        with self.change:
+            pass
+
+    def now_ns(self) -> int:
+        """The clock of the store. Does no I/O."""
+        return self._clock()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._hang_up()
+
+    def begin(self, sql: str, synchronous: str | None) -> int:
+        if not self._lock.acquire(timeout=self.file.wait_s):
+            raise self.file.locked()
+        try:
+            if self._connection is None:
+                self._open()
+            if synchronous is not None:
+                self.execute(f"pragma synchronous = {synchronous}")
+            self.execute(sql)
+            if self.file.replaced():
+                self._follow(sql)
+            offset_ns, self.any_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
+            if offset_ns != self._clock.offset_ns:
+                self._set_clock(offset_ns)
+            return self._clock()
+        except BaseException as error:
+            self._undo(error)
+            self._lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise self.file.error(error) from error
+            raise
+
+    def end(self, error: BaseException | None, synchronous: str | None) -> None:
+        try:
+            if error is None:
+                self.execute("commit")
+                if synchronous is not None:
+                    self.execute("pragma synchronous = normal")
+                return
+            self._undo(error)
+            if isinstance(error, sqlite3.Error):
+                raise self.file.error(error) from error
+        except sqlite3.Error as failed:
+            self._undo(failed)
+            raise self.file.error(failed) from failed
+        finally:
+            self._lock.release()
+
+    def forked(self) -> None:
+        """Leaves the parent's connection alone: closing it would close the parent's transactions."""
+        self._lock = Lock()
+        if self._connection is not None:
+            self._left.append(self._connection)
+            self._connection = None
+
+    # -- within a step ----------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._closed:
+            raise StoreError("the policy's store is closed")
+        self._connection = self.file.open()
+        self.execute, self.executemany = self._connection.execute, self._connection.executemany
+
+    def _follow(self, sql: str) -> None:
+        """Begins the step in the file that is at the path now."""
+        for _ in range(_FRESH):
+            self._hang_up()
+            self._open()
+            self.execute(sql)
+            if not self.file.replaced():
+                return
+        raise StoreError(f"the policy's store {self.file.path} is replaced again and again", "stop what does it")
+
+    def _set_clock(self, offset_ns: int | None) -> None:
+        """Takes the clock of this boot from the file, or begins one after all that the file has seen."""
+        ours = self._clock.offset_ns
+        if offset_ns is not None and offset_ns > ours:
+            self._clock.offset_ns = offset_ns
+            return
+        self.execute("commit")  # it may have been a step that reads
+        self.execute("begin immediate")
+        if offset_ns is None:
+            newest_ns = self.execute(_NEWEST).fetchone()[0]
+            time = self._clock.time
+            ours = max(ours, max(time.unix_ns(), newest_ns) - time.ticks_ns())
+        self.execute(
+            "insert into clock_v1 (boot, offset_ns, seen_ns) values (?, ?, 0) on conflict (boot) do update set "
+            "offset_ns = max(offset_ns, excluded.offset_ns)",
+            (self._boot, ours),
+        )
+        self.execute("delete from clock_v1 where id <= (select max(id) from clock_v1) - ?", (_BOOTS,))
+        self._clock.offset_ns = self.execute("select offset_ns from clock_v1 where boot = ?", (self._boot,)).fetchone()[
+            0
+        ]
+
+    def seen(self, now_ns: int) -> None:
+        """Notes the time with what has no time of its own."""
+        self.execute("update clock_v1 set seen_ns = max(seen_ns, ?) where boot = ?", (now_ns, self._boot))
+
+    def _undo(self, error: BaseException) -> None:
+        """Rolls back. A connection that saw the disk fail, or a damaged file, is opened anew."""
+        if self._connection is None:
+            return
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+        except sqlite3.Error:
+            code = sqlite3.SQLITE_IOERR
+        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class Step:
+    """A transaction as a context: rolled back if anything is raised in it. `synchronous` for this one only."""
+
+    __slots__ = ("_sql", "_steps", "_synchronous")
+
+    def __init__(self, steps: Steps, sql: str, synchronous: str | None = None) -> None:
+        self._steps = steps
+        self._sql = sql
+        self._synchronous = synchronous
+
+    def __enter__(self) -> int:
+        return self._steps.begin(self._sql, self._synchronous)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._steps.end(error, self._synchronous)
+
+
+_all: weakref.WeakSet[Steps] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    for steps in list(_all):
+        steps.forked()
+
+
+os.register_at_fork(after_in_child=_forked)
