@@ -27,6 +27,7 @@ RESOURCE_CODE: Final = -32002
 METHOD_CODE: Final = -32601
 DECISION_META: Final = "mcpobs/decision"
 STORE_DEADLINE_S: Final = 5.0
+CLOSE_S: Final = 2.0
 MAX_TARGET = 512
 _SIDES: Mapping[str, Side] = {
     "sampling/createMessage": "sampling",
@@ -215,6 +216,12 @@ class PolicyJudge:
         if judged.refused is not None:
             columns |= {"decision_id": judged.decision.id, "decision_code": str(judged.refused.code)}
         return columns
+
+    def close(self) -> None:
+        """Waits for what is still to be settled, and lets go of the store."""
+        if self._thread is not None:
+            self._thread.close(CLOSE_S)
+        self.engine.store.close()
 
     def _cost(self, call: Call) -> int | None:
         """What a call did cost, in micro-dollars; None if only the estimate is known."""

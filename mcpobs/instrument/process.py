@@ -117,6 +117,7 @@ class ProcessRecorder:
         return None if network == self._network else {semconv.NETWORK_TRANSPORT: network}
 
     def close(self) -> None:
+        self.gate.close()
         self._recorder.close()
         if self._exporter is not None:
             self._exporter.session_ended(time.monotonic() - self._started_s)

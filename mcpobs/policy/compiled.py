@@ -72,7 +72,9 @@ class Counter:
         elif cap.by == "tenant":
             tenant = facts.identity.tenant
             scope = whose(facts) if tenant is None else f"tenant:{tenant}"
-        return Count(self.name + suffix, amount, cap.most, cap.window_ns, scope, member, self.on_exceed)
+        return Count(
+            self.name + suffix, amount, cap.most, cap.window_ns, scope, member, self.on_exceed, disposable=bool(suffix)
+        )
 
 
 def whose(facts: CallFacts) -> str:

@@ -103,4 +103,5 @@ class StdioFront:
         as_wished = (ended.code == 0 and client_left) or ended.signal in sent
         if self._closing is not None:
             self._closing.close("client_disconnect" if as_wished else "server_exit", extra)
+        self._gate.close()
         self._recorder.close()

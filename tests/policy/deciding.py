@@ -36,6 +36,7 @@ class Desk:
         )
 
     def facts(self, tool: str = "search", who: Identity = NOBODY, session: str = "s1", **more: Any) -> CallFacts:
+        self.now_ns += 1  # no two calls begin at once
         key = f"principal:{who.principal}" if who.principal else "process:p1"
         arguments = more.pop("arguments", {})
         given: dict[str, Any] = {

@@ -261,7 +261,9 @@ UNREMEMBERED = [{"x": 1 << 70}, {1: 2}, {"x": object()}, {"x": "\ud800"}, {"x": 
 
 
 @EACH
-@pytest.mark.parametrize("arguments", UNREMEMBERED, ids=repr)
+@pytest.mark.parametrize(
+    "arguments", UNREMEMBERED, ids=["beyond 64 bits", "a number as a key", "an object", "a surrogate", "a set"]
+)
 def test_arguments_that_are_no_json_are_not_remembered(opener: Opener, arguments: dict[str, object]) -> None:
     store = opener(Bounds()).store
     session = SessionKey("principal:a", "s")

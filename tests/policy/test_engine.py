@@ -222,7 +222,8 @@ def test_a_rate_limit_says_when_to_try_again() -> None:
 
 
 def test_a_sum_over_an_argument_that_cannot_be_lowered() -> None:
-    limited = desk("limits: [{id: pay, tools: [transfer], sum: args.amount, per_principal: 1000, window: 1d}]")
+    limit = "{id: pay, tools: [transfer], sum: args.amount, per_principal: 1000, window: 1d}"
+    limited = desk(f"halt_after_denials: off\nlimits: [{limit}]")
     assert limited.code("transfer", arguments={"amount": 999.5}) is None
     assert limited.code("transfer", arguments={"amount": 1}) == "sum_limit"
     for amount in (-500, "1", None, True, [1], float("nan"), float("inf"), 10**30):
