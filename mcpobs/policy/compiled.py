@@ -17,6 +17,7 @@ from mcpobs.limits.model import ToolLimits
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import CallFacts, Reads, Unknown
 from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who
+from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Count, OnExceed
 from mcpobs.policy.windows import FOREVER
 from mcpobs.protocol.session import Identity
@@ -161,6 +162,8 @@ class Plan:
     """The same as a store counts them; None for one that takes something of the call."""
     is_lookalike: bool
     """Whether the target's name may pose as another, unless the server has listed it."""
+    tenants: tuple[tuple[str, Tenant], ...]
+    """Rules that look at results, and what they look for."""
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
     needs_session: bool
@@ -276,6 +279,13 @@ class Compiled:
             counters=tuple(counters),
             counts=tuple([one.count(facts) if one.counts == "calls" else None for one in counters]),
             is_lookalike=facts.kind == "tool" and target is not None and self._is_lookalike(target),
+            tenants=tuple(
+                (bound.rule.id, condition)
+                for layer_plan in layers
+                for bound in (*layer_plan.requires, *(layer_plan.allows or ()))
+                for condition in bound.rule.conditions
+                if isinstance(condition, Tenant) and condition.result is not None
+            ),
             hidden_by=hidden,
             needs_session="session" in reads,
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
-from mcpobs.policy.compiled import Counter
+from mcpobs.policy.compiled import Counter, Plan
 from mcpobs.policy.state import Count, Reserved, SessionKey
 
 Effect = Literal["allow", "warn", "deny"]
@@ -41,6 +41,7 @@ class Lane:
     degraded: bool = False
     session: SessionKey | None = None
     reserved: Reserved | None = None
+    plan: Plan | None = None
     counters: Sequence[Counter] = ()
     counts: Sequence[Count] = ()
     free: bool = False

@@ -20,7 +20,6 @@ from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan, whose
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
-from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
 
 MICRO = 1_000_000
@@ -98,7 +97,7 @@ class Engine:
     def _lane(self, compiled: Compiled, facts: CallFacts, decision: Decision, is_retry: bool, *, shadow: bool) -> Lane:
         session = SessionKey(whose(facts), facts.session_id, shadow)
         plan = compiled.plan(facts, self._kinds(facts.target))
-        lane = Lane(session=session, free=is_retry)
+        lane = Lane(session=session, free=is_retry, plan=plan)
         try:
             self._decide(lane, plan, facts, decision)
         except StoreError as error:
@@ -256,11 +255,9 @@ class Engine:
 
     def end(self, decision: Decision, facts: CallFacts, result: object, *, is_error: bool) -> Lane | None:
         """Looks at a result before the caller does. Returns why it must not; None if it may."""
-        enforced, _ = self._compiled
-        under = self._under(facts)
         if decision.lane.session is not None:
             try:
-                halt = self.store.halted(decision.lane.session, under)
+                halt = self.store.halted(decision.lane.session, self._under(facts))
             except StoreError:
                 halt = None
             if halt is not None and halt.scope != "session":
@@ -269,14 +266,12 @@ class Engine:
                 return lane
         if is_error:
             return None
-        plan = enforced.plan(facts, self._kinds(facts.target))
-        for layer in plan.layers:
-            for bound in (*layer.requires, *(layer.allows or ())):
-                for condition in bound.rule.conditions:
-                    if isinstance(condition, Tenant) and not condition.passes(result, facts):
-                        lane = Lane()
-                        _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=condition.needs()))
-                        return lane
+        plan = decision.lane.plan
+        for rule, tenant in () if plan is None else plan.tenants:
+            if not tenant.passes(result, facts):
+                lane = Lane()
+                _deny(lane, Code.TENANT, (rule,), Said(_shown(facts), needs=tenant.needs()))
+                return lane
         return None
 
     def settle(
@@ -290,9 +285,9 @@ class Engine:
         target = facts.target
         if cost_microusd is not None and forwarded and isinstance(target, str):
             self._learn_cost(target, cost_microusd)
-        for lane, compiled in zip((decision.lane, decision.shadow), self._compiled, strict=True):
-            if lane is not None and compiled is not None:
-                self._settle_lane(lane, compiled, facts, succeeded and forwarded, forwarded, cost_microusd)
+        for lane in (decision.lane, decision.shadow):
+            if lane is not None:
+                self._settle_lane(lane, facts, succeeded and forwarded, forwarded, cost_microusd)
 
     def _learn_cost(self, tool: str, microusd: int) -> None:
         if tool in self._means or len(self._means) < PRICED_TOOLS:
@@ -302,17 +297,15 @@ class Engine:
     def _settle_lane(
         self,
         lane: Lane,
-        compiled: Compiled,
         facts: CallFacts,
         succeeded: bool,
         forwarded: bool,
         cost_microusd: int | None,
     ) -> None:
-        reserved = lane.reserved
-        if lane.denies or reserved is None or not reserved.granted or lane.session is None:
+        reserved, plan = lane.reserved, lane.plan
+        if lane.denies or plan is None or reserved is None or not reserved.granted or lane.session is None:
             return
         corrections = list(_corrections(lane, forwarded, cost_microusd))
-        plan = compiled.plan(facts, self._kinds(facts.target))
         done = None
         if succeeded and plan.remembered and isinstance(facts.target, str):
             done = {facts.target: dict(_remembered(plan.remembers, facts))}
