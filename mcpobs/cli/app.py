@@ -13,6 +13,7 @@ from mcpobs.cli.options.baseline import baseline
 from mcpobs.cli.options.check import check
 from mcpobs.cli.options.collect import collect
 from mcpobs.cli.options.doctor import doctor
+from mcpobs.cli.options.halt import halt, resume
 from mcpobs.cli.options.init import init
 from mcpobs.cli.options.instrument import instrument
 from mcpobs.cli.options.lake import app as lake
@@ -38,6 +39,8 @@ app.command(short_help="Run your own read-only SQL.")(query)
 app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
+app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
+app.command(short_help="Let go on what is halted.")(resume)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)
 app.add_typer(lake, name="lake")
 app.command(short_help="Check the set-up and say what to do.")(doctor)

@@ -23,7 +23,7 @@ from mcpobs.policy.windows import FOREVER
 from mcpobs.protocol.session import Identity
 
 MAX_PLANS = 16_384
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
 PLUMBING = frozenset(
     {
         "initialize",
@@ -81,7 +81,7 @@ class Counter:
 def whose(facts: CallFacts) -> str:
     """Who is held to account for a call: the enforcement key, and the tenant within it."""
     tenant = facts.identity.tenant
-    return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{_SEPARATOR}{tenant}"
+    return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{SEPARATOR}{tenant}"
 
 
 class BoundRule(NamedTuple):
