@@ -15,6 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from mcpobs.lake.dialects import translated
 from mcpobs.lake.dialects.meanings import ATTRIBUTES
 from mcpobs.lake.otlp import plain
+from mcpobs.lake.otlp.columns import PROMOTED
 from mcpobs.lake.otlp.decode import decode, from_json
 
 Values = Mapping[str, str | bool | int]
@@ -86,6 +87,84 @@ RELEASES = {
         INTERNAL,
         {"mcp.method.name": CALL, "mcp.tool.result.is_error": True},
         ("server", CALL, "t", "tool_error", "trace"),
+    ),
+    "agentgateway 2025 with a resource's name": Release(
+        "agentgateway",
+        "POST /mcp",
+        SERVER,
+        {"mcp.method": CALL, "mcp.resource.type": "tool", "mcp.resource.name": "t", "mcp.session.id": "z"},
+        ("server", CALL, "t", "ok", "protocol_session"),
+    ),
+    "agentgateway's part of a request": Release("agentgateway", CALL, SERVER, {}, ("server", None, None, None, None)),
+    "FastMCP before 2026 with its session": Release(
+        "fastmcp",
+        "tool greet",
+        CLIENT,
+        {"rpc.system": "mcp", "rpc.method": CALL, "fastmcp.session.id": "s", "fastmcp.component.key": "greet"},
+        ("client", CALL, "greet", "ok", "protocol_session"),
+    ),
+    "Traceloop 2025": Release(
+        "opentelemetry.instrumentation.mcp",
+        "tools/call.mcp",
+        INTERNAL,
+        {"mcp.method.name": CALL, "mcp.request.argument": "{}", "traceloop.association.properties.session_id": "c"},
+        ("server", CALL, None, "ok", "conversation"),
+    ),
+    "Traceloop 2025, a client": Release(
+        "opentelemetry.instrumentation.mcp.instrumentation",
+        CALL,
+        INTERNAL,
+        {"mcp.method.name": CALL, "mcp.request.argument": '{"method": "tools/call", "params": {"name": "t"}}'},
+        ("client", CALL, "t", "ok", "trace"),
+    ),
+    "Traceloop 2025, a server": Release(
+        "opentelemetry.instrumentation.mcp.instrumentation",
+        "tools/call",
+        INTERNAL,
+        {"mcp.method.name": CALL, "mcp.session.init_options": "x", "mcp.request.argument": '{"params": {"name": "t"}}'},
+        ("server", CALL, "t", "ok", "trace"),
+    ),
+    "Traceloop's step of the transport": Release(
+        "opentelemetry.instrumentation.mcp.instrumentation",
+        "RequestStreamWriter",
+        INTERNAL,
+        {"mcp.method.name": CALL, "mcp.request.id": "1"},
+        ("internal", CALL, None, None, None),
+    ),
+    "Sentry with a failure": Release(
+        "@sentry/node",
+        "tools/call t",
+        INTERNAL,
+        {"mcp.method.name": CALL, "mcp.tool.name": "t", "mcp.tool.result.is_error": True, "sentry.op": "mcp.server"},
+        ("server", CALL, "t", "tool_error", "trace"),
+    ),
+    "litellm": Release(
+        "litellm",
+        "tools/call t",
+        CLIENT,
+        {"mcp.method.name": CALL, "gen_ai.tool.name": "t", "litellm.mcp.server.name": "s"},
+        ("client", CALL, "t", "ok", "trace"),
+    ),
+    "litellm without a method": Release(
+        "litellm",
+        "execute_tool t",
+        CLIENT,
+        {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "mcp.server.name": "s"},
+        ("client", CALL, "t", "ok", "trace"),
+    ),
+    "an agent's view of a server's tool": Release(
+        "x",
+        "execute_tool t",
+        INTERNAL,
+        {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "mcp.session.id": "z"},
+        ("client", CALL, "t", "ok", "protocol_session"),
+    ),
+    "a server's tool": Release(
+        "x",
+        "execute_tool t",
+        INTERNAL,
+        {"gen_ai.operation.name": "execute_tool", "mcp.tool.name": "t"},
+        ("server", CALL, "t", "ok", "trace"),
     ),
     "an agent's own tool": Release(
         "@mastra/otel",
@@ -164,13 +243,98 @@ def test_each_release_is_read_the_same_by_both_decoders_in_any_order_and_with_na
             assert _row(decoder([body])) == release.expected
 
 
-@pytest.mark.parametrize("column", ["tool", "request_id", "prompt", "server_name"])
-def test_of_two_names_of_one_fact_the_earlier_in_the_table_decides(column: str) -> None:
-    for (first, second), turned in itertools.product(itertools.combinations(ATTRIBUTES[column], 2), (False, True)):
-        pair: list[tuple[str, str | bool | int]] = [(first, "first"), (second, "second"), ("mcp.server.id", "x")]
-        release = Release("x", CALL, SERVER, {}, ())
-        sent = [("mcp.method.name", CALL), *(pair[::-1] if turned else pair)]
-        assert _row(decode([_protobuf(_sent(release, sent))]), column) == ("first",), (first, second)
+SHOWN = {
+    "mcp_session_id": "session_id",
+    "conversation_id": "session_id",
+    "arguments": "args_digest",
+    "result": "result_digest",
+    "is_error": "outcome",
+    "success": "outcome",
+    "status": "outcome",
+}
+"""Meaning to its column, if that has another name."""
+SAID: dict[str, tuple[str | bool | int, str | bool | int]] = {
+    "method": (CALL, "prompts/get"),
+    "transport": ("stdio", "sse"),
+    "http_status": (201, 202),
+    "is_error": (True, False),
+    "success": (False, True),
+    "status": ("Timeout", "denied"),
+}
+"""Meaning to two values, if it has certain ones."""
+OWN = {promoted.column: promoted.attribute for promoted in PROMOTED}
+
+
+def _names(meaning: str) -> tuple[str, ...]:
+    own = OWN.get(f"at_{meaning}")
+    return (own, *ATTRIBUTES[meaning]) if own else ATTRIBUTES[meaning]
+
+
+def _shown(meaning: str, *said: tuple[str, str | bool | int]) -> Any:
+    base = {"mcp.method.name": CALL, "gen_ai.tool.name": "t"}
+    named = [(name, value) for name, value in base.items() if name not in _names(meaning)]
+    request = _protobuf(_sent(Release("x", CALL, SERVER, {}, ()), [*named, *said]))
+    rows = {_row(decoder([request]), SHOWN.get(meaning, meaning)) for decoder in (decode, plain.decode)}
+    [[value]] = rows
+    return value
+
+
+@pytest.mark.parametrize("meaning", ATTRIBUTES)
+def test_each_name_of_a_fact_is_read_and_of_two_the_earlier_in_the_table_decides(meaning: str) -> None:
+    first, second = SAID.get(meaning, ("first", "second"))
+    names = _names(meaning)
+    alone = {_shown(meaning, (name, first)) for name in names}
+    assert len(alone) == 1
+    assert alone != {_shown(meaning)}
+    for earlier, later in itertools.pairwise(names):
+        pair = [(earlier, first), (later, second)]
+        assert {_shown(meaning, *pair), _shown(meaning, *pair[::-1])} == alone, (earlier, later)
+
+
+def test_equal_arguments_have_equal_digests_and_their_size() -> None:
+    base = [("mcp.method.name", CALL), ("gen_ai.tool.name", "t")]
+    sent: list[list[tuple[str, str | bool | int]]] = [
+        [("gen_ai.tool.call.arguments", '{"q":"ä"}')],
+        [("mcp.request.argument", '{"q":"ä"}')],
+        [("gen_ai.tool.call.arguments", '{"q":"b"}')],
+    ]
+    columns = "args_bytes, args_digest"
+    rows = [_row(decode([_protobuf(_sent(Release("x", CALL, SERVER, {}, ()), [*base, *it]))]), columns) for it in sent]
+    assert [size for size, _ in rows] == [10, 10, 9]
+    assert rows[0] == rows[1]
+    assert rows[0][1] != rows[2][1]
+
+
+def test_sentrys_attributes_of_each_argument_are_the_arguments_in_any_order() -> None:
+    release = Release("@sentry/node", f"{CALL} t", INTERNAL, {}, ())
+    base = [("mcp.method.name", CALL), ("mcp.tool.name", "t"), ("sentry.op", "mcp.server")]
+    pair: list[tuple[str, str | bool | int]] = [
+        ("mcp.request.argument.a", '"x, \\"}"'),
+        ("mcp.request.argument.b", 2),
+    ]
+    digests = {
+        _row(decode([_protobuf(_sent(release, [*base, *given]))]), "args_digest")
+        for given in (pair, pair[::-1], pair[:1], pair[1:], [])
+    }
+    assert len(digests) == 4
+    assert (None,) in digests
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        ({"mcp.tool.status": "ERROR"}, "tool_error"),
+        ({"mcp.tool.status": "ok"}, "ok"),
+        ({"mcp.tool.status": "error", "error.type": "TimeoutError"}, "timeout"),
+        ({"mcp.tool.status": "timeout", "error.type": "ToolError"}, "tool_error"),
+        ({"mcp.tool.status": "error", "error.type": "KeyError"}, "tool_error"),
+        ({"mcp.tool.success": False, "error.type": "KeyError"}, "tool_error"),
+        ({"mcp.error.code": "-32602"}, "protocol_error"),
+        ({"rpc.jsonrpc.error_code": -32603}, "server_error"),
+    ],
+)
+def test_the_conventions_error_decides_before_a_status(said: Values, outcome: str) -> None:
+    assert _shown("status", *said.items()) == outcome
 
 
 @pytest.mark.parametrize(

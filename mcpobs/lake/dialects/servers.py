@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
-from mcpobs.lake.dialects.meanings import FAILED_RESULT, MEANT, METHODS
+from mcpobs.lake.dialects.meanings import FAILED_RESULT, IS_AGENTS_VIEW, MEANT, METHODS, REPORTED, STATUS_CODE
 from mcpobs.lake.dialects.texts import attribute
-from mcpobs.semconv import SCOPE_NAME
+from mcpobs.semconv import EXECUTE_TOOL, SCOPE_NAME
 
 MCPOBS: Final = Dialect(
     name="mcpobs",
@@ -53,16 +53,29 @@ _DRAFT_NAMES: Final = (
     "mcp.t",  # tool, transport
     "mcp.re",  # request, result, resource.type
     "mcp.prompt",
+    "mcp.protocol_",
     "mcp.server",
     "mcp.client.",
     "mcp.is_error",
+    "mcp.success",
+    "mcp.status",
+    "mcp.err",
+    "mcp.conversation",
     "rpc.jsonrpc",
-    "traceloop.entity",
+    "rpc.request",
+    "traceloop.",
+    "fastmcp.session",
+    "gen_ai.tool.call.",  # arguments, result
+    "http.status",
 )
-_NEEDS_NAMES: Final = " or ".join(f"contains(attributes, '{name}')" for name in _DRAFT_NAMES)
+_NEEDS_NAMES: Final = " or ".join(f"contains(attributes, '{name}')" for name in _DRAFT_NAMES) + (
+    " or (at_mcp_session_id is null and at_conversation_id is null and contains(attributes, 'session'))"
+)
 _NO_METHOD: Final = (
     "(contains(attributes, 'mcp') or contains(attributes, 'jsonrpc')) and (regexp_matches(attributes, "
     f"""'"(?:mcp[.]method|mcp[.]tool|mcp[.]tool[.]name)":"') or (regexp_matches(attributes, """
+    f"""'"gen_ai[.]operation[.]name":"{EXECUTE_TOOL}"') and regexp_matches(attributes, """
+    f"""'"(?:litellm[.])?mcp[.][^"]')) or (regexp_matches(attributes, """
     f"""'"rpc[.]system(?:[.]name)?":"(?:mcp|jsonrpc)"') and regexp_matches(attributes, """
     f"""'"rpc[.]method":"(?:{METHODS})"')))"""
 )
@@ -82,8 +95,8 @@ DRAFTS: Final = Dialect(
         **CONVENTIONS,
         **MEANT,
         # of kind internal there may be a better span in the trace: queries/views/reported.sql ranks it last
-        "kind": "case kind when 3 then 'client' else 'server' end",
-        "outcome": outcome(f"when {FAILED_RESULT} then 'tool_error'"),
+        "kind": f"case when kind = 3 or ({IS_AGENTS_VIEW} and kind <> 2) then 'client' else 'server' end",
+        "outcome": outcome(f"when {FAILED_RESULT} then 'tool_error'", status_code=STATUS_CODE, reported=REPORTED),
     },
 )
 
