@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
@@ -12,11 +14,16 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from mcpobs.keys import open_folder
+from mcpobs.lake import writer
 from mcpobs.lake.dialects import translated
 from mcpobs.lake.dialects.meanings import ATTRIBUTES
 from mcpobs.lake.otlp import plain
 from mcpobs.lake.otlp.columns import PROMOTED
 from mcpobs.lake.otlp.decode import decode, from_json
+from mcpobs.lake.reader import open_reading
+from mcpobs.lake.wal import Wal
+from tests.queries.recorded import ask
 
 Values = Mapping[str, str | bool | int]
 INTERNAL, SERVER, CLIENT = 1, 2, 3
@@ -102,6 +109,13 @@ RELEASES = {
         CLIENT,
         {"rpc.system": "mcp", "rpc.method": CALL, "fastmcp.session.id": "s", "fastmcp.component.key": "greet"},
         ("client", CALL, "greet", "ok", "protocol_session"),
+    ),
+    "FastMCP in early 2026": Release(
+        "fastmcp",
+        "tools/call greet",
+        SERVER,
+        {"mcp.method.name": CALL, "rpc.system": "mcp", "rpc.method": CALL, "mcp.session.id": "s"},
+        ("server", CALL, "greet", "ok", "protocol_session"),
     ),
     "Traceloop 2025": Release(
         "opentelemetry.instrumentation.mcp",
@@ -318,6 +332,55 @@ def test_sentrys_attributes_of_each_argument_are_the_arguments_in_any_order() ->
     }
     assert len(digests) == 4
     assert (None,) in digests
+
+
+PROMPTS = {
+    "FastMCP before 2026": ("fastmcp", "prompt p", {"rpc.system": "mcp", "rpc.method": "prompts/get"}),
+    "FastMCP in early 2026": ("fastmcp", "prompts/get p", {"mcp.method.name": "prompts/get"}),
+    "agentgateway 2025": (
+        "agentgateway",
+        "POST /mcp",
+        {"mcp.method": "prompts/get", "mcp.resource.type": "prompt", "mcp.resource.name": "p"},
+    ),
+    "agentgateway without a prompt": (
+        "agentgateway",
+        "prompts/get",
+        {"mcp.method.name": "prompts/get", "mcp.resource.type": "prompt", "mcp.resource.uri": "p"},
+    ),
+}
+
+
+@pytest.mark.parametrize("sent", PROMPTS.values(), ids=PROMPTS.keys())
+def test_a_prompt_is_found_in_each_release(sent: tuple[str, str, dict[str, str]]) -> None:
+    scope, name, attributes = sent
+    request = _protobuf(_sent(Release(scope, name, SERVER, {}, ()), list(attributes.items())))
+    for decoder in (decode, plain.decode):
+        assert _row(decoder([request]), "method, tool, prompt") == ("prompts/get", None, "p")
+
+
+def test_a_call_that_is_repeated_is_a_loop_if_the_sender_exports_its_content(tmp_path: Path) -> None:
+    open_folder(tmp_path)
+    log, now = Wal(tmp_path), time.time_ns()  # older spans get the time of their receipt
+    content = {"gen_ai.tool.call.arguments": '{"q":1}', "mcp.tool.result.content": "none"}
+    for number, tool in itertools.product(range(6), ("with", "without")):
+        attributes = {"mcp.method.name": CALL, "gen_ai.tool.name": tool, "mcp.session.id": tool}
+        sent = _sent(
+            Release("x", CALL, SERVER, {}, ()), [*attributes.items(), *(content.items() if tool == "with" else ())]
+        )
+        [span] = sent["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        start = now + number * 1_000_000_000
+        span |= {"traceId": f"{number + 1:032x}", "spanId": f"{number + 1:015x}{len(tool)}"} | {
+            "startTimeUnixNano": str(start),
+            "endTimeUnixNano": str(start + 5_000_000),
+        }
+        log.append([_protobuf(sent)])
+    log.close()
+    writer.commit(tmp_path, wait=True)
+
+    with open_reading(tmp_path) as reading:
+        loops = ask(reading, "loops")
+
+    assert [(loop["pattern"], loop["calls"]) for loop in loops] == [("with", 6)]
 
 
 @pytest.mark.parametrize(

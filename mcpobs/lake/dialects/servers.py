@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
-from mcpobs.lake.dialects.meanings import FAILED_RESULT, IS_AGENTS_VIEW, MEANT, METHODS, REPORTED, STATUS_CODE
+from mcpobs.lake.dialects.meanings import (
+    FAILED_RESULT,
+    IS_AGENTS_VIEW,
+    MEANT,
+    METHODS,
+    NAMED_PROMPT,
+    NAMED_TOOL,
+    REPORTED,
+    STATUS_CODE,
+)
 from mcpobs.lake.dialects.texts import attribute
 from mcpobs.semconv import EXECUTE_TOOL, SCOPE_NAME
 
@@ -18,7 +27,8 @@ MCPOBS: Final = Dialect(
 
 FASTMCP: Final = Dialect(
     name="fastmcp",
-    source="PrefectHQ/fastmcp 4.1.2: server/telemetry.py, client/telemetry.py",
+    source="PrefectHQ/fastmcp 4.1.2: server/telemetry.py, client/telemetry.py; between #2886 and #3889 "
+    "tool and prompt are in the name alone",
     # a span of kind internal is the server forwarding the call to a mounted one: the same call again
     matches="scope_name = 'fastmcp' and kind in (2, 3) and at_method is not null",
     columns={
@@ -28,6 +38,8 @@ FASTMCP: Final = Dialect(
             "when at_error_type in ('NotFoundError', 'DisabledError') then 'protocol_error' "
             "when at_error_type = 'ValidationError' and at_method = 'tools/call' then 'tool_error'"
         ),
+        "tool": f"coalesce(at_tool, case when at_method = 'tools/call' then {NAMED_TOOL} end)",
+        "prompt": f"coalesce(at_prompt, case when at_method = 'prompts/get' then {NAMED_PROMPT} end)",
         "server_name": attribute("fastmcp.server.name"),
     },
 )
