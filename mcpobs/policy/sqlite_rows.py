@@ -182,7 +182,8 @@ class SqliteRows:
         self._room.for_halt(where, now_ns)
         values = (halt.at_ns, halt.until_ns, _bytes(halt.reason), _bytes(halt.by))
         sql = (
-            "insert into halts values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set at_ns = excluded.at_ns, "
+            "insert into halts values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (scope, name, shadow, session) "
+            "do update set at_ns = excluded.at_ns, "
             "until_ns = excluded.until_ns, reason = excluded.reason, by = excluded.by"
         )  # no `replace`: it counts no row as deleted
         lasting = halt.scope != "session" or verified(halt.name)

@@ -36,7 +36,6 @@ class Steps:
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._closed = False
-        self._left: list[sqlite3.Connection] = []
         self.execute: Callable[..., sqlite3.Cursor]
         self.executemany: Callable[..., sqlite3.Cursor]
         """Those of the connection; only within a step."""
@@ -44,8 +43,12 @@ class Steps:
         self.change_durably = Step(self, "begin immediate", "full")
         self.look = Step(self, "begin")
         _all.add(self)
-        with self.change:
-            pass
+        try:
+            with self.change:
+                pass
+        except BaseException:
+            self.close()
+            raise
 
     def now_ns(self) -> int:
         """The clock of the store. Does no I/O."""
@@ -95,11 +98,9 @@ class Steps:
             self._lock.release()
 
     def forked(self) -> None:
-        """Leaves the parent's connection alone: closing it would close the parent's transactions."""
+        """Leaves the parent's connection alone, and opens another when it needs one."""
         self._lock = Lock()
-        if self._connection is not None:
-            self._left.append(self._connection)
-            self._connection = None
+        self._connection = None
 
     # -- within a step ----------------------------------------------------------------------------------------
 
@@ -125,6 +126,7 @@ class Steps:
         if offset_ns is not None and offset_ns > ours:
             self._clock.offset_ns = offset_ns
             return
+        self.any_halts = True  # there may be one between the two transactions
         self.execute("commit")  # it may have been a step that reads
         self.execute("begin immediate")
         if offset_ns is None:
@@ -155,13 +157,21 @@ class Steps:
                 self._connection.execute("rollback")
         except sqlite3.Error:
             code = sqlite3.SQLITE_IOERR
+        if code == sqlite3.SQLITE_BUSY and self._is_replaced():  # whoever locks the old file locks nobody any more
+            code = sqlite3.SQLITE_IOERR
         if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
             self._hang_up()
+
+    def _is_replaced(self) -> bool:
+        try:
+            return self.file.replaced()
+        except StoreError:
+            return False
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            self.file.close(connection)
 
 
 class Step:
