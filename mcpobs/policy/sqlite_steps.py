@@ -85,10 +85,10 @@ class Steps:
         try:
             if error is None:
                 self.execute("commit")
-                if synchronous is not None:
-                    self.execute("pragma synchronous = normal")
-                return
-            self._undo(error)
+            else:
+                self._undo(error)
+            if synchronous is not None and self._connection is not None:
+                self.execute("pragma synchronous = normal")
             if isinstance(error, sqlite3.Error):
                 raise self.file.error(error) from error
         except sqlite3.Error as failed:
