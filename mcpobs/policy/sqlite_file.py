@@ -10,7 +10,6 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from ctypes import py_object, pythonapi
 from pathlib import Path
 
 from mcpobs import safefile
@@ -50,15 +49,6 @@ class StoreFile:
         except OSError as error:
             raise self._unusable(error) from error
         return connection
-
-    def close(self, connection: sqlite3.Connection) -> None:
-        """Closes a connection, unless its file was replaced: SQLite would remove the log of the file that is there
-        now. It then stays open as long as the process. Never raises."""
-        with suppress(StoreError, OSError, sqlite3.Error), self._alone():
-            if connection.in_transaction:
-                connection.execute("rollback")
-            if not self.replaced():
-                connection.close()
 
     def replaced(self) -> bool:
         """Whether another file is at the path now. Raises StoreError if none is."""
@@ -168,7 +158,6 @@ class StoreFile:
     def _connect(self) -> sqlite3.Connection:
         self.identity = self._identities()[0]
         connection = sqlite3.connect(self.path, timeout=self.wait_s, isolation_level=None, check_same_thread=False)
-        _keep(connection)
         try:
             connection.execute(f"pragma max_page_count = {MAX_PAGES}")
             connection.execute(f"pragma wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -218,11 +207,6 @@ class _Descriptor:
 
     def close(self) -> None:
         os.close(self.number)
-
-
-def _keep(connection: sqlite3.Connection) -> None:
-    """Leaves closing to `StoreFile.close`: a connection that is collected, or ends with the process, closes too."""
-    pythonapi.Py_IncRef(py_object(connection))
 
 
 def _value(connection: sqlite3.Connection, pragma: str) -> object:

@@ -35,6 +35,7 @@ class Steps:
         self._clock = Clock(time)
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        self._left: list[sqlite3.Connection | None] = []
         self._closed = False
         self.execute: Callable[..., sqlite3.Cursor]
         self.executemany: Callable[..., sqlite3.Cursor]
@@ -100,6 +101,7 @@ class Steps:
     def forked(self) -> None:
         """Leaves the parent's connection alone, and opens another when it needs one."""
         self._lock = Lock()
+        self._left.append(self._connection)
         self._connection = None
 
     # -- within a step ----------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ class Steps:
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self.file.close(connection)
+            connection.close()  # of a file that was moved it leaves the log alone
 
 
 class Step:

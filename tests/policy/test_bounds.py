@@ -88,7 +88,7 @@ def hold(opener: Opener, steps: list[tuple[str, SessionKey, object]]) -> None:
 
 
 @EACH
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, max_size=60))
 def test_hostile_names_stay_within_the_bounds_and_wash_no_verified_window(
     opener: Opener, steps: list[tuple[str, SessionKey, object]]
@@ -310,6 +310,28 @@ def test_the_same_counter_twice_in_a_call_counts_twice(opener: Opener) -> None:
     assert store.reserve(session, [count, count]).granted
     assert not store.reserve(session, [count]).granted
     assert store.reserve(session, [Count("calls", 1, 5, HOUR_NS, "principal:a")]).granted
+    store.close()
+
+
+@EACH
+def test_a_call_that_was_granted_ends_a_row_of_denials(opener: Opener) -> None:
+    opened = opener(Bounds())
+    store = opened.store
+    session = SessionKey("principal:a", "s")
+    for _ in range(3):
+        assert store.denied(session, "x", 3, None, "again") is None
+        assert store.denied(session, "x", 3, None, "again") is None
+        assert store.reserve(session, [Count("calls", 1, None)]).granted
+    assert store.denied(session, "y", 3, None, "again") is None
+    assert store.denied(session, "x", 3, None, "again") is None
+    assert store.denied(session, "x", 3, None, "again") is None
+    assert not store.reserve(session, [Count("cap", 1, 0)]).granted  # which ends no row
+    halt = store.denied(session, "x", 3, None, "again")
+    assert halt is not None
+    assert store.denied(session, "x", 3, None, "again") == halt
+    assert store.resume("session", halt.name, halt.session)
+    opened.advance(1)
+    assert store.denied(session, "x", 3, None, "again") is None
     store.close()
 
 
