@@ -44,6 +44,7 @@ class StoreFile:
                 self._drop_foreign_wal()
                 connection = self._connect()
                 self._note()
+                connection.execute("pragma busy_timeout = 0")  # `Steps` waits
         except sqlite3.Error as error:
             raise self.error(error) from error
         except OSError as error:

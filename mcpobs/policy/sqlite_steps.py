@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ _NEWEST = (
     f"select max({', '.join(f'coalesce((select max({time}) from {table}), 0)' for table, time in _TIMES.items())})"
 )
 _BEGUN = "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts)"
+_LONGEST_PAUSE_S = 0.003
 _FRESH = 3
 """How often a file may be replaced within one step."""
 
@@ -28,11 +30,11 @@ _FRESH = 3
 class Steps:
     """One connection, and the clock that the file keeps for this boot."""
 
-    def __init__(self, path: Path, wait_s: float, time: Time) -> None:
+    def __init__(self, path: Path, wait_s: float, times: Time) -> None:
         self.file = StoreFile(path, wait_s)
         self.any_halts = True
-        self._boot = time.boot()
-        self._clock = Clock(time)
+        self._boot = times.boot()
+        self._clock = Clock(times)
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._left: list[sqlite3.Connection | None] = []
@@ -68,7 +70,10 @@ class Steps:
                 self._open()
             if synchronous is not None:
                 self.execute(f"pragma synchronous = {synchronous}")
-            self.execute(sql)
+            try:
+                self.execute(sql)
+            except sqlite3.OperationalError as error:
+                self._wait(sql, error)
             if self.file.replaced():
                 self._follow(sql)
             offset_ns, self.any_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
@@ -112,6 +117,20 @@ class Steps:
         self._connection = self.file.open()
         self.execute, self.executemany = self._connection.execute, self._connection.executemany
 
+    def _wait(self, sql: str, error: sqlite3.OperationalError) -> None:
+        """Begins as soon as no other process is in a step. SQLite itself would wait 100 ms at a time for 0.1 ms."""
+        end, pause_s = time.monotonic() + self.file.wait_s, 0.0
+        while error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < end:
+            time.sleep(pause_s * (0.5 + time.monotonic_ns() % 997 / 997))
+            pause_s = min(_LONGEST_PAUSE_S, 0.0001 + pause_s * 1.5)
+            try:
+                self.execute(sql)
+            except sqlite3.OperationalError as again:
+                error = again
+            else:
+                return
+        raise error
+
     def _follow(self, sql: str) -> None:
         """Begins the step in the file that is at the path now."""
         for _ in range(_FRESH):
@@ -133,8 +152,8 @@ class Steps:
         self.execute("begin immediate")
         if offset_ns is None:
             newest_ns = self.execute(_NEWEST).fetchone()[0]
-            time = self._clock.time
-            ours = max(ours, max(time.unix_ns(), newest_ns) - time.ticks_ns())
+            times = self._clock.time
+            ours = max(ours, max(times.unix_ns(), newest_ns) - times.ticks_ns())
         self.execute(
             "insert into clock_v1 (boot, offset_ns, seen_ns) values (?, ?, 0) on conflict (boot) do update set "
             "offset_ns = max(offset_ns, excluded.offset_ns)",
