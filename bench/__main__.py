@@ -38,6 +38,7 @@ def main() -> None:
         "OTLP to queryable Parquet": collector.run(300_000, 5, given.otelcol),
         "Receiving OTLP, nothing kept": _output("bench.receiving"),
         "Decoding OTLP": _output("bench.decode"),
+        "A reservation in the policy's store": _output("bench.policy_store"),
         "Reports and bytes": report.run(1_000_000, 5),
     }
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)

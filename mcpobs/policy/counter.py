@@ -35,10 +35,6 @@ class Sum:
         if amount >= 0 or at_ns >= self.since_ns:
             self.window.add(amount, at_ns)
 
-    def idle(self, now_ns: int) -> bool:
-        """Whether it is the same without it."""
-        return self.window.window_ns != FOREVER and not self.window.total(now_ns)
-
     def packed(self) -> bytes:
         return _SINCE.pack(self.since_ns) + self.window.packed()
 
@@ -83,10 +79,6 @@ class Members:
             self.members[count.member or ""] = last, uses - 1
         else:
             del self.members[count.member or ""]
-
-    def idle(self, now_ns: int) -> bool:
-        self._forget(now_ns)
-        return self.window_ns != FOREVER and not self.members
 
     def packed(self) -> bytes:
         return _SINCE.pack(self.since_ns) + json.dumps(self.members, separators=(",", ":")).encode()

@@ -44,6 +44,7 @@ class StoreFile:
                 self._drop_foreign_wal()
                 connection = self._connect()
                 self._note()
+                connection.execute("pragma busy_timeout = 0")  # `Steps` waits
         except sqlite3.Error as error:
             raise self.error(error) from error
         except OSError as error:
@@ -172,7 +173,7 @@ class StoreFile:
     def _check_schema(self, connection: sqlite3.Connection) -> None:
         version, application = _value(connection, "user_version"), _value(connection, "application_id")
         if version == application == 0:
-            if connection.execute("select 1 from sqlite_schema").fetchone():
+            if connection.execute("select 1 from sqlite_master").fetchone():
                 raise self._error("holds the tables of another program", "choose another path")
             if _value(connection, "journal_mode = wal") != "wal":
                 raise self._error("cannot have a write-ahead log there", "choose a local disk")

@@ -107,10 +107,9 @@ class SqliteRows:
     ) -> None:
         last_ns = seen.last_ns
         for key, count, counter in zip(self._keys if counts else (), counts, counters, strict=True):
-            if key in self._fresh:
-                self.steps.execute(_COUNT, (key, count.window_ns, last_ns, count.disposable, counter.packed()))
-            else:
-                self.steps.execute(_RECOUNT, (last_ns, counter.packed(), key))
+            packed = counter.packed()
+            if key in self._fresh or self.steps.execute(_RECOUNT, (last_ns, packed, key)).rowcount == 0:  # or swept
+                self.steps.execute(_COUNT, (key, count.window_ns, last_ns, count.disposable, packed))
         if self._stored != (last_ns // MINUTE_NS, seen.denial, seen.denied, seen.counters):
             self.steps.execute(_UPDATE, (last_ns, _bytes(seen.denial), seen.denied, seen.counters, seen.row))
 
@@ -182,7 +181,8 @@ class SqliteRows:
         self._room.for_halt(where, now_ns)
         values = (halt.at_ns, halt.until_ns, _bytes(halt.reason), _bytes(halt.by))
         sql = (
-            "insert into halts values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set at_ns = excluded.at_ns, "
+            "insert into halts values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (scope, name, shadow, session) "
+            "do update set at_ns = excluded.at_ns, "
             "until_ns = excluded.until_ns, reason = excluded.reason, by = excluded.by"
         )  # no `replace`: it counts no row as deleted
         lasting = halt.scope != "session" or verified(halt.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ _NEWEST = (
     f"select max({', '.join(f'coalesce((select max({time}) from {table}), 0)' for table, time in _TIMES.items())})"
 )
 _BEGUN = "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts)"
+_LONGEST_PAUSE_S = 0.003
 _FRESH = 3
 """How often a file may be replaced within one step."""
 
@@ -28,15 +30,15 @@ _FRESH = 3
 class Steps:
     """One connection, and the clock that the file keeps for this boot."""
 
-    def __init__(self, path: Path, wait_s: float, time: Time) -> None:
+    def __init__(self, path: Path, wait_s: float, times: Time) -> None:
         self.file = StoreFile(path, wait_s)
         self.any_halts = True
-        self._boot = time.boot()
-        self._clock = Clock(time)
+        self._boot = times.boot()
+        self._clock = Clock(times)
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        self._left: list[sqlite3.Connection | None] = []
         self._closed = False
-        self._left: list[sqlite3.Connection] = []
         self.execute: Callable[..., sqlite3.Cursor]
         self.executemany: Callable[..., sqlite3.Cursor]
         """Those of the connection; only within a step."""
@@ -44,8 +46,12 @@ class Steps:
         self.change_durably = Step(self, "begin immediate", "full")
         self.look = Step(self, "begin")
         _all.add(self)
-        with self.change:
-            pass
+        try:
+            with self.change:
+                pass
+        except BaseException:
+            self.close()
+            raise
 
     def now_ns(self) -> int:
         """The clock of the store. Does no I/O."""
@@ -64,7 +70,10 @@ class Steps:
                 self._open()
             if synchronous is not None:
                 self.execute(f"pragma synchronous = {synchronous}")
-            self.execute(sql)
+            try:
+                self.execute(sql)
+            except sqlite3.OperationalError as error:
+                self._wait(sql, error)
             if self.file.replaced():
                 self._follow(sql)
             offset_ns, self.any_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
@@ -82,10 +91,10 @@ class Steps:
         try:
             if error is None:
                 self.execute("commit")
-                if synchronous is not None:
-                    self.execute("pragma synchronous = normal")
-                return
-            self._undo(error)
+            else:
+                self._undo(error)
+            if synchronous is not None and self._connection is not None:
+                self.execute("pragma synchronous = normal")
             if isinstance(error, sqlite3.Error):
                 raise self.file.error(error) from error
         except sqlite3.Error as failed:
@@ -95,11 +104,10 @@ class Steps:
             self._lock.release()
 
     def forked(self) -> None:
-        """Leaves the parent's connection alone: closing it would close the parent's transactions."""
+        """Leaves the parent's connection alone, and opens another when it needs one."""
         self._lock = Lock()
-        if self._connection is not None:
-            self._left.append(self._connection)
-            self._connection = None
+        self._left.append(self._connection)
+        self._connection = None
 
     # -- within a step ----------------------------------------------------------------------------------------
 
@@ -108,6 +116,20 @@ class Steps:
             raise StoreError("the policy's store is closed")
         self._connection = self.file.open()
         self.execute, self.executemany = self._connection.execute, self._connection.executemany
+
+    def _wait(self, sql: str, error: sqlite3.OperationalError) -> None:
+        """Begins as soon as no other process is in a step. SQLite itself would wait 100 ms at a time for 0.1 ms."""
+        end, pause_s = time.monotonic() + self.file.wait_s, 0.0
+        while error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < end:
+            time.sleep(pause_s * (0.5 + time.monotonic_ns() % 997 / 997))
+            pause_s = min(_LONGEST_PAUSE_S, 0.0001 + pause_s * 1.5)
+            try:
+                self.execute(sql)
+            except sqlite3.OperationalError as again:
+                error = again
+            else:
+                return
+        raise error
 
     def _follow(self, sql: str) -> None:
         """Begins the step in the file that is at the path now."""
@@ -125,12 +147,13 @@ class Steps:
         if offset_ns is not None and offset_ns > ours:
             self._clock.offset_ns = offset_ns
             return
+        self.any_halts = True  # there may be one between the two transactions
         self.execute("commit")  # it may have been a step that reads
         self.execute("begin immediate")
         if offset_ns is None:
             newest_ns = self.execute(_NEWEST).fetchone()[0]
-            time = self._clock.time
-            ours = max(ours, max(time.unix_ns(), newest_ns) - time.ticks_ns())
+            times = self._clock.time
+            ours = max(ours, max(times.unix_ns(), newest_ns) - times.ticks_ns())
         self.execute(
             "insert into clock_v1 (boot, offset_ns, seen_ns) values (?, ?, 0) on conflict (boot) do update set "
             "offset_ns = max(offset_ns, excluded.offset_ns)",
@@ -155,13 +178,21 @@ class Steps:
                 self._connection.execute("rollback")
         except sqlite3.Error:
             code = sqlite3.SQLITE_IOERR
+        if code == sqlite3.SQLITE_BUSY and self._is_replaced():  # whoever locks the old file locks nobody any more
+            code = sqlite3.SQLITE_IOERR
         if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
             self._hang_up()
+
+    def _is_replaced(self) -> bool:
+        try:
+            return self.file.replaced()
+        except StoreError:
+            return False
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            connection.close()  # of a file that was moved it leaves the log alone
 
 
 class Step:

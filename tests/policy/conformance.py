@@ -56,6 +56,19 @@ DISTINCT = st.builds(
 COUNTS = st.lists(
     st.one_of(SUMS, SUMS, DISTINCT), max_size=4, unique_by=lambda one: (one.name, one.scope, one.window_ns)
 )
+FEW = [  # so that a counter is met again and again
+    Count("calls", 1, 2, 600),
+    Count("calls", 2, 5, FOREVER),
+    Count("calls", 1, 3, 600, "principal:a"),
+    Count("cost", 2, 4, HOUR_NS, "principal:a", on_exceed="warn"),
+    Count("halting", 1, 2, FOREVER, on_exceed="halt"),
+    *(Count("tools", 1, 2, 600, "principal:a", member) for member in "mno"),
+    *(Count("own tools", 1, 2, FOREVER, member=member) for member in "mno"),
+]
+SELDOM_HALTED = [count for count in FEW if count.on_exceed != "halt"] * 3 + FEW
+OFTEN = st.lists(st.sampled_from(SELDOM_HALTED), min_size=1, max_size=3, unique_by=lambda one: one.name)
+OFTEN_SESSIONS = st.builds(SessionKey, st.just("principal:b"), st.sampled_from(["s", "t"]))
+SOON = st.sampled_from([1, 9, 200, 590, 611, 700])
 STEPS = st.one_of(
     st.integers(1, 20), st.integers(1, HOUR_NS), st.sampled_from([600, IDLE_NS // 2, IDLE_NS + 1, IDLE_NS + HOUR_NS])
 )
@@ -90,7 +103,20 @@ class StoreMachine(RuleBasedStateMachine):
     def wait(self, step: int) -> None:
         self.opened.advance(step)
 
+    @rule(session=OFTEN_SESSIONS, counts=OFTEN, step=SOON)
+    def reserve_often(self, session: SessionKey, counts: list[Count], step: int) -> None:
+        self.opened.advance(step)
+        self.reserve(session, counts, 500)
+
+    @rule(session=OFTEN_SESSIONS, counts=OFTEN, times=st.integers(2, 4))
+    def reserve_in_a_row(self, session: SessionKey, counts: list[Count], times: int) -> None:
+        for _ in range(times):
+            self.reserve(session, counts, 500)
+
     @rule(session=SESSIONS, counts=COUNTS, halt_for=HALT_FOR)
+    def any_reserve(self, session: SessionKey, counts: list[Count], halt_for: int | None) -> None:
+        self.reserve(session, counts, halt_for)
+
     def reserve(self, session: SessionKey, counts: list[Count], halt_for: int | None) -> None:
         now_ns = self.now()
         stopping = self.model.stop(session, UNDER, now_ns)
@@ -144,6 +170,11 @@ class StoreMachine(RuleBasedStateMachine):
             until_ns = None if halt_for is None else now_ns + halt_for
             assert got.halt == Halt("session", session.key, session.session, now_ns, until_ns, halting.name)
             self.model.halts[self._where(got.halt, session.shadow)] = got.halt
+
+    @rule(session=OFTEN_SESSIONS, counts=OFTEN, data=st.data())
+    def reserve_and_settle(self, session: SessionKey, counts: list[Count], data: st.DataObject) -> None:
+        self.reserve(session, counts, 500)
+        self.settle(data)
 
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
@@ -216,6 +247,8 @@ class StoreMachine(RuleBasedStateMachine):
     def halt(self, scope: str, session: SessionKey, halt_for: int | None) -> None:
         now_ns = self.now()
         name = session.key if scope == "session" else dict(UNDER).get(scope, "tenant:x")  # type: ignore[call-overload]
+        if scope != "session":  # it stops all, so not for long
+            halt_for = min(halt_for or 400, 400)
         until_ns = None if halt_for is None else now_ns + halt_for
         named = session.session if scope == "session" else ""
         self.store.halt(Halt(scope, name, named, 0, until_ns, "why", "ann"))  # type: ignore[arg-type]

@@ -88,7 +88,7 @@ def hold(opener: Opener, steps: list[tuple[str, SessionKey, object]]) -> None:
 
 
 @EACH
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEPS, max_size=60))
 def test_hostile_names_stay_within_the_bounds_and_wash_no_verified_window(
     opener: Opener, steps: list[tuple[str, SessionKey, object]]
@@ -228,6 +228,42 @@ def test_the_oldest_disposable_counter_goes_and_never_a_cap(opener: Opener) -> N
 
 
 @EACH
+@pytest.mark.parametrize("scope", [None, "connection:1"])
+def test_what_a_call_counts_makes_no_room_for_what_it_counts_besides(opener: Opener, scope: str | None) -> None:
+    opened = opener(SMALL)
+    store = opened.store
+    session = SessionKey("connection:1", "s")
+    most = SMALL.scoped if scope else SMALL.counters_a_session
+
+    def count(number: int) -> Count:
+        return Count(f"args:{number}", 1, None, HOUR_NS, scope, disposable=True)
+
+    for number in range(most):
+        opened.advance(1)
+        assert store.reserve(session, [count(number)]).granted
+    for more in (0, 2, 4):
+        opened.advance(1)
+        got = store.reserve(session, [count(more), count(100 + more)])  # the oldest, and a new one
+        assert [one.before for one in got.counts] == [1, 0]
+        assert store.reserve(session, [count(more)]).counts[0].before == 2
+        sizes_fit(opened, SMALL)
+    store.close()
+
+
+@EACH
+def test_a_counter_that_is_over_and_used_again_counts_on(opener: Opener) -> None:
+    opened = opener(Bounds())
+    store = opened.store
+    session = SessionKey("principal:a", "s")
+    cap = Count("cap", 1, 1, 600, "principal:a")
+    for number in range(80):  # each makes room in passing
+        opened.advance(HOUR_NS)
+        assert store.reserve(session, [cap, Count("new", 1, 1, 600, f"principal:{number}")]).granted
+        assert not store.reserve(session, [cap]).granted
+    store.close()
+
+
+@EACH
 def test_a_session_with_too_many_caps_is_refused(opener: Opener) -> None:
     opened = opener(SMALL)
     store = opened.store
@@ -312,6 +348,28 @@ def test_the_same_counter_twice_in_a_call_counts_twice(opener: Opener) -> None:
     assert store.reserve(session, [count, count]).granted
     assert not store.reserve(session, [count]).granted
     assert store.reserve(session, [Count("calls", 1, 5, HOUR_NS, "principal:a")]).granted
+    store.close()
+
+
+@EACH
+def test_a_call_that_was_granted_ends_a_row_of_denials(opener: Opener) -> None:
+    opened = opener(Bounds())
+    store = opened.store
+    session = SessionKey("principal:a", "s")
+    for _ in range(3):
+        assert store.denied(session, "x", 3, None, "again") is None
+        assert store.denied(session, "x", 3, None, "again") is None
+        assert store.reserve(session, [Count("calls", 1, None)]).granted
+    assert store.denied(session, "y", 3, None, "again") is None
+    assert store.denied(session, "x", 3, None, "again") is None
+    assert store.denied(session, "x", 3, None, "again") is None
+    assert not store.reserve(session, [Count("cap", 1, 0)]).granted  # which ends no row
+    halt = store.denied(session, "x", 3, None, "again")
+    assert halt is not None
+    assert store.denied(session, "x", 3, None, "again") == halt
+    assert store.resume("session", halt.name, halt.session)
+    opened.advance(1)
+    assert store.denied(session, "x", 3, None, "again") is None
     store.close()
 
 

@@ -53,7 +53,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EVENTS)
 def test_no_step_and_no_reboot_moves_a_window_back_or_lets_more_through(events: list[tuple[str, int]]) -> None:
     machine, before_ns, written_ns = Machine(), 0, 0

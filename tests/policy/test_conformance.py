@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.policy.conformance import Opener, StoreMachine
 from tests.policy.stores import STORES
 
-QUICK = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=35, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(QUICK, max_examples=3_000, stateful_step_count=60)
 
 

@@ -337,6 +337,20 @@ def test_a_backup_that_is_restored_while_two_run_is_counted_on_by_both(path: Pat
         assert counted(store) == 6
 
 
+def test_whoever_locks_the_file_that_was_replaced_locks_nobody(path: Path) -> None:
+    with opened(path) as store:
+        take(store)
+        copy = _backup(path)
+        take(store)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            copy.replace(path)
+            with refused("is locked"):
+                take(store)
+            assert take(store) == 2
+        assert take(store) == 3
+
+
 def test_the_log_of_a_file_that_was_replaced_is_not_applied_to_its_backup(path: Path) -> None:
     code = (
         "import os, sys\nfrom tests.policy.test_sqlite_faults import *\n"
@@ -364,6 +378,45 @@ def test_the_log_of_a_killed_process_is_applied(path: Path) -> None:
     with opened(path) as store:
         assert counted(store) == 6
         assert [halt.name for halt in store.halts()] == ["search"]
+
+
+HOLDER = """
+import sys
+from tests.policy.test_sqlite_faults import *
+store = SqliteStore(sys.argv[1])
+take(store)
+print("open", flush=True)
+sys.stdin.read(1)
+if sys.argv[2] == "closes": store.close()
+"""
+
+
+@pytest.mark.parametrize("how", ["closes", "ends"])
+def test_who_leaves_the_file_that_was_replaced_takes_nothing_of_the_new_one_along(how: str, path: Path) -> None:
+    command = [sys.executable, "-c", HOLDER, path, how]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        _backup(path).replace(path)
+        with opened(path) as store:
+            assert [take(store), take(store)] == [2, 3]
+            holder.communicate(b"g", 60)
+            assert holder.returncode == 0
+            with opened(path) as other:
+                assert [take(other), take(store), take(other)] == [4, 5, 6]
+    with opened(path) as store:
+        assert counted(store) == 6
+
+
+def test_a_store_that_cannot_be_opened_keeps_no_lock(path: Path) -> None:
+    with opened(path) as store:
+        take(store)
+    _sql(path, "drop table totals", "drop table clock_v1")
+    with refused("is of another version"):
+        SqliteStore(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("pragma locking_mode = exclusive")
+        connection.execute("begin exclusive")
 
 
 # -- processes ------------------------------------------------------------------------------------------------
