@@ -110,6 +110,30 @@ def test_annotations_say_what_writes_and_what_says_nothing_writes() -> None:
     assert [shop.call(tool) for tool in ("get", "put", "new")] == ["ok", "call_limit", "call_limit"]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": -32602, "message": "Tool nope not found"}},
+        {"error": {"code": -32601, "message": "MCP error: nope", "data": {"tool": "nope"}}},
+        {"result": {"content": [{"type": "text", "text": "Unknown tool: nope"}], "isError": True}},
+    ],
+)
+def test_a_hidden_tool_is_answered_as_this_server_answers_for_one_that_it_does_not_have(answer: dict[str, Any]) -> None:
+    shop = Shop("default: allow\nrules: [{id: no, effect: deny, tools: [drop]}]")
+    first = shop.ask("tools/call", modern=False, name="drop", arguments={})
+    assert first is not None
+    assert first["error"] == {"code": -32602, "message": "Unknown tool: drop"}
+    shop.ask("tools/list", modern=False)
+    shop.answer({"tools": [{"name": "search"}, {"name": "drop"}]})
+    assert shop.ask("tools/call", modern=False, name="nope", arguments={}) is None
+    shop.connection.pass_on("server", {"jsonrpc": "2.0", "id": shop._id, **answer})
+    hidden = shop.ask("tools/call", modern=False, name="drop", arguments={})
+    assert hidden is not None
+    expected = json.loads(json.dumps(answer).replace("nope", "drop"))
+    assert {key: hidden[key] for key in expected} == expected
+    assert (shop.last["outcome"], shop.last["decision_code"]) == ("denied", "unknown")
+
+
 # -- what a server asks ----------------------------------------------------------------------------------------
 
 SAMPLING = {"method": "sampling/createMessage", "params": {"messages": []}}
