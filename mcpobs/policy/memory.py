@@ -145,7 +145,7 @@ class MemoryRows:
     def _forget_unverified(self, otherwise: str) -> None:
         oldest = next(iter(self._sessions[False].items()), None)
         if oldest is None:
-            raise StoreError(otherwise, "a store on disk forgets no sooner: find who opens so many sessions")
+            raise StoreError(otherwise, "find who opens so many sessions")
         self.forget(*oldest)
 
     # -- counters ---------------------------------------------------------------------------------------------
