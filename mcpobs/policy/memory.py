@@ -9,6 +9,7 @@ from itertools import islice
 from threading import Lock
 from types import TracebackType
 
+from mcpobs.policy import forks
 from mcpobs.policy.clock import Clock
 from mcpobs.policy.counter import Counter, new_counter
 from mcpobs.policy.ledger import Ledger
@@ -59,6 +60,11 @@ class MemoryRows:
         self._scoped: dict[tuple[bool, int], OrderedDict[_ScopedKey, _Scoped]] = {}
         self._halts = Halts(bounds)
         self._owners: dict[str, OrderedDict[str, tuple[str, int]]] = {}
+        forks.watch(self)
+
+    def forked(self) -> None:
+        """A child counts on by itself; a thread of the parent may have held the lock."""
+        self._lock = Lock()
 
     # -- steps: nothing in one fails after its first change ----------------------------------------------------
 
@@ -139,7 +145,7 @@ class MemoryRows:
     def _forget_unverified(self, otherwise: str) -> None:
         oldest = next(iter(self._sessions[False].items()), None)
         if oldest is None:
-            raise StoreError(otherwise, "a store on disk forgets no sooner: find who opens so many sessions")
+            raise StoreError(otherwise, "find who opens so many sessions")
         self.forget(*oldest)
 
     # -- counters ---------------------------------------------------------------------------------------------

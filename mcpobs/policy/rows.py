@@ -62,7 +62,7 @@ class Seen:
 
 
 class Rows(Protocol):
-    """Rows of a store. All methods but the first two are called within one of those."""
+    """Rows of a store. They are read and changed only within a step: `change`, `change_durably` or `look`."""
 
     @property
     def any_halts(self) -> bool:

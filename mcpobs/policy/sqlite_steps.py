@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 
+from mcpobs.policy import forks
 from mcpobs.policy.clock import Clock, Time
 from mcpobs.policy.sqlite_file import StoreFile
 from mcpobs.policy.state import StoreError
@@ -45,7 +44,7 @@ class Steps:
         self.change = Step(self, "begin immediate")
         self.change_durably = Step(self, "begin immediate", "full")
         self.look = Step(self, "begin")
-        _all.add(self)
+        forks.watch(self)
         try:
             with self.change:
                 pass
@@ -70,13 +69,10 @@ class Steps:
                 self._open()
             if synchronous is not None:
                 self.execute(f"pragma synchronous = {synchronous}")
-            try:
-                self.execute(sql)
-            except sqlite3.OperationalError as error:
-                self._wait(sql, error)
+            self._patiently(sql)
             if self.file.replaced():
                 self._follow(sql)
-            offset_ns, self.any_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
+            offset_ns, self.any_halts = self._patiently(_BEGUN, (self._boot,)).fetchone()
             if offset_ns != self._clock.offset_ns:
                 self._set_clock(offset_ns)
             return self._clock()
@@ -117,26 +113,28 @@ class Steps:
         self._connection = self.file.open()
         self.execute, self.executemany = self._connection.execute, self._connection.executemany
 
-    def _wait(self, sql: str, error: sqlite3.OperationalError) -> None:
-        """Begins as soon as no other process is in a step. SQLite itself would wait 100 ms at a time for 0.1 ms."""
+    def _patiently(self, sql: str, values: tuple[str, ...] = ()) -> sqlite3.Cursor:
+        """Executes as soon as no other process is in a step. SQLite itself would wait 100 ms at a time for 0.1 ms."""
+        try:
+            return self.execute(sql, values)
+        except sqlite3.OperationalError as error:
+            busy = error
         end, pause_s = time.monotonic() + self.file.wait_s, 0.0
-        while error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < end:
+        while busy.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < end:
             time.sleep(pause_s * (0.5 + time.monotonic_ns() % 997 / 997))
             pause_s = min(_LONGEST_PAUSE_S, 0.0001 + pause_s * 1.5)
             try:
-                self.execute(sql)
+                return self.execute(sql, values)
             except sqlite3.OperationalError as again:
-                error = again
-            else:
-                return
-        raise error
+                busy = again
+        raise busy
 
     def _follow(self, sql: str) -> None:
         """Begins the step in the file that is at the path now."""
         for _ in range(_FRESH):
             self._hang_up()
             self._open()
-            self.execute(sql)
+            self._patiently(sql)
             if not self.file.replaced():
                 return
         raise StoreError(f"the policy's store {self.file.path} is replaced again and again", "stop what does it")
@@ -210,14 +208,3 @@ class Step:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._steps.end(error, self._synchronous)
-
-
-_all: weakref.WeakSet[Steps] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    for steps in list(_all):
-        steps.forked()
-
-
-os.register_at_fork(after_in_child=_forked)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Any
 
+from mcpobs.policy import forks
 from mcpobs.policy.state import StoreError
 
 MOST_WAITING = 1_024
@@ -23,7 +22,7 @@ class StoreThread:
         self._waiting: deque[tuple[Callable[[], Any], Callable[[Any], None]]] = deque()
         self._thread: Thread | None = None
         self._closed = False
-        _all.add(self)
+        forks.watch(self)
 
     def submit(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Calls the function in the thread, then `done` with its result, or with the exception that it raised.
@@ -77,14 +76,3 @@ class StoreThread:
                 continue
             finally:
                 del function, done, result
-
-
-_all: weakref.WeakSet[StoreThread] = weakref.WeakSet()
-
-
-def _forked() -> None:
-    for thread in list(_all):
-        thread.forked()
-
-
-os.register_at_fork(after_in_child=_forked)

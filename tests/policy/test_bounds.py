@@ -3,7 +3,10 @@ washed away by it."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import threading
+import warnings
 from contextlib import closing, suppress
 
 import pytest
@@ -430,4 +433,31 @@ def test_the_file_forgets_in_passing_and_its_totals_are_exact() -> None:
         }.items():
             assert connection.execute(sql).fetchone()[0] == sizes[kind]
         assert connection.execute("select sum(counters) from sessions").fetchone()[0] == sizes["counters"]
+    store.close()
+
+
+@EACH
+def test_a_child_counts_although_the_parent_is_in_a_step(opener: Opener) -> None:
+    store = opener(Bounds()).store
+    session = SessionKey("principal:a", "s")
+    assert store.reserve(session, [Count("calls", 1, 2, scope="principal:a")]).granted
+    in_step, go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with store._rows.look():  # type: ignore[attr-defined]
+            in_step.set()
+            go.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert in_step.wait(60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
+        pid = os.fork()
+    if pid == 0:
+        granted = [store.reserve(session, [Count("calls", 1, 2, scope="principal:a")]).granted for _ in range(2)]
+        os._exit(0 if granted == [True, False] else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    go.set()
+    thread.join(60)
     store.close()
