@@ -14,10 +14,11 @@ from typing import NoReturn
 
 from mcpobs import inherited
 from mcpobs.errors import UsageError
+from mcpobs.instrument import watcher
+from mcpobs.instrument.launched import OPTIONS, QUIET, report
 from mcpobs.settings import CONFIG_VARIABLE
 from mcpobs.stderr import warn
 
-OPTIONS = "MCPOBS_IN_PROCESS"
 SITE = Path(__file__).with_name("site")
 
 
@@ -26,12 +27,14 @@ def launch(command: Sequence[str], lake: str | None, name: str | None, config: s
     option = _isolating(command)
     if option is not None:
         warn(f"nothing is recorded: {option} keeps mcpobs out of the server\nhint: leave out {option} or --in-process")
-    env = environment(inherited.variables(), lake, name)
+    reports = watcher.start() if option is None else None
+    env = environment(inherited.variables(), lake, name, reports)
     if config is not None:
         env[CONFIG_VARIABLE] = os.path.abspath(os.path.expanduser(config))
     try:
         os.execvpe(command[0], list(command), env)
     except OSError as error:
+        report(reports, QUIET)
         raise UsageError(
             f"cannot start {command[0]}: {error.strerror or error}", "check the command after `--`"
         ) from None
@@ -57,9 +60,15 @@ def _isolating(command: Sequence[str]) -> str | None:
     return None
 
 
-def environment(env: Mapping[str, str], lake: str | None, name: str | None) -> dict[str, str]:
-    """The server's environment: a `sitecustomize` of ours comes first, and knows what to do."""
-    options = {"lake": None if lake is None else os.path.abspath(os.path.expanduser(lake)), "name": name}
+def environment(
+    env: Mapping[str, str], lake: str | None, name: str | None, reports: str | None = None
+) -> dict[str, str]:
+    """Returns the server's environment: our `sitecustomize` comes first, and reads its options there."""
+    options = {
+        "lake": None if lake is None else os.path.abspath(os.path.expanduser(lake)),
+        "name": name,
+        "reports": reports,
+    }
     path = env.get("PYTHONPATH")
     return {
         **env,
