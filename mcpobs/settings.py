@@ -137,7 +137,7 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
     except safefile.ExposedError as error:
         raise UsageError(f"cannot use {path}: {error.strerror}", error.remedy) from None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}", "check what it is, and its permissions") from None
     from decimal import Decimal
 
     from mcpobs import toml_versions  # takes 30 ms, only with a config.toml

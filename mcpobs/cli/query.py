@@ -175,12 +175,12 @@ def _text(sql: str) -> str:
         try:
             sql.encode()
         except UnicodeEncodeError:  # a byte of the command line that is no UTF-8
-            raise UsageError("the SQL is not UTF-8") from None
+            raise UsageError("the SQL is not UTF-8", "save it as UTF-8") from None
         return sql
     try:
         text = sys.stdin.read(MAX_SQL + 1)
     except UnicodeDecodeError:
-        raise UsageError("the SQL on stdin is not UTF-8") from None
+        raise UsageError("the SQL on stdin is not UTF-8", "save it as UTF-8") from None
     if len(text) > MAX_SQL:
-        raise UsageError(f"the SQL on stdin is longer than {MAX_SQL:,} characters")
+        raise UsageError(f"the SQL on stdin is longer than {MAX_SQL:,} characters", "shorten it")
     return text

@@ -21,9 +21,9 @@ PATIENCE_S: Final = 60.0
 """After this time without a report it warns, and ends: a server may run for months."""
 _LOOK_S: Final = 1.0  # without pidfd: how often it looks for the server
 _MOST_BYTES: Final = 4096
-_NO_SDK: Final = "no process of this command has loaded an MCP SDK (mcp, fastmcp)"
-_NOBODY: Final = "no process of this command has loaded mcpobs"
-_HINT: Final = "--in-process needs a Python server that gets PYTHONPATH; any other: mcpobs instrument -- COMMAND"
+_NO_SDK: Final = "no process here has loaded an MCP SDK"
+_NOBODY: Final = "no process here has loaded mcpobs"
+_HINT: Final = "it needs Python with its PYTHONPATH; for other servers leave out --in-process"
 
 
 class _Start(NamedTuple):

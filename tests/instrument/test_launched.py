@@ -55,7 +55,7 @@ if __name__ == "__main__":
         worker.join()
 """
 PYTHON = sys.executable
-NOBODY, NO_SDK = "no process of this command has loaded mcpobs", "has loaded an MCP SDK"
+NOBODY, NO_SDK = "no process here has loaded mcpobs", "has loaded an MCP SDK"
 
 
 def _ran(lake: Path, folder: Path, words: list[str], given: str = INITIALIZE) -> subprocess.CompletedProcess[str]:
