@@ -12,6 +12,7 @@ from pathlib import Path
 from mcpobs.baseline.comments import cost_words, few_sessions_warning
 from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import Baseline, learn
+from mcpobs.cli.elsewhere import require_lake_or_another
 from mcpobs.cli.streams import emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
@@ -53,7 +54,9 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
         raise UsageError(f"{path} is there already", "--force overwrites it; git shows what changed")
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
-    with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
+    lake = lake_folder(options.lake)
+    require_lake_or_another(lake)
+    with open_reading(lake, until_unix_nano=until) as reading:
         found = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules))
         warn(of_damage(reading))
     text = json_text.render(data(found.limits)) if options.json else write(found.limits, found.comments)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcpobs.baseline.breaches import COLUMNS, Checked, check
+from mcpobs.cli.elsewhere import require_lake_or_another
 from mcpobs.cli.streams import check_limit, chosen_format, emit, more, table, warn
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError
 from mcpobs.lake.reader import open_reading
@@ -46,7 +47,9 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     server = options.server or (limits.baseline.server if limits.baseline is not None else None)
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
-    with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
+    lake = lake_folder(options.lake)
+    require_lake_or_another(lake)
+    with open_reading(lake, until_unix_nano=until) as reading:
         found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config))
         warnings = of_damage(reading)
         warn(warnings)

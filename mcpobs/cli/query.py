@@ -53,6 +53,7 @@ def run_query(
     """Runs one SELECT and prints its answer; returns the exit code."""
     limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
     with Process() as process:
+        from mcpobs.cli.elsewhere import require_lake_or_another
         from mcpobs.cli.streams import check_limit, chosen_format, commit_first
         from mcpobs.output.formats import DEFAULT_ROWS
 
@@ -62,6 +63,7 @@ def run_query(
         if limit is None and chosen == "table":
             limit = DEFAULT_ROWS
         folder = lake_folder(lake)
+        require_lake_or_another(folder)
         commit_first(folder)
         question = Question(folder, text, limit, progress=sys.stderr is not None and sys.stderr.isatty())
         try:
