@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcpobs.baseline import early
 from mcpobs.baseline.breaches import COLUMNS, Checked, check
-from mcpobs.cli.elsewhere import require_lake_or_another
+from mcpobs.cli.elsewhere import naming_another
 from mcpobs.cli.streams import check_limit, chosen_format, emit, more, table, warn
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError
 from mcpobs.lake.reader import open_reading
@@ -20,7 +21,7 @@ from mcpobs.reports import filters, window
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.warnings import Remark, of_damage
 from mcpobs.reports.window import Window
-from mcpobs.settings import lake_folder, load_config
+from mcpobs.settings import config_folder, lake_folder, load_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
     lake = lake_folder(options.lake)
-    require_lake_or_another(lake)
-    with open_reading(lake, until_unix_nano=until) as reading:
-        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config))
+    hash_name = early.hash_of(lake, config_folder())
+    with naming_another(lake), open_reading(lake, until_unix_nano=until) as reading:
+        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config, hash_name))
         warnings = of_damage(reading)
         warn(warnings)
         if not found.sessions:

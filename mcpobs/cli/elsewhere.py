@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from mcpobs import keys
 from mcpobs.errors import LakeError, McpobsError
 from mcpobs.lake import backlog
-from mcpobs.lake.place import SPANS_FOLDER, require_lake
+from mcpobs.lake.place import SPANS_FOLDER
 from mcpobs.settings import lake_folder, passed_on
 
 
-def require_lake_or_another(lake: Path) -> None:
-    """Raises LakeError if there is no lake, with another lake of this user in its hint if one has records."""
+@contextmanager
+def naming_another(lake: Path) -> Iterator[None]:
+    """Names another lake of this user in the hint of the error that there is no lake, if one has records."""
     try:
-        require_lake(lake)
+        yield
     except LakeError as error:
         other = other_lake(lake) if not lake.exists() or not any(lake.iterdir()) else None
         if other is None:

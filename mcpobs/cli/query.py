@@ -53,7 +53,7 @@ def run_query(
     """Runs one SELECT and prints its answer; returns the exit code."""
     limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
     with Process() as process:
-        from mcpobs.cli.elsewhere import require_lake_or_another
+        from mcpobs.cli.elsewhere import naming_another
         from mcpobs.cli.streams import check_limit, chosen_format, commit_first
         from mcpobs.output.formats import DEFAULT_ROWS
 
@@ -63,11 +63,11 @@ def run_query(
         if limit is None and chosen == "table":
             limit = DEFAULT_ROWS
         folder = lake_folder(lake)
-        require_lake_or_another(folder)
         commit_first(folder)
         question = Question(folder, text, limit, progress=sys.stderr is not None and sys.stderr.isatty())
         try:
-            answer = _received(process.ask(question, limits), chosen, raw)
+            with naming_another(folder):
+                answer = _received(process.ask(question, limits), chosen, raw)
         except OverTime as error:
             raise UsageError(error.message, f"{error.hint}; or raise --timeout (0 is no limit)") from None
         except OverMemory as error:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcpobs.cli.elsewhere import hint_of, other_lake, require_lake_or_another
+from mcpobs.cli.elsewhere import hint_of, naming_another, other_lake
 from mcpobs.cli.progress import progress
 from mcpobs.cli.streams import (
     check_limit,
@@ -87,8 +87,7 @@ def run_report(options: ReportOptions, now: int | None = None) -> int:
 def answered(options: ReportOptions, request: Request, now: int) -> Answer:
     """The answer to the request. Warnings, and why there is nothing, go to stderr first."""
     lake = lake_folder(options.lake)
-    require_lake_or_another(lake)
-    with progress() as showing:
+    with naming_another(lake), progress() as showing:
         commit_first(lake)
         answer = ask(lake, request, now, progress=showing)
     warn(answer.warnings)

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from mcpobs.instrument import caller, fastmcp, launched, mcp_v1, mcp_v2
+from mcpobs.instrument import caller, fastmcp, launched, mcp_v1, mcp_v2, twice
 from mcpobs.instrument.imports import Imports
 from mcpobs.instrument.instrumentation import Instrumentation
 from mcpobs.instrument.shutdown import Shutdown
@@ -86,6 +86,9 @@ def _actions(front: Instrumentation) -> dict[str, Callable[[ModuleType], None]]:
         patch = mcp_v1.patch_server if hasattr(module.Server, "_handle_request") else mcp_v2.patch_server
         patch(front, module)
         launched.become_server()
+        above = twice.front_above()
+        if above is not None:
+            warn(twice.WARNING.format(above))
         import_module("mcpobs.instrument.process")  # now, and not while the first call waits
 
     def workers(module: ModuleType) -> None:

@@ -35,9 +35,9 @@ def launch(command: Sequence[str], lake: str | None, name: str | None, config: s
         os.execvpe(command[0], list(command), env)
     except OSError as error:
         report(reports, QUIET)
-        raise UsageError(
-            f"cannot start {command[0]}: {error.strerror or error}", "check the command after `--`"
-        ) from None
+        failure = UsageError(f"cannot start {command[0]}: {error.strerror or error}", "check the command after `--`")
+        failure.exit_code = 127 if isinstance(error, FileNotFoundError) else 126  # as for env(1)
+        raise failure from None
 
 
 def _isolating(command: Sequence[str]) -> str | None:

@@ -149,6 +149,10 @@ def test_a_launcher_without_mcpobs_passes_the_recording_on(home: Path, tmp_path:
 
 
 def test_a_server_without_a_command_is_an_error_and_nothing_more(home: Path, tmp_path: Path) -> None:
-    done = _ran(home / "lake", tmp_path, ["no-such-command"])
-    assert "cannot start no-such-command" in done.stderr
-    assert "nothing is recorded" not in done.stderr
+    for command, code in (("no-such-command", 127), ("./isolated.sh", 126)):
+        script = Path(sys.executable).with_name("mcpobs")
+        _ran(home / "lake", tmp_path, ["true"])  # writes the files
+        words = [script, "instrument", "--in-process", "--", command]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=WAIT_S, check=False)
+        assert (done.returncode, f"cannot start {command}" in done.stderr) == (code, True)
+        assert "is recorded" not in done.stderr
