@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from mcpobs.baseline import early, traffic
 from mcpobs.baseline.derive import MIN_CALLS
-from mcpobs.baseline.early import HashName
 from mcpobs.baseline.traffic import Latency, Price, Session, Shape
 from mcpobs.limits.model import Limits
 from mcpobs.queries.header import Column
 from mcpobs.queries.plan import Plan
+from mcpobs.reports.early import HashName
 from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from mcpobs.baseline import early, normal, traffic
 from mcpobs.baseline.comments import comment
 from mcpobs.baseline.derive import MIN_SESSIONS, Learned, Rules, derive
-from mcpobs.baseline.early import HashName
 from mcpobs.baseline.evidence import share_bound
 from mcpobs.baseline.traffic import Pair, Session
 from mcpobs.errors import LakeError, UsageError
@@ -17,6 +16,7 @@ from mcpobs.limits.layout import Comments
 from mcpobs.limits.model import Excluded, Limits
 from mcpobs.queries.plan import Plan
 from mcpobs.reports import filters
+from mcpobs.reports.early import HashName
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.window import Window
 from mcpobs.settings import Config

@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcpobs.baseline import early
 from mcpobs.baseline.comments import cost_words, few_sessions_warning, without_own_numbers
 from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import Baseline, learn
@@ -22,7 +21,7 @@ from mcpobs.limits.file import write
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.output import json_text
 from mcpobs.queries.run import on_sound_files
-from mcpobs.reports import window
+from mcpobs.reports import early, window
 from mcpobs.reports.warnings import of_damage
 from mcpobs.settings import config_folder, lake_folder, load_config
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcpobs.baseline import early
 from mcpobs.baseline.breaches import COLUMNS, Checked, check
 from mcpobs.cli.elsewhere import naming_another
 from mcpobs.cli.streams import check_limit, chosen_format, emit, more, table, warn
@@ -17,7 +16,7 @@ from mcpobs.output import csv_text, json_text, markdown
 from mcpobs.output.answer import window_members
 from mcpobs.output.formats import DEFAULT_ROWS, Format
 from mcpobs.queries.run import on_sound_files, plan_of
-from mcpobs.reports import filters, window
+from mcpobs.reports import early, filters, window
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.warnings import Remark, of_damage
 from mcpobs.reports.window import Window

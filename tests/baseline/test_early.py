@@ -15,6 +15,7 @@ from mcpobs.baseline import early
 from mcpobs.baseline.traffic import Pair, Shape
 from mcpobs.protocol.declared import declared_by_schema
 from mcpobs.protocol.facts import Facts
+from mcpobs.reports import early as reports_early
 
 KEY = b"k" * 32
 FACTS = Facts(KEY)
@@ -81,9 +82,9 @@ def test_an_undeclared_name_beside_declared_ones_stays_unusual(value: dict[str, 
 def test_without_the_key_nothing_is_named(tmp_path: Path) -> None:
     lake, config = tmp_path / "lake", tmp_path / "config"
     key = keys.digest_key(keys.open_folder(lake), config)
-    hash_name = early.hash_of(lake, config)
+    hash_name = reports_early.hash_of(lake, config)
     assert hash_name is not None
     assert hash_name("path") == "#" + Facts(key).text_digest("path")[:6]
-    assert early.hash_of(lake, tmp_path / "elsewhere") is None
+    assert reports_early.hash_of(lake, tmp_path / "elsewhere") is None
     shapes = [_used("{#a1b2c3:string}"), _used("{path:string}")]
     assert early.named(shapes, {}, None) == shapes
