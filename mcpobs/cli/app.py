@@ -20,8 +20,8 @@ from mcpobs.cli.options.lake import app as lake
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
 from mcpobs.cli.options.serve import serve
+from mcpobs.cli.usage import explained
 from mcpobs.errors import EXIT_USAGE
-from mcpobs.terminal import brief
 
 app = typer.Typer(
     name="mcpobs",
@@ -75,19 +75,12 @@ def run(argv: list[str]) -> int:
     try:
         code = app(argv, standalone_mode=False, prog_name="mcpobs")
     except Exception as error:
-        show = getattr(error, "format_message", None)
-        if show is None:
-            raise
         if type(error).__name__ == "NoArgsIsHelpError":
-            print(show())
+            print(getattr(error, "format_message")())  # noqa: B009 - it is the parser's, in any version
             return EXIT_USAGE
-        print(f"mcpobs: error: {brief(_sentence(show()))}", file=sys.stderr)
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "mcpobs"
-        print(f"hint: {command} --help shows what it takes", file=sys.stderr)
+        usage = explained(error)
+        if usage is None:
+            raise
+        print(usage, file=sys.stderr)
         return EXIT_USAGE
     return code if isinstance(code, int) else 0
-
-
-def _sentence(text: str) -> str:
-    return text[:1].lower() + text[1:].rstrip(".")

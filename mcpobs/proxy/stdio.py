@@ -86,7 +86,7 @@ def _open(options: InstrumentOptions, judge: Judge | None) -> StdioFront | None:
         )
     except Exception as error:
         if judge is not None:  # enforcement fails closed: no call passes unjudged
-            raise UsageError(f"cannot enforce: {type(error).__name__}: {error}") from error
+            raise UsageError(f"cannot enforce: {type(error).__name__}: {error}", "correct the judge") from error
         warn(f"nothing is recorded: {type(error).__name__}: {error}")  # observation fails open
         return None
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.errors import UsageError
+from mcpobs.errors import UsageError, require_folder
 from mcpobs.settings import use_config_folder
 
 
@@ -77,6 +77,7 @@ def instrument(
     """
     policies = tuple(policy or ())
     if config is not None:
+        require_folder(config, "--config")
         use_config_folder(config)
     if upstream is not None or listen is not None:
         if upstream is None:
@@ -94,7 +95,7 @@ def instrument(
     if not command:
         raise UsageError(
             "no server: COMMAND is missing",
-            "write it after --, or name an HTTP server with --upstream URL; mcpobs instrument --help has examples",
+            "mcpobs instrument -- COMMAND, or --upstream URL; --help has examples",
         )
     if in_process:
         from mcpobs.instrument.launcher import launch
