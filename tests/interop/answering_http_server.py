@@ -1,4 +1,4 @@
-"""An HTTP server that answers a call as the last word of its path says: `answering_http_server.py PORT`, in the project.
+"""An HTTP server that answers calls oddly: `python -m tests.interop.answering_http_server PORT`.
 
 POST /NAME/mcp answers `tools/call` with the odd answer of that name, and everything else properly.
 """
@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.proxy.http.answers import ANSWERS, OddAnswer
+from tests.proxy.http.answering import send
+from tests.proxy.http.answers import ANSWERS
 
 MODERN = "2026-07-28"
 INFO = {"name": "answering", "version": "1"}
@@ -26,7 +27,7 @@ async def answered(request: web.Request) -> web.StreamResponse:
     if "id" not in asked or "method" not in asked:
         return web.Response(status=202)
     if asked["method"] == "tools/call":
-        return await odd(request, ANSWERS[name], asked["id"])
+        return await send(request, ANSWERS[name], asked["id"])
     result = proper(asked, name)
     if result is None:
         error = {"code": -32601, "message": "unknown method"}
@@ -46,23 +47,6 @@ def proper(asked: dict[str, Any], name: str) -> dict[str, Any] | None:
         case "tools/list":
             return {**cached, "tools": tools}
     return None
-
-
-async def odd(request: web.Request, answer: OddAnswer, request_id: int) -> web.StreamResponse:
-    body, headers = answer.body(request_id), answer.all_headers()
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    if answer.content_type is None:
-        response.headers.popall("Content-Type", None)
-    if answer.parts == 1:
-        response.content_length = len(body)
-    else:
-        response.enable_chunked_encoding()
-    await response.prepare(request)
-    step = -(-len(body) // answer.parts) or 1
-    for at in range(0, len(body), step):
-        await response.write(body[at : at + step])
-    await response.write_eof()
-    return response
 
 
 async def main(port: int) -> None:

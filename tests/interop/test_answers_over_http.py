@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.interop.conftest import CACHE_VARIABLE
 from tests.interop.environments import PROJECT, install, wheel
 from tests.interop.packages import Packages
-from tests.interop.serving import fronted, serving
-from tests.interop.test_real_servers import rows_of
+from tests.interop.serving import serving
 from tests.ports import free_port
 from tests.proxy.http.answers import ANSWERS, RECORDED
 
@@ -62,7 +60,9 @@ def _in_words(case: str, meaning: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def clients(packages: Packages, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> list[Client]:
+def clients(
+    packages: Packages, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> list[Client]:
     chosen = os.environ.get(CACHE_VARIABLE)
     cache = Path(chosen) if chosen else Path(request.config.cache.mkdir("interop"))
     ours = wheel(tmp_path_factory.mktemp("wheel"))

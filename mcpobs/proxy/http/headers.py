@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mcpobs.proxy.http.bodies import CODINGS
+from mcpobs.proxy.http.codings import ASKED_FOR
 from mcpobs.proxy.http.own_urls import WITH_URLS, OwnUrls
 from mcpobs.proxy.http.targets import Upstream
 
@@ -78,5 +78,5 @@ def _words(connection: str) -> set[str]:
 
 def _readable(accepted: str) -> str:
     """An Accept-Encoding without the codings that cannot be read along."""
-    kept = [word for word in accepted.split(",") if word.partition(";")[0].strip().lower() in CODINGS]
+    kept = [word for word in accepted.split(",") if word.partition(";")[0].strip().lower() in ASKED_FOR]
     return ",".join(kept).strip() or "identity"

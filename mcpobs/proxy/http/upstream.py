@@ -19,6 +19,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage, StreamWriter
 from multidict import CIMultiDictProxy
 
+from mcpobs.proxy.http.codings import coding_of
+from mcpobs.proxy.http.context import is_events
 from mcpobs.proxy.http.targets import DEFAULT_PORTS, Upstream
 
 CONNECT_TIMEOUT_S = 10.0
@@ -69,8 +71,12 @@ class Answer:
         return int(length) if length is not None else None
 
     @property
-    def content_type(self) -> str:
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    def is_events(self) -> bool:
+        return is_events(self.headers.get("Content-Type"))
+
+    @property
+    def coding(self) -> str | None:
+        return coding_of(self.headers)
 
     async def ask(self, method: str, head: bytes, body: Body, sent: Callable[[], None]) -> None:
         """Sends a request and waits for the head of its response; `sent` is called in between."""

@@ -16,7 +16,7 @@ RECORDED = Path(__file__).with_name("answers.json")
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
-_RESULT = '{"content":[{"type":"text","text":"hi"}]}'
+_RESULT = '{"content":[{"type":"text","text":"hi"}],"resultType":"complete"}'
 _OK = f'{{"jsonrpc":"2.0","id":@ID@,"result":{_RESULT}}}'
 _ERROR = '{"code":-32603,"message":"broken"}'
 _LOGIN = "<!DOCTYPE html><html><title>Log in</title><form method=post></form></html>"
@@ -43,7 +43,7 @@ class OddAnswer:
         return body
 
     def all_headers(self) -> dict[str, str]:
-        named = self.named if self.named is not None else ", ".join(map(_NAMES, self.codings))
+        named = self.named if self.named is not None else ", ".join(map(_name, self.codings))
         coded = {"Content-Encoding": named} if named else {}
         typed = {"Content-Type": self.content_type} if self.content_type is not None else {}
         return {**typed, **coded, **self.headers}
@@ -75,7 +75,7 @@ def _zstd(body: bytes) -> bytes:
 CODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "gzip, two members": _two_members,
-    "gzip, cut": lambda body: gzip.compress(body)[:-12],
+    "gzip, cut": lambda body: gzip.compress(body)[:40],
     "gzip, and more": lambda body: gzip.compress(body) + b"more",
     "gzip, and zeros": lambda body: gzip.compress(body) + bytes(8),
     "deflate": zlib.compress,
@@ -85,7 +85,7 @@ CODERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def _NAMES(coding: str) -> str:  # noqa: N802
+def _name(coding: str) -> str:
     return coding.partition(",")[0]
 
 
@@ -102,7 +102,7 @@ def _events(*data: str, before: str = "", end: str = "\n") -> str:
 
 
 def _marked(member: str) -> str:
-    return _answer(f'"result":{{"content":[{{"type":"text","text":"hi"}}],{member}}}')
+    return _answer(f'"result":{{"content":[{{"type":"text","text":"hi"}}],"resultType":"complete",{member}}}')
 
 
 _PROGRESS = '{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}'
@@ -207,7 +207,7 @@ ANSWERS: dict[str, OddAnswer] = {
     "bare_result": OddAnswer(_RESULT),
     "bare_error": OddAnswer('{"error":"invalid_token","error_description":"expired"}'),
     "batch_of_one": OddAnswer(f"[{_OK}]"),
-    "not_a_number": OddAnswer(_answer('"result":{"content":[],"structuredContent":{"x":NaN}}')),
+    "not_a_number": OddAnswer(_answer('"result":{"content":[],"resultType":"complete","structuredContent":{"x":NaN}}')),
     # ids
     "id_null_error": OddAnswer(_answer(f'"error":{_ERROR}', "null")),
     "id_null_error_events": OddAnswer(_events(_answer(f'"error":{_ERROR}', "null")), content_type=EVENTS),

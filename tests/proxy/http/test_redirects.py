@@ -90,54 +90,54 @@ def test_a_redirect_without_a_place_is_an_answer(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-class Held(RuleBasedStateMachine):
-    """Redirects against a model: a plain list of what waits, and what became of each call."""
+class Waiting(RuleBasedStateMachine):
+    """Redirects against a model: a plain list of what waits, and what became of each request."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.redirects, self.now = Redirects(), 0
+        self.redirects: Redirects[int] = Redirects()
+        self.now = 0
         self.waiting: list[tuple[Hop, int]] = []
-        self.written: list[int] = []
-        self.forgotten: list[int] = []
-        self.expected: list[int] = []  # written, in this order
+        self.given_up: list[int] = []
+        self.followed: list[int] = []
+        self.expected: list[int] = []  # given up, in this order
         self.made = 0
 
     @rule(peer=st.sampled_from("ab"), path=st.sampled_from(["/x", "/y"]))
     def is_redirected(self, peer: str, path: str) -> None:
-        hop, number = Hop(peer, path, b"body"), self.made
+        hop, number = Hop(peer, path, b"request"), self.made
         self.made += 1
         self.now += 1
         if len(self.waiting) == MOST:
             self.expected.append(self.waiting.pop(0)[1])
         self.waiting.append((hop, number))
-        self.redirects.add(
-            Redirected(hop, self.now, [number], self.written.append, self.forgotten.append)  # type: ignore[arg-type, list-item]
-        )
+        self.redirects.add(Redirected(hop, self.now, number, self.given_up.append))
 
     @rule(peer=st.sampled_from("abc"), path=st.sampled_from(["/x", "/y"]))
     def is_followed(self, peer: str, path: str) -> None:
-        found = next((one for one in self.waiting if one[0] == Hop(peer, path, b"body")), None)
-        assert self.redirects.follow(peer, path, b"body") == (found is not None)
+        found = next((one for one in self.waiting if one[0] == Hop(peer, path, b"request")), None)
+        assert self.redirects.follow(peer, path, b"request") == (None if found is None else found[1])
         if found is not None:
             self.waiting.remove(found)
-            assert self.forgotten[-1] == found[1]
+            self.followed.append(found[1])
 
     @rule()
-    def is_given_up(self) -> None:
+    def nobody_follows(self) -> None:
         self.expected += [number for _, number in self.waiting]
         self.waiting.clear()
         self.redirects.give_up()
 
     @invariant()
-    def each_call_waits_or_is_written_or_forgotten_once(self) -> None:
+    def each_request_waits_or_is_followed_or_given_up_once(self) -> None:
         assert len(self.redirects) == len(self.waiting)
-        assert self.written == self.expected
-        assert sorted([*self.written, *self.forgotten, *(number for _, number in self.waiting)]) == [*range(self.made)]
+        assert self.given_up == self.expected
+        every = [*self.given_up, *self.followed, *(number for _, number in self.waiting)]
+        assert sorted(every) == [*range(self.made)]
 
 
 MOST = 5
 
 
-def test_each_redirected_call_is_written_or_forgotten_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_redirected_request_is_followed_or_given_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redirects_module, "MAX_WAITING", MOST)
-    run_state_machine_as_test(Held, settings=settings(max_examples=50, stateful_step_count=30))
+    run_state_machine_as_test(Waiting, settings=settings(max_examples=50, stateful_step_count=30))
