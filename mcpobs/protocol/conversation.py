@@ -16,7 +16,7 @@ from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
 from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import OTHER, Verdict, of_cancellation
-from mcpobs.protocol.pending import PendingRequests
+from mcpobs.protocol.pending import Pending, PendingRequests
 from mcpobs.protocol.session import Caller, Session
 
 MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
@@ -164,9 +164,24 @@ class Conversation:
         left = [
             call
             for pending in self._pending.values()
-            for call in pending.remove(lambda sequence: since <= sequence < before)
+            for call, _ in pending.remove(lambda sequence: since <= sequence < before)
         ]
         return self._end_each(left, stamp, verdict)
+
+    def set_aside(self, since: int, before: int) -> list[Pending]:
+        """Takes out the client's requests with a sequence from `since` to `before`, without ending them: the client is
+        to make them again. Until `take_back` or `end` their ids are free."""
+        return self._pending["client"].remove(lambda sequence: since <= sequence < before)
+
+    def take_back(self, aside: list[Pending]) -> bool:
+        """Waits again for the responses to requests that were set aside. False if the id of one is in use meanwhile."""
+        pending = self._pending["client"]
+        if any(call.key is not None and pending.has_in_use(call.key) for call, _ in aside):
+            return False
+        for call, token in aside:
+            assert call.key is not None, "a request has an id"
+            pending.add(call.key, call, token)
+        return True
 
     def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
         left.sort(key=lambda call: call.operation.sequence)

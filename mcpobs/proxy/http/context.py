@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mcpobs.gate.gate import Gate
 from mcpobs.protocol.operation import Stamp, TraceContext
+from mcpobs.protocol.pending import Pending
 from mcpobs.proxy.http.bodies import Copies
 from mcpobs.proxy.http.conversations import ConversationRegistry, RemoteConversation
 from mcpobs.proxy.http.recorded_head import RecordedHead
@@ -39,10 +40,11 @@ class Request:
 
 
 class Begun(NamedTuple):
-    """What a request began that was redirected: operations with a sequence from `since` to `before`, in the state of
-    their conversation, and what was decided of them, if they are judged."""
+    """What a request began that was redirected: operations with a sequence from `since` to `before`, of which those in
+    `aside` wait for a response, and what was decided of them, if they are judged."""
 
     remote: RemoteConversation
+    aside: list[Pending]
     since: int
     before: int
     own_span: TraceContext | None

@@ -137,6 +137,9 @@ class Exchange:
         request = self._request
         self._digest = digest(body, request.headers)
         begun = self._context.redirects.follow(request.peer, request.target, self._digest)
+        if begun is not None and not begun.remote.conversation.take_back(begun.aside):
+            self._give_up(begun, now=self._request.began)
+            return None
         if begun is not None:
             self._remote, self._own_span = begun.remote, begun.own_span
             self._since, self._before = begun.since, begun.before
@@ -220,13 +223,19 @@ class Exchange:
     def _redirected(self, path: str, now: Stamp) -> None:
         """Keeps the request's calls open: the client makes them at the new place. Its notifications have their rows."""
         self._is_redirected = True
-        begun = Begun(self._remote, self._since, self._before, self._own_span, self.decided)
+        aside = self._remote.conversation.set_aside(self._since, self._before) if self._since < self._before else []
+        begun = Begun(self._remote, aside, self._since, self._before, self._own_span, self.decided)
         hop = Hop(self._request.peer, path, self._digest)
         give_up = partial(self._give_up, now=now)
         self._context.redirects.add(Redirected(hop, now.mono_ns, begun, give_up))
 
     def _give_up(self, begun: Begun, now: Stamp) -> None:
-        self._end_those(REDIRECTED, now)
+        conversation = begun.remote.conversation
+        conversation.caller = self._caller()
+        for call, _ in begun.aside:
+            conversation.end(call, now, REDIRECTED)
+            if not call.tentative:
+                self._record(call)
 
     def chunk(self, chunk: bytes, now: Stamp) -> Iterator[None]:
         """Takes a part of the response's body, before it is passed on: a step for each slice of it."""

@@ -15,6 +15,7 @@ from yarl import URL
 
 from mcpobs.proxy.http import redirects as redirects_module
 from mcpobs.proxy.http.redirects import STATUSES, Hop, Redirected, Redirects
+from tests.gate.judges import ByName
 from tests.proxy.http.world import World, call, result, world
 
 LOCATIONS = ["{server}/mcp/", "/mcp/", "mcp/", "{upper}/mcp/", "{alias}/mcp/", "/mcp/?q=a%20b", "/m%63p/"]
@@ -58,6 +59,107 @@ def test_a_followed_redirect_leaves_one_call(tmp_path: Path, status: int, locati
         assert {row["outcome"] for row in rows} == {"ok"}
         assert [row["http_status"] for row in rows if row["method"] == "tools/call"] == [200] * 6
         assert [row["http_status"] for row in w.requests()] == [status, 200, status, 200, status, 202] * 3
+
+    asyncio.run(run())
+
+
+REQUESTS: dict[str, object] = {
+    "call": call("search", 1, False),
+    "modern": call("search"),
+    "later": call("later", 1, False),
+    "rewritten": call("rewrite", 1, False),
+    "replaced": call("mask", 1, False),
+    "notification": INITIALIZED,
+    "batch": [call("search", 1, False), call("search", 2, False), INITIALIZED],
+    "partly denied": [call("search", 1, False), call("deny", 2, False)],
+}
+
+
+@pytest.mark.parametrize("headers", [{}, {"Mcp-Session-Id": "s"}])
+@pytest.mark.parametrize("status", sorted(STATUSES))
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_followed_redirect_is_one_decision_and_one_row_a_message(
+    tmp_path: Path, name: str, status: int, headers: dict[str, str]
+) -> None:
+    got: list[tuple[str, object]] = []
+
+    async def server(request: web.BaseRequest) -> web.StreamResponse:
+        asked = json.loads(await request.read())
+        got.append((request.path, asked))
+        if request.path == "/mcp":
+            body = json.dumps(result(1, "not to be read"))
+            return web.Response(
+                status=status, headers={"Location": "/mcp/"}, text=body, content_type="application/json"
+            )
+        answers = [result(each["id"]) for each in (asked if isinstance(asked, list) else [asked]) if "id" in each]
+        if not answers:
+            return web.Response(status=202)
+        return web.json_response(answers if isinstance(asked, list) else answers[0])
+
+    async def run() -> None:
+        judge = ByName()
+        message = REQUESTS[name]
+        messages = message if isinstance(message, list) else [message]
+        async with world(tmp_path, server, judge=judge) as w:
+            for _ in range(2):
+                await _follow(w, message, headers)
+        rows = w.operations()
+        begun = [tool for step, _, tool, _ in judge.seen if step == "begin"]
+        assert len(begun) == len(judge.over) == len(rows) == 2 * len(messages)
+        denied = sum(row["outcome"] == "denied" for row in rows)
+        assert denied == 2 * (name == "partly denied")
+        assert {row["outcome"] for row in rows} - {"denied"} == {"ok"}
+        assert [path for path, _ in got] == ["/mcp", "/mcp/"] * 2
+        assert got[0][1] == got[1][1], "the server gets at both places what the judge let pass"
+        assert w.refused() == []
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("differs", ["Authorization", "Mcp-Session-Id", "body", "path"])
+def test_another_request_does_not_go_on_with_what_was_decided_of_one(tmp_path: Path, differs: str) -> None:
+    async def run() -> None:
+        judge = ByName()
+        message, headers = call("search", modern=False), {"Authorization": "Bearer a", "Mcp-Session-Id": "a"}
+        async with world(tmp_path, _server(307, "/mcp/"), judge=judge) as w:  # type: ignore[arg-type]
+            async with w.client.post(w.url + "/mcp", json=message, headers=headers, allow_redirects=False) as response:
+                assert response.status == 307
+            other = call("search", 2, False) if differs == "body" else message
+            at = "/other/" if differs == "path" else "/mcp/"
+            async with w.client.post(w.url + at, json=other, headers={**headers, differs: "Bearer b"}) as response:
+                await response.read()
+        assert len([step for step, *_ in judge.seen if step == "begin"]) == 2
+        assert sorted(row["outcome"] for row in w.operations()) == ["ok", "unfinished"]
+
+    asyncio.run(run())
+
+
+def test_a_followed_call_is_decided_anew_the_next_time(tmp_path: Path) -> None:
+    async def run() -> None:
+        judge = ByName()
+        async with world(tmp_path, _server(307, "/mcp/"), judge=judge) as w:  # type: ignore[arg-type]
+            await _follow(w, call("search"), {})
+            async with w.client.post(w.url + "/mcp/", json=call("search")) as response:
+                await response.read()
+        assert len([step for step, *_ in judge.seen if step == "begin"]) == len(w.operations()) == 2
+
+    asyncio.run(run())
+
+
+def test_a_redirected_call_has_one_span_of_its_own_at_both_places(tmp_path: Path) -> None:
+    parents: list[str] = []
+
+    async def server(request: web.BaseRequest) -> web.StreamResponse:
+        parents.append(json.loads(await request.read())["params"]["_meta"]["traceparent"])
+        if request.path == "/mcp":
+            return web.Response(status=307, headers={"Location": "/mcp/"})
+        return web.json_response(result())
+
+    async def run() -> None:
+        async with world(tmp_path, server, propagate=True) as w:
+            await _follow(w, call("search"), {})
+        (row,) = w.operations()
+        assert [parent.split("-")[2] for parent in parents] == [row["span_id"]] * 2
 
     asyncio.run(run())
 
