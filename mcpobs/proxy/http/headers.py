@@ -9,6 +9,9 @@ from mcpobs.proxy.http.codings import ASKED_FOR
 from mcpobs.proxy.http.own_urls import WITH_URLS, OwnUrls
 from mcpobs.proxy.http.targets import Upstream
 
+MAX_HEAD_BYTES = 256 << 10  # most servers take 16 to 64 KiB
+MAX_HEADERS = 1_024
+
 
 class Header(NamedTuple):
     """A header as it was sent; `lower` is its name in lower case."""
@@ -23,6 +26,11 @@ _HOP_BY_HOP = frozenset(
 )  # RFC 9110, 7.6.1
 _NOT_FOR_SERVER = _HOP_BY_HOP | {"host", "content-length", "expect", "x-forwarded-for"}
 _REWRITTEN = {"accept-encoding", "x-forwarded-for"}
+
+
+def readable(value: str) -> str:
+    """A header's value as text: bytes that are not UTF-8 are surrogates in it, which no row can hold."""
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def headers_of(items: Iterable[tuple[str, str]]) -> list[Header]:

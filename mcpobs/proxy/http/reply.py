@@ -74,6 +74,8 @@ class Reply:
         self._observation.answered(answer.status, head, answer.connect_ns)
         self._names.reached(answer.peer)
         self._look_at_redirect(answer)
+        if "Trailer" in answer.headers:
+            self._names.leaves_out_trailers()
         return CIMultiDict([(name, value) for name, _, value in for_client(answer.headers.items(), self._urls)])
 
     async def _show(self, chunk: bytes) -> None:
