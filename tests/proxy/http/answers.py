@@ -49,6 +49,10 @@ class OddAnswer:
         return {**typed, **coded, **self.headers}
 
 
+def _gzip(body: bytes) -> bytes:
+    return gzip.compress(body, mtime=0)  # the same bytes each time
+
+
 def _raw_deflate(body: bytes) -> bytes:
     coder = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     return coder.compress(body) + coder.flush()
@@ -56,7 +60,7 @@ def _raw_deflate(body: bytes) -> bytes:
 
 def _two_members(body: bytes) -> bytes:
     middle = len(body) // 2
-    return gzip.compress(body[:middle]) + gzip.compress(body[middle:])
+    return _gzip(body[:middle]) + _gzip(body[middle:])
 
 
 def _brotli(body: bytes) -> bytes:
@@ -73,11 +77,11 @@ def _zstd(body: bytes) -> bytes:
 
 
 CODERS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
+    "gzip": _gzip,
     "gzip, two members": _two_members,
-    "gzip, cut": lambda body: gzip.compress(body)[:40],
-    "gzip, and more": lambda body: gzip.compress(body) + b"more",
-    "gzip, and zeros": lambda body: gzip.compress(body) + bytes(8),
+    "gzip, cut": lambda body: _gzip(body)[:40],
+    "gzip, and more": lambda body: _gzip(body) + b"more",
+    "gzip, and zeros": lambda body: _gzip(body) + bytes(8),
     "deflate": zlib.compress,
     "deflate, raw": _raw_deflate,
     "br": _brotli,

@@ -9,21 +9,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from mcpobs.semconv import CALLER_FAULTS
 from tests.gate.judges import ByName
 from tests.proxy.http.answering import send
-from tests.proxy.http.answers import ANSWERS, RECORDED
+from tests.proxy.http.answers import ANSWERS
+from tests.proxy.http.expected import CHOSEN, TABLE, expected
 from tests.proxy.http.world import call, world
 
-TABLE: dict[str, dict[str, str]] = json.loads(RECORDED.read_text())
 SESSION = {"Mcp-Session-Id": "s"}
-FAILED = {"server_error", "protocol_error", "unfinished"}
-CHOSEN = {
-    "zstd": "ok",  # newer releases of fetch and httpx undo it, and the front cannot
-    "is_error_null": "ok",  # the server answered; what the client's caller gets is not on the wire
-    "events_batch": "ok",  # revision 2025-03-26 has batches
-}
-"""Cases in which clients other than those of the table take another answer."""
 REFUSED = {
     *("gzip_and_more", "gzip_not_so", "gzip_as_deflate", "gzip_of_br", "br_of_gzip", "deflate_not_so"),
     *("br", "br_events", "br_not_so", "zstd", "zstd_not_so"),
@@ -31,24 +23,6 @@ REFUSED = {
     *("byte_order_mark", "byte_order_mark_gzip", "latin_1", "not_a_number"),
 }
 """Answers that a front that judges cannot read in exactly one way."""
-
-
-def _expected(case: str) -> set[str]:
-    """The outcomes that agree with what clients make of it: answered if any client takes the answer."""
-    if case in CHOSEN:
-        return {CHOSEN[case]}
-    made = set(TABLE[case].values()) - {"rejected", "hangs"}
-    if not made:
-        return FAILED
-    assert len(made) == 1, f"clients differ on {case}: choose"
-    (meaning,) = made
-    if not meaning.startswith("error "):
-        return {meaning}
-    answer, code = ANSWERS[case], int(meaning.removeprefix("error "))
-    if "timed out" in answer.text or "Timeout" in answer.text:
-        return {"timeout"}
-    is_callers = code in (*CALLER_FAULTS, -32001) or 400 <= answer.status < 500
-    return {"protocol_error" if is_callers else "server_error"}
 
 
 async def _recorded(tmp_path: Path, case: str, modern: bool, session: dict[str, str], judge: ByName | None) -> str:
@@ -67,7 +41,7 @@ async def _recorded(tmp_path: Path, case: str, modern: bool, session: dict[str, 
         await w.until(lambda: len(w.requests()) == 1)
     (row,) = [row for row in w.operations() if row["method"] == "tools/call"]
     assert row["request_id"] == "7"
-    if judge is not None and row["outcome"] not in _expected(case):
+    if judge is not None and row["outcome"] not in expected(case):
         assert response.status == 502 or b'"error"' in body, "an answer that was refused reached the client"
         return "refused"
     return str(row["outcome"])
@@ -83,7 +57,7 @@ def test_each_answer_has_its_record() -> None:
 def test_an_answer_is_recorded_as_clients_take_it(
     tmp_path: Path, case: str, modern: bool, session: dict[str, str]
 ) -> None:
-    assert asyncio.run(_recorded(tmp_path, case, modern, session, None)) in _expected(case)
+    assert asyncio.run(_recorded(tmp_path, case, modern, session, None)) in expected(case)
 
 
 @pytest.mark.parametrize("session", [{}, SESSION])
@@ -92,4 +66,4 @@ def test_an_answer_that_is_judged_is_recorded_as_clients_take_it_or_refused(
     tmp_path: Path, case: str, session: dict[str, str]
 ) -> None:
     made = asyncio.run(_recorded(tmp_path, case, False, session, ByName()))
-    assert made in _expected(case) or (made == "refused" and case in REFUSED)
+    assert made in expected(case) or (made == "refused" and case in REFUSED)
