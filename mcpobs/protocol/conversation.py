@@ -63,6 +63,7 @@ class Conversation:
         None if the transport does not say."""
         self._of_stream: tuple[tuple[int, int], Call] | None = None
         self._bursts: dict[tuple[Sender, str], Burst] = {}
+        self._aside: dict[Key, Call] = {}
         self._pending: dict[Sender, PendingRequests] = {"client": PendingRequests(), "server": PendingRequests()}
 
     @property
@@ -141,6 +142,7 @@ class Conversation:
         """Ends a call that waits for its response: a front answered it, or gave it up."""
         if call.key is not None:
             self._pending[call.operation.sender].discard(call.key, call)
+            self._aside.pop(call.key, None)
         self._end(call, stamp, verdict)
 
     def has_in_use(self, sender: Sender, request_id: object) -> bool:
@@ -171,7 +173,9 @@ class Conversation:
     def set_aside(self, since: int, before: int) -> list[Pending]:
         """Takes out the client's requests with a sequence from `since` to `before`, without ending them: the client is
         to make them again. Until `take_back` or `end` their ids are free."""
-        return self._pending["client"].remove(lambda sequence: since <= sequence < before)
+        aside = self._pending["client"].remove(lambda sequence: since <= sequence < before)
+        self._aside.update({call.key: call for call, _ in aside if call.key is not None})
+        return aside
 
     def take_back(self, aside: list[Pending]) -> bool:
         """Waits again for the responses to requests that were set aside. False if the id of one is in use meanwhile."""
@@ -180,7 +184,9 @@ class Conversation:
             return False
         for call, token in aside:
             assert call.key is not None, "a request has an id"
-            pending.add(call.key, call, token)
+            self._aside.pop(call.key, None)
+            if call.operation.outcome is None:  # else it was cancelled meanwhile
+                pending.add(call.key, call, token)
         return True
 
     def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
@@ -297,6 +303,8 @@ class Conversation:
             return
         pending = self._pending[sender]
         call = pending.give_up(pending.key_of(key))
+        if call is None and sender == "client":
+            call = self._aside.pop(key, None)
         if call is None and sender == "server":  # its own requests come first: both may use the id
             call = self._torn_down(key)
         if call is not None:

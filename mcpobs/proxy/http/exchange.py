@@ -232,7 +232,7 @@ class Exchange:
     def _give_up(self, begun: Begun, now: Stamp) -> None:
         conversation = begun.remote.conversation
         conversation.caller = self._caller()
-        for call, _ in begun.aside:
+        for call in (call for call, _ in begun.aside if call.operation.outcome is None):
             conversation.end(call, now, REDIRECTED)
             if not call.tentative:
                 self._record(call)

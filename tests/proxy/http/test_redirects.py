@@ -146,6 +146,29 @@ def test_a_followed_call_is_decided_anew_the_next_time(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("follows", [True, False])
+@pytest.mark.parametrize("judge", [None, ByName()])
+def test_a_call_that_is_cancelled_before_its_client_follows_is_cancelled(
+    tmp_path: Path, follows: bool, judge: ByName | None
+) -> None:
+    headers = {"Mcp-Session-Id": "s"}
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+
+    async def run() -> None:
+        async with world(tmp_path, _server(307, "/mcp/"), judge=judge) as w:  # type: ignore[arg-type]
+            message = call("search", 1, False)
+            async with w.client.post(w.url + "/mcp", json=message, headers=headers, allow_redirects=False):
+                pass
+            await _follow(w, cancel, headers)
+            if follows:
+                async with w.client.post(w.url + "/mcp/", json=message, headers=headers) as response:
+                    await response.read()
+        rows = [(row["method"], row["outcome"]) for row in w.operations()]
+        assert sorted(rows) == [("notifications/cancelled", "ok"), ("tools/call", "cancelled")]
+
+    asyncio.run(run())
+
+
 def test_a_redirected_call_has_one_span_of_its_own_at_both_places(tmp_path: Path) -> None:
     parents: list[str] = []
 
