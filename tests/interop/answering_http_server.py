@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from typing import Any
 
@@ -33,8 +32,7 @@ async def answered(request: web.Request) -> web.StreamResponse:
     if result is None:
         error = {"code": -32601, "message": "unknown method"}
         return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "error": error})
-    headers = {"Mcp-Session-Id": os.urandom(8).hex()} if asked["method"] == "initialize" else {}
-    return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result}, headers=headers)
+    return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
 
 
 def proper(asked: dict[str, Any], name: str) -> dict[str, Any] | None:
