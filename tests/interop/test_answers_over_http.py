@@ -1,4 +1,4 @@
-"""Plays odd HTTP answers to the clients of five SDK releases, and holds the record of what they made of them up to date."""
+"""Plays odd HTTP answers to the clients of five SDK releases, and holds the record of what they made of them."""
 
 from __future__ import annotations
 
