@@ -60,6 +60,11 @@ class _Direction:
         full = self.held_bytes > MAX_HELD_BYTES or len(self.held) > MAX_HELD
         return not (self.at_end or full or self.sink.pending)
 
+    @property
+    def has_reader(self) -> bool:
+        """Whether some process still reads what is passed on."""
+        return not self.ended.is_set() and not self.at_end and self.sink.has_reader
+
     def silent_s(self) -> float:
         """How long nothing has come from the source. 0 while something waits to be decided or written."""
         since = self.listening_since

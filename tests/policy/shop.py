@@ -59,14 +59,16 @@ def note(name):
 
 def main():
     server = new_server(note)
-    transport = sys.argv[1]
-    if transport == "stdio":
-        server.run()
+    if sys.argv[1] == "stdio":
+        server.run("stdio")
         return
-    import uvicorn
-
-    app = server.sse_app() if transport == "sse" else server.streamable_http_app()
-    uvicorn.run(app, port=int(sys.argv[2]), log_level="critical")
+    transport = "sse" if sys.argv[1] == "sse" else "streamable-http"
+    port = int(sys.argv[2])
+    if hasattr(getattr(server, "settings", None), "port"):  # mcp 1.x
+        server.settings.port = port
+        server.run(transport)
+    else:
+        server.run(transport, port=port)
 
 
 if __name__ == "__main__":
