@@ -6,6 +6,7 @@ With a store that does I/O the engine runs in the store's thread, and the front 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
@@ -15,6 +16,7 @@ from mcpobs.policy.conditions import CallFacts, Kind
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine
 from mcpobs.policy.model import Side
+from mcpobs.policy.state import StoreError
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
 
@@ -217,7 +219,8 @@ class PolicyJudge:
         if self._thread is None:
             settle()
         elif not judged.decision.settled:
-            self._thread.submit(settle, lambda _: None)
+            with suppress(StoreError):  # what is not settled keeps its estimate
+                self._thread.submit(settle, lambda _: None)
         columns = judged.decision.columns()
         if judged.refused is not None:
             columns |= {"decision_id": judged.decision.id, "decision_code": str(judged.refused.code)}

@@ -74,7 +74,14 @@ class Counter:
             tenant = facts.identity.tenant
             scope = whose(facts) if tenant is None else f"tenant:{tenant}"
         return Count(
-            self.name + suffix, amount, cap.most, cap.window_ns, scope, member, self.on_exceed, disposable=bool(suffix)
+            self.name + suffix,
+            amount,
+            cap.most,
+            cap.window_ns,
+            scope,
+            member,
+            self.on_exceed,
+            disposable=self.counts == "same_args",
         )
 
 

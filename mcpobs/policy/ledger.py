@@ -123,8 +123,23 @@ class Ledger:
             self._keep_halt(replace(halt, at_ns=halt.at_ns or now_ns), False, now_ns)
 
     def resume(self, scope: HaltScope, name: str, session: str = "") -> bool:
-        with self._rows.change_durably():
-            return self._rows.drop_halt(scope, name, session)
+        rows = self._rows
+        with rows.change_durably() as now_ns:
+            halt = rows.session_halts(name, False).get(session) if scope == "session" else None
+            if halt is not None and not halt.by:
+                self._count_anew(SessionKey(name, session), now_ns)
+            return rows.drop_halt(scope, name, session)
+
+    def _count_anew(self, session: SessionKey, now_ns: int) -> None:
+        """Gives a session that its own counts had halted new ones; they would halt it again at its next call."""
+        rows = self._rows
+        seen = rows.session(session)
+        if seen is None or seen.shared:
+            return
+        rows.forget(session, seen)
+        anew = Seen(seen.first_ns, now_ns)
+        rows.room(session, anew)
+        rows.keep(session, anew)
 
     def halts(self) -> list[Halt]:
         with self._rows.look() as now_ns:

@@ -186,7 +186,8 @@ class Store(Protocol):
         """Halts by name; survives a restart if the store does. `at_ns` 0 is now."""
 
     def resume(self, scope: HaltScope, name: str, session: str = "") -> bool:
-        """Ends a halt. False if there was none."""
+        """Ends a halt. False if there was none. A session that a limit or its denials had halted counts anew, and has
+        its successes to show again."""
 
     def halts(self) -> list[Halt]:
         """All halts in force, oldest first."""

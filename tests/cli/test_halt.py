@@ -88,6 +88,7 @@ def test_a_halt_survives_a_restart_and_stops_new_sessions_of_the_caller(tmp_path
         wrapper.mcpobs("resume", "--session", "one")
         assert wrapper.code("other", **first) == "ok"
         assert wrapper.code("other", **{"gen_ai.conversation.id": "new"}) == "ok"
+        assert wrapper.code("capped", **first) == "ok"  # it counts anew
 
 
 def test_a_session_is_halted_by_its_id_in_the_lake(tmp_path: Path) -> None:
