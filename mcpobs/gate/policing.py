@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcpobs.keys import digest_key
 from mcpobs.settings import config_folder, load_config
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from mcpobs.policy.model import Policy
     from mcpobs.policy.state import Store
     from mcpobs.prices.book import Book
+
+_ID_KEY = "tenant-ids"
+"""Names the key of the digests of tenants' ids, for all fronts of this user."""
 
 
 def names_policy(env: Mapping[str, str] = os.environ) -> bool:
@@ -37,7 +41,7 @@ def judge_of(
         return None
     from mcpobs.policy import file
 
-    return judge(file.load(chosen), server, load_config(env=env).prices)
+    return judge(file.load(chosen), server, load_config(env=env).prices, env=env)
 
 
 def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[str]:
@@ -47,7 +51,13 @@ def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[
     return [str(Path(one).expanduser().absolute()) for one in files or load_config(env=env).policy.files]
 
 
-def judge(policy: Policy, server: str, book: Book | None = None, store: Store | None = None) -> PolicyJudge:
+def judge(
+    policy: Policy,
+    server: str,
+    book: Book | None = None,
+    store: Store | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> PolicyJudge:
     """The judge of a policy that is read already. Without a store the counters are this process's own."""
     from mcpobs.gate.policy_judge import PolicyJudge
     from mcpobs.policy.engine import Engine
@@ -57,4 +67,7 @@ def judge(policy: Policy, server: str, book: Book | None = None, store: Store | 
         rule = None if book is None else book.of(server, tool)
         return None if rule is None else rule.call_microusd
 
-    return PolicyJudge(Engine(policy, store or MemoryStore(), server, price), book, server)
+    def id_key() -> bytes:
+        return digest_key(_ID_KEY, config_folder(env))
+
+    return PolicyJudge(Engine(policy, store or MemoryStore(), server, price, id_key), book, server)

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from mcpobs.limits.model import ToolLimits
 from mcpobs.policy.codes import Code
-from mcpobs.policy.conditions import CallFacts, Reads, Unknown
+from mcpobs.policy.conditions import CallFacts, Reads, Unknown, calls_of
 from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who
 from mcpobs.policy.state import OnExceed
 from mcpobs.policy.windows import FOREVER
@@ -99,6 +99,8 @@ class Plan:
     remembers: tuple[tuple[str, ...], ...]
     """Arguments to remember if the call succeeds; empty: none."""
     remembered: bool
+    counts_calls: bool
+    """Whether a rule reads how often the tool was called in the session."""
     max_args: tuple[tuple[str, int], ...]
     shapes: tuple[tuple[str, tuple[str, ...]], ...]
     unlisted: tuple[str, ...]
@@ -208,6 +210,7 @@ class Compiled:
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
             remembers=tuple(sorted(remembered)) if remembered else (),
             remembered=remembered is not None,
+            counts_calls=facts.kind == "tool" and calls_of(target or "") in self._remembers,
             max_args=tuple(max_args),
             shapes=tuple(shapes),
             unlisted=tuple(unlisted),

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 from mcpobs.policy.codes import Code, Said
 from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan
-from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown
+from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown, calls_of
 from mcpobs.policy.decision import Counted, Decision, Lane
 from mcpobs.policy.model import Policy
+from mcpobs.policy.ownership import Ownership
 from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
 
@@ -47,7 +48,8 @@ class _Retry(NamedTuple):
 class Engine:
     """Decides the calls of one front. All methods may be called from any thread, one at a time.
 
-    `price` gives the fixed price of a tool in micro-dollars, `kinds` whether a tool reads or writes."""
+    `price` gives the fixed price of a tool in micro-dollars, `kinds` whether a tool reads or writes. `id_key` is the
+    key of the digests of tenants' ids; all engines that share a store need one key."""
 
     def __init__(
         self,
@@ -55,8 +57,10 @@ class Engine:
         store: Store,
         server: str | None = None,
         price: Callable[[str], int | None] = lambda tool: None,
+        id_key: Callable[[], bytes] = lambda: os.urandom(32),
     ) -> None:
         self.store = store
+        self._ownership = Ownership(store, id_key)
         self._server = server
         self._price = price
         self._means: dict[str, tuple[int, int]] = {}  # settled costs of a tool: sum and number
@@ -121,7 +125,7 @@ class Engine:
         assert lane.session is not None
         if not self._is_hidden(lane, compiled, plan, facts):
             if plan.needs_session:
-                facts = replace(facts, session=self.store.facts(lane.session))
+                facts = replace(facts, session=self.store.facts(lane.session), store_ns=self.store.now_ns())
             if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
                 self._reserve(lane, plan, facts, under)  # looks for a halt in the same step
                 return
@@ -152,7 +156,7 @@ class Engine:
         if plan.reads_arguments and facts.arguments is not UNKNOWN and _is_ambiguous(facts.arguments):
             _deny(lane, Code.ARGUMENTS, ("arguments",), Said(_shown(facts), needs=_AMBIGUOUS))
             return False
-        evaluate = _Evaluation(facts, decision, lane)
+        evaluate = _Evaluation(facts, decision, lane, self._ownership)
         for layer in plan.layers:
             for bound in layer.denies:
                 if evaluate.matches(bound, on_error=True):
@@ -286,8 +290,20 @@ class Engine:
                 for condition in bound.rule.conditions:
                     if isinstance(condition, Tenant) and not condition.passes(result, facts):
                         lane = Lane()
-                        _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=condition.needs()))
+                        _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=condition.needs(facts)))
                         return lane
+        return self._note_ids(plan, facts, result)
+
+    def _note_ids(self, plan: Plan, facts: CallFacts, result: object) -> Lane | None:
+        """Notes the ids that a result shows. A result whose ids cannot be noted is withheld, unless `on_error` allows:
+        other tenants could use them."""
+        for bound in (bound for layer in plan.layers for bound in layer.requires):
+            for condition in bound.rule.conditions:
+                code = self._ownership.note(bound.rule.id, condition, result, facts)
+                if code is not None and not bound.on_error_allows:
+                    lane = Lane(degraded=code == Code.STORE_ERROR)
+                    _deny(lane, code, (bound.rule.id,), Said(_shown(facts)))
+                    return lane
         return None
 
     def settle(
@@ -324,11 +340,13 @@ class Engine:
             return
         corrections = list(_corrections(lane, forwarded, cost_microusd))
         plan = compiled.plan(facts, self._kinds(facts.target))
-        done = None
+        done = dict[str, dict[str, object]]()
         if succeeded and plan.remembered and isinstance(facts.target, str):
-            done = {facts.target: dict(_remembered(plan.remembers, facts))}
+            done[facts.target] = dict(_remembered(plan.remembers, facts))
+        if forwarded and plan.counts_calls:
+            done[calls_of(str(facts.target))] = {}
         if corrections or done:
-            self.store.settle(lane.session, reserved, corrections, done)
+            self.store.settle(lane.session, reserved, corrections, done or None)
 
     def asked_for_input(self, facts: CallFacts, state: str | None) -> None:
         """Notes that a result asked for input: one retry with this state counts nothing."""
@@ -361,7 +379,8 @@ class Engine:
 class _Evaluation:
     """Evaluates the rules of one call, and keeps why one failed."""
 
-    def __init__(self, facts: CallFacts, decision: Decision, lane: Lane) -> None:
+    def __init__(self, facts: CallFacts, decision: Decision, lane: Lane, ownership: Ownership) -> None:
+        self._owns = ownership.allows
         self._facts = facts
         self._decision = decision
         self._lane = lane
@@ -383,6 +402,8 @@ class _Evaluation:
             if bound.on_error_allows:
                 self._lane.degraded = True
             self.needs = str(error)
+        except StoreError:
+            raise
         except Exception:
             held = on_error != bound.on_error_allows
             self.failed_code, self.needs = Code.POLICY_ERROR, None
@@ -395,8 +416,8 @@ class _Evaluation:
         self.failed_code, self.needs = None, None
         for condition in bound.rule.conditions:
             self.failed_code = condition.code
-            if not condition.holds(self._facts):
-                self.needs = condition.needs()
+            if not condition.holds(self._facts) or not self._owns(bound.rule.id, condition, self._facts):
+                self.needs = condition.needs(self._facts)
                 return False
         return True
 
