@@ -216,7 +216,8 @@ def _explained(message: str) -> tuple[str, str | None]:
     unknown = _UNDECLARED.search(problem)
     if unknown is None:
         return f"not valid CEL {at}: {problem.removesuffix(' [INVALID_ARGUMENT]')[:200]}", None
-    like = nearest(unknown[1], NAMES)
+    names = unknown[1].split(".")
+    like = next((one for end in range(len(names), 0, -1) if (one := nearest(".".join(names[:end]), NAMES))), None)
     hint = f"did you mean `{like}`?" if like else f"known here: {', '.join(NAMES)}"
     return f"{at}: {unknown[1]} is not known", hint
 

@@ -47,6 +47,19 @@ FUNCTIONS: Final = _words(
     """
 )
 """Functions that read nothing but their arguments, and whose results are not much larger."""
+NAMES: Final = _words(
+    """
+    adddate age btrim char_length character_length curdate curtime date_part dayname getdate ifnull instr isnull
+    julianday lcase len ltrim mid monthname now nvl rtrim subdate sysdate total ucase
+    """
+)
+"""Functions like these that sqlglot knows by their names alone, in some dialects."""
+QUERIES: Final = ROOTS | WRITES | {"Table", "Join", "With"}
+CLAUSES: Final = _words(
+    "for_ format hint hints into is_function locks operation_modifiers options overwrite pattern rows_from settings "
+    "source stored udfs"
+)
+"""Clauses of those that write, lock, or reach files and settings."""
 TYPES: Final = _words(
     """
     ARRAY BIGDECIMAL BIGINT BINARY BIT BOOLEAN CHAR DATE DATE32 DATETIME DATETIME2 DATETIME64 DECIMAL DECIMAL128
@@ -76,6 +89,8 @@ def is_allowed(root: Expr, allowed: Allowed) -> bool:
 
 def _is_allowed(node: Expr, parts: frozenset[str], allowed: Allowed) -> bool:
     kind = type(node).__name__
+    if kind in QUERIES and any(value and name in CLAUSES for name, value in node.args.items()):
+        return False
     match kind:
         case "Table":
             return _is_table(node, allowed)
@@ -83,9 +98,7 @@ def _is_allowed(node: Expr, parts: frozenset[str], allowed: Allowed) -> bool:
             return getattr(node.this, "name", "") in TYPES
         case "Dot":  # a member of a column; a function here is one of a schema
             return type(node.expression).__name__ in ("Identifier", "Star")
-        case "JSONExtract" | "JSONExtractScalar" if node.args.get("only_json_types"):
-            return True
-    return kind in parts or kind in FUNCTIONS or bool(allowed.functions & set(_function_names(node)))
+    return kind in parts or kind in FUNCTIONS or not (allowed.functions | NAMES).isdisjoint(_function_names(node))
 
 
 def _function_names(node: Expr) -> Iterator[str]:

@@ -61,7 +61,10 @@ class Statement:
         text = facts.argument(self.argument)
         if not isinstance(text, str):
             raise RuleError(f"the argument {'.'.join(self.argument)} is not a text")
-        content = text.encode("utf-8", "surrogatepass")
+        try:
+            content = text.encode()
+        except UnicodeEncodeError:
+            return False
         if len(content) > MAX_BYTES:
             return False
         digest = hashlib.blake2b(content, digest_size=16).digest()
