@@ -54,6 +54,8 @@ def read(place: Place) -> Schedule:
     if not fields.keys() & {"days", "hours"}:
         place.refuse("no `days` and no `hours`", 'write e.g. {days: [mon, fri], hours: "08:00-18:00", zone: UTC}')
     days = frozenset(_day(item) for item in fields["days"].items()) if "days" in fields else frozenset(range(7))
+    if not days:
+        fields["days"].refuse("an empty list matches nothing", "leave the key out")
     start, end = _hours(fields["hours"]) if "hours" in fields else (0, _DAY_MINUTES)
     return Schedule(zone(fields["zone"]) if "zone" in fields else None, days, start, end)
 

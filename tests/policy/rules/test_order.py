@@ -46,7 +46,7 @@ def test_a_session_that_is_not_known_has_done_nothing() -> None:
         condition("after", {"tool": "lookup"}).holds(call())
 
 
-@pytest.mark.parametrize(("earlier", "now"), itertools.product(VALUES, VALUES), ids=repr)
+@pytest.mark.parametrize(("earlier", "now"), list(itertools.product(VALUES, VALUES)), ids=repr)
 def test_the_same_is_the_same_value_of_the_same_type(earlier: object, now: object) -> None:
     facts = call({"order_id": now}, done={"lookup": (1, {"id": earlier})})
     same = type(earlier) is type(now) and repr(earlier) == repr(now)
