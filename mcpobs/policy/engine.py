@@ -10,6 +10,7 @@ corrected once when the cost is known; a call that nobody answers keeps its esti
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -488,7 +489,7 @@ def _millionths(value: object, path: Sequence[str]) -> int:
 
 def _is_ambiguous(value: object, depth: int = 0) -> bool:
     """Whether two readers may find other arguments in the same ones: keys that are equal up to case, numbers beyond
-    64 bits."""
+    64 bits, and what is no number."""
     if isinstance(value, dict):
         if len({str(key).casefold() for key in value}) < len(value):
             return True
@@ -497,7 +498,9 @@ def _is_ambiguous(value: object, depth: int = 0) -> bool:
         return depth > 64 or any(_is_ambiguous(item, depth + 1) for item in value)
     if isinstance(value, int) and not isinstance(value, bool):
         return not -(1 << 63) <= value < 1 << 63
-    return not (value is None or isinstance(value, str | bool | float))
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return not (value is None or isinstance(value, str | bool))
 
 
 def _corrections(lane: Lane, forwarded: bool, cost_microusd: int | None) -> Iterable[Correction]:

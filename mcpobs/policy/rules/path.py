@@ -67,10 +67,12 @@ def read(place: Place) -> UnderPath:
 
 def taken_apart(text: str) -> Names | None:
     """The names of a path; None for one that another reader may take apart differently."""
-    if not text or len(text) > MAX_PATH or not _is_plain(text) or not _is_plain(unicodedata.normalize("NFKC", text)):
+    if not text or len(text) > MAX_PATH or not _is_plain(text):
         return None
-    if unicodedata.normalize("NFKC", text).count("/") != text.count("/"):
-        return None
+    if not text.isascii():
+        other = unicodedata.normalize("NFKC", text)
+        if not _is_plain(other) or other.count("/") != text.count("/"):
+            return None
     steps = [step for step in text.split("/") if step not in ("", ".")]
     return ("/", *steps) if text.startswith("/") else tuple(steps)
 
@@ -78,6 +80,6 @@ def taken_apart(text: str) -> Names | None:
 def _is_plain(text: str) -> bool:
     if _SPECIAL.search(text) or _SCHEME.match(text) or text != text.strip() or text.startswith("//"):
         return False
-    if any(unicodedata.category(character)[0] == "C" or character in "\u2028\u2029" for character in text):
+    if not text.isprintable() and any(unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" for one in text):
         return False
     return all(step in ("", ".") or step.strip(". ") for step in text.split("/"))
