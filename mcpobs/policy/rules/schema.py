@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from mcpobs.errors import nearest
 from mcpobs.installed.extras import needing
 from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
@@ -90,7 +91,10 @@ def _check_keywords(place: Place) -> None:
     """Refuses keywords that validators skip, as they do with a mistyped one."""
     if not place.is_mapping:  # true and false are schemas
         return
-    for name, value in place.fields(_KNOWN).items():
+    for name, value in place.entries().items():
+        if name not in _KNOWN:
+            like = nearest(name, _KNOWN)
+            value.refuse("unknown key of a JSON Schema", f"did you mean `{like}`?" if like else "leave it out")
         if name in _MAPPINGS and value.is_mapping:
             for inner in value.entries().values():
                 _check_keywords(inner)
