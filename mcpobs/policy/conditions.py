@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Reads = Literal["arguments", "time", "session", "result"]
 """What a condition looks at besides the caller."""
 Kind = Literal["tool", "resource", "prompt"]
+MAX_TEXTS: Final = 256
+"""Entries of one argument that a condition looks at."""
 
 
 class Unknown:
@@ -84,6 +86,8 @@ def texts(facts: CallFacts, path: tuple[str, ...]) -> list[str]:
     """The texts of an argument that is a text or a list of texts. Raises RuleError for any other, and for no text."""
     value = facts.argument(path)
     items = value if isinstance(value, list) else [value]
+    if len(items) > MAX_TEXTS:
+        raise RuleError(f"the argument {'.'.join(path)} has more than {MAX_TEXTS} entries")
     found = [one for one in items if isinstance(one, str)]
     if not found or len(found) < len(items):
         raise RuleError(f"the argument {'.'.join(path)} is not a text")

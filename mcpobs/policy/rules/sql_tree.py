@@ -55,6 +55,8 @@ NAMES: Final = _words(
 )
 """Functions like these that sqlglot knows by their names alone, in some dialects."""
 QUERIES: Final = ROOTS | WRITES | {"Table", "Join", "With"}
+NAMED: Final = frozenset({"Alias", "Aliases", "Column", "Dot", "Join", "Schema", "Table", "TableAlias", "Window"})
+"""Parts whose names stand for what they say, and are judged with them."""
 CLAUSES: Final = _words(
     "for_ format hint hints into is_function locks operation_modifiers options overwrite pattern rows_from settings "
     "source stored udfs"
@@ -94,6 +96,10 @@ def _is_allowed(node: Expr, parts: frozenset[str], allowed: Allowed) -> bool:
     match kind:
         case "Table":
             return _is_table(node, allowed)
+        case "Identifier":  # elsewhere it may stand for a table: `in secrets`, `cross apply secrets`
+            return type(node.parent).__name__ in NAMED
+        case "In":
+            return not node.args.get("field")
         case "DataType":
             return getattr(node.this, "name", "") in TYPES
         case "Dot":  # a member of a column; a function here is one of a schema

@@ -2,8 +2,9 @@
 
 What it does: parses the text of `arg` with sqlglot in `dialect`. Allows one statement, a query unless `read_only` is
 false, whose parts, types and functions are all known here, and that names only `tables`. `functions` allows more
-functions. Refuses what does not parse, what is longer than 4 KB, hints, MySQL's version comments, and quotes behind a
-backslash, because databases read those in different ways. Parts with their schema (`sales.orders`) are listed so.
+functions. Refuses what does not parse, what is longer than 4 KB, hints, MySQL's version comments, quotes behind a
+backslash and invisible characters, because databases read those in different ways. A table with its schema
+(`sales.orders`) is listed so.
 Why it matters: a tool that runs SQL can do all that its database user can.
 What to do: list the tables. The real control is a user of the database that may only read them, or a replica: a parser
 knows neither views, nor triggers, nor functions that somebody redefined, nor how long a query runs.
@@ -33,8 +34,17 @@ MAX_NESTED: Final = 32
 MAX_CACHED: Final = 1_024
 FIRST: Final = frozenset({"SELECT", "WITH", "L_PAREN", "VALUES"})
 FIRST_WRITES: Final = FIRST | {"INSERT", "UPDATE", "DELETE"}
-_ODD = re.compile(r"/\*\s*(?:!|\+|M!)|\\+['\"`]|\x00|/\*(?:(?!\*/).)*/\*", re.DOTALL)
-"""Comments that a database runs, quotes behind a backslash, comments in comments."""
+_ODD = re.compile(
+    r"""/\*\s*(?:!|\+|M!)           # a comment that a database runs
+    | /\*(?:(?!\*/).)*/\*        # a comment in a comment
+    | \\+['"`]                   # a quote behind a backslash
+    | \b[nN]?[qQ]['"]            # Oracle's q'[…]'
+    | \w\$                       # a name to one, the end of $$ to another
+    | \{[\#{%]                   # what sqlglot skips, as of a template
+    | \r(?!\n)                   # the end of a line, and of a comment, to some
+    """,
+    re.DOTALL | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -61,10 +71,7 @@ class Statement:
         text = facts.argument(self.argument)
         if not isinstance(text, str):
             raise RuleError(f"the argument {'.'.join(self.argument)} is not a text")
-        try:
-            content = text.encode()
-        except UnicodeEncodeError:
-            return False
+        content = text[: MAX_BYTES + 1].encode("utf-8", "surrogatepass")
         if len(content) > MAX_BYTES:
             return False
         digest = hashlib.blake2b(content, digest_size=16).digest()
@@ -76,7 +83,7 @@ class Statement:
         return verdict
 
     def allows(self, text: str) -> bool:
-        if _ODD.search(text):
+        if _ODD.search(text) or not _is_plain(text):
             return False
         try:
             tokens = self.parser.tokenize(text)
@@ -120,6 +127,11 @@ def _parser(place: Place) -> Dialect:
         like = nearest(name, known)
         place.refuse(f"{name!r} is not known", f"did you mean `{like}`?" if like else f"known here: {', '.join(known)}")
     return Dialect.get_or_raise(name)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether no character is invisible, or a space to one reader alone."""
+    return text.isprintable() or all(one.isprintable() or one in "\t\r\n" for one in text)
 
 
 def _nested(text: str) -> int:

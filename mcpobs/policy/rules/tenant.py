@@ -24,7 +24,7 @@ from typing import Final, Literal
 
 from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
-from mcpobs.policy.conditions import CallFacts, Reads, RuleError
+from mcpobs.policy.conditions import MAX_TEXTS, CallFacts, Reads, RuleError
 from mcpobs.policy.fields import choice, duration_ns, names, path
 from mcpobs.policy.rules.answers import MAX_DEPTH, Step, answers, found, steps
 
@@ -77,8 +77,9 @@ class Tenant:
             return []
         if value is None:
             return []
-        used = [_id(one) for one in (value if isinstance(value, list) else [value])]
-        if None in used or len(used) > MAX_IDS:
+        items = value if isinstance(value, list) else [value]
+        used = [_id(one) for one in items[: MAX_TEXTS + 1]]
+        if None in used or len(used) > MAX_TEXTS:
             raise RuleError(f"the argument {'.'.join(self.argument)} is no id")
         return [one for one in used if one is not None]
 

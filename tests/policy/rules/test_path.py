@@ -159,6 +159,11 @@ def test_the_denial_names_the_argument_and_no_folder() -> None:
     )
 
 
+def test_a_list_is_looked_at_up_to_its_bound() -> None:
+    assert holds(_path(), call({"p": ["/data/tenant-a/x"] * 256}))
+    assert not holds(_path(), call({"p": ["/data/tenant-a/x"] * 257}))
+
+
 @given(st.text(alphabet="./\\%~a :\x00\uff0e\uff0f", max_size=24))
 def test_a_path_that_is_let_through_stays_below_its_folder_however_it_is_normalised(text: str) -> None:
     whole = "/data/tenant-a/" + text

@@ -123,6 +123,27 @@ UNSAFE = {
         "select \ud800",
         "select * from orders where",
         "selec * from orders",
+        "select * from orders -- \r union select * from secrets",
+        "select * from orders -- \r ' \n union select * from secrets -- '",
+        "select * from orders --\x0b union select * from secrets",
+        "select * from orders --\x0c union select * from secrets",
+        "select * from orders --\u2028 union select * from secrets",
+        "select * from orders --\x85 union select * from secrets",
+        "select * from orders\xa0union\xa0select * from secrets",
+        "select 1 as a$$ , (select password from secrets) as b$$ from orders",
+        "select a$x$ , (select password from secrets) , b$x$ from orders",
+        "select {# x #} 1",
+        "select {{ x }}",
+        "select * from orders where id in (table secrets)",
+        "select array(table secrets)",
+        "select * from (table secrets) x",
+        "select * from orders union table secrets",
+        "select * from orders natural join secrets",
+        "select * from rows from (pg_ls_dir('.')) as x",
+        "select * from orders tablesample system(pg_sleep(1))",
+        "select sum(total) over w from orders window w as (order by pg_sleep(1))",
+        "select 1 operator(pg_catalog.+) 1",
+        "select null::secrets",
     ],
     "mysql": [
         "select 1 /*!50000 ; drop table orders */",
@@ -153,6 +174,11 @@ UNSAFE = {
         "do sleep(1)",
         "replace into orders values (1)",
         "select * from orders lock in share mode",
+        "select * from orders union table secrets",
+        "select {#\n x (select password from secrets) #}\n } from orders",
+        "select {fn sleep(1)}",
+        "select * from orders -- \r union select * from secrets",
+        "select * from orders partition (p0)",
     ],
     "sqlite": [
         "attach database 'x' as y",
@@ -164,6 +190,9 @@ UNSAFE = {
         "vacuum into 'x'",
         "select randomblob(1000000000)",
         "select * from fts3_tokenizer('x')",
+        "select * from orders where name in secrets",
+        "select * from 'secrets'",
+        "select * from [secrets]",
     ],
     "duckdb": [
         "select * from read_csv('/etc/passwd')",
@@ -184,6 +213,11 @@ UNSAFE = {
         "pivot secrets on a",
         "select columns('.*') from secrets",
         "select * from parquet_scan('x')",
+        "select * from orders where id in (from secrets)",
+        "select * from orders union (from secrets)",
+        "with x as (from secrets) select * from x",
+        "select * from query('select * from secrets')",
+        "select * from orders positional join secrets",
     ],
     "tsql": [
         "exec xp_cmdshell 'dir'",
@@ -196,16 +230,28 @@ UNSAFE = {
         "select * from orders with (tablockx)",
         "declare @x int",
         "if 1=1 drop table orders",
+        "select * from orders cross apply secrets",
+        "select * from orders outer apply secrets",
+        "select top (select count(*) from secrets) * from orders",
+        "select * from orders for xml auto",
     ],
     "bigquery": ["select * from `other.orders`", "select * from `p`.private.orders", "call x.y()",
                  "select * from external_query('c', 'select 1')", "export data options() as select 1"],
     "snowflake": ["select * from @stage/file", "select system$abort_session(1)", "list @stage", "get @stage file:///tmp",
-                  "select * from table(result_scan(last_query_id()))", "execute immediate 'drop table orders'"],
+                  "select * from table(result_scan(last_query_id()))",
+                  "select * from identifier('secrets')", "select * from orders at(offset => -60)",
+                  "execute immediate 'drop table orders'"],
     "oracle": ["select utl_http.request('http://x') from dual", "begin null; end;",
-               "select dbms_pipe.receive_message('a', 10) from orders", "select * from orders@remote"],
+               "select dbms_pipe.receive_message('a', 10) from orders", "select * from orders@remote",
+               "select q'+'+', (select password from secrets), q'+'+' from orders", "select nq'[ ' ]' from orders"],
     "clickhouse": ["select * from url('http://x', csv)", "select * from file('/etc/passwd')", "system shutdown",
                    "select * from orders into outfile 'x'", "select * from remote('x', 'secrets')",
-                   "select * from orders settings max_execution_time = 0", "select * from orders format Native"],
+                   "select * from orders settings max_execution_time = 0", "select * from orders format Native",
+                   "select * from orders where id in secrets", "select * from orders where id global in secrets",
+                   "select joinGet('secrets', 'a', 1)", "with (select 1 from secrets) as x select x from orders"],
+    "spark": ["select * from csv.`/etc/passwd`", "select reflect('a', 'b')",
+              "select transform(a) using 'sh' from orders"],
+    "trino": ["table secrets", "select * from table(x.system.query(query => 'select 1'))"],
 }  # fmt: skip
 SAFE = {
     "postgres": [
@@ -231,6 +277,10 @@ SAFE = {
         "select 'it''s; drop table orders -- not', '/etc/passwd' from orders",
         "select to_char(at, 'YYYY-MM'), lower(trim(name)), substring(name from 1 for 3), length(name) from orders",
         "select current_date, current_timestamp",
+        "select *\r\nfrom orders\r\n\t-- all of them\r\nwhere total > 5",
+        "select o.* from orders o join customers c using (id), lateral (select 1 as x) l",
+        "select sum(total) over w from orders window w as (partition by customer_id)",
+        "select id from orders where id = any (array[1, 2]) or customer_id in (select id from customers)",
     ],
     "mysql": [
         "select `id`, ifnull(total, 0), date_format(at, '%Y-%m'), if(total > 5, 1, 0) from `orders` limit 5, 10",
@@ -315,6 +365,12 @@ def test_verdicts_are_kept_for_a_bounded_number_of_texts() -> None:
     assert holds(sql, call({"q": "select 1 from orders"}))
     assert len(sql.cache) <= MAX_CACHED
     assert holds(sql, call({"q": "select 1 from orders"}))
+
+
+def test_a_verdict_is_that_of_its_own_text() -> None:
+    sql = _sql("postgres")
+    assert holds(sql, call({"q": "select '?' from orders"}))
+    assert not holds(sql, call({"q": "select '\ud800' from orders"}))
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,17 @@ def test_a_call_without_an_id_uses_none(arguments: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"id": {"a": 1}}, {"id": [["a"]]}, {"id": True}, {"id": ""}, {"ID": "a"}, {"Id": "a"}, {"id": [None]}]
+    "arguments",
+    [
+        {"id": ["a"] * 300},
+        {"id": {"a": 1}},
+        {"id": [["a"]]},
+        {"id": True},
+        {"id": ""},
+        {"ID": "a"},
+        {"Id": "a"},
+        {"id": [None]},
+    ],
 )
 def test_what_is_no_id_is_an_error(arguments: object) -> None:
     with pytest.raises(RuleError):

@@ -186,6 +186,11 @@ def test_what_is_no_text_is_an_error(value: object) -> None:
         _url().holds(call({"u": value}))
 
 
+def test_a_list_is_looked_at_up_to_its_bound() -> None:
+    assert holds(_url(), call({"u": ["https://api.example.com/"] * 256}))
+    assert not holds(_url(), call({"u": ["https://api.example.com/"] * 257}))
+
+
 @given(st.text(alphabet="apiexmlco.m/:@\\?#%[]0x \t\uff0f\u3002", max_size=30))
 def test_a_url_that_is_let_through_has_its_host_for_other_readers_too(text: str) -> None:
     for whole in (
