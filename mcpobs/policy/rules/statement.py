@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from mcpobs.errors import nearest
@@ -55,6 +57,7 @@ class Statement:
     dialect: str
     allowed: sql_tree.Allowed
     parser: Dialect = field(compare=False, repr=False)
+    quiet: Callable[[], AbstractContextManager[None]] = field(compare=False, repr=False)
     reads: frozenset[Reads] = frozenset({"arguments"})
     code: Code = Code.ARGUMENTS
     remembers: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
@@ -88,9 +91,13 @@ class Statement:
         try:
             tokens = self.parser.tokenize(text)
             first = FIRST if self.allowed.read_only else FIRST_WRITES
-            if not tokens or tokens[0].token_type.name not in first or _nested(text) > MAX_NESTED:
+            kinds = [token.token_type.name for token in tokens]
+            if not kinds or kinds[0] not in first or _nested(text) > MAX_NESTED:
                 return False
-            found = [root for root in self.parser.parser().parse(tokens, text) if root is not None]
+            if any(kind == "VALUES" and after != "L_PAREN" for kind, after in pairwise([*kinds, ""])):
+                return False  # `from values` is a table to DuckDB
+            with self.quiet():
+                found = [root for root in self.parser.parser().parse(tokens, text) if root is not None]
             return len(found) == 1 and sql_tree.is_allowed(found[0], self.allowed)
         except Exception:  # the parser's own errors, and what it stumbles over: nested too deep, no Unicode
             return False
@@ -115,6 +122,7 @@ def read(place: Place) -> Statement:
             fields["read_only"].flag() if "read_only" in fields else True,
         ),
         parser=_parser(fields["dialect"]),
+        quiet=_quiet(),
     )
 
 
@@ -127,6 +135,12 @@ def _parser(place: Place) -> Dialect:
         like = nearest(name, known)
         place.refuse(f"{name!r} is not known", f"did you mean `{like}`?" if like else f"known here: {', '.join(known)}")
     return Dialect.get_or_raise(name)
+
+
+def _quiet() -> Callable[[], AbstractContextManager[None]]:
+    from mcpobs.policy.rules.sql_logs import QUIET  # loads logging
+
+    return QUIET.judging
 
 
 def _is_plain(text: str) -> bool:
