@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import UsageError
+from mcpobs.keys import digest_key
 from mcpobs.settings import config_folder, lake_folder, load_config
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from mcpobs.policy.model import Policy
     from mcpobs.policy.state import Store
     from mcpobs.prices.book import Book
+
+_ID_KEY = "tenant-ids"
+"""Names the key of the digests of tenants' ids, for all fronts of this user."""
 
 
 STATE = Path("policy", "state.db")
@@ -44,7 +48,7 @@ def judge_of(
 
     config = load_config(env=env)
     policy = file.load(chosen)
-    return judge(policy, server, config.prices, _store(config.policy.state, lake, env))
+    return judge(policy, server, config.prices, _store(config.policy.state, lake, env), env)
 
 
 def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[str]:
@@ -69,7 +73,13 @@ def _store(state: str | None, lake: str | os.PathLike[str] | None, env: Mapping[
         raise UsageError(f"cannot use the policy's state {path}: {error.message}", error.hint or None) from None
 
 
-def judge(policy: Policy, server: str, book: Book | None = None, store: Store | None = None) -> PolicyJudge:
+def judge(
+    policy: Policy,
+    server: str,
+    book: Book | None = None,
+    store: Store | None = None,
+    env: Mapping[str, str] = os.environ,
+) -> PolicyJudge:
     """The judge of a policy that is read already. Without a store the counters are this process's own."""
     from mcpobs.gate.policy_judge import PolicyJudge
     from mcpobs.policy.engine import Engine
@@ -79,10 +89,13 @@ def judge(policy: Policy, server: str, book: Book | None = None, store: Store | 
         rule = None if book is None else book.of(server, tool)
         return None if rule is None else rule.call_microusd
 
+    def id_key() -> bytes:
+        return digest_key(_ID_KEY, config_folder(env))
+
     store = store or MemoryStore()
     thread = None
     if store.blocks:
         from mcpobs.policy.store_thread import StoreThread
 
         thread = StoreThread()
-    return PolicyJudge(Engine(policy, store, server, price), book, server, thread)
+    return PolicyJudge(Engine(policy, store, server, price, id_key), book, server, thread)

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from mcpobs.limits.model import ToolLimits
 from mcpobs.policy.codes import Code
-from mcpobs.policy.conditions import CallFacts, Reads, Unknown
+from mcpobs.policy.conditions import CallFacts, Reads, Unknown, calls_of
 from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who
 from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Count, OnExceed
@@ -135,6 +135,8 @@ class Checks:
             if layer.missing or layer.notes or layer.allows is not None:
                 return None
             for bound in (*layer.requires, *layer.denies):
+                if _reads_store(bound):
+                    return None
                 if bound.reads_content:
                     verdicts[bound.fingerprint] = bound.rule.effect == "require"
             must += [condition.holds for bound in layer.requires for condition in bound.rule.conditions]
@@ -158,6 +160,11 @@ class Checks:
         return True
 
 
+def _reads_store(bound: BoundRule) -> bool:
+    """Whether a rule asks whose an id is."""
+    return any(isinstance(one, Tenant) and one.ids for one in bound.rule.conditions)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What all layers ask of calls of one target by one caller."""
@@ -171,6 +178,8 @@ class Plan:
     """Whether the target's name may pose as another, unless the server has listed it."""
     tenants: tuple[tuple[str, Tenant], ...]
     """Rules that look at results, and what they look for."""
+    ids: tuple[tuple[BoundRule, Tenant], ...]
+    """Rules that note the ids of results."""
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
     needs_session: bool
@@ -178,6 +187,8 @@ class Plan:
     remembers: tuple[tuple[str, ...], ...]
     """Arguments to remember if the call succeeds; empty: none."""
     remembered: bool
+    counts_calls: bool
+    """Whether a rule reads how often the tool was called in the session."""
     max_args: tuple[tuple[str, int], ...]
     shapes: tuple[tuple[str, tuple[str, ...]], ...]
     unlisted: tuple[str, ...]
@@ -293,11 +304,19 @@ class Compiled:
                 for condition in bound.rule.conditions
                 if isinstance(condition, Tenant) and condition.result is not None
             ),
+            ids=tuple(
+                (bound, condition)
+                for layer_plan in layers
+                for bound in layer_plan.requires
+                for condition in bound.rule.conditions
+                if isinstance(condition, Tenant) and condition.ids
+            ),
             hidden_by=hidden,
             needs_session="session" in reads,
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
             remembers=tuple(sorted(remembered)) if remembered else (),
             remembered=remembered is not None,
+            counts_calls=facts.kind == "tool" and calls_of(target or "") in self._remembers,
             max_args=tuple(max_args),
             shapes=tuple(shapes),
             unlisted=tuple(unlisted),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Reads = Literal["arguments", "time", "session", "result"]
 """What a condition looks at besides the caller."""
 Kind = Literal["tool", "resource", "prompt"]
+MAX_TEXTS: Final = 256
+"""Entries of one argument that a condition looks at."""
 
 
 class Unknown:
@@ -60,6 +62,8 @@ class CallFacts:
     client: str | None = None
     at_unix_nano: int = 0
     session: SessionFacts | None = None
+    store_ns: int | None = None
+    """The store's clock, if `session` is known: only that compares with the times of what a session has done."""
 
     def argument(self, path: tuple[str, ...]) -> object:
         """The value of an argument. Raises RuleError if it is missing, UndecidableError in a replay."""
@@ -79,6 +83,23 @@ class CallFacts:
         return self.session
 
 
+def texts(facts: CallFacts, path: tuple[str, ...]) -> list[str]:
+    """The texts of an argument that is a text or a list of texts. Raises RuleError for any other, and for no text."""
+    value = facts.argument(path)
+    items = value if isinstance(value, list) else [value]
+    if len(items) > MAX_TEXTS:
+        raise RuleError(f"the argument {'.'.join(path)} has more than {MAX_TEXTS} entries")
+    found = [one for one in items if isinstance(one, str)]
+    if not found or len(found) < len(items):
+        raise RuleError(f"the argument {'.'.join(path)} is not a text")
+    return found
+
+
+def calls_of(tool: str) -> str:
+    """The name by which a store counts the calls of a tool that came back, with or without success."""
+    return f"calls\x1f{tool}"
+
+
 class Condition(Protocol):
     """One condition of a rule. `holds` raises RuleError or UndecidableError; another exception is a fault of ours."""
 
@@ -95,8 +116,9 @@ class Condition(Protocol):
 
     def holds(self, facts: CallFacts) -> bool: ...
 
-    def needs(self) -> str:
-        """What a caller has to do for it, for the model that reads the denial. Nothing of the policy's inside."""
+    def needs(self, facts: CallFacts) -> str:
+        """What a caller has to do for it, for the model that reads the denial. Nothing of the policy's inside. Raises
+        nothing."""
 
 
 class ReadCondition(Protocol):

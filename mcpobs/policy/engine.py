@@ -10,6 +10,8 @@ corrected once when the cost is known; a call that nobody answers keeps its esti
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -17,9 +19,10 @@ from typing import NamedTuple
 
 from mcpobs.policy.codes import Code, Said
 from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan, whose
-from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown
+from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown, calls_of
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
+from mcpobs.policy.ownership import Ownership
 from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
 
 MICRO = 1_000_000
@@ -45,7 +48,8 @@ class _Retry(NamedTuple):
 class Engine:
     """Decides the calls of one front. All methods may be called from any thread, one at a time.
 
-    `price` gives the fixed price of a tool in micro-dollars, `kinds` whether a tool reads or writes."""
+    `price` gives the fixed price of a tool in micro-dollars, `kinds` whether a tool reads or writes. `id_key` is the
+    key of the digests of tenants' ids; all engines that share a store need one key."""
 
     def __init__(
         self,
@@ -53,8 +57,10 @@ class Engine:
         store: Store,
         server: str | None = None,
         price: Callable[[str], int | None] = lambda tool: None,
+        id_key: Callable[[], bytes] = lambda: os.urandom(32),
     ) -> None:
         self.store = store
+        self._ownership = Ownership(store, id_key)
         self._server = server
         self._price = price
         self._means: dict[str, tuple[int, int]] = {}  # settled costs of a tool: sum and number
@@ -118,7 +124,7 @@ class Engine:
         assert lane.session is not None
         if not self._is_hidden(lane, plan, facts):
             if plan.needs_session:
-                facts.session = self.store.facts(lane.session)
+                facts.session, facts.store_ns = self.store.facts(lane.session), self.store.now_ns()
             if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
                 self._reserve(lane, plan, facts, under)  # looks for a halt in the same step
                 return
@@ -152,7 +158,7 @@ class Engine:
             if checks.verdicts:
                 decision.verdicts = {**decision.verdicts, **checks.verdicts}
             return True
-        evaluate = _Evaluation(facts, decision, lane)
+        evaluate = _Evaluation(facts, decision, lane, self._ownership)
         for layer in plan.layers:
             for bound in layer.denies:
                 if evaluate.matches(bound, on_error=True):
@@ -267,10 +273,23 @@ class Engine:
         if is_error:
             return None
         plan = decision.lane.plan
-        for rule, tenant in () if plan is None else plan.tenants:
+        if plan is None:
+            return None
+        for rule, tenant in plan.tenants:
             if not tenant.passes(result, facts):
                 lane = Lane()
-                _deny(lane, Code.TENANT, (rule,), Said(_shown(facts), needs=tenant.needs()))
+                _deny(lane, Code.TENANT, (rule,), Said(_shown(facts), needs=tenant.needs(facts)))
+                return lane
+        return self._note_ids(plan, facts, result)
+
+    def _note_ids(self, plan: Plan, facts: CallFacts, result: object) -> Lane | None:
+        """Notes the ids that a result shows. A result whose ids cannot be noted is withheld, unless `on_error` allows:
+        other tenants could use them."""
+        for bound, tenant in plan.ids:
+            code = self._ownership.note(bound.rule.id, tenant, result, facts)
+            if code is not None and not bound.on_error_allows:
+                lane = Lane(degraded=code == Code.STORE_ERROR)
+                _deny(lane, code, (bound.rule.id,), Said(_shown(facts)))
                 return lane
         return None
 
@@ -306,11 +325,13 @@ class Engine:
         if lane.denies or plan is None or reserved is None or not reserved.granted or lane.session is None:
             return
         corrections = list(_corrections(lane, forwarded, cost_microusd))
-        done = None
+        done = dict[str, dict[str, object]]()
         if succeeded and plan.remembered and isinstance(facts.target, str):
-            done = {facts.target: dict(_remembered(plan.remembers, facts))}
+            done[facts.target] = dict(_remembered(plan.remembers, facts))
+        if forwarded and plan.counts_calls:
+            done[calls_of(str(facts.target))] = {}
         if corrections or done:
-            self.store.settle(lane.session, reserved, corrections, done)
+            self.store.settle(lane.session, reserved, corrections, done or None)
 
     def asked_for_input(self, facts: CallFacts, state: str | None) -> None:
         """Notes that a result asked for input: one retry with this state counts nothing."""
@@ -346,7 +367,8 @@ _NO_LANE = Lane()
 class _Evaluation:
     """Evaluates the rules of one call, and keeps why one failed."""
 
-    def __init__(self, facts: CallFacts, decision: Decision, lane: Lane) -> None:
+    def __init__(self, facts: CallFacts, decision: Decision, lane: Lane, ownership: Ownership) -> None:
+        self._owns = ownership.allows
         self._facts = facts
         self._decision = decision
         self._lane = lane
@@ -368,6 +390,8 @@ class _Evaluation:
             if bound.on_error_allows:
                 self._lane.degraded = True
             self.needs = str(error)
+        except StoreError:
+            raise
         except Exception:
             held = on_error != bound.on_error_allows
             self.failed_code, self.needs = Code.POLICY_ERROR, None
@@ -380,8 +404,8 @@ class _Evaluation:
         self.failed_code, self.needs = None, None
         for condition in bound.rule.conditions:
             self.failed_code = condition.code
-            if not condition.holds(self._facts):
-                self.needs = condition.needs()
+            if not condition.holds(self._facts) or not self._owns(bound.rule.id, condition, self._facts):
+                self.needs = condition.needs(self._facts)
                 return False
         return True
 
@@ -459,7 +483,11 @@ def _is_ambiguous(value: object, depth: int = 0) -> bool:
         items = (value,)
     for item in items:
         kind = type(item)
-        if kind is str or kind is bool or kind is float or item is None:
+        if kind is str or kind is bool or item is None:
+            continue
+        if kind is float:
+            if not math.isfinite(item):  # type: ignore[arg-type]  # a float
+                return True
             continue
         if kind is int:
             if not -(1 << 63) <= item < 1 << 63:  # type: ignore[operator]  # an int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mcpobs.errors import UsageError, nearest
 from mcpobs.limits.document import Place
@@ -44,4 +45,15 @@ def names(place: Place) -> tuple[str, ...]:
     items = [place] if place.is_scalar else place.items()
     if not items:
         place.refuse("an empty list matches nothing", "leave the key out")
+    for item in items:
+        if not item.text():
+            item.refuse("is empty, and matches nothing", "leave it out")
     return tuple(item.text() for item in items)
+
+
+def zone(place: Place) -> ZoneInfo:
+    name = place.text()
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        place.refuse(f"{name!r} is not a time zone", "write e.g. Europe/Berlin or UTC")

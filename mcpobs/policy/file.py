@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mcpobs import safefile
@@ -36,7 +36,7 @@ from mcpobs.policy.model import (
     What,
     Who,
 )
-from mcpobs.policy.rules import KINDS
+from mcpobs.policy.rules import IN_DENY, KINDS
 from mcpobs.policy.state import OnExceed
 from mcpobs.policy.windows import FOREVER
 
@@ -67,6 +67,19 @@ _CONTROL = ("mode", "on_error", "share")
 _CAPS = ("per_session", "per_principal", "per_tenant")
 _KINDS = ("sum", "same_args", "distinct_tools")
 _MODES: Final[tuple[Mode, ...]] = ("enforce", "log_only")
+NOT_YET: Final[Mapping[str, str]] = {
+    "inspect": "results are not inspected yet: leave the key out",
+    "approvals": "calls cannot wait for an approval yet: leave the key out",
+    "or_approval": "calls cannot wait for an approval yet: leave the key out",
+    "ask": "write deny, halt or warn",
+}
+"""Keys and values of the format that come with a later version: what helps until then."""
+_TAKEN: Final = re.compile(
+    r"default|halt|lookalike|arguments|store|(session|tools|budgets|server_requests)\..*|.*\.reopened"
+)
+"""Ids that decisions use for what is no rule."""
+_MOST_AMOUNT: Final = 10**11
+"""Of a sum or a budget: ten times its millionths are a number of 64 bits."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _MICRO = 1_000_000
 
@@ -104,7 +117,7 @@ def of_texts(contents: Sequence[tuple[bytes, str]]) -> Policy:
 
 def layer(content: bytes, source: str) -> Layer:
     root = parse(content, source)
-    fields = root.fields((*OURS, *LEARNED))
+    fields = _fields(root, (*OURS, *LEARNED))
     version = fields.get("version")
     if version is None:
         root.refuse("no version", f"write `version: {VERSION}` at the top")
@@ -113,7 +126,7 @@ def layer(content: bytes, source: str) -> Layer:
     rules = tuple(_rule(item) for item in fields["rules"].items()) if "rules" in fields else ()
     limits = tuple(_limit(item) for item in fields["limits"].items()) if "limits" in fields else ()
     budgets = tuple(_budgets(fields["budgets"])) if "budgets" in fields else ()
-    _once(root, [rule.id for rule in rules] + [limit.id for limit in limits])
+    _check_ids(fields)
     return Layer(
         source=source,
         rules=rules,
@@ -126,24 +139,46 @@ def layer(content: bytes, source: str) -> Layer:
         share=_share(fields["share"]) if "share" in fields else None,
         default=choice(fields["default"], ON_ERROR) if "default" in fields else "deny" if rules else "allow",
         on_error=choice(fields["on_error"], ON_ERROR) if "on_error" in fields else "deny",
-        on_exceed=choice(fields["on_exceed"], ON_EXCEED) if "on_exceed" in fields else "deny",
+        on_exceed=_on_exceed(fields),
         halt_for_ns=_halt_for(fields["halt_for"]) if "halt_for" in fields else HALT_FOR_NS,
         denials_in_a_row=_denials(fields["halt_after_denials"]) if "halt_after_denials" in fields else DENIALS_IN_A_ROW,
     )
 
 
-def _once(root: Place, ids: Sequence[str]) -> None:
-    for id_ in ids:
-        if ids.count(id_) > 1:
-            root.refuse(f"the id {id_!r} is used twice", "rename one of the two: decisions and counters go by it")
+def _fields(place: Place, known: Sequence[str]) -> dict[str, Place]:
+    """The members of a mapping, of which those of later versions are refused by name."""
+    for key, value in place.entries().items():
+        if key in NOT_YET and key not in known:
+            value.refuse("is not supported by this version yet", NOT_YET[key])
+    return place.fields(known)
+
+
+def _on_exceed(fields: dict[str, Place]) -> OnExceed:
+    if "on_exceed" not in fields:
+        return "deny"
+    place = fields["on_exceed"]
+    if place.text() in NOT_YET:
+        place.refuse(f"{place.text()} is not supported by this version yet", NOT_YET[place.text()])
+    return choice(place, ON_EXCEED)
+
+
+def _check_ids(fields: dict[str, Place]) -> None:
+    seen: dict[str, Place] = {}
+    for place in (item for key in ("rules", "limits") if key in fields for item in fields[key].items()):
+        at = place.entries()["id"]
+        id_ = at.text()
+        if id_ in seen:
+            at.refuse(f"{id_!r} is used twice, also at {seen[id_].path}", "decisions and counters go by it: rename one")
+        seen[id_] = at
 
 
 def _rule(place: Place) -> Rule:
-    fields = place.fields(("id", "effect", *_WHAT, *_WHO, *KINDS, *_CONTROL, "reason"))
+    fields = _fields(place, ("id", "effect", *_WHAT, *_WHO, *KINDS, *_CONTROL, "reason"))
     for key in ("id", "effect"):
         if key not in fields:
             place.refuse(f"no `{key}`", "write e.g. {id: readers, effect: allow, tools: [search]}")
     effect = choice(fields["effect"], EFFECTS)
+    _check_effect(effect, fields)
     what = _what(place, fields)
     return Rule(
         id=_id(fields["id"]),
@@ -156,6 +191,17 @@ def _rule(place: Place) -> Rule:
     )
 
 
+def _check_effect(effect: Effect, fields: dict[str, Place]) -> None:
+    """Refuses conditions that an effect would turn into their opposite, or that it never looks at."""
+    for key in (key for key in KINDS if key in fields):
+        if effect == "deny" and key not in IN_DENY:
+            fields[key].refuse("cannot deny: what it cannot read would pass", "write effect: require")
+    if effect != "require" and "tenant" in fields:
+        for key in ("result", "ids"):
+            if key in fields["tenant"].entries():
+                fields["tenant"].refuse(f"`{key}` looks at results", "write effect: require")
+
+
 def _conditions(fields: dict[str, Place]) -> list[Condition]:
     return [read(fields[key]) for key, read in KINDS.items() if key in fields]
 
@@ -164,6 +210,8 @@ def _id(place: Place) -> str:
     text = place.text()
     if not _ID.fullmatch(text):
         place.refuse(f"{text[:80]!r} is not an id", "use letters, digits, and _ . : - between them; at most 64")
+    if _TAKEN.fullmatch(text):
+        place.refuse(f"{text!r} means something else in decisions", "choose another id")
     return text
 
 
@@ -174,6 +222,8 @@ def _what(place: Place, fields: dict[str, Place]) -> What:
     if "unless_tools" in found and "tools" not in found:
         place.refuse("`unless_tools` without `tools`", 'write tools: ["*"] beside it')
     if "kinds" in found:
+        if "tools" not in found:
+            place.refuse("`kinds` without `tools`", 'write tools: ["*"] beside it')
         for item in fields["kinds"].items() if not fields["kinds"].is_scalar else [fields["kinds"]]:
             choice(item, ("read", "write"))
     return What(**found)
@@ -217,6 +267,8 @@ def _limit(place: Place) -> CallLimit:
     if "id" not in fields:
         place.refuse("no `id`", "write e.g. {id: searches, tools: [search], per_session: 15}")
     kinds = [key for key in _KINDS if key in fields]
+    if "each_tool" in fields and "distinct_tools" in fields:
+        place.refuse("`each_tool` beside `distinct_tools`", "one counts each tool, the other how many: leave one out")
     if len(kinds) > 1:
         place.refuse(f"has {' and '.join(f'`{kind}`' for kind in kinds)}", "make two limits of it")
     kind = kinds[0] if kinds else "calls"
@@ -228,7 +280,7 @@ def _limit(place: Place) -> CallLimit:
         counts={"sum": "sum", "same_args": "same_args", "distinct_tools": "tools"}.get(kind, "calls"),  # type: ignore[arg-type]
         argument=path(fields["sum"].text(), fields["sum"]) if kind == "sum" else (),
         each_tool=fields["each_tool"].flag() if "each_tool" in fields else False,
-        on_exceed=choice(fields["on_exceed"], ON_EXCEED) if "on_exceed" in fields else "deny",
+        on_exceed=_on_exceed(fields),
         control=_control(fields),
     )
 
@@ -243,7 +295,7 @@ def _caps(place: Place, fields: dict[str, Place], kind: str) -> tuple[Cap, ...]:
     found = []
     for key in _CAPS:
         if key in fields:
-            number = fields[key].number() if kind == "sum" else fields[key].count()
+            number = _amount(fields[key]) if kind == "sum" else fields[key].count()
             by = key.removeprefix("per_")
             if by != "session" and window is None:
                 place.refuse(f"`{key}` without `window`", "write e.g. window: 1h")
@@ -253,6 +305,13 @@ def _caps(place: Place, fields: dict[str, Place], kind: str) -> tuple[Cap, ...]:
     if window is not None and all(cap.window_ns == FOREVER for cap in found):
         place.refuse("`window` beside `per_session` alone", "a session is counted whole: leave `window` out")
     return tuple(found)
+
+
+def _amount(place: Place) -> float:
+    amount = place.number()
+    if amount > _MOST_AMOUNT:
+        place.refuse(f"{place.text()} is too large", "leave the key out if there is no limit")
+    return amount
 
 
 def _budgets(place: Place) -> list[Budget]:
@@ -270,10 +329,10 @@ def _budgets(place: Place) -> list[Budget]:
                 id=f"budgets.{by}",
                 cap=Cap(
                     by,  # type: ignore[arg-type]  # one of the known keys
-                    round(fields["usd"].number() * _MICRO),
+                    round(_amount(fields["usd"]) * _MICRO),
                     duration_ns(fields["window"]) if "window" in fields else FOREVER,
                 ),
-                on_exceed=choice(fields["on_exceed"], ON_EXCEED) if "on_exceed" in fields else "deny",
+                on_exceed=_on_exceed(fields),
                 control=_control(fields),
             )
         )

@@ -4,7 +4,7 @@ What it does: looks for an earlier call of a tool in this session that came back
 and whose arguments equal this call's, as `same` says.
 Why it matters: an agent that refunds an order has to have looked it up. Nothing that the model says counts as done.
 What to do: tie the two calls with `same: {order_id: order_id}` (an argument there: the one here); without it any
-earlier lookup will do.
+earlier lookup will do. Only the last successful call is remembered. `1`, `1.0`, `"1"` and `true` are four values.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+
+import orjson
 
 from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
@@ -40,18 +42,19 @@ class After:
         done = facts.done.done.get(self.tool)
         if done is None:
             return False
-        if self.within_ns is not None and facts.at_unix_nano - done.at_ns > self.within_ns:
+        now_ns = facts.at_unix_nano if facts.store_ns is None else facts.store_ns
+        if self.within_ns is not None and now_ns - done.at_ns > self.within_ns:
             return False
         for there, here in self.same:
+            value = _value(facts.argument(here), here)  # first: a replay knows neither of the two
             name = ".".join(there)
             if name not in done.arguments:
                 raise RuleError(f"the last {self.tool} had no argument {name}")
-            value, earlier = facts.argument(here), done.arguments[name]
-            if type(value) is not type(earlier) or value != earlier:
+            if value != _value(done.arguments[name], there):
                 return False
         return True
 
-    def needs(self) -> str:
+    def needs(self, facts: CallFacts) -> str:
         with_same = f" with the same {', '.join('.'.join(here) for _, here in self.same)}" if self.same else ""
         return f"it needs a successful call of {self.tool}{with_same} before it"
 
@@ -61,8 +64,21 @@ def read(place: Place) -> After:
     if "tool" not in fields:
         place.refuse("no `tool`", "name the tool that has to succeed first")
     same = fields["same"].entries() if "same" in fields else {}
+    if "same" in fields and not same:
+        fields["same"].refuse("names no arguments", "leave the key out, or write e.g. {order_id: order_id}")
     return After(
         tool=fields["tool"].text(),
         within_ns=duration_ns(fields["within"]) if "within" in fields else None,
         same=tuple((path(there, fields["same"]), path(here.text(), here)) for there, here in same.items()),
     )
+
+
+def _value(value: object, names: tuple[str, ...]) -> bytes:
+    """A value as bytes that are equal for equal JSON only. Null is no value: it is equal to itself, and names nothing.
+    Raises RuleError."""
+    if value is None:
+        raise RuleError(f"the argument {'.'.join(names)} is null")
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RuleError(f"the argument {'.'.join(names)} is no JSON") from error

@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import CallFacts, Reads
+from mcpobs.policy.fields import zone
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
@@ -44,7 +45,7 @@ class Schedule:
             return local.weekday() in self.days
         return minute < self.end and (local - timedelta(days=1)).weekday() in self.days
 
-    def needs(self) -> str:
+    def needs(self, facts: CallFacts) -> str:
         return "it is not allowed at this time"
 
 
@@ -53,8 +54,10 @@ def read(place: Place) -> Schedule:
     if not fields.keys() & {"days", "hours"}:
         place.refuse("no `days` and no `hours`", 'write e.g. {days: [mon, fri], hours: "08:00-18:00", zone: UTC}')
     days = frozenset(_day(item) for item in fields["days"].items()) if "days" in fields else frozenset(range(7))
+    if not days:
+        fields["days"].refuse("an empty list matches nothing", "leave the key out")
     start, end = _hours(fields["hours"]) if "hours" in fields else (0, _DAY_MINUTES)
-    return Schedule(_zone(fields["zone"]) if "zone" in fields else None, days, start, end)
+    return Schedule(zone(fields["zone"]) if "zone" in fields else None, days, start, end)
 
 
 def _day(place: Place) -> int:
@@ -70,11 +73,3 @@ def _hours(place: Place) -> tuple[int, int]:
     if match is None or start >= _DAY_MINUTES or end > _DAY_MINUTES or start == end:
         place.refuse(f"{place.text()!r} are no hours", 'write e.g. "08:00-18:00"')
     return start, end
-
-
-def _zone(place: Place) -> ZoneInfo:
-    name = place.text()
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        place.refuse(f"{name!r} is not a time zone", "write e.g. Europe/Berlin or UTC")

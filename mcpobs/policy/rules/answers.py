@@ -1,0 +1,75 @@
+"""Finds values in the result of a call: in structured content, and in each text that is JSON. Judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import orjson
+
+from mcpobs.limits.document import Place
+from mcpobs.policy.fields import MAX_PATH
+
+Step = str | None
+"""A member's name; None: each element of a list."""
+MAX_DEPTH: Final = 64
+OPAQUE: Final = "opaque"
+"""Stands for content that nobody can look into: a text that is no JSON, an image, a link."""
+
+_ASIDE: Final = frozenset({"_meta", "isError", "resultType"})
+"""Members of a result that answer nothing."""
+
+
+def steps(text: str, place: Place) -> tuple[Step, ...]:
+    """The steps of e.g. `rows[*].order_id` or `$.rows[*].order_id`."""
+    found: list[Step] = []
+    for name in text.removeprefix("$").removeprefix(".").split("."):
+        bare = name
+        while bare.endswith("[*]"):
+            bare = bare.removesuffix("[*]")
+        lists = (len(name) - len(bare)) // 3
+        if "[" in bare or "]" in bare or not (bare or (lists and not found)):
+            place.refuse(f"{text!r} is not the path of ids", "write e.g. rows[*].order_id")
+        found += [*([bare] if bare else []), *([None] * lists)]
+    if len(found) > MAX_PATH:
+        place.refuse(f"{text!r} is longer than {MAX_PATH} steps")
+    return tuple(found)
+
+
+def answers(result: object) -> list[object]:
+    """All that a result answers. What is no JSON is OPAQUE."""
+    if not isinstance(result, dict):
+        return [OPAQUE]
+    found: list[object] = [result["structuredContent"]] if "structuredContent" in result else []
+    for member in ("content", "contents", "messages"):
+        items = result.get(member)
+        found += [_answer(item) for item in items] if isinstance(items, list) else [OPAQUE] if items is not None else []
+    return found or ([OPAQUE] if result.keys() - _ASIDE else [])
+
+
+def _answer(item: object) -> object:
+    """The JSON of one text of a tool's, resource's or prompt's result."""
+    at = item
+    for name in ("content", "resource"):
+        if isinstance(at, dict) and isinstance(at.get(name), dict):
+            at = at[name]
+    text = at.get("text") if isinstance(at, dict) else None
+    if not isinstance(text, str):
+        return OPAQUE
+    if not text.strip():
+        return None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return OPAQUE
+
+
+def found(value: object, path: tuple[Step, ...]) -> Iterator[object]:
+    """The values at a path; those of a list that it leads to count one by one."""
+    if not path:
+        yield from value if isinstance(value, list) else [value]
+    elif path[0] is None:
+        for item in value if isinstance(value, list) else []:
+            yield from found(item, path[1:])
+    elif isinstance(value, dict) and path[0] in value:
+        yield from found(value[path[0]], path[1:])
