@@ -16,6 +16,7 @@ from mcpobs.cli.options.doctor import doctor
 from mcpobs.cli.options.init import init
 from mcpobs.cli.options.instrument import instrument
 from mcpobs.cli.options.lake import app as lake
+from mcpobs.cli.options.policy import app as policy
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
 from mcpobs.cli.options.serve import serve
@@ -38,6 +39,7 @@ app.command(short_help="Run your own read-only SQL.")(query)
 app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
+app.add_typer(policy, name="policy")
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)
 app.add_typer(lake, name="lake")
 app.command(short_help="Check the set-up and say what to do.")(doctor)
