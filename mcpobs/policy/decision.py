@@ -84,7 +84,7 @@ class Decision:
         if lane.said.retry_after_s is not None:
             found["retry_after_s"] = lane.said.retry_after_s
         if lane.counted:
-            found["remaining"] = {one.id: max(0, one.most - one.after) for one in lane.counted}
+            found["remaining"] = {id_: max(0, one.most - one.after) for id_, one in _tightest(lane.counted).items()}
         return found
 
     def columns(self) -> dict[str, str | int | bool]:
@@ -102,7 +102,9 @@ class Decision:
         if rules := lane.rules or lane.warnings:
             row["rules"] = orjson.dumps(rules).decode()
         if lane.counted:
-            row["policy_counters"] = orjson.dumps({one.id: one[1:] for one in lane.counted}).decode()
+            row["policy_counters"] = orjson.dumps(
+                {id_: one[1:] for id_, one in _tightest(lane.counted).items()}
+            ).decode()
         if lane.degraded:
             row["policy_degraded"] = True
         if lane.free:
@@ -113,3 +115,13 @@ class Decision:
         if self.verdicts:
             row["rule_verdicts"] = orjson.dumps(self.verdicts).decode()
         return row
+
+
+def _tightest(counted: Sequence[Counted]) -> dict[str, Counted]:
+    """By limit the counter that has least left: a limit may count by session, caller and tenant."""
+    found: dict[str, Counted] = {}
+    for one in counted:
+        known = found.get(one.id)
+        if known is None or one.most - one.after < known.most - known.after:
+            found[one.id] = one
+    return found

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("init", "instrument", "report", "query", "baseline", "check", "collect", "serve", "demo", "doctor"),
     *("lake info", "lake compact", "lake prune", "lake retry"),
-    *("policy check", "policy show", "policy schema"),
+    *("policy check", "policy show", "policy schema", "decisions", "explain"),
 ]
 
 
