@@ -13,7 +13,6 @@ from mcpobs.policy.model import Policy, Rule, Who
 from mcpobs.policy.text import Texts
 from mcpobs.protocol.session import NOBODY, Identity
 
-
 OURS: Mapping[str, str] = {
     "default": "no `allow` matched",
     "lookalike": "the name resembles one that the policy names",
