@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 
 from mcpobs.output.json_text import plain
 from mcpobs.policy.remedy import OURS
 from mcpobs.policy.text import Said
 from mcpobs.reports.explained import Explained, Explanation, Ruled
-from mcpobs.reports.wording import count
+from mcpobs.reports.wording import Record, count
 from mcpobs.terminal import printable
 
 
@@ -44,7 +45,7 @@ def _lines(one: Explained) -> Iterator[str]:
         yield from (f"    {words}" for words in one.different)
     if one.before:
         yield f"  before it in the session, the last {count(len(one.before), 'call')}:"
-        yield from (f"    {_call(record)}" for record in one.before)
+        yield from (f"    {words}" for words in _calls(one.before))
     elif one.decision["session_id"]:
         yield "  it was the first call of its session"
 
@@ -62,11 +63,17 @@ def _place(said: Said | None) -> str:
     return "" if said is None else f" ({said.source}:{said.line})"
 
 
-def _call(record: object) -> str:
-    assert isinstance(record, dict)
+def _calls(records: Sequence[Record]) -> Iterator[str]:
+    """The calls in order; equal ones that follow each other are one line."""
+    for words, group in groupby(records, key=_call):
+        places = [str(record["nth_call"]) for record in group]
+        yield f"{places[0] if len(places) == 1 else f'{places[0]}-{places[-1]}'}. {words}"
+
+
+def _call(record: Record) -> str:
     outcome = record["outcome"] if record["code"] is None else f"{record['outcome']}: {record['code']}"
     same = ", with the same arguments" if record["same_arguments"] else ""
-    return f"{record['nth_call']}. {record['tool']} {outcome}{same}"
+    return f"{record['tool']} {outcome}{same}"
 
 
 def _data(one: Explained) -> dict[str, object]:

@@ -28,8 +28,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def options(**given: Any) -> InitOptions:
     defaults: dict[str, Any] = {
-        "paths": (), "client": None, "servers": (), "dry_run": False, "revert": False, "yes": True,
-        "command": "/opt/mcpobs", "lake": None, "json": False, "policy": ("policy.yaml", "limits.yaml"),
+        "paths": (),
+        "client": None,
+        "servers": (),
+        "dry_run": False,
+        "revert": False,
+        "yes": True,
+        "command": "/opt/mcpobs",
+        "lake": None,
+        "json": False,
+        "policy": ("policy.yaml", "limits.yaml"),
     }
     return InitOptions(**{**defaults, **given})
 
