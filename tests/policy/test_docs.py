@@ -87,6 +87,13 @@ def test_the_example_of_the_page_is_a_policy() -> None:
     assert [rule.id for rule in policy.layers[0].rules] == ["readers", "billing", "refund-after-lookup", "refund-small"]
 
 
+def test_the_example_of_the_readme_is_the_policy_that_its_output_names() -> None:
+    readme = (PAGE.parents[1] / "README.md").read_text()
+    (example,) = re.findall(r"```yaml\n(# yaml-language-server.*?)```", readme, re.DOTALL)
+    hash_ = file.of_texts([(example.encode(), "policy.yaml")]).hash
+    assert readme.count(hash_) == 2
+
+
 @pytest.mark.parametrize("key", [key for section in SECTIONS for key in section.keys], ids=lambda key: key.name)
 def test_an_example_of_a_key_is_valid_by_its_schema(key: Key) -> None:
     from jsonschema_rs import validator_for
