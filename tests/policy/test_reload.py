@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -19,6 +23,7 @@ from mcpobs.policy.engine import Engine
 from mcpobs.policy.memory import MemoryStore
 from mcpobs.policy.model import Policy
 from mcpobs.policy.reload import Reloader
+from tests.ports import free_port
 
 A = "version: 1\nrules:\n- {id: a, effect: allow, tools: [a]}\n"
 B = "version: 1\nrules:\n- {id: b, effect: allow, tools: [b]}\n"
@@ -253,31 +258,125 @@ def test_a_process_that_is_forked_off_goes_on_watching(path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_running_wrapper_takes_a_changed_policy_and_keeps_it_when_the_next_is_wrong(
-    path: Path, tmp_path: Path
-) -> None:
-    def asks(id_: int, tool: str) -> dict[str, object]:
-        frame = {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": {"name": tool}}
-        assert wrapper.stdin is not None
-        assert wrapper.stdout is not None
-        wrapper.stdin.write(json.dumps(frame).encode() + b"\n")
-        wrapper.stdin.flush()
-        answer: dict[str, object] = json.loads(wrapper.stdout.readline())
-        return answer
+class Front(Protocol):
+    """A running front with a server behind it that has the tools of the policies."""
 
-    command = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(tmp_path / "lake"), "--policy", str(path)]
+    process: subprocess.Popen[bytes]
+
+    def passes(self, tool: str) -> bool: ...
+
+
+class Stdio:
+    """The wrapper, or the server's own process, over pipes."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self._ids = count(1)
+        client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}
+        self._ask("initialize", client)
+        self._send({"method": "notifications/initialized"})
+
+    def passes(self, tool: str) -> bool:
+        return "result" in self._ask("tools/call", {"name": tool, "arguments": {}})
+
+    def _ask(self, method: str, params: dict[str, object]) -> dict[str, object]:
+        id_ = next(self._ids)
+        self._send({"id": id_, "method": method, "params": params})
+        assert self.process.stdout is not None
+        while (answer := json.loads(self.process.stdout.readline())).get("id") != id_:
+            pass
+        return dict(answer)
+
+    def _send(self, frame: dict[str, object]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **frame}).encode() + b"\n")
+        self.process.stdin.flush()
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Answers every request with a result."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": {"content": [], "resultType": "complete"}}
+        content = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Http:
+    """The proxy in front of an HTTP server."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self._url = f"http://127.0.0.1:{port}/mcp"
+
+    def passes(self, tool: str) -> bool:
+        frame = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+        headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        request = urllib.request.Request(self._url, json.dumps(frame).encode(), headers)
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answered:
+            return "result" in json.load(answered)
+
+
+SHOP = [sys.executable, "-m", "mcpobs.sample.server"]
+
+
+@contextmanager
+def running(kind: str, policy: Path, folder: Path) -> Iterator[Front]:
+    options = ["--lake", str(folder / "lake"), "--policy", str(policy)]
     pipe = subprocess.PIPE
-    with subprocess.Popen([*command, "--", "cat"], stdin=pipe, stdout=pipe, stderr=pipe) as wrapper:
-        assert wrapper.stderr is not None
-        assert asks(1, "a")["method"] == "tools/call"  # `cat` sends back what reaches it
-        assert "error" in asks(2, "b")
-        path.write_text(B)
-        assert b" is in force, in place of " in wrapper.stderr.readline()
-        assert "error" in asks(3, "a")
-        assert asks(4, "b")["method"] == "tools/call"
+    command = [sys.executable, "-m", "mcpobs", "instrument", *options]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Upstream) as upstream:
+        port = free_port()
+        threading.Thread(target=upstream.serve_forever, daemon=True).start()
+        behind = f"http://127.0.0.1:{upstream.server_address[1]}"
+        words = {
+            "wrapper": ["--", *SHOP],
+            "in-process": ["--in-process", "--", *SHOP],
+            "http": ["--listen", f"127.0.0.1:{port}", "--upstream", behind],
+        }[kind]
+        with subprocess.Popen([*command, *words], stdin=pipe, stdout=pipe, stderr=pipe) as process:
+            try:
+                if kind == "http":
+                    _until(process, b"http://")
+                yield Http(process, port) if kind == "http" else Stdio(process)
+            finally:
+                process.kill()
+                upstream.shutdown()
+
+
+def _until(process: subprocess.Popen[bytes], words: bytes) -> str:
+    """The first line of stderr with some words."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if words in line:
+            return line.decode()
+    raise AssertionError(f"no {words!r}")
+
+
+@pytest.mark.parametrize("kind", ["wrapper", "in-process", "http"])
+def test_a_running_front_takes_a_changed_policy_and_keeps_it_when_the_next_is_wrong(
+    kind: str, path: Path, tmp_path: Path
+) -> None:
+    def allow(tool: str) -> None:
+        path.write_text(f"version: 1\nrules:\n- {{id: a, effect: allow, tools: [{tool}]}}\n")
+
+    allow("list_products")
+    with running(kind, path, tmp_path) as front:
+        assert front.passes("list_products")
+        assert not front.passes("search_orders")
+        allow("search_orders")
+        _until(front.process, b" is in force, in place of ")
+        assert not front.passes("list_products")
+        assert front.passes("search_orders")
         path.write_text(WRONG)
-        warning = wrapper.stderr.readline().decode()
-        assert f"stays in force: {path}:3: rules[0].efect: unknown key" in warning
-        assert asks(5, "b")["method"] == "tools/call"
-        wrapper.send_signal(signal.SIGTERM)
-    assert wrapper.returncode == -signal.SIGTERM
+        warning = _until(front.process, b"stays in force: ")
+        assert f"{path}:3: rules[0].efect: unknown key" in warning
+        assert front.passes("search_orders")
