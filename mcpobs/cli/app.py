@@ -15,6 +15,7 @@ from mcpobs.cli.options.collect import collect
 from mcpobs.cli.options.decisions import decisions
 from mcpobs.cli.options.doctor import doctor
 from mcpobs.cli.options.explain import explain
+from mcpobs.cli.options.halt import halt, resume
 from mcpobs.cli.options.init import init
 from mcpobs.cli.options.instrument import instrument
 from mcpobs.cli.options.lake import app as lake
@@ -44,6 +45,8 @@ app.command(short_help="Hold the traffic against a limits file.")(check)
 app.add_typer(policy, name="policy")
 app.command(short_help="List what a policy refused, and why.")(decisions)
 app.command(short_help="Say why a call was refused.")(explain)
+app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
+app.command(short_help="Let go on what is halted.")(resume)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)
 app.add_typer(lake, name="lake")
 app.command(short_help="Check the set-up and say what to do.")(doctor)

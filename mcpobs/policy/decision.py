@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
-from mcpobs.policy.compiled import Counter
+from mcpobs.policy.compiled import Counter, Plan
 from mcpobs.policy.state import Count, Reserved, SessionKey
 
 Effect = Literal["allow", "warn", "deny"]
@@ -37,14 +38,26 @@ class Lane:
     """Ids of limits that warn, of `log_only` rules that match, and of names or shapes that no baseline has."""
     undecidable: tuple[str, ...] = ()
     """Ids of rules that read content, in a replay that has none."""
-    counted: tuple[Counted, ...] = ()
     degraded: bool = False
     session: SessionKey | None = None
     reserved: Reserved | None = None
+    plan: Plan | None = None
     counters: Sequence[Counter] = ()
     counts: Sequence[Count] = ()
     free: bool = False
     """A retry that a result asked for (`input_required`): it counts nothing."""
+
+    @property
+    def counted(self) -> list[Counted]:
+        """Its counters before and after."""
+        reserved = self.reserved
+        if reserved is None or not reserved.counts:
+            return []
+        added = [count.amount if reserved.granted else 0 for count in self.counts]
+        return [
+            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
+            for counter, amount, taken in zip(self.counters, added, reserved.counts, strict=True)
+        ]
 
     @property
     def denies(self) -> bool:
@@ -55,7 +68,6 @@ class Lane:
 class Decision:
     """The decision on one call. `shadow` is what the rules in `log_only` would have made of it, if there are any."""
 
-    id: str
     policy_hash: str
     mode: Literal["enforce", "log_only"]
     lane: Lane
@@ -64,6 +76,14 @@ class Decision:
     """Whether rules that read content held, by their fingerprints: a replay without content goes by them."""
     settled: bool = False
     took_ns: int = 0
+    _id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Names it for good."""
+        if self._id is None:
+            self._id = os.urandom(8).hex()
+        return self._id
 
     @property
     def effect(self) -> Effect:
@@ -84,7 +104,8 @@ class Decision:
         if lane.said.retry_after_s is not None:
             found["retry_after_s"] = lane.said.retry_after_s
         if lane.counted:
-            found["remaining"] = {id_: max(0, one.most - one.after) for id_, one in _tightest(lane.counted).items()}
+            counted = _tightest(one for one in lane.counted if not one.id.endswith(".reopened"))
+            found["remaining"] = {id_: max(0, one.most - one.after) for id_, one in counted.items()}
         return found
 
     def columns(self) -> dict[str, str | int | bool]:
@@ -102,9 +123,8 @@ class Decision:
         if rules := lane.rules or lane.warnings:
             row["rules"] = orjson.dumps(rules).decode()
         if lane.counted:
-            row["policy_counters"] = orjson.dumps(
-                {id_: one[1:] for id_, one in _tightest(lane.counted).items()}
-            ).decode()
+            counted = {id_: one[1:] for id_, one in _tightest(lane.counted).items()}
+            row["policy_counters"] = orjson.dumps(counted).decode()
         if lane.degraded:
             row["policy_degraded"] = True
         if lane.free:
@@ -117,7 +137,7 @@ class Decision:
         return row
 
 
-def _tightest(counted: Sequence[Counted]) -> dict[str, Counted]:
+def _tightest(counted: Iterable[Counted]) -> dict[str, Counted]:
     """By limit the counter that has least left: a limit may count by session, caller and tenant."""
     found: dict[str, Counted] = {}
     for one in counted:

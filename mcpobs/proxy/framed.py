@@ -84,6 +84,13 @@ class _Direction:
             self.ended.set()
 
 
+def _poll(wanted: list[tuple[int, int]]) -> select.poll:
+    poll = select.poll()
+    for fd, events in wanted:
+        poll.register(fd, events)
+    return poll
+
+
 class FramedRelay:
     """Both directions of one wrapped server, with a judge between them."""
 
@@ -110,8 +117,12 @@ class FramedRelay:
 
     def run(self) -> None:
         """Serves both directions until they have ended. Blocks."""
+        poll, polled = select.poll(), list[tuple[int, int]]()
         while not (self.up.ended.is_set() and self.down.ended.is_set()):
-            ready = {fd for fd, _ in self._poll().poll()}
+            wanted = self._wanted()
+            if wanted != polled:
+                poll, polled = _poll(wanted), wanted
+            ready = {fd for fd, _ in poll.poll()}
             if self._wake_read in ready:
                 self._drain_wake()
             for direction, other in ((self.up, self.down), (self.down, self.up)):
@@ -124,17 +135,17 @@ class FramedRelay:
             self._closed = True
             self._frames.close(now(), error_type, lambda call: self._record(call, extra))
 
-    def _poll(self) -> select.poll:
-        poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
+    def _wanted(self) -> list[tuple[int, int]]:
+        """What to wait for: file descriptors and their events."""
+        wanted = [(self._wake_read, select.POLLIN)]
         for direction, other in ((self.up, self.down), (self.down, self.up)):
             if direction.ended.is_set():
                 continue
             if direction.sink.pending:
-                poll.register(direction.sink.fd, select.POLLOUT)
+                wanted.append((direction.sink.fd, select.POLLOUT))
             if direction.reads and other.injected_bytes <= MAX_INJECTED_BYTES:
-                poll.register(direction.source, select.POLLIN)
-        return poll
+                wanted.append((direction.source, select.POLLIN))
+        return wanted
 
     def _serve(self, direction: _Direction, other: _Direction, ready: set[int]) -> None:
         if direction.sink.pending and direction.sink.fd in ready:
