@@ -61,6 +61,7 @@ def _of_code(denied: Denied, policy: Policy | None, texts: Texts | None) -> Iter
     match denied.code:
         case Code.HALTED:
             yield "the halt would have had to be over; a new session of the same caller is refused until then too"
+            yield "`mcpobs halt` lists halts, and `mcpobs resume` ends one"
         case Code.UNKNOWN | Code.NOT_ALLOWED:
             yield from _missing_allow(denied, policy, texts)
         case Code.DENIED:
