@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mcpobs.limits.document import LARGEST
+from mcpobs.limits.model import STRATEGIES
 from mcpobs.policy.file import EFFECTS, ON_ERROR, ON_EXCEED
 from mcpobs.policy.rules.schedule import DAYS
 
@@ -29,6 +30,13 @@ _GROUPED: Final = r"^[+-]?[0-9]*[0-9_]*_[0-9_]*(\.[0-9]*)?([eE][+-]?[0-9]+)?$"  
 NUMBER: Final[Json] = {"type": ["number", "string"], "minimum": 0, "maximum": LARGEST + 1, "pattern": _GROUPED}
 COUNT: Final[Json] = {"type": ["integer", "string"], "minimum": 0, "maximum": LARGEST + 1, "pattern": _GROUPED}
 SHARE: Final[Json] = {"type": "number", "minimum": 0, "maximum": 1}
+SIGNED: Final[Json] = {
+    "type": ["number", "string"],
+    "minimum": -LARGEST - 1,
+    "maximum": LARGEST + 1,
+    "pattern": _GROUPED,
+}
+RATIO: Final[Json] = {**NUMBER, "maximum": 1}
 PATH: Final[Json] = {"type": ["string", "number", "boolean"], "pattern": r"^(args\.)?[^.]+(\.[^.]+){0,15}$"}
 ID: Final[Json] = {"type": ["string", "number", "boolean"], "pattern": "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"}
 
@@ -182,6 +190,19 @@ FILE: Final = Section(
         Key(
             "tools", "mapping", 'numbers by tool; `"*"` for those without their own', NONE, "see below", by_name("tool")
         ),
+        Key(
+            "key", "mapping", "numbers of one caller's key, over all its sessions", NONE, "see below", in_section("key")
+        ),
+        Key("tenants", "mapping", "numbers of a tenant, in place of everybody's", NONE, "see below", by_name("group")),
+        Key("roles", "mapping", "numbers of a role, in place of everybody's", NONE, "see below", by_name("group")),
+        Key(
+            "sequences",
+            "list",
+            "which tool usually follows which; refuses nothing",
+            NONE,
+            "see below",
+            listed("succession"),
+        ),
     ),
 )
 RULE: Final = Section(
@@ -216,11 +237,49 @@ RULE: Final = Section(
             in_section("after"),
         ),
         Key("window", "mapping", "days and hours", NONE, '{hours: "08:00-18:00"}', in_section("window")),
+        Key(
+            "path",
+            "mapping",
+            "an argument is a path below a folder",
+            NONE,
+            "{arg: path, under: [/srv]}",
+            in_section("path"),
+        ),
+        Key(
+            "url",
+            "mapping",
+            "an argument is a URL of a host",
+            NONE,
+            "{arg: url, hosts: [example.com]}",
+            in_section("url"),
+        ),
+        Key(
+            "when",
+            "CEL",
+            "an expression that must be true",
+            NONE,
+            '"args.n <= 50.0"',
+            {"anyOf": [TEXT, in_section("when")]},
+        ),
+        Key(
+            "sql",
+            "mapping",
+            "an argument is one harmless SQL statement",
+            NONE,
+            "{arg: sql, dialect: postgres}",
+            in_section("sql"),
+        ),
         Key("tenant", "mapping", "the data is the verified tenant's", NONE, "{arg: tenant_id}", in_section("tenant")),
         *_CONTROL,
         Key("reason", "text", "a sentence for the model that reads the denial", NONE, "Ask billing for it.", TEXT),
     ),
-    {"required": ["id", "effect"], **_NAMES_A_TARGET, "dependentRequired": {"unless_tools": ["tools"]}},
+    {
+        "required": ["id", "effect"],
+        **_NAMES_A_TARGET,
+        "dependentRequired": {"unless_tools": ["tools"], "kinds": ["tools"]},
+        "if": {"properties": {"effect": {"const": "deny"}}, "required": ["effect"]},
+        "then": {"not": {"anyOf": [{"required": [name]} for name in ("tenant", "path", "url", "sql")]}},
+    },
 )
 AFTER: Final = Section(
     "after",
@@ -263,6 +322,55 @@ WINDOW: Final = Section(
     ),
     {"anyOf": [{"required": ["days"]}, {"required": ["hours"]}]},
 )
+PATH_RULE: Final = Section(
+    "path",
+    "`path` of a rule",
+    (
+        Key("arg", "path", "the argument that is a path", REQUIRED, "path", PATH),
+        Key("under", "names", "folders that it must lie below", REQUIRED, "[/data/reports]", NAMES),
+    ),
+    {"required": ["arg", "under"]},
+)
+_PORT: Final[Json] = {**COUNT, "minimum": 1, "maximum": 65_535}
+URL: Final = Section(
+    "url",
+    "`url` of a rule",
+    (
+        Key("arg", "path", "the argument that is a URL", REQUIRED, "url", PATH),
+        Key("hosts", "names", "hosts; `*.` before one for all below it", REQUIRED, "[api.example.com]", NAMES),
+        Key("schemes", "names", "schemes", "https", "[https]", NAMES),
+        Key(
+            "ports",
+            "list",
+            "ports",
+            "the scheme's own",
+            "[443]",
+            {"anyOf": [_PORT, {"type": "array", "minItems": 1, "items": _PORT}]},
+        ),
+    ),
+    {"required": ["arg", "hosts"]},
+)
+WHEN: Final = Section(
+    "when",
+    "`when` of a rule, with a zone",
+    (
+        Key("expression", "CEL", "the expression", REQUIRED, '"call.local.hour < 18"', TEXT),
+        Key("zone", "text", "the time zone of `call.local`", "UTC", "Europe/Berlin", {"type": "string"}),
+    ),
+    {"required": ["expression"]},
+)
+SQL: Final = Section(
+    "sql",
+    "`sql` of a rule",
+    (
+        Key("arg", "path", "the argument that is SQL", REQUIRED, "sql", PATH),
+        Key("dialect", "text", "its dialect", REQUIRED, "postgres", {"type": "string"}),
+        Key("read_only", "flag", "only queries", "true", "true", FLAG),
+        Key("tables", "names", "tables that it may name", "any", "[orders]", NAMES),
+        Key("functions", "names", "functions that it may call besides harmless ones", "none", "[lower]", NAMES),
+    ),
+    {"required": ["arg", "dialect"]},
+)
 TENANT: Final = Section(
     "tenant",
     "`tenant` of a rule",
@@ -277,8 +385,14 @@ TENANT: Final = Section(
             "block",
             one_of("block", "pass"),
         ),
+        Key("ids", "names", "where results hold ids, which are then that tenant's", NONE, "rows[*].order_id", NAMES),
+        Key("ttl", "duration", "how long an id is remembered", "30d", "7d", DURATION),
+        Key("on_unseen", "choice", "a call with an id that no result showed", "pass", "block", one_of("block", "pass")),
     ),
-    {"anyOf": [{"required": ["arg"]}, {"required": ["result"]}], "dependentRequired": {"on_missing": ["result"]}},
+    {
+        "anyOf": [{"required": [name]} for name in ("arg", "result", "ids")],
+        "dependentRequired": {"on_missing": ["result"], "ttl": ["ids"], "on_unseen": ["ids", "arg"]},
+    },
 )
 _CAPS: Final = ("per_session", "per_principal", "per_tenant")
 _IN_SESSION: Final = ("same_args", "distinct_tools")
@@ -308,6 +422,7 @@ LIMIT: Final = Section(
             {"not": {"required": ["sum", "same_args"]}},
             {"not": {"required": ["sum", "distinct_tools"]}},
             {"not": {"required": ["same_args", "distinct_tools"]}},
+            {"not": {"required": ["each_tool", "distinct_tools"]}},
             {"not": {"required": ["per_session", "window"], "not": {"anyOf": [{"required": [c]} for c in _CAPS[1:]]}}},
         ],
         "dependentRequired": {
@@ -369,6 +484,23 @@ BASELINE: Final = Section(
             "shop",
             TEXT,
         ),
+        Key("run", "text", "the label of the traffic, if only a labelled run was learned from", NONE, "nightly", TEXT),
+        Key("strategy", "choice", "how numbers were derived", NONE, "seed", one_of(*STRATEGIES)),
+        Key("cut_rate", "share", "the share of sessions that numbers may cut", NONE, "0.001", RATIO),
+        Key("factor_calls", "number", "a ceiling as a multiple of the observed maximum", NONE, "3", NUMBER),
+        Key(
+            "counted_on", "list", "the columns that make a session", NONE, "[tenant]", {"type": "array", "items": TEXT}
+        ),
+        Key("drift", "mapping", "what predictions were worth in time", NONE, "see below", in_section("drift")),
+        Key(
+            "censored",
+            "list",
+            "sessions that a policy cut",
+            NONE,
+            '[{session: 9f2c, why: "denied"}]',
+            listed("excluded"),
+        ),
+        Key("more_censored", "count", "further ones that a policy cut", "0", "12", COUNT),
         Key("from", "day", "first day", REQUIRED, "2026-11-01", {"type": ["string", "integer"]}),
         Key("to", "day", "last day", REQUIRED, "2026-11-21", {"type": ["string", "integer"]}),
         Key("sessions", "count", "sessions", REQUIRED, "1204", COUNT),
@@ -385,6 +517,29 @@ BASELINE: Final = Section(
     ),
     {"required": ["from", "to", "sessions", "calls"]},
 )
+DRIFT: Final = Section(
+    "drift",
+    "`drift` of a baseline",
+    (
+        Key("first", "count", "sessions that numbers were made of", REQUIRED, "800", COUNT),
+        Key("last", "count", "later sessions that they were judged on", REQUIRED, "400", COUNT),
+        Key("numbers", "count", "numbers that were judged", REQUIRED, "12", COUNT),
+        Key("held", "count", "those whose cuts lay in the predicted interval", REQUIRED, "11", COUNT),
+        Key("cut_more", "count", "those that cut more than predicted", "0", "1", COUNT),
+    ),
+    {"required": ["first", "last", "numbers", "held"]},
+)
+SUCCESSION: Final = Section(
+    "succession",
+    "`sequences`",
+    (
+        Key("after", "name", "a tool", REQUIRED, "search", TEXT),
+        Key("then", "name", "the tool that follows", REQUIRED, "get_order", TEXT),
+        Key("share", "share", "after so large a share of its calls", REQUIRED, "0.7", RATIO),
+        Key("n", "count", "of so many calls", REQUIRED, "812", COUNT),
+    ),
+    {"required": ["after", "then", "share", "n"]},
+)
 EXCLUDED: Final = Section(
     "excluded",
     "`excluded` of a baseline",
@@ -400,6 +555,28 @@ SESSION: Final = Section(
     (
         Key("calls", "number", "most tool calls", NONE, "150", bare_or(COUNT, "whole_limit")),
         Key("cost_usd", "number", "most that its calls may cost", NONE, "0.42", bare_or(NUMBER, "number_limit")),
+        Key("duration_s", "number", "longest duration in seconds", NONE, "900", bare_or(NUMBER, "number_limit")),
+        Key("distinct_tools", "number", "most different tools", NONE, "8", bare_or(COUNT, "whole_limit")),
+    ),
+)
+KEY: Final = Section(
+    "key",
+    "`key`: numbers of one caller's key",
+    (Key("calls_per_hour", "number", "most calls in a rolling hour", NONE, "600", bare_or(COUNT, "whole_limit")),),
+)
+GROUP: Final = Section(
+    "group",
+    "`tenants` and `roles`: numbers of one group",
+    tuple(key for key in FILE.keys if key.name in ("session", "key", "tools")),
+)
+VALUE: Final = Section(
+    "value",
+    "`argument_values`: one argument",
+    (
+        Key("max_length", "number", "most characters", NONE, "200", bare_or(COUNT, "whole_limit")),
+        Key("max_items", "number", "most items of a list", NONE, "20", bare_or(COUNT, "whole_limit")),
+        Key("min", "number", "least value; may be negative", NONE, "-5", bare_or(SIGNED, "signed_limit")),
+        Key("max", "number", "largest value", NONE, "50", bare_or(SIGNED, "signed_limit")),
     ),
 )
 TOOL: Final = Section(
@@ -407,6 +584,23 @@ TOOL: Final = Section(
     "`tools`: numbers of one tool",
     (
         Key("calls_per_session", "number", "most calls in a session", NONE, "15", bare_or(COUNT, "whole_limit")),
+        Key(
+            "calls_per_hour",
+            "number",
+            "most calls of a caller in a rolling hour",
+            NONE,
+            "60",
+            bare_or(COUNT, "whole_limit"),
+        ),
+        Key(
+            "error_rate",
+            "share",
+            "largest share of failed calls in a session",
+            NONE,
+            "0.2",
+            bare_or(RATIO, "ratio_limit"),
+        ),
+        Key("argument_values", "mapping", "numbers of its arguments", NONE, "{q: {max_length: 200}}", by_name("value")),
         Key(
             "latency_ms",
             "number",
@@ -434,12 +628,16 @@ TOOL: Final = Section(
     ),
 )
 _EVIDENCE: Final = (
-    Key("factor", "number", "the limit as a multiple", NONE, "3", NUMBER),
+    Key("factor", "number", "the limit as a multiple", NONE, "3", SIGNED),
     Key("rule", "text", "how the limit was derived", NONE, "3 × p95", TEXT),
-    Key("observed_max", "number", "largest of normal sessions", NONE, "5", NUMBER),
-    Key("mean", "number", "mean of normal sessions", NONE, "1.4", NUMBER),
-    Key("p50", "number", "median", NONE, "1", NUMBER),
-    Key("p95", "number", "95th percentile", NONE, "3", NUMBER),
+    Key("order_statistic", "number", "the observed value that a cut rate chose", NONE, "12", SIGNED),
+    Key("observed_min", "number", "least of normal sessions", NONE, "1", SIGNED),
+    Key("censored", "count", "sessions whose demand a policy cut", NONE, "0", COUNT),
+    Key("cut_at", "number", "the most that one of those reached", NONE, "15", SIGNED),
+    Key("observed_max", "number", "largest of normal sessions", NONE, "5", SIGNED),
+    Key("mean", "number", "mean of normal sessions", NONE, "1.4", SIGNED),
+    Key("p50", "number", "median", NONE, "1", SIGNED),
+    Key("p95", "number", "95th percentile", NONE, "3", SIGNED),
     Key("n", "count", "sessions (for latency: calls) that it was derived from", NONE, "812", COUNT),
     Key("would_have_cut", "count", "past sessions over the limit", NONE, "1", COUNT),
     Key(
@@ -483,6 +681,8 @@ def _limit(name: str, key: str, number: Json) -> Section:
 
 NUMBER_LIMIT: Final = _limit("number_limit", "limit", NUMBER)
 WHOLE_LIMIT: Final = _limit("whole_limit", "limit", COUNT)
+RATIO_LIMIT: Final = _limit("ratio_limit", "limit", RATIO)
+SIGNED_LIMIT: Final = _limit("signed_limit", "limit", SIGNED)
 LATENCY_LIMIT: Final = _limit("latency_limit", "budget", {**NUMBER, "not": {"const": 0}})
 
 SECTIONS: Final[Sequence[Section]] = (
@@ -505,4 +705,15 @@ SECTIONS: Final[Sequence[Section]] = (
     WHOLE_LIMIT,
     NUMBER_LIMIT,
     LATENCY_LIMIT,
+    RATIO_LIMIT,
+    SIGNED_LIMIT,
+    PATH_RULE,
+    URL,
+    WHEN,
+    SQL,
+    DRIFT,
+    SUCCESSION,
+    KEY,
+    GROUP,
+    VALUE,
 )

@@ -50,7 +50,11 @@ rules:
   args_schema: {type: object}
   after: {tool: login, within: 10m, same: {args.user.id: id}}
   window: {days: [mon, Tuesday], hours: "22:00-06:00", zone: Europe/Berlin}
-  tenant: {arg: tenant, result: tenant, on_missing: pass}
+  tenant: {arg: tenant, result: tenant, on_missing: pass, ids: "rows[*].id", ttl: 7d, on_unseen: block}
+  path: {arg: path, under: [/srv]}
+  url: {arg: url, hosts: ["*.example.com"], schemes: [https], ports: 443}
+  when: {expression: "args.amount <= 50.0", zone: Europe/Berlin}
+  sql: {arg: sql, dialect: postgres, read_only: false, tables: [orders], functions: lower}
   mode: log_only
   on_error: allow
   share: 1
@@ -68,11 +72,24 @@ budgets:
 server_requests: {sampling: deny, elicitation: url, roots: allow}
 baseline:
   {server: shop, from: 2026-11-01, to: 20261121, sessions: 3, calls: 9, excluded: [{session: 9f2c, why: a loop}],
-   more_excluded: 1}
-session: {calls: 150, cost_usd: {limit: 0.42, mean: 0.1, factor: 4, n: 9, would_have_cut: 0, next_1000_cut: [0, 3]}}
+   more_excluded: 1, run: nightly, strategy: cut-rate, cut_rate: 0.001, factor_calls: 3, counted_on: [tenant],
+   drift: {first: 8, last: 4, numbers: 12, held: 11, cut_more: 1}, censored: [{session: 9f2c, why: cut}],
+   more_censored: 2}
+key: {calls_per_hour: 600}
+tenants: {acme: {session: {calls: 9}, key: {calls_per_hour: {limit: 9, cut_at: 15}}, tools: {search: {}}}}
+roles: {clerk: {tools: {"*": {calls_per_hour: 3}}}}
+sequences: [{after: search, then: get, share: 0.7, n: 812}]
+session:
+  duration_s: 900
+  distinct_tools: 8
+  calls: 150
+  cost_usd: {limit: 0.42, mean: 0.1, factor: 4, n: 9, would_have_cut: 0, next_1000_cut: [0, 3]}
 tools:
   search:
     calls_per_session: {limit: 15, observed_max: 5, p50: 1, p95: 3, n: 812}
+    calls_per_hour: {limit: 60, order_statistic: 12, censored: 0}
+    error_rate: {limit: 0.2, observed_min: -1}
+    argument_values: {q: {max_length: 200, max_items: 3, min: {limit: -5}, max: 50}}
     latency_ms: {budget: 930, rule: 3 × p95}
     arguments: {max_bytes: 2048, n: 3, shapes: ["{q:string}"]}
     result: {max_bytes: 65536}
@@ -300,8 +317,14 @@ WRAPPED = {
     "whole_limit": "{version: 1, session: {calls: $}}",
     "number_limit": "{version: 1, session: {cost_usd: $}}",
     "latency_limit": "{version: 1, tools: {x: {latency_ms: $}}}",
+    "ratio_limit": "{version: 1, tools: {x: {error_rate: $}}}",
+    "signed_limit": "{version: 1, tools: {x: {argument_values: {a: {min: $}}}}}",
+    "value": "{version: 1, tools: {x: {argument_values: {a: $}}}}",
+    "drift": "{version: 1, baseline: {from: 2026-11-01, to: 2026-11-02, sessions: 1, calls: 1, drift: $}}",
+    "succession": "{version: 1, sequences: [$]}",
+    "group": "{version: 1, tenants: {x: $}}",
     "excluded": "{version: 1, baseline: {from: 2026-11-01, to: 2026-11-02, sessions: 1, calls: 1, excluded: [$]}}",
-    **{name: f"{{version: 1, rules: [{{id: a, effect: allow, tools: x, {name}: $}}]}}" for name in KINDS},
+    **{name: f"{{version: 1, rules: [{{id: a, effect: require, tools: x, {name}: $}}]}}" for name in KINDS},
 }
 
 
