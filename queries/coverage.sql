@@ -24,6 +24,8 @@
 --   last_unix_nano     bigint   start of the last
 --   agent_tools        bigint   spans of a tool without an MCP method or attribute: an agent's view; never counted
 --   unread             bigint   spans with mcp.* attributes and without a method that mcpobs reads; never counted
+--   denied             bigint   tool calls among `calls` that a policy refused, or whose result it withheld
+--   refused_frames     bigint   messages that did not pass because they can be read in more than one way
 -- chart:    bar layer calls
 with observed as (
     select
@@ -36,6 +38,7 @@ with observed as (
                 then cast(regexp_extract(attributes, '"mcpobs.lost.operations":([0-9]+)', 1) as bigint)
         end as lost,
         case when method is null and attributes like '%"mcp.%' and coalesce(scope_name, '') <> 'mcpobs' then 1 else 0 end as unread,
+        case when name = 'mcpobs.frame.refused' and scope_name = 'mcpobs' then 1 else 0 end as refused,
         case
             when method is null
                 and (tool is not null or name like 'execute_tool %')
@@ -48,7 +51,7 @@ with observed as (
             or tool is not null
             or name like 'execute_tool %'
             or (attributes like '%"mcp.%' and coalesce(scope_name, '') <> 'mcpobs')
-            or (name = 'mcpobs.recorder.loss' and scope_name = 'mcpobs')
+            or (name in ('mcpobs.recorder.loss', 'mcpobs.frame.refused') and scope_name = 'mcpobs')
         )
         and start_unix_nano >= $since
         and start_unix_nano < $until
@@ -64,11 +67,13 @@ judged as (
         observed.lost as lost,
         observed.unread as unread,
         observed.agent_tool as agent_tool,
+        observed.refused as refused,
         case when observed.method = 'tools/call' and observed.kind = 'server' then 1 else 0 end as is_call,
         case when observed.method = 'tools/call' and coalesce(observed.kind, '') <> 'server' then 1 else 0 end as elsewhere,
         case when observed.method is not null then 1 else 0 end as is_span,
         case when observed.trace_flags % 2 = 0 then 1 else 0 end as off,
         case when observed.outcome = 'unfinished' then 1 else 0 end as open,
+        case when observed.outcome = 'denied' then 1 else 0 end as stopped,
         set_aside.reason as reason,
         case when phantoms.span_id is not null then 1 else 0 end as phantom
     from observed
@@ -100,7 +105,9 @@ select
     min(start_unix_nano) as first_unix_nano,
     max(start_unix_nano) as last_unix_nano,
     cast(sum(agent_tool) as bigint) as agent_tools,
-    cast(sum(unread) as bigint) as unread
+    cast(sum(unread) as bigint) as unread,
+    cast(sum(case when reason is null then is_call * stopped else 0 end) as bigint) as denied,
+    cast(sum(refused) as bigint) as refused_frames
 from judged
 group by service_name, layer
 order by service_name nulls last, calls desc, layer

@@ -12,11 +12,14 @@ from mcpobs.cli.demo import demo
 from mcpobs.cli.options.baseline import baseline
 from mcpobs.cli.options.check import check
 from mcpobs.cli.options.collect import collect
+from mcpobs.cli.options.decisions import decisions
 from mcpobs.cli.options.doctor import doctor
+from mcpobs.cli.options.explain import explain
 from mcpobs.cli.options.halt import halt, resume
 from mcpobs.cli.options.init import init
 from mcpobs.cli.options.instrument import instrument
 from mcpobs.cli.options.lake import app as lake
+from mcpobs.cli.options.policy import app as policy
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
 from mcpobs.cli.options.serve import serve
@@ -39,6 +42,9 @@ app.command(short_help="Run your own read-only SQL.")(query)
 app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
+app.add_typer(policy, name="policy")
+app.command(short_help="List what a policy refused, and why.")(decisions)
+app.command(short_help="Say why a call was refused.")(explain)
 app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
 app.command(short_help="Let go on what is halted.")(resume)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)

@@ -13,7 +13,7 @@ from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, McpobsError, Usage
 from mcpobs.output import json_text
 from mcpobs.output.text import printable, printable_lines
 from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder, passed_on
-from mcpobs.setup import clients, difference, executable, files, masking, plan
+from mcpobs.setup import clients, difference, executable, files, masking, plan, policy_setting
 from mcpobs.setup.backups import Backups
 from mcpobs.setup.clients import Place
 from mcpobs.setup.executable import shown
@@ -37,6 +37,7 @@ class InitOptions:
     command: str | None
     lake: str | None
     json: bool
+    policy: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -53,17 +54,23 @@ class Work:
 def run_init(options: InitOptions) -> int:
     """Returns the exit code."""
     backups = Backups(config_folder())
+    setting = _setting(options)
     works = _planned(options, backups)
     changing = [w for w in works if w.plan is not None and w.plan.changes]
     if not options.json:
+        if setting is not None:
+            _show_setting(setting, is_last=not works)
         for work in works:
             _show(work, options, is_last=work is works[-1])
         _caution(changing, options)
     code = EXIT_OK
-    if changing and options.dry_run:
+    sets = setting is not None and setting.changes
+    if (changing or sets) and options.dry_run:
         code = EXIT_FINDINGS
-    elif changing:
-        if options.yes or _agreed(options, len(changing)):
+    elif changing or sets:
+        if options.yes or _agreed(options, len(changing) + sets):
+            if setting is not None and sets:
+                policy_setting.write(setting)
             for work in changing:
                 _write(work, options, backups)
         else:
@@ -72,14 +79,37 @@ def run_init(options: InitOptions) -> int:
     if any(work.error for work in works):
         code = EXIT_USAGE
     if options.json:
-        emit(json_text.render({"revert": options.revert, "dry_run": options.dry_run, "files": list(map(_row, works))}))
+        found: dict[str, object] = {"revert": options.revert, "dry_run": options.dry_run}
+        if setting is not None:
+            found["policy"] = _setting_row(setting, options, written=code == EXIT_OK)
+        emit(json_text.render({**found, "files": list(map(_row, works))}))
     else:
-        _conclude(works, options)
+        if sets and setting is not None and code == EXIT_OK:
+            say(f"{setting.path} names the policy of all servers", "restart their clients; then: mcpobs decisions")
+        if works:
+            _conclude(works, options)
     return code
 
 
+def _setting(options: InitOptions) -> policy_setting.Setting | None:
+    """The policy for config.toml, read first: a wrong one would keep every server from starting."""
+    if not options.policy:
+        return None
+    if options.revert:
+        raise UsageError("--revert and --policy exclude each other", "take [policy] files out of config.toml by hand")
+    from mcpobs.policy import file
+
+    file.load(options.policy)
+    return policy_setting.planned(config_folder(), options.policy)
+
+
 def _planned(options: InitOptions, backups: Backups) -> list[Work]:
-    works = [Work(place) for place in _places(options)]
+    try:
+        works = [Work(place) for place in _places(options)]
+    except UsageError:
+        if not options.policy or options.paths or options.client or options.servers:
+            raise
+        return []  # the policy alone is set
     front = None if options.revert else _front(options)
     for work in works:
         try:
@@ -185,6 +215,21 @@ def _write(work: Work, options: InitOptions, backups: Backups) -> None:
 # -- what is shown ----------------------------------------------------------------------------------------
 
 
+def _show_setting(setting: policy_setting.Setting, is_last: bool) -> None:
+    path = printable(str(setting.path))
+    emit(f"policy: {path}\n" + ("" if setting.changes else "  already so\n"))
+    emit(_lines(setting.before, setting.after, path) + ("" if is_last else "\n"))
+
+
+def _setting_row(setting: policy_setting.Setting, options: InitOptions, *, written: bool) -> dict[str, object]:
+    would = "would_change" if options.dry_run or not written else "changed"
+    return {
+        "path": str(setting.path),
+        "state": would if setting.changes else "unchanged",
+        "files": list(options.policy),
+    }
+
+
 def _show(work: Work, options: InitOptions, is_last: bool) -> None:
     path = printable(str(work.place.path))
     emit(f"{work.place.client.title}: {path}\n")
@@ -212,8 +257,11 @@ def _label(server: Server) -> str:
 
 
 def _difference(of: Plan) -> str:
-    path = str(of.source.path)
-    lines = difference.unified(of.before.split("\n"), of.after.split("\n"), path)
+    return _lines(of.before, of.after, str(of.source.path))
+
+
+def _lines(before: str, after: str, path: str) -> str:
+    lines = difference.unified(before.split("\n"), after.split("\n"), path)
     return "".join(f"{_cut(printable(line.removesuffix(chr(13)).replace(chr(9), '    ')))}\n" for line in lines)
 
 

@@ -59,6 +59,8 @@ class ReportOptions:
     html: str | None = None
     watch: str | None = None
     by: str | None = None
+    code: str | None = None
+    rule: str | None = None
     reprice: bool = False
     exact: bool = False
     lake: str | None = None
@@ -109,6 +111,8 @@ def request_of(options: ReportOptions) -> Request:
         rows=_most_rows(options),
         min_calls=options.min_calls,
         by=options.by,
+        code=options.code,
+        rule=options.rule,
         reprice=options.reprice,
         exact=options.exact,
         activity=options.watch is not None,

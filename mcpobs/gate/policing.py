@@ -36,19 +36,28 @@ def names_policy(env: Mapping[str, str] = os.environ) -> bool:
 
 
 def judge_of(
-    files: Sequence[str], server: str, lake: str | os.PathLike[str] | None = None, env: Mapping[str, str] = os.environ
+    files: Sequence[str],
+    server: str,
+    lake: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] = os.environ,
+    *,
+    forks: bool = False,
 ) -> PolicyJudge | None:
     """The judge of a server's calls: by `files`, else by those that config.toml names; None without any.
 
+    Takes changes of the files while the front runs; with `forks` also in processes that are forked off.
     Raises UsageError for a policy that is missing or wrong, and for one that is of another server."""
     chosen = files_of(files, env)
     if not chosen:
         return None
     from mcpobs.policy import file
+    from mcpobs.policy.reload import Reloader
 
     config = load_config(env=env)
     policy = file.load(chosen)
-    return judge(policy, server, config.prices, _store(config.policy.state, lake, env), env)
+    found = judge(policy, server, config.prices, _store(config.policy.state, lake, env), env)
+    Reloader(chosen, policy, found.engine.use).start(after_fork=forks)
+    return found
 
 
 def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[str]:

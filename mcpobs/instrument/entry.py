@@ -77,7 +77,7 @@ def _judge(
     from mcpobs.service import service_name
 
     command = list(sys.orig_argv) or ["python"]
-    return judge_of([os.fspath(file) for file in policy], service_name(command, name, os.environ), lake)
+    return judge_of([os.fspath(file) for file in policy], service_name(command, name, os.environ), lake, forks=True)
 
 
 class McpobsInstrumentor:

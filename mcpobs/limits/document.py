@@ -43,6 +43,11 @@ class Place:
     def is_scalar(self) -> bool:
         return isinstance(self.node, yaml.ScalarNode)
 
+    @property
+    def line(self) -> int:
+        """Counted from 1."""
+        return int(self.node.start_mark.line) + 1 if self.node.start_mark else 0
+
     def refuse(self, problem: str, hint: str | None = None) -> NoReturn:
         _refuse(self.source, self.node, f"{self.path}: {problem}" if self.path else problem, hint)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -103,10 +103,9 @@ class Decision:
         found: dict[str, object] = {"id": self.id, "code": str(lane.code)}
         if lane.said.retry_after_s is not None:
             found["retry_after_s"] = lane.said.retry_after_s
-        if counted := lane.counted:
-            found["remaining"] = {
-                one.id: max(0, one.most - one.after) for one in counted if not one.id.endswith(".reopened")
-            }
+        if lane.counted:
+            counted = _tightest(one for one in lane.counted if not one.id.endswith(".reopened"))
+            found["remaining"] = {id_: max(0, one.most - one.after) for id_, one in counted.items()}
         return found
 
     def columns(self) -> dict[str, str | int | bool]:
@@ -123,8 +122,9 @@ class Decision:
             row["decision_code"] = str(lane.code)
         if rules := lane.rules or lane.warnings:
             row["rules"] = orjson.dumps(rules).decode()
-        if counted := lane.counted:
-            row["policy_counters"] = orjson.dumps({one.id: one[1:] for one in counted}).decode()
+        if lane.counted:
+            counted = {id_: one[1:] for id_, one in _tightest(lane.counted).items()}
+            row["policy_counters"] = orjson.dumps(counted).decode()
         if lane.degraded:
             row["policy_degraded"] = True
         if lane.free:
@@ -135,3 +135,13 @@ class Decision:
         if self.verdicts:
             row["rule_verdicts"] = orjson.dumps(self.verdicts).decode()
         return row
+
+
+def _tightest(counted: Iterable[Counted]) -> dict[str, Counted]:
+    """By limit the counter that has least left: a limit may count by session, caller and tenant."""
+    found: dict[str, Counted] = {}
+    for one in counted:
+        known = found.get(one.id)
+        if known is None or one.most - one.after < known.most - known.after:
+            found[one.id] = one
+    return found

@@ -87,15 +87,20 @@ _MICRO = 1_000_000
 def load(paths: Sequence[str | os.PathLike[str]]) -> Policy:
     """Returns the policy of some files, in their order. Raises UsageError with file, line, path in the file and
     value."""
-    contents = []
+    return of_texts(contents(paths))
+
+
+def contents(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[bytes, str]]:
+    """Returns the bytes of some files, with their names. Raises UsageError."""
+    found = []
     for path_ in paths:
         try:
-            contents.append((safefile.read(path_, MAX_BYTES), str(path_)))
+            found.append((safefile.read(path_, MAX_BYTES), str(path_)))
         except OSError as error:
             raise UsageError(
                 f"cannot read {path_}: {error.strerror}", "make one with `mcpobs baseline -o limits.yaml`"
             ) from None
-    return of_texts(contents)
+    return found
 
 
 def of_texts(contents: Sequence[tuple[bytes, str]]) -> Policy:
@@ -142,6 +147,7 @@ def layer(content: bytes, source: str) -> Layer:
         on_exceed=_on_exceed(fields),
         halt_for_ns=_halt_for(fields["halt_for"]) if "halt_for" in fields else HALT_FOR_NS,
         denials_in_a_row=_denials(fields["halt_after_denials"]) if "halt_after_denials" in fields else DENIALS_IN_A_ROW,
+        lines={key: place.line for key, place in fields.items()},
     )
 
 
@@ -188,6 +194,7 @@ def _rule(place: Place) -> Rule:
         conditions=tuple(_conditions(fields)),
         control=_control(fields),
         reason=fields["reason"].text() if "reason" in fields else None,
+        line=place.line,
     )
 
 
@@ -282,6 +289,7 @@ def _limit(place: Place) -> CallLimit:
         each_tool=fields["each_tool"].flag() if "each_tool" in fields else False,
         on_exceed=_on_exceed(fields),
         control=_control(fields),
+        line=place.line,
     )
 
 
@@ -334,6 +342,7 @@ def _budgets(place: Place) -> list[Budget]:
                 ),
                 on_exceed=_on_exceed(fields),
                 control=_control(fields),
+                line=part.line,
             )
         )
     return found

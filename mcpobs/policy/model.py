@@ -69,6 +69,8 @@ class Rule:
     conditions: tuple[Condition, ...] = ()
     control: Control = Control()
     reason: str | None = None
+    line: int = field(default=0, compare=False, repr=False)
+    """In its file; no part of the rule's text, by which verdicts are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class CallLimit:
     each_tool: bool = False
     on_exceed: OnExceed = "deny"
     control: Control = Control()
+    line: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class Budget:
     cap: Cap
     on_exceed: OnExceed = "deny"
     control: Control = Control()
+    line: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,8 @@ class Layer:
     halt_for_ns: int | None = HALT_FOR_NS
     denials_in_a_row: int = DENIALS_IN_A_ROW
     """So many equal denials in a row halt the session; 0: they do not."""
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """The lines of the file's keys, for findings about them."""
 
     @property
     def server(self) -> str | None:
@@ -141,3 +147,13 @@ class Policy:
 
     layers: Sequence[Layer]
     hash: str
+
+
+def about_calls(layer: Layer) -> list[Rule | CallLimit]:
+    """What names calls and callers."""
+    return [*layer.rules, *layer.limits]
+
+
+def controlled(layer: Layer) -> list[Rule | CallLimit | Budget]:
+    """What has a mode, a share and an `on_error` of its own."""
+    return [*layer.rules, *layer.limits, *layer.budgets]

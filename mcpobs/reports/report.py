@@ -67,6 +67,9 @@ class Report:
             )
         if request.min_calls is not None and not self.takes_min_calls:
             raise UsageError(f"the report {self.name} takes no --min-calls", "leave it out")
+        for option in ("code", "rule"):
+            if getattr(request, option) is not None and not self.query.takes(option):
+                raise UsageError(f"the report {self.name} takes no --{option}", f"mcpobs decisions --{option} …")
         if request.by is not None:
             self.check_by(request.by)
         if request.reprice and not self.has_costs:
@@ -108,6 +111,10 @@ class Report:
         given: dict[str, Value] = {"since": asked.window.since, "until": asked.window.until, **asked.filters.params()}
         if asked.request.min_calls is not None and self.takes_min_calls:
             given["min_calls"] = asked.request.min_calls
+        if asked.request.code is not None:
+            given["code"] = asked.request.code
+        if asked.request.rule is not None:
+            given["rule"] = asked.request.rule
         if self.compares:
             given["before"] = asked.window.before
         return given

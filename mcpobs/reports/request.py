@@ -30,6 +30,8 @@ class Request:
     rows: int | None = None
     min_calls: int | None = None
     by: str | None = None
+    code: str | None = None
+    rule: str | None = None
     reprice: bool = False
     exact: bool = False
     activity: bool = False

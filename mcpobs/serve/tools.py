@@ -192,6 +192,19 @@ def all_tools() -> tuple[Tool, ...]:
             _timeline,
         ),
         Tool(
+            "explain",
+            "Why a call was refused",
+            "Use it for a call that a policy denied: which rule, its counters, the calls before, what had to differ.",
+            (Parameter("name", "string", "id of a decision or session, or its beginning", True, least=1, most=1_000),),
+            {
+                "summary": _TEXT,
+                "explanation": {**_TEXT, "description": "the decision in full; of a session, of its first denials"},
+                "decisions_total": {"type": "integer", "description": "decisions that are not a plain allow"},
+                **_WARNINGS,
+            },
+            _explain,
+        ),
+        Tool(
             "sql",
             "Read-only SQL",
             f"Use it for a question that no report answers: one SELECT (DuckDB) over {', '.join(RELATIONS)}.",
@@ -307,6 +320,26 @@ def _timeline(sources: Sources, running: Running, arguments: Arguments) -> Objec
         "next_from_call": after if after <= calls else None,
         **found,
         "rows_total": calls,
+        "warnings": warnings,
+    }
+
+
+def _explain(sources: Sources, running: Running, arguments: Arguments) -> Object:
+    from mcpobs.output.explanation import text  # few questions are about a policy
+    from mcpobs.reports.explained import explain, policy_at_hand
+
+    try:
+        at_hand = policy_at_hand()
+    except UsageError:
+        at_hand = None  # the explanation says that it is not at hand
+    sources.prepare(sources.lake)
+    with running.reading(sources.lake) as reading:
+        found = on_sound_files(reading, lambda plan: explain(plan, _text(arguments, "name") or "", at_hand))
+        warnings = _warnings(warnings_of(reading))
+    return {
+        "summary": safe(found.summary),
+        "explanation": "\n".join(map(safe, text(found).splitlines())),
+        "decisions_total": found.total,
         "warnings": warnings,
     }
 

@@ -13,6 +13,7 @@ COMMANDS = [
     *("init", "instrument", "report", "query", "baseline", "check", "collect", "serve", "demo", "doctor"),
     *("halt", "resume"),
     *("lake info", "lake compact", "lake prune", "lake retry"),
+    *("policy check", "policy show", "policy schema", "decisions", "explain"),
 ]
 
 

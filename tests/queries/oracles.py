@@ -488,6 +488,46 @@ def coverage(rows: list[Row]) -> list[Row]:
                 "last_unix_nano": max(row["start_unix_nano"] for row in group),
                 "agent_tools": sum(row["method"] is None and not _has_mcp(row) for row in group),
                 "unread": sum(row["method"] is None and _has_mcp(row) for row in group),
+                "denied": sum(
+                    call.get("outcome") == "denied" and reasons.get((call["trace_id"], call["span_id"])) is None
+                    for call in calls
+                ),
             }
         )
     return sorted(result, key=lambda r: (nulls_last(r["service_name"]), -r["calls"], r["layer"]))
+
+
+def decisions(rows: list[Row]) -> list[Row]:
+    found = []
+    for row in rows:
+        if row.get("method") is None or row.get("kind") not in ("server", "client"):
+            continue
+        denied = row.get("decision") == "deny" or row.get("outcome") == "denied"
+        if not denied and row.get("decision") != "warn":
+            continue
+        shadow = row.get("shadow_code") if not denied else None
+        by_rule = None if row.get("rule") is None else f'["{row["rule"]}"]'
+        found.append(
+            {
+                "start_unix_nano": row["start_unix_nano"],
+                "effect": "deny" if denied else "would deny" if shadow else "warn",
+                "code": (row.get("decision_code") or row.get("error_type")) if denied else shadow,
+                "rules": row.get("shadow_rules") if shadow else row.get("rules") or by_rule,
+                "target": row.get("tool") or row["method"],
+                "session_id": row.get("session_id"),
+                "span_id": row["span_id"],
+                "trace_id": row["trace_id"],
+                "_sequence": row.get("sequence"),
+            }
+        )
+    found.sort(
+        key=lambda r: (
+            -r["start_unix_nano"],
+            nulls_last(r["session_id"]),
+            r["_sequence"] is None,
+            -(r["_sequence"] or 0),
+            r["span_id"],
+            r["trace_id"],
+        )
+    )
+    return [{name: value for name, value in row.items() if name != "_sequence"} for row in found]

@@ -23,6 +23,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "failures": oracles.failures,
     "loops": oracles.loops,
     "shapes": shapes_oracle.shapes,
+    "decisions": oracles.decisions,
     "coverage": oracles.coverage,
     "cost": cost_oracle.cost,
     "http": http_oracle.http,

@@ -53,7 +53,21 @@ def _one(chance: random.Random, session: str, number: int, args: int, results: i
         "kind": "server" if chance.random() < 0.97 else "client",
         "method": "tools/call" if chance.random() < 0.97 else chance.choice(["ping", "tools/list", None]),
     }
-    return call(number, **columns, **_input(chance))
+    return call(number, **columns, **_input(chance), **_decided(chance))
+
+
+def _decided(chance: random.Random) -> dict[str, Any]:
+    """What a policy made of a call: of most nothing, of some a denial, a warning, or one in log_only."""
+    if chance.random() < 0.9:
+        return {}
+    return {
+        "decision": chance.choice(["allow", "warn", "deny"]),
+        "decision_code": chance.choice(["call_limit", "order", None]),
+        "rule": chance.choice(["a", None]),
+        "rules": chance.choice(['["a","b"]', None]),
+        "shadow_code": chance.choice(["size", None]),
+        "shadow_rules": '["c"]',
+    }
 
 
 def _tick(chance: random.Random, number: int) -> int:

@@ -21,6 +21,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "overview": {},
     "report": {"name": "failures", "limit": 2},
     "session_timeline": {"session": "looping"},
+    "explain": {"name": "looping"},
     "sql": {"query": "select tool, count(*) as n from tool_calls group by tool order by tool"},
     "columns": {},
 }

@@ -126,6 +126,7 @@ def test_a_report_is_narrowed_and_says_how_much_is_left_out(ask: Ask) -> None:
         ("report", {"name": "loops", "tool": "serach"}, "the lake has no tool 'serach'", "search"),
         ("session_timeline", {"session": "nobody"}, "the lake has no session 'nobody'", "looping"),
         ("session_timeline", {"session": "looping", "from_call": 9}, "has no call 9", "from_call 1"),
+        ("explain", {"name": "nobody"}, "the lake has no decision and no session 'nobody'", "looping"),
         ("sql", {"query": "select zzzzzz from tool_calls"}, "zzzzzz", "columns"),
         ("sql", {"query": "select 1", "timeout_s": 31}, "timeout_s has 31", "from 1 to 30"),
     ],

@@ -73,7 +73,7 @@ def test_a_legacy_conversation(start: Start) -> None:
     assert server.ask(initialize(0, "2024-11-05"))["result"]["protocolVersion"] == "2024-11-05"
     server.send(notification("notifications/initialized"))
     names = [tool["name"] for tool in server.ask(request("l", "tools/list"))["result"]["tools"]]
-    assert names == ["overview", "report", "session_timeline", "sql", "columns"]
+    assert names == ["overview", "report", "session_timeline", "explain", "sql", "columns"]
     result = server.ask(request(2, "tools/call", name="report", arguments={"name": "loops"}))["result"]
     assert "resultType" not in result
     assert result["structuredContent"]["rows"][0]["session_id"] == "looping"

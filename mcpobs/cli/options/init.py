@@ -32,6 +32,10 @@ def init(
     lake: Annotated[
         str | None, typer.Option(help="Folder to record to.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="Enforce this policy or limits file in all servers: [policy] files of config.toml."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Run the servers of your MCP clients through mcpobs.
@@ -52,6 +56,7 @@ def init(
       mcpobs init --dry-run                    only look
       mcpobs init --client cursor --server git
       mcpobs init .mcp.json --command mcpobs   for a project that others share
+      mcpobs init --policy policy.yaml --policy limits.yaml
       mcpobs init --revert
 
     Exit codes: 0 done, or nothing to do; 1 with --dry-run something would change, or you said no; 2 a configuration
@@ -69,5 +74,6 @@ def init(
         command=command,
         lake=lake,
         json=json,
+        policy=tuple(policy or ()),
     )
     return run_init(options)

@@ -57,6 +57,7 @@ def report(
       shapes     do any tools see unusual arguments?
       cost       what do calls cost, and who spends it?
       http       how do requests reach the servers over HTTP, and which do not get in?
+      decisions  what did the policy refuse, and what would it have refused?
       coverage   who reports the calls of each server, and what is not seen?
       all        every report, with a sentence about each first: a daily digest
 

@@ -20,6 +20,7 @@ def serve(
       overview          what is going on, a sentence for each question
       report            the rows behind one question: every report of `mcpobs report`
       session_timeline  the calls of one session in order
+      explain           why a call was refused by a policy
       sql               one select, within limits of time, rows and bytes
       columns           what the tables for sql hold
 

@@ -6,6 +6,7 @@ KINDS = {
     "all": "Everything",
     "cost": "Cost",
     "coverage": "Coverage",
+    "decisions": "Decisions",
     "errors": "Errors",
     "failures": "Failures",
     "http": "Http",

@@ -19,8 +19,12 @@ class Coverage(Report):
         lost = sum(record["lost_operations"] or 0 for record in records)
         twice = sum(record["same_trace"] + record["not_authoritative"] for record in records)
         uncounted = sum(record["agent_tools"] + record["unread"] for record in records)
+        denied = sum(record["denied"] for record in records)
+        frames = sum(record["refused_frames"] for record in records)
+        refused = f"; {denied:,} denied by a policy" if denied else ""
+        refused += f"; {frames:,} unreadable messages refused" if frames else ""
         also = f"; {uncounted:,} spans look like MCP and are not counted" if uncounted else ""
         return (
             f"reported by {printable(', '.join(layers))}; {unfinished:,} without an answer, {lost:,} lost, "
-            f"{twice:,} set aside as reported twice{also}"
+            f"{twice:,} set aside as reported twice{refused}{also}"
         )

@@ -1,4 +1,4 @@
-"""`mcpobs report`: the operator's five questions, a sentence each."""
+"""`mcpobs report`: the operator's five questions, a sentence each, and what a policy refused."""
 
 from __future__ import annotations
 
@@ -29,4 +29,12 @@ class Overview(Digest):
             for report in map(find, _ASKED):
                 found = report.answer(plan, alone(asked, rows=1)).result
                 rows.append((report.topic, report.finding(found, counted["calls"]), report.command))
+            rows += self._refused(plan, asked, counted["calls"])
         return self.written(asked, counted, rows)
+
+    @staticmethod
+    def _refused(plan: Plan, asked: Asked, calls: int) -> list[tuple[object, ...]]:
+        """A sentence about a policy's decisions, if there are any."""
+        report = find("decisions")
+        found = report.answer(plan, alone(asked, rows=1)).result
+        return [(report.topic, report.finding(found, calls), report.command)] if found.rows else []

@@ -1,0 +1,69 @@
+"""Says what a policy does not cover, in plain words: nobody should take it for more than it is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mcpobs.policy import wording
+from mcpobs.policy.compiled import PLUMBING
+from mcpobs.policy.model import Layer, about_calls, controlled
+from mcpobs.policy.traffic import History
+
+
+def uncovered_tools(layers: Sequence[Layer], history: History | None) -> tuple[str, ...]:
+    if history is None:
+        return ()
+    covered = {one.traffic.target for one in history.judged if one.rules or one.limits}
+    return tuple(sorted(tool for tool in history.tools if tool not in covered))
+
+
+def not_covered(layers: Sequence[Layer], uncovered: Sequence[str], history: History | None) -> Iterator[str]:
+    denies = any(layer.default == "deny" and layer.mode == "enforce" for layer in layers)
+    if history is None:
+        yield "Tools that the server has and the files do not name: no lake was read."
+    if uncovered:
+        outcome = "they are refused" if denies else "their calls pass unlimited"
+        yield f"Recorded tools that no rule and no limit is about, so {outcome}: {', '.join(uncovered)}."
+    if not denies:
+        yield "Tools, resources and prompts that no rule names: they pass."
+        if not any(rule.what.resources for layer in layers for rule in layer.rules):
+            yield "Resources: no rule is about them, so what a tool may not hand out may be read as a resource."
+        if not any(rule.what.prompts for layer in layers for rule in layer.rules):
+            yield "Prompts: no rule is about them."
+    open_sides = [
+        side
+        for side in ("sampling", "elicitation", "roots")
+        if all(layer.server_requests.get(side, "allow") == "allow" for layer in layers)
+    ]
+    if open_sides:
+        yield f"What the server asks of its client: {', '.join(open_sides)} pass."
+    yield f"Notifications, and requests that reach no tool, resource or prompt, pass: {', '.join(sorted(PLUMBING))}."
+    yield from _unenforced(layers)
+    yield from _by_word(layers)
+    yield (
+        "Callers without a verified identity: a process or connection can be opened anew, and counts from 0 then. "
+        "A limit slows such a caller down and does not stop it."
+    )
+    yield "What a result says: nothing here looks at it, except `tenant: {result: …}`."
+
+
+def _unenforced(layers: Sequence[Layer]) -> Iterator[str]:
+    tools = [tool for layer in layers for tool in layer.learned.tools.values()]
+    if any(tool.latency_ms is not None for tool in tools):
+        yield "Latency budgets: `mcpobs check` compares them; no call is refused for them."
+    if any(tool.result_max_bytes is not None for tool in tools):
+        yield "Sizes of results: `mcpobs check` compares them; no result is withheld for its size."
+    if any(tool.arguments.shapes is not None for tool in tools):
+        yield "Shapes of arguments: a call of a new shape is marked in its row, and passes."
+    shadow = [item.id for layer in layers for item in controlled(layer) if wording.mode(item.control, layer)]
+    if shadow:
+        yield f"In log_only, or for a share of the sessions: {', '.join(shadow)}."
+
+
+def _by_word(layers: Sequence[Layer]) -> Iterator[str]:
+    claimed = [item.id for layer in layers for item in about_calls(layer) if item.who.clients is not None]
+    if claimed:
+        yield f"Clients that call themselves something else: {', '.join(claimed)} go by the client's own word."
+    for layer in layers:
+        if layer.server is not None:
+            yield f"Servers other than {layer.server}: {layer.source} is for it alone."
