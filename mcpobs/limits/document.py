@@ -22,7 +22,7 @@ except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]  # same interface, no common base class
 
 MAX_BYTES = 8 << 20  # 500 tools with 20 shapes of 200 characters each are 2 MB
-MAX_DEPTH = 16  # the format needs 5
+MAX_DEPTH = 16  # the format needs 9
 LARGEST = 2**53  # beyond it a double no longer counts by ones
 _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9_]{0,30})(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][-+]?[0-9]{1,3})?")
 
@@ -83,6 +83,13 @@ class Place:
 
     def number(self) -> float:
         """Returns a number from 0 to 2**53; an int if it is written as one."""
+        value = self.signed_number()
+        if value < 0:
+            self.refuse(f"{self.text()} is negative", "a limit is 0 or more")
+        return value
+
+    def signed_number(self) -> float:
+        """Returns a number from -2**53 to 2**53; an int if it is written as one."""
         text = self.text()
         assert isinstance(self.node, yaml.ScalarNode)
         if self.node.style and _NUMBER.fullmatch(text):
@@ -91,9 +98,7 @@ class Place:
         if not _NUMBER.fullmatch(text):
             self.refuse(f"{_shown(self.node)} is not a number")
         value = float(digits)
-        if value < 0:
-            self.refuse(f"{text} is negative", "a limit is 0 or more")
-        if not math.isfinite(value) or value > LARGEST:
+        if not math.isfinite(value) or abs(value) > LARGEST:
             self.refuse(f"{text} is too large", "leave the key out if there is no limit")
         return value if "." in text or "e" in text.lower() else int(digits)
 
