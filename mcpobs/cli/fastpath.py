@@ -23,6 +23,7 @@ VALUES = {
         "--lake": "lake",
         "--config": "config",
         "--name": "name",
+        "--run": "run",
         "--listen": "listen",
         "--upstream": "upstream",
     },

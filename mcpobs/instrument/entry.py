@@ -27,17 +27,22 @@ _active: tuple[Instrumentation, Imports, Shutdown] | None = None
 
 
 def instrument(
-    *, lake: str | os.PathLike[str] | None = None, name: str | None = None, judge: Judge | None = None
+    *,
+    lake: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+    run: str | None = None,
+    judge: Judge | None = None,
 ) -> None:
     """Records every MCP call that this process serves, from now on. Calling it again changes nothing.
 
     `lake` is the folder to record to (MCPOBS_LAKE, else mcpobs in the user's data folder), `name` what to call the
-    server (OTEL_SERVICE_NAME, else from the command). With a `judge` each call waits for its decision."""
+    server (OTEL_SERVICE_NAME, else from the command), `run` a label of this traffic (MCPOBS_RUN). With a `judge` each
+    call waits for its decision."""
     global _active
     with _lock:
         if _active is not None:
             return
-        front = Instrumentation(lake=None if lake is None else Path(lake), name=name, warn=warn, judge=judge)
+        front = Instrumentation(lake=None if lake is None else Path(lake), name=name, run=run, warn=warn, judge=judge)
         imports = Imports(_actions(front), front.report)
         shutdown = Shutdown(front.exit)
         _active = (front, imports, shutdown)

@@ -21,12 +21,14 @@ OPTIONS = "MCPOBS_IN_PROCESS"
 SITE = Path(__file__).with_name("site")
 
 
-def launch(command: Sequence[str], lake: str | None, name: str | None, config: str | None = None) -> NoReturn:
+def launch(
+    command: Sequence[str], lake: str | None, name: str | None, config: str | None = None, run: str | None = None
+) -> NoReturn:
     """Becomes the server. Raises UsageError if its command cannot be started."""
     option = _isolating(command)
     if option is not None:
         warn(f"nothing is recorded: {option} keeps mcpobs out of the server\nhint: leave out {option} or --in-process")
-    env = environment(inherited.variables(), lake, name)
+    env = environment(inherited.variables(), lake, name, run)
     if config is not None:
         env[CONFIG_VARIABLE] = os.path.abspath(os.path.expanduser(config))
     try:
@@ -57,9 +59,11 @@ def _isolating(command: Sequence[str]) -> str | None:
     return None
 
 
-def environment(env: Mapping[str, str], lake: str | None, name: str | None) -> dict[str, str]:
+def environment(env: Mapping[str, str], lake: str | None, name: str | None, run: str | None = None) -> dict[str, str]:
     """The server's environment: a `sitecustomize` of ours comes first, and knows what to do."""
     options = {"lake": None if lake is None else os.path.abspath(os.path.expanduser(lake)), "name": name}
+    if run is not None:
+        options["run"] = run
     path = env.get("PYTHONPATH")
     return {
         **env,

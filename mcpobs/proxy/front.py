@@ -21,7 +21,7 @@ from mcpobs.proxy.relay import Pipe, Relay
 from mcpobs.proxy.tap import Tap
 from mcpobs.service import service_name
 from mcpobs.sessions.stdio import StdioSessions
-from mcpobs.settings import read_config
+from mcpobs.settings import read_config, run_label
 from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class StdioFront:
         command: Sequence[str],
         lake: Path | None,
         name: str | None,
+        run: str | None = None,
         warn: Warn,
         judge: Judge | None = None,
         env: Mapping[str, str] = os.environ,
@@ -57,6 +58,7 @@ class StdioFront:
             transport="stdio",
             network_transport=semconv.TRANSPORT_PIPE,
             front="proxy/stdio",
+            run=run_label(run, env),
         )
         sessions = StdioSessions(process_id, time.time_ns())
         recorder = LakeRecorder.open(

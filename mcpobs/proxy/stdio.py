@@ -34,6 +34,7 @@ class InstrumentOptions(NamedTuple):
     name: str | None = None
     propagate: bool = False
     config: str | None = None
+    run: str | None = None
 
 
 def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoReturn:
@@ -70,6 +71,7 @@ def _open(options: InstrumentOptions, judge: Judge | None) -> StdioFront | None:
             command=options.command,
             lake=Path(options.lake) if options.lake else None,
             name=options.name,
+            run=options.run,
             warn=warn,
             judge=judge,
         )

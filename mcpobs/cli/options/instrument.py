@@ -35,6 +35,10 @@ def instrument(
     name: Annotated[
         str | None, typer.Option(help="What to call the server.  [default: OTEL_SERVICE_NAME, else from its command]")
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Label of this traffic, for baseline --run.  [default: MCPOBS_RUN]"),
+    ] = None,
     propagate: Annotated[
         bool,
         typer.Option(
@@ -78,7 +82,7 @@ def instrument(
             )
         from mcpobs.proxy.http.command import HttpOptions, instrument_http
 
-        instrument_http(HttpOptions("localhost" if listen is None else listen, upstream, lake, name, propagate))
+        instrument_http(HttpOptions("localhost" if listen is None else listen, upstream, lake, name, propagate, run))
         return
     if not command:
         raise UsageError(
@@ -88,8 +92,8 @@ def instrument(
     if in_process:
         from mcpobs.instrument.launcher import launch
 
-        launch(command, lake, name, config)
+        launch(command, lake, name, config, run)
     from mcpobs.proxy.stdio import InstrumentOptions
-    from mcpobs.proxy.stdio import instrument as run
+    from mcpobs.proxy.stdio import instrument as wrap
 
-    run(InstrumentOptions(command=tuple(command), lake=lake, name=name, propagate=propagate, config=config))
+    wrap(InstrumentOptions(command=tuple(command), lake=lake, name=name, propagate=propagate, config=config, run=run))
