@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mcpobs.baseline import traffic
 from mcpobs.baseline.derive import MIN_CALLS
+from mcpobs.baseline.samples import in_unit
 from mcpobs.baseline.traffic import Latency, Price, Session, Shape
 from mcpobs.limits.model import Limits
 from mcpobs.queries.header import Column
@@ -84,8 +85,7 @@ def _sessions(limits: Limits, sessions: Iterable[Session], price: Price) -> Iter
         id_, last = session.pair.session, session.last_unix_nano
         if calls is not None and session.calls > calls.value:
             yield Breach("session.calls", None, id_, session.calls, calls.value, session.calls, last)
-        # In millionths: the limit was one before it was written as dollars.
-        if cost is not None and (spent := session.cost_microusd(price)) > round(cost.value * 1_000_000):
+        if cost is not None and (spent := session.cost_microusd(price)) > in_unit(("cost_usd",), cost.value):
             yield Breach("session.cost_usd", None, id_, spent / 1_000_000, cost.value, session.calls, last)
 
 

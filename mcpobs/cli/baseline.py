@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcpobs.baseline.comments import cost_words, few_sessions_warning
-from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import Baseline, learn
+from mcpobs.baseline.rules import Rules
 from mcpobs.cli.streams import emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading

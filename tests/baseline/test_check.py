@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mcpobs.baseline.breaches import COLUMNS, Breach, Checked, check
-from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import learn
+from mcpobs.baseline.rules import Rules
 from mcpobs.limits.file import read_text, write
 from mcpobs.prices.book import Book
 from mcpobs.queries.plan import Plan
