@@ -151,9 +151,8 @@ def _drift_words(drift: Drift | None) -> list[str]:
     if drift is None:
         return []
     return [
-        f"drift: numbers from the first {drift.first:,} normal sessions, held against the last {drift.last:,}: "
-        f"{drift.held} of {drift.numbers} kept their",
-        f"prediction, and {drift.cut_more} cut more than predicted. Trust next_1000_cut as far as that.",
+        "drift: numbers from the `first` normal sessions in time, judged on the `last` ones: of `numbers` judged, `held`",
+        "kept their prediction and `cut_more` cut more than that. Trust next_1000_cut as far as this.",
     ]
 
 

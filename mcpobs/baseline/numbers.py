@@ -20,7 +20,7 @@ def numbers_of(found: Samples, rules: Rules) -> tuple[dict[Path, Limit], dict[Pa
     refused: dict[Path, int] = {}
     for path, sample in found.items():
         if len(sample.normal) < rules.min_sessions:
-            if sample.normal:
+            if any(sample.normal) or path[-1] not in _MAY_BE_ZERO_ONLY:
                 refused[path] = len(sample.normal)
             continue
         limit = number(path, sample, rules)

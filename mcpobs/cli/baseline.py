@@ -6,10 +6,12 @@ import math
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mcpobs.baseline.comments import cost_words, few_sessions_warning
+from mcpobs.baseline.evidence import sessions_for_rate
 from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.rules import Rules
 from mcpobs.cli.streams import emit, say, warn
@@ -17,7 +19,7 @@ from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
 from mcpobs.limits.data import data
 from mcpobs.limits.file import write
-from mcpobs.limits.model import ANY_TOOL
+from mcpobs.limits.model import ANY_TOOL, STRATEGIES, Excluded, Strategy
 from mcpobs.output import json_text
 from mcpobs.queries.run import on_sound_files
 from mcpobs.reports import window
@@ -25,6 +27,8 @@ from mcpobs.reports.warnings import of_damage
 from mcpobs.settings import lake_folder, load_config
 
 STDOUT = "-"
+CUT_RATE = 0.01
+LEAST_CUT_RATE = 0.001  # a prediction speaks of 1,000 sessions
 NAMED = 5  # excluded sessions that stderr names; the file names more
 
 
@@ -36,6 +40,9 @@ class BaselineOptions:
     since: str | None = None
     until: str | None = None
     server: str | None = None
+    run: str | None = None
+    strategy: str | None = None
+    cut_rate: float | None = None
     factor_calls: float = 3
     factor_cost: float = 4
     min_sessions: int = 30
@@ -54,7 +61,7 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
-        found = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules))
+        found = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules, options.run))
         warn(of_damage(reading))
     text = json_text.render(data(found.limits)) if options.json else write(found.limits, found.comments)
     if path is None:
@@ -71,7 +78,26 @@ def _rules(options: BaselineOptions) -> Rules:
             raise UsageError(f"{name} {factor:g} is not from 1 to 1000", "below 1 it would cut what is normal")
     if options.min_sessions < 1:
         raise UsageError(f"--min-sessions {options.min_sessions} is not at least 1", "leave it out for 30")
-    return Rules(options.factor_calls, options.factor_cost, options.min_sessions)
+    strategy = _strategy(options)
+    if strategy == "seed":
+        return Rules(options.factor_calls, options.factor_cost, options.min_sessions)
+    rate = CUT_RATE if options.cut_rate is None else options.cut_rate
+    if not LEAST_CUT_RATE <= rate <= 0.5:  # NaN is not either
+        raise UsageError(f"--cut-rate {rate:g} is not from {LEAST_CUT_RATE:g} to 0.5", "write e.g. 0.01 for 1 %")
+    least = max(options.min_sessions, sessions_for_rate(rate))
+    return Rules(options.factor_calls, options.factor_cost, least, strategy, rate)
+
+
+def _strategy(options: BaselineOptions) -> Strategy:
+    given = options.strategy
+    if given is None:
+        return "seed" if options.cut_rate is None else "cut-rate"
+    found = next((strategy for strategy in STRATEGIES if strategy == given), None)
+    if found is None:
+        raise UsageError(f"--strategy {given!r} is not known", f"known here: {', '.join(STRATEGIES)}")
+    if found == "seed" and options.cut_rate is not None:
+        raise UsageError("--cut-rate has no meaning with --strategy seed", "leave one of them out")
+    return found
 
 
 def _replace(path: Path, text: str) -> None:
@@ -95,11 +121,18 @@ def _summarise(found: Baseline, rules: Rules, path: Path | None) -> None:
         f"{made.first} to {made.last}: {own} of {len(tools)} tools have numbers of their own"
         + (f" · written to {path}" if path is not None else "")
     )
-    for one in learned.excluded[:NAMED]:
-        say(f"left out {one.session}: {one.why}")
-    if len(learned.excluded) > NAMED:
-        say(f"left out {len(learned.excluded) - NAMED:,} more: see `excluded` in the file")
+    _name("cut", "censored", learned.censored)
+    _name("left out", "excluded", learned.excluded)
+    if found.refused:
+        say(f"{len(found.refused):,} numbers refused for lack of traffic: comments in the file say what they need")
     for words in cost_words(found.limits, learned):
         say(words)
     if warning := few_sessions_warning(rules, len(learned.normal)):
         say(warning)
+
+
+def _name(word: str, key: str, sessions: Sequence[Excluded]) -> None:
+    for one in sessions[:NAMED]:
+        say(f"{word} {one.session}: {one.why}")
+    if len(sessions) > NAMED:
+        say(f"{word} {len(sessions) - NAMED:,} more: see `{key}` in the file")

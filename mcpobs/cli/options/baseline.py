@@ -18,6 +18,20 @@ def baseline(
     ] = None,
     until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
     server: Annotated[str | None, typer.Option(help="This MCP server; needed where the lake holds several.")] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Only traffic recorded with this label: instrument --run.")
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="seed|cut-rate",
+            help="seed: times the normal maximum, and the mean cost. cut-rate: the smallest ceilings that cut at most "
+            "--cut-rate of new sessions.  [default: seed]",
+        ),
+    ] = None,
+    cut_rate: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of --strategy cut-rate.  [default: 0.01]")
+    ] = None,
     factor_calls: Annotated[
         float, typer.Option(help="Calls: this many times the most that a normal session made.")
     ] = 3,
@@ -36,6 +50,7 @@ def baseline(
     Examples:
       mcpobs baseline > limits.yaml
       mcpobs baseline --since 30d --server git -o limits.yaml --force
+      mcpobs baseline --run load-test --cut-rate 0.01
       mcpobs check limits.yaml
     """
     from mcpobs.cli.baseline import BaselineOptions, run_baseline
@@ -46,6 +61,9 @@ def baseline(
             since=since,
             until=until,
             server=server,
+            run=run,
+            strategy=strategy,
+            cut_rate=cut_rate,
             factor_calls=factor_calls,
             factor_cost=factor_cost,
             min_sessions=min_sessions,
