@@ -144,8 +144,8 @@ def _halves(sources: list[Source], name: str, rules: Rules, splits: int) -> str:
     lines = [
         f"Halves, {splits} splits, {name} (at least {rules.min_sessions} normal sessions a number):",
         "",
-        "| source | sessions | numbers judged, normal | held | cut more | trivial | numbers judged, all | held | cut more "
-        "| trivial | refused |",
+        "| source | sessions | judged, normal | held | cut more | trivial | judged, all | held | cut more | trivial "
+        "| refused |",
         "|---" * 11 + "|",
     ]
     all_normal, all_every = Tally(), Tally()
@@ -195,7 +195,7 @@ def _time(sources: list[Source]) -> str:
 def _runaways(sources: list[Source], splits: int) -> str:
     """The sessions with most calls of one tool: in a half that has one, and in the other half."""
     lines = [
-        "Runaways (about 100 calls of one tool): limits from the half with it, from that without it, and from the other:",
+        "Runaways (about 100 calls of a tool): limits from the half with it, from that without it, and from the other:",
         "",
         "| source | tool | calls | halves with it | limit raised by it | limits that pass it | no limit |",
         "|---" * 7 + "|",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from mcpobs.baseline.derive import MIN_CALLS
 from mcpobs.baseline.evidence import share_bound
@@ -62,6 +63,31 @@ def _key_words(learned: Learned, rules: Rules) -> tuple[str, ...]:
         f"calls_per_hour: left out, {_counted(days, 'day of a caller', 'days of callers')}: "
         f"{rules.min_sessions - days} more needed",
     )
+
+
+KINDS: tuple[tuple[str, Callable[[str, Path], bool]], ...] = (
+    (r"[\d,]+ normal sessions?: .* more for numbers of its own, .*", lambda _, path: path[-1] != "latency_ms"),
+    (r"[\d,]+ answered calls?: .* more for a latency budget .*", lambda _, path: path[-1] == "latency_ms"),
+    (r"[\d,]+ days? of (a caller|callers): .* more for calls_per_hour", lambda _, path: path[-1] == "calls_per_hour"),
+    (r"calls_per_hour: left out, .*", lambda _, path: path[-1] == "calls_per_hour"),
+    (r"error_rate: left out, .*", lambda _, path: path[-1] == "error_rate"),
+    (r"cost_usd: left out, .*", lambda _, path: path[-1] == "cost_usd"),
+    (r"cost_usd: without .*", lambda _, path: False),
+    (r"argument shapes vary too much for a list: .*", lambda _, path: False),
+    (r"in too few sessions for a number: .*", lambda words, path: path[2:3] == ("argument_values",)),
+)
+"""Our comments below an entry: their forms, and whether one says that a number is missing for lack of traffic."""
+
+
+def kind_of(words: str) -> int | None:
+    """Which of ours a comment is; None for a person's."""
+    return next((kind for kind, (form, _) in enumerate(KINDS) if re.fullmatch(form, words)), None)
+
+
+def says_missing(words: str, path: Path) -> bool:
+    """Whether a comment of ours says that a number is missing for lack of traffic."""
+    kind = kind_of(words)
+    return kind is not None and KINDS[kind][1](words, path)
 
 
 def cost_words(limits: Limits, learned: Learned) -> list[str]:
@@ -151,8 +177,8 @@ def _drift_words(drift: Drift | None) -> list[str]:
     if drift is None:
         return []
     return [
-        "drift: numbers from the `first` normal sessions in time, judged on the `last` ones: of `numbers` judged, `held`",
-        "kept their prediction and `cut_more` cut more than that. Trust next_1000_cut as far as this.",
+        "drift: numbers from the `first` normal sessions in time, judged on the `last` ones: of so many `numbers`,",
+        "`held` kept their prediction and `cut_more` cut more than that. Trust next_1000_cut as far as this.",
     ]
 
 

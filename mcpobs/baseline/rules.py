@@ -17,6 +17,7 @@ MIN_SESSIONS = 30
 """With so many, at most 9.5 % of sessions lie beyond the largest (95 % confidence): 29 would do for 10 %."""
 
 FACTOR_CALLS = 3.0
+FACTOR_COST = 4.0
 FACTOR_LATENCY = 3
 MIN_SIZE_BYTES = 1024  # a tighter ceiling protects nothing, and cuts the first longer question
 MIN_LENGTH = 63
@@ -29,7 +30,7 @@ class Rules:
     """How numbers follow from what was observed."""
 
     factor_calls: float = FACTOR_CALLS
-    factor_cost: float = 4
+    factor_cost: float = FACTOR_COST
     min_sessions: int = MIN_SESSIONS
     strategy: Strategy = "seed"
     cut_rate: float | None = None

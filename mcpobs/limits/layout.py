@@ -77,7 +77,7 @@ def _lines(limits: Limits, comments: Comments) -> Iterator[str]:
         yield "sequences:"
         sequences = found["sequences"]
         assert isinstance(sequences, list)
-        yield from (f"  - {_flow(one)}" for one in sequences)
+        yield from (f"  - {flow(one)}" for one in sequences)
 
 
 def group_lines(indent: str, name: str, group: Mapping[str, Data]) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _aligned(indent: str, leaves: Mapping[str, Data]) -> Iterator[str]:
 def leaf_line(before: str, value: Data, indent: str) -> str:
     """Returns a value on one line; if that is too long, its lists of mappings and its last list have one item per
     line."""
-    line = before + _flow(value)
+    line = before + flow(value)
     if len(line) <= WIDTH or not isinstance(value, dict):
         return line
     last = list(value)[-1]
@@ -135,20 +135,21 @@ def leaf_line(before: str, value: Data, indent: str) -> str:
 def _spread(value: Data, key: str, last: bool, indent: str) -> str:
     # next_1000_cut stays whole
     if not isinstance(value, list) or not value or not isinstance(value[0], str | dict):
-        return _flow(value, key)
+        return flow(value, key)
     if isinstance(value[0], str) and not last:
-        return _flow(value, key)
-    return "[" + ",".join(f"\n{indent}{_flow(item)}" for item in value) + "]"
+        return flow(value, key)
+    return "[" + ",".join(f"\n{indent}{flow(item)}" for item in value) + "]"
 
 
-def _flow(value: Data, key: str = "") -> str:
+def flow(value: Data, key: str = "") -> str:
+    """Returns a value on one line."""
     match value:
         case str():
             return value if key in ("from", "to") and _DAY.fullmatch(value) else quoted(value)
         case dict():
-            return "{" + ", ".join(f"{name}: {_flow(member, name)}" for name, member in value.items()) + "}"
+            return "{" + ", ".join(f"{name}: {flow(member, name)}" for name, member in value.items()) + "}"
         case list():
-            return "[" + ", ".join(_flow(item) for item in value) + "]"
+            return "[" + ", ".join(flow(item) for item in value) + "]"
         case _:
             # Without an exponent: `1e-07` is a number to us, and a text to other YAML readers.
             return format(Decimal(repr(value)), "f")

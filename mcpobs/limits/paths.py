@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
+from mcpobs.limits.layout import quoted
 from mcpobs.limits.model import (
     ArgumentLimits,
     GroupLimits,
@@ -32,8 +33,8 @@ def numbers(limits: Limits) -> Iterator[tuple[Path, Limit]]:
 
 
 def shown(path: Path) -> str:
-    """Returns a path as one text, for people."""
-    return ".".join(path)
+    """Returns a path as one text, for people; names from traffic are quoted as in the file."""
+    return ".".join(map(quoted, path))
 
 
 def group(found: Mapping[Path, Limit], tools: Mapping[str, ToolLimits] | None = None) -> GroupLimits:

@@ -33,10 +33,17 @@ def baseline(
         float | None, typer.Option(metavar="SHARE", help="Of --strategy cut-rate.  [default: 0.01]")
     ] = None,
     factor_calls: Annotated[
-        float, typer.Option(help="Calls: this many times the most that a normal session made.")
-    ] = 3,
-    factor_cost: Annotated[float, typer.Option(help="Cost: this many times the mean of a normal session.")] = 4,
+        float | None,
+        typer.Option(help="Calls: this many times the most that a normal session made.  [default: 3]"),
+    ] = None,
+    factor_cost: Annotated[
+        float | None, typer.Option(help="Cost: this many times the mean of a normal session.  [default: 4]")
+    ] = None,
     min_sessions: Annotated[int, typer.Option(help="Fewer normal sessions give no limit.")] = 30,
+    update: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Learn this file again: keeps your numbers and comments, prints what moved."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON in place of YAML.")] = False,
     lake: Lake = None,
@@ -50,6 +57,7 @@ def baseline(
     Examples:
       mcpobs baseline > limits.yaml
       mcpobs baseline --since 30d --server git -o limits.yaml --force
+      mcpobs baseline --update limits.yaml
       mcpobs baseline --run load-test --cut-rate 0.01
       mcpobs check limits.yaml
     """
@@ -68,6 +76,7 @@ def baseline(
             factor_cost=factor_cost,
             min_sessions=min_sessions,
             force=force,
+            update=update,
             json=json,
             lake=lake,
         )
