@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import yaml
 
 from mcpobs.limits.data import Data
+from mcpobs.limits.document import compose
 from mcpobs.limits.layout import flow, leaf_line, quoted
 from mcpobs.limits.paths import Path
 
@@ -39,7 +40,7 @@ class Edits:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        root = yaml.SafeLoader(text).get_single_node()  # in Python: libyaml counts bytes
+        root = compose(text)
         assert isinstance(root, yaml.MappingNode)
         self._root = root
         self._edits: list[tuple[int, int, str]] = []
