@@ -65,16 +65,35 @@ def _key_words(learned: Learned, rules: Rules) -> tuple[str, ...]:
     )
 
 
-KINDS: tuple[tuple[str, Callable[[str, Path], bool]], ...] = (
-    (r"[\d,]+ normal sessions?: .* more for numbers of its own, .*", lambda _, path: path[-1] != "latency_ms"),
-    (r"[\d,]+ answered calls?: .* more for a latency budget .*", lambda _, path: path[-1] == "latency_ms"),
-    (r"[\d,]+ days? of (a caller|callers): .* more for calls_per_hour", lambda _, path: path[-1] == "calls_per_hour"),
-    (r"calls_per_hour: left out, .*", lambda _, path: path[-1] == "calls_per_hour"),
-    (r"error_rate: left out, .*", lambda _, path: path[-1] == "error_rate"),
-    (r"cost_usd: left out, .*", lambda _, path: path[-1] == "cost_usd"),
-    (r"cost_usd: without .*", lambda _, path: False),
-    (r"argument shapes vary too much for a list: .*", lambda _, path: False),
-    (r"in too few sessions for a number: .*", lambda words, path: path[2:3] == ("argument_values",)),
+_PRICES = re.escape(PRICES)
+KINDS: tuple[tuple[str, Callable[[Path], bool]], ...] = (
+    (
+        r'[\d,]+ normal sessions?: [\d,]+ more for numbers of its own, until then those of "\*"',
+        lambda path: path[-1] != "latency_ms",
+    ),
+    (
+        r"[\d,]+ answered calls?: [\d,]+ more for a latency budget of its own",
+        lambda path: path[-1] == "latency_ms",
+    ),
+    (r"[\d,]+ days? of (a caller|callers): [\d,]+ more for calls_per_hour", lambda path: path[-1] == "calls_per_hour"),
+    (
+        r"calls_per_hour: left out, [\d,]+ days? of (a caller|callers): [\d,]+ more needed",
+        lambda path: path[-1] == "calls_per_hour",
+    ),
+    (r"error_rate: left out, because a normal session failed throughout", lambda path: path[-1] == "error_rate"),
+    (
+        rf"cost_usd: left out, for (no call costs anything|no price is known; {_PRICES})",
+        lambda path: path[-1] == "cost_usd",
+    ),
+    (rf"cost_usd: without .*, which no price is known of; {_PRICES}", lambda path: False),
+    (
+        r"argument shapes vary too much for a list: (\d+|\d+ of \d+ sessions used one of their own)",
+        lambda path: False,
+    ),
+    (
+        r"in too few sessions for a number: .*; each needs [\d,]+",
+        lambda path: path[2:3] == ("argument_values",),
+    ),
 )
 """Our comments below an entry: their forms, and whether one says that a number is missing for lack of traffic."""
 
@@ -87,7 +106,7 @@ def kind_of(words: str) -> int | None:
 def says_missing(words: str, path: Path) -> bool:
     """Whether a comment of ours says that a number is missing for lack of traffic."""
     kind = kind_of(words)
-    return kind is not None and KINDS[kind][1](words, path)
+    return kind is not None and KINDS[kind][1](path)
 
 
 def cost_words(limits: Limits, learned: Learned) -> list[str]:

@@ -1,11 +1,12 @@
 """Edits the text of a limits file in place: replaces and adds entries, and leaves every other byte. Judges nothing.
 
 An entry is a key with its value, named by its path in the YAML: ("session", "calls"), ("tools", "search",
-"arguments"). A person's comments, order and layout stay, except inside a value that is replaced.
+"arguments"). A person's comments and order stay, and the layout outside the values that are replaced.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from mcpobs.limits.data import Data
 from mcpobs.limits.document import compose
 from mcpobs.limits.layout import flow, leaf_line, quoted
 from mcpobs.limits.paths import Path
+
+_COMMENT = re.compile(r"(?:^\s*|[]\[{},]\s+)(#.*)$")
+"""A comment within a value in braces: on a line of its own, or behind a sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Edits:
         start, end = entry.value.start_mark.index, _end(entry.value)
         before = self._text[self._line_start(start) : start]
         line = leaf_line(before, value, " " * (entry.key.start_mark.column + 2))
-        self._edits.append((start, end, line[len(before) :]))
+        self._put(start, end, line[len(before) :], entry)
 
     def replace_list(self, path: Path, items: Data) -> None:
         """Replaces the items of a list, one on each line."""
@@ -76,7 +80,15 @@ class Edits:
         before = self._text[entry.key.end_mark.index : entry.value.start_mark.index]
         start = entry.value.start_mark.index - (len(before) - len(before.rstrip()))
         lines = "".join(f"\n  - {flow(item)}" for item in items) if items else " []"
-        self._edits.append((start, _end(entry.value), lines))
+        self._put(start, _end(entry.value), lines, entry)
+
+    def _put(self, start: int, end: int, new: str, entry: _Entry) -> None:
+        """Replaces a value; the comments inside it come below it."""
+        self._edits.append((start, end, new))
+        kept = [match[1] for match in map(_COMMENT.search, self._text[start:end].split("\n")) if match]
+        indent = " " * (entry.key.start_mark.column + 2)
+        at = self._line_end(end)
+        self._edits.append((at, at, "".join(f"\n{indent}{words}" for words in kept)))
 
     def add(self, path: Path, value: Data) -> None:
         """Adds an entry at the end of its mapping, and the mappings above it that the text does not hold."""
