@@ -28,7 +28,7 @@ from mcpobs.limits.paths import Path
 
 Kind = Literal["moved", "same", "added", "yours", "cut", "gone", "absent"]
 """`moved`: learned anew · `same`: its evidence alone is new · `yours`: a person's, kept · `cut`: kept, because a policy
-cut sessions and the new number is tighter · `gone`: kept, not in the traffic any more · `absent`: not in the file."""
+cut sessions: the new number is tighter, or nothing but the value at which they were cut · `gone`: kept, not in the traffic any more · `absent`: not in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _kind(path: Path, had: Limit, has: Limit, factor: float | None) -> Kind:
     if not follows(path, had, factor):
         return "yours"
     tighter = has.value > had.value if path[-1] == "min" else has.value < had.value
-    if tighter and has.evidence.censored:
+    if (tighter and has.evidence.censored) or has.evidence.cut_at is not None:
         return "cut"
     return "same" if has.value == had.value else "moved"
 
