@@ -25,6 +25,13 @@ class Bound(NamedTuple):
     bound: int
 
 
+def least_of(measure: str, bound: int) -> int:
+    """The smallest value of the range that ends with a bound."""
+    if measure in ("min", "max"):
+        return (bound + 1) // 4 if bound > 15 else 0
+    return (bound + 1) // 2
+
+
 @lru_cache(maxsize=65_536)
 def bounds_of(features: str) -> tuple[Bound, ...]:
     """The bounds of declared arguments in a call's features; none for features without them."""

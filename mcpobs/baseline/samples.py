@@ -66,14 +66,11 @@ def values(session: Session, price: Price) -> Iterator[tuple[Path, float]]:
     yield _CALLS, session.calls
     yield _COST, session.cost_microusd(price)
     yield _DURATION, session.duration_s
+    yield _DISTINCT, session.distinct_tools
     most: dict[Path, float] = {}
-    tools = 0
     for use in session.uses:
         tool = use.tool
-        if tool is None:
-            continue
-        tools += 1
-        if tool == ANY_TOOL:  # no name that a limit of its own could have
+        if tool is None or tool == ANY_TOOL:  # the latter is no name that a limit of its own could have
             continue
         for key, value in (
             (_CALLS_PER_SESSION, use.calls),
@@ -85,7 +82,6 @@ def values(session: Session, price: Price) -> Iterator[tuple[Path, float]]:
                 yield ("tools", tool, *key), value
                 if value > most.get(key, -1):
                     most[key] = value
-    yield _DISTINCT, tools
     for key, value in most.items():
         yield ("tools", ANY_TOOL, *key), value
     for one in session.values:

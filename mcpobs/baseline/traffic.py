@@ -111,6 +111,10 @@ class Session:
     def role(self) -> str | None:
         return min((use.role for use in (*self.uses, *self.denied) if use.role is not None), default=None)
 
+    @property
+    def distinct_tools(self) -> int:
+        return sum(use.tool is not None for use in self.uses)
+
     def wanted(self) -> Session:
         """The same session if its denied calls had been allowed: the least that it would have done without a policy."""
         used = [use.wanted() if use.denied else use for use in self.uses]

@@ -28,7 +28,8 @@ from mcpobs.limits.paths import Path
 
 Kind = Literal["moved", "same", "added", "yours", "cut", "gone", "absent"]
 """`moved`: learned anew · `same`: its evidence alone is new · `yours`: a person's, kept · `cut`: kept, because a policy
-cut sessions: the new number is tighter, or nothing but the value at which they were cut · `gone`: kept, not in the traffic any more · `absent`: not in the file."""
+cut sessions, so that the new number is tighter or only the value at which they were cut · `gone`: kept, not in the
+traffic any more · `absent`: not in the file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class CheckOptions:
     since: str | None = None
     until: str | None = None
     server: str | None = None
+    run: str | None = None
     limit: int | None = None
     format: str | None = None
     json: bool = False
@@ -47,7 +48,7 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
     with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
-        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config))
+        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config, options.run))
         warnings = of_damage(reading)
         warn(warnings)
         if not found.sessions:

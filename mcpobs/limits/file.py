@@ -16,6 +16,7 @@ from mcpobs.limits.document import MAX_BYTES, Place, parse
 from mcpobs.limits.layout import Comments, lay_out
 from mcpobs.limits.model import (
     STRATEGIES,
+    VALUES,
     VERSION,
     ArgumentLimits,
     Baseline,
@@ -218,7 +219,7 @@ def _tool(place: Place) -> ToolLimits:
 
 
 def _value(place: Place) -> ValueLimits:
-    fields = place.fields(("max_length", "max_items", "min", "max"))
+    fields = place.fields(VALUES)
     found = ValueLimits(
         max_length=_optional(fields, "max_length", Place.count),
         max_items=_optional(fields, "max_items", Place.count),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal, TypeVar, get_args
 
 VERSION = 1
 Strategy = Literal["seed", "cut-rate"]
@@ -68,6 +68,9 @@ class ValueLimits:
     max_items: Limit | None = None
     min: Limit | None = None
     max: Limit | None = None
+
+
+VALUES = tuple(each.name for each in fields(ValueLimits))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,22 @@ class GroupLimits:
         return self.tools.get(tool, ToolLimits()).backed_by(self.tools.get(ANY_TOOL, ToolLimits()))
 
 
+_Set = TypeVar("_Set", SessionLimits, KeyLimits, ToolLimits)
+
+
+def _lowest(found: Sequence[_Set], none: _Set) -> _Set:
+    """Returns the first set of limits, each number replaced by a lower one of the others."""
+    first = found[0] if found else none
+    for other in found[1:]:
+        lower = {}
+        for each in fields(first):
+            mine, others = getattr(first, each.name), getattr(other, each.name)
+            if isinstance(others, Limit) and (mine is None or others.value < mine.value):
+                lower[each.name] = others
+        first = replace(first.backed_by(other), **lower)  # type: ignore[arg-type]  # a set is backed by its own kind
+    return first
+
+
 @dataclass(frozen=True, slots=True)
 class Succession:
     """A usual sequence: `then` is the next tool after a share of the `n` calls of `after` that have a next call."""
@@ -221,6 +240,22 @@ class Limits:
     def of(self, tool: str) -> ToolLimits:
         """Returns the limits of a tool: its own, else those of `*`. Names are matched exactly."""
         return self.tools.get(tool, ToolLimits()).backed_by(self.tools.get(ANY_TOOL, ToolLimits()))
+
+    def session_of(self, tenant: str | None, role: str | None) -> SessionLimits:
+        """Returns the limits of a caller's session: of its tenant and role (the lower of both), else everybody's."""
+        return _lowest([group.session for group in self.groups_of(tenant, role)], SessionLimits()).backed_by(
+            self.session
+        )
+
+    def key_of(self, tenant: str | None, role: str | None) -> KeyLimits:
+        """Returns the limits of a caller over all of its sessions, chosen as `session_of` does."""
+        return _lowest([group.key for group in self.groups_of(tenant, role)], KeyLimits()).backed_by(self.key)
+
+    def tool_of(self, tool: str, tenant: str | None, role: str | None) -> ToolLimits:
+        """Returns the limits of a caller's calls of a tool, chosen as `session_of` does; of what is no single number
+        (shapes, argument values) those of the tenant."""
+        found = [group.of(tool) for group in self.groups_of(tenant, role)]
+        return _lowest(found, ToolLimits()).backed_by(self.of(tool)) if found else self.of(tool)
 
     def groups_of(self, tenant: str | None, role: str | None) -> list[GroupLimits]:
         """Returns the limits of a caller's tenant and role, if the file has any. If both have a number, both hold."""
