@@ -66,9 +66,9 @@ def _largest(path: Path, value: float) -> Evidence:
 
 def _with_cut(path: Path, basis: Evidence, sample: Sample, shown: Callable[[float], float], rules: Rules) -> Evidence:
     """The same evidence with the value at which sessions were cut, if the rule alone would give less."""
-    cut_at = max((shown(at) for at, wanted in sample.cut if wanted > at or path[-1] == "cost_usd"), default=0)
+    cut = [shown(at) for at, wanted in sample.cut if wanted > at or path[-1] == "cost_usd"]
     without = limit_from(path, basis, rules.factor_calls)
-    return replace(basis, cut_at=cut_at) if without is not None and cut_at > without else basis
+    return replace(basis, cut_at=max(cut)) if cut and without is not None and max(cut) > without else basis
 
 
 def _effects(path: Path, basis: Evidence, ordered: Sequence[float], sample: Sample, limit: float) -> Evidence:
