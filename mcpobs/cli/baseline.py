@@ -29,6 +29,7 @@ from mcpobs.reports.warnings import of_damage
 from mcpobs.settings import lake_folder, load_config
 
 STDOUT = "-"
+MARK = "\ufeff"
 CUT_RATE = 0.01
 LEAST_CUT_RATE = 0.001  # a prediction speaks of 1,000 sessions
 NAMED = 5  # excluded sessions that stderr names; the file names more
@@ -81,9 +82,12 @@ def _update(options: BaselineOptions, place: str, now: int | None) -> int:
     options = _as_in(options, old)
     rules = _rules(options)
     found = _learn(options, rules, now)
-    changed = update(path.read_text(encoding="utf-8-sig"), found, place)
-    emit(difference(changed.changes))
-    _replace(path, changed.text)
+    before = path.read_bytes().decode()  # with its own line ends, and a byte order mark
+    text = before.removeprefix(MARK)
+    changed = update(text, found, place)
+    emit(difference(changed.changes) + "\n")
+    if changed.text != text:
+        _replace(path, before[: len(before) - len(text)] + changed.text)
     _summarise(found, rules, path)
     return EXIT_OK
 
@@ -143,7 +147,9 @@ def _replace(path: Path, text: str) -> None:
     """Writes the whole file or leaves the old one: a limits file that is cut off would still be read."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", newline="")
+        if path.exists():
+            draft.chmod(path.stat().st_mode & 0o777)
         os.replace(draft, path)
     except OSError as error:
         draft.unlink(missing_ok=True)
