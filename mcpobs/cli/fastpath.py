@@ -35,6 +35,7 @@ VALUES = {
         "--tool": "tool",
         "--session": "session",
         "--server": "server",
+        "--run": "run",
         "--format": "format",
         "--html": "html",
         "--watch": "watch",

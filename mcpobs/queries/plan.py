@@ -116,7 +116,7 @@ class Plan:
 
     def kept_rows(self, view: Query, values: Mapping[str, Value]) -> int:
         """How many spans need not be read for a view."""
-        return rollups.kept_rows(self.connection, self.source, view, values)
+        return 0 if self._is_narrowed else rollups.kept_rows(self.connection, self.source, view, values)
 
     def _text(self, view: Query, values: Mapping[str, Value], aside: Sequence[str]) -> str:
         text = text_of(view, values)
