@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Literal
 
-from mcpobs.baseline.comments import kind_of, says_missing
+from mcpobs.baseline.comment_kinds import kind_of, says_missing
 from mcpobs.baseline.learn import Baseline
 from mcpobs.baseline.learned import Learned
 from mcpobs.baseline.rules import follows

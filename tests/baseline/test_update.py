@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mcpobs.baseline.comment_kinds import kind_of
 from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.rules import Rules
 from mcpobs.baseline.update import update
@@ -150,6 +151,14 @@ def test_a_number_that_moved_is_shown_with_its_evidence():
     moved = read_text(done.text)
     assert moved == replace(_found("more").limits, sequences=moved.sequences)
     assert "more for numbers of its own" not in done.text
+
+
+@pytest.mark.parametrize("traffic", ["plain", "tenants", "more", "fewer"])
+def test_every_comment_of_ours_is_known_as_ours(traffic: str):
+    comments = _found(traffic).comments
+    ours = [*comments.session, *comments.key, *(words for tool in comments.tools.values() for words in tool)]
+    assert [words for words in ours if kind_of(words) is None] == []
+    assert kind_of("agreed with the team: 10 more for numbers of its own") is None
 
 
 def test_a_number_that_a_person_changed_is_kept_and_named():
