@@ -43,11 +43,11 @@ KINDS: tuple[tuple[str, Callable[[Path], bool]], ...] = (
 
 
 def kind_of(words: str) -> int | None:
-    """Which of ours a comment is; None for a person's."""
+    """Returns the form of one of our comments; None for a person's."""
     return next((kind for kind, (form, _) in enumerate(KINDS) if re.fullmatch(form, words)), None)
 
 
 def says_missing(words: str, path: Path) -> bool:
-    """Whether a comment of ours says that a number is missing for lack of traffic."""
+    """Returns whether one of our comments says that a number is missing for lack of traffic."""
     kind = kind_of(words)
     return kind is not None and KINDS[kind][1](path)

@@ -57,7 +57,7 @@ def derive(learned: Learned, rules: Rules) -> Limits:
 
 
 def derivation(learned: Learned, rules: Rules) -> Derivation:
-    """The limits, and what is refused."""
+    """Derives the limits, and counts the values of each refused number."""
     found = samples_of(learned)
     numbers, refused = numbers_of(found, rules)
     numbers |= _budgets(learned.latencies)

@@ -39,8 +39,8 @@ class Baseline:
 def learn(
     plan: Plan, window: Window, server: str | None, config: Config, rules: Rules, run: str | None = None
 ) -> Baseline:
-    """The limits of one server, of the traffic with one label if `run` names it. Raises LakeError, with what is
-    missing, if there is too little traffic."""
+    """The limits of one server, of the traffic with one label if `run` names it. Raises LakeError with the
+    missing traffic if there is too little."""
     plan = plan.of_run(run)
     sessions = traffic.sessions(plan, window, server)
     if not sessions:

@@ -27,7 +27,7 @@ LARGEST = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How numbers follow from what was observed."""
+    """The strategy and its factors."""
 
     factor_calls: float = FACTOR_CALLS
     factor_cost: float = FACTOR_COST

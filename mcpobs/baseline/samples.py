@@ -43,7 +43,7 @@ def of_sessions(
         reached, unit = dict(values(session, price)), max(_unit(session, price), default=0)
         for path, wanted in values(session.wanted(), price):
             at = reached.get(path, 0)
-            # The next call went over a cap on cost, so the cap was at most one call above what was spent.
+            # The next call went over a cap on cost, so the cap was at most one call above the sum spent.
             found[path].cut.append((at + unit if path == ("session", "cost_usd") else at, wanted))
     return found
 

@@ -191,7 +191,7 @@ def _session(pair: Pair, uses: list[Use]) -> Session:
 
 
 def with_values(sessions: Iterable[Session], plan: Plan, window: Window, server: str | None) -> list[Session]:
-    """The sessions with what is recorded of their arguments' values."""
+    """The sessions with the recorded bounds of their arguments' values."""
     rows = run(plan, catalog.load("baseline_values"), {"until": window.until, "server": server}).rows
     found: dict[Pair, dict[tuple[str, str, str], int]] = {}
     for session, key, tenant, tool, features in rows:

@@ -44,7 +44,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The new text of a file, and what was done about each number that is not as it was."""
+    """The new text of a file, and a change for each number that the traffic gives differently."""
 
     text: str
     changes: list[Change]
@@ -190,7 +190,7 @@ def _at(written: Mapping[str, Data], entry: Path) -> Data:
 
 
 def _with_comments(text: str, comments: Comments) -> str:
-    """Our own comments, where a person left them, with today's words."""
+    """Rewrites those of our comments that a person left in the file."""
     edits = Edits(text)
     blocks: dict[Path, tuple[str, ...]] = {("tools", tool): () for tool in read_text(text).tools}
     blocks |= {("session",): comments.session, ("key",): comments.key}

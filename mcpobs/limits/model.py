@@ -252,8 +252,8 @@ class Limits:
         return _lowest([group.key for group in self.groups_of(tenant, role)], KeyLimits()).backed_by(self.key)
 
     def tool_of(self, tool: str, tenant: str | None, role: str | None) -> ToolLimits:
-        """Returns the limits of a caller's calls of a tool, chosen as `session_of` does; of what is no single number
-        (shapes, argument values) those of the tenant."""
+        """Returns the limits of a caller's calls of a tool, chosen as `session_of` does. Shapes and argument values are
+        the tenant's, else the role's, else everybody's."""
         found = [group.of(tool) for group in self.groups_of(tenant, role)]
         return _lowest(found, ToolLimits()).backed_by(self.of(tool)) if found else self.of(tool)
 

@@ -38,7 +38,7 @@ def shown(path: Path) -> str:
 
 
 def group(found: Mapping[Path, Limit], tools: Mapping[str, ToolLimits] | None = None) -> GroupLimits:
-    """Assembles the numbers of one group, by paths without the group's own. `tools` have what is no number."""
+    """Assembles the numbers of one group, by paths without the group's own. `tools` have the shapes."""
     by_tool: dict[str, dict[Path, Limit]] = {name: {} for name in tools or ()}
     for path, limit in found.items():
         if path[0] == "tools":
