@@ -56,7 +56,7 @@ def update(text: str, found: Baseline, source: str = "limits") -> Update:
     changes = list(_changes(text, old, found))
     wished = _wished(old, found, changes)
     after = text if wished == old else _edited(text, old, wished, changes)
-    after = _with_comments(after, found.comments)
+    after = _with_comments(after, found.comments, changes)
     if read_text(after, source) != wished:
         raise UsageError(f"cannot edit {source} in place", "write it anew with -o, and look at the difference in git")
     return Update(after, changes)
@@ -189,17 +189,22 @@ def _at(written: Mapping[str, Data], entry: Path) -> Data:
     return value
 
 
-def _with_comments(text: str, comments: Comments) -> str:
+def _with_comments(text: str, comments: Comments, changes: list[Change]) -> str:
     """Rewrites those of our comments that a person left in the file."""
     edits = Edits(text)
     blocks: dict[Path, tuple[str, ...]] = {("tools", tool): () for tool in read_text(text).tools}
     blocks |= {("session",): comments.session, ("key",): comments.key}
     blocks |= {("tools", tool): words for tool, words in comments.tools.items()}
     for path, words in blocks.items():
-        edits.replace_comments(path, partial(_today, {kind_of(one): one for one in words}))
+        filled = {one.path for one in changes if one.kind == "added" and one.path[: len(path)] == path}
+        edits.replace_comments(path, partial(_today, {kind_of(one): one for one in words}, filled))
     return edits.text()
 
 
-def _today(new: Mapping[int | None, str], words: str) -> str | None:
+def _today(new: dict[int | None, str], filled: set[Path], words: str) -> str | None:
+    """The first comment of a form with today's words; None for one whose number was added. Others may be of an entry
+    that a person deleted."""
     kind = kind_of(words)
-    return words if kind is None else new.get(kind)
+    if kind is None:
+        return words
+    return new.pop(kind, None if any(says_missing(words, path) for path in filled) else words)

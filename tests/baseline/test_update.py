@@ -84,7 +84,7 @@ def _spaced(lines: list[str], at: int, indent: int) -> list[str]:
 
 
 def _deleted(lines: list[str], at: int, _: int) -> list[str]:
-    whole = re.match(r" +\w+: +\{.*\}$", lines[at])
+    whole = re.match(r" +\w+: +\{.+\}$", lines[at])
     return [*lines[:at], *lines[at + 1 :]] if whole else lines
 
 
@@ -151,6 +151,13 @@ def test_a_number_that_moved_is_shown_with_its_evidence():
     moved = read_text(done.text)
     assert moved == replace(_found("more").limits, sequences=moved.sequences)
     assert "more for numbers of its own" not in done.text
+
+
+@pytest.mark.parametrize("strategy", RULES)
+def test_a_comment_of_an_entry_that_a_person_deleted_stays(strategy: str):
+    found = _found("plain", strategy)
+    text = _text(found).replace("  refund: {}\n", "")
+    assert update(text, found).text == text
 
 
 @pytest.mark.parametrize("traffic", ["plain", "tenants", "more", "fewer"])
