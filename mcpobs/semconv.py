@@ -110,6 +110,7 @@ CANCELLED_BY = "mcpobs.cancelled.by"
 SERVER_EXIT_CODE = "mcpobs.server.exit_code"
 SERVER_EXIT_SIGNAL = "mcpobs.server.exit_signal"
 LOST_OPERATIONS = "mcpobs.lost.operations"
+RUN = "mcpobs.run"
 CALLER_FLAGS = "mcpobs.caller.trace_flags"
 HTTP_ENDED = "mcpobs.http.ended"
 HTTP_REJECTION = "mcpobs.http.rejection"
@@ -420,6 +421,7 @@ NAMES: tuple[Name, ...] = (
         "received",
     ),
     Name(LOG_MESSAGES, "log_notifications", "bigint", "log messages of the server that the operation got", "ours"),
+    Name(RUN, "run", "text", "label of the traffic: --run or MCPOBS_RUN of the front that recorded it", "ours"),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

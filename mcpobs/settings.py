@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CONFIG_BYTES = 4 << 20
 LAKE_VARIABLE = "MCPOBS_LAKE"
 CONFIG_VARIABLE = "MCPOBS_CONFIG"
+RUN_VARIABLE = "MCPOBS_RUN"
 
 
 def lake_folder(given: str | os.PathLike[str] | None = None, env: Mapping[str, str] = os.environ) -> Path:
@@ -36,6 +37,11 @@ def config_folder(env: Mapping[str, str] = os.environ) -> Path:
     if chosen:
         return Path(chosen).expanduser().absolute()
     return _user_folder(env, "XDG_CONFIG_HOME", ".config")
+
+
+def run_label(given: str | None = None, env: Mapping[str, str] = os.environ) -> str | None:
+    """Returns the label of the recorded traffic: `--run`, else MCPOBS_RUN; None without a label."""
+    return given or env.get(RUN_VARIABLE) or None
 
 
 PASSED_ON = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER")

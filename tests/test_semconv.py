@@ -110,7 +110,7 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
         {"method": "tools/call", "id": 10, "params": {"name": "echo", "arguments": {"pages": 2, "usd": 0.5}}},
         {"method": "tools/call", "id": 8, "params": {"name": "die"}},
     ]
-    _play(script, lake, config, [])
+    _play(script, lake, config, ["--run", "nightly"])
     _play([{"method": "tools/call", "id": 9, "params": {"name": "killed"}}], lake, config, [])
     rows = [json.loads(row) for file in (lake / "spool").iterdir() for row in scan(file.read_bytes()).rows]
     return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss(), _decided()]

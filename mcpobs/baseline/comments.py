@@ -5,25 +5,62 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mcpobs.baseline.derive import FACTOR_LATENCY, MIN_CALLS, MIN_SESSIONS, Learned, Rules
+from mcpobs.baseline.comment_kinds import PRICES
+from mcpobs.baseline.derive import MIN_CALLS
 from mcpobs.baseline.evidence import share_bound
+from mcpobs.baseline.groups import FALSE_ALARM
+from mcpobs.baseline.learned import Learned
+from mcpobs.baseline.rules import FACTOR_LATENCY, MIN_SESSIONS, Rules
 from mcpobs.limits.layout import Comments, quoted
-from mcpobs.limits.model import ANY_TOOL, Limits
+from mcpobs.limits.model import ANY_TOOL, Drift, Limits
+from mcpobs.limits.paths import Path
 
-PRICES = "write US dollars a call below [prices] in config.toml, e.g. search = 0.002"
 
-
-def comment(limits: Limits, learned: Learned, rules: Rules, refused_shapes: Mapping[str, str]) -> Comments:
+def comment(
+    limits: Limits,
+    learned: Learned,
+    rules: Rules,
+    refused_shapes: Mapping[str, str],
+    refused: Mapping[Path, int],
+) -> Comments:
     using = Counter(use.tool for session in learned.normal for use in session.uses)
     calls = {latency.tool: latency.calls for latency in learned.latencies}
     tools = {}
     for tool in limits.tools:
         words = _missing(using[tool], calls.get(tool, 0), rules) if tool != ANY_TOOL else []
+        words += _missing_of_tool(tool, limits, refused, rules) if using[tool] >= rules.min_sessions else []
         if tool in refused_shapes:
             words.append(refused_shapes[tool])
         if words:
             tools[tool] = tuple(words)
-    return Comments(tuple(_head(learned, rules)), tuple(cost_words(limits, learned)), tools)
+    return Comments(
+        tuple(_head(limits, learned, rules)), tuple(cost_words(limits, learned)), tools, _key_words(learned, rules)
+    )
+
+
+def _missing_of_tool(tool: str, limits: Limits, refused: Mapping[Path, int], rules: Rules) -> list[str]:
+    """What a tool with enough sessions lacks for its other numbers."""
+    words = []
+    least = rules.min_sessions
+    days = refused.get(("tools", tool, "calls_per_hour"))
+    if days is not None and limits.key.calls_per_hour is not None:
+        words.append(f"{_counted(days, 'day of a caller', 'days of callers')}: {least - days} more for calls_per_hour")
+    few = {path[3]: n for path, n in refused.items() if path[:3] == ("tools", tool, "argument_values")}
+    if few:
+        words.append(f"in too few sessions for a number: {_names(sorted(few))}; each needs {least}")
+    if limits.tools[tool].error_rate is None and ("tools", tool, "error_rate") not in refused:
+        words.append("error_rate: left out, because a normal session failed throughout")
+    return words
+
+
+def _key_words(learned: Learned, rules: Rules) -> tuple[str, ...]:
+    days = len({(hour.key, hour.tenant, hour.day) for hour in learned.hours.normal})
+    if days >= rules.min_sessions:
+        return ()
+    return (
+        f"calls_per_hour: left out, {_counted(days, 'day of a caller', 'days of callers')}: "
+        f"{rules.min_sessions - days} more needed",
+    )
 
 
 def without_own_numbers(limits: Limits, learned: Learned) -> list[tuple[str, str]]:
@@ -74,17 +111,19 @@ def few_sessions_warning(rules: Rules, normal: int) -> str | None:
     )
 
 
-def _head(learned: Learned, rules: Rules) -> list[str]:
+def _head(limits: Limits, learned: Learned, rules: Rules) -> list[str]:
     whose = f" of {quoted(learned.server)}" if learned.server is not None else ""
     lines = [
         f"Limits from the traffic{whose}, made by `mcpobs baseline`. Change what you know better: a bare number",
-        "(calls_per_session: 15) is valid too. `mcpobs check` compares the lake with this file.",
+        "(calls_per_session: 15) is valid too. `mcpobs check` compares the lake with this file, and",
+        "`mcpobs baseline --update FILE` learns again and keeps your numbers and comments.",
         "",
-        f"calls, calls_per_session  {rules.factor_calls:g} × the most of a normal session",
-        f"cost_usd                  {rules.factor_cost:g} × the mean of a normal session",
+        *(_cut_rate_words(rules) if rules.strategy == "cut-rate" else _seed_words(rules)),
         f"latency_ms                {FACTOR_LATENCY} × the 95th percentile of answered calls; n counts calls",
-        "max_bytes                 the power of two from twice the largest up; quantiles are over sessions' largest",
         "shapes                    keys and types that the arguments may have",
+        "argument_values           characters of a text, items of a list, range of a number. Recorded are only ranges",
+        "                          (powers of 2 and 4), so a limit is the end of a range; of declared arguments alone",
+        "calls_per_hour            of one caller in any 60 minutes, over all of its sessions; n counts days of callers",
         f"{quoted(ANY_TOOL):<26}for a tool without a number of its own",
         "",
         "A session is a caller and a session id; n counts the normal ones behind a number. Left out (`excluded`) are",
@@ -92,11 +131,61 @@ def _head(learned: Learned, rules: Rules) -> list[str]:
         "would_have_cut: how many of all past sessions, the excluded ones too, go over the number.",
         "next_1000_cut: how many of 1,000 further normal sessions will: with 90 % confidence between these two",
         "(order statistics; nothing is assumed but that they are like those before).",
+        *_drift_words(limits.baseline.drift if limits.baseline else None),
+        *_censored_words(learned),
         "Where callers are not verified, a new process or connection is a new session: a number per session slows such",
         "a caller down and does not stop one.",
+        *_group_words(limits),
     ]
     warning = few_sessions_warning(rules, len(learned.normal))
     return lines + (["", warning] if warning else [])
+
+
+def _seed_words(rules: Rules) -> list[str]:
+    calls, cost = f"{rules.factor_calls:g}", f"{rules.factor_cost:g}"
+    return [
+        f"calls, distinct_tools     {calls} × the most of a normal session",
+        f"duration_s                {calls} × the longest",
+        f"error_rate                {calls} × the odds of the largest share of its calls that failed, of 10 at least",
+        f"cost_usd                  {cost} × the mean of a normal session",
+        "max_bytes                 the power of two from twice the largest up; quantiles are over sessions' largest",
+    ]
+
+
+def _cut_rate_words(rules: Rules) -> list[str]:
+    return [
+        f"each number               the smallest that at most a share of {rules.cut_rate:g} of new sessions exceeds,",
+        "                          with 95 % confidence for 1,000 of them: an order statistic of the normal sessions",
+    ]
+
+
+def _drift_words(drift: Drift | None) -> list[str]:
+    """What the prediction is worth if traffic drifts."""
+    if drift is None:
+        return []
+    return [
+        "drift: numbers from the `first` normal sessions in time, judged on the `last` ones: of so many `numbers`,",
+        "`held` kept their prediction and `cut_more` cut more than that. Trust next_1000_cut as far as this.",
+    ]
+
+
+def _censored_words(learned: Learned) -> list[str]:
+    if not learned.censored:
+        return []
+    return [
+        "Sessions with a denied call are `censored`: nobody knows what they would have done. They make no maximum; no",
+        "number is below the value at which they were cut (cut_at), and next_1000_cut allows for them.",
+    ]
+
+
+def _group_words(limits: Limits) -> list[str]:
+    if not limits.tenants and not limits.roles:
+        return []
+    return [
+        "tenants, roles: numbers that differ from all others' by a Kolmogorov-Smirnov test; if all were alike, "
+        f"{FALSE_ALARM:.0%} of",
+        "files would have one by chance. They replace the numbers of everybody.",
+    ]
 
 
 def _missing(sessions: int, calls: int, rules: Rules) -> list[str]:
@@ -112,8 +201,8 @@ def _missing(sessions: int, calls: int, rules: Rules) -> list[str]:
     return words
 
 
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
+def _counted(count: int, word: str, words: str | None = None) -> str:
+    return f"{count:,} {word if count == 1 else words or word + 's'}"
 
 
 def _names(tools: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ Ties and steps make the interval wider than it has to be, never narrower.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -88,3 +89,48 @@ def _count_at(m: int, a: int, b: int, q: float) -> int:
         if reached >= goal:
             return k
     return m
+
+
+def allowed_over(n: int, rate: float) -> int | None:
+    """How many of n past sessions may go over a limit so that at most `rate` of FURTHER ones are predicted to.
+
+    The number depends on n alone and not on what was observed, so the prediction still holds for the limit that is
+    then chosen by it: the next smaller order statistic. None if even the largest value is not enough.
+    """
+    most = math.floor(rate * FURTHER + 1e-9)
+    if n < 1 or further_over(n, 0)[1] > most:
+        return None
+    low, high = 0, min(n - 1, math.ceil(rate * n))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if further_over(n, middle)[1] <= most else (low, middle - 1)
+    return low
+
+
+def sessions_for_rate(rate: float) -> int:
+    """The smallest n whose maximum is predicted to be exceeded by at most `rate` of FURTHER sessions."""
+    high = 1
+    while allowed_over(high, rate) is None:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if allowed_over(middle, rate) is None else (low, middle)
+    return high
+
+
+def difference_p(one: Sequence[float], other: Sequence[float]) -> float:
+    """How probable so different two samples are if they come alike: an upper bound.
+
+    The two-sample Kolmogorov-Smirnov statistic with the bound e × exp(-2 λ²), λ² = D² × n m / (n + m): Wei and Dudley
+    (2012), "Two-sample Dvoretzky-Kiefer-Wolfowitz inequalities", Stat. Probab. Lett. 82. Ties make it smaller.
+    """
+    left, right = sorted(one), sorted(other)
+    distance = max(
+        abs(bisect_right(left, value) / len(left) - bisect_right(right, value) / len(right)) for value in set(left)
+    )
+    below = max(
+        abs(bisect_left(left, value) / len(left) - bisect_left(right, value) / len(right)) for value in set(left)
+    )
+    distance = max(distance, below)
+    return min(1.0, math.e * math.exp(-2 * distance**2 * len(left) * len(right) / (len(left) + len(right))))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mcpobs.baseline import early, normal, traffic
 from mcpobs.baseline.comments import comment
-from mcpobs.baseline.derive import MIN_SESSIONS, Learned, Rules, derive
+from mcpobs.baseline.derive import baseline_of, derivation
+from mcpobs.baseline.drift import drift
 from mcpobs.baseline.evidence import share_bound
-from mcpobs.baseline.traffic import Pair, Session
+from mcpobs.baseline.learned import Hours, Learned
+from mcpobs.baseline.rules import MIN_SESSIONS, Rules
+from mcpobs.baseline.traffic import Hour, Pair, Session
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.limits.layout import Comments
 from mcpobs.limits.model import Excluded, Limits
+from mcpobs.limits.paths import Path
 from mcpobs.queries.plan import Plan
 from mcpobs.reports import filters
 from mcpobs.reports.early import HashName
@@ -24,51 +28,114 @@ from mcpobs.settings import Config
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Limits with their comments, and the traffic that they were learned from."""
+    """Limits with their comments, the traffic that they were learned from, and the numbers that were refused."""
 
     limits: Limits
     comments: Comments
     learned: Learned
+    refused: Mapping[Path, int]
 
 
 @traffic.uncollected()
 def learn(
-    plan: Plan, window: Window, server: str | None, config: Config, rules: Rules, hash_name: HashName | None = None
+    plan: Plan,
+    window: Window,
+    server: str | None,
+    config: Config,
+    rules: Rules,
+    run: str | None = None,
+    hash_name: HashName | None = None,
 ) -> Baseline:
-    """The limits of one server. Raises LakeError, with what is missing, if there is too little traffic."""
+    """The limits of one server, of the traffic with one label if `run` names it. Raises LakeError with the
+    missing traffic if there is too little."""
+    plan = plan.of_run(run)
     sessions = traffic.sessions(plan, window, server)
     if not sessions:
         filters.check_known(plan, Filters(server=server))
         raise LakeError(
-            f"no tool calls of any session in {window.words}",
+            f"no tool calls of any session in {window.words}" + (f" with the label {run!r}" if run else ""),
             "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
         )
     server = server or the_server(sessions)
+    sessions = traffic.with_values(sessions, plan, window, server)
+    learned, refused_shapes = _learned(plan, window, server, sessions, config, rules, run, hash_name)
+    found = derivation(learned, rules)
+    baseline = replace(baseline_of(learned, rules), drift=drift(learned, rules))
+    limits = replace(found.limits, baseline=baseline)
+    return Baseline(limits, comment(limits, learned, rules, refused_shapes, found.refused), learned, found.refused)
+
+
+def _learned(
+    plan: Plan,
+    window: Window,
+    server: str | None,
+    sessions: Sequence[Session],
+    config: Config,
+    rules: Rules,
+    run: str | None,
+    hash_name: HashName | None,
+) -> tuple[Learned, Mapping[str, str]]:
+    """The traffic, divided into normal, cut and other sessions; and why a tool has no list of shapes."""
+    censored = normal.censored(sessions)
+    rest = _left(sessions, censored)
     # A loop may have begun before the window, in a session that reaches into it and counts whole.
-    loops = traffic.loops(plan, Window(0, window.until, window.words), server)
-    excluded = normal.looping(sessions, loops)
-    rest = _left(sessions, excluded)
+    excluded = normal.looping(rest, traffic.loops(plan, Window(0, window.until, window.words), server))
+    rest = _left(rest, excluded)
     excluded |= normal.far_out(rest)
     rest = _left(rest, excluded)
-    shapes = early.named(traffic.shapes(plan.without(excluded), window, server), {}, hash_name)
+    shapes = early.named(traffic.shapes(_without(plan, censored, excluded), window, server), {}, hash_name)
     using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
     listed, odd, refused = normal.settled_shapes(shapes, using, rules.min_sessions, len(rest))
     excluded |= odd
     rest = _left(rest, excluded)
     _require_enough(sessions, rest, rules)
-    latencies = traffic.latencies(plan.without(excluded), window, server, min_calls=1)
+    kept = _without(plan, censored, excluded)
+    cut = [session for session in sessions if session.pair in censored]
+    runaways = normal.far_beyond(cut, rest)
     learned = Learned(
         sessions=sessions,
         normal=rest,
-        # Several callers may use one session id; to a reader those are one line.
-        excluded=list(dict.fromkeys(Excluded(pair.session, why) for pair, why in excluded.items())),
-        latencies=latencies,
+        excluded=_named(excluded),
+        latencies=traffic.latencies(kept, window, server, min_calls=1),
         shapes=listed,
         price=traffic.prices(sessions, config),
         server=server,
+        cut=[session for session in cut if session.pair not in runaways],
+        censored=_named(censored),
+        hours=_hours(plan, kept, window, server),
+        followings=traffic.followings(kept, window, server, rules.min_sessions),
+        run=run,
     )
-    limits = derive(learned, rules)
-    return Baseline(limits, comment(limits, learned, rules, refused), learned)
+    return learned, refused
+
+
+def _hours(plan: Plan, kept: Plan, window: Window, server: str | None) -> Hours:
+    """The busiest hours: normal are those of normal sessions alone, of callers and days that no policy cut."""
+    every = traffic.hours(plan, window, server)
+    cut_days = {_day(hour) for hour in every if hour.wanted > hour.calls}
+    alone = every if kept is plan else traffic.hours(kept, window, server)
+    usual = normal.usual_hours([hour for hour in alone if _day(hour) not in cut_days])
+    counted = {(*_day(hour), hour.tool): hour.calls for hour in usual}
+    return Hours(
+        normal=usual,
+        odd=[
+            hour for hour in every if _day(hour) not in cut_days and counted.get((*_day(hour), hour.tool)) != hour.calls
+        ],
+        cut=[hour for hour in every if _day(hour) in cut_days],
+    )
+
+
+def _day(hour: Hour) -> tuple[str, str | None, int]:
+    return hour.key, hour.tenant, hour.day
+
+
+def _without(plan: Plan, *sessions: Iterable[Pair]) -> Plan:
+    return plan.without([pair for pairs in sessions for pair in pairs])
+
+
+def _named(sessions: Mapping[Pair, str]) -> list[Excluded]:
+    """Several callers may use one session id; to a reader those are one line."""
+    return list(dict.fromkeys(Excluded(pair.session, why) for pair, why in sessions.items()))
 
 
 def the_server(sessions: Sequence[Session]) -> str | None:
@@ -96,6 +163,18 @@ def _require_enough(sessions: Sequence[Session], rest: Sequence[Session], rules:
         has += f", {len(rest)} of them normal"
     raise LakeError(
         f"too little traffic for a baseline: {has}, and it needs at least {rules.min_sessions}: {missing} more",
+        _certainty(rules),
+    )
+
+
+def _certainty(rules: Rules) -> str:
+    """What so many sessions are needed for."""
+    if rules.strategy == "cut-rate":
+        return (
+            f"a cut rate of {rules.cut_rate:g} needs so many: with fewer, more may exceed even the largest; "
+            "record more, look further back with --since, or choose a higher --cut-rate"
+        )
+    return (
         f"with {MIN_SESSIONS}, at most {share_bound(MIN_SESSIONS):.1%} of further sessions lie beyond the largest "
-        "(95 % confidence); record more, look further back with --since, or lower --min-sessions and its certainty",
+        "(95 % confidence); record more, look further back with --since, or lower --min-sessions and its certainty"
     )

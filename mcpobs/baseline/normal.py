@@ -2,6 +2,7 @@
 
 Left out is, in this order,
 
+- a session with a denied call: it is censored (`censored`), and may be normal but shows no maximum;
 - a session with a loop signature (`queries/loops.sql`), however many there are;
 - one that is far out: a runaway of 100 calls must not become a ceiling of 300. Far out is what lies beyond Tukey's
   outer fence, Q3 + 3 × (Q3 - Q1) (Exploratory Data Analysis, 1977, §2D), taken on log2(calls + 1), so that a long
@@ -16,10 +17,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mcpobs.baseline.evidence import quantile
-from mcpobs.baseline.traffic import Loop, Pair, Session, Shape
+from mcpobs.baseline.traffic import Hour, Loop, Pair, Session, Shape
 
 EXCEPTIONS = 0.05
 MIN_COMPARED = 8  # quartiles of fewer sessions mean nothing
@@ -42,22 +43,29 @@ def looping(sessions: Iterable[Session], loops: Iterable[Loop]) -> Why:
     }
 
 
+def censored(sessions: Iterable[Session]) -> Why:
+    """Sessions with a denied call: nobody knows what they would have done, so they make no maximum."""
+    found = {}
+    for session in sessions:
+        if session.denied:
+            calls = sum(use.denied for use in session.denied)
+            rules = sorted({use.denied_by for use in session.denied if use.denied_by is not None})
+            by = f" by {', '.join(rules[:3])}" if rules else ""
+            found[session.pair] = f"{calls} call{'' if calls == 1 else 's'} denied{by}, after {session.calls}"
+    return found
+
+
 def far_out(sessions: Sequence[Session]) -> Why:
     """Sessions with far more calls than the others, in all or of one tool."""
-    measured: dict[str | None, list[int]] = {None: [session.calls for session in sessions]}
-    for session in sessions:
-        for use in session.uses:
-            if use.tool is not None:
-                measured.setdefault(use.tool, []).append(use.calls)
     fences = {}
-    for tool, values in measured.items():
+    for tool, values in _measured(sessions).items():
         fence, third_quartile = _fence(sorted(values))
         beyond = sum(calls > fence for calls in values)
         if 0 < beyond <= _exceptions(len(values)):
             fences[tool] = fence, third_quartile
     furthest: dict[Pair, tuple[float, bool, str]] = {}
     for session in sessions if fences else ():
-        for tool, calls in [(None, session.calls), *((use.tool, use.calls) for use in session.uses)]:
+        for tool, calls in _calls(session):
             fence, third_quartile = fences.get(tool, (math.inf, 0))
             if calls > fence:
                 what = "calls" if tool is None else f"calls of {tool}"
@@ -67,6 +75,42 @@ def far_out(sessions: Sequence[Session]) -> Why:
                 )
     found = sorted(furthest, key=lambda pair: furthest[pair], reverse=True)
     return {pair: furthest[pair][2] for pair in found[: _exceptions(len(sessions))]}
+
+
+def far_beyond(cut: Iterable[Session], sessions: Sequence[Session]) -> set[Pair]:
+    """The cut sessions that are far out among the others: a runaway may have been cut late."""
+    fences = {tool: _fence(sorted(values))[0] for tool, values in _measured(sessions).items()}
+    return {
+        session.pair for session in cut if any(calls > fences.get(tool, math.inf) for tool, calls in _calls(session))
+    }
+
+
+def usual_hours(hours: Sequence[Hour]) -> list[Hour]:
+    """The hours without the days of callers that are far out: many sessions of one caller must not become the rule."""
+    measured: dict[str | None, list[int]] = defaultdict(list)
+    for hour in hours:
+        measured[hour.tool].append(hour.calls)
+    days: set[tuple[str, str | None, int]] = set()
+    for tool, values in measured.items():
+        fence, _ = _fence(sorted(values))
+        beyond = {(hour.key, hour.tenant, hour.day) for hour in hours if hour.tool == tool and hour.calls > fence}
+        if len(beyond) <= _exceptions(len(values)):
+            days |= beyond
+    return [hour for hour in hours if (hour.key, hour.tenant, hour.day) not in days]
+
+
+def _measured(sessions: Iterable[Session]) -> dict[str | None, list[int]]:
+    """The calls of each session: in all (None), and of each tool."""
+    found: dict[str | None, list[int]] = defaultdict(list)
+    for session in sessions:
+        for tool, calls in _calls(session):
+            found[tool].append(calls)
+    return found
+
+
+def _calls(session: Session) -> Iterator[tuple[str | None, int]]:
+    yield None, session.calls
+    yield from ((use.tool, use.calls) for use in session.uses if use.tool is not None)
 
 
 def _fence(ordered: Sequence[int]) -> tuple[float, float]:

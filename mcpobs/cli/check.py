@@ -31,6 +31,7 @@ class CheckOptions:
     since: str | None = None
     until: str | None = None
     server: str | None = None
+    run: str | None = None
     limit: int | None = None
     format: str | None = None
     json: bool = False
@@ -50,7 +51,9 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     lake = lake_folder(options.lake)
     hash_name = early.hash_of(lake, config_folder())
     with naming_another(lake), open_reading(lake, until_unix_nano=until) as reading:
-        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config, hash_name))
+        found = on_sound_files(
+            reading, lambda plan: check(plan, limits, chosen, server, config, options.run, hash_name)
+        )
         warnings = of_damage(reading)
         warn(warnings)
         if not found.sessions:

@@ -51,6 +51,7 @@ class ReportOptions:
     tool: str | None = None
     session: str | None = None
     server: str | None = None
+    run: str | None = None
     limit: int | None = None
     min_calls: int | None = None
     format: str | None = None
@@ -108,6 +109,7 @@ def request_of(options: ReportOptions) -> Request:
         since=options.since,
         until=options.until,
         filters=Filters(options.tool, options.session, options.server),
+        run=options.run,
         rows=_most_rows(options),
         min_calls=options.min_calls,
         by=options.by,

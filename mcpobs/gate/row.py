@@ -48,6 +48,7 @@ class Origin:
     transport: semconv.Transport
     network_transport: str
     front: semconv.Front
+    run: str | None = None
 
     @property
     def resource(self) -> str:
@@ -225,7 +226,12 @@ class Rows:
             "front": self._origin.front,
             "resource": self._resource,
         }
-        for column, value in (("principal", who.principal), ("tenant", who.tenant), ("role", who.role)):
+        for column, value in (
+            ("principal", who.principal),
+            ("tenant", who.tenant),
+            ("role", who.role),
+            ("run", self._origin.run),
+        ):
             if value is not None:
                 columns[column] = value
         return columns

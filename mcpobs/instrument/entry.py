@@ -32,20 +32,21 @@ def instrument(
     lake: str | os.PathLike[str] | None = None,
     name: str | None = None,
     policy: Sequence[str | os.PathLike[str]] = (),
+    run: str | None = None,
     judge: Judge | None = None,
 ) -> None:
     """Records every MCP call that this process serves, from now on. Calling it again changes nothing.
 
     `lake` is the folder to record to (MCPOBS_LAKE, else mcpobs in the user's data folder), `name` what to call the
-    server (OTEL_SERVICE_NAME, else from the command). `policy` are the files to enforce ([policy] of config.toml), and
-    a `judge` takes their place: each call then waits for its decision. Raises UsageError for a policy that is missing
-    or wrong."""
+    server (OTEL_SERVICE_NAME, else from the command), `run` a label of this traffic (MCPOBS_RUN). `policy` are the
+    files to enforce ([policy] of config.toml), and a `judge` takes their place: each call then waits for its decision.
+    Raises UsageError for a policy that is missing or wrong."""
     global _active
     with _lock:
         if _active is not None:
             return
         judge = judge or _judge(policy, name, lake)
-        front = Instrumentation(lake=None if lake is None else Path(lake), name=name, warn=warn, judge=judge)
+        front = Instrumentation(lake=None if lake is None else Path(lake), name=name, run=run, warn=warn, judge=judge)
         imports = Imports(_actions(front), front.report)
         shutdown = Shutdown(front.exit)
         _active = (front, imports, shutdown)

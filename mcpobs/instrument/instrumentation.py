@@ -27,7 +27,15 @@ Result = TypeVar("Result")
 class Instrumentation:
     """One instrumentation of this process, from `instrument` to `uninstrument`."""
 
-    def __init__(self, *, lake: Path | None, name: str | None, warn: Warn, judge: Judge | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lake: Path | None,
+        name: str | None,
+        warn: Warn,
+        run: str | None = None,
+        judge: Judge | None = None,
+    ) -> None:
         self.on = True
         self.patches = Patches()
         self.registry = Registry()
@@ -35,6 +43,7 @@ class Instrumentation:
         self.watched_servers: WeakSet[Any] = WeakSet()
         self._lake = lake
         self._name = name
+        self._run = run
         self._warn = warn
         self._faults = Faults("a message could not be observed", "the server goes on", warn)
         self._tracing = Tracing()
@@ -94,6 +103,7 @@ class Instrumentation:
                 self._recording = ProcessRecorder.open(
                     lake=self._lake,
                     name=self._name,
+                    run=self._run,
                     transport=transport,
                     registry=self.registry,
                     judge=self.judge,

@@ -41,7 +41,7 @@ def start(options: str) -> None:
     _options = options
     given = json.loads(options)
     report(given.get("reports"), STARTED)
-    instrument(lake=given["lake"], name=given["name"], policy=given.get("policy", ()))
+    instrument(lake=given["lake"], name=given["name"], policy=given.get("policy", ()), run=given.get("run"))
 
 
 def become_server() -> None:

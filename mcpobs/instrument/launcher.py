@@ -28,6 +28,7 @@ def launch(
     name: str | None,
     config: str | None = None,
     policy: Sequence[str] = (),
+    run: str | None = None,
 ) -> NoReturn:
     """Becomes the server. Raises UsageError if its command cannot be started, or if its policy is wrong."""
     from mcpobs.gate.policing import files_of
@@ -41,7 +42,7 @@ def launch(
     if option is not None:
         warn(f"nothing is recorded: {option} keeps mcpobs out of the server\nhint: leave out {option} or --in-process")
     reports = watcher.start() if option is None else None
-    env = environment(inherited.variables(), lake, name, reports, files)
+    env = environment(inherited.variables(), lake, name, reports, files, run)
     if config is not None:
         env[CONFIG_VARIABLE] = os.path.abspath(os.path.expanduser(config))
     try:
@@ -79,6 +80,7 @@ def environment(
     name: str | None,
     reports: str | None = None,
     policy: Sequence[str] = (),
+    run: str | None = None,
 ) -> dict[str, str]:
     """Returns the server's environment: our `sitecustomize` comes first, and reads its options there."""
     options: dict[str, object] = {
@@ -88,6 +90,8 @@ def environment(
     }
     if policy:
         options["policy"] = list(policy)
+    if run is not None:
+        options["run"] = run
     path = env.get("PYTHONPATH")
     return {
         **env,

@@ -24,7 +24,7 @@ from mcpobs.protocol.session import Caller, Session, configured
 from mcpobs.service import service_name
 from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.sessions.stdio import StdioSessions
-from mcpobs.settings import read_config
+from mcpobs.settings import read_config, run_label
 from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 
@@ -71,6 +71,7 @@ class ProcessRecorder:
         *,
         lake: Path | None,
         name: str | None,
+        run: str | None = None,
         transport: semconv.Transport,
         registry: Registry,
         warn: Warn,
@@ -87,6 +88,7 @@ class ProcessRecorder:
             transport=transport,
             network_transport=_network(transport),
             front="in_process",
+            run=run_label(run, env),
         )
         # Whether a row is exported is settled call by call: not where the process's own provider does it.
         quiet = {variable: value for variable, value in env.items() if not variable.startswith("OTEL_")}

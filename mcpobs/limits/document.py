@@ -22,7 +22,7 @@ except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]  # same interface, no common base class
 
 MAX_BYTES = 8 << 20  # 500 tools with 20 shapes of 200 characters each are 2 MB
-MAX_DEPTH = 16  # the format needs 5
+MAX_DEPTH = 16  # the format needs 9
 LARGEST = 2**53  # beyond it a double no longer counts by ones
 _NUMBER = re.compile(r"[-+]?((0|[1-9][0-9_]{0,30})(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][-+]?[0-9]{1,3})?")
 
@@ -104,6 +104,13 @@ class Place:
 
     def number(self) -> float:
         """Returns a number from 0 to 2**53; an int if it is written as one."""
+        value = self.signed_number()
+        if value < 0:
+            self.refuse(f"{self.text()} is negative", "a limit is 0 or more")
+        return value
+
+    def signed_number(self) -> float:
+        """Returns a number from -2**53 to 2**53; an int if it is written as one."""
         text = self.text()
         assert isinstance(self.node, yaml.ScalarNode)
         if self.node.style and _NUMBER.fullmatch(text):
@@ -112,9 +119,7 @@ class Place:
         if not _NUMBER.fullmatch(text):
             self.refuse(f"{_shown(self.node)} is not a number")
         value = float(digits)
-        if value < 0:
-            self.refuse(f"{text} is negative", "a limit is 0 or more")
-        if not math.isfinite(value) or value > LARGEST:
+        if not math.isfinite(value) or abs(value) > LARGEST:
             self.refuse(f"{text} is too large", "leave the key out if there is no limit")
         return value if "." in text or "e" in text.lower() else int(digits)
 
@@ -123,6 +128,12 @@ class Place:
         if value != int(value):
             self.refuse(f"{value} is not a whole number")
         return int(value)
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Returns the nodes of a text that was checked before; their marks count characters, with libyaml too."""
+    node: yaml.Node | None = Loader(text).get_single_node()
+    return node
 
 
 def parse(content: bytes, source: str) -> Place:
@@ -139,7 +150,7 @@ def parse(content: bytes, source: str) -> Place:
         raise UsageError(f"{source}:{line}: not UTF-8 text", "save the file as UTF-8") from None
     try:
         _check_plain(text, source)
-        node = Loader(text).get_single_node()
+        node = compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source

@@ -16,6 +16,7 @@ from mcpobs.limits.data import Data, data
 from mcpobs.limits.model import Limits
 
 WIDTH = 132
+_BLOCKS = frozenset({"argument_values"})  # members with one line per member of their own
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _ID = re.compile(r"[0-9][0-9a-z]*[a-z][0-9a-z-]*")  # 9f2c; not 12, which another reader would parse as a number
 _RULE = re.compile(r"[0-9][0-9.]* × [a-z][a-z0-9 _]*")  # 3 × p95
@@ -30,11 +31,12 @@ _NOT_TEXT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Comments:
-    """Comments about the limits: at the top of the file, below `session`, and below a tool."""
+    """Comments about the limits: at the top of the file, below `session` and `key`, and below a tool."""
 
     head: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
     tools: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    key: tuple[str, ...] = ()
 
 
 def lay_out(limits: Limits, comments: Comments) -> str:
@@ -65,53 +67,89 @@ def _lines(limits: Limits, comments: Comments) -> Iterator[str]:
     yield f"version: {found['version']}"
     if "baseline" in found:
         yield from _aligned("", {"baseline": found["baseline"]})
+    yield from _group("", found, comments)
+    for name in ("tenants", "roles"):
+        if name in found:
+            yield f"{name}:"
+            for who, group in _mapping(found[name]).items():
+                yield from group_lines("  ", who, _mapping(group))
+    if "sequences" in found:
+        yield "sequences:"
+        sequences = found["sequences"]
+        assert isinstance(sequences, list)
+        yield from (f"  - {flow(one)}" for one in sequences)
+
+
+def group_lines(indent: str, name: str, group: Mapping[str, Data]) -> Iterator[str]:
+    """Yields the entry of a tenant or role."""
+    yield f"{indent}{quoted(name)}:" if group else f"{indent}{quoted(name)}: {{}}"
+    yield from _group(indent + "  ", group, Comments())
+
+
+def _group(indent: str, found: Mapping[str, Data], comments: Comments) -> Iterator[str]:
     if "session" in found or comments.session:
-        yield from _block("", "session", found.get("session", {}), comments.session)
-    tools = found.get("tools", {})
-    assert isinstance(tools, dict)
-    if tools:
-        yield "tools:"
-    for name, tool in tools.items():
-        yield from _block("  ", quoted(name), tool, comments.tools.get(name, ()))
+        yield from block_lines(indent, "session", _mapping(found.get("session", {})), comments.session)
+    if "key" in found or comments.key:
+        yield from block_lines(indent, "key", _mapping(found.get("key", {})), comments.key)
+    if "tools" in found:
+        yield f"{indent}tools:"
+        for name, tool in _mapping(found["tools"]).items():
+            yield from block_lines(indent + "  ", quoted(name), _mapping(tool), comments.tools.get(name, ()))
 
 
-def _block(indent: str, key: str, members: Data, comments: tuple[str, ...]) -> Iterator[str]:
+def block_lines(indent: str, key: str, members: Mapping[str, Data], comments: tuple[str, ...] = ()) -> Iterator[str]:
     """Yields a mapping with one member per line, and its comments below."""
     yield f"{indent}{key}:" if members else f"{indent}{key}: {{}}"
-    assert isinstance(members, dict)
     yield from _aligned(indent + "  ", members)
     for text in comments:
         yield f"{indent}  # {text}"
 
 
+def _mapping(value: Data) -> Mapping[str, Data]:
+    assert isinstance(value, dict)
+    return value
+
+
 def _aligned(indent: str, leaves: Mapping[str, Data]) -> Iterator[str]:
     """Yields `key: value` lines with aligned values."""
-    column = max((len(key) for key in leaves), default=0) + 2
+    column = max((len(key) for key in leaves if key not in _BLOCKS), default=0) + 2
     for key, value in leaves.items():
-        yield _line(f"{indent}{key + ':':<{column}}", value, indent + "  ")
+        if key in _BLOCKS:
+            yield f"{indent}{key}:"
+            yield from _aligned(indent + "  ", {quoted(name): one for name, one in _mapping(value).items()})
+        else:
+            yield leaf_line(f"{indent}{key + ':':<{column}}", value, indent + "  ")
 
 
-def _line(before: str, value: Data, indent: str) -> str:
-    """Returns a value on one line; if that is too long, its last member, a list, has one item per line."""
-    line = before + _flow(value)
+def leaf_line(before: str, value: Data, indent: str) -> str:
+    """Returns a value on one line; if that is too long, its lists of mappings and its last list have one item per
+    line."""
+    line = before + flow(value)
     if len(line) <= WIDTH or not isinstance(value, dict):
         return line
-    *others, (last, items) = value.items()
-    if not isinstance(items, list) or not items or isinstance(items[0], int | float):  # next_1000_cut stays whole
-        return line
-    opening = ", ".join(f"{key}: {_flow(member, key)}" for key, member in others)
-    listed = ",".join(f"\n{indent}{_flow(item)}" for item in items)
-    return f"{before}{{{opening}{', ' if opening else ''}{last}: [{listed}]}}"
+    last = list(value)[-1]
+    members = [f"{key}: {_spread(member, key, key == last, indent)}" for key, member in value.items()]
+    return f"{before}{{{', '.join(members)}}}"
 
 
-def _flow(value: Data, key: str = "") -> str:
+def _spread(value: Data, key: str, last: bool, indent: str) -> str:
+    # next_1000_cut stays whole
+    if not isinstance(value, list) or not value or not isinstance(value[0], str | dict):
+        return flow(value, key)
+    if isinstance(value[0], str) and not last:
+        return flow(value, key)
+    return "[" + ",".join(f"\n{indent}{flow(item)}" for item in value) + "]"
+
+
+def flow(value: Data, key: str = "") -> str:
+    """Returns a value on one line."""
     match value:
         case str():
             return value if key in ("from", "to") and _DAY.fullmatch(value) else quoted(value)
         case dict():
-            return "{" + ", ".join(f"{name}: {_flow(member, name)}" for name, member in value.items()) + "}"
+            return "{" + ", ".join(f"{name}: {flow(member, name)}" for name, member in value.items()) + "}"
         case list():
-            return "[" + ", ".join(_flow(item) for item in value) + "]"
+            return "[" + ", ".join(flow(item) for item in value) + "]"
         case _:
             # Without an exponent: `1e-07` is a number to us, and a text to other YAML readers.
             return format(Decimal(repr(value)), "f")

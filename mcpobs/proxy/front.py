@@ -22,7 +22,7 @@ from mcpobs.proxy.relay import Pipe, Relay
 from mcpobs.proxy.tap import Tap
 from mcpobs.service import service_name
 from mcpobs.sessions.stdio import StdioSessions
-from mcpobs.settings import read_config
+from mcpobs.settings import read_config, run_label
 from mcpobs.stderr import Faults, Warn
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class StdioFront:
         command: Sequence[str],
         lake: Path | None,
         name: str | None,
+        run: str | None = None,
         warn: Warn,
         judge: Judge | None = None,
         env: Mapping[str, str] = os.environ,
@@ -58,6 +59,7 @@ class StdioFront:
             transport="stdio",
             network_transport=semconv.TRANSPORT_PIPE,
             front="proxy/stdio",
+            run=run_label(run, env),
         )
         config = read_config(env, warn)
         sessions = StdioSessions(process_id, time.time_ns(), configured(config.identity))

@@ -36,6 +36,7 @@ class InstrumentOptions(NamedTuple):
     propagate: bool = False
     config: str | None = None
     policy: tuple[str, ...] = ()
+    run: str | None = None
 
 
 def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoReturn:
@@ -83,6 +84,7 @@ def _open(options: InstrumentOptions, judge: Judge | None) -> StdioFront | None:
             command=options.command,
             lake=Path(options.lake) if options.lake else None,
             name=options.name,
+            run=options.run,
             warn=warn,
             judge=judge,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from mcpobs.lake.engine import Connection
+from mcpobs.lake.engine import Connection, quoted
 from mcpobs.lake.schema import TYPES
 from mcpobs.queries import catalog, counting, pricing, rollups
 from mcpobs.queries.header import Query, Value
@@ -48,6 +48,8 @@ class Plan:
     """The table of the rules that calls are priced by; None for the costs that were recorded."""
     left_out: str | None = None
     """The table of the sessions whose spans no query sees."""
+    run: str | None = None
+    """The label of the only run whose spans queries see; None for all."""
     _found: _Found = field(default_factory=_Found, repr=False)
 
     def repriced(self, book: Book) -> Plan:
@@ -59,16 +61,20 @@ class Plan:
         table = self._table(pricing.PRICE_BOOK, rules_of(book, [(server, tool) for server, tool in called]))
         return replace(self, prices=table)
 
-    def without(self, sessions: Collection[tuple[str, str | None]]) -> Plan:
-        """A plan in which no query sees a span of these sessions: each an id and the enforcement key."""
+    def without(self, sessions: Collection[Sequence[str | None]]) -> Plan:
+        """A plan in which no query sees a span of these sessions: each begins with its id and enforcement key."""
         if not sessions:
             return self
         table = _named("left_out")
         self.connection.execute(
             f"create temp table {table} (session_id varchar, key_known boolean, enforcement_key varchar)"
         )
-        _fill(self.connection, table, [[id_, key is not None, key or ""] for id_, key in sessions])
+        _fill(self.connection, table, [[one[0], one[1] is not None, one[1] or ""] for one in sessions])
         return replace(self, left_out=table)
+
+    def of_run(self, label: str | None) -> Plan:
+        """A plan in which queries see only the spans that were recorded with this label."""
+        return self if label is None else replace(self, run=label)
 
     def statement(self, query: Query, values: Mapping[str, Value]) -> str:
         """The query with the views that it reads. The parameters of its own text stay parameters."""
@@ -96,8 +102,8 @@ class Plan:
         endless = {name: value for name, value in values.items() if name != "since"} if whole_history else values
         views = {view.name: view for view in catalog.views_below(reads)}
         aside = self._aside(views, reads)
-        rolled = not aside and self.prices is None and self.left_out is None
-        texts = {} if self.left_out is None else {RELATION: self._spans()}
+        rolled = not aside and self.prices is None and not self._is_narrowed
+        texts = {RELATION: self._spans()} if self._is_narrowed else {}
         for view in views.values():
             if view.rollup is None:
                 texts[view.name] = self._text(view, values, aside)
@@ -110,7 +116,7 @@ class Plan:
 
     def kept_rows(self, view: Query, values: Mapping[str, Value]) -> int:
         """How many spans need not be read for a view."""
-        return rollups.kept_rows(self.connection, self.source, view, values)
+        return 0 if self._is_narrowed else rollups.kept_rows(self.connection, self.source, view, values)
 
     def _text(self, view: Query, values: Mapping[str, Value], aside: Sequence[str]) -> str:
         text = text_of(view, values)
@@ -136,10 +142,20 @@ class Plan:
         return text if any_called else without_rows(view, text)
 
     def _spans(self) -> str:
-        assert self.left_out is not None
         columns = ", ".join(f"span.{name} as {name}" for name in TYPES)
-        left_out = f"{_LEFT_OUT.format(self.left_out)} where {self.left_out}.session_id is null"
-        return f"select {columns} from memory.main.{RELATION} as span {left_out}"
+        text = f"select {columns} from memory.main.{RELATION} as span"
+        conditions = []
+        if self.left_out is not None:
+            text += " " + _LEFT_OUT.format(self.left_out)
+            conditions.append(f"{self.left_out}.session_id is null")
+        if self.run is not None:
+            conditions.append(f"span.run = {quoted(self.run)}")
+        return f"{text} where {' and '.join(conditions)}"
+
+    @property
+    def _is_narrowed(self) -> bool:
+        """Whether queries see only some of the spans."""
+        return self.left_out is not None or self.run is not None
 
     def _needed(self) -> list[str]:
         if self._found.needed is None:

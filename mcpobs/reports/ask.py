@@ -65,6 +65,7 @@ def ask(
 def _answer(
     plan: Plan, report: Report, request: Request, chosen: Window, now: int, heard: Progress, hashing: Hashing
 ) -> Answer:
+    plan = plan.of_run(request.run)
     lacking: tuple[Remark, ...] = ()
     if request.reprice:
         from mcpobs.reports.repricing import repriced  # few reports price calls anew
@@ -80,11 +81,11 @@ def _answer(
 
 def _explained(reading: Reading, answer: Answer, request: Request, now: int) -> Remark:
     """Why there are no rows: no calls in the window, or none of the kind."""
-    plan = plan_of(reading)
+    plan = plan_of(reading).of_run(request.run)
     asked = Asked(request, answer.window, filters.resolve(plan, request.filters), now)
     calls = extent(plan, asked)["calls"]
     if calls:
         return Remark(f"{NOTHING} among {calls:,} calls {answer.window.when}")
-    narrowed = " for this filter" if request.filters else ""
+    narrowed = " for this filter" if request.filters or request.run is not None else ""
     further = f"look further back with --since, or {RECORD}" if answer.window.since else RECORD
     return Remark(f"no calls{narrowed} {answer.window.when}", further)

@@ -20,7 +20,7 @@ class Request:
     """A question as the command line and serve take it. Times are texts: 2h, 7d, or an ISO date or time.
 
     `rows` is the most rows of a report that may be long, None for all. With `activity` the answer has the calls over
-    time too.
+    time too. `run` is the label of the only traffic that is looked at.
     """
 
     report: str = OVERVIEW
@@ -35,6 +35,7 @@ class Request:
     reprice: bool = False
     exact: bool = False
     activity: bool = False
+    run: str | None = None
 
 
 class Progress(Protocol):

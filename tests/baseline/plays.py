@@ -27,6 +27,9 @@ class Call:
     shape: str | None = "{q:string}"
     cost_microusd: int | None = None
     result: str | None = None
+    decision: str | None = None
+    rule: str | None = None
+    features: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Play:
     key: str | None = "process-1"
     service: str | None = "shop"
     start_ns: int = START_NS
+    tenant: str | None = None
+    role: str | None = None
+    run: str | None = None
 
 
 def rows(plays: Iterable[Play]) -> Iterable[Row]:
@@ -69,6 +75,12 @@ def rows(plays: Iterable[Play]) -> Iterable[Row]:
                 "result_bytes": call.result_bytes,
                 "result_empty": False,
                 "cost_microusd": call.cost_microusd,
+                "decision": call.decision,
+                "rule": call.rule,
+                "args_features": call.features,
+                "tenant": play.tenant,
+                "role": play.role,
+                "run": play.run,
             }
 
 

@@ -137,6 +137,64 @@ def test_a_wrong_option_is_a_usage_error(options: BaselineOptions, problem: str,
     assert refused.value.message == problem
 
 
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (BaselineOptions(strategy="sed"), "--strategy 'sed' is not known"),
+        (BaselineOptions(strategy="seed", cut_rate=0.1), "--cut-rate has no meaning with --strategy seed"),
+        (BaselineOptions(cut_rate=0.0001), "--cut-rate 0.0001 is not from 0.001 to 0.5"),
+        (BaselineOptions(cut_rate=float("nan")), "--cut-rate nan is not from 0.001 to 0.5"),
+        (BaselineOptions(update="limits.yaml", output="x"), "--update writes the file that it names"),
+    ],
+)
+def test_options_that_do_not_go_together_are_a_usage_error(options: BaselineOptions, problem: str, lake: Path):
+    with pytest.raises(UsageError) as refused:
+        run_baseline(replace(options, lake=str(lake)), NOW)
+    assert refused.value.message == problem
+
+
+def test_a_cut_rate_is_written_into_the_file(lake: Path, capsys: pytest.CaptureFixture[str]):
+    run_baseline(BaselineOptions(lake=str(lake), cut_rate=0.1), NOW)
+    made = read_text(capsys.readouterr().out).baseline
+    assert made is not None
+    assert (made.strategy, made.cut_rate) == ("cut-rate", 0.1)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\xef\xbb\xbf"], ids=["plain", "mark"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
+def test_an_update_with_the_same_traffic_leaves_the_file(
+    lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], raw: bytes, end: bytes
+):
+    path = tmp_path / "limits.yaml"
+    run_baseline(BaselineOptions(lake=str(lake), output=str(path), cut_rate=0.1), NOW)
+    content = raw + path.read_bytes().replace(b"\n", end)
+    path.write_bytes(content)
+    path.chmod(0o640)
+    assert run_baseline(BaselineOptions(lake=str(lake), update=str(path)), NOW) == 0
+    assert capsys.readouterr().out == "nothing moved\n"
+    assert path.read_bytes() == content
+    run_baseline(BaselineOptions(lake=str(lake), update=str(path), strategy="seed"), NOW)
+    assert "session.calls: " in capsys.readouterr().out
+    assert read(path).baseline is not None
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_an_update_learns_as_the_file_was_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    nightly = [replace(play, run="nightly", session=f"n{play.session}") for play in ordinary(40)]
+    both = record(tmp_path / "lake", [*nightly, *ordinary(60), *ODD])
+    path = tmp_path / "limits.yaml"
+    options = BaselineOptions(lake=str(both), run="nightly", factor_calls=2, factor_cost=5)
+    run_baseline(replace(options, output=str(path)), NOW)
+    assert read(path).baseline is not None
+    assert read(path).baseline.run == "nightly"
+    before = path.read_bytes()
+    run_baseline(BaselineOptions(lake=str(both), update=str(path)), NOW)
+    assert path.read_bytes() == before
+    assert run_check(CheckOptions(str(path), lake=str(both), run="nightly"), NOW) == 0
+    assert run_check(CheckOptions(str(path), lake=str(both)), NOW) == 1
+    capsys.readouterr()
+
+
 def test_no_lake_is_said(tmp_path: Path):
     with pytest.raises(LakeError, match="no lake at"):
         run_baseline(BaselineOptions(lake=str(tmp_path / "none")), NOW)

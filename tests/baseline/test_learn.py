@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from mcpobs.baseline import normal
-from mcpobs.baseline.derive import Learned, Rules, derive
+from mcpobs.baseline.derive import derive
 from mcpobs.baseline.learn import Baseline, learn
+from mcpobs.baseline.learned import Learned
+from mcpobs.baseline.rules import Rules
 from mcpobs.baseline.traffic import Pair, Session, Use
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.limits.file import read_text, write
@@ -260,7 +262,27 @@ def _heavy_tailed(chance: random.Random) -> tuple[int, int, int]:
 
 def _session(number: int, calls: int, cost: int, size: int) -> Session:
     return Session(
-        Pair(f"s{number}", "p"), (Use("shop", "search", calls, calls, calls, cost, size, 10, START_NS, START_NS),)
+        Pair(f"s{number}", "p"),
+        (
+            Use(
+                "shop",
+                "search",
+                None,
+                calls,
+                calls,
+                0,
+                calls,
+                cost,
+                size,
+                10,
+                0,
+                None,
+                None,
+                START_NS,
+                START_NS,
+                START_NS,
+            ),
+        ),
     )
 
 

@@ -9,7 +9,10 @@ from mcpobs.baseline.traffic import Loop, Pair, Session, Shape, Use
 
 
 def _session(name: str, **calls: int) -> Session:
-    return Session(Pair(name, "p"), tuple(Use("shop", tool, n, n, 0, None, 1, 1, 0, 0) for tool, n in calls.items()))
+    return Session(
+        Pair(name, "p"),
+        tuple(Use("shop", tool, None, n, n, 0, 0, None, 1, 1, 0, None, None, 0, 0, 0) for tool, n in calls.items()),
+    )
 
 
 def _sessions(*calls: int) -> list[Session]:

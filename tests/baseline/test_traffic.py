@@ -27,6 +27,10 @@ def _rows(seed: int) -> list[Row]:
         row["enforcement_key"] = chance.choice(["p1", "p2", None])
         row["args_bytes"] = chance.choice([None, 5, 10, 500])
         row["result_bytes"] = chance.choice([None, 0, 70])
+        row["tenant"] = chance.choice([None, None, "acme"])
+        row["role"] = chance.choice([None, "a", "b"])
+        row["decision"] = chance.choice([None, None, "allow", "deny"])
+        row["rule"] = chance.choice([None, "r1", "r2"])
     return rows
 
 
@@ -37,43 +41,54 @@ def _counted(rows: list[Row], since: int, until: int, server: str | None) -> lis
     for row in rows:
         if row.get("method") != "tools/call" or row.get("kind") != "server" or row.get("session_id") is None:
             continue
-        if row["start_unix_nano"] >= until or row.get("outcome") == "denied":
+        if row["start_unix_nano"] >= until or (server is not None and row.get("service_name") != server):
             continue
-        if server is not None and row.get("service_name") != server:
-            continue
-        pair = (row["session_id"], row.get("enforcement_key"))
+        pair = (row["session_id"], row.get("enforcement_key"), row.get("tenant"))
         used[(*pair, row.get("service_name"), row.get("tool"))].append(row)
         last[pair] = max(last.get(pair, 0), row["start_unix_nano"])
-
-    def most(found: list[Row], name: str) -> int | None:
-        return max((row[name] for row in found if row.get(name) is not None), default=None)
 
     def null_last(key: tuple[Any, ...]) -> list[tuple[bool, str]]:
         return [(part is None, part or "") for part in key]
 
     return [
-        {
-            "session_id": key[0],
-            "enforcement_key": key[1],
-            "service_name": key[2],
-            "tool": key[3],
-            "calls": len(found),
-            "taken": sum(row.get("outcome") != "protocol_error" for row in found),
-            "unpriced": sum(
-                row.get("cost_microusd") is None and row.get("outcome") not in ("protocol_error", "input_required")
-                for row in found
-            ),
-            "cost_microusd": sum(c for row in found if (c := row.get("cost_microusd")) is not None)
-            if any(row.get("cost_microusd") is not None for row in found)
-            else None,
-            "args_bytes": most(found, "args_bytes"),
-            "result_bytes": most(found, "result_bytes"),
-            "first_unix_nano": min(row["start_unix_nano"] for row in found),
-            "last_unix_nano": max(row["start_unix_nano"] for row in found),
-        }
+        _use(key, found)
         for key, found in sorted(used.items(), key=lambda item: null_last(item[0]))
-        if last[key[:2]] >= since
+        if last[key[:3]] >= since
     ]
+
+
+def _use(key: tuple[Any, ...], found: list[Row]) -> dict[str, Any]:
+    def known(rows: list[Row], name: str) -> list[Any]:
+        return [row[name] for row in rows if row.get(name) is not None]
+
+    denied = [row for row in found if row.get("outcome") == "denied" or row.get("decision") == "deny"]
+    done = [row for row in found if row not in denied]
+    names = ("session_id", "enforcement_key", "tenant", "service_name", "tool")
+    return dict(zip(names, key, strict=True)) | {
+        "role": min(known(found, "role"), default=None),
+        "calls": len(done),
+        "taken": sum(row.get("outcome") != "protocol_error" for row in done),
+        "failed": sum(_failed(row) for row in done),
+        "unpriced": sum(
+            row.get("cost_microusd") is None and row.get("outcome") not in ("protocol_error", "input_required")
+            for row in done
+        ),
+        "cost_microusd": sum(known(done, "cost_microusd")) if known(done, "cost_microusd") else None,
+        "args_bytes": max(known(done, "args_bytes"), default=None),
+        "result_bytes": max(known(done, "result_bytes"), default=None),
+        "denied": len(denied),
+        "denied_args_bytes": max(known(denied, "args_bytes"), default=None),
+        "denied_by": min(known(denied, "rule"), default=None),
+        "first_unix_nano": min(known(found, "start_unix_nano")),
+        "last_unix_nano": max(known(found, "start_unix_nano")),
+        "end_unix_nano": max((row["start_unix_nano"] + (row.get("duration_ns") or 0) for row in done), default=None),
+    }
+
+
+def _failed(row: Row) -> bool:
+    outcome = row.get("outcome")
+    left = outcome == "unfinished" and row.get("error_type") == "server_exit"
+    return outcome in ("tool_error", "server_error", "timeout") or left
 
 
 def _agree(spans: Connection | Reading, rows: list[Row]) -> None:
@@ -120,7 +135,8 @@ def test_a_session_that_reaches_into_the_window_counts_whole():
 def test_a_denied_call_used_nothing():
     rows = [call(0), call(1, outcome="denied", args_shape="{evil:string}")]
     plan = Plan(in_memory(rows))
-    assert [session.calls for session in traffic.sessions(plan, EVERYTHING, None)] == [1]
+    (session,) = traffic.sessions(plan, EVERYTHING, None)
+    assert (session.calls, session.wanted().calls, [use.denied for use in session.denied]) == (1, 2, [1])
     assert [shape.shape for shape in traffic.shapes(plan, EVERYTHING, None)] == ["{q:string}"]
 
 

@@ -8,7 +8,17 @@ import pytest
 
 from mcpobs.errors import UsageError
 from mcpobs.limits.file import read, read_text
-from mcpobs.limits.model import ArgumentLimits, Baseline, Evidence, Excluded, Limit, ToolLimits
+from mcpobs.limits.model import (
+    ArgumentLimits,
+    Baseline,
+    Evidence,
+    Excluded,
+    KeyLimits,
+    Limit,
+    SessionLimits,
+    ToolLimits,
+    ValueLimits,
+)
 
 WHOLE = """\
 version: 1
@@ -64,6 +74,34 @@ def test_a_tool_without_a_number_of_its_own_has_that_of_any_tool():
     )
     assert limits.of("search") == ToolLimits(Limit(15), Limit(900), ArgumentLimits(Limit(4096), ("a",)), Limit(10))
     assert limits.of("Search") == limits.of("unheard of") == limits.tools["*"]
+
+
+def test_a_caller_has_the_numbers_of_its_tenant_and_of_its_role():
+    limits = read_text(
+        """
+        version: 1
+        session: {calls: 30, duration_s: 600}
+        key: {calls_per_hour: 100}
+        tools: {"*": {calls_per_session: 9}}
+        tenants: {acme: {session: {calls: 60}, tools: {search: {calls_per_hour: 40}}}}
+        roles: {billing: {key: {calls_per_hour: 10}, session: {calls: 20}}}
+        """
+    )
+    acme, billing = limits.groups_of("acme", "billing")
+    assert acme.session.backed_by(limits.session) == SessionLimits(calls=Limit(60), duration_s=Limit(600))
+    assert acme.of("search").backed_by(limits.of("search")) == ToolLimits(Limit(9), calls_per_hour=Limit(40))
+    assert acme.key.backed_by(limits.key) == KeyLimits(Limit(100))
+    assert billing.key.backed_by(limits.key) == KeyLimits(Limit(10))
+    assert limits.groups_of(None, "nobody") == limits.groups_of("ACME", None) == []
+
+
+def test_a_range_of_numbers_may_begin_below_zero():
+    limits = read_text(
+        "version: 1\ntools: {a: {argument_values: {n: {min: -255, max: {limit: 63, observed_max: 15}}}}}"
+    )
+    assert limits.tools["a"].argument_values["n"] == ValueLimits(
+        min=Limit(-255), max=Limit(63, Evidence(observed_max=15))
+    )
 
 
 def test_names_of_tools_are_matched_exactly():
@@ -123,6 +161,23 @@ REFUSED = {
     "version: 1\nbaseline: {from: 2026-01-01}": ("limits:2: baseline: no `to`", "leave `baseline` out"),
     "version: 1\nbaseline: {from: soon, to: 2026-01-01, sessions: 1, calls: 1}": (
         "baseline.from: 'soon' is not a day",
+        "",
+    ),
+    "version: 1\nsession: {durations: 3}": ("session.durations: unknown key", "did you mean `duration_s`?"),
+    "version: 1\nkey: {calls_per_hours: 3}": ("key.calls_per_hours: unknown key", "did you mean `calls_per_hour`?"),
+    "version: 1\ntools: {a: {error_rate: 1.5}}": ("tools.a.error_rate: 1.5 is above 1", "0.05 for 5 %"),
+    "version: 1\ntools: {a: {argument_values: {q: {length: 3}}}}": ("argument_values.q.length: unknown", "max_length"),
+    "version: 1\ntools: {a: {argument_values: {q: {max_length: -3}}}}": ("max_length: -3 is negative", "0 or more"),
+    "version: 1\ntools: {a: {argument_values: {q: {min: 3, max: 2}}}}": ("q.min: 3 is above max: 2", "no value"),
+    "version: 1\ntenants: {a: {sesion: {}}}": ("tenants.a.sesion: unknown key", "did you mean `session`?"),
+    "version: 1\nroles: {a: {tools: {b: {calls_per_hour: x}}}}": ("roles.a.tools.b.calls_per_hour: 'x'", ""),
+    "version: 1\nsequences: [{after: a, then: b}]": ("sequences[0]: no `share`", ""),
+    "version: 1\nbaseline: {from: 2026-01-01, to: 2026-01-01, sessions: 1, calls: 1, strategy: sed}": (
+        "baseline.strategy: 'sed' is not a strategy",
+        "seed, cut-rate",
+    ),
+    "version: 1\nbaseline: {from: 2026-01-01, to: 2026-01-01, sessions: 1, calls: 1, drift: {first: 1}}": (
+        "baseline.drift: no `last`",
         "",
     ),
     "version: 1\nversion: 1": ("limits:2: version is repeated", "keep one"),

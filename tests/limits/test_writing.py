@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,12 +13,17 @@ from mcpobs.limits.layout import Comments
 from mcpobs.limits.model import (
     ArgumentLimits,
     Baseline,
+    Drift,
     Evidence,
     Excluded,
+    GroupLimits,
+    KeyLimits,
     Limit,
     Limits,
     SessionLimits,
+    Succession,
     ToolLimits,
+    ValueLimits,
 )
 
 texts = st.one_of(
@@ -33,6 +40,10 @@ evidence = st.builds(
     Evidence,
     factor=st.none() | numbers,
     rule=st.none() | texts,
+    order_statistic=st.none() | numbers,
+    observed_min=st.none() | numbers.map(lambda number: -number),
+    censored=st.none() | counts,
+    cut_at=st.none() | numbers,
     observed_max=st.none() | numbers,
     mean=st.none() | numbers,
     p50=st.none() | numbers,
@@ -48,7 +59,21 @@ tools = st.builds(
     latency_ms=st.none() | st.builds(Limit, positive, evidence),
     arguments=st.builds(ArgumentLimits, counted, st.none() | st.lists(texts, max_size=12).map(tuple)),
     result_max_bytes=counted,
+    calls_per_hour=counted,
+    error_rate=st.none() | st.builds(Limit, st.floats(0, 1, allow_subnormal=False), evidence),
+    argument_values=st.dictionaries(
+        texts,
+        st.builds(
+            ValueLimits,
+            max_length=counted,
+            max_items=counted,
+            min=st.none() | st.builds(Limit, counts.map(lambda number: -number), evidence),
+            max=counted,
+        ),
+        max_size=3,
+    ),
 )
+excluded_lists = st.lists(st.builds(Excluded, texts, texts), max_size=4).map(tuple)
 baselines = st.builds(
     Baseline,
     first=st.dates().map(str),
@@ -56,14 +81,38 @@ baselines = st.builds(
     sessions=counts,
     calls=counts,
     server=st.none() | texts,
-    excluded=st.lists(st.builds(Excluded, texts, texts), max_size=4).map(tuple),
+    run=st.none() | texts,
+    strategy=st.sampled_from([None, "seed", "cut-rate"]),
+    cut_rate=st.none() | st.floats(0, 1, allow_subnormal=False),
+    factor_calls=st.none() | numbers,
+    counted_on=st.lists(texts, max_size=3).map(tuple),
+    drift=st.none() | st.builds(Drift, counts, counts, counts, counts, counts),
+    excluded=excluded_lists,
     more_excluded=counts,
+    censored=excluded_lists,
+    more_censored=counts,
 )
+sessions = st.builds(
+    SessionLimits,
+    calls=counted,
+    cost_usd=st.none() | st.builds(Limit, numbers, evidence),
+    duration_s=st.none() | st.builds(Limit, numbers, evidence),
+    distinct_tools=counted,
+)
+tools_of = st.dictionaries(texts, tools, max_size=3)
+keys = st.builds(KeyLimits, calls_per_hour=counted)
+groups = st.dictionaries(texts, st.builds(GroupLimits, sessions, keys, tools_of), max_size=2)
 limits_files = st.builds(
     Limits,
     baseline=st.none() | baselines,
-    session=st.builds(SessionLimits, counted, st.none() | st.builds(Limit, numbers, evidence)),
-    tools=st.dictionaries(texts, tools, max_size=4),
+    session=sessions,
+    key=keys,
+    tools=tools_of,
+    tenants=groups,
+    roles=groups,
+    sequences=st.lists(
+        st.builds(Succession, texts, texts, st.floats(0, 1, allow_subnormal=False), counts), max_size=3
+    ).map(tuple),
 )
 
 
@@ -77,10 +126,13 @@ def test_written_limits_are_read_back_the_same(limits: Limits):
 @given(limits_files, texts)
 def test_no_name_reaches_out_of_its_place_into_the_file(limits: Limits, name: str):
     """Another YAML reader sees the same tools: a quoted name is quoted for all of them."""
-    text = write(Limits(limits.baseline, limits.session, {**limits.tools, name: ToolLimits()}))
+    value = {name: ValueLimits(Limit(3))}
+    mine = ToolLimits(argument_values=value)
+    text = write(replace(limits, tools={**limits.tools, name: mine}, tenants={name: GroupLimits(tools={name: mine})}))
     loaded = yaml.safe_load(text)
-    assert set(loaded) <= {"version", "baseline", "session", "tools"}
+    assert set(loaded) <= {"version", "baseline", "session", "key", "tools", "tenants", "roles", "sequences"}
     assert set(loaded["tools"]) == {*limits.tools, name}
+    assert loaded["tenants"] == {name: {"tools": {name: {"argument_values": {name: {"max_length": 3}}}}}}
 
 
 WRITTEN = """\

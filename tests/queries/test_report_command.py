@@ -404,3 +404,19 @@ def _is_computing(pid: int) -> bool:
         with suppress(OSError):
             ticks += int(Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[11])
     return ticks > 100  # loading the engine takes half of that
+
+
+@pytest.mark.parametrize("name", [None, "latency", "sessions", "shapes"])
+def test_a_report_of_a_labelled_run_is_that_of_a_lake_with_nothing_else(
+    name: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    nightly = [row | {"run": "nightly"} for row in _traffic() if row.get("session_id") != "heavy"]
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    spool(alone, nightly)
+    others = [row | {"session_id": "other", "trace_id": f"f{row['trace_id'][1:]}"} for row in _traffic()]
+    spool(both, [*nightly, *others])
+    answers = []
+    for lake, run in ((alone, None), (both, "nightly")):
+        assert run_report(ReportOptions(name=name, lake=str(lake), run=run, format="json"), NOW) == EXIT_OK
+        answers.append(json.loads(capsys.readouterr().out))
+    assert answers[0] == answers[1]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import sqlglot
 
-from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import learn
+from mcpobs.baseline.rules import Rules
 from mcpobs.lake import maintain, writer
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries import rollups

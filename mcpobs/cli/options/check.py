@@ -16,6 +16,9 @@ def check(
     ] = None,
     until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
     server: Annotated[str | None, typer.Option(help="This MCP server.  [default: the one that the file names]")] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Only traffic recorded with this label: instrument --run.")
+    ] = None,
     limit: Rows = None,
     format: Format = None,
     json: Json = False,
@@ -24,8 +27,9 @@ def check(
 ) -> int:
     """Compare the recorded traffic with a limits file, e.g. one from `mcpobs baseline`.
 
-    Finds sessions over their calls or cost, tools over their calls in a session, p95 over the latency budget (from
-    60 calls on), arguments and results over their size, argument shapes and tools that the file does not list.
+    Finds sessions over their calls, cost, duration or number of tools, tools over their calls in a session or their
+    error rate, callers over their calls in an hour, p95 over the latency budget (from 60 calls on), arguments, their
+    values and results over their size, argument shapes and tools that the file does not list.
 
     \b
     Exit codes:
@@ -47,6 +51,7 @@ def check(
             since=since,
             until=until,
             server=server,
+            run=run,
             limit=limit,
             format=format,
             json=json,

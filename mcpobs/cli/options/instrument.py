@@ -42,6 +42,10 @@ def instrument(
             help="Enforce a policy or limits file; may be given more than once.  [default: [policy] of config.toml]",
         ),
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Label of this traffic, for baseline --run.  [default: MCPOBS_RUN]"),
+    ] = None,
     propagate: Annotated[
         bool,
         typer.Option(
@@ -95,7 +99,7 @@ def instrument(
         from mcpobs.proxy.http.command import HttpOptions, instrument_http
 
         address = listen[0] if listen else "localhost"
-        instrument_http(HttpOptions(address, upstream[0], lake, name, propagate, policies))
+        instrument_http(HttpOptions(address, upstream[0], lake, name, propagate, policies, run))
         return
     if not command:
         raise UsageError(
@@ -105,8 +109,8 @@ def instrument(
     if in_process:
         from mcpobs.instrument.launcher import launch
 
-        launch(command, lake, name, config, policies)
+        launch(command, lake, name, config, policies, run)
     from mcpobs.proxy.stdio import InstrumentOptions
-    from mcpobs.proxy.stdio import instrument as run
+    from mcpobs.proxy.stdio import instrument as wrap
 
-    run(InstrumentOptions(tuple(command), lake, name, propagate, config, policies))
+    wrap(InstrumentOptions(tuple(command), lake, name, propagate, config, policies, run))

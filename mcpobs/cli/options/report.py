@@ -17,6 +17,9 @@ def report(
     tool: Annotated[str | None, typer.Option(help="This tool only.")] = None,
     session: Annotated[str | None, typer.Option(help="This session only; the beginning of its id is enough.")] = None,
     server: Annotated[str | None, typer.Option(help="This MCP server only.")] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Only traffic recorded with this label: instrument --run.")
+    ] = None,
     limit: Rows = None,
     min_calls: Annotated[
         int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 20 for --p95]")
@@ -85,6 +88,7 @@ def report(
             tool=tool,
             session=session,
             server=server,
+            run=run,
             limit=limit,
             min_calls=min_calls,
             format=format,

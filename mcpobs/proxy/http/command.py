@@ -24,7 +24,7 @@ from mcpobs.protocol.session import Session
 from mcpobs.proxy.http.targets import Upstream, parse_upstream
 from mcpobs.service import service_name
 from mcpobs.sessions.remote import RemoteSessions
-from mcpobs.settings import load_config
+from mcpobs.settings import load_config, run_label
 
 if TYPE_CHECKING:
     from mcpobs.gate.judge import Judge
@@ -41,6 +41,7 @@ class HttpOptions(NamedTuple):
     name: str | None = None
     propagate: bool = False
     policy: tuple[str, ...] = ()
+    run: str | None = None
 
 
 def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ, judge: Judge | None = None) -> None:
@@ -66,6 +67,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ, j
         transport="http",
         network_transport=semconv.TRANSPORT_TCP,
         front="proxy/http",
+        run=run_label(options.run, env),
     )
     recorder = LakeRecorder.open(
         origin,

@@ -1,0 +1,37 @@
+"""What limits are learned from. Reads nothing and derives nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mcpobs.baseline.traffic import Following, Hour, Latency, Price, Session
+from mcpobs.limits.model import Excluded
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """The busiest hours of callers, day by day: of normal sessions alone, with other sessions, and cut by a policy."""
+
+    normal: Sequence[Hour] = ()
+    odd: Sequence[Hour] = ()
+    cut: Sequence[Hour] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the numbers are learned from. `latencies`, `shapes` and `followings` are of the normal sessions; `cut` are
+    sessions with a denied call, which may be normal ones."""
+
+    sessions: Sequence[Session]
+    normal: Sequence[Session]
+    excluded: Sequence[Excluded]
+    latencies: Sequence[Latency]
+    shapes: Mapping[str, tuple[str, ...]]
+    price: Price
+    server: str | None = None
+    cut: Sequence[Session] = ()
+    censored: Sequence[Excluded] = ()
+    hours: Hours = Hours()
+    followings: Sequence[Following] = ()
+    run: str | None = None
