@@ -16,6 +16,7 @@ from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.rules import FACTOR_CALLS, FACTOR_COST, Rules
 from mcpobs.baseline.update import update
 from mcpobs.cli.baseline_diff import difference
+from mcpobs.cli.elsewhere import naming_another
 from mcpobs.cli.streams import emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
@@ -24,9 +25,9 @@ from mcpobs.limits.file import read, write
 from mcpobs.limits.model import ANY_TOOL, STRATEGIES, Excluded, Limits, Strategy
 from mcpobs.output import json_text
 from mcpobs.queries.run import on_sound_files
-from mcpobs.reports import window
+from mcpobs.reports import early, window
 from mcpobs.reports.warnings import of_damage
-from mcpobs.settings import lake_folder, load_config
+from mcpobs.settings import config_folder, lake_folder, load_config
 
 STDOUT = "-"
 MARK = "\ufeff"

@@ -673,15 +673,15 @@ ARGUMENTS: Final = Section(
 RESULT: Final = Section("result", "`result` of a tool", (_MAX_BYTES, *_EVIDENCE), _WITH_SIZE)
 
 
-def _limit(name: str, key: str, number: Json) -> Section:
+def _limit(name: str, key: str, number: Json, example: str = "15") -> Section:
     title = f"A number with its evidence (`{key}`)"
-    whole = Key(key, "number", "the number that holds", REQUIRED, "15", number)
+    whole = Key(key, "number", "the number that holds", REQUIRED, example, number)
     return Section(name, title, (whole, *_EVIDENCE), {"required": [key]})
 
 
 NUMBER_LIMIT: Final = _limit("number_limit", "limit", NUMBER)
 WHOLE_LIMIT: Final = _limit("whole_limit", "limit", COUNT)
-RATIO_LIMIT: Final = _limit("ratio_limit", "limit", RATIO)
+RATIO_LIMIT: Final = _limit("ratio_limit", "limit", RATIO, "0.2")
 SIGNED_LIMIT: Final = _limit("signed_limit", "limit", SIGNED)
 LATENCY_LIMIT: Final = _limit("latency_limit", "budget", {**NUMBER, "not": {"const": 0}})
 
