@@ -41,17 +41,8 @@ def learn(plan: Plan, window: Window, server: str | None, config: Config, rules:
             "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
         )
     server = server or the_server(sessions)
-    # A loop may have begun before the window, in a session that reaches into it and counts whole.
-    loops = traffic.loops(plan, Window(0, window.until, window.words), server)
-    excluded = normal.looping(sessions, loops)
+    sessions, excluded, listed, refused = set_apart(plan, window, server, rules.min_sessions, sessions)
     rest = _left(sessions, excluded)
-    excluded |= normal.far_out(rest)
-    rest = _left(rest, excluded)
-    shapes = traffic.shapes(plan.without(excluded), window, server)
-    using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
-    listed, odd, refused = normal.settled_shapes(shapes, using, rules.min_sessions, len(rest))
-    excluded |= odd
-    rest = _left(rest, excluded)
     _require_enough(sessions, rest, rules)
     latencies = traffic.latencies(plan.without(excluded), window, server, min_calls=1)
     learned = Learned(
@@ -66,6 +57,28 @@ def learn(plan: Plan, window: Window, server: str | None, config: Config, rules:
     )
     limits = derive(learned, rules)
     return Baseline(limits, comment(limits, learned, rules, refused), learned)
+
+
+def set_apart(
+    plan: Plan,
+    window: Window,
+    server: str | None,
+    min_sessions: int = MIN_SESSIONS,
+    sessions: list[Session] | None = None,
+) -> tuple[list[Session], normal.Why, dict[str, tuple[str, ...]], dict[str, str]]:
+    """The sessions of a server, those that are not normal with the reason, and the shapes of the others by tool: those
+    that are listed, and why a tool has none."""
+    sessions = traffic.sessions(plan, window, server) if sessions is None else sessions
+    # A loop may have begun before the window, in a session that reaches into it and counts whole.
+    loops = traffic.loops(plan, Window(0, window.until, window.words), server)
+    excluded = normal.looping(sessions, loops)
+    rest = _left(sessions, excluded)
+    excluded |= normal.far_out(rest)
+    rest = _left(rest, excluded)
+    shapes = traffic.shapes(plan.without(excluded), window, server)
+    using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
+    listed, odd, refused = normal.settled_shapes(shapes, using, min_sessions, len(rest))
+    return sessions, excluded | odd, listed, refused
 
 
 def the_server(sessions: Sequence[Session]) -> str | None:

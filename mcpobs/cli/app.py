@@ -19,6 +19,7 @@ from mcpobs.cli.options.lake import app as lake
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
 from mcpobs.cli.options.serve import serve
+from mcpobs.cli.options.simulate import simulate
 from mcpobs.errors import EXIT_USAGE
 from mcpobs.terminal import brief
 
@@ -38,6 +39,7 @@ app.command(short_help="Run your own read-only SQL.")(query)
 app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
+app.command(short_help="Replay the traffic against a policy.")(simulate)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)
 app.add_typer(lake, name="lake")
 app.command(short_help="Check the set-up and say what to do.")(doctor)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -39,7 +39,9 @@ class Price(NamedTuple):
     call_microusd: int | None = None
 
 
-class _Retry(NamedTuple):
+class Retry(NamedTuple):
+    """A retry that a result asked for: the state that it has to echo, and how long it may take."""
+
     state: str | None
     until_ns: int
 
@@ -60,7 +62,7 @@ class Engine:
         self._server = server
         self._price = price
         self._means: dict[str, tuple[int, int]] = {}  # settled costs of a tool: sum and number
-        self._retries: dict[tuple[str, str, str | None], _Retry] = {}
+        self._retries: dict[tuple[str, str, str | None], Retry] = {}
         self.kinds: dict[str, frozenset[str]] = {}
         self.listed: set[str] | None = None
         """The tools that the server has listed; None until it has."""
@@ -77,11 +79,16 @@ class Engine:
 
     # -- before the call -------------------------------------------------------------------------------------
 
-    def begin(self, facts: CallFacts, retries: str | None = None) -> Decision:
-        """Decides a call. `retries` is the state that it echoes, if it answers `input_required`."""
+    def begin(
+        self, facts: CallFacts, retries: str | None = None, recorded: Mapping[str, bool] | None = None
+    ) -> Decision:
+        """Decides a call. `retries` is the state that it echoes, if it answers `input_required`; `recorded` are the
+        verdicts of rules on content, in a replay."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
         decision = Decision(os.urandom(8).hex(), enforced.policy.hash, enforced.mode, Lane())
+        if recorded:
+            decision.verdicts.update(recorded)
         facts = replace(facts, server=self._server) if facts.server is None else facts
         is_retry = self._is_retry(facts, retries)
         if shadow is not None:
@@ -231,7 +238,7 @@ class Engine:
             case "sum":
                 amount = _millionths(facts.argument(counter.argument), counter.argument)
             case "cost":
-                amount = self.estimate(facts.target)
+                amount = self.estimate(facts.target) if facts.kind == "tool" else 0
             case "same_args":
                 if facts.args_digest is None:
                     raise RuleError("its arguments could not be read")
@@ -284,7 +291,7 @@ class Engine:
         for layer in plan.layers:
             for bound in (*layer.requires, *(layer.allows or ())):
                 for condition in bound.rule.conditions:
-                    if isinstance(condition, Tenant) and not condition.passes(result, facts):
+                    if isinstance(condition, Tenant) and not _passes(decision, bound, condition, result, facts):
                         lane = Lane()
                         _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=condition.needs()))
                         return lane
@@ -335,7 +342,7 @@ class Engine:
         if len(self._retries) >= MAX_PENDING_RETRIES:
             del self._retries[next(iter(self._retries))]
         key = (whose(facts), str(facts.target), facts.args_digest)
-        self._retries[key] = _Retry(state, self.store.now_ns() + RETRY_WITHIN_NS)
+        self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS)
 
     def _is_retry(self, facts: CallFacts, state: str | None) -> bool:
         if not self._retries or facts.kind != "tool":
@@ -411,6 +418,19 @@ class _Evaluation:
 
 
 _AMBIGUOUS = "two of its arguments differ in case only, or a number is too large"
+
+
+def _passes(decision: Decision, bound: BoundRule, condition: Tenant, result: object, facts: CallFacts) -> bool:
+    """Whether a result may go to the caller; noted as a verdict, by which a replay goes."""
+    if condition.result is None:
+        return True
+    verdict = f"{bound.fingerprint}/result"
+    if result is UNKNOWN:
+        if verdict not in decision.verdicts:
+            decision.lane.undecidable += (bound.rule.id,)
+        return decision.verdicts.get(verdict, True)
+    passes = decision.verdicts[verdict] = condition.passes(result, facts)
+    return passes
 
 
 def whose(facts: CallFacts) -> str:

@@ -43,10 +43,10 @@ class After:
         if self.within_ns is not None and facts.at_unix_nano - done.at_ns > self.within_ns:
             return False
         for there, here in self.same:
-            name = ".".join(there)
+            name, value = ".".join(there), facts.argument(here)
             if name not in done.arguments:
                 raise RuleError(f"the last {self.tool} had no argument {name}")
-            value, earlier = facts.argument(here), done.arguments[name]
+            earlier = done.arguments[name]
             if type(value) is not type(earlier) or value != earlier:
                 return False
         return True
