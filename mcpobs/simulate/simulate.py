@@ -56,7 +56,7 @@ def simulate(
     reached: Reached = lambda done, total: None,
 ) -> Simulated:
     """Replays the window, and as long before it as counters reach back."""
-    price_of = _prices(config)
+    price_of = prices_of(config)
     findings = Findings(window.since, price_of)
     replays: list[Replay | Sweep] = [Replay(policy, findings, price_of)]
     swept = None if sweep is None else Sweep(sweep, policy, window.since, price_of)
@@ -86,7 +86,8 @@ def reach_ns(policy: Policy) -> int:
     return max(windows)
 
 
-def _prices(config: Config) -> PriceOf:
+def prices_of(config: Config) -> PriceOf:
+    """The fixed prices of tools by the configured book."""
     known: dict[tuple[str | None, str], int | None] = {}
 
     def price_of(server: str | None, tool: str) -> int | None:
