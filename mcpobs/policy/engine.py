@@ -61,7 +61,9 @@ class Engine:
         self.store = store
         self._server = server
         self._price = price
-        self._means: dict[str, tuple[int, int]] = {}  # settled costs of a tool: sum and number
+        # Settled costs of a tool, for each set of counters: sum and number. Shadow counters do not know what calls
+        # cost that they deny.
+        self._means: dict[tuple[str, bool], tuple[int, int]] = {}
         self._retries: dict[tuple[str, str, str | None], Retry] = {}
         self.kinds: dict[str, frozenset[str]] = {}
         self.listed: set[str] | None = None
@@ -195,7 +197,7 @@ class Engine:
         counters, counts = list[Counter](), list[Count]()
         for counter in () if lane.free else plan.counters:
             try:
-                count = self._count(counter, facts)
+                count = self._count(counter, facts, lane.session)
             except UndecidableError:
                 lane.undecidable += (counter.id,)
                 continue
@@ -232,13 +234,13 @@ class Engine:
                 lane, counter.code, tuple(one.id for one, _ in stopping), _said(counter, taken.before, facts, retry_s)
             )
 
-    def _count(self, counter: Counter, facts: CallFacts) -> Count:
+    def _count(self, counter: Counter, facts: CallFacts, session: SessionKey) -> Count:
         amount, name, member = 1, counter.name, None
         match counter.counts:
             case "sum":
                 amount = _millionths(facts.argument(counter.argument), counter.argument)
             case "cost":
-                amount = self.estimate(facts.target) if facts.kind == "tool" else 0
+                amount = self.estimate(facts.target, session.shadow) if facts.kind == "tool" else 0
             case "same_args":
                 if facts.args_digest is None:
                     raise RuleError("its arguments could not be read")
@@ -254,11 +256,11 @@ class Engine:
         cap = counter.cap
         return Count(name, amount, cap.most, cap.window_ns, scope, member, counter.on_exceed)
 
-    def estimate(self, target: object) -> int:
+    def estimate(self, target: object, shadow: bool = False) -> int:
         """What a call will cost, in micro-dollars, before it is made."""
         if not isinstance(target, str):
             return 0
-        total, number = self._means.get(target, (0, 0))
+        total, number = self._means.get((target, shadow), (0, 0))
         return max(self._price(target) or 0, total // number if number else 0)
 
     def _count_denial(self, lane: Lane, plan: Plan, facts: CallFacts, session: SessionKey) -> None:
@@ -305,17 +307,15 @@ class Engine:
         if decision.settled:
             return
         decision.settled = True
-        target = facts.target
-        if cost_microusd is not None and forwarded and isinstance(target, str):
-            self._learn_cost(target, cost_microusd)
         for lane, compiled in zip((decision.lane, decision.shadow), self._compiled, strict=True):
             if lane is not None and compiled is not None:
                 self._settle_lane(lane, compiled, facts, succeeded and forwarded, forwarded, cost_microusd)
 
-    def _learn_cost(self, tool: str, microusd: int) -> None:
-        if tool in self._means or len(self._means) < PRICED_TOOLS:
-            total, number = self._means.get(tool, (0, 0))
-            self._means[tool] = total + microusd, number + 1
+    def _learn_cost(self, tool: str, shadow: bool, microusd: int) -> None:
+        known = tool, shadow
+        if known in self._means or len(self._means) < PRICED_TOOLS:
+            total, number = self._means.get(known, (0, 0))
+            self._means[known] = total + microusd, number + 1
 
     def _settle_lane(
         self,
@@ -329,6 +329,8 @@ class Engine:
         reserved = lane.reserved
         if lane.denies or reserved is None or not reserved.granted or lane.session is None:
             return
+        if cost_microusd is not None and forwarded and isinstance(facts.target, str):
+            self._learn_cost(facts.target, lane.session.shadow, cost_microusd)
         corrections = list(_corrections(lane, forwarded, cost_microusd))
         plan = compiled.plan(facts, self._kinds(facts.target))
         done = None

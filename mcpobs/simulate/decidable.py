@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import CallFacts, Reads, UndecidableError
 from mcpobs.policy.model import CallLimit, Layer, Policy, Rule, What, Who
+from mcpobs.policy.rules.tenant import Tenant
 
 KINDS = frozenset({"read", "write"})
 
@@ -75,6 +76,12 @@ def unnamed_methods(policy: Policy) -> frozenset[str]:
     if any(what.resources is not None or what.prompts is not None for what, _ in whats):
         found.add("completion/complete")
     return frozenset(found)
+
+
+def reads_results(policy: Policy) -> bool:
+    """Whether any rule looks at results."""
+    conditions = (one for layer in policy.layers for rule in layer.rules for one in rule.conditions)
+    return any("result" in one.reads or isinstance(one, Tenant) for one in conditions)
 
 
 def _whats(layer: Layer) -> Iterator[tuple[What, bool]]:

@@ -123,7 +123,7 @@ class Findings:
         if call.start_unix_nano < self.since:
             return
         self.undecidable_calls += 1
-        for rule in set(rules):
+        for rule in {name.removesuffix(".reopened") for name in rules}:
             self.undecidable[rule] = self.undecidable.get(rule, 0) + 1
 
     def _session(self, call: Recorded) -> _Session:

@@ -22,7 +22,7 @@ from mcpobs.policy.memory import MemoryStore
 from mcpobs.policy.model import Policy
 from mcpobs.policy.state import SessionKey
 from mcpobs.protocol.session import Identity
-from mcpobs.simulate.decidable import decidable, unnamed_methods
+from mcpobs.simulate.decidable import decidable, reads_results, unnamed_methods
 from mcpobs.simulate.recorded import Recorded
 
 PriceOf = Callable[[str | None, str], int | None]
@@ -40,7 +40,7 @@ _KINDS: Mapping[str, Kind] = {
     "resources/subscribe": "resource",
     "completion/complete": "resource",  # of a prompt or a resource: neither is recorded
 }
-Means = dict[str, tuple[int, int]]
+Means = dict[tuple[str, bool], tuple[int, int]]
 Retries = dict[tuple[str, str, str | None], Retry]
 ANY_RESOURCE = "resource"
 """The name of a resource if the policy treats all alike."""
@@ -109,6 +109,7 @@ class Replay:
     def __init__(self, policy: Policy, watch: Watch, price_of: PriceOf = lambda server, tool: None) -> None:
         self._policy = decidable(policy)
         self._unnamed = unnamed_methods(policy)
+        self._reads_results = reads_results(policy)
         self._watch = watch
         self._price_of = price_of
         self._clock = Clock()
@@ -156,7 +157,8 @@ class Replay:
         ended, _, engine, decision, facts, call = heappop(self._under_way)
         self._clock.reach(ended)
         engine.enter(call.resource)
-        is_withheld = call.outcome in _ANSWERED and self._is_withheld(engine, decision, facts, call)
+        is_answered = self._reads_results and call.outcome in _ANSWERED
+        is_withheld = is_answered and self._is_withheld(engine, decision, facts, call)
         if call.outcome == "input_required" and not is_withheld:
             engine.asked_for_input(facts, None)
         engine.settle(

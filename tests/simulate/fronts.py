@@ -26,6 +26,7 @@ from tests.simulate import shop
 from tests.simulate.traffic import PEOPLE, Step
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+AT_ONCE = 5
 CONVERSATION = "gen_ai.conversation.id"
 SERVER = [sys.executable, str(Path(shop.__file__))]
 
@@ -33,22 +34,32 @@ Drive = Callable[[Path, Sequence[Step], Sequence[str]], None]
 """Plays steps into a lake, below the policy files; without any nothing is enforced."""
 
 
-def over_stdio(lake: Path, steps: Sequence[Step], policy: Sequence[str]) -> None:
-    """By the wrapper; one process, so one caller, in two conversations."""
+def over_stdio(lake: Path, steps: Sequence[Step], policy: Sequence[str], at_once: int = 1) -> None:
+    """By the wrapper; one process, so one caller, in two conversations. `at_once`: so many before an answer is read."""
     options = [part for file in policy for part in ("--policy", file)]
     with Wrapped(lake, SERVER, ["--name", "shop", *options]) as wrapped:
-        for number, step in enumerate(steps):
-            wrapped.send(line(id=number, method=step.method, params=_params(step)))
-            assert wrapped.receive()["id"] == number
+        for first in range(0, len(steps), at_once):
+            batch = {first + place: step for place, step in enumerate(steps[first : first + at_once])}
+            for number, step in batch.items():
+                wrapped.send(line(id=number, method=step.method, params=_params(step)))
+            assert {wrapped.receive()["id"] for _ in batch} == batch.keys()
         wrapped.leave()
 
 
-def over_http(lake: Path, steps: Sequence[Step], policy: Sequence[str]) -> None:
+def at_once_over_stdio(lake: Path, steps: Sequence[Step], policy: Sequence[str]) -> None:
+    over_stdio(lake, steps, policy, AT_ONCE)
+
+
+def over_http(lake: Path, steps: Sequence[Step], policy: Sequence[str], at_once: int = 1) -> None:
     """By the HTTP front; three verified callers of two tenants."""
-    asyncio.run(_over_http(lake, steps, policy))
+    asyncio.run(_over_http(lake, steps, policy, at_once))
 
 
-async def _over_http(lake: Path, steps: Sequence[Step], policy: Sequence[str]) -> None:
+def at_once_over_http(lake: Path, steps: Sequence[Step], policy: Sequence[str]) -> None:
+    over_http(lake, steps, policy, AT_ONCE)
+
+
+async def _over_http(lake: Path, steps: Sequence[Step], policy: Sequence[str], at_once: int) -> None:
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response(shop.answer(json.loads(await request.read())))
 
@@ -56,18 +67,23 @@ async def _over_http(lake: Path, steps: Sequence[Step], policy: Sequence[str]) -
     identity = IdentityConfig(jwks=_jwks(lake.parent), issuer="https://id", audience="mcp")
     judge = judge_of(policy, "shop")
     tokens = [_token(*person) for person in PEOPLE]
+
+    async def ask(number: int, step: Step) -> None:
+        frame = {"jsonrpc": "2.0", "id": number, "method": step.method, "params": _params(step)}
+        headers = {
+            "authorization": f"Bearer {tokens[step.person]}",
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": MODERN,
+            "mcp-method": step.method,
+            **({"mcp-name": step.name} if step.name else {}),
+        }
+        async with w.client.post(f"{w.url}/mcp", json=frame, headers=headers) as answer:
+            assert json.loads(await answer.read())["id"] == number
+
     async with world(lake.parent, serve, identity=identity, judge=judge) as w:
-        for number, step in enumerate(steps):
-            frame = {"jsonrpc": "2.0", "id": number, "method": step.method, "params": _params(step)}
-            headers = {
-                "authorization": f"Bearer {tokens[step.person]}",
-                "accept": "application/json, text/event-stream",
-                "mcp-protocol-version": MODERN,
-                "mcp-method": step.method,
-                **({"mcp-name": step.name} if step.name else {}),
-            }
-            async with w.client.post(f"{w.url}/mcp", json=frame, headers=headers) as answer:
-                assert json.loads(await answer.read())["id"] == number
+        for first in range(0, len(steps), at_once):
+            batch = steps[first : first + at_once]
+            await asyncio.gather(*(ask(first + place, step) for place, step in enumerate(batch)))
     assert w.warnings == []
 
 

@@ -36,7 +36,7 @@ class Step:
         return {"name": self.name, "arguments": self.arguments} if self.name else {}
 
 
-def steps(chance: random.Random, count: int = 70) -> list[Step]:
+def steps(chance: random.Random, count: int = 90) -> list[Step]:
     """Calls that repeat each other now and then, and now and then for long."""
     found: list[Step] = []
     while len(found) < count:
@@ -69,7 +69,7 @@ def write_policy(chance: random.Random, folder: Path) -> list[str]:
 
 
 def policy(chance: random.Random) -> dict[str, Any]:
-    found: dict[str, Any] = {"version": 1, "halt_after_denials": chance.choice(["off", 2, 3, 5])}
+    found: dict[str, Any] = {"version": 1, "halt_after_denials": chance.choice(["off", "off", "off", 2, 3, 5])}
     if chance.random() < 0.3:
         found["halt_for"] = chance.choice(["1h", "resume"])
     if rules := [_rule(chance, f"r{number}") for number in range(chance.randrange(4))]:
@@ -86,13 +86,27 @@ def policy(chance: random.Random) -> dict[str, Any]:
 
 def limits(chance: random.Random) -> dict[str, Any]:
     """What `mcpobs baseline` writes, in short."""
-    found: dict[str, Any] = {"version": 1, "on_exceed": chance.choice(["deny", "halt", "warn"])}
+    found: dict[str, Any] = {"version": 1, "on_exceed": chance.choice(["deny", "deny", "halt", "warn"])}
     found["session"] = {"calls": chance.randrange(8, 40), "cost_usd": chance.choice([0.05, 0.1, 0.3])}
     found["tools"] = {
         "search": {"calls_per_session": chance.randrange(3, 12), "arguments": {"max_bytes": chance.choice([30, 100])}},
         "*": {"calls_per_session": chance.randrange(4, 15)},
     }
     return found
+
+
+def on_content(chance: random.Random) -> dict[str, Any]:
+    """A policy with rules that read arguments, beside limits on recorded facts."""
+    found = policy(chance)
+    schema = {"type": "object", "properties": {"q": {"maxLength": chance.choice([1, 10])}}}
+    dear = {"properties": {"cost": {"minimum": 0.02}}}
+    rules: list[dict[str, Any]] = [
+        {"id": "schema", "effect": "require", "tools": ["search", "fetch"], "args_schema": schema},
+        {"id": "same", "effect": "require", "tools": ["refund"], "after": {"tool": "search", "same": {"q": "q"}}},
+        {"id": "dear", "effect": "deny", "tools": ["fail"], "args_schema": dear},
+    ]
+    found["rules"] = chance.sample(rules, chance.randrange(1, 4)) + found.get("rules", [])
+    return found | {"default": found.get("default", "allow")}
 
 
 def _rule(chance: random.Random, id_: str) -> dict[str, Any]:
@@ -117,7 +131,7 @@ def _rule(chance: random.Random, id_: str) -> dict[str, Any]:
 
 def _limit(chance: random.Random, id_: str) -> dict[str, Any]:
     limit: dict[str, Any] = {"id": id_, "tools": chance.choice([["*"], ["search"], ["f*"], list(TOOLS)])}
-    limit["on_exceed"] = chance.choice(["deny", "deny", "halt", "warn"])
+    limit["on_exceed"] = chance.choice(["deny"] * 5 + ["halt", "warn"])
     kind = chance.random()
     if kind < 0.2:
         limit["same_args"] = chance.randrange(2, 5)
@@ -136,5 +150,8 @@ def _limit(chance: random.Random, id_: str) -> dict[str, Any]:
 
 
 def _budget(chance: random.Random, by: str) -> dict[str, Any]:
-    budget: dict[str, Any] = {"usd": chance.choice([0.02, 0.08, 0.2]), "on_exceed": chance.choice(["deny", "halt"])}
+    budget: dict[str, Any] = {
+        "usd": chance.choice([0.1, 0.2, 0.4]),
+        "on_exceed": chance.choice(["deny", "deny", "halt"]),
+    }
     return budget if by == "session" else budget | {"window": "1h"}
