@@ -53,10 +53,11 @@ SHOWN = 7
 """Columns of the table; JSON has all."""
 RULES = (
     Column("rule", "varchar", "the limit or rule"),
-    Column("code", "varchar", "why its calls are denied"),
+    Column("code", "varchar", "why it denies a call, the first time"),
     Column("sessions", "bigint", "sessions in which it denies a call"),
     Column("denied", "bigint", "calls that it denies"),
-    Column("saved_microusd", "bigint", "what those cost"),
+    Column("halted", "bigint", "calls among them that came after it had halted their session"),
+    Column("saved_microusd", "bigint", "what the denied calls cost"),
 )
 TENANTS = (
     Column("tenant", "varchar", "tenant of the verified caller"),
@@ -306,7 +307,7 @@ def session_rows(found: Simulated) -> Rows:
 
 def rule_rows(found: Simulated) -> Rows:
     rules = sorted(found.findings.rules.items(), key=lambda item: (-item[1].denied, item[0]))
-    return [(rule, code, one.sessions, one.denied, one.saved_microusd) for (rule, code), one in rules]
+    return [(rule, one.code, one.sessions, one.denied, one.halted, one.saved_microusd) for rule, one in rules]
 
 
 def tenant_rows(found: Simulated) -> Rows:

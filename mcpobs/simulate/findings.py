@@ -13,7 +13,9 @@ from mcpobs.simulate.replay import PriceOf, spent_microusd
 
 COUNTED = frozenset({"tools/call", "prompts/get", "resources/read", "resources/subscribe"})
 """Calls that findings are counted in; a halted session's pings are refused too, and counted nowhere."""
-_SWEEP_EVERY = 50_000
+HALT = "halt"
+"""What decisions name as the rule of a call that comes after a halt."""
+_FORGET_EVERY = 50_000
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class Cut:
     code: str
     at_call: int
     halted_at: int | None = None
+    halted_by: str | None = None
+    """The limit or rule that halts it; None if another session of its key was halted."""
     calls: int = 0
     denied: int = 0
     saved_microusd: int = 0
@@ -34,8 +38,11 @@ class Cut:
 
 @dataclass(slots=True)
 class Denied:
-    """What one rule denies for one reason, or what is denied of one tenant."""
+    """What one rule denies, or what is denied of one tenant. `code` is that of a rule's first denial; `halted` counts
+    the calls among them that came after it had halted their session."""
 
+    code: str = ""
+    halted: int = 0
     calls: int = 0
     denied: int = 0
     saved_microusd: int = 0
@@ -48,7 +55,7 @@ class _Session:
     calls: int
     last_ns: int
     cut: Cut | None = None
-    rules: set[tuple[str, str]] = field(default_factory=set)
+    rules: set[str] = field(default_factory=set)
     is_counted: bool = False
 
 
@@ -67,7 +74,7 @@ class Findings:
     saved_microusd: int = 0
     undecidable_calls: int = 0
     cut: list[Cut] = field(default_factory=list)
-    rules: dict[tuple[str, str], Denied] = field(default_factory=dict)
+    rules: dict[str, Denied] = field(default_factory=dict)
     tenants: dict[str | None, Denied] = field(default_factory=dict)
     undecidable: dict[str, int] = field(default_factory=dict)
     _known: dict[tuple[str | None, str | None, str], _Session] = field(default_factory=dict)
@@ -97,17 +104,20 @@ class Findings:
             self._deny(call, lane, session, tenant, spent)
 
     def _deny(self, call: Recorded, lane: Lane, session: _Session, tenant: Denied, spent: int) -> None:
-        why = lane.rules[0] if lane.rules else "", str(lane.code)
+        why, code = lane.rules[0] if lane.rules else "", str(lane.code)
         if session.cut is None:
             pair = Pair(call.session_id, call.enforcement_key)
-            session.cut = Cut(pair, call.service_name, call.tenant, *why, session.calls, calls=session.calls)
+            session.cut = Cut(pair, call.service_name, call.tenant, why, code, session.calls, calls=session.calls)
             self.cut.append(session.cut)
             tenant.cut += 1
-        cut, rule = session.cut, self.rules.setdefault(why, Denied())
+        cut = session.cut
         if lane.halts and cut.halted_at is None:
-            cut.halted_at = session.calls
-        if why not in session.rules:
-            session.rules.add(why)
+            cut.halted_at, cut.halted_by = session.calls, None if why == HALT else why
+        by = cut.halted_by or why if why == HALT else why
+        rule = self.rules.setdefault(by, Denied(code))
+        rule.halted += why == HALT
+        if by not in session.rules:
+            session.rules.add(by)
             rule.sessions += 1
         self.denied += 1
         self.saved_microusd += spent
@@ -130,7 +140,7 @@ class Findings:
         name = (call.enforcement_key, call.tenant, call.session_id)
         found = self._known.pop(name, None)
         if found is None:
-            if len(self._known) % _SWEEP_EVERY == _SWEEP_EVERY - 1:
+            if len(self._known) % _FORGET_EVERY == _FORGET_EVERY - 1:
                 self._forget(call.start_unix_nano)
             found = _Session(0, 0)
         self._known[name] = found  # what was seen last is forgotten last

@@ -11,6 +11,7 @@ from mcpobs.baseline.traffic import Pair
 from mcpobs.policy.model import HALT_FOR_NS, Policy
 from mcpobs.policy.state import IDLE_NS
 from mcpobs.queries.plan import Plan
+from mcpobs.queries.run import check_interrupted
 from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 from mcpobs.simulate.findings import Cut, Findings
@@ -20,7 +21,7 @@ from mcpobs.simulate.sweep import Curve, Sweep
 
 Reached = Callable[[int, int], None]
 """Takes how many operations are replayed, and how many there are."""
-_REPORT_EVERY = 1_000
+_REPORT_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def simulate(
     total = found.operations
     for done, call in enumerate(operations(plan, found, server)):
         if done % _REPORT_EVERY == 0:
+            check_interrupted()
             reached(done, total)
         for replay in replays:
             replay.take(call)
@@ -106,12 +108,14 @@ def _compared(plan: Plan, window: Window, server: str | None) -> tuple[dict[str,
     sessions = traffic.sessions(plan, window, server)
     servers = {use.service for session in sessions for use in session.uses}
     loops: dict[str, str] = {}
-    kept: set[Pair] = set()
+    known: set[Pair] = set()
+    odd: set[Pair] = set()
     for one in traffic.loops(plan, window, server):
         loops.setdefault(one.session, f"{one.pattern} × {one.calls}")
     for name in servers:
         if name is None:
             continue
         own, excluded, _, _ = set_apart(plan, window, name)
-        kept |= {session.pair for session in own} - excluded.keys()
-    return loops, frozenset(kept)
+        known |= {session.pair for session in own}
+        odd |= excluded.keys()  # for one of its servers; then it is not normal
+    return loops, frozenset(known - odd)
