@@ -82,6 +82,7 @@ class MemoryStore:
         self._keys: dict[tuple[str, bool], dict[str, _Session]] = {}
         self._scoped: dict[tuple[str, str, int, bool], _Counter] = {}
         self._halts: dict[tuple[HaltScope, str, str, bool], Halt] = {}
+        self._halted_of: dict[tuple[str, bool], dict[str, Halt]] = {}  # halted sessions of a key: each call looks there
         self._owners: dict[tuple[str, str], _Owner] = {}
 
     def reserve(
@@ -100,7 +101,7 @@ class MemoryStore:
                 if (halting := next((count for count in stopping if count.on_exceed == "halt"), None)) is not None:
                     until_ns = None if halt_for_ns is None else now_ns + halt_for_ns
                     halt = Halt("session", session.key, session.session, now_ns, until_ns, halting.name)
-                    self._halts["session", session.key, session.session, session.shadow] = halt
+                    self._note_halt(halt, session.shadow)
                 return Reserved(False, now_ns, taken, halt)
             for counter, count in zip(counters, counts, strict=True):
                 _add(counter, count, now_ns)
@@ -139,7 +140,7 @@ class MemoryStore:
                 return None
             until_ns = None if halt_for_ns is None else now_ns + halt_for_ns
             halt = Halt("session", session.key, session.session, now_ns, until_ns, reason)
-            self._halts["session", session.key, session.session, session.shadow] = halt
+            self._note_halt(halt, session.shadow)
             return halt
 
     def halted(self, session: SessionKey, under: Under = ()) -> Halt | None:
@@ -152,10 +153,12 @@ class MemoryStore:
     def halt(self, halt: Halt) -> None:
         with self._lock:
             at_ns = halt.at_ns or self.now_ns()
-            self._halts[halt.scope, halt.name, halt.session, False] = replace(halt, at_ns=at_ns)
+            self._note_halt(replace(halt, at_ns=at_ns), False)
 
     def resume(self, scope: HaltScope, name: str, session: str = "") -> bool:
         with self._lock:
+            if scope == "session":
+                self._halted_of.get((name, False), {}).pop(session, None)
             return self._halts.pop((scope, name, session, False), None) is not None
 
     def halts(self) -> list[Halt]:
@@ -271,10 +274,15 @@ class MemoryStore:
             found = self._halts.get((scope, name, "", False))
             if found is not None and (found.until_ns is None or now_ns < found.until_ns):
                 return found
-        for (scope, name, _, shadow), halt in self._halts.items():
-            if scope == "session" and name == session.key and shadow == session.shadow and _covers(halt, known, now_ns):
+        for halt in self._halted_of.get((session.key, session.shadow), {}).values():
+            if _covers(halt, known, now_ns):
                 return halt
         return None
+
+    def _note_halt(self, halt: Halt, shadow: bool) -> None:
+        self._halts[halt.scope, halt.name, halt.session, shadow] = halt
+        if halt.scope == "session":
+            self._halted_of.setdefault((halt.name, shadow), {})[halt.session] = halt
 
 
 def _covers(halt: Halt, session: _Session, now_ns: int) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcpobs.errors import UsageError, nearest
-from mcpobs.limits.model import Limit, Limits, ToolLimits
+from mcpobs.limits.model import ANY_TOOL, Limit, Limits, ToolLimits
 from mcpobs.policy.model import Budget, CallLimit, Cap, Layer, Policy
 
 MICRO = 1_000_000
@@ -24,6 +24,17 @@ class Swept(NamedTuple):
     @property
     def is_money(self) -> bool:
         return self.name.startswith("budgets.") or self.name.endswith("cost_usd")
+
+    def most(self, cap: float) -> int:
+        """A cap as the engine counts it: money and sums in millionths."""
+        return round(cap * (MICRO if self.is_money else self.scale))
+
+    def is_counted_by(self, id_: str) -> bool:
+        """Whether it may be the limit of a counter, by the counter's id. The number of any tool is that of many."""
+        id_ = id_.removesuffix(".reopened")
+        if self.name == f"tools.{ANY_TOOL}{_CALLS}":
+            return id_.startswith("tools.") and id_.endswith(_CALLS)
+        return id_ == self.name.partition("/")[0]
 
 
 def known(policy: Policy) -> dict[str, Swept]:

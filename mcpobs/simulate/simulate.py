@@ -15,7 +15,7 @@ from mcpobs.queries.run import check_interrupted
 from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 from mcpobs.simulate.findings import Cut, Findings
-from mcpobs.simulate.recorded import extent, operations
+from mcpobs.simulate.recorded import Extent, Recorded, extent, operations
 from mcpobs.simulate.replay import PriceOf, Replay
 from mcpobs.simulate.sweep import Curve, Sweep
 
@@ -59,23 +59,30 @@ def simulate(
     """Replays the window, and as long before it as counters reach back."""
     price_of = prices_of(config)
     findings = Findings(window.since, price_of)
-    replays: list[Replay | Sweep] = [Replay(policy, findings, price_of)]
+    replay = Replay(policy, findings, price_of)
     swept = None if sweep is None else Sweep(sweep, policy, window.since, price_of)
-    if swept is not None:
-        replays.append(swept)
     found = extent(plan, max(0, window.since - reach_ns(policy)), window.until, server)
-    total = found.operations
-    for done, call in enumerate(operations(plan, found, server)):
-        if done % _REPORT_EVERY == 0:
-            check_interrupted()
-            reached(done, total)
-        for replay in replays:
-            replay.take(call)
-    for replay in replays:
-        replay.close()
+    takes = [replay.take] if swept is None else [replay.take, swept.probe]
+    _play(plan, found, server, takes, reached)
+    replay.close()
+    if swept is not None:
+        if swept.probed():
+            _play(plan, found, server, [swept.take], reached)
+        swept.close()
     loops, kept = _compared(plan, window, server) if findings.calls else ({}, frozenset())
     cut = sorted(findings.cut, key=lambda one: (-one.saved_microusd, -one.denied, one.at_call, one.pair.session))
     return Simulated(findings, cut, loops, kept, None if swept is None else swept.curve(kept), found.sessionless)
+
+
+def _play(
+    plan: Plan, found: Extent, server: str | None, takes: Sequence[Callable[[Recorded], None]], reached: Reached
+) -> None:
+    for done, call in enumerate(operations(plan, found, server)):
+        if done % _REPORT_EVERY == 0:
+            check_interrupted()
+            reached(done, found.operations)
+        for take in takes:
+            take(call)
 
 
 def reach_ns(policy: Policy) -> int:
