@@ -145,10 +145,9 @@ class MemoryStore:
 
     def halted(self, session: SessionKey, under: Under = ()) -> Halt | None:
         with self._lock:
-            if not self._halts:
-                return None
             now_ns = self.now_ns()
-            return self._halted(session, self._session(session, now_ns), under, now_ns)
+            known = self._session(session, now_ns)  # seen, whether or not anybody is halted
+            return self._halted(session, known, under, now_ns) if self._halts else None
 
     def halt(self, halt: Halt) -> None:
         with self._lock:
