@@ -37,6 +37,7 @@ def main() -> None:
         "OTLP to queryable Parquet": collector.run(300_000, 5, given.otelcol),
         "Receiving OTLP, nothing kept": _output("bench.receiving"),
         "Decoding OTLP": _output("bench.decode"),
+        "Replaying the lake through a policy": _output("bench.simulate"),
         "Reports and bytes": report.run(1_000_000, 5),
     }
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
