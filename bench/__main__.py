@@ -29,6 +29,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     sections = {
         "The wrapper": wrapper.run(7, 200, given.glassport, given.go, [40, 1024, 65536]),
+        "A decision": _output("bench.policy"),
         "A recorded span, in its caller": _output("bench.span_cost"),
         "A call, observed in its own process": _output("bench.inprocess"),
         "The HTTP front": _output("bench.http_front"),
@@ -38,6 +39,7 @@ def main() -> None:
         "Receiving OTLP, nothing kept": _output("bench.receiving"),
         "Decoding OTLP": _output("bench.decode"),
         "Replaying the lake through a policy": _output("bench.simulate"),
+        "A reservation in the policy's store": _output("bench.policy_store"),
         "Reports and bytes": report.run(1_000_000, 5),
     }
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)

@@ -20,6 +20,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.policy import policy_file
+
 HERE = Path(__file__).parent
 WARM_UP = 50
 
@@ -73,11 +75,17 @@ def ways(server: list[str], glassport: str | None, lake: str) -> list[Way]:
     found = [
         Way("no wrapper", server),
         Way("mcpobs instrument", [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--", *server]),
+        Way("mcpobs instrument --policy, 20 rules", [*_policing(lake), "--", *server]),
         Way("no wrapper again (A/A)", server),
     ]
     if glassport:
         found.append(Way("glassport wrap", [glassport, "wrap", "--log-dir", f"{lake}-glassport", "--", *server]))
     return found
+
+
+def _policing(lake: str) -> list[str]:
+    policy = policy_file(str(Path(lake).parent))
+    return [sys.executable, "-m", "mcpobs", "instrument", "--lake", f"{lake}-policy", "--policy", policy]
 
 
 def servers(folder: str, go: str | None) -> dict[str, list[str]]:

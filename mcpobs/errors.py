@@ -51,6 +51,14 @@ class OutputError(McpobsError):
         super().__init__(f"cannot write to stdout: {error.strerror or error}", "free some space, or write it elsewhere")
 
 
+def require_folder(folder: str, option: str) -> None:
+    """Raises UsageError if a folder that must exist does not. Here, because a wrapped server waits for more imports."""
+    path = os.path.abspath(os.path.expanduser(folder))
+    if not os.path.isdir(path):
+        what = "is not a folder" if os.path.exists(path) else "does not exist"
+        raise UsageError(f"{option} {folder} {what}", f"correct it, or make it: mkdir -p {path}")
+
+
 def of_system(error: OSError) -> McpobsError:
     """Returns the error to show for a fault of the system that no command has explained."""
     if error.filename is None:

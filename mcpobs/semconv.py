@@ -255,7 +255,11 @@ NAMES: tuple[Name, ...] = (
     Name(None, "error_message", "text", "error text; content, so only if a sender exports it", "otel", "received"),
     # input
     Name(
-        ARGUMENTS_DIGEST, "args_digest", "text", "keyed digest: the same for equal arguments, and not readable", "ours"
+        ARGUMENTS_DIGEST,
+        "args_digest",
+        "text",
+        "keyed digest: the same for equal arguments, and not readable; without a key for content that others export",
+        "ours",
     ),
     Name(
         ARGUMENTS_SHAPE, "args_shape", "text", "keys and types; keys outside the tool's inputSchema are hashed", "ours"
@@ -269,7 +273,7 @@ NAMES: tuple[Name, ...] = (
     ),
     Name(ARGUMENTS_BYTES, "args_bytes", "bigint", "size of the arguments as compact JSON", "ours"),
     # output
-    Name(RESULT_DIGEST, "result_digest", "text", "keyed digest of the result", "ours"),
+    Name(RESULT_DIGEST, "result_digest", "text", "digest of the result, like args_digest", "ours"),
     Name(RESULT_SHAPE, "result_shape", "text", "content blocks and their types", "ours"),
     Name(RESULT_BYTES, "result_bytes", "bigint", "size of the result or error as it was sent", "ours"),
     Name(

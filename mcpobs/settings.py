@@ -149,14 +149,17 @@ def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ)
     except safefile.ExposedError as error:
         raise UsageError(f"cannot use {path}: {error.strerror}", error.remedy) from None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    import tomllib  # takes 30 ms, only with a config.toml
+        raise UsageError(f"cannot read {path}: {error.strerror}", "check what it is, and its permissions") from None
     from decimal import Decimal
 
+    from mcpobs import toml_versions  # takes 30 ms, only with a config.toml
+
     try:
-        data = tomllib.loads(raw.decode(), parse_float=Decimal)  # keeps every digit of a price
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from None
+        data = toml_versions.loads(raw.decode(), parse_float=Decimal)  # keeps every digit of a price
+    except ValueError as error:  # of TOML, of UTF-8
+        raise UsageError(f"{path} is not valid TOML: {error}", "correct that place") from None
+    except RecursionError:
+        raise UsageError(f"{path} is not valid TOML: nested too deeply", "correct that place") from None
     try:
         return _config(data, path, env)
     except UsageError as error:

@@ -52,6 +52,11 @@ def remove(folder: Path) -> None:
         os.close(descriptor)
 
 
+def lock_of(folder: Path) -> int | None:
+    """Returns the descriptor that holds a folder of this process."""
+    return _held.get(folder)
+
+
 def sweep(root: str) -> int:
     """Removes folders left by ended processes of this user; returns their number."""
     removed = 0

@@ -11,7 +11,7 @@
 -- columns:
 --   service_name     varchar  the MCP server
 --   tool             varchar  gen_ai.tool.name
---   fault            varchar  tool: it said isError · server: a JSON-RPC error, or too slow · caller: a wrong request · gone: never answered, for a side went away
+--   fault            varchar  tool: it said isError · server: a JSON-RPC error, or too slow · caller: a wrong request · policy: a judge denied it · gone: never answered, for a side went away
 --   outcome          varchar  how these calls ended
 --   error_type       varchar  class of the failure
 --   status_code      varchar  JSON-RPC error code

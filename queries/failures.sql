@@ -14,7 +14,7 @@
 --   session_id       varchar  its session
 --   service_name     varchar  the MCP server
 --   tool             varchar  gen_ai.tool.name
---   outcome          varchar  how it failed
+--   outcome          varchar  how it failed; denied: a judge refused it
 --   before_5         varchar  the tool called five calls earlier, and its outcome where that was not ok
 --   before_4         varchar  four calls earlier
 --   before_3         varchar  three calls earlier
@@ -28,6 +28,7 @@
 --   span_id          varchar  its span
 -- summary:
 --   sessions  count(distinct session_id)
+--   denied    count(case when outcome = 'denied' then 1 end)
 select
     start_unix_nano,
     session_id,

@@ -14,6 +14,11 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcpobs import semconv
+from mcpobs.policy.codes import Code
+from mcpobs.policy.compiled import Counter
+from mcpobs.policy.decision import Decision, Lane
+from mcpobs.policy.model import Cap
+from mcpobs.policy.state import Count, Reserved, Taken
 from mcpobs.proxy.http.bodies import MOST_WORK
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
@@ -108,7 +113,19 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
     _play(script, lake, config, [])
     _play([{"method": "tools/call", "id": 9, "params": {"name": "killed"}}], lake, config, [])
     rows = [json.loads(row) for file in (lake / "spool").iterdir() for row in scan(file.read_bytes()).rows]
-    return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss()]
+    return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss(), _decided()]
+
+
+def _decided() -> dict[str, object]:
+    """The columns of a decision about which there is everything to say."""
+    counter = Counter("searches", "searches", Cap("session", 3, 0), "calls", Code.CALL_LIMIT, "deny", False)
+    reserved = Reserved(False, 1, [Taken(3, True)])
+    counts = [Count("searches", 1, 3)]
+    lane = Lane(Code.CALL_LIMIT, ("searches",), degraded=True, free=True, reserved=reserved)
+    lane.counters, lane.counts = [counter], counts
+    decision = Decision("2" * 16, "enforce", lane, Lane(Code.DENIED, ("quiet",)), {"quiet@1": True})
+    ids = {"trace_id": "1" * 32, "span_id": "2" * 16}
+    return {**ids, "decision": decision.effect, "rule": lane.rules[0], **decision.columns()}
 
 
 def _rows_over_http(folder: Path) -> list[dict[str, object]]:

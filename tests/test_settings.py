@@ -43,3 +43,22 @@ def test_an_error_names_file_line_key_and_the_nearest_right_one(
     assert read_config({"MCPOBS_CONFIG": str(tmp_path)}, said.append) == Config()
     assert "prices" not in said[0].removeprefix(caught.value.message).partition(":")[0]
     assert caught.value.message in said[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sessions = {\n  idle_gap_s = 60, # a minute\n}\n",
+        "sessions = { idle_gap_s = 60, }\n",
+        '[prices]\n"\\x61" = 0.1\n[sessions]\nidle_gap_s = 60\n',
+    ],
+)
+def test_toml_1_1_is_read_as_it_is_in_a_client_s_configuration(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    assert load_config(tmp_path, {}).idle_gap_s == 60
+
+
+def test_a_file_that_is_nested_without_end_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("a = " + "[" * 5000)
+    with pytest.raises(UsageError, match="is not valid TOML"):
+        load_config(tmp_path, {})

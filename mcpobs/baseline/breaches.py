@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mcpobs.baseline import traffic
+from mcpobs.baseline import early, traffic
 from mcpobs.baseline.derive import MIN_CALLS
 from mcpobs.baseline.traffic import Latency, Price, Session, Shape
 from mcpobs.limits.model import Limits
 from mcpobs.queries.header import Column
 from mcpobs.queries.plan import Plan
+from mcpobs.reports.early import HashName
 from mcpobs.reports.window import Window
 from mcpobs.settings import Config
 
@@ -61,14 +62,22 @@ class Checked:
 
 
 @traffic.uncollected()
-def check(plan: Plan, limits: Limits, window: Window, server: str | None, config: Config) -> Checked:
+def check(
+    plan: Plan,
+    limits: Limits,
+    window: Window,
+    server: str | None,
+    config: Config,
+    hash_name: HashName | None = None,
+) -> Checked:
     """Compares the sessions of a window with the limits; counted and priced as the baseline does."""
     sessions = traffic.sessions(plan, window, server)
     found: list[Breach] = []
     found += _sessions(limits, sessions, traffic.prices(sessions, config))
     found += _uses(limits, sessions)
     found += _latencies(limits, traffic.latencies(plan, window, server, MIN_CALLS))
-    found += _shapes(limits, traffic.shapes(plan, window, server))
+    listed = {tool: limits.of(tool).arguments.shapes or () for tool in limits.tools}
+    found += _shapes(limits, early.named(traffic.shapes(plan, window, server), listed, hash_name))
     found += _unlisted(limits, sessions)
     return Checked(len(sessions), sum(session.calls for session in sessions), sorted(found, key=_place))
 

@@ -26,6 +26,20 @@ def comment(limits: Limits, learned: Learned, rules: Rules, refused_shapes: Mapp
     return Comments(tuple(_head(learned, rules)), tuple(cost_words(limits, learned)), tools)
 
 
+def without_own_numbers(limits: Limits, learned: Learned) -> list[tuple[str, str]]:
+    """Returns the tools without a latency budget of their own, the slowest first, each with what is missing."""
+    latencies = {latency.tool: latency for latency in learned.latencies}
+    lacking = [name for name, tool in limits.tools.items() if name != ANY_TOOL and tool.latency_ms is None]
+    slowest_first = sorted(lacking, key=lambda name: (-latencies[name].p95_ms if name in latencies else 0, name))
+    return [(name, _latency_words(latencies[name].calls if name in latencies else 0)) for name in slowest_first]
+
+
+def _latency_words(calls: int) -> str:
+    if calls >= MIN_CALLS:
+        return "no latency budget of its own: its calls take no time"
+    return f"{_counted(calls, 'answered call')}: {MIN_CALLS - calls} more for a latency budget of its own"
+
+
 def cost_words(limits: Limits, learned: Learned) -> list[str]:
     """Why there is no cost cap, or what it does not count."""
     free = unpriced(learned)
@@ -94,7 +108,7 @@ def _missing(sessions: int, calls: int, rules: Rules) -> list[str]:
             f"until then those of {quoted(ANY_TOOL)}"
         )
     if calls < MIN_CALLS:
-        words.append(f"{_counted(calls, 'answered call')}: {MIN_CALLS - calls} more for a latency budget of its own")
+        words.append(_latency_words(calls))
     return words
 
 

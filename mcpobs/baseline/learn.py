@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from mcpobs.baseline import normal, traffic
+from mcpobs.baseline import early, normal, traffic
 from mcpobs.baseline.comments import comment
 from mcpobs.baseline.derive import MIN_SESSIONS, Learned, Rules, derive
 from mcpobs.baseline.evidence import share_bound
@@ -16,6 +16,7 @@ from mcpobs.limits.layout import Comments
 from mcpobs.limits.model import Excluded, Limits
 from mcpobs.queries.plan import Plan
 from mcpobs.reports import filters
+from mcpobs.reports.early import HashName
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.window import Window
 from mcpobs.settings import Config
@@ -31,7 +32,9 @@ class Baseline:
 
 
 @traffic.uncollected()
-def learn(plan: Plan, window: Window, server: str | None, config: Config, rules: Rules) -> Baseline:
+def learn(
+    plan: Plan, window: Window, server: str | None, config: Config, rules: Rules, hash_name: HashName | None = None
+) -> Baseline:
     """The limits of one server. Raises LakeError, with what is missing, if there is too little traffic."""
     sessions = traffic.sessions(plan, window, server)
     if not sessions:
@@ -41,7 +44,7 @@ def learn(plan: Plan, window: Window, server: str | None, config: Config, rules:
             "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
         )
     server = server or the_server(sessions)
-    sessions, excluded, listed, refused = set_apart(plan, window, server, rules.min_sessions, sessions)
+    sessions, excluded, listed, refused = set_apart(plan, window, server, rules.min_sessions, sessions, hash_name)
     rest = _left(sessions, excluded)
     _require_enough(sessions, rest, rules)
     latencies = traffic.latencies(plan.without(excluded), window, server, min_calls=1)
@@ -65,6 +68,7 @@ def set_apart(
     server: str | None,
     min_sessions: int = MIN_SESSIONS,
     sessions: list[Session] | None = None,
+    hash_name: HashName | None = None,
 ) -> tuple[list[Session], normal.Why, dict[str, tuple[str, ...]], dict[str, str]]:
     """The sessions of a server, those that are not normal with the reason, and the shapes of the others by tool: those
     that are listed, and why a tool has none."""
@@ -75,7 +79,7 @@ def set_apart(
     rest = _left(sessions, excluded)
     excluded |= normal.far_out(rest)
     rest = _left(rest, excluded)
-    shapes = traffic.shapes(plan.without(excluded), window, server)
+    shapes = early.named(traffic.shapes(plan.without(excluded), window, server), {}, hash_name)
     using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
     listed, odd, refused = normal.settled_shapes(shapes, using, min_sessions, len(rest))
     return sessions, excluded | odd, listed, refused

@@ -13,6 +13,7 @@ from mcpobs.cli.options.baseline import baseline
 from mcpobs.cli.options.check import check
 from mcpobs.cli.options.collect import collect
 from mcpobs.cli.options.doctor import doctor
+from mcpobs.cli.options.halt import halt, resume
 from mcpobs.cli.options.init import init
 from mcpobs.cli.options.instrument import instrument
 from mcpobs.cli.options.lake import app as lake
@@ -20,8 +21,8 @@ from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
 from mcpobs.cli.options.serve import serve
 from mcpobs.cli.options.simulate import simulate
+from mcpobs.cli.usage import explained
 from mcpobs.errors import EXIT_USAGE
-from mcpobs.terminal import brief
 
 app = typer.Typer(
     name="mcpobs",
@@ -40,6 +41,8 @@ app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)
 app.command(short_help="Replay the traffic against a policy.")(simulate)
+app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
+app.command(short_help="Let go on what is halted.")(resume)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)
 app.add_typer(lake, name="lake")
 app.command(short_help="Check the set-up and say what to do.")(doctor)
@@ -74,19 +77,12 @@ def run(argv: list[str]) -> int:
     try:
         code = app(argv, standalone_mode=False, prog_name="mcpobs")
     except Exception as error:
-        show = getattr(error, "format_message", None)
-        if show is None:
-            raise
         if type(error).__name__ == "NoArgsIsHelpError":
-            print(show())
+            print(getattr(error, "format_message")())  # noqa: B009 - it is the parser's, in any version
             return EXIT_USAGE
-        print(f"mcpobs: error: {brief(_sentence(show()))}", file=sys.stderr)
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "mcpobs"
-        print(f"hint: {command} --help shows what it takes", file=sys.stderr)
+        usage = explained(error)
+        if usage is None:
+            raise
+        print(usage, file=sys.stderr)
         return EXIT_USAGE
     return code if isinstance(code, int) else 0
-
-
-def _sentence(text: str) -> str:
-    return text[:1].lower() + text[1:].rstrip(".")

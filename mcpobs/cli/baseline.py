@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcpobs.baseline.comments import cost_words, few_sessions_warning
+from mcpobs.baseline.comments import cost_words, few_sessions_warning, without_own_numbers
 from mcpobs.baseline.derive import Rules
 from mcpobs.baseline.learn import Baseline, learn
+from mcpobs.cli.elsewhere import naming_another
 from mcpobs.cli.streams import emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.lake.reader import open_reading
@@ -20,9 +21,9 @@ from mcpobs.limits.file import write
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.output import json_text
 from mcpobs.queries.run import on_sound_files
-from mcpobs.reports import window
+from mcpobs.reports import early, window
 from mcpobs.reports.warnings import of_damage
-from mcpobs.settings import lake_folder, load_config
+from mcpobs.settings import config_folder, lake_folder, load_config
 
 STDOUT = "-"
 NAMED = 5  # excluded sessions that stderr names; the file names more
@@ -53,8 +54,10 @@ def run_baseline(options: BaselineOptions, now: int | None = None) -> int:
         raise UsageError(f"{path} is there already", "--force overwrites it; git shows what changed")
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
-    with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
-        found = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules))
+    lake = lake_folder(options.lake)
+    hash_name = early.hash_of(lake, config_folder())
+    with naming_another(lake), open_reading(lake, until_unix_nano=until) as reading:
+        found = on_sound_files(reading, lambda plan: learn(plan, chosen, options.server, config, rules, hash_name))
         warn(of_damage(reading))
     text = json_text.render(data(found.limits)) if options.json else write(found.limits, found.comments)
     if path is None:
@@ -99,6 +102,11 @@ def _summarise(found: Baseline, rules: Rules, path: Path | None) -> None:
         say(f"left out {one.session}: {one.why}")
     if len(learned.excluded) > NAMED:
         say(f"left out {len(learned.excluded) - NAMED:,} more: see `excluded` in the file")
+    lacking = without_own_numbers(found.limits, learned)
+    for tool, words in lacking[:NAMED]:
+        say(f"{tool}: {words}")
+    if len(lacking) > NAMED:
+        say(f"{len(lacking) - NAMED:,} more tools lack numbers: see the comments in the file")
     for words in cost_words(found.limits, learned):
         say(words)
     if warning := few_sessions_warning(rules, len(learned.normal)):

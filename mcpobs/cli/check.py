@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcpobs.baseline.breaches import COLUMNS, Checked, check
+from mcpobs.cli.elsewhere import naming_another
 from mcpobs.cli.streams import check_limit, chosen_format, emit, more, table, warn
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError
 from mcpobs.lake.reader import open_reading
@@ -15,11 +16,11 @@ from mcpobs.output import csv_text, json_text, markdown
 from mcpobs.output.answer import window_members
 from mcpobs.output.formats import DEFAULT_ROWS, Format
 from mcpobs.queries.run import on_sound_files, plan_of
-from mcpobs.reports import filters, window
+from mcpobs.reports import early, filters, window
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.warnings import Remark, of_damage
 from mcpobs.reports.window import Window
-from mcpobs.settings import lake_folder, load_config
+from mcpobs.settings import config_folder, lake_folder, load_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,10 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
     server = options.server or (limits.baseline.server if limits.baseline is not None else None)
     config = load_config()
     until = None if chosen.until == window.FOREVER else chosen.until
-    with open_reading(lake_folder(options.lake), until_unix_nano=until) as reading:
-        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config))
+    lake = lake_folder(options.lake)
+    hash_name = early.hash_of(lake, config_folder())
+    with naming_another(lake), open_reading(lake, until_unix_nano=until) as reading:
+        found = on_sound_files(reading, lambda plan: check(plan, limits, chosen, server, config, hash_name))
         warnings = of_damage(reading)
         warn(warnings)
         if not found.sessions:

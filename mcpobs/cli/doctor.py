@@ -14,14 +14,15 @@ from mcpobs.errors import EXIT_FINDINGS, EXIT_OK
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.settings import config_folder, lake_folder
-from mcpobs.setup import clients, export, fronted, installation, recording, storage
+from mcpobs.setup import clients, export, fronted, installation, recording, started, storage
 from mcpobs.setup.check import Check
 
 
-def run_doctor(lake: str | None, as_json: bool) -> int:
-    """Returns the exit code. Each check is shown as soon as it is known, for some take seconds."""
+def run_doctor(lake: str | None, as_json: bool, servers: bool = True) -> int:
+    """Returns the exit code. Each check is shown as soon as it is known, because some take seconds. `servers`: whether
+    the clients' servers are started."""
     found: list[Check] = []
-    for check in _checks(lake_folder(lake)):
+    for check in _checks(lake_folder(lake), servers):
         if not as_json:
             _show(check, new=not found or found[-1].about != check.about)
         found.append(check)
@@ -34,12 +35,15 @@ def run_doctor(lake: str | None, as_json: bool) -> int:
     return EXIT_FINDINGS if counts["fail"] else EXIT_OK
 
 
-def _checks(lake: Path) -> Iterator[Check]:
+def _checks(lake: Path, servers: bool) -> Iterator[Check]:
     config = config_folder()
+    places = clients.found(Path.cwd(), os.environ)
     yield from installation.check(os.environ, sys.argv[0])
     yield from storage.check_configuration(config)
     yield from storage.check_lake(lake, config, time.time())
-    yield from fronted.check(clients.found(Path.cwd(), os.environ), os.environ)
+    yield from fronted.check(places, os.environ)
+    if servers:
+        yield from started.check(places, os.environ)
     yield from export.check(os.environ)
     yield recording.check(os.environ, recording.server())
 

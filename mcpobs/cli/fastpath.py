@@ -134,6 +134,11 @@ def _complete(command: str, parsed: Parsed) -> bool:
 def enter(command: str, parsed: Parsed) -> int:
     """Runs the command."""
     if command == "instrument":
+        config = parsed.options.get("config")
+        if isinstance(config, str):
+            from mcpobs.errors import require_folder
+
+            require_folder(config, "--config")
         from mcpobs.proxy.stdio import InstrumentOptions, instrument
 
         instrument(InstrumentOptions(command=tuple(parsed.words), **parsed.options))  # type: ignore[arg-type]

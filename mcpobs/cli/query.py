@@ -53,6 +53,7 @@ def run_query(
     """Runs one SELECT and prints its answer; returns the exit code."""
     limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
     with Process() as process:
+        from mcpobs.cli.elsewhere import naming_another
         from mcpobs.cli.streams import check_limit, chosen_format, commit_first
         from mcpobs.output.formats import DEFAULT_ROWS
 
@@ -65,7 +66,8 @@ def run_query(
         commit_first(folder)
         question = Question(folder, text, limit, progress=sys.stderr is not None and sys.stderr.isatty())
         try:
-            answer = _received(process.ask(question, limits), chosen, raw)
+            with naming_another(folder):
+                answer = _received(process.ask(question, limits), chosen, raw)
         except OverTime as error:
             raise UsageError(error.message, f"{error.hint}; or raise --timeout (0 is no limit)") from None
         except OverMemory as error:
@@ -175,12 +177,12 @@ def _text(sql: str) -> str:
         try:
             sql.encode()
         except UnicodeEncodeError:  # a byte of the command line that is no UTF-8
-            raise UsageError("the SQL is not UTF-8") from None
+            raise UsageError("the SQL is not UTF-8", "save it as UTF-8") from None
         return sql
     try:
         text = sys.stdin.read(MAX_SQL + 1)
     except UnicodeDecodeError:
-        raise UsageError("the SQL on stdin is not UTF-8") from None
+        raise UsageError("the SQL on stdin is not UTF-8", "save it as UTF-8") from None
     if len(text) > MAX_SQL:
-        raise UsageError(f"the SQL on stdin is longer than {MAX_SQL:,} characters")
+        raise UsageError(f"the SQL on stdin is longer than {MAX_SQL:,} characters", "shorten it")
     return text

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mcpobs.cli.elsewhere import hint_of, naming_another, other_lake
 from mcpobs.cli.progress import progress
 from mcpobs.cli.streams import (
     check_limit,
@@ -86,12 +87,13 @@ def run_report(options: ReportOptions, now: int | None = None) -> int:
 def answered(options: ReportOptions, request: Request, now: int) -> Answer:
     """The answer to the request. Warnings, and why there is nothing, go to stderr first."""
     lake = lake_folder(options.lake)
-    with progress() as showing:
+    with naming_another(lake), progress() as showing:
         commit_first(lake)
         answer = ask(lake, request, now, progress=showing)
     warn(answer.warnings)
     if answer.empty is not None:
-        remark(answer.empty)
+        other = other_lake(lake) if answer.empty.text.startswith("no calls") and not request.filters else None
+        remark(answer.empty if other is None else replace(answer.empty, hint=hint_of(other)))
     return answer
 
 

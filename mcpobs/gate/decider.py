@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 
 from mcpobs.gate.deadlines import Deadlines
 from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Forward, Pass, Pending, Replace
-from mcpobs.gate.judge import Judge
+from mcpobs.gate.judge import Closing, Judge
 from mcpobs.gate.row import Row
 from mcpobs.protocol.call import Call, Error, Response
 from mcpobs.protocol.eras import is_modern
@@ -48,6 +48,14 @@ class Decider:
         if call.rule is not None:
             columns["rule"] = call.rule
         return columns
+
+    def close(self) -> None:
+        """Lets the judge finish."""
+        try:
+            if isinstance(self._judge, Closing):
+                self._judge.close()
+        except Exception as error:
+            self._faults.report(error)
 
     def _decided(
         self,

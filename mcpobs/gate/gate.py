@@ -72,6 +72,11 @@ class Gate:
         if self._decider is not None:
             self._decider.settle(call)
 
+    def close(self) -> None:
+        """Ends the judging, when nothing comes any more."""
+        if self._decider is not None:
+            self._decider.close()
+
     def refuse(self, session: Session, sender: Sender, fault: Fault, stamp: Stamp) -> None:
         """Records a frame that did not pass: a span beside the operations, with the reason and without content."""
         columns: Row = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from mcpobs.gate.decisions import Begin, End, Forward, Pass, Pending
 from mcpobs.protocol.call import Call, Response
@@ -35,6 +35,13 @@ class Judge(Protocol):
     def settled(self, call: Call) -> Mapping[str, str | int | bool] | None:
         """Notes that a call is over, however it ended: also without a response, and also if it was denied. Returns
         columns of the decision for its row, if it has any."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A judge that has something to finish when its front ends."""
+
+    def close(self) -> None: ...
 
 
 class AllowAll:

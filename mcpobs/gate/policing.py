@@ -9,13 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcpobs.settings import config_folder, load_config
+from mcpobs.errors import UsageError
+from mcpobs.settings import config_folder, lake_folder, load_config
 
 if TYPE_CHECKING:
     from mcpobs.gate.policy_judge import PolicyJudge
     from mcpobs.policy.model import Policy
     from mcpobs.policy.state import Store
     from mcpobs.prices.book import Book
+
+
+STATE = Path("policy", "state.db")
+"""Where counters are kept, below the lake, unless [policy] state says otherwise."""
 
 
 def names_policy(env: Mapping[str, str] = os.environ) -> bool:
@@ -37,7 +42,9 @@ def judge_of(
         return None
     from mcpobs.policy import file
 
-    return judge(file.load(chosen), server, load_config(env=env).prices)
+    config = load_config(env=env)
+    policy = file.load(chosen)
+    return judge(policy, server, config.prices, _store(config.policy.state, lake, env))
 
 
 def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[str]:
@@ -45,6 +52,21 @@ def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[
     if not files and not names_policy(env):
         return []
     return [str(Path(one).expanduser().absolute()) for one in files or load_config(env=env).policy.files]
+
+
+def _store(state: str | None, lake: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Store | None:
+    """The store that `state` of the configuration names: by default a file beside the lake's data, which all processes
+    of the lake share."""
+    if state == "memory":
+        return None
+    from mcpobs.policy.sqlite import SqliteStore
+    from mcpobs.policy.state import StoreError
+
+    path = state or lake_folder(lake, env) / STATE
+    try:
+        return SqliteStore(path)
+    except StoreError as error:
+        raise UsageError(f"cannot use the policy's state {path}: {error.message}", error.hint or None) from None
 
 
 def judge(policy: Policy, server: str, book: Book | None = None, store: Store | None = None) -> PolicyJudge:
@@ -57,4 +79,10 @@ def judge(policy: Policy, server: str, book: Book | None = None, store: Store | 
         rule = None if book is None else book.of(server, tool)
         return None if rule is None else rule.call_microusd
 
-    return PolicyJudge(Engine(policy, store or MemoryStore(), server, price), book, server)
+    store = store or MemoryStore()
+    thread = None
+    if store.blocks:
+        from mcpobs.policy.store_thread import StoreThread
+
+        thread = StoreThread()
+    return PolicyJudge(Engine(policy, store, server, price), book, server, thread)

@@ -6,14 +6,17 @@ With a store that does I/O the engine runs in the store's thread, and the front 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.unknown import UNKNOWN_CODE, UnknownTool
 from mcpobs.policy.codes import Code, Said, text
 from mcpobs.policy.conditions import CallFacts, Kind
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine
 from mcpobs.policy.model import Side
+from mcpobs.policy.state import StoreError
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
 
@@ -22,11 +25,11 @@ if TYPE_CHECKING:
     from mcpobs.policy.store_thread import StoreThread
     from mcpobs.prices.book import Book
 
-UNKNOWN_CODE: Final = -32602
 RESOURCE_CODE: Final = -32002
 METHOD_CODE: Final = -32601
 DECISION_META: Final = "mcpobs/decision"
 STORE_DEADLINE_S: Final = 5.0
+CLOSE_S: Final = 2.0
 MAX_TARGET = 512
 SIDES: Mapping[str, Side] = {
     "sampling/createMessage": "sampling",
@@ -61,6 +64,7 @@ class PolicyJudge:
         self._book = book
         self._server = server
         self._thread = thread
+        self._unknown = UnknownTool()
 
     # -- begin -----------------------------------------------------------------------------------------------
 
@@ -87,6 +91,8 @@ class PolicyJudge:
     def _answer(self, call: Call, facts: CallFacts, decision: Decision, rule: str | None) -> Answer:
         lane = decision.lane
         code = str(lane.code)
+        if lane.hidden and facts.kind == "tool":
+            return self._unknown.answer(str(facts.target), code, rule)
         if lane.hidden:
             return Answer(error=_as_unknown(facts), error_type=code, rule=rule)
         if facts.kind == "tool":
@@ -125,6 +131,9 @@ class PolicyJudge:
     def _look(self, judged: _Judged, response: Response) -> Lane | None:
         result = response.result
         is_error = response.error is not None or (isinstance(result, dict) and is_true(result.get("isError")))
+        listed, target = self.engine.listed, judged.facts.target
+        if is_error and judged.facts.kind == "tool" and listed is not None and target not in listed:
+            self._unknown.learn(str(target), response)
         lane = self.engine.end(judged.decision, judged.facts, result, is_error=is_error)
         if lane is not None or not isinstance(result, dict) or result.get("resultType") != "input_required":
             return lane
@@ -210,11 +219,18 @@ class PolicyJudge:
         if self._thread is None:
             settle()
         elif not judged.decision.settled:
-            self._thread.submit(settle, lambda _: None)
+            with suppress(StoreError):  # what is not settled keeps its estimate
+                self._thread.submit(settle, lambda _: None)
         columns = judged.decision.columns()
         if judged.refused is not None:
             columns |= {"decision_id": judged.decision.id, "decision_code": str(judged.refused.code)}
         return columns
+
+    def close(self) -> None:
+        """Waits for what is still to be settled, and lets go of the store."""
+        if self._thread is not None:
+            self._thread.close(CLOSE_S)
+        self.engine.store.close()
 
     def _cost(self, call: Call) -> int | None:
         """What a call did cost, in micro-dollars; None if only the estimate is known."""
@@ -306,10 +322,8 @@ def _as_unknown(facts: CallFacts) -> Error:
     match facts.kind:
         case "resource":
             return Error(RESOURCE_CODE, "Resource not found", {"uri": target})
-        case "prompt":
-            return Error(UNKNOWN_CODE, f"Unknown prompt: {target}")
         case _:
-            return Error(UNKNOWN_CODE, f"Unknown tool: {target}")
+            return Error(UNKNOWN_CODE, f"Unknown prompt: {target}")
 
 
 def _refusal(message: str, meta: Mapping[str, object]) -> dict[str, object]:

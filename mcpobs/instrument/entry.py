@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from mcpobs.instrument import caller, fastmcp, mcp_v1, mcp_v2
+from mcpobs.instrument import caller, fastmcp, launched, mcp_v1, mcp_v2, twice
 from mcpobs.instrument.imports import Imports
 from mcpobs.instrument.instrumentation import Instrumentation
 from mcpobs.instrument.shutdown import Shutdown
@@ -103,9 +103,17 @@ def _actions(front: Instrumentation) -> dict[str, Callable[[ModuleType], None]]:
         # Chosen by the methods present, not by the version: 1.x has one method through which every request goes.
         patch = mcp_v1.patch_server if hasattr(module.Server, "_handle_request") else mcp_v2.patch_server
         patch(front, module)
+        launched.become_server()
+        above = twice.front_above()
+        if above is not None:
+            warn(twice.WARNING.format(above))
         import_module("mcpobs.instrument.process")  # now, and not while the first call waits
 
+    def workers(module: ModuleType) -> None:
+        front.patches.replace(module, "get_preparation_data", launched.preparing)
+
     return {
+        "multiprocessing.spawn": workers,
         "mcp.server.lowlevel.server": server,
         "mcp.server.session": lambda module: mcp_v1.patch_session(front, module),
         "mcp.server._streamable_http_modern": lambda module: mcp_v2.patch_modern_http(front, module),

@@ -14,10 +14,11 @@ from typing import NoReturn
 
 from mcpobs import inherited
 from mcpobs.errors import UsageError
+from mcpobs.instrument import watcher
+from mcpobs.instrument.launched import OPTIONS, QUIET, report
 from mcpobs.settings import CONFIG_VARIABLE
 from mcpobs.stderr import warn
 
-OPTIONS = "MCPOBS_IN_PROCESS"
 SITE = Path(__file__).with_name("site")
 
 
@@ -39,15 +40,17 @@ def launch(
         )
     if option is not None:
         warn(f"nothing is recorded: {option} keeps mcpobs out of the server\nhint: leave out {option} or --in-process")
-    env = environment(inherited.variables(), lake, name, files)
+    reports = watcher.start() if option is None else None
+    env = environment(inherited.variables(), lake, name, reports, files)
     if config is not None:
         env[CONFIG_VARIABLE] = os.path.abspath(os.path.expanduser(config))
     try:
         os.execvpe(command[0], list(command), env)
     except OSError as error:
-        raise UsageError(
-            f"cannot start {command[0]}: {error.strerror or error}", "check the command after `--`"
-        ) from None
+        report(reports, QUIET)
+        failure = UsageError(f"cannot start {command[0]}: {error.strerror or error}", "check the command after `--`")
+        failure.exit_code = 127 if isinstance(error, FileNotFoundError) else 126  # as for env(1)
+        raise failure from None
 
 
 def _isolating(command: Sequence[str]) -> str | None:
@@ -71,12 +74,17 @@ def _isolating(command: Sequence[str]) -> str | None:
 
 
 def environment(
-    env: Mapping[str, str], lake: str | None, name: str | None, policy: Sequence[str] = ()
+    env: Mapping[str, str],
+    lake: str | None,
+    name: str | None,
+    reports: str | None = None,
+    policy: Sequence[str] = (),
 ) -> dict[str, str]:
-    """The server's environment: a `sitecustomize` of ours comes first, and knows what to do."""
+    """Returns the server's environment: our `sitecustomize` comes first, and reads its options there."""
     options: dict[str, object] = {
         "lake": None if lake is None else os.path.abspath(os.path.expanduser(lake)),
         "name": name,
+        "reports": reports,
     }
     if policy:
         options["policy"] = list(policy)

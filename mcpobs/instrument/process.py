@@ -20,7 +20,7 @@ from mcpobs.protocol.call import Call
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.operation import Operation, TraceContext
 from mcpobs.protocol.registry import Registry
-from mcpobs.protocol.session import Caller, Session
+from mcpobs.protocol.session import Caller, Session, configured
 from mcpobs.service import service_name
 from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.sessions.stdio import StdioSessions
@@ -79,7 +79,8 @@ class ProcessRecorder:
     ) -> ProcessRecorder:
         """`transport` is that of the first call; usually all have the same."""
         process_id = os.urandom(8).hex()
-        stdio = StdioSessions(process_id, time.time_ns())
+        config = read_config(env, warn)
+        stdio = StdioSessions(process_id, time.time_ns(), configured(config.identity))
         origin = Origin(
             service_name=service_name(_command(), name, env),
             instance_id=process_id,
@@ -89,7 +90,6 @@ class ProcessRecorder:
         )
         # Whether a row is exported is settled call by call: not where the process's own provider does it.
         quiet = {variable: value for variable, value in env.items() if not variable.startswith("OTEL_")}
-        config = read_config(env, warn)
         recorder = LakeRecorder.open(origin, stdio.process_session, lake=lake, config=config, warn=warn, env=quiet)
         gate = Gate(recorder, judge, warn)
         sessions = ProcessSessions(stdio, RemoteSessions(process_id, config.idle_gap_s))
@@ -117,6 +117,7 @@ class ProcessRecorder:
         return None if network == self._network else {semconv.NETWORK_TRANSPORT: network}
 
     def close(self) -> None:
+        self.gate.close()
         self._recorder.close()
         if self._exporter is not None:
             self._exporter.session_ended(time.monotonic() - self._started_s)

@@ -48,7 +48,7 @@ def require_lake(lake: Path) -> None:
         if keys.read_identity(lake) is None and not any((lake / n).is_dir() for n in (SPOOL_FOLDER, SPANS_FOLDER)):
             raise LakeError(
                 f"no lake at {lake}",
-                "record one with `mcpobs instrument -- <server command>`, or name another with --lake",
+                "record one: mcpobs instrument -- <server command>; or name another: --lake",
             )
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None

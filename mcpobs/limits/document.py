@@ -123,7 +123,10 @@ class Place:
 def parse(content: bytes, source: str) -> Place:
     """Returns the root of a document. Raises UsageError, with the line, for anything but one plain YAML document."""
     if len(content) > MAX_BYTES:
-        raise UsageError(f"{source} is larger than {MAX_BYTES >> 20} MiB: that is not a limits file")
+        raise UsageError(
+            f"{source} is larger than {MAX_BYTES >> 20} MiB: that is not a limits file",
+            "make one with `mcpobs baseline -o limits.yaml`",
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -135,11 +138,11 @@ def parse(content: bytes, source: str) -> Place:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{source}:{mark.line + 1}" if mark else source
-        hint = "indent with spaces: YAML does not allow tabs" if "\t" in text else None
+        hint = "indent with spaces: YAML does not allow tabs" if "\t" in text else "correct that line"
         raise UsageError(f"{where}: not valid YAML: {error.problem or error.context}", hint) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise UsageError(f"{source}:{line}: not valid YAML: {error.reason}") from None
+        raise UsageError(f"{source}:{line}: not valid YAML: {error.reason}", "correct that line") from None
     if node is None:
         raise UsageError(f"{source} is empty", "make one with `mcpobs baseline -o limits.yaml`")
     return Place(source, "", node)

@@ -80,17 +80,17 @@ def _what(code: Code, said: Said) -> str:
         case Code.CALL_LIMIT | Code.RATE_LIMIT:
             return f"Limit reached: {used} calls of {target} used{per}."
         case Code.SUM_LIMIT:
-            return f"Limit reached: this call would exceed the total of {said.most} for {target}{per}."
+            return f"Limit reached: this call would exceed the total{_of(said.most)} for {target}{per}."
         case Code.COST_LIMIT:
             return f"Budget reached: {used} spent{per}."
         case Code.TOOL_LIMIT:
-            return f"Limit reached: {said.most} different tools used{per}."
+            return f"Limit reached: {said.most or 'all'} different tools used{per}."
         case Code.REPEATED:
             return f"{target} was called with the same arguments {used} times{per}; the answer will not change."
         case Code.DURATION:
-            return f"This session has reached its longest duration of {said.most}."
+            return f"This session has reached its longest duration{_of(said.most)}."
         case Code.SIZE:
-            return f"The arguments of {target} are larger than {said.most} bytes."
+            return f"The arguments of {target} are larger than {said.most or 'the allowed'} bytes."
         case Code.SERVER_REQUEST:
             return "The client does not take requests of this kind."
         case Code.POLICY_ERROR:
@@ -117,6 +117,10 @@ def _instead(code: Code) -> str:
             return "Try again later."
         case _:
             return ""
+
+
+def _of(most: str | None) -> str:
+    return f" of {most}" if most else ""
 
 
 def _duration(seconds: int) -> str:

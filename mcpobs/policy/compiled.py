@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
@@ -17,11 +17,13 @@ from mcpobs.limits.model import ToolLimits
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import CallFacts, Reads, Unknown
 from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who
-from mcpobs.policy.state import OnExceed
+from mcpobs.policy.rules.tenant import Tenant
+from mcpobs.policy.state import Count, OnExceed
 from mcpobs.policy.windows import FOREVER
 from mcpobs.protocol.session import Identity
 
-MAX_PLANS = 4_096
+MAX_PLANS = 16_384
+SEPARATOR = "\x1f"
 PLUMBING = frozenset(
     {
         "initialize",
@@ -62,6 +64,32 @@ class Counter:
     on_error_allows: bool
     argument: tuple[str, ...] = ()
 
+    def count(self, facts: CallFacts, amount: int = 1, suffix: str = "", member: str | None = None) -> Count:
+        """What a store counts for a call."""
+        cap = self.cap
+        scope = None
+        if cap.by == "principal":
+            scope = whose(facts)
+        elif cap.by == "tenant":
+            tenant = facts.identity.tenant
+            scope = whose(facts) if tenant is None else f"tenant:{tenant}"
+        return Count(
+            self.name + suffix,
+            amount,
+            cap.most,
+            cap.window_ns,
+            scope,
+            member,
+            self.on_exceed,
+            disposable=self.counts == "same_args",
+        )
+
+
+def whose(facts: CallFacts) -> str:
+    """Who is held to account for a call: the enforcement key, and the tenant within it."""
+    tenant = facts.identity.tenant
+    return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{SEPARATOR}{tenant}"
+
 
 class BoundRule(NamedTuple):
     """A rule with what its layer says of it."""
@@ -86,12 +114,63 @@ class LayerPlan:
     """`require` rules whose caller is another: they deny."""
 
 
+Holds = Callable[[CallFacts], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """All rules of a plan as plain conditions, for the usual call, that fulfils every one of them."""
+
+    must: tuple[Holds, ...]
+    must_not: tuple[Holds, ...]
+    """Of `deny` rules: each has one condition."""
+    verdicts: Mapping[str, bool]
+    """Those of the rules that read content, if all of it is fulfilled."""
+
+    @classmethod
+    def of(cls, layers: Iterable[LayerPlan]) -> Checks | None:
+        """None for a plan that cannot be flattened: it has alternatives, rules that only note, or nobody's callers."""
+        must, must_not, verdicts = list[Holds](), list[Holds](), dict[str, bool]()
+        for layer in layers:
+            if layer.missing or layer.notes or layer.allows is not None:
+                return None
+            for bound in (*layer.requires, *layer.denies):
+                if bound.reads_content:
+                    verdicts[bound.fingerprint] = bound.rule.effect == "require"
+            must += [condition.holds for bound in layer.requires for condition in bound.rule.conditions]
+            for bound in layer.denies:
+                if len(bound.rule.conditions) != 1:
+                    return None
+                must_not.append(bound.rule.conditions[0].holds)
+        return cls(tuple(must), tuple(must_not), verdicts)
+
+    def pass_(self, facts: CallFacts) -> bool:
+        """Whether a call fulfils all of it. False if that is not sure: then each rule is looked at by itself."""
+        try:
+            for holds in self.must:
+                if holds(facts) is not True:
+                    return False
+            for holds in self.must_not:
+                if holds(facts) is not False:
+                    return False
+        except Exception:
+            return False
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What all layers ask of calls of one target by one caller."""
 
     layers: tuple[LayerPlan, ...]
+    checks: Checks | None
     counters: tuple[Counter, ...]
+    counts: tuple[Count | None, ...]
+    """The same as a store counts them; None for one that takes something of the call."""
+    is_lookalike: bool
+    """Whether the target's name may pose as another, unless the server has listed it."""
+    tenants: tuple[tuple[BoundRule, Tenant], ...]
+    """Rules that look at results, and what they look for."""
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
     needs_session: bool
@@ -108,7 +187,7 @@ class Plan:
     """Whether a halt that cannot be looked up lets calls pass."""
 
 
-_Key = tuple[str, str | None, str | None, Identity, str | None, frozenset[str]]
+_Key = tuple[str, str | None, str | None, str, Identity, str | None, frozenset[str]]
 
 
 class Compiled:
@@ -145,7 +224,8 @@ class Compiled:
         """The plan for a call. `kinds` are those of the tool: `read` or `write`."""
         target = None if isinstance(facts.target, Unknown) else facts.target
         drawn = self._drawn(facts)
-        key = (facts.method if facts.kind is None else facts.kind, target, facts.client, facts.identity, drawn, kinds)
+        asked = facts.method if facts.kind is None else facts.kind
+        key = (asked, target, facts.client, facts.enforcement_key, facts.identity, drawn, kinds)
         found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= MAX_PLANS:
@@ -202,7 +282,17 @@ class Compiled:
         halts = [layer.halt_for_ns for layer in self.layers]
         return Plan(
             layers=tuple(layers),
+            checks=Checks.of(layers),
             counters=tuple(counters),
+            counts=tuple([one.count(facts) if one.counts == "calls" else None for one in counters]),
+            is_lookalike=facts.kind == "tool" and target is not None and self.is_lookalike(target),
+            tenants=tuple(
+                (bound, condition)
+                for layer_plan in layers
+                for bound in (*layer_plan.requires, *(layer_plan.allows or ()))
+                for condition in bound.rule.conditions
+                if isinstance(condition, Tenant) and condition.result is not None
+            ),
             hidden_by=hidden,
             needs_session="session" in reads,
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),

@@ -38,11 +38,12 @@ class RuleError(Exception):
     """A condition cannot be evaluated: an argument is missing or of another type. The rule's `on_error` decides."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallFacts:
     """A call as rules see it. Transient: nothing here is stored but what a rule names.
 
-    `arguments` is UNKNOWN in a replay. `args_digest` is keyed; `session` is None until a rule needs it."""
+    `arguments` is UNKNOWN in a replay. `args_digest` is keyed; `session` is what the session has done, which the engine
+    sets if a rule needs it. Nothing else changes; frozen, it would take three times as long to make."""
 
     method: str
     sender: Sender = "client"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -9,7 +10,7 @@ from typing import Literal, NamedTuple
 import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
-from mcpobs.policy.compiled import Counter
+from mcpobs.policy.compiled import Counter, Plan
 from mcpobs.policy.state import Count, Reserved, SessionKey
 
 Effect = Literal["allow", "warn", "deny"]
@@ -37,14 +38,26 @@ class Lane:
     """Ids of limits that warn, of `log_only` rules that match, and of names or shapes that no baseline has."""
     undecidable: tuple[str, ...] = ()
     """Ids of rules that read content, in a replay that has none."""
-    counted: tuple[Counted, ...] = ()
     degraded: bool = False
     session: SessionKey | None = None
     reserved: Reserved | None = None
+    plan: Plan | None = None
     counters: Sequence[Counter] = ()
     counts: Sequence[Count] = ()
     free: bool = False
     """A retry that a result asked for (`input_required`): it counts nothing."""
+
+    @property
+    def counted(self) -> list[Counted]:
+        """Its counters before and after."""
+        reserved = self.reserved
+        if reserved is None or not reserved.counts:
+            return []
+        added = [count.amount if reserved.granted else 0 for count in self.counts]
+        return [
+            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
+            for counter, amount, taken in zip(self.counters, added, reserved.counts, strict=True)
+        ]
 
     @property
     def denies(self) -> bool:
@@ -55,7 +68,6 @@ class Lane:
 class Decision:
     """The decision on one call. `shadow` is what the rules in `log_only` would have made of it, if there are any."""
 
-    id: str
     policy_hash: str
     mode: Literal["enforce", "log_only"]
     lane: Lane
@@ -64,6 +76,14 @@ class Decision:
     """Whether rules that read content held, by their fingerprints: a replay without content goes by them."""
     settled: bool = False
     took_ns: int = 0
+    _id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Names it for good."""
+        if self._id is None:
+            self._id = os.urandom(8).hex()
+        return self._id
 
     @property
     def effect(self) -> Effect:
@@ -83,8 +103,10 @@ class Decision:
         found: dict[str, object] = {"id": self.id, "code": str(lane.code)}
         if lane.said.retry_after_s is not None:
             found["retry_after_s"] = lane.said.retry_after_s
-        if lane.counted:
-            found["remaining"] = {one.id: max(0, one.most - one.after) for one in lane.counted}
+        if counted := lane.counted:
+            found["remaining"] = {
+                one.id: max(0, one.most - one.after) for one in counted if not one.id.endswith(".reopened")
+            }
         return found
 
     def columns(self) -> dict[str, str | int | bool]:
@@ -101,8 +123,8 @@ class Decision:
             row["decision_code"] = str(lane.code)
         if rules := lane.rules or lane.warnings:
             row["rules"] = orjson.dumps(rules).decode()
-        if lane.counted:
-            row["policy_counters"] = orjson.dumps({one.id: one[1:] for one in lane.counted}).decode()
+        if counted := lane.counted:
+            row["policy_counters"] = orjson.dumps({one.id: one[1:] for one in counted}).decode()
         if lane.degraded:
             row["policy_degraded"] = True
         if lane.free:

@@ -10,16 +10,15 @@ corrected once when the cost is known; a call that nobody answers keeps its esti
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from mcpobs.policy.codes import Code, Said
-from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan
+from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan, whose
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown
-from mcpobs.policy.decision import Counted, Decision, Lane
+from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
 from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
@@ -29,8 +28,8 @@ LARGEST_AMOUNT = 10**15  # of an argument that is summed, in millionths
 MAX_PENDING_RETRIES = 4_096
 RETRY_WITHIN_NS = 3_600 * 1_000_000_000
 PRICED_TOOLS = 4_096
+MAX_DEPTH = 64
 _WRITES = frozenset({"write"})
-_SEPARATOR = "\x1f"
 
 
 class Price(NamedTuple):
@@ -88,10 +87,9 @@ class Engine:
         verdicts of rules on content, in a replay."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
-        decision = Decision(os.urandom(8).hex(), enforced.policy.hash, enforced.mode, Lane())
+        decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE)
         if recorded:
             decision.verdicts.update(recorded)
-        facts = replace(facts, server=self._server) if facts.server is None else facts
         is_retry = self._is_retry(facts, retries)
         if shadow is not None:
             decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
@@ -109,9 +107,9 @@ class Engine:
     def _lane(self, compiled: Compiled, facts: CallFacts, decision: Decision, is_retry: bool, *, shadow: bool) -> Lane:
         session = SessionKey(whose(facts), facts.session_id, shadow)
         plan = compiled.plan(facts, self._kinds(facts.target))
-        lane = Lane(session=session, free=is_retry)
+        lane = Lane(session=session, free=is_retry, plan=plan)
         try:
-            self._decide(lane, compiled, plan, facts, decision)
+            self._decide(lane, plan, facts, decision)
         except StoreError as error:
             if plan.on_error_allows and all(counter.on_error_allows for counter in plan.counters):
                 lane.degraded = True
@@ -125,12 +123,12 @@ class Engine:
             self._count_denial(lane, plan, facts, session)
         return lane
 
-    def _decide(self, lane: Lane, compiled: Compiled, plan: Plan, facts: CallFacts, decision: Decision) -> None:
+    def _decide(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> None:
         under = self._under(facts)
         assert lane.session is not None
-        if not self._is_hidden(lane, compiled, plan, facts):
+        if not self._is_hidden(lane, plan, facts):
             if plan.needs_session:
-                facts = replace(facts, session=self.store.facts(lane.session))
+                facts.session = self.store.facts(lane.session)
             if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
                 self._reserve(lane, plan, facts, under)  # looks for a halt in the same step
                 return
@@ -139,14 +137,12 @@ class Engine:
             lane.hidden = False
             _halted(lane, halt, facts, self.store.now_ns())
 
-    def _is_hidden(self, lane: Lane, compiled: Compiled, plan: Plan, facts: CallFacts) -> bool:
+    def _is_hidden(self, lane: Lane, plan: Plan, facts: CallFacts) -> bool:
         """Denies what the caller may not see, as what does not exist."""
         target = facts.target
         hidden_by = plan.hidden_by
-        if facts.kind == "tool" and isinstance(target, str) and hidden_by is None and compiled.layers:
-            unlisted = self.listed is None or target not in self.listed
-            if unlisted and compiled.is_lookalike(target):
-                hidden_by = "lookalike"
+        if plan.is_lookalike and hidden_by is None and (self.listed is None or target not in self.listed):
+            hidden_by = "lookalike"
         if hidden_by is None:
             return False
         code = Code.UNKNOWN if facts.kind is not None else Code.NOT_ALLOWED
@@ -161,6 +157,11 @@ class Engine:
         if plan.reads_arguments and facts.arguments is not UNKNOWN and _is_ambiguous(facts.arguments):
             _deny(lane, Code.ARGUMENTS, ("arguments",), Said(_shown(facts), needs=_AMBIGUOUS))
             return False
+        checks = plan.checks
+        if checks is not None and checks.pass_(facts):
+            if checks.verdicts:
+                decision.verdicts = {**decision.verdicts, **checks.verdicts}
+            return True
         evaluate = _Evaluation(facts, decision, lane)
         for layer in plan.layers:
             for bound in layer.denies:
@@ -195,9 +196,9 @@ class Engine:
     def _reserve(self, lane: Lane, plan: Plan, facts: CallFacts, under: Under) -> None:
         assert lane.session is not None
         counters, counts = list[Counter](), list[Count]()
-        for counter in () if lane.free else plan.counters:
+        for counter, count in () if lane.free else zip(plan.counters, plan.counts, strict=True):
             try:
-                count = self._count(counter, facts, lane.session)
+                count = count or self._count(counter, facts, lane.session)
             except UndecidableError:
                 lane.undecidable += (counter.id,)
                 continue
@@ -214,11 +215,8 @@ class Engine:
         if reserved.halt is not None and not reserved.counts:
             _halted(lane, reserved.halt, facts, reserved.at_ns)
             return
-        added = [0 if not reserved.granted else count.amount for count in counts]
-        lane.counted = tuple(
-            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
-            for counter, taken, amount in zip(counters, reserved.counts, added, strict=True)
-        )
+        if reserved.granted and not any(taken.exceeded for taken in reserved.counts):
+            return
         exceeded = [
             (counter, taken) for counter, taken in zip(counters, reserved.counts, strict=True) if taken.exceeded
         ]
@@ -235,26 +233,18 @@ class Engine:
             )
 
     def _count(self, counter: Counter, facts: CallFacts, session: SessionKey) -> Count:
-        amount, name, member = 1, counter.name, None
         match counter.counts:
             case "sum":
-                amount = _millionths(facts.argument(counter.argument), counter.argument)
+                return counter.count(facts, _millionths(facts.argument(counter.argument), counter.argument))
             case "cost":
                 amount = self.estimate(facts.target, session.shadow) if facts.kind == "tool" else 0
+                return counter.count(facts, amount)
             case "same_args":
                 if facts.args_digest is None:
                     raise RuleError("its arguments could not be read")
-                name = f"{name}:{facts.args_digest}"
-            case "tools":
-                member = str(facts.target)
-        scope = None
-        if counter.cap.by == "principal":
-            scope = whose(facts)
-        elif counter.cap.by == "tenant":
-            tenant = facts.identity.tenant
-            scope = whose(facts) if tenant is None else f"tenant:{tenant}"
-        cap = counter.cap
-        return Count(name, amount, cap.most, cap.window_ns, scope, member, counter.on_exceed)
+                return counter.count(facts, suffix=f":{facts.args_digest}")
+            case _:
+                return counter.count(facts, member=str(facts.target))
 
     def estimate(self, target: object, shadow: bool = False) -> int:
         """What a call will cost, in micro-dollars, before it is made."""
@@ -276,11 +266,9 @@ class Engine:
 
     def end(self, decision: Decision, facts: CallFacts, result: object, *, is_error: bool) -> Lane | None:
         """Looks at a result before the caller does. Returns why it must not; None if it may."""
-        enforced, _ = self._compiled
-        under = self._under(facts)
         if decision.lane.session is not None:
             try:
-                halt = self.store.halted(decision.lane.session, under)
+                halt = self.store.halted(decision.lane.session, self._under(facts))
             except StoreError:
                 halt = None
             if halt is not None and halt.scope != "session":
@@ -289,14 +277,12 @@ class Engine:
                 return lane
         if is_error:
             return None
-        plan = enforced.plan(facts, self._kinds(facts.target))
-        for layer in plan.layers:
-            for bound in (*layer.requires, *(layer.allows or ())):
-                for condition in bound.rule.conditions:
-                    if isinstance(condition, Tenant) and not _passes(decision, bound, condition, result, facts):
-                        lane = Lane()
-                        _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=condition.needs()))
-                        return lane
+        plan = decision.lane.plan
+        for bound, tenant in () if plan is None else plan.tenants:
+            if not _passes(decision, bound, tenant, result, facts):
+                lane = Lane()
+                _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=tenant.needs()))
+                return lane
         return None
 
     def settle(
@@ -307,9 +293,9 @@ class Engine:
         if decision.settled:
             return
         decision.settled = True
-        for lane, compiled in zip((decision.lane, decision.shadow), self._compiled, strict=True):
-            if lane is not None and compiled is not None:
-                self._settle_lane(lane, compiled, facts, succeeded and forwarded, forwarded, cost_microusd)
+        for lane in (decision.lane, decision.shadow):
+            if lane is not None:
+                self._settle_lane(lane, facts, succeeded and forwarded, forwarded, cost_microusd)
 
     def _learn_cost(self, tool: str, shadow: bool, microusd: int) -> None:
         known = tool, shadow
@@ -320,19 +306,17 @@ class Engine:
     def _settle_lane(
         self,
         lane: Lane,
-        compiled: Compiled,
         facts: CallFacts,
         succeeded: bool,
         forwarded: bool,
         cost_microusd: int | None,
     ) -> None:
-        reserved = lane.reserved
-        if lane.denies or reserved is None or not reserved.granted or lane.session is None:
+        reserved, plan = lane.reserved, lane.plan
+        if lane.denies or plan is None or reserved is None or not reserved.granted or lane.session is None:
             return
         if cost_microusd is not None and forwarded and isinstance(facts.target, str):
             self._learn_cost(facts.target, lane.session.shadow, cost_microusd)
         corrections = list(_corrections(lane, forwarded, cost_microusd))
-        plan = compiled.plan(facts, self._kinds(facts.target))
         done = None
         if succeeded and plan.remembered and isinstance(facts.target, str):
             done = {facts.target: dict(_remembered(plan.remembers, facts))}
@@ -365,6 +349,9 @@ class Engine:
         if self._server is not None:
             found.append(("server", self._server))
         return found  # type: ignore[return-value]  # the scopes are literals above
+
+
+_NO_LANE = Lane()
 
 
 class _Evaluation:
@@ -424,8 +411,6 @@ _AMBIGUOUS = "two of its arguments differ in case only, or a number is too large
 
 def _passes(decision: Decision, bound: BoundRule, condition: Tenant, result: object, facts: CallFacts) -> bool:
     """Whether a result may go to the caller; noted as a verdict, by which a replay goes."""
-    if condition.result is None:
-        return True
     verdict = f"{bound.fingerprint}/result"
     if result is UNKNOWN:
         if verdict not in decision.verdicts:
@@ -433,12 +418,6 @@ def _passes(decision: Decision, bound: BoundRule, condition: Tenant, result: obj
         return decision.verdicts.get(verdict, True)
     passes = decision.verdicts[verdict] = condition.passes(result, facts)
     return passes
-
-
-def whose(facts: CallFacts) -> str:
-    """Who is held to account for a call: the enforcement key, and the tenant within it."""
-    tenant = facts.identity.tenant
-    return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{_SEPARATOR}{tenant}"
 
 
 def _deny(lane: Lane, code: Code, rules: tuple[str, ...], said: Said) -> None:
@@ -489,16 +468,37 @@ def _millionths(value: object, path: Sequence[str]) -> int:
 
 def _is_ambiguous(value: object, depth: int = 0) -> bool:
     """Whether two readers may find other arguments in the same ones: keys that are equal up to case, numbers beyond
-    64 bits."""
+    64 bits, values that no JSON has, nesting that some do not read."""
     if isinstance(value, dict):
-        if len({str(key).casefold() for key in value}) < len(value):
+        if depth > MAX_DEPTH or _has_equal_keys(value):
             return True
-        return depth > 64 or any(_is_ambiguous(item, depth + 1) for item in value.values())
-    if isinstance(value, list):
-        return depth > 64 or any(_is_ambiguous(item, depth + 1) for item in value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return not -(1 << 63) <= value < 1 << 63
-    return not (value is None or isinstance(value, str | bool | float))
+        items: Iterable[object] = value.values()
+    elif isinstance(value, list):
+        if depth > MAX_DEPTH:
+            return True
+        items = value
+    else:
+        items = (value,)
+    for item in items:
+        kind = type(item)
+        if kind is str or kind is bool or kind is float or item is None:
+            continue
+        if kind is int:
+            if not -(1 << 63) <= item < 1 << 63:  # type: ignore[operator]  # an int
+                return True
+        elif (kind is not dict and kind is not list) or _is_ambiguous(item, depth + 1):
+            return True
+    return False
+
+
+def _has_equal_keys(value: dict[object, object]) -> bool:
+    try:
+        joined = "".join(value)  # type: ignore[arg-type]  # texts, or TypeError
+    except TypeError:
+        return True
+    if joined.isascii() and joined == joined.lower():  # nearly all: none of them can be another one's other case
+        return False
+    return len({str(key).casefold() for key in value}) < len(value)
 
 
 def _corrections(lane: Lane, forwarded: bool, cost_microusd: int | None) -> Iterable[Correction]:

@@ -2,317 +2,301 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from threading import Lock
-from typing import NamedTuple
+from types import TracebackType
 
-import orjson
+from mcpobs.policy import forks
+from mcpobs.policy.clock import Clock
+from mcpobs.policy.counter import Counter, new_counter
+from mcpobs.policy.ledger import Ledger
+from mcpobs.policy.memory_halts import Halts
+from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, idle, kept_ns, verified
+from mcpobs.policy.state import Count, Done, Halt, HaltScope, SessionKey, StoreError
 
-from mcpobs.policy.state import (
-    IDLE_NS,
-    MAX_COUNTERS_A_SESSION,
-    MAX_FACT_BYTES,
-    MAX_MEMBERS,
-    MAX_SESSIONS_A_KEY,
-    Correction,
-    Count,
-    Done,
-    Halt,
-    HaltScope,
-    Reserved,
-    SessionFacts,
-    SessionKey,
-    StoreError,
-    Taken,
-    Under,
-)
-from mcpobs.policy.windows import FOREVER, Window
-
-MAX_KEYS = 65_536
-MAX_SCOPED = 262_144
-"""Counters that sessions share."""
-MAX_OWNED = 1_048_576
-"""Ids that belong to a tenant: about 200 MB at most, if a policy asks for so many."""
-OVERFLOW = "\0more"  # no session id of ours holds a NUL
+_AT_ONCE = 16
+"""Rows that one step forgets at most in passing."""
+_OwnKey = tuple[str, int, bool]
+_ScopedKey = tuple[str, str, int, bool, bool]
 
 
-class _Counter:
-    __slots__ = ("members", "window")
-
-    def __init__(self, window_ns: int) -> None:
-        self.window = Window(window_ns)
-        self.members: set[str] | None = None
-
-
-class _Session:
-    __slots__ = ("counters", "denied", "done", "first_ns", "last_ns")
-
-    def __init__(self, now_ns: int) -> None:
-        self.first_ns = self.last_ns = now_ns
-        self.counters: dict[tuple[str, int], _Counter] = {}
-        self.done: dict[str, Done] = {}
-        self.denied: tuple[str, int] = ("", 0)
+@dataclass(slots=True)
+class _Session(Seen):
+    own: dict[_OwnKey, Counter] = field(default_factory=dict)
+    disposable: OrderedDict[_OwnKey, None] = field(default_factory=OrderedDict)
+    facts: dict[str, Done] = field(default_factory=dict)
 
 
-class _Owner(NamedTuple):
-    tenant: str
-    until_ns: int
+@dataclass(slots=True)
+class _Scoped:
+    counter: Counter
+    used_ns: int
 
 
-class Clock:
-    """The Unix time at its first look, and from there on what a clock says that is never set."""
-
-    def __init__(self) -> None:
-        self._offset = time.time_ns() - time.monotonic_ns()
-
-    def __call__(self) -> int:
-        return time.monotonic_ns() + self._offset
-
-
-class MemoryStore:
+class MemoryStore(Ledger):
     """Counters of one process. `clock` returns nanoseconds and never goes back."""
 
     blocks = False
 
-    def __init__(self, clock: Callable[[], int] | None = None) -> None:
-        self.now_ns = clock or Clock()
+    def __init__(self, clock: Callable[[], int] | None = None, bounds: Bounds | None = None) -> None:
+        self.now_ns = clock or Clock().start()
+        bounds = bounds or Bounds()
+        super().__init__(MemoryRows(self.now_ns, bounds), bounds)
+
+
+class MemoryRows:
+    """Rows as dicts. A dict whose first entry may go is in the order of use."""
+
+    def __init__(self, clock: Callable[[], int], bounds: Bounds) -> None:
+        self._clock = clock
+        self._bounds = bounds
         self._lock = Lock()
-        self._keys: dict[tuple[str, bool], dict[str, _Session]] = {}
-        self._scoped: dict[tuple[str, str, int, bool], _Counter] = {}
-        self._halts: dict[tuple[HaltScope, str, str, bool], Halt] = {}
-        self._halted_of: dict[tuple[str, bool], dict[str, Halt]] = {}  # halted sessions of a key: each call looks there
-        self._owners: dict[tuple[str, str], _Owner] = {}
+        self._sessions: dict[bool, OrderedDict[SessionKey, _Session]] = {True: OrderedDict(), False: OrderedDict()}
+        self._of_key: dict[tuple[str, bool], OrderedDict[str, _Session]] = {}
+        self._own = 0
+        self._scoped: dict[tuple[bool, int], OrderedDict[_ScopedKey, _Scoped]] = {}
+        self._halts = Halts(bounds)
+        self._owners: dict[str, OrderedDict[str, tuple[str, int]]] = {}
+        forks.watch(self)
 
-    def reserve(
-        self, session: SessionKey, counts: Sequence[Count], under: Under = (), halt_for_ns: int | None = None
-    ) -> Reserved:
-        with self._lock:
-            now_ns = self.now_ns()
-            known = self._session(session, now_ns)
-            if self._halts and (halt := self._halted(session, known, under, now_ns)) is not None:
-                return Reserved(False, now_ns, halt=halt)
-            counters = [self._counter(known, session, count) for count in counts]
-            taken = [_look(counter, count, now_ns) for counter, count in zip(counters, counts, strict=True)]
-            stopping = [count for count, one in zip(counts, taken, strict=True) if one.exceeded and _stops(count)]
-            if stopping:
-                halt = None
-                if (halting := next((count for count in stopping if count.on_exceed == "halt"), None)) is not None:
-                    until_ns = None if halt_for_ns is None else now_ns + halt_for_ns
-                    halt = Halt("session", session.key, session.session, now_ns, until_ns, halting.name)
-                    self._note_halt(halt, session.shadow)
-                return Reserved(False, now_ns, taken, halt)
-            for counter, count in zip(counters, counts, strict=True):
-                _add(counter, count, now_ns)
-            known.denied = ("", 0)
-            return Reserved(True, now_ns, taken)
+    def forked(self) -> None:
+        """A child counts on by itself; a thread of the parent may have held the lock."""
+        self._lock = Lock()
 
-    def settle(
-        self,
-        session: SessionKey,
-        reserved: Reserved,
-        corrections: Sequence[Correction],
-        done: Mapping[str, Mapping[str, object]] | None = None,
+    # -- steps: nothing in one fails after its first change ----------------------------------------------------
+
+    def change(self) -> MemoryRows:
+        return self
+
+    look = change_durably = change
+
+    def __enter__(self) -> int:
+        self._lock.acquire()
+        return self._clock()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._lock.release()
+
+    # -- sessions ---------------------------------------------------------------------------------------------
+
+    def session(self, session: SessionKey) -> Seen | None:
+        return self._sessions[verified(session.key)].get(session)
+
+    def full(self, session: SessionKey, now_ns: int) -> bool:
+        ours = self._of_key.get((session.key, session.shadow))
+        while ours and len(ours) >= self._bounds.sessions_a_key:
+            name, oldest = next(iter(ours.items()))
+            if not idle(oldest.last_ns, now_ns):
+                return True
+            self.forget(session._replace(session=name), oldest)
+        return False
+
+    def room(
+        self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
     ) -> None:
-        with self._lock:
-            now_ns = self.now_ns()
-            known = self._session(session, now_ns)
-            for count, amount in corrections:
-                self._counter(known, session, count).window.add(amount, reserved.at_ns)
-            for tool, arguments in (done or {}).items():
-                before = known.done.pop(tool, None)
-                known.done[tool] = Done((before.ok if before else 0) + 1, _bounded(arguments), now_ns)
+        known = seen if isinstance(seen, _Session) else self._begin(session, seen)
+        if known.shared:
+            session = session._replace(session=OVERFLOW)
+        self._sessions[verified(session.key)].move_to_end(session)
+        self._of_key[session.key, session.shadow].move_to_end(session.session)
+        fresh = [one for one in zip(counts, counters, strict=True) if not self._touched(known, session, one[0])]
+        for count, counter in fresh:  # after the others, which so are not the oldest
+            self._insert(known, session, count, counter)
 
-    def facts(self, session: SessionKey) -> SessionFacts:
-        with self._lock:
-            known = self._session(session, self.now_ns())
-            return SessionFacts(known.first_ns, dict(known.done))
+    def keep(
+        self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
+    ) -> None:
+        if not isinstance(seen, _Session):  # begun by `room`
+            known = self._sessions[verified(session.key)][
+                session._replace(session=OVERFLOW) if seen.shared else session
+            ]
+            known.denial, known.denied = seen.denial, seen.denied
 
-    def denied(self, session: SessionKey, denial: str, most: int, halt_for_ns: int | None, reason: str) -> Halt | None:
-        with self._lock:
-            now_ns = self.now_ns()
-            known = self._session(session, now_ns)
-            last, times = known.denied
-            times = times + 1 if last == denial else 1
-            known.denied = denial, times
-            if times < most:
-                return None
-            until_ns = None if halt_for_ns is None else now_ns + halt_for_ns
-            halt = Halt("session", session.key, session.session, now_ns, until_ns, reason)
-            self._note_halt(halt, session.shadow)
-            return halt
-
-    def halted(self, session: SessionKey, under: Under = ()) -> Halt | None:
-        with self._lock:
-            now_ns = self.now_ns()
-            known = self._session(session, now_ns)  # seen, whether or not anybody is halted
-            return self._halted(session, known, under, now_ns) if self._halts else None
-
-    def halt(self, halt: Halt) -> None:
-        with self._lock:
-            at_ns = halt.at_ns or self.now_ns()
-            self._note_halt(replace(halt, at_ns=at_ns), False)
-
-    def resume(self, scope: HaltScope, name: str, session: str = "") -> bool:
-        with self._lock:
-            if scope == "session":
-                self._halted_of.get((name, False), {}).pop(session, None)
-            return self._halts.pop((scope, name, session, False), None) is not None
-
-    def halts(self) -> list[Halt]:
-        with self._lock:
-            found = [halt for (*_, shadow), halt in self._halts.items() if not shadow]
-        return sorted(found, key=lambda halt: halt.at_ns)
-
-    def own(self, rule: str, tenant: str, ids: Sequence[str], ttl_ns: int) -> None:
-        with self._lock:
-            now_ns = self.now_ns()
-            for id_ in ids:
-                known = self._owners.get((rule, id_))
-                if known is not None and known.tenant != tenant and known.until_ns > now_ns:
-                    continue
-                if known is None and len(self._owners) >= MAX_OWNED:
-                    self._forget_owners(now_ns)
-                self._owners[rule, id_] = _Owner(tenant, now_ns + ttl_ns)
-
-    def owner(self, rule: str, id_: str) -> str | None:
-        with self._lock:
-            known = self._owners.get((rule, id_))
-            return known.tenant if known is not None and known.until_ns > self.now_ns() else None
-
-    def close(self) -> None:
-        pass
-
-    # -- sessions, and what is forgotten of them -------------------------------------------------------------
-
-    def _session(self, session: SessionKey, now_ns: int) -> _Session:
-        whose = (session.key, session.shadow)
-        sessions = self._keys.pop(whose, None)
-        if sessions is None:
-            if len(self._keys) >= MAX_KEYS:
-                self._forget_keys(now_ns)
-            sessions = {}
-        self._keys[whose] = sessions  # the key that was seen last is forgotten last
-        known = sessions.get(session.session)
-        if known is None:
-            known = self._new_session(sessions, session.session, now_ns)
-        elif now_ns - known.last_ns > IDLE_NS:
-            sessions[session.session] = known = _Session(now_ns)
-        known.last_ns = now_ns
+    def _begin(self, session: SessionKey, seen: Seen) -> _Session:
+        self._room_for_session(seen.last_ns)
+        if seen.shared:
+            session = session._replace(session=OVERFLOW)
+        known = _Session(seen.first_ns, seen.last_ns, seen.denial, seen.denied, seen.shared)
+        self._sessions[verified(session.key)][session] = known
+        self._of_key.setdefault((session.key, session.shadow), OrderedDict())[session.session] = known
         return known
 
-    @staticmethod
-    def _new_session(sessions: dict[str, _Session], name: str, now_ns: int) -> _Session:
-        if len(sessions) >= MAX_SESSIONS_A_KEY:
-            for idle in [name for name, one in sessions.items() if now_ns - one.last_ns > IDLE_NS]:
-                del sessions[idle]
-        if len(sessions) >= MAX_SESSIONS_A_KEY:
-            name = OVERFLOW
-            if name in sessions:
-                return sessions[name]
-        sessions[name] = found = _Session(now_ns)
+    def forget(self, session: SessionKey, seen: Seen) -> None:
+        if seen.shared:
+            session = session._replace(session=OVERFLOW)
+        gone = self._sessions[verified(session.key)].pop(session)
+        self._own -= len(gone.own)
+        ours = self._of_key[session.key, session.shadow]
+        del ours[session.session]
+        if not ours:
+            del self._of_key[session.key, session.shadow]
+
+    def _room_for_session(self, now_ns: int) -> None:
+        for kept in self._sessions.values():
+            for session, seen in list(islice(kept.items(), 2)):
+                if idle(seen.last_ns, now_ns):
+                    self.forget(session, seen)
+        if sum(map(len, self._sessions.values())) >= self._bounds.sessions:
+            self._forget_unverified(f"{self._bounds.sessions} sessions of verified callers at once")
+
+    def _forget_unverified(self, otherwise: str) -> None:
+        oldest = next(iter(self._sessions[False].items()), None)
+        if oldest is None:
+            raise StoreError(otherwise, "find who opens so many sessions")
+        self.forget(*oldest)
+
+    # -- counters ---------------------------------------------------------------------------------------------
+
+    def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
+        fresh: dict[tuple[object, ...], Counter] = {}
+        found = []
+        for count in counts:
+            counter = self._counter(session, seen, count)
+            if counter is None:
+                key = (count.name, count.scope, count.window_ns, count.member is None)
+                counter = fresh.get(key)
+                if counter is None:
+                    counter = fresh[key] = new_counter(count, now_ns)
+            found.append(counter)
         return found
 
-    def _forget_keys(self, now_ns: int) -> None:
-        """Makes room for a key: idle ones go first, then the one of unverified callers that was seen longest ago."""
-        for whose, sessions in list(self._keys.items()):
-            if now_ns - max((one.last_ns for one in sessions.values()), default=0) > IDLE_NS:
-                del self._keys[whose]
-        if len(self._keys) < MAX_KEYS:
-            return
-        unverified = next((whose for whose in self._keys if not whose[0].startswith("principal:")), None)
-        if unverified is None:
-            raise StoreError(f"{MAX_KEYS} verified callers at once")
-        del self._keys[unverified]
+    def _counter(self, session: SessionKey, seen: Seen, count: Count) -> Counter | None:
+        if count.scope is None:
+            return seen.own.get(_own_key(count)) if isinstance(seen, _Session) else None
+        shelf = self._scoped.get((verified(count.scope), kept_ns(count.window_ns)))
+        found = None if shelf is None else shelf.get(_scoped_key(session.shadow, count))
+        return None if found is None else found.counter
 
-    def _counter(self, known: _Session, session: SessionKey, count: Count) -> _Counter:
-        if count.scope is not None:
-            key = (count.name, count.scope, count.window_ns, session.shadow)
-            found = self._scoped.pop(key, None)
-            if found is None:
-                if len(self._scoped) >= MAX_SCOPED:
-                    self._forget_scoped()
-                found = _Counter(count.window_ns)
-            self._scoped[key] = found
-            return found
-        counters = known.counters
-        own = (count.name, count.window_ns)
-        found = counters.get(own)
+    def _touched(self, known: _Session, session: SessionKey, count: Count) -> bool:
+        """Makes a counter the one that was used last. False if there is none."""
+        if count.scope is None:
+            key = _own_key(count)
+            if count.disposable and key in known.own:
+                known.disposable[key] = None
+                known.disposable.move_to_end(key)
+            return key in known.own
+        shelf = self._shelf(count)
+        scoped = _scoped_key(session.shadow, count)
+        found = shelf.get(scoped)
         if found is None:
-            if len(counters) >= MAX_COUNTERS_A_SESSION:
-                oldest = next((name for name in counters if name[1] != FOREVER), None)
-                if oldest is None:
-                    raise StoreError("too many counters in one session")
-                del counters[oldest]
-            found = counters[own] = _Counter(count.window_ns)
-        return found
+            return False
+        found.used_ns = known.last_ns
+        shelf.move_to_end(scoped)
+        return True
 
-    def _forget_scoped(self) -> None:
-        now_ns = self.now_ns()
-        for key, counter in list(self._scoped.items()):
-            if counter.window.window_ns != FOREVER and not counter.window.total(now_ns):
-                del self._scoped[key]
-        if len(self._scoped) >= MAX_SCOPED:
-            unverified = next((key for key in self._scoped if not key[1].startswith(("principal:", "tenant:"))), None)
-            if unverified is None:
-                raise StoreError(f"{MAX_SCOPED} counters of verified callers at once")
-            del self._scoped[unverified]
-
-    def _forget_owners(self, now_ns: int) -> None:
-        for key in [key for key, owner in self._owners.items() if owner.until_ns <= now_ns]:
-            del self._owners[key]
-        if len(self._owners) >= MAX_OWNED:
-            raise StoreError(f"{MAX_OWNED} ids of tenants at once")
-
-    def _halted(self, session: SessionKey, known: _Session, under: Under, now_ns: int) -> Halt | None:
-        own = self._halts.get(("session", session.key, session.session, session.shadow))
-        if own is not None:
-            return own
-        for scope, name in under:
-            found = self._halts.get((scope, name, "", False))
-            if found is not None and (found.until_ns is None or now_ns < found.until_ns):
-                return found
-        for halt in self._halted_of.get((session.key, session.shadow), {}).values():
-            if _covers(halt, known, now_ns):
-                return halt
-        return None
-
-    def _note_halt(self, halt: Halt, shadow: bool) -> None:
-        self._halts[halt.scope, halt.name, halt.session, shadow] = halt
-        if halt.scope == "session":
-            self._halted_of.setdefault((halt.name, shadow), {})[halt.session] = halt
-
-
-def _covers(halt: Halt, session: _Session, now_ns: int) -> bool:
-    """Whether the halt of one session stops another of its key: one that began after it, for a while."""
-    return session.first_ns > halt.at_ns and (halt.until_ns is None or now_ns < halt.until_ns)
-
-
-def _stops(count: Count) -> bool:
-    return count.on_exceed != "warn"
-
-
-def _look(counter: _Counter, count: Count, now_ns: int) -> Taken:
-    total = counter.window.total(now_ns)
-    if count.member is not None and counter.members is not None and count.member in counter.members:
-        return Taken(total, False)
-    if count.limit is None or total + count.amount <= count.limit:
-        return Taken(total, False)
-    return Taken(total, True, counter.window.free_at_ns(count.amount, count.limit, now_ns))
-
-
-def _add(counter: _Counter, count: Count, now_ns: int) -> None:
-    if count.member is not None:
-        members = counter.members = counter.members or set()
-        if count.member in members:
+    def _insert(self, known: _Session, session: SessionKey, count: Count, counter: Counter) -> None:
+        if count.scope is not None:
+            self._room_for_scoped(known.last_ns)
+            self._shelf(count)[_scoped_key(session.shadow, count)] = _Scoped(counter, known.last_ns)
             return
-        if len(members) < MAX_MEMBERS:
-            members.add(count.member)
-    counter.window.add(count.amount, now_ns)
+        key = _own_key(count)
+        if key in known.own:  # the same counter twice
+            return
+        if len(known.own) >= self._bounds.counters_a_session:
+            self._forget_own(known)
+        if self._own >= self._bounds.counters:
+            self._forget_any_own(known)
+        known.own[key] = counter
+        self._own += 1
+        if count.disposable:
+            known.disposable[key] = None
+
+    def _shelf(self, count: Count) -> OrderedDict[_ScopedKey, _Scoped]:
+        return self._scoped.setdefault((verified(count.scope or ""), kept_ns(count.window_ns)), OrderedDict())
+
+    def _forget_own(self, known: _Session) -> None:
+        if not known.disposable:
+            raise StoreError(f"{len(known.own)} counters in one session", "write fewer limits for each session")
+        key, _ = known.disposable.popitem(last=False)
+        del known.own[key]
+        self._own -= 1
+
+    def _forget_any_own(self, known: _Session) -> None:
+        others = self._sessions[False]
+        if known.disposable or not others or next(iter(others.values())) is known:
+            self._forget_own(known)
+        else:
+            self.forget(*next(iter(others.items())))
+
+    def _room_for_scoped(self, now_ns: int) -> None:
+        for (_, ttl_ns), shelf in self._scoped.items():
+            for key, one in list(islice(shelf.items(), 2)):
+                if now_ns - one.used_ns > ttl_ns:
+                    del shelf[key]
+        if sum(map(len, self._scoped.values())) < self._bounds.scoped:
+            return
+        shelves = [shelf for (lasting, _), shelf in self._scoped.items() if shelf and not lasting]
+        if not shelves:
+            raise StoreError(f"{self._bounds.scoped} counters of verified callers at once", "shorten the windows")
+        min(shelves, key=lambda shelf: next(iter(shelf.values())).used_ns).popitem(last=False)
+
+    # -- facts, halts, owners ---------------------------------------------------------------------------------
+
+    def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]:
+        return dict(seen.facts) if isinstance(seen, _Session) else {}
+
+    def keep_done(self, session: SessionKey, seen: Seen, done: dict[str, Done]) -> None:
+        known = self._sessions[verified(session.key)][session]
+        known.facts = done
+
+    @property
+    def any_halts(self) -> bool:
+        return self._halts.count > 0
+
+    def halt(self, scope: HaltScope, name: str) -> Halt | None:
+        return self._halts.named.get((scope, name))
+
+    def session_halts(self, key: str, shadow: bool) -> Mapping[str, Halt]:
+        return self._halts.sessions.get((key, shadow), {})
+
+    def all_halts(self) -> Iterable[Halt]:
+        yield from self._halts.named.values()
+        for (_, shadow), halts in self._halts.sessions.items():
+            if not shadow:
+                yield from halts.values()
+
+    def keep_halt(self, halt: Halt, shadow: bool, now_ns: int) -> None:
+        self._halts.keep(halt, shadow, now_ns)
+
+    def drop_halt(self, scope: HaltScope, name: str, session: str) -> bool:
+        return self._halts.drop(scope, name, session, False)
+
+    def owner(self, rule: str, id_: str) -> tuple[str, int] | None:
+        ours = self._owners.get(rule)
+        return None if ours is None else ours.get(id_)
+
+    def keep_owners(self, rule: str, tenant: str, ids: Sequence[str], until_ns: int, now_ns: int) -> None:
+        ours = self._owners.setdefault(rule, OrderedDict())
+        more = sum(id_ not in ours for id_ in ids)
+        for owned in self._owners.values():
+            for id_, (_, end_ns) in list(islice(owned.items(), more + _AT_ONCE)):
+                if end_ns <= now_ns:
+                    del owned[id_]
+        if sum(map(len, self._owners.values())) + more > self._bounds.owned:
+            raise StoreError(f"{self._bounds.owned} ids of tenants at once", "shorten how long the rule keeps an id")
+        for id_ in ids:
+            ours[id_] = tenant, until_ns
+            ours.move_to_end(id_)
+
+    def sizes(self) -> dict[str, int]:
+        return {
+            "sessions": sum(map(len, self._sessions.values())),
+            "counters": self._own,
+            "scoped": sum(map(len, self._scoped.values())),
+            "halts": self._halts.count,
+            "owned": sum(map(len, self._owners.values())),
+        }
+
+    def close(self) -> None:
+        """Nothing to let go of."""
 
 
-def _bounded(arguments: Mapping[str, object]) -> dict[str, object]:
-    """The arguments to remember: none if they are too large, so that a rule that reads them finds them missing."""
-    found = dict(arguments)
-    return found if len(orjson.dumps(found, default=str)) <= MAX_FACT_BYTES else {}
+def _own_key(count: Count) -> _OwnKey:
+    return count.name, count.window_ns, count.member is None
+
+
+def _scoped_key(shadow: bool, count: Count) -> _ScopedKey:
+    return count.name, count.scope or "", count.window_ns, shadow, count.member is None

@@ -20,21 +20,34 @@ OnExceed = Literal["deny", "halt", "warn"]
 HaltScope = Literal["session", "principal", "tenant", "tool", "server"]
 
 IDLE_NS = 24 * 3_600 * 1_000_000_000
-"""A session without calls for so long is forgotten, and with it what counts FOREVER. A counter of a rule that a reload
-removed is kept as long."""
+"""A session without calls for so long, by full minutes, is forgotten, and with it what counts FOREVER. A counter of a
+rule that a reload removed is kept as long."""
 MAX_SESSIONS_A_KEY = 256
 """Sessions that a store keeps of one key. A caller that opens more shares one session's counters among those: opening
 sessions must not cost us memory, nor make it a caller without a past."""
 MAX_MEMBERS = 1_024
 """Members that a counter of distinct members keeps; it has reached its limit by then."""
 MAX_FACT_BYTES = 16 << 10
-"""Remembered arguments of one session, as JSON."""
+"""Remembered arguments of one session, as JSON. Those of the tool that succeeded longest ago go first."""
+MAX_TOOLS_A_SESSION = 1_024
+"""Tools whose success is remembered of one session."""
 MAX_COUNTERS_A_SESSION = 2_048
-"""Counters of one session. Of those, a caller can choose the arguments of a same-arguments counter; the oldest goes."""
+"""Counters of one session. Beyond that the oldest `disposable` one goes; without one the store refuses."""
+MAX_HALTS_A_KEY = 256
+"""Halted sessions of one key. The next one halts new sessions of the key until it is resumed."""
+VERIFIED = ("principal:", "tenant:")
+"""How keys and scopes begin that somebody verified. A store that is full forgets the others first."""
 
 
 class StoreError(Exception):
-    """A store could not be read or written: locked, full, damaged, of a newer version. Nothing was counted."""
+    """A store could not be read or written: locked, full, damaged, of a newer version. Nothing was counted.
+
+    `hint` is what an operator can do. Neither names a caller."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message} (hint: {hint})" if hint else message)
+        self.message = message
+        self.hint = hint
 
 
 Under = Sequence[tuple[HaltScope, str]]
@@ -56,7 +69,8 @@ class Count:
     """A counter that a call adds to. `name` is unique in the scope: rule id, and what the limit counts by.
 
     `scope` is the session's own (None), or a name that sessions share: a principal's, a tenant's. `limit` None only
-    counts. `member` counts distinct members, and `amount` is then 1 for a new one. Windows are in nanoseconds."""
+    counts. `member` counts distinct members, and `amount` is then 1 for a new one. Windows are in nanoseconds.
+    `disposable`: a caller can choose the name (a digest of arguments), so the oldest of these may be forgotten."""
 
     name: str
     amount: int
@@ -65,6 +79,7 @@ class Count:
     scope: str | None = None
     member: str | None = None
     on_exceed: OnExceed = "deny"
+    disposable: bool = False
 
 
 class Taken(NamedTuple):
@@ -171,7 +186,8 @@ class Store(Protocol):
         """Halts by name; survives a restart if the store does. `at_ns` 0 is now."""
 
     def resume(self, scope: HaltScope, name: str, session: str = "") -> bool:
-        """Ends a halt. False if there was none."""
+        """Ends a halt. False if there was none. A session that a limit or its denials had halted counts anew, and has
+        its successes to show again."""
 
     def halts(self) -> list[Halt]:
         """All halts in force, oldest first."""

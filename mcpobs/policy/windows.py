@@ -14,6 +14,8 @@ from collections.abc import Iterable
 SLICES = 60
 FOREVER = 0
 """The window of what counts as long as its session lives."""
+MOST = (1 << 63) - 1
+"""The largest amount of a slice; a larger one counts as this."""
 
 _PAIR = struct.Struct("<qq")
 
@@ -35,10 +37,10 @@ class Window:
     def add(self, amount: int, at_ns: int) -> None:
         """Adds an amount at a time, which may lie before others: what was added then is corrected so. A sum below
         zero counts as zero."""
-        number = self._slice(at_ns)
+        number = slice_of(self.window_ns, at_ns)
         if amount < 0 and number not in self.slices:  # it has left the window, and what it corrects with it
             return
-        self.slices[number] = max(0, self.slices.get(number, 0) + amount)
+        self.slices[number] = min(MOST, max(0, self.slices.get(number, 0) + amount))
 
     def free_at_ns(self, amount: int, limit: int, now_ns: int) -> int | None:
         """When `amount` fits below `limit`, if nothing else is added; None if waiting does not help."""
@@ -48,28 +50,42 @@ class Window:
         for number in sorted(self.slices):
             left -= self.slices[number]
             if left + amount <= limit:
-                return (number + SLICES + 1) * self._slice_ns
+                return leaves_ns(self.window_ns, number)
         return now_ns
 
     def packed(self) -> bytes:
         """The slices as bytes, for a store; `unpacked` reads them."""
-        return b"".join(_PAIR.pack(number, amount) for number, amount in sorted(self.slices.items()))
+        if len(self.slices) == 1:
+            return _PAIR.pack(*next(iter(self.slices.items())))
+        return b"".join([_PAIR.pack(number, amount) for number, amount in sorted(self.slices.items())])
 
     @classmethod
     def unpacked(cls, window_ns: int, packed: bytes) -> Window:
         """Raises struct.error if the bytes are not `packed` ones."""
         return cls(window_ns, _PAIR.iter_unpack(packed))
 
-    @property
-    def _slice_ns(self) -> int:
-        return max(1, -(-self.window_ns // SLICES))
-
-    def _slice(self, at_ns: int) -> int:
-        return 0 if self.window_ns == FOREVER else at_ns // self._slice_ns
-
     def _forget(self, now_ns: int) -> None:
         if self.window_ns == FOREVER or not self.slices:
             return
-        oldest = now_ns // self._slice_ns - SLICES
+        oldest = oldest_slice(self.window_ns, now_ns)
         if min(self.slices) < oldest:
             self.slices = {number: amount for number, amount in self.slices.items() if number >= oldest}
+
+
+def slice_of(window_ns: int, at_ns: int) -> int:
+    """The slice that a time lies in."""
+    return 0 if window_ns == FOREVER else at_ns // _slice_ns(window_ns)
+
+
+def oldest_slice(window_ns: int, now_ns: int) -> int:
+    """The oldest slice that counts now."""
+    return 0 if window_ns == FOREVER else now_ns // _slice_ns(window_ns) - SLICES
+
+
+def leaves_ns(window_ns: int, number: int) -> int:
+    """When a slice stops to count."""
+    return (number + SLICES + 1) * _slice_ns(window_ns)
+
+
+def _slice_ns(window_ns: int) -> int:
+    return max(1, -(-window_ns // SLICES))

@@ -16,7 +16,7 @@ from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.meta import CLIENT_INFO, PROTOCOL_VERSION, SERVER_INFO, peer_of, version_of
 from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import OTHER, Verdict, of_cancellation
-from mcpobs.protocol.pending import PendingRequests
+from mcpobs.protocol.pending import Pending, PendingRequests
 from mcpobs.protocol.session import Caller, Session
 
 MAX_BATCH = 1_000  # messages of a batch that are read: each may be a row
@@ -63,6 +63,7 @@ class Conversation:
         None if the transport does not say."""
         self._of_stream: tuple[tuple[int, int], Call] | None = None
         self._bursts: dict[tuple[Sender, str], Burst] = {}
+        self._aside: dict[Key, Call] = {}
         self._pending: dict[Sender, PendingRequests] = {"client": PendingRequests(), "server": PendingRequests()}
 
     @property
@@ -141,6 +142,7 @@ class Conversation:
         """Ends a call that waits for its response: a front answered it, or gave it up."""
         if call.key is not None:
             self._pending[call.operation.sender].discard(call.key, call)
+            self._aside.pop(call.key, None)
         self._end(call, stamp, verdict)
 
     def has_in_use(self, sender: Sender, request_id: object) -> bool:
@@ -164,9 +166,28 @@ class Conversation:
         left = [
             call
             for pending in self._pending.values()
-            for call in pending.remove(lambda sequence: since <= sequence < before)
+            for call, _ in pending.remove(lambda sequence: since <= sequence < before)
         ]
         return self._end_each(left, stamp, verdict)
+
+    def set_aside(self, since: int, before: int) -> list[Pending]:
+        """Takes out the client's requests with a sequence from `since` to `before`, without ending them: the client is
+        to make them again. Until `take_back` or `end` their ids are free."""
+        aside = self._pending["client"].remove(lambda sequence: since <= sequence < before)
+        self._aside.update({call.key: call for call, _ in aside if call.key is not None})
+        return aside
+
+    def take_back(self, aside: list[Pending]) -> bool:
+        """Waits again for the responses to requests that were set aside. False if the id of one is in use meanwhile."""
+        pending = self._pending["client"]
+        if any(call.key is not None and pending.has_in_use(call.key) for call, _ in aside):
+            return False
+        for call, token in aside:
+            assert call.key is not None, "a request has an id"
+            self._aside.pop(call.key, None)
+            if call.operation.outcome is None:  # else it was cancelled meanwhile
+                pending.add(call.key, call, token)
+        return True
 
     def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
         left.sort(key=lambda call: call.operation.sequence)
@@ -282,6 +303,8 @@ class Conversation:
             return
         pending = self._pending[sender]
         call = pending.give_up(pending.key_of(key))
+        if call is None and sender == "client":
+            call = self._aside.pop(key, None)
         if call is None and sender == "server":  # its own requests come first: both may use the id
             call = self._torn_down(key)
         if call is not None:

@@ -94,7 +94,7 @@ class WholeLines:
         for part in whole:
             self._keep(part, found)
             if not self._dropping:
-                found.append(_line(bytes(self._half), b"\n"))
+                found.append(self._line(bytes(self._half), b"\n"))
             self._half.clear()
             self._dropping = False
         self._keep(rest, found)
@@ -104,7 +104,7 @@ class WholeLines:
         """The last line of a stream that has ended, if it has no newline."""
         left = bytes(self._half)
         self._half.clear()
-        return [_line(left, b"")] if left else []
+        return [self._line(left, b"")] if left else []
 
     def _keep(self, part: bytes, found: list[Line]) -> None:
         if self._dropping:
@@ -115,6 +115,7 @@ class WholeLines:
             self._half.clear()
             self._dropping = True
 
-
-def _line(line: bytes, end: bytes) -> Line:
-    return Line(line[:-1], b"\r" + end) if line.endswith(b"\r") else Line(line, end)
+    def _line(self, line: bytes, end: bytes) -> Line:
+        if line.endswith(b"\r"):
+            return Line(line[:-1], b"\r" + end)
+        return Line(line, end) if len(line) <= self._max_bytes else Line(line, b"\n", True)

@@ -12,7 +12,8 @@ MAX_PENDING = 65_536
 MAX_GIVEN_UP = 4_096
 
 
-_Pending = tuple[Call, Key | None]  # with its progress token
+Pending = tuple[Call, Key | None]
+"""A call that waits, with its progress token."""
 
 
 class PendingRequests:
@@ -22,8 +23,8 @@ class PendingRequests:
 
     def __init__(self, capacity: int = MAX_PENDING) -> None:
         self._capacity = capacity
-        self._first: dict[Key, _Pending] = {}
-        self._later: dict[Key, deque[_Pending]] = {}  # of the same id, behind the first
+        self._first: dict[Key, Pending] = {}
+        self._later: dict[Key, deque[Pending]] = {}  # of the same id, behind the first
         self._count = 0
         self._by_token: dict[Key, Call] = {}
         self._given_up: dict[Key, None] = {}
@@ -119,14 +120,14 @@ class PendingRequests:
         self._count = 0
         return left
 
-    def remove(self, wanted: Callable[[int], bool]) -> list[Call]:
+    def remove(self, wanted: Callable[[int], bool]) -> list[Pending]:
         """Removes the requests whose sequence is wanted, and returns them."""
-        places = [(key, call) for key, (call, _) in self._first.items()]
-        places += [(key, call) for key, queue in self._later.items() for call, _ in queue]
-        found = [(key, call) for key, call in places if wanted(call.operation.sequence)]
-        for key, call in found:
+        places = list(self._first.items())
+        places += [(key, pending) for key, queue in self._later.items() for pending in queue]
+        found = [(key, pending) for key, pending in places if wanted(pending[0].operation.sequence)]
+        for key, (call, _) in found:
             self.discard(key, call)
-        return [call for _, call in found]
+        return [pending for _, pending in found]
 
     def discard(self, key: Key, call: Call) -> None:
         """Removes one request, wherever it stands among those of its id."""

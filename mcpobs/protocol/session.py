@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcpobs.semconv import Confidence, SessionSource, Transport
+
+if TYPE_CHECKING:
+    from mcpobs.settings import IdentityConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,13 @@ class Identity:
 
 
 NOBODY = Identity()
+
+
+def configured(config: IdentityConfig | None) -> Identity:
+    """The fixed identity of [identity] in config.toml; nobody if it names none, or verifies tokens."""
+    if config is None or not config.static:
+        return NOBODY
+    return Identity(config.principal, config.tenant or None, config.role or None)
 
 
 @dataclass(frozen=True, slots=True)

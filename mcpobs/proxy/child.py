@@ -31,9 +31,11 @@ FORWARDED = tuple(
             "SIGVTALRM",
         ),
         *("SIGPROF", "SIGIO", "SIGPWR", "SIGURG", "SIGXCPU", "SIGSTKFLT"),
+        *("SIGTSTP", "SIGTTIN", "SIGTTOU"),
     )
     if hasattr(signal, name)
 )
+STOPPING = frozenset((signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU))
 _RESTORED = tuple(getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name))
 _SENT_BY_KERNEL = 0x80  # si_code SI_KERNEL: the terminal sent it, to the server's process as well
 _PR_SET_PDEATHSIG = 1
@@ -77,12 +79,24 @@ class Child:
     def wait(self) -> Exit:
         """Blocks until the server has ended."""
         if hasattr(os, "waitid"):  # macOS has it since Python 3.13
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            while not self._has_ended():
+                pass
             self._gone.acquire()
         _, status = os.waitpid(self.pid, 0)
         if os.WIFSIGNALED(status):
             return Exit(None, os.WTERMSIG(status))
         return Exit(os.waitstatus_to_exitcode(status), None)
+
+    def _has_ended(self) -> bool:
+        """Blocks until the server has ended, or has stopped. If it stopped because it was asked to, by us or by the
+        terminal, so does the wrapper: a shell that waits for it takes its terminal back."""
+        seen = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+        if seen is None or seen.si_code != os.CLD_STOPPED:
+            return True
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG)
+        if seen.si_status in STOPPING:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return False
 
     def send_signal(self, number: int) -> None:
         if self._gone.acquire(blocking=False):
@@ -122,13 +136,21 @@ def start(command: Sequence[str]) -> Child:
     return Child(pid, our_stdin, our_stdout)
 
 
+def _forwarded() -> tuple[signal.Signals, ...]:
+    """What this process forwards. A process that blocks SIGTTIN or SIGTTOU gets an error in place of a stop if it uses
+    its terminal in the background, so those two are forwarded only without a terminal."""
+    if not any(map(os.isatty, (0, 1, 2))):
+        return FORWARDED
+    return tuple(number for number in FORWARDED if number not in (signal.SIGTTIN, signal.SIGTTOU))
+
+
 def forward_signals(child: Child) -> None:
     """Passes signals on to the server, in a thread of its own. What the terminal sent, the server got already:
     it is in our process group."""
     if hasattr(signal, "sigwaitinfo"):
         threading.Thread(target=_forward_for_ever, args=(child,), name="signals", daemon=True).start()
         return
-    for number in FORWARDED:  # macOS: no siginfo, so a ^C at a terminal reaches the server twice
+    for number in frozenset(FORWARDED) - STOPPING:  # macOS: no siginfo, so a ^C at a terminal reaches the server twice
         signal.signal(number, lambda got, _frame: child.send_signal(got))
 
 
@@ -149,8 +171,9 @@ def imitate(ended: Exit) -> NoReturn:
 
 
 def _forward_for_ever(child: Child) -> None:
+    forwarded = _forwarded()
     while True:
-        info = signal.sigwaitinfo(FORWARDED)
+        info = signal.sigwaitinfo(forwarded)
         # A terminal that goes away signals the leader of its session alone.
         ours_alone = info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid()
         if info.si_code != _SENT_BY_KERNEL or ours_alone:
@@ -167,7 +190,7 @@ class _Inherited(NamedTuple):
 def _take_over_signals() -> _Inherited:
     """Blocks what is forwarded, in all threads to come. Where our parent ignores the end of its children, that was
     handed on to us, and we could not wait for the server."""
-    blocked = FORWARDED if hasattr(signal, "sigwaitinfo") else ()
+    blocked = _forwarded() if hasattr(signal, "sigwaitinfo") else ()
     return _Inherited(signal.pthread_sigmask(signal.SIG_BLOCK, blocked), signal.signal(signal.SIGCHLD, signal.SIG_DFL))
 
 

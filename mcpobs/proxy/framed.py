@@ -60,6 +60,11 @@ class _Direction:
         full = self.held_bytes > MAX_HELD_BYTES or len(self.held) > MAX_HELD
         return not (self.at_end or full or self.sink.pending)
 
+    @property
+    def has_reader(self) -> bool:
+        """Whether some process still reads what is passed on."""
+        return not self.ended.is_set() and not self.at_end and self.sink.has_reader
+
     def silent_s(self) -> float:
         """How long nothing has come from the source. 0 while something waits to be decided or written."""
         since = self.listening_since
@@ -82,6 +87,13 @@ class _Direction:
             close(self.source)
             close(self.sink.fd)
             self.ended.set()
+
+
+def _poll(wanted: list[tuple[int, int]]) -> select.poll:
+    poll = select.poll()
+    for fd, events in wanted:
+        poll.register(fd, events)
+    return poll
 
 
 class FramedRelay:
@@ -110,8 +122,12 @@ class FramedRelay:
 
     def run(self) -> None:
         """Serves both directions until they have ended. Blocks."""
+        poll, polled = select.poll(), list[tuple[int, int]]()
         while not (self.up.ended.is_set() and self.down.ended.is_set()):
-            ready = {fd for fd, _ in self._poll().poll()}
+            wanted = self._wanted()
+            if wanted != polled:
+                poll, polled = _poll(wanted), wanted
+            ready = {fd for fd, _ in poll.poll()}
             if self._wake_read in ready:
                 self._drain_wake()
             for direction, other in ((self.up, self.down), (self.down, self.up)):
@@ -124,17 +140,17 @@ class FramedRelay:
             self._closed = True
             self._frames.close(now(), error_type, lambda call: self._record(call, extra))
 
-    def _poll(self) -> select.poll:
-        poll = select.poll()
-        poll.register(self._wake_read, select.POLLIN)
+    def _wanted(self) -> list[tuple[int, int]]:
+        """What to wait for: file descriptors and their events."""
+        wanted = [(self._wake_read, select.POLLIN)]
         for direction, other in ((self.up, self.down), (self.down, self.up)):
             if direction.ended.is_set():
                 continue
             if direction.sink.pending:
-                poll.register(direction.sink.fd, select.POLLOUT)
+                wanted.append((direction.sink.fd, select.POLLOUT))
             if direction.reads and other.injected_bytes <= MAX_INJECTED_BYTES:
-                poll.register(direction.source, select.POLLIN)
-        return poll
+                wanted.append((direction.source, select.POLLIN))
+        return wanted
 
     def _serve(self, direction: _Direction, other: _Direction, ready: set[int]) -> None:
         if direction.sink.pending and direction.sink.fd in ready:

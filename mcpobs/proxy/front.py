@@ -15,6 +15,7 @@ from mcpobs.gate.row import Origin
 from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lifecycle import Lifecycle
 from mcpobs.protocol.registry import Registry
+from mcpobs.protocol.session import configured
 from mcpobs.proxy.child import Child, Exit
 from mcpobs.proxy.propagation import Propagation, prepared
 from mcpobs.proxy.relay import Pipe, Relay
@@ -58,10 +59,9 @@ class StdioFront:
             network_transport=semconv.TRANSPORT_PIPE,
             front="proxy/stdio",
         )
-        sessions = StdioSessions(process_id, time.time_ns())
-        recorder = LakeRecorder.open(
-            origin, sessions.process_session, lake=lake, config=read_config(env, warn), warn=warn, env=env
-        )
+        config = read_config(env, warn)
+        sessions = StdioSessions(process_id, time.time_ns(), configured(config.identity))
+        recorder = LakeRecorder.open(origin, sessions.process_session, lake=lake, config=config, warn=warn, env=env)
         gate = Gate(recorder, judge, warn)
         lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
         faults = Faults("a frame could not be observed", "the server goes on", warn)
@@ -103,4 +103,5 @@ class StdioFront:
         as_wished = (ended.code == 0 and client_left) or ended.signal in sent
         if self._closing is not None:
             self._closing.close("client_disconnect" if as_wished else "server_exit", extra)
+        self._gate.close()
         self._recorder.close()

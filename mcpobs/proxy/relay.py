@@ -72,6 +72,13 @@ class Sink:
             self.gone, data = True, b""
         self.pending = data
 
+    @property
+    def has_reader(self) -> bool:
+        """Whether the other end of the pipe is open somewhere. For any thread."""
+        ends = select.poll()
+        ends.register(self.fd, 0)
+        return not ends.poll(0)
+
     def flush(self) -> None:
         self.write(self.pending)
 
@@ -105,6 +112,11 @@ class Pipe:
     def waits_for(self) -> tuple[int, int]:
         """The file descriptor and the event that the pipe goes on with."""
         return (self._sink.fd, select.POLLOUT) if self._sink.pending else (self.source, select.POLLIN)
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether some process still reads what the pipe writes: a server that went on in the background."""
+        return not self.ended.is_set() and not self.at_end and self._sink.has_reader
 
     def silent_s(self) -> float:
         """How long nothing has come from the source. 0 while a sink that reads slowly is written to."""
@@ -158,6 +170,10 @@ class Direction(Protocol):
     """The source has come to its end."""
     ended: threading.Event
     """Nothing is left to write, or nobody to write to."""
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether some process still reads what is passed on."""
 
     def silent_s(self) -> float:
         """How long nothing has come from the source."""

@@ -59,7 +59,9 @@ def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoRetu
     ended = server.wait()
     down: Direction = relay.down
     down.ended.wait(LINGER_S)  # what the server wrote before it ended has to reach the client
-    while not down.ended.is_set() and down.silent_s() < LINGER_S and not server.called_in_vain:
+    while not down.ended.is_set() and not server.called_in_vain:
+        if down.silent_s() >= LINGER_S and not (ended.code == 0 and relay.up.has_reader):
+            break
         down.ended.wait(LINGER_S)
     if front is not None:
         _close(front, ended, server.sent, client_left=relay.up.at_end)
@@ -86,7 +88,7 @@ def _open(options: InstrumentOptions, judge: Judge | None) -> StdioFront | None:
         )
     except Exception as error:
         if judge is not None:  # enforcement fails closed: no call passes unjudged
-            raise UsageError(f"cannot enforce: {type(error).__name__}: {error}") from error
+            raise UsageError(f"cannot enforce: {type(error).__name__}: {error}", "correct the judge") from error
         warn(f"nothing is recorded: {type(error).__name__}: {error}")  # observation fails open
         return None
 

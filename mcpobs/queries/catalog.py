@@ -74,5 +74,5 @@ def columns_of(relation: str) -> tuple[Column, ...]:
 def _read(path: Path, *, is_view: bool) -> Query:
     query = parse(path.stem, path.read_text(encoding="utf-8"), columns_of)
     if (query.kind == "view") != is_view:
-        raise UsageError(f"{path.name}: a view lies in queries/views, and nothing else does")
+        raise UsageError(f"{path.name}: a view lies in queries/views, and nothing else does", "move it")
     return query

@@ -129,13 +129,29 @@ class Query:
         return any(param.name == name for param in self.params)
 
     def values(self, given: Mapping[str, Value]) -> dict[str, Value]:
-        """Every parameter with its value. Raises UsageError for one that the header does not know."""
+        """Returns every parameter with its value.
+
+        Raises UsageError for a parameter that the header does not know, and for text that is not UTF-8: no name in the
+        lake is such a text, and releases of DuckDB differ in the error that they raise.
+        """
         known = {param.name: param.default for param in self.params}
-        for name in given:
+        for name, value in given.items():
             if name not in known:
                 takes = f"it takes {', '.join(known)}" if known else "it takes none"
                 raise UsageError(f"{self.name} takes no parameter {name!r}", takes)
+            if isinstance(value, str) and not _is_utf8(value):
+                raise UsageError(
+                    f"{value!r} is not UTF-8 text", "names in the lake are UTF-8; check the terminal's encoding"
+                )
         return known | dict(given)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _none(relation: str) -> Sequence[Column]:

@@ -152,7 +152,9 @@ class Process:
         except OSError as error:
             os.close(answers)
             os.close(questions)
-            raise UsageError(f"the process for SQL cannot be started: {error.strerror}") from None
+            raise UsageError(
+                f"the process for SQL cannot be started: {error.strerror}", "free some memory or processes"
+            ) from None
         finally:
             for descriptor in (child_in, child_out, nothing):
                 os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ _STEPS_S = (
     *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200),
     *(86_400, 2 * 86_400, 7 * 86_400, 14 * 86_400, 28 * 86_400, 91 * 86_400, 364 * 86_400),
 )
+_LONGEST_NS = _STEPS_S[-1] * _SECOND
 MOST = 60
 """Steps at most: a column of each can still be seen on a phone."""
 
@@ -52,13 +54,11 @@ def activity(plan: Plan, asked: Asked, extent: Record) -> Activity | None:
 
 
 def bucket_ns(first: int, last: int) -> int:
-    """The shortest usual step of which at most MOST reach from the first to the last call."""
-    for step in _STEPS_S:
-        width = step * _SECOND
-        if last // width - first // width < MOST:
-            return width
-    longest = _STEPS_S[-1] * _SECOND  # a nonsense clock somewhere
-    return longest * ((last // longest - first // longest) // MOST + 1)
+    """Returns the shortest usual step, or else the least multiple of the longest, of which at most MOST reach from the
+    first call to the last."""
+    usual = (step * _SECOND for step in _STEPS_S)
+    longer = itertools.count(2 * _LONGEST_NS, _LONGEST_NS)  # a nonsense clock somewhere
+    return next(width for width in itertools.chain(usual, longer) if last // width - first // width < MOST)
 
 
 def steps(found: Result, first: int, last: int, width: int) -> Activity:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import on_sound_files, plan_of
-from mcpobs.reports import filters, window
+from mcpobs.reports import early, filters, window
 from mcpobs.reports.activity import activity, extent
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.report import Report, find
@@ -18,9 +19,11 @@ from mcpobs.reports.request import Asked, Progress, Request, Unheard
 from mcpobs.reports.warnings import Remark, warnings_of
 from mcpobs.reports.window import Window
 from mcpobs.reports.wording import NOTHING
+from mcpobs.settings import config_folder
 
 RECORD = "record calls with `mcpobs instrument -- <server command>`"
 
+Hashing = Callable[[], early.HashName | None]
 Open = Callable[[Path, int | None, int | None], AbstractContextManager[Reading]]
 """Opens a lake to read the operations that began in [since, until), in unix nanoseconds."""
 
@@ -49,7 +52,8 @@ def ask(
     heard = progress or Unheard()
     with opening(lake, *report.bounds(chosen, request.filters)) as reading:
         heard.follow(reading.connection)
-        answer = on_sound_files(reading, lambda plan: _answer(plan, report, request, chosen, now, heard))
+        hashing = partial(early.hash_of, lake, config_folder())
+        answer = on_sound_files(reading, lambda plan: _answer(plan, report, request, chosen, now, heard, hashing))
         warnings = warnings_of(reading)
         empty = _explained(reading, answer, request, now) if explain and not answer.result.rows else None
     if empty is not None and request.filters:
@@ -58,13 +62,15 @@ def ask(
     return replace(answer, warnings=(*answer.warnings, *warnings), empty=empty)
 
 
-def _answer(plan: Plan, report: Report, request: Request, chosen: Window, now: int, heard: Progress) -> Answer:
+def _answer(
+    plan: Plan, report: Report, request: Request, chosen: Window, now: int, heard: Progress, hashing: Hashing
+) -> Answer:
     lacking: tuple[Remark, ...] = ()
     if request.reprice:
         from mcpobs.reports.repricing import repriced  # few reports price calls anew
 
         plan, lacking = repriced(plan)
-    asked = Asked(request, chosen, filters.resolve(plan, request.filters), now, heard.step)
+    asked = Asked(request, chosen, filters.resolve(plan, request.filters), now, heard.step, hashing)
     answer = replace(report.answer(plan, asked), warnings=lacking)
     if not request.activity or answer.activity is not None:
         return answer

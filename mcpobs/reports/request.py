@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mcpobs.lake.engine import Connection
+from mcpobs.reports.early import HashName
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.window import EVERYTHING, Window
 
@@ -58,6 +59,8 @@ class Asked:
     filters: Filters
     now: int
     step: Callable[[str], None] = lambda doing: None
+    hash_name: Callable[[], HashName | None] = lambda: None
+    """Makes the function that hashes names of arguments as the lake's fronts do; None without the lake's key."""
 
     @property
     def chosen(self) -> Window | None:

@@ -24,7 +24,7 @@ STEPS = (
 _SPAN = re.compile(r"([0-9]{1,9})\s*(s|m|h|d|w)")
 _UNITS = {"s": SECOND, "m": 60 * SECOND, "h": HOUR, "d": 24 * HOUR, "w": 7 * 24 * HOUR}
 _WORDS = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week"}
-_HINT = "write e.g. 15m, 2h, 7d, 2026-11-22 or 2026-11-22T13:05+01:00 (without a zone: UTC)"
+_HINT = "write e.g. 15m, 2h, 7d, 2026-11-22 (UTC) or 2026-11-22T13:05+01:00"
 
 
 @dataclass(frozen=True, slots=True)

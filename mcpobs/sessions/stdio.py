@@ -12,17 +12,18 @@ from __future__ import annotations
 import json
 
 from mcpobs.protocol.operation import Operation
-from mcpobs.protocol.session import Caller, Session
+from mcpobs.protocol.session import NOBODY, Caller, Identity, Session
 from mcpobs.semconv import Confidence
 
 MAX_CONVERSATIONS = 4096
 
 
 class StdioSessions:
-    """The sessions of one stdio process. `process_id` is random and names the process for good."""
+    """The sessions of one stdio process. `process_id` is random and names the process for good. `identity` is the one
+    that the operator configured for whoever starts the process."""
 
-    def __init__(self, process_id: str, start_unix_nano: int) -> None:
-        self.caller = Caller(connection=process_id, transport="stdio")
+    def __init__(self, process_id: str, start_unix_nano: int, identity: Identity = NOBODY) -> None:
+        self.caller = Caller(connection=process_id, transport="stdio", identity=identity)
         """Whoever started the process: the caller of all that it is asked."""
         self._start_unix_nano = start_unix_nano
         self._legacy, self._modern = self._of_process("high"), self._of_process("medium")
@@ -51,6 +52,7 @@ class StdioSessions:
             confidence=confidence,
             enforcement_key=key,
             enforcement_source=source,
+            identity=self.caller.identity,
         )
 
     def _conversation(self, conversation_id: str, now_unix_nano: int) -> Session:
@@ -65,6 +67,7 @@ class StdioSessions:
                 enforcement_key=key,
                 enforcement_source=source,
                 candidates=json.dumps({"conversation": conversation_id, "stdio_process": self.caller.connection}),
+                identity=self.caller.identity,
             )
             while len(self._conversations) >= MAX_CONVERSATIONS:  # a caller can name as many as it likes
                 del self._conversations[next(iter(self._conversations))]

@@ -96,6 +96,11 @@ def places(cwd: Path, env: Mapping[str, str]) -> Iterator[Place]:
     yield Place(CODEX, _folder(env, "CODEX_HOME", home / ".codex") / "config.toml")
     for name in _OPENCODE_FILES:
         yield Place(OPENCODE, own / "opencode" / name)  # also on macOS, as for Zed
+    if env.get("OPENCODE_CONFIG"):
+        yield Place(OPENCODE, Path(env["OPENCODE_CONFIG"]).expanduser())
+    for name in _OPENCODE_FILES:
+        if env.get("OPENCODE_CONFIG_DIR"):
+            yield Place(OPENCODE, Path(env["OPENCODE_CONFIG_DIR"]).expanduser() / name)
     yield Place(ZED, own / "zed/settings.json")
     yield Place(GEMINI, home / ".gemini/settings.json")
     yield Place(WINDSURF, home / ".codeium/windsurf/mcp_config.json")

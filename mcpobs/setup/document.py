@@ -38,10 +38,17 @@ class Entry:
     env: Mapping[str, str] = field(default_factory=dict)
     repeated: bool = False
     inline: bool = False
+    is_nested: bool = False
+    """Whether its command is an object with `path`, `args` and `env` (Zed until 2025)."""
 
     @property
     def name(self) -> str:
         return self.where[-1]
+
+    @property
+    def command_in(self) -> Where:
+        """The keys that lead to the object with command and args."""
+        return (*self.where, "command") if self.is_nested else self.where
 
     def value(self, key: str) -> Node | None:
         return next((f.node for f in self.fields if f.key == key), None)
@@ -114,10 +121,11 @@ class Document(Protocol):
 @dataclass(frozen=True, slots=True)
 class Change:
     """Another command and other args for a server; without args if `args` is None, all in `command` if that is a
-    list."""
+    list. `key` is that of the command."""
 
     command: Tree
     args: Tree | None
+    key: str = "command"
 
 
 def replaced(tree: Tree, changes: Mapping[Where, Change]) -> Tree:
@@ -145,7 +153,7 @@ def _changed(server: Tree, change: Change) -> Tree:
     has_args = any(key == "args" for key, _ in server.pairs)
     pairs: list[tuple[str, Tree]] = []
     for key, value in server.pairs:
-        if key == "command":
+        if key == change.key:
             pairs.append((key, change.command))
             if change.args is not None and not has_args:
                 pairs.append(("args", change.args))

@@ -101,5 +101,6 @@ def _elsewhere(entry: Entry, client: str, env: Mapping[str, str]) -> Iterator[Ch
 
 
 def _found(program: str, path: str) -> bool:
-    """Returns whether a program exists. A path with a client's variable cannot be resolved here."""
-    return "$" in program or program.startswith("~") or executable.found(program, path)
+    """Returns whether a program exists. A path with a client's variable, or an assignment, cannot be resolved here."""
+    name = program.partition(" ")[0]  # the rest may hold a secret, on which nothing here depends
+    return "$" in name or "=" in name or name.startswith("~") or executable.found(program, path)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from mcpobs.setup import jsonc, masking
 from mcpobs.setup.document import Entry, Layout, Object, Tree, Where, string
@@ -22,9 +23,9 @@ class JsonDocument:
     root: Node | None
 
     @classmethod
-    def parse(cls, text: str) -> JsonDocument:
-        """Raises MalformedError."""
-        return cls(text, jsonc.parse(text))
+    def parse(cls, text: str, layouts: Sequence[Layout] | None = None) -> JsonDocument:
+        """Parses what the layouts lead to; everything without them. Raises MalformedError."""
+        return cls(text, jsonc.parse(text, layouts))
 
     def entries(self, layouts: Sequence[Layout]) -> list[Entry]:
         found = [] if self.root is None else [e for layout in layouts for e in _entries(self.root, layout, ())]
@@ -56,21 +57,24 @@ class JsonDocument:
         return iter(()) if self.root is None else _leaves(self.root)
 
     def comments(self) -> Iterator[tuple[int, int, str]]:
-        return masking.comments(self.text, _COMMENT)
+        skipped = [] if self.root is None else [(n.start, n.end) for n in _leaves(self.root) if n.kind == "skipped"]
+        begins = [0, *(end for _, end in skipped)]
+        ends = [*(start for start, _ in skipped), len(self.text)]
+        for begin, end in zip(begins, ends, strict=True):
+            yield from masking.comments(self.text, _COMMENT, begin, end)
 
     def tree(self) -> Tree:
-        return "" if self.root is None else _tree(self.root)
+        return "" if self.root is None else _tree(self.root, self.text)
 
 
 def _entries(node: Node, layout: Layout, where: Where) -> Iterator[Entry]:
     if node.kind != "object":
         return
     if layout:
-        wanted = {m.key for m in node.members} if layout[0] == "*" else {layout[0]}
-        for key in sorted(wanted):
-            below = node.member(key)
-            if below is not None:
-                yield from _entries(below, layout[1:], (*where, key))
+        last_of = {m.key: m.node for m in node.members}
+        for key in sorted(last_of) if layout[0] == "*" else [layout[0]]:
+            if key in last_of:
+                yield from _entries(last_of[key], layout[1:], (*where, key))
         return
     counts = Counter(m.key for m in node.members)
     last = {m.key: m for m in node.members}
@@ -81,31 +85,39 @@ def _entries(node: Node, layout: Layout, where: Where) -> Iterator[Entry]:
 
 def _entry(member: Member, where: Where, repeated: bool) -> Entry:
     fields = member.node.members
+    nested = member.node.member("command")
+    is_nested = nested is not None and nested.member("path") is not None
+    if nested is not None and is_nested:
+        own = tuple(Member("command" if m.key == "path" else m.key, m.at, m.node) for m in nested.members)
+        fields = (*own, *(f for f in fields if f.key not in ("command", "args")))
     keys = [f.key for f in fields]
-    env = member.node.member("env") or member.node.member("environment")  # the latter: opencode
+    env = next((f.node for f in fields if f.key in ("env", "environment")), None)  # the latter: opencode
     return Entry(
         where,
         fields,
         env={m.key: m.node.value for m in env.members if m.node.kind == "string"} if env else {},
         repeated=repeated or len(set(keys)) < len(keys),
         inline=True,
+        is_nested=is_nested,
     )
 
 
 def _leaves(node: Node) -> Iterator[Node]:
     below = [*node.items, *(m.node for m in node.members)]
-    if not below and node.kind in ("string", "other"):
+    if not below and node.kind in ("string", "other", "skipped"):
         yield node
     for child in below:
         yield from _leaves(child)
 
 
-def _tree(node: Node) -> Tree:
+def _tree(node: Node, text: str) -> Tree:
     match node.kind:
         case "object":
-            return Object(tuple((m.key, _tree(m.node)) for m in node.members))
+            return Object(tuple((m.key, _tree(m.node, text)) for m in node.members))
         case "array":
-            return tuple(map(_tree, node.items))
+            return tuple(_tree(item, text) for item in node.items)
+        case "skipped":  # by its bytes, without a second copy of a large file
+            return blake2b(text[node.start : node.end].encode(errors="surrogatepass")).hexdigest()
         case "string":
             return string(node.value)
     return node.value

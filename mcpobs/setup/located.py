@@ -6,21 +6,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["object", "array", "string", "other"]
+Kind = Literal["object", "array", "string", "other", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """A value: `text[start:end]` is its text.
 
-    `value` is the content of a string, or the text of a number, a word or a date. `commas` are the places of the commas
-    after the items of an array: as many as items, or one fewer.
+    A `skipped` value is valid, without comments, and was not looked into. `commas` are the places of the commas after
+    the items of an array: as many as items, or one fewer.
     """
 
     kind: Kind
     start: int
     end: int
     value: str = ""
+    """The content of a string, or the text of a number, a word or a date."""
     items: tuple[Node, ...] = ()
     commas: tuple[int, ...] = ()
     members: tuple[Member, ...] = ()

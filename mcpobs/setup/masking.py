@@ -75,10 +75,30 @@ def literal(text: str) -> str:
     return text if text in _LITERALS else HIDDEN
 
 
-def comments(text: str, token: re.Pattern[str]) -> Iterator[tuple[int, int, str]]:
-    """Yields the comments of a text: begin, end and the text to show. The group of `token` that matches a comment is
-    named by its form; its other matches are strings."""
-    for match in token.finditer(text):
+_SCALAR = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")(?P<key>\s*:)?|(?P<other>[^\s"\[\]{},:]+)')
+_ENDS: Final = 7
+"""Lines of a long value that are shown at its begin and end: more than a difference shows between two changes."""
+
+
+def skipped(text: str) -> str:
+    """Returns an object or array in strict JSON for display, with as many lines. The lines in its middle are empty."""
+    lines = text.split("\n")
+    if len(lines) <= 2 * _ENDS:
+        return _SCALAR.sub(_scalar, text)
+    ends = (_SCALAR.sub(_scalar, "\n".join(part)) for part in (lines[:_ENDS], lines[-_ENDS:]))
+    return ("\n" * (len(lines) - 2 * _ENDS + 1)).join(ends)
+
+
+def _scalar(match: re.Match[str]) -> str:
+    if match["key"] is not None:
+        return match[0]
+    return f'"{HIDDEN}"' if match["string"] is not None else literal(match["other"])
+
+
+def comments(text: str, token: re.Pattern[str], begin: int, end: int) -> Iterator[tuple[int, int, str]]:
+    """Yields the comments of a part of a text: begin, end and the text to show. The group of `token` that matches a
+    comment is named by its form; its other matches are strings."""
+    for match in token.finditer(text, begin, end):
         if match.lastgroup == "line":
             mark = "#" if match["line"].startswith("#") else "//"
             yield match.start(), match.end(), f"{mark} {HIDDEN}"

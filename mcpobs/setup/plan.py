@@ -64,7 +64,7 @@ def open_document(source: Source, client: Client) -> Document:
             f"{source.path} is not UTF-8: byte {error.start + 1}", "save it as UTF-8; it was not changed"
         ) from None
     try:
-        return TomlDocument.parse(text) if client.form == "toml" else JsonDocument.parse(text)
+        return TomlDocument.parse(text) if client.form == "toml" else JsonDocument.parse(text, client.layouts)
     except MalformedError as error:
         form = client.form.upper()
         raise UsageError(
@@ -85,14 +85,15 @@ def wrap(place: Place, source: Source, front: Front, only: Collection[str]) -> P
         servers.append(server)
         if own:
             edits += own
-            changes[entry.where] = _change(entry, [*front.words(entry.name), *server.words])
+            changes[entry.command_in] = _change(entry, [*front.words(entry.name), *server.words])
     return _plan(place, source, document, edits, servers, replaced(document.tree(), changes))
 
 
 def _change(entry: Entry, words: list[str], *, keeps_args: bool = True) -> Change:
     if entry.is_listed:
         return Change(strings(words), None)
-    return Change(string(words[0]), strings(words[1:]) if keeps_args else None)
+    key = "path" if entry.is_nested else "command"
+    return Change(string(words[0]), strings(words[1:]) if keeps_args else None, key)
 
 
 def _wrap(document: Document, entry: Entry, front: Front) -> tuple[Server, list[Edit]]:
@@ -136,7 +137,7 @@ def unwrap(place: Place, source: Source, only: Collection[str], backup: Backup |
         edits += own
         # If its args are removed too, one edit removes them whole; the other edit shortens the list.
         gone = not entry.is_listed and len(words) == 1 and not had_args and document.drop_args(entry) in own
-        changes[entry.where] = _change(entry, list(words), keeps_args=not gone)
+        changes[entry.command_in] = _change(entry, list(words), keeps_args=not gone)
     plan = _plan(place, source, document, edits, servers, replaced(document.tree(), changes))
     if backup is None or only or not backup.untouched(source.content):
         return plan
@@ -205,6 +206,8 @@ def _shown(document: Document, client: Client) -> str:
         if node.kind == "string":
             text = plain.get((node.start, node.end), masking.HIDDEN)
             shown = document.text[node.start : node.end] if text == node.value else document.quoted(text)
+        elif node.kind == "skipped":
+            shown = masking.skipped(document.text[node.start : node.end])
         else:
             shown = masking.literal(node.value)
         edits.append(Edit(node.start, node.end, shown))

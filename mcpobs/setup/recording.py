@@ -64,7 +64,7 @@ def check(env: Mapping[str, str], server: Server, deadline_s: float = DEADLINE_S
         temporary.remove(folder)
     calls = _calls(report.stdout, server.tool)
     if calls != 1:
-        why = _last(report.stderr) or f"{calls} calls in it"
+        why = last_line(report.stderr) or f"{calls} calls in it"
         return Check(ABOUT, "fail", f"the call was answered, but the report does not have it: {why}", hint)
     return Check(ABOUT, "ok", f"a call of {server.words[-1]} went through mcpobs, and the report has it")
 
@@ -101,7 +101,9 @@ def _call(server: Server, lake: str, env: Mapping[str, str], deadline_s: float) 
             return None
         stderr.seek(0)
         return (
-            f"nothing within {deadline_s:.0f} s" if code == -signal.SIGKILL else _last(stderr.read()) or f"exit {code}"
+            f"nothing within {deadline_s:.0f} s"
+            if code == -signal.SIGKILL
+            else last_line(stderr.read()) or f"exit {code}"
         )
 
 
@@ -141,7 +143,7 @@ def _calls(stdout: bytes, tool: str) -> int:
         return 0
 
 
-def _last(stderr: bytes) -> str:
+def last_line(stderr: bytes) -> str:
     """Returns the most informative line: an mcpobs error, else the last line."""
     lines = [line for line in stderr.decode(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("mcpobs: error")]

@@ -87,12 +87,19 @@ def _key(lake_id: str | None, lake: Path, config: Path) -> Check:
     except safefile.ExposedError as error:
         return Check(LAKE, "fail", f"the digest key {path} is not used: {error.strerror}", error.remedy)
     except FileNotFoundError:
+        if _is_collected(lake):
+            return Check(LAKE, "ok", f"{lake}, of received spans; a server recorded here makes its digest key")
         hint = "a lake that was copied here needs none to be read; recording makes a new key"
         return Check(LAKE, "warn", f"{lake}: its digest key is not on this machine", hint)
     except (OSError, ValueError):
         hint = "restore it, or remove it: new digests are then not comparable with those of before"
         return Check(LAKE, "fail", f"the digest key {path} cannot be read", hint)
     return Check(LAKE, "ok", f"{lake}, with its digest key in {path.parent}")
+
+
+def _is_collected(lake: Path) -> bool:
+    """Returns whether `mcpobs collect` writes to the lake: digests in its spans are the senders'."""
+    return (lake / backlog.WAL.folder).is_dir()
 
 
 def _access(lake: Path) -> Iterator[Check]:
@@ -169,6 +176,8 @@ def _readable(lake: Path, now_s: float) -> Check:
         return Check(LAKE, "fail", error.message, error.hint)
     if not rows:
         hint = "restart the client after `mcpobs init`, and let it call a tool"
+        if _is_collected(lake):
+            hint = "send spans to `mcpobs collect`, or record a server here: mcpobs init"
         return Check(LAKE, "warn", "nothing is recorded in it yet", hint)
     operations = "1 operation" if rows == 1 else f"{rows:,} operations"
     return Check(LAKE, "ok", f"{operations}, the last one {_ago(now_s - last / 1e9)}")

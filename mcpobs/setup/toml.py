@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
-from mcpobs.setup import toml_versions
+from mcpobs import toml_versions
 from mcpobs.setup.located import MalformedError, Node, malformed
 
 _BLANK = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcpobs.setup import masking, toml, toml_versions
+from mcpobs import toml_versions
+from mcpobs.setup import masking, toml
 from mcpobs.setup.document import Entry, Layout, Object, Tree, string
 from mcpobs.setup.located import Edit, Member, Node, lead, newline
 
@@ -92,7 +93,7 @@ class TomlDocument:
                 yield from _leaves(assignment.node)
 
     def comments(self) -> Iterator[tuple[int, int, str]]:
-        return masking.comments(self.text, _COMMENT)
+        return masking.comments(self.text, _COMMENT, 0, len(self.text))
 
     def tree(self) -> Tree:
         return _tree(self.parsed.data)

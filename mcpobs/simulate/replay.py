@@ -14,10 +14,10 @@ import orjson
 
 from mcpobs.gate.policy_judge import KEPT_OUTCOMES, SIDES
 from mcpobs.policy.codes import Code
-from mcpobs.policy.compiled import Compiled
+from mcpobs.policy.compiled import Compiled, whose
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, Kind, Unknown
 from mcpobs.policy.decision import Decision, Lane
-from mcpobs.policy.engine import Engine, Retry, whose
+from mcpobs.policy.engine import Engine, Retry
 from mcpobs.policy.memory import MemoryStore
 from mcpobs.policy.model import Policy
 from mcpobs.policy.state import SessionKey

@@ -9,7 +9,7 @@
 -- columns:
 --   service_name     varchar  the MCP server
 --   tool             varchar  gen_ai.tool.name
---   fault            varchar  tool, server, caller or gone; null where nothing went wrong
+--   fault            varchar  tool, server, caller, policy or gone; null where nothing went wrong
 --   outcome          varchar  how these calls ended; of what did not go wrong null
 --   error_type       varchar  class of the failure
 --   status_code      varchar  JSON-RPC error code
@@ -29,6 +29,7 @@ with calls as (
             when 'server_error' then 'server'
             when 'timeout' then 'server'
             when 'protocol_error' then 'caller'
+            when 'denied' then 'policy'
             when 'unfinished' then 'gone'
         end as fault
     from tool_calls

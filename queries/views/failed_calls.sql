@@ -1,4 +1,4 @@
--- question: Which calls failed, and what did their session call before?
+-- question: Which calls failed or were denied, and what did their session call before?
 -- kind:     view
 -- reads:    tool_calls
 -- history:  whole
@@ -28,7 +28,7 @@
 with hit as (
     select distinct session_id
     from tool_calls
-    where failed
+    where (failed or outcome = 'denied')
         and start_unix_nano >= $since
         and start_unix_nano < $until
         and ($session is null or session_id = $session)
@@ -63,7 +63,7 @@ select
     start_unix_nano, sequence, session_id, service_name, tool, outcome, before_5, before_4, before_3, before_2,
     before_1, error_type, status_code, duration_ms, nth_call, trace_id, span_id
 from chained
-where failed
+where (failed or outcome = 'denied')
     and start_unix_nano >= $since
 union all
 -- A failure without a session has nothing that is known to come before it.
@@ -78,7 +78,7 @@ select
     cast(null as bigint) as nth_call,
     trace_id, span_id
 from tool_calls
-where failed
+where (failed or outcome = 'denied')
     and session_id is null
     and $session is null
     and start_unix_nano >= $since

@@ -20,7 +20,7 @@ from mcpobs.proxy.stdio import InstrumentOptions
 
 def _declared(command: Callable[..., object]) -> dict[type, dict[str, str]]:
     """The options of a typer command by the type of their value: option → name of its parameter."""
-    found: dict[type, dict[str, str]] = {bool: {}, int: {}, str: {}}
+    found: dict[type, dict[str, str]] = {bool: {}, int: {}, str: {}, list: {}}
     for name, hint in get_type_hints(command, include_extras=True).items():
         if get_origin(hint) is not Annotated:
             continue
@@ -29,7 +29,8 @@ def _declared(command: Callable[..., object]) -> dict[type, dict[str, str]]:
             continue
         plain = next((part for part in get_args(type_) if part is not type(None)), type_)
         option = next((o for o in info.param_decls or () if o.startswith("--")), "--" + name.replace("_", "-"))
-        found[plain if plain in (bool, int) else str][option] = name
+        kind = list if get_origin(plain) is list else plain if plain in (bool, int) else str
+        found[kind][option] = name
     return found
 
 
@@ -40,6 +41,7 @@ def test_the_fast_path_knows_the_options_that_typer_knows(command: Callable[...,
     assert fastpath.FLAGS[name] == declared[bool]
     assert fastpath.NUMBERS[name] == declared[int]
     assert fastpath.VALUES[name] == declared[str]
+    assert fastpath.LISTS[name] == declared[list]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,7 @@ def test_the_work_takes_the_options_of_the_fast_path(command: str, takes: Callab
         *fastpath.FLAGS[command].values(),
         *fastpath.NUMBERS[command].values(),
         *fastpath.VALUES[command].values(),
+        *fastpath.LISTS[command].values(),
     }
     if command == "instrument":
         passed -= {"listen", "upstream", "in_process"}  # which it leaves to typer

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("init", "instrument", "report", "query", "baseline", "simulate", "check", "collect", "serve", "demo", "doctor"),
+    *("halt", "resume"),
     *("lake info", "lake compact", "lake prune", "lake retry"),
 ]
 

@@ -283,6 +283,24 @@ def test_an_error_that_repeats_a_hostile_name_is_safe(
     assert "error: fake" not in [text[8:] for text in err.splitlines()]
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(["report", "errors", f"--{option}", "a\udcff"] for option in ("tool", "session", "server")),
+        ["report", "--tool", "a\udcff"],
+        ["report", "all", "--server", "a\udcff"],
+        ["baseline", "--server", "a\udcff"],
+    ],
+    ids=" ".join,
+)
+def test_a_name_that_is_not_utf8_is_named_as_the_error(
+    argv: list[str], lake: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = _ran([*argv, "--lake", str(lake)], monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("mcpobs: error: 'a\\udcff' is not UTF-8 text\nhint: ")
+
+
 FILES = {
     "limits.yaml": ("version: 1\ntools:\n  {name}: {{calls_per_session: {name}}}\n", ["check"]),
     "broken.yaml": ("version: [\n{name}", ["check"]),

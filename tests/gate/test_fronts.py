@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mcp import Client
-from mcp.client.sse import sse_client
-from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from mcpobs.gate.judge import OnError
 from mcpobs.instrument import entry
 from tests.gate import table
+from tests.gate.fronts import over_stdio, reached
 from tests.gate.judged_server import new_server
 from tests.gate.judges import ByName
 from tests.instrument.recorded import rows_of
-from tests.instrument.serving import served
 
 SERVER = [sys.executable, str(Path(__file__).with_name("judged_server.py")), "stdio"]
 ROOT = Path(__file__).parents[2]
@@ -31,14 +24,6 @@ ON_ERROR = pytest.mark.parametrize("on_error", ["allow", "deny"])
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@asynccontextmanager
-async def over_stdio(command: list[str], mode: str, env: dict[str, str]) -> AsyncIterator[Client]:
-    environment = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
-    parameters = StdioServerParameters(command=command[0], args=command[1:], env=environment, cwd=str(ROOT))
-    async with Client(stdio_client(parameters), mode=mode) as client:
-        yield client
 
 
 @ON_ERROR
@@ -76,15 +61,3 @@ async def test_in_this_process(home: Path, transport: str, mode: str, on_error: 
     finally:
         entry.uninstrument()
     table.check(seen, ran, rows_of(home / "lake"), on_error)
-
-
-@asynccontextmanager
-async def reached(server: Any, transport: str, mode: str) -> AsyncIterator[Client]:
-    if transport == "memory":
-        async with Client(server, mode=mode) as client:
-            yield client
-        return
-    with served(server.sse_app() if transport == "sse" else server.streamable_http_app()) as url:
-        target = sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp"
-        async with Client(target, mode=mode) as client:
-            yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import anyio
@@ -14,6 +15,8 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent
 from tests.instrument.recorded import calls_of, rows_of
 from tests.instrument.shop import new_shop
 
+LOOKS_UP_SCHEMAS = "get_tool_input_schema" in inspect.signature(Server).parameters
+"""Before, keys are hashed until a client lists the tools: mcp 2.0."""
 ERAS = pytest.mark.parametrize("mode", ["legacy", "auto"])
 
 
@@ -49,6 +52,8 @@ async def test_each_call_is_recorded_once_with_its_outcome(lake: Path, mode: str
 @pytest.mark.anyio
 async def test_a_call_says_who_served_it_whom_and_how(lake: Path, mode: str) -> None:
     async with Client(new_shop(), mode=mode) as client:
+        if not LOOKS_UP_SCHEMAS:
+            await client.list_tools()
         await client.call_tool("add", {"a": 1, "b": 2})
     (call,) = calls_of(lake)
     assert (call["front"], call["transport"], call["kind"]) == ("in_process", "stdio", "server")

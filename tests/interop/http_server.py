@@ -1,4 +1,4 @@
-"""A Python server of mcp 2.x over HTTP, with a tool for each thing a plan does: `http_server.py PORT (http|sse)`."""
+"""A Python server of mcp 2.x with a tool for each thing a plan does: `http_server.py PORT (http|sse|stdio) [odd]`."""
 
 from __future__ import annotations
 
@@ -59,5 +59,12 @@ def greet(name: str) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[2] == "stdio":
+        server.run("stdio")
+        sys.exit()
     app = server.sse_app() if sys.argv[2] == "sse" else server.streamable_http_app()
+    if sys.argv[3:] == ["odd"]:
+        from oddity import Odd  # beside this file
+
+        app = Odd(app)  # type: ignore[assignment]
     uvicorn.run(app, port=int(sys.argv[1]), log_level="warning")

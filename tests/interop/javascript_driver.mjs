@@ -108,6 +108,16 @@ function tellMessages(transport) {
   Object.defineProperty(transport, "onmessage", { get: () => current, set: (given) => (current = telling(given)) });
 }
 
+// The message on a line; nothing for a log line, which the client ignores.
+function messageOf(line) {
+  try {
+    const message = JSON.parse(line);
+    return message.jsonrpc === "2.0" ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 // Patched on the class, so that every process that a client starts is seen.
 function watch(Transport) {
   const { start, send } = Transport.prototype;
@@ -123,7 +133,7 @@ function watch(Transport) {
     this._process.stdout.prependListener("data", (bytes) => {
       const lines = (half + decoder.decode(bytes, { stream: true })).split("\n");
       half = lines.pop();
-      for (const line of lines.filter((found) => found.trim())) note("got", this, JSON.parse(line));
+      for (const message of lines.map(messageOf).filter(Boolean)) note("got", this, message);
     });
   };
   Transport.prototype.send = function (message, ...more) {

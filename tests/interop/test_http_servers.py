@@ -48,7 +48,7 @@ def test_the_lake_has_each_call_once_in_its_order_and_session_with_its_status(
     server: str, over: Over, client: str, mode: str, packages: Packages, tmp_path: Path, record_property
 ) -> None:
     lake = tmp_path / "lake"
-    real = _shop() if server == "mcp 2" else server_named("everything", packages, tmp_path)
+    real = shop() if server == "mcp 2" else server_named("everything", packages, tmp_path)
     with _serving(server, over, packages, tmp_path) as origin, fronted(origin, lake, server) as front:
         url = f"{front.url}/{'sse' if over == 'sse' else 'mcp'}"
         plan = {"transport": over, "url": url, "mode": mode, "connections": plan_of(real)}
@@ -90,7 +90,7 @@ def _serving(server: str, over: Over, packages: Packages, folder: Path) -> Itera
         yield origin
 
 
-def _shop() -> Server:
+def shop() -> Server:
     def good(number: int) -> tuple[str, dict[str, Any]]:
         return "search", {"query": f"words {number}", "limit": number % 7}
 

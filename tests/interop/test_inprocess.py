@@ -25,6 +25,7 @@ from tests.gate import table
 from tests.instrument.recorded import rows_of
 from tests.interop.conftest import CACHE_VARIABLE
 from tests.interop.environments import PINS, Environment, install, wheel
+from tests.policy import conversation
 from tests.ports import free_port
 
 pytestmark = pytest.mark.interop
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.interop
 HERE = Path(__file__).parent
 SERVER = HERE / "inprocess_server.py"
 JUDGED = HERE.parent / "gate" / "judged_server.py"
+SHOP = HERE.parent / "policy" / "shop.py"
 START_S = 60
 EXPECTED = [
     ("tools/list", None, "ok"),
@@ -127,6 +129,27 @@ def test_a_judge_decides_as_in_every_other_front(
         with _listening(environment, transport, {**os.environ, **env}, JUDGED) as url:
             seen = anyio.run(_judged, sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp", mode)
     table.check(seen, ran.read_text().split(), rows_of(lake), on_error)
+
+
+@pytest.mark.parametrize("transport", ["stdio", "http", "sse"])
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_a_policy_is_enforced_in_every_release(
+    environment: Environment, home: Path, tmp_path: Path, transport: str, mode: str
+) -> None:
+    lake, ran, policy = home / "lake", home / "ran", tmp_path / "policy.yaml"
+    policy.write_text(conversation.POLICY)
+    env = {"MCPOBS_LAKE": str(lake), "MCPOBS_TEST_RAN": str(ran), "MCPOBS_TEST_POLICY": str(policy)}
+    if transport == "stdio":
+        seen = anyio.run(_policed, _on_stdio(environment, env, SHOP), mode)
+    else:
+        with _listening(environment, transport, {**os.environ, **env}, SHOP) as url:
+            seen = anyio.run(_policed, sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp", mode)
+    conversation.check(seen, ran.read_text().split(), rows_of(lake))
+
+
+async def _policed(target: Any, mode: str) -> list[str]:
+    async with Client(target, mode=mode) as client:
+        return await conversation.play(client)
 
 
 async def _judged(target: Any, mode: str) -> dict[str, str | tuple[int, str]]:

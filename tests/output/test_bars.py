@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcpobs.output import table
@@ -77,11 +77,20 @@ def test_where_a_bar_would_take_the_room_of_what_can_be_read_there_is_none() -> 
     assert table.render(COLUMNS, [], chart=BY_CALLS) == table.render(COLUMNS, [])
 
 
-@given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
-def test_the_steps_between_any_two_times_are_few(one: int, other: int) -> None:
+TIMES = st.integers(0, 2**63 - 1)
+LONGEST = 364 * 86_400 * SECOND
+BOUNDARIES = st.builds(lambda years, ns: years * LONGEST + ns, st.integers(0, 292), st.integers(-SECOND, SECOND))
+
+
+@given(TIMES | BOUNDARIES, TIMES | BOUNDARIES)
+@example(1_541_030_400_000_000_000, 7_170_508_800_000_000_000)
+def test_the_steps_between_any_two_times_are_few_and_no_longer_than_necessary(one: int, other: int) -> None:
     first, last = sorted((one, other))
     step = bucket_ns(first, last)
     assert last // step - first // step < MOST
+    if step > LONGEST:
+        shorter = step - LONGEST
+        assert last // shorter - first // shorter >= MOST
 
 
 def test_steps_without_calls_are_there_and_empty() -> None:

@@ -54,7 +54,6 @@ def refused(frame: bytes, **limits: int) -> tuple[int, str] | None:
         (CALL.replace(b'"method"', b'"Method"'), -32600, "keys_equal_up_to_case"),
         (CALL.replace(b'"name"', b'"NAME"'), -32600, "keys_equal_up_to_case"),
         (CALL.replace(b'"params"', '"paramſ"'.encode()), -32600, "keys_equal_up_to_case"),
-        (CALL.replace(b"{}", b'{"to":1,"To":2}'), -32600, "keys_equal_up_to_case"),
         (b'{"x":[\r' + CALL + b"\r]}", -32700, "carriage_return"),
         (CALL.replace(b'"2.0"', b'"1.0"'), -32600, "no_message"),
         (CALL.replace(b'"jsonrpc":"2.0",', b""), -32600, "no_message"),
@@ -92,7 +91,7 @@ def test_a_frame_over_the_cap_is_refused_before_it_is_read() -> None:
     [
         CALL,
         b" \t" + CALL + b" ",
-        CALL.replace(b"{}", b'{"nested":{"to":1,"To":2}}'),  # below the arguments' own keys it is the user's data
+        CALL.replace(b"{}", b'{"to":1,"To":2}'),  # the user's data, unless a rule of the policy reads it
         CALL.replace(b"{}", b'{"v":123456789012345678901234567890}'),
         CALL.replace(b"{}", '{"v":"\u2028 é"}'.encode()),
         b'{"jsonrpc":"2.0","method":"notifications/x"}',
@@ -187,5 +186,5 @@ def test_a_line_over_the_limit_is_given_once_and_the_next_one_is_whole(stream: b
     for content, _, is_cut in found:
         assert is_cut == (len(content) > 16)
         assert any(line.startswith(content) for line in whole)
-    long = [line for line in whole if len(line) > 17]
+    long = [line for line in whole if len(line.removesuffix(b"\r")) > 16]
     assert len([line for line in found if line[2]]) == len(long)

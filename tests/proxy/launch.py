@@ -3,7 +3,7 @@
     python launch.py STATE... -- COMMAND...
 
 blocked: SIGTERM and SIGUSR1 blocked · orphaning: SIGCHLD ignored · nohup: SIGHUP ignored · background: SIGINT and
-SIGQUIT ignored · terminal: stdin is the terminal of its session
+SIGQUIT ignored · deaf: SIGALRM, SIGTSTP, SIGWINCH and SIGCONT ignored · terminal: stdin is the terminal of its session
 """
 
 import fcntl
@@ -28,6 +28,9 @@ def main() -> None:
             case "background":
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+            case "deaf":
+                for number in (signal.SIGALRM, signal.SIGTSTP, signal.SIGWINCH, signal.SIGCONT):
+                    signal.signal(number, signal.SIG_IGN)
             case "terminal":
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
             case _:

@@ -81,6 +81,101 @@ def test_each_signal_that_is_sent_to_the_wrapper_reaches_the_server(number: sign
         assert out.readline() == b"%d\n" % number
 
 
+def _stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@linux
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU])
+def test_a_server_that_is_stopped_stops_the_wrapper_and_goes_on_with_it(number: signal.Signals, tmp_path: Path) -> None:
+    server = ["sh", "-c", "echo $$; exec cat"]
+    pipe = subprocess.PIPE
+    # A group of its own: in one that has no parent in its session nothing stops.
+    with subprocess.Popen([*_front(tmp_path / "lake"), *server], stdin=pipe, stdout=pipe, process_group=0) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        for turn in (b"one\n", b"two\n"):
+            process.send_signal(number)
+            seen = os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED)
+            assert seen is not None
+            assert seen.si_code == os.CLD_STOPPED
+            assert _stopped(pid)
+            process.send_signal(signal.SIGCONT)
+            process.stdin.write(turn)
+            process.stdin.flush()
+            assert process.stdout.readline() == turn
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
+@linux
+def test_a_server_that_ignores_a_stop_goes_on(tmp_path: Path) -> None:
+    with Wrapped(tmp_path / "lake", ["sh", "-c", "trap '' TSTP; echo ready; exec cat"]) as wrapped:
+        assert wrapped.process.stdout is not None
+        assert wrapped.process.stdout.readline() == b"ready\n"
+        wrapped.process.send_signal(signal.SIGTSTP)
+        wrapped.send(b"words\n")
+        assert wrapped.leave() == (0, b"words\n", b"")
+
+
+@linux
+def test_a_wrapper_that_ignores_an_alarm_has_a_server_that_does(tmp_path: Path) -> None:
+    command = [*LAUNCH, "deaf", "--", *_front(tmp_path / "lake"), "sh", "-c", "echo ready; exec cat"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        for number in (signal.SIGALRM, signal.SIGTSTP, signal.SIGALRM):
+            process.send_signal(number)
+        assert process.communicate(b"words\n", timeout=60)[0] == b"words\n"
+        assert process.returncode == 0
+
+
+DAEMON = (
+    "import os, sys, time\n"
+    "if os.fork(): os._exit({code})\n"
+    "os.setsid()\n"
+    "sys.stdout.write('serving\\n'); sys.stdout.flush()\n"
+    "for line in sys.stdin:\n"
+    "    sys.stdout.write(line); sys.stdout.flush()\n"
+)
+
+
+@linux
+def test_a_server_that_goes_on_in_the_background_is_served_until_its_client_leaves(tmp_path: Path) -> None:
+    with Wrapped(tmp_path / "lake", [sys.executable, "-c", DAEMON.format(code=0)]) as wrapped:
+        out = wrapped.process.stdout
+        assert out is not None
+        assert out.readline() == b"serving\n"
+        for turn in range(3):
+            time.sleep(1.2)  # longer than the wrapper waits for what a dead server may have left: lateness is the point
+            wrapped.send(call(turn, "echo"))
+            assert b'"tools/call"' in out.readline()
+        assert wrapped.leave() == (0, b"", b"")
+
+
+@linux
+def test_a_server_that_goes_on_in_the_background_ends_the_wrapper_when_it_ends(tmp_path: Path) -> None:
+    with Wrapped(tmp_path / "lake", [sys.executable, "-c", DAEMON.format(code=0) + "    break\n"]) as wrapped:
+        assert wrapped.process.stdout is not None
+        assert wrapped.process.stdout.readline() == b"serving\n"
+        wrapped.send(b"words\n")
+        assert wrapped.process.stdout.readline() == b"words\n"
+        assert wrapped.process.wait(timeout=60) == 0
+
+
+@linux
+def test_a_wrapper_whose_server_is_in_the_background_ends_when_it_is_asked_to(tmp_path: Path) -> None:
+    with Wrapped(tmp_path / "lake", [sys.executable, "-c", DAEMON.format(code=0)]) as wrapped:
+        assert wrapped.process.stdout is not None
+        assert wrapped.process.stdout.readline() == b"serving\n"
+        while wrapped.process.poll() is None:  # the first ones may still find the server
+            wrapped.process.terminate()
+            time.sleep(0.05)
+        assert wrapped.process.returncode in (0, -signal.SIGTERM)
+
+
 def test_a_server_that_is_asked_to_end_ends_the_wrapper_with_its_signal(tmp_path: Path) -> None:
     with Wrapped(tmp_path / "lake") as wrapped:
         wrapped.server_pid()
@@ -134,7 +229,7 @@ def test_killing_the_wrapper_takes_the_server_with_it(tmp_path: Path) -> None:
 
 @linux
 @pytest.mark.parametrize("server", ["grep -E Sig(Blk|Ign|Cgt) /proc/self/status", "ls /proc/self/fd"])
-@pytest.mark.parametrize("states", ["", "blocked", "orphaning", "nohup", "background", "blocked orphaning"])
+@pytest.mark.parametrize("states", ["", "blocked", "orphaning", "nohup", "background", "deaf", "blocked orphaning"])
 def test_the_server_starts_with_the_signals_and_files_that_it_would_have_had(
     states: str, server: str, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ FAULTS = {
     "server_error": "server",
     "timeout": "server",
     "protocol_error": "caller",
+    "denied": "policy",
     "unfinished": "gone",
 }
 
@@ -168,7 +169,7 @@ def failures(rows: list[Row]) -> list[Row]:
     for (session,), calls in grouped(tool_calls(rows), "session_id").items():
         ordered = sorted(calls, key=in_order)
         for index, call in enumerate(ordered):
-            if failed(call):
+            if failed(call) or call.get("outcome") == "denied":
                 before = [None] * 5 if session is None else [_label(ordered, index - back) for back in range(1, 6)]
                 earlier = {f"before_{back}": label for back, label in enumerate(before, start=1)}
                 nth = None if session is None else index + 1

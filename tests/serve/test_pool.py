@@ -152,7 +152,9 @@ def test_a_wrong_question_is_answered_with_what_helps(
     ],
 )
 def test_sql_that_tries_to_leave_the_lake_is_refused(query: str, ask: Ask) -> None:
-    assert "allowed" in ask("sql", query=query)["error"] or "there is no table" in ask("sql", query=query)["error"]
+    error = ask("sql", query=query)["error"]
+    # before 2.0 DuckDB's parser refuses a CTE that is no SELECT
+    assert any(words in error for words in ("allowed", "there is no table", "A CTE needs a SELECT"))
 
 
 def test_sql_answers_within_its_limits_and_says_so(ask: Ask) -> None:
@@ -298,14 +300,19 @@ def test_a_process_for_sql_waits_for_the_next_call_and_is_used_once(lake: Path) 
 @pytest.mark.parametrize(
     ("query", "error"),
     [
-        ("select length(repeat('x', 3900000000)) as n", "the SQL does not work: Failed to allocate"),
-        ("select " + "(" * 5_000 + "1" + ")" * 5_000, ""),
+        ("select length(repeat('x', 3900000000)) as n", "llocat"),
         (f"select {', '.join(f'{n} as c{n}' for n in range(1001))}", "the answer has 1,001 columns"),
         (f"select {', '.join(f'x as c{n}' for n in range(1000))} from (select repeat('€', 5000) as x)", "a row of the"),
     ],
 )
 def test_sql_that_would_fill_the_memory_is_an_error(query: str, error: str, ask: Ask) -> None:
     assert error in ask("sql", query=query, timeout_s=20)["error"]
+    assert ask("sql", query="select 1 as one")["rows"] == [{"one": 1}]
+
+
+def test_sql_that_nests_deep_is_answered_or_refused(ask: Ask) -> None:
+    reply = ask("sql", query="select " + "(" * 5_000 + "1" + ")" * 5_000 + " as one", timeout_s=20)
+    assert "error" in reply or reply["rows"] == [{"one": 1}]  # before 2.0 DuckDB drops the parentheses
     assert ask("sql", query="select 1 as one")["rows"] == [{"one": 1}]
 
 

@@ -95,7 +95,7 @@ SECRETS = st.one_of(
     lambda secret: (
         masking.argument(secret) == masking.HIDDEN
         and secret.strip("/") not in masking._SEGMENTS
-        and not set(secret) & set("#?@")
+        and not set(secret) & set("#?@/")
     )  # they end a URL's authority, so what is shown is another URL
 )
 

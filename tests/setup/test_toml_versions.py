@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mcpobs.setup import plan, toml_versions
+from mcpobs import toml_versions
+from mcpobs.setup import plan
 from mcpobs.setup.backups import Backup, digest
 from mcpobs.setup.clients import CODEX, Place
 from mcpobs.setup.files import Source

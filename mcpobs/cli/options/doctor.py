@@ -9,13 +9,18 @@ import typer
 
 def doctor(
     lake: Annotated[str | None, typer.Option(help="The lake's folder; MCPOBS_LAKE says the same.")] = None,
+    servers: Annotated[
+        bool, typer.Option("--servers/--no-servers", help="Start the servers that run through mcpobs.")
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Check the set-up end to end, and say what to do.
 
     Looks at the installation, the configuration and the lake; at the MCP clients of this machine and which of their
-    servers run through mcpobs; at the OTLP endpoint that the OTEL_* variables name, which gets an empty request; and
-    then makes one call through mcpobs, in a lake of its own, and looks for it in the report. Changes nothing.
+    servers run through mcpobs; starts up to 8 of these as the client would, without most of this shell's variables,
+    and looks where their `initialize` is recorded, which adds it there; at the OTLP endpoint that the OTEL_* variables
+    name, which gets an empty request; and then makes one call through mcpobs, in a lake of its own, and looks for it
+    in the report. Changes nothing else.
 
     \b
     Examples:
@@ -27,4 +32,4 @@ def doctor(
     """
     from mcpobs.cli.doctor import run_doctor
 
-    return run_doctor(lake, json)
+    return run_doctor(lake, json, servers)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.errors import UsageError
+from mcpobs.errors import UsageError, require_folder
 from mcpobs.settings import use_config_folder
 
 
@@ -16,11 +16,11 @@ def instrument(
         typer.Argument(metavar="COMMAND", help="The server's command; all after -- is its own.", show_default=False),
     ] = None,
     listen: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(metavar="HOST:PORT", help="With --upstream: where to listen.  [default: localhost:8765]"),
     ] = None,
     upstream: Annotated[
-        str | None, typer.Option(metavar="URL", help="Stand in front of this HTTP server, instead of a command.")
+        list[str] | None, typer.Option(metavar="URL", help="Stand in front of this HTTP server, instead of a command.")
     ] = None,
     in_process: Annotated[
         bool, typer.Option("--in-process", help="Record inside the server's own Python process, not around it.")
@@ -77,9 +77,16 @@ def instrument(
     """
     policies = tuple(policy or ())
     if config is not None:
+        require_folder(config, "--config")
         use_config_folder(config)
-    if upstream is not None or listen is not None:
-        if upstream is None:
+    if upstream or listen:
+        for option, values in (("--upstream", upstream), ("--listen", listen)):
+            if values and len(values) > 1:
+                raise UsageError(
+                    f"{option} is given {len(values)} times",
+                    "start one `mcpobs instrument` for each server, with a port of its own",
+                )
+        if not upstream:
             raise UsageError("--listen needs --upstream", "name the server: --upstream http://127.0.0.1:8000")
         if command or in_process:
             raise UsageError(
@@ -87,14 +94,13 @@ def instrument(
             )
         from mcpobs.proxy.http.command import HttpOptions, instrument_http
 
-        instrument_http(
-            HttpOptions("localhost" if listen is None else listen, upstream, lake, name, propagate, policies)
-        )
+        address = listen[0] if listen else "localhost"
+        instrument_http(HttpOptions(address, upstream[0], lake, name, propagate, policies))
         return
     if not command:
         raise UsageError(
             "no server: COMMAND is missing",
-            "write it after --, or name an HTTP server with --upstream URL; mcpobs instrument --help has examples",
+            "mcpobs instrument -- COMMAND, or --upstream URL; --help has examples",
         )
     if in_process:
         from mcpobs.instrument.launcher import launch

@@ -80,45 +80,67 @@ _CANCELLATIONS: Final = (
 _TOOL_ERRORS: Final = "(?:^|[.:/])Tool(?:Execution|Call)?(?:Error|Exception)$"
 
 
-def outcome(*cases: str) -> str:
+def outcome(*cases: str, status_code: str = "at_status_code", reported: str = "null") -> str:
     """Returns the outcome of an operation by error.type, rpc.response.status_code and status, as the conventions define
-    them."""
+    them. `reported` is an outcome by other attributes, used if these do not name one."""
     faults = ", ".join(f"'{code}'" for code in sorted(CALLER_FAULTS))
+    code = f"coalesce({status_code}, at_error_type)"
     return (
         f"case when at_error_type = '{TOOL_ERROR}' then 'tool_error' {' '.join(cases)} "
         f"when at_error_type is not null and regexp_matches(at_error_type, '{_TOOL_ERRORS}') then 'tool_error' "
-        f"when coalesce(at_status_code, at_error_type) in ({faults}) then 'protocol_error' "
-        f"when coalesce(at_status_code, at_error_type) = '{REQUEST_TIMEOUT_CODE}' "
+        f"when {code} in ({faults}) then 'protocol_error' "
+        f"when {code} = '{REQUEST_TIMEOUT_CODE}' "
         f"or (at_error_type is not null and regexp_matches(at_error_type, '{_TIMEOUTS}')) then 'timeout' "
         f"when at_error_type is not null and regexp_matches(at_error_type, '{_CANCELLATIONS}') then 'cancelled' "
-        "when at_error_type is not null or at_status_code is not null or status = 2 then 'server_error' else 'ok' end"
+        f"else coalesce({reported}, "
+        f"case when {code} is not null or status = 2 then 'server_error' else 'ok' end) end"
     )
 
 
-# mcp.session.id is the protocol's session only if the protocol version has sessions: FastMCP sets a new one for each
-# modern request. It is a bearer secret, so the session's name is its digest; the attribute itself stays as sent.
-_PROTOCOL_SESSION = (
-    f"case when coalesce(at_protocol_version, '') < {_MODERN} then {session_digest('at_mcp_session_id')} end"
-)
-_CONVERSATION = conversation_name("nullif(at_conversation_id, '')")
-_CANDIDATES = (
-    "'{' || concat_ws(',', "
-    f"'\"protocol_session\":' || cast(to_json({_PROTOCOL_SESSION}) as varchar), "
-    f"'\"conversation\":' || cast(to_json({_CONVERSATION}) as varchar), "
-    "'\"trace\":\"' || trace_id || '\"') || '}'"
-)
-
-
-def called_by(principal: str, tenant: str = "at_tenant") -> dict[str, str]:
-    """Returns the columns that depend on the caller, by expressions for the verified caller and its tenant."""
-    name = f"coalesce({_PROTOCOL_SESSION}, {_CONVERSATION}, trace_id)"
+def sessions(
+    principal: str = "at_principal",
+    tenant: str = "at_tenant",
+    *,
+    session: str = "at_mcp_session_id",
+    conversation: str = "at_conversation_id",
+    version: str = "at_protocol_version",
+) -> dict[str, str]:
+    """Returns the columns of the session and its caller, by expressions for the verified caller, its tenant, and the
+    sent ids of the protocol's session and of the conversation."""
+    # mcp.session.id is the protocol's session only if the protocol version has sessions: FastMCP sets a new one for
+    # each modern request. It is a bearer secret, so the session's name is its digest; the attribute stays as sent.
+    session = f"case when coalesce({version}, '') < {_MODERN} then {session_digest(session)} end"
+    conversation = conversation_name(f"nullif({conversation}, '')")
+    name = f"coalesce({session}, {conversation}, trace_id)"
     return {
         "session_id": qualified(name, principal, tenant),
+        "session_source": f"case when {session} is not null then 'protocol_session' "
+        f"when {conversation} is not null then 'conversation' else 'trace' end",
         # without a verified caller a conversation is a name that the caller chose
-        "session_confidence": f"case when {_PROTOCOL_SESSION} is not null then 'high' "
-        f"when {_CONVERSATION} is null then 'low' when {principal} is null then 'medium' else 'high' end",
+        "session_confidence": f"case when {session} is not null then 'high' "
+        f"when {conversation} is null then 'low' when {principal} is null then 'medium' else 'high' end",
+        "session_candidates": "'{' || concat_ws(',', "
+        f"'\"protocol_session\":' || cast(to_json({session}) as varchar), "
+        f"'\"conversation\":' || cast(to_json({conversation}) as varchar), "
+        "'\"trace\":\"' || trace_id || '\"') || '}'",
         "enforcement_key": f"'principal:' || {principal}",
         "enforcement_source": f"case when {principal} is not null then 'principal' end",
+    }
+
+
+_DIGITS: Final = 32
+
+
+def content(arguments: str, result: str) -> dict[str, str]:
+    """Returns the columns of sizes and digests, by expressions for the arguments and the result as texts. These digests
+    have no key: whoever reads them can read the text in `attributes` too, and `collect --redact` removes both."""
+    sent = {"args": arguments, "result": result}
+    return {
+        **{f"{part}_bytes": f"coalesce(at_{part}_bytes, strlen({text}))" for part, text in sent.items()},
+        **{
+            f"{part}_digest": f"coalesce(at_{part}_digest, left(sha256('mcpobs:{part}:' || {text}), {_DIGITS}))"
+            for part, text in sent.items()
+        },
     }
 
 
@@ -126,8 +148,5 @@ CONVENTIONS: Final[dict[str, str]] = {
     "outcome": outcome(),
     "transport": "coalesce(at_transport, case at_network_transport when 'pipe' then 'stdio' when 'tcp' then 'http' "
     "when 'quic' then 'http' end)",
-    "session_source": f"case when {_PROTOCOL_SESSION} is not null then 'protocol_session' "
-    f"when {_CONVERSATION} is not null then 'conversation' else 'trace' end",
-    "session_candidates": _CANDIDATES,
-    **called_by("at_principal"),
+    **sessions(),
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, called_by
-from mcpobs.lake.dialects.meanings import MEANT, TRANSPORT
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome, sessions
+from mcpobs.lake.dialects.meanings import FAILED_RESULT, MEANT, REPORTED, SENT_SESSION, STATUS_CODE, TRANSPORT
 from mcpobs.lake.dialects.texts import attribute
 
 _SUBJECT = attribute("jwt.sub")
-_HTTP_STATUS = f"try_cast({attribute('http.status')} as smallint)"
+_HTTP_STATUS = MEANT["http_status"]
+_OUTCOME = outcome(f"when {FAILED_RESULT} then 'tool_error'", status_code=STATUS_CODE, reported=REPORTED)
 
 AGENTGATEWAY: Final = Dialect(
     name="agentgateway",
@@ -21,11 +22,10 @@ AGENTGATEWAY: Final = Dialect(
         **CONVENTIONS,
         **MEANT,
         "principal": _SUBJECT,  # of a token that the gateway verified
-        **called_by(_SUBJECT),
+        **sessions(_SUBJECT, **SENT_SESSION),
         "transport": f"coalesce({TRANSPORT}, 'http')",
-        "http_status": f"coalesce(at_http_status, {_HTTP_STATUS})",
         "outcome": f"case when {_HTTP_STATUS} >= 500 then 'server_error' when {_HTTP_STATUS} >= 400 "
-        f"then 'protocol_error' else {CONVENTIONS['outcome']} end",
+        f"then 'protocol_error' else {_OUTCOME} end",
     },
 )
 
@@ -49,7 +49,7 @@ CONTEXTFORGE: Final = Dialect(
         "resource_uri": f"nullif(regexp_extract({attribute('resource.uri')}, '^[A-Za-z][A-Za-z0-9+.-]*:'), '')[:-2]",
         "protocol_version": attribute("mcp.protocol_version"),
         "principal": _USER,
-        **called_by(_USER),
+        **sessions(_USER),
         # a tool that returned isError and an unreachable tool look the same
         "outcome": f"case when {attribute('success')} = 'false' then 'tool_error' "
         "when status = 2 then 'server_error' else 'ok' end",

@@ -8,28 +8,40 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
-from mcpobs.lake.dialects.meanings import FAILED_RESULT, MEANT
+from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, content, outcome
+from mcpobs.lake.dialects.meanings import FAILED_RESULT, MEANT, REPORTED, STATUS_CODE
 from mcpobs.lake.dialects.texts import attribute, member
 
-_TRACELOOP_SERVER = f"coalesce(starts_with({attribute('traceloop.entity.output')}, '['), false)"
+_SCOPE: Final = "opentelemetry.instrumentation.mcp.instrumentation"
+_IS_SERVER: Final = (
+    f"({attribute('mcp.session.init_options')} is not null "
+    f"or coalesce(starts_with({attribute('traceloop.entity.output')}, '['), false))"
+)
+_PARAMS: Final = "mcp.request.argument"  # of the whole request
 
 OPENLLMETRY: Final = Dialect(
     name="openllmetry",
-    source="opentelemetry-instrumentation-mcp 0.62.4: instrumentation.py, fastmcp_instrumentation.py",
-    # `<tool>.tool` and `<method>.mcp`, all of kind internal; other spans, e.g. ResponseStreamWriter, are the
-    # transport's
-    matches="scope_name = 'opentelemetry.instrumentation.mcp.instrumentation' and kind = 1 "
-    "and (ends_with(name, '.tool') or ends_with(name, '.mcp'))",
+    source="opentelemetry-instrumentation-mcp 0.62.4: instrumentation.py, fastmcp_instrumentation.py; 0.40: "
+    "instrumentation.py (the method as the name)",
+    # `<tool>.tool`, `<method>.mcp` and, in 2025, `<method>`, all of kind internal; other spans, e.g.
+    # ResponseStreamWriter, are the transport's
+    matches=f"scope_name = '{_SCOPE}' and kind = 1 "
+    "and (ends_with(name, '.tool') or ends_with(name, '.mcp') or name = at_method)",
     columns={
         **CONVENTIONS,
-        "method": "case when ends_with(name, '.mcp') then left(name, -4) else 'tools/call' end",
+        "method": "case when ends_with(name, '.mcp') then left(name, -4) when ends_with(name, '.tool') "
+        "then 'tools/call' else at_method end",
         "tool": f"case when ends_with(name, '.tool') then coalesce({attribute('traceloop.entity.name')}, "
-        "left(name, -5)) end",
+        f"left(name, -5)) when name in ('tools/call', 'tools/call.mcp') then {member(_PARAMS, '$.params.name')} end",
         # Client and server name their spans alike; a server's result is a list of content, a client's an object.
         # Without captured content they look the same, and a missed call is better than a call counted twice.
-        "kind": f"case when {_TRACELOOP_SERVER} then 'server' else 'client' end",
+        "kind": f"case when {_IS_SERVER} then 'server' else 'client' end",
+        "request_id": f"coalesce(at_request_id, {attribute('mcp.request.id')})",
         "server_name": attribute("traceloop.workflow.name"),
+        **content(
+            f"coalesce({member('traceloop.entity.input', '$.arguments')}, {member(_PARAMS, '$.params.arguments')})",
+            f"coalesce({attribute('traceloop.entity.output')}, {attribute('mcp.response.value')})",
+        ),
     },
 )
 
@@ -62,6 +74,7 @@ LOGFIRE: Final = Dialect(
         f"when {_response('$.code')} is not null or status = 2 then 'server_error' else 'ok' end",
         "client_name": _request("$.params.clientInfo.name"),
         "client_version": _request("$.params.clientInfo.version"),
+        **content(_request("$.params.arguments"), attribute("response")),
     },
 )
 
@@ -89,8 +102,10 @@ SENTRY: Final = Dialect(
         "outcome": outcome(
             f"when {FAILED_RESULT} then 'tool_error' "
             # an exception of a tool becomes its result
-            "when status = 2 and at_method = 'tools/call' and at_status_code is null and at_error_type is null "
-            "then 'tool_error'"
+            f"when status = 2 and at_method = 'tools/call' and {STATUS_CODE} is null and at_error_type is null "
+            "then 'tool_error'",
+            status_code=STATUS_CODE,
+            reported=REPORTED,
         ),
     },
 )

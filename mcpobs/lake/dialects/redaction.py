@@ -119,7 +119,16 @@ _REMOVED = (
     "+ coalesce(resource_members, len(resource_names), 0) - coalesce(len(kept_resource), 0) "
     "+ coalesce(json_array_length(events), 0) + case when error_message is null then 0 else 1 end"
 )
-_ONLY_OURS = ("args_features", "args_shape", "result_shape", "findings", "http_headers", "cost_paths")
+_ONLY_OURS = (
+    "args_digest",
+    "result_digest",
+    "args_features",
+    "args_shape",
+    "result_shape",
+    "findings",
+    "http_headers",
+    "cost_paths",
+)
 
 _COLUMNS: Final[dict[str, str]] = {
     **{column: f"case when {_OURS} then {column} end" for column in _ONLY_OURS},

@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from mcpobs.lake.dialects.dialect import CONVENTIONS, Dialect, outcome
-from mcpobs.lake.dialects.meanings import FAILED_RESULT, MEANT, METHODS
+from mcpobs.lake.dialects.meanings import (
+    FAILED_RESULT,
+    IS_AGENTS_VIEW,
+    MEANT,
+    METHODS,
+    NAMED_PROMPT,
+    NAMED_TOOL,
+    REPORTED,
+    STATUS_CODE,
+)
 from mcpobs.lake.dialects.texts import attribute
-from mcpobs.semconv import SCOPE_NAME
+from mcpobs.semconv import EXECUTE_TOOL, SCOPE_NAME
 
 MCPOBS: Final = Dialect(
     name="mcpobs",
@@ -18,7 +27,8 @@ MCPOBS: Final = Dialect(
 
 FASTMCP: Final = Dialect(
     name="fastmcp",
-    source="PrefectHQ/fastmcp 4.1.2: server/telemetry.py, client/telemetry.py",
+    source="PrefectHQ/fastmcp 4.1.2: server/telemetry.py, client/telemetry.py; between #2886 and #3889 "
+    "tool and prompt are in the name alone",
     # a span of kind internal is the server forwarding the call to a mounted one: the same call again
     matches="scope_name = 'fastmcp' and kind in (2, 3) and at_method is not null",
     columns={
@@ -28,6 +38,8 @@ FASTMCP: Final = Dialect(
             "when at_error_type in ('NotFoundError', 'DisabledError') then 'protocol_error' "
             "when at_error_type = 'ValidationError' and at_method = 'tools/call' then 'tool_error'"
         ),
+        "tool": f"coalesce(at_tool, case when at_method = 'tools/call' then {NAMED_TOOL} end)",
+        "prompt": f"coalesce(at_prompt, case when at_method = 'prompts/get' then {NAMED_PROMPT} end)",
         "server_name": attribute("fastmcp.server.name"),
     },
 )
@@ -53,16 +65,29 @@ _DRAFT_NAMES: Final = (
     "mcp.t",  # tool, transport
     "mcp.re",  # request, result, resource.type
     "mcp.prompt",
+    "mcp.protocol_",
     "mcp.server",
     "mcp.client.",
     "mcp.is_error",
+    "mcp.success",
+    "mcp.status",
+    "mcp.err",
+    "mcp.conversation",
     "rpc.jsonrpc",
-    "traceloop.entity",
+    "rpc.request",
+    "traceloop.",
+    "fastmcp.session",
+    "gen_ai.tool.call.",  # arguments, result
+    "http.status",
 )
-_NEEDS_NAMES: Final = " or ".join(f"contains(attributes, '{name}')" for name in _DRAFT_NAMES)
+_NEEDS_NAMES: Final = " or ".join(f"contains(attributes, '{name}')" for name in _DRAFT_NAMES) + (
+    " or (at_mcp_session_id is null and at_conversation_id is null and contains(attributes, 'session'))"
+)
 _NO_METHOD: Final = (
     "(contains(attributes, 'mcp') or contains(attributes, 'jsonrpc')) and (regexp_matches(attributes, "
     f"""'"(?:mcp[.]method|mcp[.]tool|mcp[.]tool[.]name)":"') or (regexp_matches(attributes, """
+    f"""'"gen_ai[.]operation[.]name":"{EXECUTE_TOOL}"') and regexp_matches(attributes, """
+    f"""'"(?:litellm[.])?mcp[.][^"]')) or (regexp_matches(attributes, """
     f"""'"rpc[.]system(?:[.]name)?":"(?:mcp|jsonrpc)"') and regexp_matches(attributes, """
     f"""'"rpc[.]method":"(?:{METHODS})"')))"""
 )
@@ -82,8 +107,8 @@ DRAFTS: Final = Dialect(
         **CONVENTIONS,
         **MEANT,
         # of kind internal there may be a better span in the trace: queries/views/reported.sql ranks it last
-        "kind": "case kind when 3 then 'client' else 'server' end",
-        "outcome": outcome(f"when {FAILED_RESULT} then 'tool_error'"),
+        "kind": f"case when kind = 3 or ({IS_AGENTS_VIEW} and kind <> 2) then 'client' else 'server' end",
+        "outcome": outcome(f"when {FAILED_RESULT} then 'tool_error'", status_code=STATUS_CODE, reported=REPORTED),
     },
 )
 

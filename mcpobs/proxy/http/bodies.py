@@ -6,25 +6,21 @@ bounded too, however small its events are and however well they are compressed.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
-from typing import Protocol
 
 from mcpobs.protocol.cut import Cut, Ends
 from mcpobs.protocol.sse import Event, EventSplitter, Piece, event_of
+from mcpobs.proxy.http.codings import MAX_PLAIN_BYTES, Plain, inflater, is_hidden
 
-MAX_COPY_BYTES = 64 << 20
+MAX_COPY_BYTES = MAX_PLAIN_BYTES
 MAX_COPIES_BYTES = 256 << 20
 SLICE_BYTES = 16 << 10  # 8 ms of the smallest events that there can be
 FEW_LINES = 1_000  # in a chunk of any size: not worth a slice
-MAX_RATIO = 64  # bytes of a body for each that was sent, beyond MAX_COPY_BYTES: JSON has some 20
 MOST_WORK = 60_000
 WORK_PER_S = 6_000
 """What is read of one event stream: a line costs 1, an operation more. Tiny events cost some 2 µs of CPU a line."""
 OPERATION_WORK = 10
 _BLANK_LINES = (b"\n\n", b"\r\r", b"\r\n\r\n")
-CODINGS = ("gzip", "deflate", "identity")
-"""Content codings that can be read along; a front asks the server for no other."""
 
 
 class Copies:
@@ -54,77 +50,12 @@ class Copy:
         return fits
 
 
-class Inflater(Protocol):
-    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
-        """The decoded bytes of the chunk, at most so many at a time."""
-
-
-class _Identity:
-    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
-        if len(chunk) <= at_most:
-            yield chunk
-        else:
-            for at in range(0, len(chunk), at_most):
-                yield chunk[at : at + at_most]
-
-
-class _Zlib:
-    """gzip, or deflate with its header. What does not inflate is left out; `strict` raises zlib.error for it, and gives
-    everything that does, however much it is."""
-
-    def __init__(self, coding: str, strict: bool) -> None:
-        self._window = 31 if coding == "gzip" else zlib.MAX_WBITS
-        self._stream = zlib.decompressobj(self._window)
-        self._left = MAX_COPY_BYTES
-        self._strict = strict
-
-    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
-        self._left += MAX_RATIO * len(chunk)
-        while chunk and (self._strict or self._left > 0):
-            if self._stream.eof:  # another member
-                self._stream = zlib.decompressobj(self._window)
-            try:
-                part = self._stream.decompress(chunk, at_most)
-            except zlib.error:
-                if self._strict:
-                    raise
-                self._left = -1 << 62
-                return
-            self._left -= len(part)
-            chunk = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
-            if part:
-                yield part
-        if chunk:  # a hole in the text: nothing after it can be read
-            self._left = -1 << 62
-
-
-class _Unread:
-    def slices(self, chunk: bytes, at_most: int) -> Iterator[bytes]:
-        return iter(())
-
-
-def is_readable(coding: str | None) -> bool:
-    """Whether a Content-Encoding is one that can be read along."""
-    return not isinstance(inflater(coding), _Unread)
-
-
-def inflater(coding: str | None, strict: bool = False) -> Inflater:
-    """For a Content-Encoding; one that reads nothing where that is none of CODINGS."""
-    match (coding or "identity").strip().lower():
-        case "identity" | "":
-            return _Identity()
-        case "gzip" | "x-gzip":
-            return _Zlib("gzip", strict)
-        case "deflate":
-            return _Zlib("deflate", strict)
-    return _Unread()
-
-
 class JsonBody:
     """A body that is one message. `content` is only its two ends if there was more of it than a copy may be."""
 
     def __init__(self, coding: str | None = None, copies: Copies | None = None) -> None:
         self._inflater = inflater(coding)
+        self._is_hidden = is_hidden(coding)  # kept as it came: some servers name a coding that they did not apply
         self._copy = Copy(copies or Copies())
         self._parts: list[bytes] = []
         self._bytes = 0
@@ -133,7 +64,7 @@ class JsonBody:
 
     def feed(self, chunk: bytes) -> Iterator[None]:
         """Takes a part of the body, in slices."""
-        if self._ends is not None:
+        if self._ends is not None or self._is_hidden:
             self.unread_bytes += len(chunk)
         for part in self._inflater.slices(chunk, MAX_COPY_BYTES >> 6):
             self._bytes += len(part)
@@ -150,7 +81,8 @@ class JsonBody:
         for part in self._parts:
             self._ends.add(part)
         self._parts.clear()
-        self.unread_bytes += self._bytes
+        if not self._is_hidden:
+            self.unread_bytes += self._bytes
 
     @property
     def content(self) -> bytes | Cut:
@@ -169,6 +101,7 @@ class EventBody:
 
     def __init__(self, coding: str | None = None, copies: Copies | None = None) -> None:
         self._inflater = inflater(coding)
+        self._is_hidden = is_hidden(coding)
         self._events = EventSplitter()
         self._copy = Copy(copies or Copies())
         self._left = float(MOST_WORK)
@@ -180,10 +113,13 @@ class EventBody:
 
     def feed(self, chunk: bytes, mono_ns: int) -> Iterator[list[Event]]:
         """The events that a part of the body completes, slice by slice."""
+        if self._is_hidden:
+            self.unread_bytes += len(chunk)
+            return
         if self._at_ns is not None:
             self._left = min(MOST_WORK, self._left + (mono_ns - self._at_ns) * WORK_PER_S / 1e9)
         self._at_ns = mono_ns
-        is_plain = isinstance(self._inflater, _Identity)
+        is_plain = isinstance(self._inflater, Plain)
         lines = _lines(chunk) if is_plain else 0
         at_most = len(chunk) if is_plain and lines <= FEW_LINES else SLICE_BYTES
         for part in self._inflater.slices(chunk, at_most):

@@ -84,6 +84,7 @@ def instrument_http(options: HttpOptions, env: Mapping[str, str] = os.environ, j
         asyncio.run(serve(FrontOptions(listen, upstream, verify), context, warn))
         conversations.close("shutdown")
     finally:
+        gate.close()
         recorder.close()
 
 

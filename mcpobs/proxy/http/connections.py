@@ -9,13 +9,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from mcpobs.protocol.refusal import refusal
 
 _PARSER = "a request that is not valid HTTP"
+_TOO_MANY = "Too many headers"  # of aiohttp's error, which has no class of its own
+_MOST_UNREAD = 1 << 20  # of a head, and what came with it of a body
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,10 @@ class Connections:
             if not waiting:
                 del self._waiting[peer]
 
+    def refuse_head(self, connection: Connection) -> None:
+        """Refuses a request whose head does not end: aiohttp bounds its headers one by one."""
+        self._close(connection, 431, "the head of the request is too large")
+
     def malformed(self, kind: str, peer: str | None) -> None:
         self._warn(kind, f"{_PARSER} came from {peer or 'a client'} ({kind}); further ones of this kind are not logged")
 
@@ -141,6 +149,7 @@ class Connection(web.RequestHandler):
         self._since_s = 0.0
         self._unsent = 0
         self._unsent_since_s = 0.0
+        self._head_bytes = 0  # at most: what came since the last request
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._since_s = asyncio.get_running_loop().time()
@@ -156,11 +165,16 @@ class Connection(web.RequestHandler):
         if not (self._works or self._has_begun):
             self._has_begun = True
             self._since_s = asyncio.get_running_loop().time()
+        if not self._works:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_UNREAD and not self._messages:
+                return self._owner.refuse_head(self)
         super().data_received(data)
+        return None
 
     def works(self) -> None:
         """A request has begun: its head is complete."""
-        self._works, self._has_begun = True, False
+        self._works, self._has_begun, self._head_bytes = True, False, 0
         self._owner.work(self)
 
     def rests(self) -> None:
@@ -193,7 +207,7 @@ class Connection(web.RequestHandler):
             return
         if status is not None:
             body = refusal(None, -32600 if status < 500 else -32603, f"mcpobs: {why}")
-            phrase = "Request Timeout" if status == 408 else "Service Unavailable"
+            phrase = HTTPStatus(status).phrase
             transport.write(
                 b"HTTP/1.1 %d %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
                 % (status, phrase.encode(), len(body), body)
@@ -213,7 +227,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answers in aiohttp's place: its log has the line that came, with all that is in it."""
         self._owner.malformed(type(exc).__name__ if exc is not None else str(status), request.remote)
-        return self._failed(request, status)
+        return self._failed(request, status, isinstance(exc, LineTooLong) or _TOO_MANY in str(exc))
 
     def log_exception(self, *args: object, **kw: object) -> None:
         error = kw.get("exc_info")
@@ -221,9 +235,9 @@ class Connection(web.RequestHandler):
 
 
 class Failed(Protocol):
-    """Records and answers a request that aiohttp could not parse, or that failed."""
+    """Records and answers a request that aiohttp could not parse, because its head is too large or otherwise wrong."""
 
-    def __call__(self, request: web.BaseRequest, status: int) -> web.StreamResponse: ...
+    def __call__(self, request: web.BaseRequest, status: int, is_too_large: bool) -> web.StreamResponse: ...
 
 
 class Server(web.Server):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urljoin
 
@@ -29,16 +30,18 @@ from mcpobs.protocol.session import Caller, Identity, Session
 from mcpobs.protocol.splice import with_trace_context
 from mcpobs.protocol.sse import Event
 from mcpobs.protocol.trace import format_traceparent, parse_traceparent
-from mcpobs.proxy.http.bodies import OPERATION_WORK, EventBody, JsonBody, is_readable
+from mcpobs.proxy.http.bodies import OPERATION_WORK, EventBody, JsonBody
+from mcpobs.proxy.http.codings import is_hidden
 from mcpobs.proxy.http.context import (
-    EVENTS,
     RESUME_HEADER,
     SESSION_HEADER,
     VERSION_HEADER,
+    Begun,
     Ending,
     ExchangeContext,
     Request,
-    media_type,
+    is_events,
+    is_json,
 )
 from mcpobs.proxy.http.conversations import RemoteConversation
 from mcpobs.proxy.http.http_span import HttpSpan
@@ -49,10 +52,12 @@ if TYPE_CHECKING:
     from mcpobs.gate.frames import Held
     from mcpobs.protocol.frames import Fault
     from mcpobs.proxy.http.judged_conversation import JudgedConversation
+    from mcpobs.proxy.http.judging import Judged
 
 _SESSION_PARAMETERS = ("session_id", "sessionid")
 _GONE = {"server_disconnect": "server_exit", "shutdown": "shutdown"}
 STOPPED = Verdict("unfinished", "shutdown")  # by us: neither the server failed nor the client gave up
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # before the JSON of an event no client accepts it
 NOT_MCP = Verdict("server_error", "not_mcp")  # e.g. a login page with status 200
 _SESSION_GONE = "-32001"  # over HTTP, unless the text says that the time is over
 _TIMED_OUT = re.compile(rb"(?i)time[sd]?[ _-]?out|deadline")
@@ -75,12 +80,15 @@ class Exchange:
         self._since = self._before = 0  # sequence of the operations that it began
         self._body: JsonBody | EventBody | None = None
         self._is_over = False
-        self._is_answer = False  # the response is all that the client gets for its calls
-        self._is_coded = False  # in a way that nobody here can read
+        self._is_redirected = False
+        self._is_void = False  # no client reads a message from the response
+        self._unanswered: Verdict | None = None  # of the calls that the response does not answer
         self._says_timeout = False
-        self._asked = b""  # digest of the request's body
+        self._digest = b""  # of the request
         self._session: Session | None = None  # of the operation that it last recorded
         self._known_caller: Caller | None = None
+        self.decided: Judged | None = None
+        """What became of the request, for one that a redirect leads to."""
 
     @property
     def remote(self) -> RemoteConversation:
@@ -94,38 +102,54 @@ class Exchange:
 
     # -- the request ------------------------------------------------------------------------------------
 
-    def body_of_request(self, body: bytes | None, size: int) -> bytes | None:
-        """Takes the whole body, before it is passed on; None if it was too large for a copy. Returns the bytes to pass
-        on in its place, if they are others."""
+    def body_of_request(self, body: bytes | Cut | None, size: int) -> bytes | None:
+        """Takes the whole body without its coding, before it is passed on; None if it was too large for a copy. `size`
+        is that of the body as it is sent. Returns the bytes to pass on in its place, if they are others."""
         self._span.request_bytes = size
         if body is None or self._request.method != "POST":
             return None
-        is_repeated = self._follow(body)
+        if self._follow(body) is not None:
+            return self._parented(body)
         self._own_span, rewritten = self._propagated(body)
         done = self._begin().feed("client", body, self._request.began, self._own_span)
         self._before = self._sequence
         for call in done:  # notifications, which nobody answers
-            if is_repeated:
-                self._context.gate.settle(call)
-            else:
-                self._record(call)
+            self._record(call)
         return rewritten
 
     def hold_request(self, body: bytes, size: int) -> Held:
         """Takes the whole body to the gate; `size` is that of the body as it was sent."""
         self._span.request_bytes = size
-        self._follow(body)
         self._own_span, _ = self._propagated(body)
         self._begin()
         held = self.judged.frame_gate.take("client", body, self._request.began, self._record, self._own_span)
         self._before = self._sequence
         return held
 
-    def _follow(self, body: bytes) -> bool:
-        """Whether the request repeats one that was redirected to its place."""
+    def follow(self, body: bytes, size: int) -> Judged | None:
+        """What was decided of a request that was redirected to this one; None for one that is to be decided."""
+        self._span.request_bytes = size
+        begun = self._follow(body)
+        return begun.judged if begun is not None else None
+
+    def _follow(self, body: bytes | Cut) -> Begun | None:
+        """Goes on with what the request began that was redirected to this one."""
         request = self._request
-        self._asked = digest(body)
-        return self._context.redirects.follow(request.peer, request.target, self._asked)
+        self._digest = digest(body, request.headers)
+        begun = self._context.redirects.follow(request.peer, request.target, self._digest)
+        if begun is not None and not begun.remote.conversation.take_back(begun.aside):
+            self._give_up(begun, now=self._request.began)
+            return None
+        if begun is not None:
+            self._remote, self._own_span = begun.remote, begun.own_span
+            self._since, self._before = begun.since, begun.before
+        return begun
+
+    def _parented(self, body: bytes | Cut) -> bytes | None:
+        """The body with the span of the call that it goes on with, if that was put there."""
+        if self._own_span is None or isinstance(body, Cut):
+            return None
+        return with_trace_context(body, format_traceparent(self._own_span))
 
     def onward(self, frame: bytes) -> bytes:
         """A released request as the server gets it: with our span as its parent, if spans are propagated."""
@@ -139,10 +163,12 @@ class Exchange:
         if sender == "server":
             self._end_those(UNREADABLE, now)
 
-    def _propagated(self, body: bytes) -> tuple[TraceContext | None, bytes | None]:
+    def _propagated(self, body: bytes | Cut) -> tuple[TraceContext | None, bytes | None]:
         """Our span as the parent of what the server does, in params._meta."""
-        if not self._context.propagate or is_too_large(body):  # what cannot be read is not rewritten
-            return None, None
+        if not self._context.propagate or isinstance(body, Cut) or is_too_large(body):
+            return None, None  # what cannot be read is not rewritten
+        if "content-encoding" in self._request.headers and self._remote.judged is None:
+            return None, None  # the body passes as it came; one that is judged passes without its coding
         try:
             parent = parse_traceparent(orjson.loads(body)["params"]["_meta"]["traceparent"])
         except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
@@ -179,22 +205,37 @@ class Exchange:
         if path is not None:
             self._redirected(path, now)
             return
-        kind = media_type(headers.get("content-type"))
-        coding = headers.get("content-encoding")
-        self._is_answer = method == "POST" and 200 <= status < 300 and status not in (202, 204) and kind != EVENTS
-        self._is_coded = not is_readable(coding)
-        if kind == EVENTS:
+        kind, coding = headers.get("content-type"), headers.get("content-encoding")
+        self._is_void = method == "POST" and not (is_json(kind) or is_events(kind))
+        if 300 <= status < 400:
+            self._unanswered, self._is_void = NOT_MCP, True
+        elif is_events(kind):
             self._span.stream = "standing" if method == "GET" else "request"
             self._body = EventBody(coding, self._context.copies)
-        elif method == "POST" and (kind == "application/json" or kind.endswith("+json")):
-            self._body = JsonBody(coding, self._context.copies)
+            self._unanswered = OK if is_hidden(coding) else None
+        elif method == "POST":
+            self._body = JsonBody(coding, self._context.copies) if is_json(kind) else None
+            if status == 202:
+                self._is_void = True
+            else:  # all that the client gets for its calls
+                self._unanswered = OK if self._body is not None and is_hidden(coding) else NOT_MCP
 
     def _redirected(self, path: str, now: Stamp) -> None:
-        """Keeps the rows of the request's calls back: the call is the one that the client makes at the new place.
-        Notifications are recorded already, so their repetition is left out."""
-        calls = self._taken(REDIRECTED, now)
-        hop = Hop(self._request.peer, path, self._asked)
-        self._context.redirects.add(Redirected(hop, now.mono_ns, calls, self._record, self._context.gate.settle))
+        """Keeps the request's calls open: the client makes them at the new place. Its notifications have their rows."""
+        self._is_redirected = True
+        aside = self._remote.conversation.set_aside(self._since, self._before) if self._since < self._before else []
+        begun = Begun(self._remote, aside, self._since, self._before, self._own_span, self.decided)
+        hop = Hop(self._request.peer, path, self._digest)
+        give_up = partial(self._give_up, now=now)
+        self._context.redirects.add(Redirected(hop, now.mono_ns, begun, give_up))
+
+    def _give_up(self, begun: Begun, now: Stamp) -> None:
+        conversation = begun.remote.conversation
+        conversation.caller = self._caller()
+        for call in (call for call, _ in begun.aside if call.operation.outcome is None):
+            conversation.end(call, now, REDIRECTED)
+            if not call.tentative:
+                self._record(call)
 
     def chunk(self, chunk: bytes, now: Stamp) -> Iterator[None]:
         """Takes a part of the response's body, before it is passed on: a step for each slice of it."""
@@ -214,8 +255,12 @@ class Exchange:
             is_new = self._remote.is_new(event) or not self.resumes
         if event.name == "endpoint":
             self.endpoint(event.data)
-        elif event.data and is_new:
-            body.spend(OPERATION_WORK * self._responded(event.cut or event.data, now))
+        elif event.name == "message" and event.data and is_new and not event.data.startswith(_BYTE_ORDER_MARK):
+            frame = event.cut or event.data
+            ended = self._responded(frame, now)
+            if not ended and b'"error"' in event.data:
+                self.rejected(frame)
+            body.spend(OPERATION_WORK * ended)
 
     @property
     def resumes(self) -> bool:
@@ -228,10 +273,8 @@ class Exchange:
             content, body, self._body = self._body.content, self._body, None
             body.close()
             self._span.unread_bytes = body.unread_bytes
-            if content:
-                if self._span.is_error:
-                    self.rejected(content)
-                self._responded(content, now)
+            if content and (not self._responded(content, now) or self._span.is_error):
+                self.rejected(content)
 
     def count(self, size: int) -> None:
         """Counts bytes of a response that is held, not read along."""
@@ -261,12 +304,16 @@ class Exchange:
 
     def _record_response(self, call: Call) -> None:
         """By its status the request is at fault, whatever code the body has: SDKs answer a session that they do not
-        know with -32001, which elsewhere is a timeout, and one that is missing with -32000."""
-        operation = call.operation
-        if operation.sender == "client" and (
-            (self._is_refused and operation.outcome != "denied") or self._is_session_gone(operation)
-        ):
-            operation.outcome, operation.error_type = "protocol_error", None
+        know with -32001, which elsewhere is a timeout, and one that is missing with -32000. No client takes the result
+        of a response that says that it failed, or of one whose type is not of MCP."""
+        operation, status = call.operation, self._span.status
+        if operation.sender == "client" and operation.outcome != "denied":
+            if self._is_refused or self._is_session_gone(operation):
+                operation.outcome, operation.error_type = "protocol_error", None
+            elif status is not None and status >= 500 and operation.status_code is None:
+                operation.outcome, operation.error_type = "server_error", str(status)
+            elif self._is_void:
+                operation.outcome, operation.error_type, operation.status_code = NOT_MCP
         self._record(call)
 
     def _is_session_gone(self, operation: Operation) -> bool:
@@ -288,7 +335,8 @@ class Exchange:
         self._span.rejected(error.get("code"))
         if ends and message.get("id") is None:
             verdict = of_error(error, "client")
-            self._end_those(Verdict("protocol_error", None, verdict.status_code) if self._is_refused else verdict)
+            is_callers = self._is_refused or (verdict.outcome == "timeout" and not self._says_timeout)
+            self._end_those(Verdict("protocol_error", None, verdict.status_code) if is_callers else verdict)
 
     def endpoint(self, data: bytes) -> None:
         """HTTP+SSE: the server says to which URL the client is to send what belongs to this stream."""
@@ -326,6 +374,8 @@ class Exchange:
 
     def _end_operations(self, how: Ending, now: Stamp) -> None:
         status, remote = self._span.status, self._remote
+        if self._is_redirected:
+            return
         if how == "shutdown":
             self._end_those(STOPPED, now)
         elif how == "unreachable":
@@ -334,8 +384,8 @@ class Exchange:
             self._end_those(Verdict("server_error", str(status)), now)
         elif status is not None and status >= 400:
             self._end_those(Verdict("protocol_error"), now)
-        elif how == "complete" and self._is_answer:
-            self._end_those(OK if self._is_coded else NOT_MCP, now)
+        elif how == "complete" and self._unanswered is not None:
+            self._end_those(self._unanswered, now)
         elif how == "server_disconnect" and not remote.resumable:
             self._end_those(Verdict("unfinished", "server_exit"), now)
         elif remote.session_id is None and remote.sse_endpoint is None:

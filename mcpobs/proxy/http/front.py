@@ -23,7 +23,7 @@ from mcpobs.proxy.http.connections import Connection, Connections, Deadlines, Se
 from mcpobs.proxy.http.context import Ending, ExchangeContext, Request
 from mcpobs.proxy.http.exchange import Exchange
 from mcpobs.proxy.http.handler import RequestHandler, Shared
-from mcpobs.proxy.http.headers import Header, headers_of
+from mcpobs.proxy.http.headers import MAX_HEAD_BYTES, MAX_HEADERS, Header, headers_of, readable
 from mcpobs.proxy.http.identity import Verify
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.ordering import SessionOrder
@@ -38,8 +38,8 @@ from mcpobs.stderr import Once, Warn, fault
 GRACE_S = 5.0  # for what is under way when the front is stopped
 LINGER_S = 5.0  # for a client to end sending a body that is not wanted
 LAST_S = 1.0  # for a client to read how its request ended
-HEAD_BYTES = 1 << 16
 _LOOK_S = 0.02
+_TOO_LARGE = f"the head of the request has more than {MAX_HEAD_BYTES >> 10} KiB or {MAX_HEADERS} headers"
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 _OPEN_FILES = 1 << 20
 
@@ -121,8 +121,9 @@ class Front:
                 "access_log": None,
                 "keepalive_timeout": 2 * options.deadlines.idle_s,  # `connections` closes idle ones earlier
                 "lingering_time": LINGER_S,
-                "max_line_size": HEAD_BYTES,
-                "max_field_size": HEAD_BYTES,
+                "max_line_size": MAX_HEAD_BYTES,
+                "max_field_size": MAX_HEAD_BYTES,
+                "max_headers": MAX_HEADERS,
             },
         )
         self._runner = _Runner(server, self._let_end)
@@ -170,7 +171,7 @@ class Front:
         except TargetError as error:
             target = error
         headers = headers_of(request.headers.items())
-        by_name = {header.lower: header.value for header in headers}
+        by_name = {header.lower: readable(header.value) for header in headers}
         await self._options.verify.ready(by_name)
         handler = self._handler(request, request.method, target, headers, by_name)
         task = asyncio.current_task()
@@ -213,11 +214,11 @@ class Front:
             task.uncancel()
             return await handler.cut_short()
 
-    def _failed(self, request: web.BaseRequest, status: int) -> web.StreamResponse:
+    def _failed(self, request: web.BaseRequest, status: int, is_too_large: bool) -> web.StreamResponse:
         """Records and answers a request whose head could not be parsed."""
         headers = headers_of(request.headers.items())
-        error = TargetError(status, "the request is not valid HTTP")
-        by_name = {header.lower: header.value for header in headers}
+        error = TargetError(431, _TOO_LARGE) if is_too_large else TargetError(status, "the request is not valid HTTP")
+        by_name = {header.lower: readable(header.value) for header in headers}
         handler = self._handler(request, "_OTHER", error, headers, by_name)
         response = handler.failed()
         handler.observation.ended("complete")

@@ -93,6 +93,9 @@ class RequestHandler:
             return self._refuse_target(target)
         if target == "*":
             return self._about_proxy()
+        unsupported = self._unsupported()
+        if unsupported is not None:
+            return self._closing(self.refuse(501, unsupported))
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
             request.transport.write(_CONTINUE)
         peer = request.remote
@@ -111,13 +114,24 @@ class RequestHandler:
         try:
             return await self._pass_on(head, body)
         except UpstreamError as error:
+            if error.is_answer:
+                return self.refuse(502, error.why)
             self.ending = "unreachable"
             shared.outage.failed(error.kind)
-            return self.refuse(502, f"the server does not answer: {error.kind}")
+            return self.refuse(502, error.why)
         except (aiohttp.ClientPayloadError, web.RequestPayloadError):
             return self.refuse(400, "the body of the request is broken")
         except TimeoutError:
             return self._refuse_late()
+
+    def _unsupported(self) -> str | None:
+        """Why the request cannot be passed on as the client means it; None if it can."""
+        headers = self._request.headers
+        if "websocket" in headers.get("Upgrade", "").lower():
+            return "this proxy passes on no WebSocket; connect to the server itself"
+        if "Trailer" in headers:
+            return "this proxy passes on no trailers; send them as headers"
+        return None
 
     def _new_reply(self, urls: OwnUrls, exchange: Exchange | None) -> Reply:
         return Reply(self._request, self._path, self.observation, urls, self._shared.names)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from mcpobs.proxy.http.bodies import CODINGS
+from mcpobs.proxy.http.codings import ASKED_FOR
 from mcpobs.proxy.http.own_urls import WITH_URLS, OwnUrls
 from mcpobs.proxy.http.targets import Upstream
+
+MAX_HEAD_BYTES = 256 << 10  # most servers take 16 to 64 KiB
+MAX_HEADERS = 1_024
 
 
 class Header(NamedTuple):
@@ -23,6 +26,11 @@ _HOP_BY_HOP = frozenset(
 )  # RFC 9110, 7.6.1
 _NOT_FOR_SERVER = _HOP_BY_HOP | {"host", "content-length", "expect", "x-forwarded-for"}
 _REWRITTEN = {"accept-encoding", "x-forwarded-for"}
+
+
+def readable(value: str) -> str:
+    """A header's value as text: bytes that are not UTF-8 are surrogates in it, which no row can hold."""
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def headers_of(items: Iterable[tuple[str, str]]) -> list[Header]:
@@ -78,5 +86,5 @@ def _words(connection: str) -> set[str]:
 
 def _readable(accepted: str) -> str:
     """An Accept-Encoding without the codings that cannot be read along."""
-    kept = [word for word in accepted.split(",") if word.partition(";")[0].strip().lower() in CODINGS]
+    kept = [word for word in accepted.split(",") if word.partition(";")[0].strip().lower() in ASKED_FOR]
     return ",".join(kept).strip() or "identity"

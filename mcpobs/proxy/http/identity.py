@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from mcpobs.installed.extras import needing
-from mcpobs.protocol.session import NOBODY, Identity
+from mcpobs.protocol.session import NOBODY, Identity, configured
 from mcpobs.protocol.text import bounded
 from mcpobs.settings import IdentityConfig
 
@@ -36,10 +36,8 @@ class Verify(Protocol):
 
 def identify(config: IdentityConfig | None, warn: Callable[[str], None]) -> Verify:
     """What says who sent a request. Raises UsageError."""
-    if config is None:
-        return _Same(NOBODY)
-    if config.static:
-        return _Same(Identity(config.principal, config.tenant or None, config.role or None))
+    if config is None or config.static:
+        return _Same(configured(config))
     return _Tokens(config, warn)
 
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from mcpobs.protocol import frames
 from mcpobs.protocol.decode import MAX_BYTES
+from mcpobs.proxy.http.codings import coding_of
 from mcpobs.proxy.http.exchange import Exchange
 from mcpobs.proxy.http.handler import RequestHandler, do_nothing
 from mcpobs.proxy.http.headers import for_server, headers_of
@@ -64,14 +65,15 @@ class JudgedRequestHandler(RequestHandler):
         raw = await self._body.whole(MAX_BYTES)
         if raw is None:
             return self._closing(await self._answer(refused(exchange, TOO_LARGE, None, 413)))
-        body = without_coding(raw, request.headers.get("Content-Encoding"))
+        body = without_coding(raw, coding_of(request.headers))
         self._body.content = body
         if is_no_message(body, request.headers.get("Content-Type")):
             return raw
         reply.asked = body
         if contradicts(self._headers, body) and not isinstance(frames.read(body), frames.Fault):
             return await self._answer(refused(exchange, HEADER_MISMATCH, body, 400))
-        decided = await judged(exchange, body, len(raw))
+        decided = exchange.follow(body, len(raw)) or await judged(exchange, body, len(raw))
+        exchange.decided = decided
         if decided.onward is None:
             return await self._answer(decided)
         reply.beside = decided.answer

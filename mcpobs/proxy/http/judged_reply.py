@@ -14,11 +14,11 @@ from mcpobs.protocol import frames
 from mcpobs.protocol.decode import MAX_BYTES, decode
 from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.sse import Event, EventSplitter, Piece, with_data
-from mcpobs.proxy.http.context import EVENTS
 from mcpobs.proxy.http.exchange import Exchange
 from mcpobs.proxy.http.judging import TOO_LARGE, UnreadableError, as_one_line, released, without_coding
 from mcpobs.proxy.http.observation import Observation
 from mcpobs.proxy.http.own_urls import OwnUrls
+from mcpobs.proxy.http.redirects import STATUSES
 from mcpobs.proxy.http.reply import OF_THE_BYTES, WITHOUT_BODY, Refuse, Reply, plain
 from mcpobs.proxy.http.server_names import ServerNames
 from mcpobs.proxy.http.upstream import Answer
@@ -51,11 +51,20 @@ class JudgedReply(Reply):
         self.beside: bytes | None = None
 
     async def pass_back(self, answer: Answer, refuse: Refuse) -> web.StreamResponse:
-        if answer.content_type == EVENTS:
+        if self.asked is not None and answer.status in STATUSES and answer.headers.get("Location"):
+            return self._pass_redirect(answer)
+        if answer.is_events:
             return await self._pass_events(answer, refuse)
         if self.asked is None or self._request.method == "HEAD" or answer.status in WITHOUT_BODY:
             return await super().pass_back(answer, refuse)
         return await self._pass_message(answer, refuse)
+
+    def _pass_redirect(self, answer: Answer) -> web.StreamResponse:
+        """Passes a redirect without its body, which a client that does not follow could take for its answer."""
+        headers = self._begin(answer, is_rewritten=True)
+        for name in (*OF_THE_BYTES, "Content-Type"):
+            headers.popall(name, None)
+        return plain(answer, headers, b"")
 
     # -- one message as the body --------------------------------------------------------------------------
 
@@ -71,7 +80,7 @@ class JudgedReply(Reply):
             return refuse(502, f"the server's answer cannot be read: {error.why}")
         if answer.status >= 400:
             self._exchange.rejected(body, ends=False)
-            body = self._with_id(body)
+        body = self._with_id(body)
         outgoing = await released(self._exchange.hold_response(body, now())) if body else Outgoing(b"")
         if outgoing.back is not None:
             self._send_back(outgoing.back)
@@ -96,10 +105,12 @@ class JudgedReply(Reply):
                 raise UnreadableError(413, "the body is too large")
             parts.append(part)
         self._exchange.count(size)
-        return as_one_line(without_coding(b"".join(parts), answer.headers.get("Content-Encoding")))
+        return as_one_line(without_coding(b"".join(parts), answer.coding))
 
     def _with_id(self, body: bytes) -> bytes:
         """An error without an id is the answer to this request, and is judged as that."""
+        if b'"error"' not in body:
+            return body
         message = decode(body)
         known = frames.sole_id(self.asked or b"")
         if not isinstance(message, dict) or message.get("id") is not None or known == b"null":
@@ -126,7 +137,7 @@ class JudgedReply(Reply):
         if self._request.method == "HEAD" or answer.status in WITHOUT_BODY:
             return plain(answer, headers, b"")
         try:
-            without_coding(b"", answer.headers.get("Content-Encoding"))
+            without_coding(b"", answer.coding)
         except UnreadableError as error:
             self._exchange.refuse("server", TOO_LARGE, now())
             return refuse(502, f"the server's answer cannot be read: {error.why}")
@@ -164,12 +175,14 @@ class JudgedReply(Reply):
         if event.name == "endpoint":
             self._exchange.endpoint(event.data)
             return b"" if _LINE_ENDS_OF_SOME.search(piece.raw) else self._endpoint(piece)
+        if event.name != "message" and decode(event.data):
+            return b""  # no client of MCP reads it
         if event.id is not None:
             self._exchange.remote.resumable = True
             known = self._exchange.judged.decided(event) if self._exchange.resumes else None
             if known is not None:
                 return _written(piece, event, known.onward)
-        held = self._exchange.hold_response(event.data, now())
+        held = self._exchange.hold_response(self._with_id(event.data), now())
         return self._settled(piece, event, held.release()) if held.ready else self._later(piece, event, held)
 
     async def _later(self, piece: Piece, event: Event, held: Held) -> bytes:

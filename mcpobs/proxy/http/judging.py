@@ -16,7 +16,7 @@ from mcpobs.protocol import frames
 from mcpobs.protocol.decode import MAX_BYTES, decode, is_too_large
 from mcpobs.protocol.frames import INVALID_REQUEST, Fault
 from mcpobs.protocol.lifecycle import now
-from mcpobs.proxy.http.bodies import inflater, is_readable
+from mcpobs.proxy.http.codings import inflater, is_readable
 from mcpobs.proxy.http.context import media_type
 from mcpobs.proxy.http.exchange import Exchange
 

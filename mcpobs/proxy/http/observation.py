@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from mcpobs.protocol.cut import Cut
 from mcpobs.protocol.lifecycle import now
 from mcpobs.proxy.http.context import Ending
 from mcpobs.proxy.http.exchange import Exchange
@@ -30,7 +31,7 @@ class Observation:
         """Whether calls are open in the conversation."""
         return self._exchange is not None and self._exchange.is_awaited
 
-    def body_of_request(self, body: bytes | None, size: int) -> bytes | None:
+    def body_of_request(self, body: bytes | Cut | None, size: int) -> bytes | None:
         """Returns what to pass on in the body's place; None if the body passes as it is."""
         if self._exchange is None:
             return None
@@ -48,16 +49,11 @@ class Observation:
                 self._broke(error)
 
     async def chunk(self, chunk: bytes) -> None:
-        """Shows a chunk of the response in slices, between which other requests go on."""
+        """Shows a chunk of the response in slices."""
         if self._exchange is None:
             return
         try:
-            began = now()
-            turn_ns = began.mono_ns + TURN_NS
-            for _ in self._exchange.chunk(chunk, began):
-                if time.monotonic_ns() > turn_ns:
-                    await asyncio.sleep(0)
-                    turn_ns = time.monotonic_ns() + TURN_NS
+            await in_turns(self._exchange.chunk(chunk, now()))
         except Exception as error:
             self._broke(error)
 
@@ -74,3 +70,12 @@ class Observation:
                 self._exchange.ended(how, now())
             except Exception as error:
                 self._broke(error)
+
+
+async def in_turns(slices: Iterator[None]) -> None:
+    """Does work slice by slice, and lets other requests go on in between."""
+    turn_ns = time.monotonic_ns() + TURN_NS
+    for _ in slices:
+        if time.monotonic_ns() > turn_ns:
+            await asyncio.sleep(0)
+            turn_ns = time.monotonic_ns() + TURN_NS

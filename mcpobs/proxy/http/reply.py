@@ -11,7 +11,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mcpobs.protocol.sse import EventSplitter, Piece, with_data
-from mcpobs.proxy.http.bodies import is_readable
+from mcpobs.proxy.http.codings import is_readable
 from mcpobs.proxy.http.context import EVENTS
 from mcpobs.proxy.http.headers import for_client
 from mcpobs.proxy.http.observation import Observation
@@ -69,9 +69,13 @@ class Reply:
         head = {name.lower(): value for name, value in answer.headers.items()}
         if is_rewritten:
             head.pop("content-encoding", None)
+        elif "content-encoding" in head:
+            head["content-encoding"] = answer.coding or ""
         self._observation.answered(answer.status, head, answer.connect_ns)
         self._names.reached(answer.peer)
         self._look_at_redirect(answer)
+        if "Trailer" in answer.headers:
+            self._names.leaves_out_trailers()
         return CIMultiDict([(name, value) for name, _, value in for_client(answer.headers.items(), self._urls)])
 
     async def _show(self, chunk: bytes) -> None:
@@ -106,8 +110,7 @@ class Reply:
         for name in OF_THE_BYTES:
             headers.popall(name, None)
         response = await self._begun(answer, headers)
-        coding = answer.headers.get("Content-Encoding")
-        body = Rewriter(splitter, coding, edit, show=self._show, write=response.write)
+        body = Rewriter(splitter, answer.coding, edit, show=self._show, write=response.write)
         try:
             async for chunk in answer.content.iter_any():
                 await body.feed(chunk)
@@ -141,11 +144,11 @@ class Reply:
             self._names.add_metadata(self._urls.metadata_paths(challenge))
         if self._request.method != "GET":
             return None
-        if not is_readable(answer.headers.get("Content-Encoding")):
-            if answer.content_type == EVENTS:  # this proxy asks for none
+        if not is_readable(answer.coding):
+            if answer.is_events:  # this proxy asks for none
                 self._names.cannot_read("the server codes an event stream")
             return None
-        if answer.content_type == EVENTS:
+        if answer.is_events:
             return EventSplitter(MAX_ENDPOINT_BYTES), self._endpoint
         if answer.status == 200 and self._names.is_metadata(self._path):
             return WholeBody(WHOLE_BYTES), self._metadata

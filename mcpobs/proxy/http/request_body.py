@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from mcpobs.proxy.http.bodies import Copies, Copy
+from mcpobs.protocol.cut import Cut
+from mcpobs.proxy.http.bodies import Copies, Copy, JsonBody
+from mcpobs.proxy.http.codings import coding_of
 from mcpobs.proxy.http.connections import Deadlines
-from mcpobs.proxy.http.observation import Observation
+from mcpobs.proxy.http.observation import Observation, in_turns
 
 WHOLE_BYTES = 1 << 20  # a body below this is passed on in one piece: more aiohttp would refuse to read so
 
@@ -24,6 +26,7 @@ class RequestBody:
         self._deadlines = deadlines
         self._copies = copies
         self._observation = observation
+        self._coding: str | None = None
         self.content: bytes | None = None
         self.is_late = False
         """Whether the client sent it too slowly."""
@@ -33,13 +36,20 @@ class RequestBody:
         request = self._request
         if not request.can_read_body:
             return None
+        self._coding = coding_of(request.headers)
         if (request.content_length or WHOLE_BYTES) >= WHOLE_BYTES:
             return self._large()
         if request.content.is_eof():  # most bodies are there with their head
             body = await request.read()
         else:
             body = b"".join([part async for part in self.parts()])
-        return self._observed(body, len(body)) or body
+        if self._coding is None:
+            return self._observed(body, len(body)) or body
+        copy = JsonBody(self._coding, self._copies)
+        await in_turns(copy.feed(body))
+        self._observed(copy.content, len(body))
+        copy.close()
+        return body
 
     async def whole(self, max_bytes: int) -> bytes | None:
         """All of the body; None if it has more than `max_bytes`, and if there is no room for it beside others."""
@@ -80,29 +90,23 @@ class RequestBody:
 
     async def _large(self) -> AsyncIterator[bytes]:
         """Shows the whole body to the observation before the server has the last part."""
-        parts: list[bytes] = []
         size = 0
         observed = False
-        is_whole = True
-        copy = Copy(self._copies)
+        copy = JsonBody(self._coding, self._copies)
         try:
             async for part in self.parts():
                 size += len(part)
-                if is_whole and copy.hold(size):
-                    parts.append(part)
-                else:
-                    parts.clear()
-                    is_whole = False
+                await in_turns(copy.feed(part))
                 if size == self._request.content_length:
                     observed = True
-                    self._observed(b"".join(parts) if is_whole else None, size)
+                    self._observed(copy.content, size)
                 yield part
             if not observed:  # chunked: the end is what the server is still waiting for
-                self._observed(b"".join(parts) if is_whole else None, size)
+                self._observed(copy.content, size)
         finally:
-            copy.hold(0)
+            copy.close()
 
-    def _observed(self, body: bytes | None, size: int) -> bytes | None:
-        if size < WHOLE_BYTES:
+    def _observed(self, body: bytes | Cut, size: int) -> bytes | None:
+        if isinstance(body, bytes) and len(body) < WHOLE_BYTES:
             self.content = body
         return self._observation.body_of_request(body, size)

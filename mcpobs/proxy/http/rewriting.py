@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from mcpobs.protocol.sse import Event, Piece
-from mcpobs.proxy.http.bodies import inflater
+from mcpobs.proxy.http.codings import inflater
 
 SLICE_BYTES = 1 << 20
 

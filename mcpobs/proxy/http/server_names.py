@@ -42,6 +42,9 @@ class ServerNames:
             "hint: name the server in --upstream as it names itself",
         )
 
+    def leaves_out_trailers(self) -> None:
+        self._warn_once("trailers", "warning: the server sends trailers, and clients get its answers without them")
+
     def cannot_read(self, subject: str) -> None:
         """Warns of an answer that may name the server by a URL, and passes as it is."""
         self._warn_once(

@@ -12,6 +12,8 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from inspect import signature
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,25 +21,35 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import RawResponseMessage, StreamWriter
 from multidict import CIMultiDictProxy
 
+from mcpobs.proxy.http.codings import coding_of
+from mcpobs.proxy.http.context import is_events
+from mcpobs.proxy.http.headers import MAX_HEAD_BYTES, MAX_HEADERS, readable
 from mcpobs.proxy.http.targets import DEFAULT_PORTS, Upstream
 
 CONNECT_TIMEOUT_S = 10.0
 KEEP_ALIVE_S = 4.0  # below the 5 s of uvicorn and Node: a connection that the server is closing is not used again
 READ_BYTES = 1 << 16
-HEAD_BYTES = 1 << 16
 _NEXT_ADDRESS_S = 0.25  # RFC 8305, 8: until the next address of a name is tried besides
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS", "TRACE")
 _REPEATABLE = (*_WITHOUT_BODY, "PUT", "DELETE")
+
+_MAX_HEADERS: dict[str, Any] = (
+    {"max_headers": MAX_HEADERS} if "max_headers" in signature(ResponseHandler.set_response_params).parameters else {}
+)  # aiohttp before 3.14 does not count them
+_NOT_HTTP = f"the server's answer is not valid HTTP, or its head has more than {MAX_HEAD_BYTES >> 10} KiB ({{}})"
 
 Body = bytes | AsyncIterator[bytes] | None
 
 
 class UpstreamError(Exception):
-    """The server cannot be reached, or ended the connection without an answer. `kind` is the class of the reason."""
+    """The server cannot be reached, ended the connection without an answer, or gave one that cannot be passed on.
+    `kind` is the class of the reason, and `why` says it."""
 
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(type(error).__name__)
-        self.kind = type(error).__name__
+    def __init__(self, error: BaseException | str) -> None:
+        self.kind = error if isinstance(error, str) else type(error).__name__
+        self.is_answer = isinstance(error, str)
+        self.why = error if isinstance(error, str) else f"the server does not answer: {self.kind}"
+        super().__init__(self.why)
 
 
 class Answer:
@@ -69,8 +81,12 @@ class Answer:
         return int(length) if length is not None else None
 
     @property
-    def content_type(self) -> str:
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    def is_events(self) -> bool:
+        return is_events(self.headers.get("Content-Type"))
+
+    @property
+    def coding(self) -> str | None:
+        return coding_of(self.headers)
 
     async def ask(self, method: str, head: bytes, body: Body, sent: Callable[[], None]) -> None:
         """Sends a request and waits for the head of its response; `sent` is called in between."""
@@ -80,8 +96,9 @@ class Answer:
             read_until_eof=True,
             auto_decompress=False,
             read_bufsize=READ_BYTES,
-            max_line_size=HEAD_BYTES,
-            max_field_size=HEAD_BYTES,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
+            **_MAX_HEADERS,
         )
         if connection.transport is None or connection.transport.is_closing():
             raise aiohttp.ServerDisconnectedError
@@ -94,8 +111,12 @@ class Answer:
         message: RawResponseMessage
         while True:
             message, self.content = await connection.read()
-            if not 100 <= message.code <= 199 or message.code == 101:
+            if message.code == 101:
+                raise UpstreamError("the server switches to another protocol")
+            if not 100 <= message.code <= 199:
                 break
+        if not _has_text(message.headers):
+            raise UpstreamError("a header of the server's answer is not UTF-8")
         self.status, self.reason, self.headers = message.code, message.reason, message.headers
         self._is_answered = True
 
@@ -162,7 +183,10 @@ class UpstreamConnections:
                 if not may_repeat:
                     raise UpstreamError(error) from None
                 may_repeat = False  # the server closed the connection while it was idle, as it may
-            except (aiohttp.http.HttpProcessingError, aiohttp.ClientConnectionError) as error:
+            except aiohttp.http.HttpProcessingError as error:
+                answer.release()
+                raise UpstreamError(_NOT_HTTP.format(type(error.__cause__ or error).__name__)) from None
+            except aiohttp.ClientConnectionError as error:
                 answer.release()
                 raise UpstreamError(error) from None
             except BaseException:
@@ -267,7 +291,12 @@ def request_head(method: str, target: str, lines: list[str], body: Body, length:
     ends = len(all_lines) - 1
     if head.count("\r") != ends or head.count("\n") != ends or "\0" in head or " " in target:
         raise ValueError("a header or target with a line end in it")
-    return head.encode()
+    return head.encode("utf-8", "surrogateescape")  # as aiohttp decodes headers
+
+
+def _has_text(headers: CIMultiDictProxy[str]) -> bool:
+    """Whether aiohttp can write the headers: it leaves out bytes that are not UTF-8."""
+    return all(value.isascii() or readable(value) == value for value in headers.values())
 
 
 def _default_tls() -> ssl.SSLContext:

@@ -14,10 +14,11 @@ class Failures(Report):
     def finding(self, result: Result, calls: int) -> str:
         if not result.rows:
             return f"none of {count(calls, 'call')} failed"
-        last = result.records()[0]
+        last, denied = result.records()[0], result.summary["denied"]
+        failed, refused = result.total - denied, f", {denied:,} denied" if denied else ""
         before = [last[f"before_{place}"] for place in (3, 2, 1) if last[f"before_{place}"] is not None]
         after = f" after {printable(' → '.join(before))}" if before else ""
         return (
-            f"{result.total:,} of {count(calls, 'call')} failed ({result.total * 100 / max(calls, 1):.1f} %); "
+            f"{failed:,} of {count(calls, 'call')} failed ({failed * 100 / max(calls, 1):.1f} %){refused}; "
             f"the last: {tool(last)} ({last['outcome']}) in session {short(last['session_id'])}{after}"
         )

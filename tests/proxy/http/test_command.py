@@ -28,6 +28,20 @@ def _front(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.parametrize("option", ["--upstream", "--listen"])
+def test_a_second_server_is_refused(tmp_path: Path, option: str) -> None:
+    values = ("127.0.0.1:1", "127.0.0.1:2") if option == "--listen" else ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    given = [word for value in values for word in (option, value)]
+    other = ("--upstream", "http://127.0.0.1:1") if option == "--listen" else ()
+    front = _front(tmp_path, *given, *other)
+    _, stderr = front.communicate(timeout=60)
+    assert front.returncode == 2
+    assert stderr == (
+        f"mcpobs: error: {option} is given 2 times\n"
+        "hint: start one `mcpobs instrument` for each server, with a port of its own\n"
+    )
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_listens_and_ends_on_a_signal_with_what_is_open_recorded(tmp_path: Path, how: int) -> None:
     with serving(b"hello") as url:

@@ -118,6 +118,7 @@ async def world(
         finally:
             await client.close()
             await front.stop()
+            conversations.close("shutdown")
             recorder.close()
             await runner.cleanup()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from typing import Any, Final
 
 STRING: Final = re.compile(
@@ -23,13 +24,13 @@ _TOKEN: Final = re.compile(
 _ESCAPE: Final = re.compile(r"\\(?:(?P<escape>e)|x(?P<hex>[0-9A-Fa-f]{2})|.)", re.DOTALL)
 
 
-def loads(text: str) -> dict[str, Any]:
+def loads(text: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
     """Raises TOMLDecodeError: that of TOML 1.0, whose place is one of this text."""
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text, parse_float=parse_float)
     except tomllib.TOMLDecodeError as error:
         try:
-            return tomllib.loads(_older(text))
+            return tomllib.loads(_older(text), parse_float=parse_float)
         except tomllib.TOMLDecodeError:
             raise error from None
 

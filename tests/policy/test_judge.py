@@ -1,0 +1,236 @@
+"""A policy on a connection: what a client is shown, what a server may ask, and what a retry counts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mcpobs.gate.policing import judge
+from mcpobs.gate.policy_judge import PolicyJudge
+from mcpobs.policy import file
+from mcpobs.policy.state import Halt
+from mcpobs.prices.book import Book
+from tests.gate.connection import Connection
+from tests.policy.evasions import META
+
+HEAD = "version: 1\nhalt_after_denials: off\n"
+
+
+class Shop:
+    """A connection under a policy. The test is client and server."""
+
+    def __init__(self, policy: str, prices: dict[str, int] | None = None) -> None:
+        texts = [((HEAD + policy).encode(), "policy.yaml")]
+        self.judge: PolicyJudge = judge(file.of_texts(texts), "shop", Book.a_call(prices or {}))
+        self.connection = Connection(self.judge)
+        self._id = 0
+
+    def ask(self, method: str, sender: Any = "client", modern: bool = True, **params: Any) -> dict[str, Any] | None:
+        """Sends a request. Returns the answer in its receiver's place; None if it went on."""
+        self._id += 1
+        given = {**({"_meta": META} if modern else {}), **params}
+        message = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": given}
+        sent = self.connection.pass_on(sender, message)
+        assert (sent.onward is None) is (sent.back is not None)
+        return None if sent.back is None else json.loads(sent.back)
+
+    def answer(self, result: Any, sender: Any = "server") -> dict[str, Any]:
+        """Answers the last request. Returns the response as its requester gets it."""
+        sent = self.connection.pass_on(sender, {"jsonrpc": "2.0", "id": self._id, "result": result})
+        assert sent.onward is not None
+        return dict(json.loads(sent.onward))
+
+    def call(self, tool: str, result: Any = None, **params: Any) -> str:
+        """A whole call of a tool: `ok`, or why it was denied."""
+        arguments = params.pop("arguments", {})
+        refused = self.ask("tools/call", name=tool, arguments=arguments, **params)
+        if refused is None:
+            got = self.answer({"content": [], "resultType": "complete"} if result is None else result)
+            refused = got
+        decided = refused.get("result", {}).get("_meta", {}).get("mcpobs/decision")
+        if decided is not None:
+            return str(decided["code"])
+        return "unknown" if "error" in refused else "ok"
+
+    @property
+    def last(self) -> dict[str, Any]:
+        return self.connection.rows[-1]
+
+
+# -- what a client is shown ------------------------------------------------------------------------------------
+
+
+def test_a_list_holds_what_the_caller_may_call_page_by_page() -> None:
+    shop = Shop("rules: [{id: a, effect: allow, tools: [search, 'get_*']}, {id: d, effect: deny, tools: [get_secret]}]")
+    tools = [{"name": name, "inputSchema": {}} for name in ("search", "drop", "get_one", "get_secret")]
+    assert shop.ask("tools/list") is None
+    shown = shop.answer({"tools": tools, "nextCursor": "more", "other": 1})
+    assert [tool["name"] for tool in shown["result"]["tools"]] == ["search", "get_one"]
+    assert (shown["result"]["nextCursor"], shown["result"]["other"]) == ("more", 1)
+
+
+def test_prompts_and_resources_are_filtered_alike() -> None:
+    shop = Shop("rules: [{id: a, effect: allow, prompts: [greet], resources: ['file:///pub/*']}]")
+    shop.ask("prompts/list")
+    assert shop.answer({"prompts": [{"name": "greet"}, {"name": "x"}]})["result"]["prompts"] == [{"name": "greet"}]
+    shop.ask("resources/list")
+    shown = shop.answer({"resources": [{"uri": "file:///pub/a"}, {"uri": "file:///x"}, {"uri": 3}, "odd"]})
+    assert shown["result"]["resources"] == [{"uri": "file:///pub/a"}]
+    shop.ask("resources/templates/list")
+    shown = shop.answer({"resourceTemplates": [{"uriTemplate": "file:///pub/{x}"}, {"uriTemplate": "db://{x}"}]})
+    assert shown["result"]["resourceTemplates"] == [{"uriTemplate": "file:///pub/{x}"}]
+
+
+def test_a_list_of_which_all_is_allowed_passes_byte_for_byte() -> None:
+    shop = Shop("rules: [{id: a, effect: allow, tools: ['*']}]")
+    shop.ask("tools/list")
+    frame = b'{ "jsonrpc" : "2.0","id":1, "result":{"tools":[ {"name":"b"} ]} }'
+    sent = shop.connection.pass_on("server", frame)
+    assert sent.onward == frame
+
+
+def test_a_policy_that_is_only_logged_filters_nothing() -> None:
+    shop = Shop("mode: log_only\nrules: [{id: a, effect: allow, tools: [search]}]")
+    shop.ask("tools/list")
+    assert len(shop.answer({"tools": [{"name": "search"}, {"name": "drop"}]})["result"]["tools"]) == 2
+    assert shop.call("drop") == "ok"
+    assert (shop.last["decision"], shop.last["shadow_code"], shop.last["policy_mode"]) == (
+        "warn",
+        "unknown",
+        "log_only",
+    )
+
+
+def test_annotations_say_what_writes_and_what_says_nothing_writes() -> None:
+    shop = Shop("limits: [{id: writes, tools: ['*'], kinds: [write], per_session: 0}]")
+    shop.ask("tools/list")
+    shop.answer({"tools": [{"name": "get", "annotations": {"readOnlyHint": True}}, {"name": "put"}]})
+    assert [shop.call(tool) for tool in ("get", "put", "new")] == ["ok", "call_limit", "call_limit"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": -32602, "message": "Tool nope not found"}},
+        {"error": {"code": -32601, "message": "MCP error: nope", "data": {"tool": "nope"}}},
+        {"result": {"content": [{"type": "text", "text": "Unknown tool: nope"}], "isError": True}},
+    ],
+)
+def test_a_hidden_tool_is_answered_as_this_server_answers_for_one_that_it_does_not_have(answer: dict[str, Any]) -> None:
+    shop = Shop("default: allow\nrules: [{id: no, effect: deny, tools: [drop]}]")
+    first = shop.ask("tools/call", modern=False, name="drop", arguments={})
+    assert first is not None
+    assert first["error"] == {"code": -32602, "message": "Unknown tool: drop"}
+    shop.ask("tools/list", modern=False)
+    shop.answer({"tools": [{"name": "search"}, {"name": "drop"}]})
+    assert shop.ask("tools/call", modern=False, name="nope", arguments={}) is None
+    shop.connection.pass_on("server", {"jsonrpc": "2.0", "id": shop._id, **answer})
+    hidden = shop.ask("tools/call", modern=False, name="drop", arguments={})
+    assert hidden is not None
+    expected = json.loads(json.dumps(answer).replace("nope", "drop"))
+    assert {key: hidden[key] for key in expected} == expected
+    assert (shop.last["outcome"], shop.last["decision_code"]) == ("denied", "unknown")
+
+
+# -- what a server asks ----------------------------------------------------------------------------------------
+
+SAMPLING = {"method": "sampling/createMessage", "params": {"messages": []}}
+FORM = {"method": "elicitation/create", "params": {"message": "?", "requestedSchema": {}}}
+URL = {"method": "elicitation/create", "params": {"mode": "url", "url": "https://x", "message": "?"}}
+ROOTS = {"method": "roots/list", "params": {}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "request_", "passes"),
+    [
+        ("sampling: deny", SAMPLING, False),
+        ("sampling: allow", SAMPLING, True),
+        ("elicitation: url", FORM, False),
+        ("elicitation: url", URL, True),
+        ("elicitation: form", FORM, True),
+        ("elicitation: form", URL, False),
+        ("elicitation: deny", URL, False),
+        ("roots: deny", ROOTS, False),
+        ("roots: deny", SAMPLING, True),
+    ],
+)
+def test_a_servers_request_has_rules_of_its_own_also_inside_of_a_result(
+    policy: str, request_: dict[str, Any], passes: bool
+) -> None:
+    shop = Shop(f"server_requests: {{{policy}}}")
+    refused = shop.ask(request_["method"], "server", modern=False, **request_["params"])
+    assert (refused is None) is passes
+    shop = Shop(f"server_requests: {{{policy}}}")
+    result = {"resultType": "input_required", "inputRequests": {"a": request_}, "requestState": "s"}
+    assert (shop.call("search", result) == "ok") is passes
+    assert shop.last["outcome"] == ("input_required" if passes else "denied")
+
+
+# -- retries that a result asks for ------------------------------------------------------------------------------
+
+
+def test_a_retry_that_was_asked_for_counts_nothing_and_only_once() -> None:
+    shop = Shop("limits: [{id: few, tools: [book], per_session: 1}]")
+    asked = {"resultType": "input_required", "inputRequests": {"a": FORM}, "requestState": "s1"}
+    retry = {"requestState": "s1", "inputResponses": {"a": {"action": "accept"}}}
+    assert shop.call("book", asked) == "ok"
+    assert shop.call("book", None, requestState="forged", inputResponses={}) == "call_limit"
+    assert shop.call("book", None, arguments={"other": 1}, **retry) == "call_limit"
+    assert shop.call("book", None, **retry) == "ok"
+    assert shop.last["policy_retry"] is True
+    assert shop.call("book", None, **retry) == "call_limit"
+
+
+# -- the end of calls --------------------------------------------------------------------------------------------
+
+
+def test_a_result_that_comes_after_a_halt_by_name_is_withheld() -> None:
+    shop = Shop("limits: [{id: few, tools: [x], per_session: 9}]")
+    assert shop.ask("tools/call", name="search", arguments={}) is None
+    shop.judge.engine.store.halt(Halt("tool", "search", by="ann"))
+    got = shop.answer({"content": [{"type": "text", "text": "secret"}], "resultType": "complete"})
+    assert got["result"]["_meta"]["mcpobs/decision"]["code"] == "halted"
+    assert "secret" not in json.dumps(got)
+    assert (shop.last["outcome"], shop.last["decision_code"]) == ("denied", "halted")
+    assert shop.call("search") == "halted"
+    assert shop.call("other") == "ok"
+
+
+def test_a_call_that_the_server_never_saw_gives_back_what_it_reserved() -> None:
+    shop = Shop("limits: [{id: few, tools: [search], per_session: 1}]")
+    message = {"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": {"name": "search", "_meta": META}}
+    held = shop.connection.take("client", message)
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 99}}
+    shop.connection.take("client", cancel).release()
+    assert held.release().onward is None
+    assert shop.call("search") == "ok"
+
+
+def test_a_failed_call_costs_its_price_and_one_that_was_refused_does_not() -> None:
+    shop = Shop("budgets: {session: {usd: 1}}", {"ocr": 400_000})
+    assert shop.call("ocr", {"content": [], "isError": True, "resultType": "complete"}) == "ok"
+    assert shop.ask("tools/call", name="ocr", arguments={}) is None
+    error = {"code": -32602, "message": "no"}
+    shop.connection.pass_on("server", {"jsonrpc": "2.0", "id": shop._id, "error": error})
+    assert shop.call("ocr") == "ok"
+    assert shop.call("ocr") == "cost_limit"
+
+
+def test_the_answer_of_a_denied_resource_is_an_error_with_the_decision() -> None:
+    shop = Shop("limits: [{id: few, resources: ['*'], per_session: 1}]")
+    assert shop.ask("resources/read", uri="file:///a") is None
+    shop.answer({"contents": [], "resultType": "complete"})
+    refused = shop.ask("resources/read", uri="file:///b")
+    assert refused is not None
+    assert refused["error"]["code"] == -32010
+    assert refused["error"]["data"]["mcpobs/decision"]["code"] == "call_limit"
+
+
+def test_the_row_of_a_decision_has_no_content() -> None:
+    shop = Shop(
+        "rules: [{id: a, effect: allow, tools: ['*']}, {id: t, effect: require, tools: [x], tenant: {arg: customer}}]"
+    )
+    assert shop.call("x", arguments={"customer": "a-secret-tenant"}) == "tenant"
+    assert "a-secret-tenant" not in json.dumps(shop.connection.rows)
