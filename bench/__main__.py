@@ -38,6 +38,7 @@ def main() -> None:
         "OTLP to queryable Parquet": collector.run(300_000, 5, given.otelcol),
         "Receiving OTLP, nothing kept": _output("bench.receiving"),
         "Decoding OTLP": _output("bench.decode"),
+        "Replaying the lake through a policy": _output("bench.simulate"),
         "A reservation in the policy's store": _output("bench.policy_store"),
         "Reports and bytes": report.run(1_000_000, 5),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mcpobs.baseline import early, normal, traffic
 from mcpobs.baseline.comments import comment
@@ -76,18 +77,9 @@ def _learned(
     hash_name: HashName | None,
 ) -> tuple[Learned, Mapping[str, str]]:
     """The traffic, divided into normal, cut and other sessions; and why a tool has no list of shapes."""
-    censored = normal.censored(sessions)
-    rest = _left(sessions, censored)
-    # A loop may have begun before the window, in a session that reaches into it and counts whole.
-    excluded = normal.looping(rest, traffic.loops(plan, Window(0, window.until, window.words), server))
-    rest = _left(rest, excluded)
-    excluded |= normal.far_out(rest)
-    rest = _left(rest, excluded)
-    shapes = early.named(traffic.shapes(_without(plan, censored, excluded), window, server), {}, hash_name)
-    using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
-    listed, odd, refused = normal.settled_shapes(shapes, using, rules.min_sessions, len(rest))
-    excluded |= odd
-    rest = _left(rest, excluded)
+    apart = set_apart(plan, window, server, rules.min_sessions, sessions, hash_name)
+    censored, excluded, listed, refused = apart.censored, apart.excluded, apart.listed, apart.refused
+    rest = _left(_left(sessions, censored), excluded)
     _require_enough(sessions, rest, rules)
     kept = _without(plan, censored, excluded)
     cut = [session for session in sessions if session.pair in censored]
@@ -136,6 +128,40 @@ def _without(plan: Plan, *sessions: Iterable[Pair]) -> Plan:
 def _named(sessions: Mapping[Pair, str]) -> list[Excluded]:
     """Several callers may use one session id; to a reader those are one line."""
     return list(dict.fromkeys(Excluded(pair.session, why) for pair, why in sessions.items()))
+
+
+class Apart(NamedTuple):
+    """The sessions of a server, those that a policy cut and those that are not normal, each with the reason, and the
+    shapes of the others by tool: those that are listed, and why a tool has none."""
+
+    sessions: Sequence[Session]
+    censored: Mapping[Pair, str]
+    excluded: Mapping[Pair, str]
+    listed: Mapping[str, tuple[str, ...]]
+    refused: Mapping[str, str]
+
+
+def set_apart(
+    plan: Plan,
+    window: Window,
+    server: str | None,
+    min_sessions: int = MIN_SESSIONS,
+    sessions: Sequence[Session] | None = None,
+    hash_name: HashName | None = None,
+) -> Apart:
+    """Tells the normal sessions of a server from the others."""
+    sessions = traffic.sessions(plan, window, server) if sessions is None else sessions
+    censored = normal.censored(sessions)
+    rest = _left(sessions, censored)
+    # A loop may have begun before the window, in a session that reaches into it and counts whole.
+    excluded = normal.looping(rest, traffic.loops(plan, Window(0, window.until, window.words), server))
+    rest = _left(rest, excluded)
+    excluded |= normal.far_out(rest)
+    rest = _left(rest, excluded)
+    shapes = early.named(traffic.shapes(_without(plan, censored, excluded), window, server), {}, hash_name)
+    using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
+    listed, odd, refused = normal.settled_shapes(shapes, using, min_sessions, len(rest))
+    return Apart(sessions, censored, excluded | odd, listed, refused)
 
 
 def the_server(sessions: Sequence[Session]) -> str | None:

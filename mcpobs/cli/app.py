@@ -23,6 +23,7 @@ from mcpobs.cli.options.policy import app as policy
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
 from mcpobs.cli.options.serve import serve
+from mcpobs.cli.options.simulate import simulate
 from mcpobs.cli.usage import explained
 from mcpobs.errors import EXIT_USAGE
 
@@ -45,6 +46,7 @@ app.command(short_help="Hold the traffic against a limits file.")(check)
 app.add_typer(policy, name="policy")
 app.command(short_help="List what a policy refused, and why.")(decisions)
 app.command(short_help="Say why a call was refused.")(explain)
+app.command(short_help="Replay the traffic against a policy.")(simulate)
 app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
 app.command(short_help="Let go on what is halted.")(resume)
 app.command(short_help="Receive OTLP and store it in the lake.")(collect)

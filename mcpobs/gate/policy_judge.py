@@ -31,12 +31,12 @@ DECISION_META: Final = "mcpobs/decision"
 STORE_DEADLINE_S: Final = 5.0
 CLOSE_S: Final = 2.0
 MAX_TARGET = 512
-_SIDES: Mapping[str, Side] = {
+SIDES: Mapping[str, Side] = {
     "sampling/createMessage": "sampling",
     "elicitation/create": "elicitation",
     "roots/list": "roots",
 }
-_KEPT_OUTCOMES = frozenset({"timeout", "unfinished", "cancelled", "task"})
+KEPT_OUTCOMES = frozenset({"timeout", "unfinished", "cancelled", "task"})
 """Outcomes whose cost nobody knows: the estimate stays."""
 
 
@@ -102,7 +102,7 @@ class PolicyJudge:
         return Answer(error=error, error_type=code, rule=rule)
 
     def _server_request(self, call: Call) -> Begin:
-        side = _SIDES.get(call.operation.method)
+        side = SIDES.get(call.operation.method)
         if side is None or self._takes(side, call.params):
             return Forward()
         message = text(Code.SERVER_REQUEST, Said())
@@ -138,7 +138,7 @@ class PolicyJudge:
         if lane is not None or not isinstance(result, dict) or result.get("resultType") != "input_required":
             return lane
         for request in _input_requests(result):
-            side = _SIDES.get(str(request.get("method")))
+            side = SIDES.get(str(request.get("method")))
             if side is not None and not self._takes(side, request.get("params")):
                 return Lane(code=Code.SERVER_REQUEST, rules=(f"server_requests.{side}",))
         state = result.get("requestState")
@@ -235,7 +235,7 @@ class PolicyJudge:
     def _cost(self, call: Call) -> int | None:
         """What a call did cost, in micro-dollars; None if only the estimate is known."""
         operation = call.operation
-        if operation.tool is None or operation.outcome in _KEPT_OUTCOMES:
+        if operation.tool is None or operation.outcome in KEPT_OUTCOMES:
             return None
         rule = None if self._book is None else self._book.of(self._server, operation.tool)
         if rule is None:

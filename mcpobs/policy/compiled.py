@@ -176,7 +176,7 @@ class Plan:
     """The same as a store counts them; None for one that takes something of the call."""
     is_lookalike: bool
     """Whether the target's name may pose as another, unless the server has listed it."""
-    tenants: tuple[tuple[str, Tenant], ...]
+    tenants: tuple[tuple[BoundRule, Tenant], ...]
     """Rules that look at results, and what they look for."""
     ids: tuple[tuple[BoundRule, Tenant], ...]
     """Rules that note the ids of results."""
@@ -296,9 +296,9 @@ class Compiled:
             checks=Checks.of(layers),
             counters=tuple(counters),
             counts=tuple([one.count(facts) if one.counts == "calls" else None for one in counters]),
-            is_lookalike=facts.kind == "tool" and target is not None and self._is_lookalike(target),
+            is_lookalike=facts.kind == "tool" and target is not None and self.is_lookalike(target),
             tenants=tuple(
-                (bound.rule.id, condition)
+                (bound, condition)
                 for layer_plan in layers
                 for bound in (*layer_plan.requires, *(layer_plan.allows or ()))
                 for condition in bound.rule.conditions
@@ -397,7 +397,7 @@ class Compiled:
         if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
             yield from _of_learned(layer, target)
 
-    def _is_lookalike(self, name: str) -> bool:
+    def is_lookalike(self, name: str) -> bool:
         """Whether a name that no tool is known by may pose as one that the policy names: it differs from that in case,
         width or invisible characters only, or it is not ASCII."""
         known = self._lookalikes.get(_skeleton(name))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableE
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
 from mcpobs.policy.ownership import Ownership
+from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
 
 MICRO = 1_000_000
@@ -40,7 +41,9 @@ class Price(NamedTuple):
     call_microusd: int | None = None
 
 
-class _Retry(NamedTuple):
+class Retry(NamedTuple):
+    """A retry that a result asked for: the state that it has to echo, and how long it may take."""
+
     state: str | None
     until_ns: int
 
@@ -63,8 +66,10 @@ class Engine:
         self._ownership = Ownership(store, id_key)
         self._server = server
         self._price = price
-        self._means: dict[str, tuple[int, int]] = {}  # settled costs of a tool: sum and number
-        self._retries: dict[tuple[str, str, str | None], _Retry] = {}
+        # Settled costs of a tool, for each set of counters: sum and number. Shadow counters do not know what calls
+        # cost that they deny.
+        self._means: dict[tuple[str, bool], tuple[int, int]] = {}
+        self._retries: dict[tuple[str, str, str | None], Retry] = {}
         self.kinds: dict[str, frozenset[str]] = {}
         self.listed: set[str] | None = None
         """The tools that the server has listed; None until it has."""
@@ -81,11 +86,16 @@ class Engine:
 
     # -- before the call -------------------------------------------------------------------------------------
 
-    def begin(self, facts: CallFacts, retries: str | None = None) -> Decision:
-        """Decides a call. `retries` is the state that it echoes, if it answers `input_required`."""
+    def begin(
+        self, facts: CallFacts, retries: str | None = None, recorded: Mapping[str, bool] | None = None
+    ) -> Decision:
+        """Decides a call. `retries` is the state that it echoes, if it answers `input_required`; `recorded` are the
+        verdicts of rules on content, in a replay."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
         decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE)
+        if recorded:
+            decision.verdicts.update(recorded)
         is_retry = self._is_retry(facts, retries)
         if shadow is not None:
             decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
@@ -194,7 +204,7 @@ class Engine:
         counters, counts = list[Counter](), list[Count]()
         for counter, count in () if lane.free else zip(plan.counters, plan.counts, strict=True):
             try:
-                count = count or self._count(counter, facts)
+                count = count or self._count(counter, facts, lane.session)
             except UndecidableError:
                 lane.undecidable += (counter.id,)
                 continue
@@ -228,12 +238,13 @@ class Engine:
                 lane, counter.code, tuple(one.id for one, _ in stopping), _said(counter, taken.before, facts, retry_s)
             )
 
-    def _count(self, counter: Counter, facts: CallFacts) -> Count:
+    def _count(self, counter: Counter, facts: CallFacts, session: SessionKey) -> Count:
         match counter.counts:
             case "sum":
                 return counter.count(facts, _millionths(facts.argument(counter.argument), counter.argument))
             case "cost":
-                return counter.count(facts, self.estimate(facts.target))
+                amount = self.estimate(facts.target, session.shadow) if facts.kind == "tool" else 0
+                return counter.count(facts, amount)
             case "same_args":
                 if facts.args_digest is None:
                     raise RuleError("its arguments could not be read")
@@ -241,11 +252,11 @@ class Engine:
             case _:
                 return counter.count(facts, member=str(facts.target))
 
-    def estimate(self, target: object) -> int:
+    def estimate(self, target: object, shadow: bool = False) -> int:
         """What a call will cost, in micro-dollars, before it is made."""
         if not isinstance(target, str):
             return 0
-        total, number = self._means.get(target, (0, 0))
+        total, number = self._means.get((target, shadow), (0, 0))
         return max(self._price(target) or 0, total // number if number else 0)
 
     def _count_denial(self, lane: Lane, plan: Plan, facts: CallFacts, session: SessionKey) -> None:
@@ -275,10 +286,10 @@ class Engine:
         plan = decision.lane.plan
         if plan is None:
             return None
-        for rule, tenant in plan.tenants:
-            if not tenant.passes(result, facts):
+        for bound, tenant in plan.tenants:
+            if not _passes(decision, bound, tenant, result, facts):
                 lane = Lane()
-                _deny(lane, Code.TENANT, (rule,), Said(_shown(facts), needs=tenant.needs(facts)))
+                _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=tenant.needs(facts)))
                 return lane
         return self._note_ids(plan, facts, result)
 
@@ -301,17 +312,15 @@ class Engine:
         if decision.settled:
             return
         decision.settled = True
-        target = facts.target
-        if cost_microusd is not None and forwarded and isinstance(target, str):
-            self._learn_cost(target, cost_microusd)
         for lane in (decision.lane, decision.shadow):
             if lane is not None:
                 self._settle_lane(lane, facts, succeeded and forwarded, forwarded, cost_microusd)
 
-    def _learn_cost(self, tool: str, microusd: int) -> None:
-        if tool in self._means or len(self._means) < PRICED_TOOLS:
-            total, number = self._means.get(tool, (0, 0))
-            self._means[tool] = total + microusd, number + 1
+    def _learn_cost(self, tool: str, shadow: bool, microusd: int) -> None:
+        known = tool, shadow
+        if known in self._means or len(self._means) < PRICED_TOOLS:
+            total, number = self._means.get(known, (0, 0))
+            self._means[known] = total + microusd, number + 1
 
     def _settle_lane(
         self,
@@ -324,6 +333,8 @@ class Engine:
         reserved, plan = lane.reserved, lane.plan
         if lane.denies or plan is None or reserved is None or not reserved.granted or lane.session is None:
             return
+        if cost_microusd is not None and forwarded and isinstance(facts.target, str):
+            self._learn_cost(facts.target, lane.session.shadow, cost_microusd)
         corrections = list(_corrections(lane, forwarded, cost_microusd))
         done = dict[str, dict[str, object]]()
         if succeeded and plan.remembered and isinstance(facts.target, str):
@@ -338,7 +349,7 @@ class Engine:
         if len(self._retries) >= MAX_PENDING_RETRIES:
             del self._retries[next(iter(self._retries))]
         key = (whose(facts), str(facts.target), facts.args_digest)
-        self._retries[key] = _Retry(state, self.store.now_ns() + RETRY_WITHIN_NS)
+        self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS)
 
     def _is_retry(self, facts: CallFacts, state: str | None) -> bool:
         if not self._retries or facts.kind != "tool":
@@ -420,6 +431,17 @@ class _Evaluation:
 
 
 _AMBIGUOUS = "two of its arguments differ in case only, or a number is too large"
+
+
+def _passes(decision: Decision, bound: BoundRule, condition: Tenant, result: object, facts: CallFacts) -> bool:
+    """Whether a result may go to the caller; noted as a verdict, by which a replay goes."""
+    verdict = f"{bound.fingerprint}/result"
+    if result is UNKNOWN:
+        if verdict not in decision.verdicts:
+            decision.lane.undecidable += (bound.rule.id,)
+        return decision.verdicts.get(verdict, True)
+    passes = decision.verdicts[verdict] = condition.passes(result, facts)
+    return passes
 
 
 def _deny(lane: Lane, code: Code, rules: tuple[str, ...], said: Said) -> None:

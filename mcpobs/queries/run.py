@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcpobs.errors import LakeError
@@ -112,15 +112,26 @@ def interruptible(connection: Connection, work: Callable[[], Answer]) -> Answer:
         finally:
             done.set()
 
-    Thread(target=body, name="mcpobs-query").start()
+    thread = Thread(target=body, name=_THREAD)
+    thread.start()
     try:
         done.wait()
     except KeyboardInterrupt:
+        thread.name = _INTERRUPTED
         _interrupt(connection, done)
         raise
     if errors:
         raise errors[0]
     return answers[0]
+
+
+def check_interrupted() -> None:
+    """Raises KeyboardInterrupt if Ctrl-C is to end the work of this thread: for long work between statements."""
+    if current_thread().name == _INTERRUPTED:
+        raise KeyboardInterrupt
+
+
+_THREAD, _INTERRUPTED = "mcpobs-query", "mcpobs-query-interrupted"
 
 
 def _interrupt(connection: Connection, done: Event) -> None:

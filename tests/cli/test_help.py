@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    *("init", "instrument", "report", "query", "baseline", "check", "collect", "serve", "demo", "doctor"),
+    *("init", "instrument", "report", "query", "baseline", "simulate", "check", "collect", "serve", "demo", "doctor"),
     *("halt", "resume"),
     *("lake info", "lake compact", "lake prune", "lake retry"),
     *("policy check", "policy show", "policy schema", "decisions", "explain"),
