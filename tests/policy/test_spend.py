@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from mcpobs.policy import file
 from mcpobs.policy.conditions import CallFacts
 from mcpobs.policy.engine import Engine
+from mcpobs.policy.rows import Bounds
 from mcpobs.policy.spend import WITHIN_NS, Budgets, ModelCall, Sessions, Sharing
 from mcpobs.protocol.session import Identity
 from tests.policy.conformance import HOUR_NS, START_NS, Opener
 from tests.policy.stores import STORES
 
 EACH = pytest.mark.parametrize("opener", STORES.values(), ids=STORES)
-BUDGET = b"version: 1\ndefault: allow\nbudgets:\n  per_session: 0.01\n"
+BUDGET = b"version: 1\ndefault: allow\nbudgets:\n  session: {usd: 0.01}\n"
 
 
 def model_call(**changes: object) -> ModelCall:
@@ -70,7 +71,7 @@ FACTS = CallFacts(
     identity=Identity(tenant="acme"),
 )
 OF = Sharing("t1", None, "shop", "process:1", "acme", "one", START_NS)
-LEARNED = b"version: 1\ndefault: allow\nsession: {cost_usd: {value: 0.01}}\n"
+LEARNED = b"version: 1\ndefault: allow\nsession: {cost_usd: {limit: 0.01}}\n"
 
 
 @EACH
@@ -78,14 +79,14 @@ LEARNED = b"version: 1\ndefault: allow\nsession: {cost_usd: {value: 0.01}}\n"
     ("policy", "hit"),
     [
         (BUDGET, "same session"),
-        (b"version: 1\ndefault: allow\nbudgets:\n  per_principal: {usd: 0.01, window: 1h}\n", "same caller"),
-        (b"version: 1\ndefault: allow\nbudgets:\n  per_tenant: {usd: 0.01, window: 1h}\n", "same tenant"),
+        (b"version: 1\ndefault: allow\nbudgets:\n  principal: {usd: 0.01, window: 1h}\n", "same caller"),
+        (b"version: 1\ndefault: allow\nbudgets:\n  tenant: {usd: 0.01, window: 1h}\n", "same tenant"),
         (LEARNED, "same session"),
     ],
     ids=["session", "principal", "tenant", "limits file"],
 )
 def test_what_a_session_spends_stops_its_next_call_and_nobody_elses(opener: Opener, policy: bytes, hit: str) -> None:
-    opened = opener(None)  # type: ignore[arg-type]
+    opened = opener(Bounds())
     loaded = file.of_texts([(policy, "policy.yaml")])
     engine, budgets = Engine(loaded, opened.store, "shop"), Budgets(loaded)
     others = {
@@ -117,7 +118,7 @@ def _fields(facts: CallFacts) -> dict[str, object]:
 
 @EACH
 def test_the_shadow_of_a_policy_spends_too(opener: Opener) -> None:
-    opened = opener(None)  # type: ignore[arg-type]
+    opened = opener(Bounds())
     loaded = file.of_texts([(BUDGET + b"mode: log_only\n", "policy.yaml")])
     engine, budgets = Engine(loaded, opened.store, "shop"), Budgets(loaded)
     for number in range(2):
@@ -131,8 +132,8 @@ def test_the_shadow_of_a_policy_spends_too(opener: Opener) -> None:
 
 @EACH
 def test_a_session_spends_again_after_its_windows_have_passed(opener: Opener) -> None:
-    opened = opener(None)  # type: ignore[arg-type]
-    loaded = file.of_texts([(b"version: 1\ndefault: allow\nbudgets:\n  per_principal: {usd: 0.01, window: 1h}\n", "p")])
+    opened = opener(Bounds())
+    loaded = file.of_texts([(b"version: 1\ndefault: allow\nbudgets:\n  principal: {usd: 0.01, window: 1h}\n", "p")])
     engine, budgets = Engine(loaded, opened.store, "shop"), Budgets(loaded)
     for charge in budgets.charges(model_call(cost_microusd=50_000), OF):
         assert opened.store.charge(*charge)
@@ -161,7 +162,7 @@ def test_each_span_is_charged_once_however_often_it_comes(
     opener: Opener, spans: list[tuple[int, int | None, int]]
 ) -> None:
     """Spans 0 to 5 are within spans 6 to 9, which are not model calls of their own until they come themselves."""
-    opened = opener(None)  # type: ignore[arg-type]
+    opened = opener(Bounds())
     loaded = file.of_texts([(BUDGET, "policy.yaml")])
     budgets = Budgets(loaded)
     costs: dict[int, int] = {}
@@ -177,7 +178,7 @@ def test_each_span_is_charged_once_however_often_it_comes(
 
 @EACH
 def test_the_outer_of_two_spans_of_one_call_covers_the_inner(opener: Opener) -> None:
-    opened = opener(None)  # type: ignore[arg-type]
+    opened = opener(Bounds())
     budgets = Budgets(file.of_texts([(BUDGET, "policy.yaml")]))
     (outer,) = budgets.charges(model_call(span_id="outer"), OF)
     (inner,) = budgets.charges(model_call(span_id="inner", parent_span_id="outer"), OF)
@@ -187,7 +188,7 @@ def test_the_outer_of_two_spans_of_one_call_covers_the_inner(opener: Opener) -> 
 
 @EACH
 def test_a_model_call_of_long_ago_is_not_charged(opener: Opener) -> None:
-    opened = opener(None)  # type: ignore[arg-type]
+    opened = opener(Bounds())
     budgets = Budgets(file.of_texts([(BUDGET, "policy.yaml")]))
     late, just = (
         budgets.charges(model_call(span_id=str(age), start_unix_nano=opened.store.now_ns() - age), OF)[0]

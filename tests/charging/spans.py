@@ -1,0 +1,41 @@
+"""GenAI spans as an agent's instrumentation sends them."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
+
+MODEL = "gpt-4o"
+MICROUSD = 6_000
+"""The cost of a call by genai-prices: 2.50 $ for a million tokens of input, 10 $ of output."""
+INPUT, OUTPUT = 2_000, 100
+
+
+def request_of(conversation: str | None, calls: int = 1, trace: bytes | None = None, model: str = MODEL) -> bytes:
+    """Calls of a model within one conversation or trace."""
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
+    group.resource.attributes.add(key="service.name").value.string_value = "agent"
+    scope = group.scope_spans.add()
+    scope.scope.name = "opentelemetry.instrumentation.openai_v2"
+    for _ in range(calls):
+        add(scope, conversation, trace or os.urandom(16), model)
+    return request.SerializeToString()
+
+
+def add(scope: ScopeSpans, conversation: str | None, trace: bytes, model: str = MODEL) -> None:
+    now = time.time_ns()
+    span = scope.spans.add(trace_id=trace, span_id=os.urandom(8), kind=3, name=f"chat {model}")
+    span.start_time_unix_nano, span.end_time_unix_nano = now - 10**9, now
+    for key, value in (
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.request.model", model),
+        *(() if conversation is None else (("gen_ai.conversation.id", conversation),)),
+    ):
+        span.attributes.add(key=key).value.string_value = value
+    span.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = INPUT
+    span.attributes.add(key="gen_ai.usage.output_tokens").value.int_value = OUTPUT
