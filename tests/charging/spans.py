@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
+
+from mcpobs import semconv
 
 MODEL = "gpt-4o"
 MICROUSD = 6_000
@@ -39,3 +42,25 @@ def add(scope: ScopeSpans, conversation: str | None, trace: bytes, model: str = 
         span.attributes.add(key=key).value.string_value = value
     span.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = INPUT
     span.attributes.add(key="gen_ai.usage.output_tokens").value.int_value = OUTPUT
+
+
+def keyed_session(server: str, key: str, conversation: str) -> bytes:
+    """A tool call as a front exports it: with its session and the key of its caller."""
+    request = ExportTraceServiceRequest()
+    group = request.resource_spans.add()
+    group.resource.attributes.add(key="service.name").value.string_value = server
+    scope = group.scope_spans.add()
+    scope.scope.name = "mcpobs"
+    span = scope.spans.add(trace_id=os.urandom(16), span_id=os.urandom(8), kind=2, name="tools/call search")
+    span.start_time_unix_nano = time.time_ns()
+    span.end_time_unix_nano = span.start_time_unix_nano + 1_000
+    for key_, value in (
+        ("mcp.method.name", "tools/call"),
+        ("gen_ai.tool.name", "search"),
+        (semconv.SESSION_ID, conversation),
+        (semconv.SESSION_SOURCE, "conversation"),
+        (semconv.SESSION_CANDIDATES, json.dumps({"conversation": conversation})),
+        (semconv.ENFORCEMENT_KEY, key),
+    ):
+        span.attributes.add(key=key_).value.string_value = value
+    return request.SerializeToString()
