@@ -17,6 +17,7 @@ from mcpobs.collector.callers import parse_origin
 from mcpobs.collector.limits import Limits
 from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
+from mcpobs.installed.commands import add_extra
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.settings import ACCEPT_AHEAD_VARIABLE, ACCEPT_OLDER_VARIABLE, duration_s, lake_folder, load_config
@@ -91,6 +92,7 @@ def charging_command(given: CollectOptions) -> list[str]:
         return []
     from mcpobs.policy import file
     from mcpobs.policy.spend import Budgets
+    from mcpobs.prices import models
 
     if not Budgets(file.load(files)).any:
         return []
@@ -101,6 +103,11 @@ def charging_command(given: CollectOptions) -> list[str]:
             "name a file as `state` in [policy] of config.toml, or leave it out",
         )
         return []
+    if not models.installed():
+        say(
+            f"warning: what agents spend on models is not charged: {models.PACKAGE}, which knows prices, is missing",
+            add_extra(models.EXTRA),
+        )
     lake = lake_folder(given.lake)
     return interpreter.command("mcpobs.charging.process", str(lake.absolute()), str(state.absolute()), *files)
 

@@ -39,13 +39,16 @@ class Charger(Child[Report]):
     def reported(self, report: Report) -> None:
         super().reported(report)
         if report["error"] is not None:
-            self._warn("charging", f"model calls are not charged to budgets for now: {report['error']}")
             return
         self.charged += report["charged"]
         self.charged_microusd += report["charged_microusd"]
         self.uncharged = report["uncharged"]
         if report["lag_ms"]:
             self.lag_ms = report["lag_ms"] + SEALED_MS
+
+    def failed(self, why: str) -> None:
+        super().failed(why)
+        self._warn("charging", f"model calls are not charged to budgets for now: {why}")
 
     def committed(self, received_unix_nano: int) -> None:
         """Wakes the process for a stored batch."""

@@ -48,15 +48,21 @@ class Child(Generic[ReportT]):
 
     def reported(self, report: ReportT) -> None:
         """Takes a report over."""
-        self.error = report["error"]
-        if self.error is None:
-            self._failures = 0
+        if (why := report["error"]) is not None:
+            self.failed(why)
+            return
+        self.error = None
+        self._failures = 0
+
+    def failed(self, why: str) -> None:
+        """Called when the process reports an error, ends, or cannot be started."""
+        self.error = why
 
     def killed(self) -> None:
         """Called when the process did not end in time."""
 
     async def start(self) -> None:
-        self._process = await self._spawn()
+        await self._spawn()
         self._task = asyncio.create_task(self._follow(), name=self._name)
 
     def wake(self, order: bytes = b"") -> None:
@@ -89,28 +95,38 @@ class Child(Generic[ReportT]):
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
-    async def _spawn(self) -> Process:
+    async def _spawn(self) -> None:
         env = {**self._env, **interpreter.environment(os.environ)}
-        return await asyncio.create_subprocess_exec(
-            *self._command, stdin=PIPE, stdout=PIPE, start_new_session=True, env=env
-        )
+        self._process = None
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, start_new_session=True, env=env
+            )
+        except OSError as error:
+            self.failed(f"the {self._name} process cannot be started: {error.strerror}")
 
     async def _follow(self) -> None:
-        while self._process is not None and self._process.stdout is not None:
-            async for line in self._process.stdout:
-                self.reported(orjson.loads(line))
-            ended_well = await self._process.wait() == 0
-            if self._closing and (ended_well or self._last_try):
-                return
+        while not await self._ended_well() and not (self._closing and self._last_try):
             self._last_try = self._closing
             self.restarts += 1
             self._failures += 1
-            self.error = f"the {self._name} process ended with {self._process.returncode}"
             await self._pause()
-            self._process = await self._spawn()
+            await self._spawn()
             self.wake()
             if self._closing:
                 self._end_input()
+
+    async def _ended_well(self) -> bool:
+        """Takes the reports of the process over, until its end. Returns whether it ended as it was asked to."""
+        if self._process is None or self._process.stdout is None:
+            return False
+        async for line in self._process.stdout:
+            self.reported(orjson.loads(line))
+        code = await self._process.wait()
+        if self._closing and code == 0:
+            return True
+        self.failed(f"the {self._name} process ended with {code}")
+        return False
 
     async def _pause(self) -> None:
         """Waits before the next process: longer after each failure, but not while the collector ends."""
