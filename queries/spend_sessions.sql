@@ -31,7 +31,6 @@ sharing as (
         service_name, enforcement_key, tenant, session_id, start_unix_nano
     from keyed
     where conversation_id is not null
-        and (select max(conversation_id) from llm_usage) is not null
 )
 select
     trace_id, conversation_id, service_name, enforcement_key, tenant, session_id,

@@ -30,7 +30,8 @@ IDLE_S = 30.0
 WAITING_S = 5.0
 """The pause while some model call has no session yet: its first call is in the spool of a front, without a commit."""
 REST = 4
-"""A round is followed by a pause of so many times its length: a large lake must not take a processor for itself."""
+"""A round of recent spans is followed by a pause of so many times its length: heavy traffic must not take a processor
+for this."""
 DATA_BYTES = 2 << 30
 
 
@@ -71,7 +72,7 @@ class _Charging:
     def work(self, received: int | None) -> float:
         """Does one round. Returns how long to wait for an order after it."""
         began_s = time.monotonic()
-        waiting = True
+        waiting, rest = True, REST
         try:
             if self._rounds is None:
                 self._rounds = Rounds(self._lake, self._budgets, SqliteStore(self._state))
@@ -87,9 +88,10 @@ class _Charging:
                 )
             )
             waiting = done.uncharged["unmatched"] > 0
+            rest = 0 if done.whole else REST  # which comes seldom
         except (McpobsError, StoreError) as error:
             _say(Report(charged=0, charged_microusd=0, uncharged={}, lag_ms=0, error=error.message))
-        self._rested_s = time.monotonic() + REST * (time.monotonic() - began_s)
+        self._rested_s = time.monotonic() + rest * (time.monotonic() - began_s)
         return WAITING_S if waiting else IDLE_S
 
 

@@ -17,7 +17,7 @@ MICROUSD = 6_000
 INPUT, OUTPUT = 2_000, 100
 
 
-def request_of(conversation: str | None, calls: int = 1, trace: bytes | None = None, model: str = MODEL) -> bytes:
+def request_of(conversation: str | None, calls: int = 1, model: str = MODEL, age_s: float = 1) -> bytes:
     """Calls of a model within one conversation or trace."""
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
@@ -25,14 +25,14 @@ def request_of(conversation: str | None, calls: int = 1, trace: bytes | None = N
     scope = group.scope_spans.add()
     scope.scope.name = "opentelemetry.instrumentation.openai_v2"
     for _ in range(calls):
-        add(scope, conversation, trace or os.urandom(16), model)
+        add(scope, conversation, os.urandom(16), model, age_s)
     return request.SerializeToString()
 
 
-def add(scope: ScopeSpans, conversation: str | None, trace: bytes, model: str = MODEL) -> None:
-    now = time.time_ns()
+def add(scope: ScopeSpans, conversation: str | None, trace: bytes, model: str, age_s: float) -> None:
     span = scope.spans.add(trace_id=trace, span_id=os.urandom(8), kind=3, name=f"chat {model}")
-    span.start_time_unix_nano, span.end_time_unix_nano = now - 10**9, now
+    span.start_time_unix_nano = time.time_ns() - int(age_s * 10**9)
+    span.end_time_unix_nano = span.start_time_unix_nano + 10**9
     for key, value in (
         ("gen_ai.operation.name", "chat"),
         ("gen_ai.provider.name", "openai"),
@@ -44,7 +44,7 @@ def add(scope: ScopeSpans, conversation: str | None, trace: bytes, model: str = 
     span.attributes.add(key="gen_ai.usage.output_tokens").value.int_value = OUTPUT
 
 
-def keyed_session(server: str, key: str, conversation: str) -> bytes:
+def keyed_session(server: str, key: str, conversation: str, age_s: float = 0) -> bytes:
     """A tool call as a front exports it: with its session and the key of its caller."""
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
@@ -52,7 +52,7 @@ def keyed_session(server: str, key: str, conversation: str) -> bytes:
     scope = group.scope_spans.add()
     scope.scope.name = "mcpobs"
     span = scope.spans.add(trace_id=os.urandom(16), span_id=os.urandom(8), kind=2, name="tools/call search")
-    span.start_time_unix_nano = time.time_ns()
+    span.start_time_unix_nano = time.time_ns() - int(age_s * 10**9)
     span.end_time_unix_nano = span.start_time_unix_nano + 1_000
     for key_, value in (
         ("mcp.method.name", "tools/call"),
