@@ -17,7 +17,9 @@ MICROUSD = 6_000
 INPUT, OUTPUT = 2_000, 100
 
 
-def request_of(conversation: str | None, calls: int = 1, model: str = MODEL, age_s: float = 1) -> bytes:
+def request_of(
+    conversation: str | None, calls: int = 1, model: str = MODEL, age_s: float = 1, trace: bytes | None = None
+) -> bytes:
     """Calls of a model within one conversation or trace."""
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
@@ -25,7 +27,7 @@ def request_of(conversation: str | None, calls: int = 1, model: str = MODEL, age
     scope = group.scope_spans.add()
     scope.scope.name = "opentelemetry.instrumentation.openai_v2"
     for _ in range(calls):
-        add(scope, conversation, os.urandom(16), model, age_s)
+        add(scope, conversation, trace or os.urandom(16), model, age_s)
     return request.SerializeToString()
 
 
@@ -44,14 +46,17 @@ def add(scope: ScopeSpans, conversation: str | None, trace: bytes, model: str, a
     span.attributes.add(key="gen_ai.usage.output_tokens").value.int_value = OUTPUT
 
 
-def keyed_session(server: str, key: str, conversation: str, age_s: float = 0) -> bytes:
+def keyed_session(
+    server: str, key: str, conversation: str, age_s: float = 0, trace: bytes | None = None, tenant: str | None = None
+) -> bytes:
     """A tool call as a front exports it: with its session and the key of its caller."""
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     group.resource.attributes.add(key="service.name").value.string_value = server
     scope = group.scope_spans.add()
     scope.scope.name = "mcpobs"
-    span = scope.spans.add(trace_id=os.urandom(16), span_id=os.urandom(8), kind=2, name="tools/call search")
+    trace_id = trace or os.urandom(16)
+    span = scope.spans.add(trace_id=trace_id, span_id=os.urandom(8), kind=2, name="tools/call search")
     span.start_time_unix_nano = time.time_ns() - int(age_s * 10**9)
     span.end_time_unix_nano = span.start_time_unix_nano + 1_000
     for key_, value in (
@@ -61,6 +66,7 @@ def keyed_session(server: str, key: str, conversation: str, age_s: float = 0) ->
         (semconv.SESSION_SOURCE, "conversation"),
         (semconv.SESSION_CANDIDATES, json.dumps({"conversation": conversation})),
         (semconv.ENFORCEMENT_KEY, key),
+        *(() if tenant is None else (("mcpobs.tenant", tenant),)),
     ):
         span.attributes.add(key=key_).value.string_value = value
     return request.SerializeToString()

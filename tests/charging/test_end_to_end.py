@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp import Client
 
+from mcpobs.policy import file
+from mcpobs.policy.spend import Budgets, ModelCall, Sharing
+from mcpobs.policy.sqlite import SqliteStore
 from tests.charging.spans import MICROUSD, request_of
 from tests.collector.test_command import running
 from tests.collector.wire import ask, post
 from tests.gate.fronts import over_stdio
+from tests.instrument.recorded import rows_of
 
 SERVER = [sys.executable, str(Path(__file__).parents[1] / "policy" / "shop.py"), "stdio"]
 POLICY = "version: 1\ndefault: allow\nbudgets:\n  session: {usd: 0.01}\n"
@@ -78,3 +83,36 @@ async def test_what_a_conversation_spends_on_models_stops_it_and_no_other(home: 
     assert 2_000 <= found["spend.lag_ms"] < LONG_S * 1000
     assert "# TYPE mcpobs_collector_spend_lag_ms gauge\n" in metrics
     assert f"mcpobs_collector_spend_charged_microusd_total {3 * MICROUSD}\n" in metrics
+
+
+@pytest.mark.anyio
+async def test_a_collector_that_is_killed_after_it_acknowledged_a_span_charges_it_once(home: Path) -> None:
+    lake, policy = home / "lake", home / "policy.yaml"
+    policy.write_text(POLICY)
+    options = ["--lake", str(lake), "--policy", str(policy)]
+    wrapper = [sys.executable, "-m", "mcpobs", "instrument", *options, "--", *SERVER]
+    bodies = [request_of("one") for _ in range(2)]
+    async with over_stdio(wrapper, "auto", {"MCPOBS_TEST_RAN": str(home / "ran")}) as client:
+        assert await called(client, "one") == "ok"
+        for body in bodies:
+            with running(*options) as (popen, http, _):
+                await sent(http, body)
+                popen.kill()
+        with running(*options) as (_, http, _):
+            await sent(http, bodies[0])
+            await sent(http, request_of("two"))
+            assert await called(client, "two") == "ok"
+            await counters(http, "spend.charged_model_calls", 1)
+            end = time.monotonic() + LONG_S
+            while await called(client, "one") != "cost_limit":
+                assert time.monotonic() < end
+                await asyncio.sleep(0.1)
+    asking = ModelCall("", "", None, None, 0, 0)
+    (key,) = {row["enforcement_key"] for row in rows_of(lake) if row["method"] == "tools/call"}
+    of = Sharing(None, None, None, key, None, "one", 0)
+    (charge,) = Budgets(file.load([policy])).charges(asking, of)
+    store = SqliteStore(lake / "policy" / "state.db")
+    assert store.reserve(charge.session, [replace(count, limit=None) for count in charge.counts]).counts[0].before == (
+        2 * MICROUSD
+    )
+    store.close()
