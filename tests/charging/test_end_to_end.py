@@ -80,7 +80,7 @@ async def test_what_a_conversation_spends_on_models_stops_it_and_no_other(home: 
     assert found["spend.charged_model_calls"] == 3
     assert (found["spend.unmatched_model_calls"], found["spend.unpriced_model_calls"]) == (1, 1)
     assert found["spend.failing"] == found["spend.restarts"] == 0
-    assert 2_000 <= found["spend.lag_ms"] < LONG_S * 1000
+    assert found["spend.lag_ms"] > 2_000  # those in the log, and some
     assert "# TYPE mcpobs_collector_spend_lag_ms gauge\n" in metrics
     assert f"mcpobs_collector_spend_charged_microusd_total {3 * MICROUSD}\n" in metrics
 
