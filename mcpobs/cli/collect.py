@@ -11,12 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcpobs import safefile
+from mcpobs import interpreter, safefile
 from mcpobs.cli.streams import say
 from mcpobs.collector.callers import parse_origin
 from mcpobs.collector.limits import Limits
 from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
+from mcpobs.installed.commands import add_extra
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
 from mcpobs.settings import ACCEPT_AHEAD_VARIABLE, ACCEPT_OLDER_VARIABLE, duration_s, lake_folder, load_config
@@ -49,11 +50,13 @@ class CollectOptions:
     accept_older_than: str | None = None
     accept_ahead: str | None = None
     redact: bool | None = None  # None: as the configuration says
+    policy: tuple[str, ...] = ()
 
 
 def collect(given: CollectOptions) -> None:
     options = read_options(given)
     _accept(given)
+    charging = charging_command(given)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its C core writes a line to stderr for each client that errs
     with needing("`mcpobs collect`", "collect"):
         from mcpobs.collector import serving
@@ -71,12 +74,42 @@ def collect(given: CollectOptions) -> None:
         options = replace(options, limits=replace(options.limits, connections=fitting))
 
     async def run() -> None:
-        async with open_intake(lake_folder(given.lake), redact=options.redact) as intake:
+        async with open_intake(lake_folder(given.lake), redact=options.redact, charging=charging) as intake:
             received = await serving.serve(options, intake)
             counters = {**received, **intake.counters()}
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
 
     asyncio.run(run())
+
+
+def charging_command(given: CollectOptions) -> list[str]:
+    """The command of the process that charges model calls to the budgets of a policy; none if there is nothing to
+    charge. Raises UsageError for a policy that cannot be read."""
+    from mcpobs.gate.policing import files_of, state_of
+
+    files = files_of(given.policy)
+    if not files:
+        return []
+    from mcpobs.policy import file
+    from mcpobs.policy.spend import Budgets
+    from mcpobs.prices import models
+
+    if not Budgets(file.load(files)).any:
+        return []
+    state = state_of(load_config().policy.state, given.lake)
+    if state is None:
+        say(
+            "warning: what agents spend on models is not charged: each front keeps its counters in its own memory",
+            "name a file as `state` in [policy] of config.toml, or leave it out",
+        )
+        return []
+    if not models.installed():
+        say(
+            f"warning: what agents spend on models is not charged: {models.PACKAGE}, which knows prices, is missing",
+            add_extra(models.EXTRA),
+        )
+    lake = lake_folder(given.lake)
+    return interpreter.command("mcpobs.charging.process", str(lake.absolute()), str(state.absolute()), *files)
 
 
 def _accept(given: CollectOptions) -> None:

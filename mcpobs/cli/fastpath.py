@@ -24,8 +24,6 @@ VALUES = {
         "--config": "config",
         "--name": "name",
         "--run": "run",
-        "--listen": "listen",
-        "--upstream": "upstream",
     },
     "query": {"--format": "format", "--lake": "lake", "--memory": "memory", "--timeout": "timeout"},
     "report": {
@@ -44,7 +42,11 @@ VALUES = {
 }
 NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}
 
-LISTS = {"instrument": {"--policy": "policy"}, "query": {}, "report": {}}
+LISTS = {
+    "instrument": {"--policy": "policy", "--listen": "listen", "--upstream": "upstream"},
+    "query": {},
+    "report": {},
+}
 """Options that may be given more than once."""
 
 MAY_BE_ALONE = {"--html", "--watch"}

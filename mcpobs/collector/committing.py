@@ -8,16 +8,18 @@ process it does not delay acknowledgements by its memory and processor use.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 import orjson
 
+from mcpobs.collector.child import Outcome
+from mcpobs.collector.orders import Orders
 from mcpobs.errors import EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE, McpobsError
 from mcpobs.lake import memory
 
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 IDLE_S = 30.0  # wrappers on this machine leave segments too
 BUSY_PAUSE_S = 0.2
-CHUNK = 1 << 12
 LAST_S = 8.0
 """Time for commits after the end of stdin. The rest stays in the log."""
 BATCH_LIMIT_S = 300
@@ -37,15 +38,16 @@ DATA_BYTES = 2 << 30
 that caused it is set aside."""
 
 
-class Report(TypedDict):
-    """The progress since the last report, as a line of JSON. `error` is None on success."""
+class Report(Outcome):
+    """The progress since the last report, as a line of JSON."""
 
     rows: int
     duplicates: int
     damaged: int
     implausible_times: int
     set_aside: int
-    error: str | None
+    received_unix_nano: int
+    """When the last batch was received; 0 if there was none."""
 
 
 def main(arguments: list[str]) -> int:
@@ -56,7 +58,7 @@ def main(arguments: list[str]) -> int:
     memory.limit(DATA_BYTES)
     with suppress(OSError):
         os.nice(5)  # the receiver has priority
-    orders = _Orders()
+    orders = Orders(LAST_S)
     committing = _Committing(Path(arguments[0]), orders)
     while not orders.ended:
         woken = orders.wait(IDLE_S)
@@ -65,36 +67,13 @@ def main(arguments: list[str]) -> int:
     return EXIT_OK
 
 
-class _Orders:
-    """Reads orders from stdin."""
-
-    def __init__(self) -> None:
-        self._ended_s: float | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self._ended_s is not None
-
-    def wait(self, seconds: float) -> bool:
-        """Waits until there may be work; returns whether a line or the end came."""
-        if self.ended:
-            return True
-        ready, _, _ = select.select([0], [], [], seconds)
-        if ready and not os.read(0, CHUNK):
-            self._ended_s = time.monotonic()
-        return bool(ready)
-
-    def overdue(self) -> bool:
-        """Returns whether stdin ended LAST_S ago. Drops lines that it finds: the current commit takes every segment
-        sealed before its end."""
-        self.wait(0)
-        return self._ended_s is not None and time.monotonic() - self._ended_s > LAST_S
+_NOTHING = Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, received_unix_nano=0, error=None)
 
 
 class _Committing:
     """Commits to one lake, and keeps its connection while that works. Reports each stored batch."""
 
-    def __init__(self, lake: Path, orders: _Orders) -> None:
+    def __init__(self, lake: Path, orders: Orders) -> None:
         self._lake = lake
         self._orders = orders
         self._kept: Receiving | None = None
@@ -105,7 +84,7 @@ class _Committing:
         from mcpobs.lake.storing import ROOM_BYTES
         from mcpobs.lake.writer import commit
 
-        reporter = _Reporter()
+        reporter = _Reporter(self._received)
         try:
             self._kept = self._kept or keep(self._lake)
             while (
@@ -128,12 +107,16 @@ class _Committing:
         reporter.report(done)
         return True
 
+    def _received(self) -> int:
+        return 0 if self._kept is None else self._kept.received_unix_nano
+
 
 class _Reporter:
     """Turns the running totals of one commit into reports of the differences."""
 
-    def __init__(self) -> None:
-        self._said = Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, error=None)
+    def __init__(self, received: Callable[[], int]) -> None:
+        self._received = received
+        self._said = _NOTHING
 
     def report(self, done: Commit) -> None:
         before, self._said = self._said, _report_of(done)
@@ -145,12 +128,13 @@ class _Reporter:
                 damaged=now["damaged"] - before["damaged"],
                 implausible_times=now["implausible_times"] - before["implausible_times"],
                 set_aside=now["set_aside"] - before["set_aside"],
+                received_unix_nano=self._received(),
                 error=None,
             )
         )
 
     def failed(self, message: str) -> None:
-        _say(Report(rows=0, duplicates=0, damaged=0, implausible_times=0, set_aside=0, error=message))
+        _say({**_NOTHING, "error": message})
 
 
 def _report_of(done: Commit) -> Report:
@@ -160,6 +144,7 @@ def _report_of(done: Commit) -> Report:
         damaged=done.damaged_lines,
         implausible_times=done.implausible_times,
         set_aside=done.set_aside,
+        received_unix_nano=0,
         error=None,
     )
 

@@ -9,7 +9,18 @@ from typing import Final
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
 
 _PREFIX: Final = "mcpobs_collector_"
-_GAUGES: Final = frozenset({"lake.backlog_bytes", "lake.quarantined_segments", "lake.quarantined_bytes"})
+_GAUGES: Final = frozenset(
+    {
+        "lake.backlog_bytes",
+        "lake.quarantined_segments",
+        "lake.quarantined_bytes",
+        "spend.unmatched_model_calls",
+        "spend.ambiguous_model_calls",
+        "spend.unpriced_model_calls",
+        "spend.lag_ms",
+        "spend.failing",
+    }
+)
 _NO_NAME: Final = re.compile("[^a-zA-Z0-9_]")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from mcpobs import keys
+from mcpobs.collector.charger import Charger
 from mcpobs.collector.committer import Committer
 from mcpobs.collector.converter import Converter
 from mcpobs.collector.intake import Accepted, Encoding, RefusedError, Signal
@@ -37,11 +38,14 @@ INLINE_BYTES = 1 << 18  # largest request parsed on the event loop; a larger one
 class LakeIntake:
     """Stores traces in a lake. Metrics and logs are counted and dropped: the lake has no tables for them."""
 
-    def __init__(self, lake: Path, log: GroupLog, committer: Committer, converter: Converter) -> None:
+    def __init__(
+        self, lake: Path, log: GroupLog, committer: Committer, converter: Converter, charger: Charger | None = None
+    ) -> None:
         self._lake = lake
         self._log = log
         self._committer = committer
         self._converter = converter
+        self._charger = charger
         self._counts: Counter[str] = Counter()
         self._backlog_bytes = 0
         self._expanded_bytes = 0
@@ -88,6 +92,7 @@ class LakeIntake:
             "lake.backlog_bytes": self._backlog_bytes,
             "lake.backlog_expanded_bytes": self._expanded_bytes,
             "committer.restarts": self._committer.restarts,
+            **({} if self._charger is None else self._charger.counters()),
         }
 
     @property
@@ -175,10 +180,11 @@ def _rejection(checked: Checked) -> str:
 
 
 @asynccontextmanager
-async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[LakeIntake]:
+async def open_intake(lake: Path, *, redact: bool = False, charging: Sequence[str] = ()) -> AsyncIterator[LakeIntake]:
     """Yields the intake of a lake, which is created if missing. Commits everything at the end.
 
-    With `redact` spans are stored without their content. Raises LakeError if the lake cannot be written.
+    With `redact` spans are stored without their content. `charging` is the command of the process that charges model
+    calls to budgets, if one shall. Raises LakeError if the lake cannot be written.
     """
     keys.open_folder(lake)
     loop = asyncio.get_running_loop()
@@ -188,7 +194,8 @@ async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[Lake
         raise LakeError(
             f"cannot write to the lake at {lake}: {error.strerror}", "check the folder's permissions and free space"
         ) from None
-    committer = Committer(lake)
+    charger = Charger(charging) if charging else None
+    committer = Committer(lake) if charger is None else Committer(lake, charger.committed)
     log = GroupLog(
         wal,
         ROLL_BYTES,
@@ -196,8 +203,10 @@ async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[Lake
         lambda: Wal(lake, redact=redact, expands=True),
     )
     converter = Converter()
-    intake = LakeIntake(lake, log, committer, converter)
+    intake = LakeIntake(lake, log, committer, converter, charger)
     await committer.start()
+    if charger is not None:
+        await charger.start()
     tending = asyncio.create_task(intake.look_after(), name="tending")
     try:
         yield intake
@@ -208,3 +217,5 @@ async def open_intake(lake: Path, *, redact: bool = False) -> AsyncIterator[Lake
         await converter.close()
         await log.close()
         await committer.close()
+        if charger is not None:
+            await charger.close()

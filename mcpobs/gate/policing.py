@@ -55,7 +55,7 @@ def judge_of(
 
     config = load_config(env=env)
     policy = file.load(chosen)
-    found = judge(policy, server, config.prices, _store(config.policy.state, lake, env), env)
+    found = judge(policy, server, config.prices, _store(state_of(config.policy.state, lake, env)), env)
     Reloader(chosen, policy, found.engine.use).start(after_fork=forks)
     return found
 
@@ -67,15 +67,20 @@ def files_of(files: Sequence[str], env: Mapping[str, str] = os.environ) -> list[
     return [str(Path(one).expanduser().absolute()) for one in files or load_config(env=env).policy.files]
 
 
-def _store(state: str | None, lake: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Store | None:
-    """The store that `state` of the configuration names: by default a file beside the lake's data, which all processes
-    of the lake share."""
-    if state == "memory":
+def state_of(
+    state: str | None, lake: str | os.PathLike[str] | None, env: Mapping[str, str] = os.environ
+) -> Path | None:
+    """The file of the store that `state` of the configuration names: by default one beside the lake's data, which all
+    processes of the lake share. None for the memory of each process."""
+    return None if state == "memory" else Path(state) if state else lake_folder(lake, env) / STATE
+
+
+def _store(path: Path | None) -> Store | None:
+    if path is None:
         return None
     from mcpobs.policy.sqlite import SqliteStore
     from mcpobs.policy.state import StoreError
 
-    path = state or lake_folder(lake, env) / STATE
     try:
         return SqliteStore(path)
     except StoreError as error:

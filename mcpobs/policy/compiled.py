@@ -379,6 +379,11 @@ class Compiled:
                 and self._is_in_force(layer, limit.control, limit.id, facts)
             ):
                 yield from _of_limit(limit, layer, target)
+        yield from self._budgets(layer, facts)
+        if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
+            yield from _of_learned(layer, target)
+
+    def _budgets(self, layer: Layer, facts: CallFacts) -> Iterable[Counter]:
         for budget in layer.budgets:
             if self._is_in_force(layer, budget.control, budget.id, facts):
                 name = f"{layer.source}:{budget.id}"
@@ -394,8 +399,15 @@ class Compiled:
                         "deny",
                         allows,
                     )
-        if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
-            yield from _of_learned(layer, target)
+
+    def spending(self, facts: CallFacts) -> list[Counter]:
+        """The counters that what a caller spends besides its calls adds to: those of costs, whatever the tool."""
+        found = list[Counter]()
+        for layer in self.layers:
+            found += self._budgets(layer, facts)
+            if self._is_in_force(layer, Control(), "", facts):
+                found += _of_learned_cost(layer)
+        return found
 
     def is_lookalike(self, name: str) -> bool:
         """Whether a name that no tool is known by may pose as one that the policy names: it differs from that in case,
@@ -472,24 +484,29 @@ def _of_limit(limit: CallLimit, layer: Layer, target: str | None) -> Iterable[Co
 
 def _of_learned(layer: Layer, target: str) -> Iterable[Counter]:
     """The numbers of a limits file."""
-    allows = layer.on_error == "allow"
     session = layer.learned.session
-
-    def counted(id_: str, most: float, counts: str, scale: int = 1) -> Iterable[Counter]:
-        cap = Cap("session", round(most * scale), FOREVER)
-        code = Code.COST_LIMIT if counts == "cost" else Code.CALL_LIMIT
-        name = f"{layer.source}:{id_}"
-        yield Counter(id_, name, cap, counts, code, layer.on_exceed, allows)
-        code = Code.COST_LIMIT if counts == "cost" else Code.RATE_LIMIT
-        yield Counter(f"{id_}.reopened", f"{name}.reopened", _reopened(cap), counts, code, "deny", allows)
-
     if session.calls is not None:
-        yield from counted("session.calls", session.calls.value, "calls")
-    if session.cost_usd is not None:
-        yield from counted("session.cost_usd", session.cost_usd.value, "cost", 1_000_000)
+        yield from _learned(layer, "session.calls", session.calls.value, "calls")
+    yield from _of_learned_cost(layer)
     of: ToolLimits = layer.learned.of(target)
     if of.calls_per_session is not None:
-        yield from counted(f"tools.{target}.calls_per_session", of.calls_per_session.value, "calls")
+        yield from _learned(layer, f"tools.{target}.calls_per_session", of.calls_per_session.value, "calls")
+
+
+def _of_learned_cost(layer: Layer) -> Iterable[Counter]:
+    cost = layer.learned.session.cost_usd
+    if cost is not None:
+        yield from _learned(layer, "session.cost_usd", cost.value, "cost", 1_000_000)
+
+
+def _learned(layer: Layer, id_: str, most: float, counts: str, scale: int = 1) -> Iterable[Counter]:
+    allows = layer.on_error == "allow"
+    cap = Cap("session", round(most * scale), FOREVER)
+    code = Code.COST_LIMIT if counts == "cost" else Code.CALL_LIMIT
+    name = f"{layer.source}:{id_}"
+    yield Counter(id_, name, cap, counts, code, layer.on_exceed, allows)
+    code = Code.COST_LIMIT if counts == "cost" else Code.RATE_LIMIT
+    yield Counter(f"{id_}.reopened", f"{name}.reopened", _reopened(cap), counts, code, "deny", allows)
 
 
 def _code(counts: str, cap: Cap) -> Code:

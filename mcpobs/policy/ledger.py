@@ -16,6 +16,7 @@ from mcpobs.policy.state import (
     Done,
     Halt,
     HaltScope,
+    Mark,
     Reserved,
     SessionFacts,
     SessionKey,
@@ -82,6 +83,25 @@ class Ledger:
             rows.keep(session, seen, counts, counters)
             if done and not seen.shared:
                 rows.keep_done(session, seen, self._with(rows.done(session, seen), done, now_ns))
+
+    def charge(self, session: SessionKey, mark: Mark, counts: Sequence[Count]) -> bool:
+        if any(count.amount < 0 or count.member is not None for count in counts):
+            raise StoreError("only amounts that are not negative can be charged")
+        rows = self._rows
+        with rows.change() as now_ns:
+            marks = (mark.id, *mark.within)
+            if mark.until_ns <= now_ns or any(rows.is_charged(id_, now_ns) for id_ in marks):
+                return False
+            rows.room_for_mark(now_ns)
+            seen = self._seen(session, now_ns)
+            seen.last_ns = now_ns
+            counters = rows.counters(session, seen, counts, now_ns)
+            rows.room(session, seen, counts, counters)
+            for count, counter in zip(counts, counters, strict=True):
+                counter.add(count, now_ns)
+            rows.keep(session, seen, counts, counters)
+            rows.keep_mark(mark.id, mark.until_ns, now_ns)
+            return True
 
     def facts(self, session: SessionKey) -> SessionFacts:
         with self._rows.look() as now_ns:

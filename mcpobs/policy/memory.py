@@ -14,7 +14,7 @@ from mcpobs.policy.clock import Clock
 from mcpobs.policy.counter import Counter, new_counter
 from mcpobs.policy.ledger import Ledger
 from mcpobs.policy.memory_halts import Halts
-from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, idle, kept_ns, verified
+from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, full_of_marks, idle, kept_ns, verified
 from mcpobs.policy.state import Count, Done, Halt, HaltScope, SessionKey, StoreError
 
 _AT_ONCE = 16
@@ -60,6 +60,7 @@ class MemoryRows:
         self._scoped: dict[tuple[bool, int], OrderedDict[_ScopedKey, _Scoped]] = {}
         self._halts = Halts(bounds)
         self._owners: dict[str, OrderedDict[str, tuple[str, int]]] = {}
+        self._charged: dict[str, int] = {}
         forks.watch(self)
 
     def forked(self) -> None:
@@ -281,6 +282,22 @@ class MemoryRows:
             ours[id_] = tenant, until_ns
             ours.move_to_end(id_)
 
+    def is_charged(self, id_: str, now_ns: int) -> bool:
+        return self._charged.get(id_, 0) > now_ns
+
+    def room_for_mark(self, now_ns: int) -> None:
+        for id_, until_ns in list(islice(self._charged.items(), 2)):
+            if until_ns <= now_ns:
+                del self._charged[id_]
+        if len(self._charged) >= self._bounds.charged:
+            self._charged = {id_: until_ns for id_, until_ns in self._charged.items() if until_ns > now_ns}
+        if len(self._charged) >= self._bounds.charged:
+            raise full_of_marks(self._bounds)
+
+    def keep_mark(self, id_: str, until_ns: int, now_ns: int) -> None:
+        self._charged.pop(id_, None)
+        self._charged[id_] = until_ns
+
     def sizes(self) -> dict[str, int]:
         return {
             "sessions": sum(map(len, self._sessions.values())),
@@ -288,6 +305,7 @@ class MemoryRows:
             "scoped": sum(map(len, self._scoped.values())),
             "halts": self._halts.count,
             "owned": sum(map(len, self._owners.values())),
+            "charged": len(self._charged),
         }
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from mcpobs.policy.state import (
     Halt,
     HaltScope,
     SessionKey,
+    StoreError,
 )
 
 MINUTE_NS = 60_000_000_000
@@ -45,6 +46,8 @@ class Bounds:
     owned: int = 1_048_576
     """Ids that belong to a tenant: about 200 MB at most, if a policy asks for so many."""
     halts: int = 65_536
+    charged: int = 1_048_576
+    """Marks of what was charged: about 100 MB at most. Beyond them nothing is charged until some are over."""
 
 
 @dataclass(slots=True)
@@ -120,10 +123,22 @@ class Rows(Protocol):
 
     def keep_owners(self, rule: str, tenant: str, ids: Sequence[str], until_ns: int, now_ns: int) -> None: ...
 
+    def is_charged(self, id_: str, now_ns: int) -> bool:
+        """Whether there is a mark that is not over."""
+
+    def room_for_mark(self, now_ns: int) -> None:
+        """Makes room for one more mark. Raises StoreError if there is none."""
+
+    def keep_mark(self, id_: str, until_ns: int, now_ns: int) -> None: ...
+
     def sizes(self) -> dict[str, int]:
         """How many rows there are of each kind."""
 
     def close(self) -> None: ...
+
+
+def full_of_marks(bounds: Bounds) -> StoreError:
+    return StoreError(f"{bounds.charged} charges at once", "give collectors of so much traffic stores of their own")
 
 
 def verified(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from mcpobs.policy.rows import Bounds, Seen, idle, kept_ns
+from mcpobs.policy.rows import Bounds, Seen, full_of_marks, idle, kept_ns
 from mcpobs.policy.sqlite_steps import Steps
 from mcpobs.policy.state import IDLE_NS, StoreError
 
@@ -19,7 +19,8 @@ class Room:
     def __init__(self, steps: Steps, bounds: Bounds) -> None:
         self._steps = steps
         self._bounds = bounds
-        self._new = {"sessions": _STRIDE, "scoped": _STRIDE, "owned": _STRIDE}  # a short process looks once, too
+        self._new = dict.fromkeys(("sessions", "scoped", "owned", "charged"), _STRIDE)
+        """New rows since some were looked at. At first as many as that: a short process looks once, too."""
         self._cleared_ns: dict[str, int] = {}
 
     def key_is_full(self, key: bytes, shadow: bool, now_ns: int) -> bool:
@@ -97,6 +98,12 @@ class Room:
         if over > 0 and self._clear("owned", now_ns) < over:
             raise StoreError(f"{self._bounds.owned} ids of tenants at once", "shorten how long the rule keeps an id")
 
+    def for_charged(self, now_ns: int) -> None:
+        if self._due("charged", 1):
+            self._sweep_charged(now_ns)
+        if self._left("charged", self._bounds.charged, 1) < 0 and not self._clear("charged", now_ns):
+            raise full_of_marks(self._bounds)
+
     # -- what goes first --------------------------------------------------------------------------------------
 
     def _forget_disposable(self, seen: Seen, number: int, keys: Sequence[bytes]) -> int:
@@ -129,6 +136,8 @@ class Room:
             return len(gone)
         if kind == "owned":
             return self._steps.execute("delete from owners where until_ns <= ?", (now_ns,)).rowcount
+        if kind == "charged":
+            return self._steps.execute("delete from charged where until_ns <= ?", (now_ns,)).rowcount
         rows = self._steps.execute("select key, window_ns, used_ns from counters where key >= x'02'")
         over = [(key,) for key, window_ns, used_ns in rows if now_ns - used_ns > kept_ns(window_ns)]
         self._steps.executemany("delete from counters where key = ?", over)
@@ -164,6 +173,13 @@ class Room:
         over = [(rule, id_) for rule, id_, until_ns in rows if until_ns <= now_ns]
         self._steps.executemany("delete from owners where rule = ? and id = ?", over)
         self._until("owned", rows[-1][0] + b"\0" + rows[-1][1] if len(rows) == most else None)
+
+    def _sweep_charged(self, now_ns: int) -> None:
+        sql = "select id, until_ns from charged where id > ? order by id limit ?"
+        rows = self._steps.execute(sql, (self._from("charged") or b"", 2 * _STRIDE)).fetchall()
+        over = [(id_,) for id_, until_ns in rows if until_ns <= now_ns]
+        self._steps.executemany("delete from charged where id = ?", over)
+        self._until("charged", rows[-1][0] if len(rows) == 2 * _STRIDE else None)
 
     def _from(self, kind: str) -> int | bytes | None:
         found: int | bytes | None

@@ -209,6 +209,17 @@ class SqliteRows:
         )
         self.steps.seen(now_ns)
 
+    def is_charged(self, id_: str, now_ns: int) -> bool:
+        sql = "select 1 from charged where id = ? and until_ns > ?"
+        return self.steps.execute(sql, (_bytes(id_), now_ns)).fetchone() is not None
+
+    def room_for_mark(self, now_ns: int) -> None:
+        self._room.for_charged(now_ns)
+
+    def keep_mark(self, id_: str, until_ns: int, now_ns: int) -> None:
+        sql = "insert into charged values (?, ?) on conflict (id) do update set until_ns = excluded.until_ns"
+        self.steps.execute(sql, (_bytes(id_), until_ns))
+
     def sizes(self) -> dict[str, int]:
         return dict(self.steps.execute("select kind, n from totals").fetchall())
 

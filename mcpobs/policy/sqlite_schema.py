@@ -5,7 +5,7 @@ from __future__ import annotations
 VERSION = 1
 """A version that older ones must not write renames the table `clock_v1`, so that running processes stop too."""
 APPLICATION = 0x6D63706F  # "mcpo"
-KINDS = ("sessions", "counters", "scoped", "halts", "owned")
+KINDS = ("sessions", "counters", "scoped", "halts", "owned", "charged")
 
 _TABLES = """
 create table clock_v1 (
@@ -31,6 +31,7 @@ create table halts (
 create table owners (
     rule blob not null, id blob not null, tenant blob not null, until_ns integer not null, primary key (rule, id)
 ) without rowid;
+create table charged (id blob primary key, until_ns integer not null) without rowid;
 """
 
 
@@ -50,5 +51,6 @@ SCHEMA = (
     + _counted("counters", "case when {row}.key < x'02' then 'counters' else 'scoped' end")
     + _counted("halts", "'halts'")
     + _counted("owners", "'owned'")
+    + _counted("charged", "'charged'")
     + f"pragma application_id = {APPLICATION}; pragma user_version = {VERSION};"
 )

@@ -141,6 +141,15 @@ class Correction(NamedTuple):
     amount: int
 
 
+class Mark(NamedTuple):
+    """Names something that is charged once. `until_ns` is fixed by what it names, on the store's clock: later it cannot
+    be charged, and the store forgets the mark. `within`: marks whose charges cover this one."""
+
+    id: str
+    until_ns: int
+    within: Sequence[str] = ()
+
+
 class Store(Protocol):
     """Counters and facts that calls are judged by. Callers' names are bounded by the engine before they come here."""
 
@@ -170,6 +179,11 @@ class Store(Protocol):
     ) -> None:
         """Corrects a reservation, and notes tools that succeeded, with the arguments that rules read. Called at most
         once for each reservation: what is never settled keeps its estimate."""
+
+    def charge(self, session: SessionKey, mark: Mark, counts: Sequence[Count]) -> bool:
+        """Adds amounts that were spent elsewhere, once for a mark. Asks no limit and no halt: a counter may then exceed
+        its limit, and the next `reserve` refuses. False if the mark, or one that covers it, was charged before, or its
+        time is over."""
 
     def facts(self, session: SessionKey) -> SessionFacts:
         """What a session has done. A new session has done nothing, and begins now."""

@@ -4,7 +4,9 @@
 -- columns:
 --   trace_id            varchar  trace of the span
 --   span_id             varchar  its id
+--   parent_span_id      varchar  the span that it is within; null if there is none
 --   service_name        varchar  the agent, or whoever called the model
+--   conversation_id     varchar  gen_ai.conversation.id; null if it is not sent
 --   session_id          varchar  session with a call in the same trace, else in the same conversation; null where none
 --   tenant              varchar  tenant of that session
 --   start_unix_nano     bigint   when the model was called
@@ -44,7 +46,9 @@ of_conversation as (
 select
     called.trace_id as trace_id,
     called.span_id as span_id,
+    called.parent_span_id as parent_span_id,
     called.service_name as service_name,
+    called.conversation_id as conversation_id,
     coalesce(of_trace.session_id, of_conversation.session_id) as session_id,
     case when of_trace.session_id is not null then of_trace.tenant else of_conversation.tenant end as tenant,
     called.start_unix_nano as start_unix_nano,

@@ -4,6 +4,7 @@
 -- columns:
 --   trace_id            varchar  trace of the span
 --   span_id             varchar  its id
+--   parent_span_id      varchar  the span that it is within; null if there is none
 --   service_name        varchar  the agent, or whoever called the model
 --   conversation_id     varchar  gen_ai.conversation.id; null if it is not sent
 --   start_unix_nano     bigint   when the model was called
@@ -72,6 +73,7 @@ inside as (
 select
     named.trace_id as trace_id,
     named.span_id as span_id,
+    named.parent_span_id as parent_span_id,
     named.service_name as service_name,
     named.conversation_id as conversation_id,
     named.start_unix_nano as start_unix_nano,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mcpobs import keys
-from mcpobs.collector import committer as module
+from mcpobs.collector import child as module
 from mcpobs.collector.committer import Committer
 from mcpobs.collector.service import open_intake
 from mcpobs.lake.reader import open_reading

@@ -16,8 +16,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from mcpobs import keys
-from mcpobs.collector import committer as committing
-from mcpobs.collector import service
+from mcpobs.collector import child, service
+from mcpobs.collector.committer import Committer
 from mcpobs.collector.converter import Converter
 from mcpobs.collector.intake import Accepted, RefusedError
 from mcpobs.collector.options import Options
@@ -153,7 +153,7 @@ def test_a_segment_that_kills_the_committing_process_is_set_aside_while_spans_co
     """A process that dies of a segment is killed here, by the test, whenever it works on that segment."""
     lake = tmp_path / "lake"
     keys.open_folder(lake)
-    monkeypatch.setattr(committing, "RESTART_S", 0.01)
+    monkeypatch.setattr(child, "RESTART_S", 0.01)
     log = Wal(lake)
     log.append([request(30_000)[0]])
     log.close()
@@ -194,7 +194,7 @@ def test_restarts_come_less_and_less_often_and_do_not_hold_up_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
-    monkeypatch.setattr(committing, "RESTART_S", 0.001)
+    monkeypatch.setattr(child, "RESTART_S", 0.001)
     waited: list[float] = []
     wait_for = asyncio.wait_for
 
@@ -203,18 +203,18 @@ def test_restarts_come_less_and_less_often_and_do_not_hold_up_the_end(
         return await wait_for(waiting, timeout)  # type: ignore[arg-type]
 
     async def run() -> None:
-        started = committing.Committer(tmp_path)
-        monkeypatch.setattr(committing.asyncio, "wait_for", noting)
+        started = Committer(tmp_path)
+        monkeypatch.setattr(child.asyncio, "wait_for", noting)
         await started.start()
-        while started.restarts < committing.RESTARTS_AT_ONCE + 4:
+        while started.restarts < child.RESTARTS_AT_ONCE + 4:
             await asyncio.sleep(0.01)
         begun = time.monotonic()
         await started.close()
-        assert time.monotonic() - begun < committing.MAX_RESTART_S
+        assert time.monotonic() - begun < child.MAX_RESTART_S
 
     asyncio.run(run())
-    assert waited[: committing.RESTARTS_AT_ONCE] == [0.001] * committing.RESTARTS_AT_ONCE
-    assert waited[committing.RESTARTS_AT_ONCE : committing.RESTARTS_AT_ONCE + 4] == [0.002, 0.004, 0.008, 0.016]
+    assert waited[: child.RESTARTS_AT_ONCE] == [0.001] * child.RESTARTS_AT_ONCE
+    assert waited[child.RESTARTS_AT_ONCE : child.RESTARTS_AT_ONCE + 4] == [0.002, 0.004, 0.008, 0.016]
 
 
 def test_metrics_are_the_counters_for_who_may_see_them() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from mcpobs.policy.rows import Bounds
-from mcpobs.policy.state import IDLE_NS, Correction, Count, Halt, Reserved, SessionKey, Store, Under
+from mcpobs.policy.state import IDLE_NS, Correction, Count, Halt, Mark, Reserved, SessionKey, Store, Under
 from mcpobs.policy.windows import FOREVER
 from tests.policy.model import Event, Model
 
@@ -53,6 +53,7 @@ DISTINCT = st.builds(
     scope=st.sampled_from([None, "principal:a"]),
     member=st.sampled_from(["m", "n", "o", "p", "\udcff"]),
 )
+MARKS = st.sampled_from(["a", "b", "c", "\ud800"])
 COUNTS = st.lists(
     st.one_of(SUMS, SUMS, DISTINCT), max_size=4, unique_by=lambda one: (one.name, one.scope, one.window_ns)
 )
@@ -170,6 +171,23 @@ class StoreMachine(RuleBasedStateMachine):
             until_ns = None if halt_for is None else now_ns + halt_for
             assert got.halt == Halt("session", session.key, session.session, now_ns, until_ns, halting.name)
             self.model.halts[self._where(got.halt, session.shadow)] = got.halt
+
+    @rule(
+        session=st.one_of(SESSIONS, OFTEN_SESSIONS),
+        counts=st.lists(SUMS, max_size=3, unique_by=lambda one: (one.name, one.scope, one.window_ns)),
+        id_=MARKS,
+        within=st.lists(MARKS, max_size=1),
+        lasts=st.sampled_from([-1, 0, 1, 600, HOUR_NS]),
+    )
+    def charge(self, session: SessionKey, counts: list[Count], id_: str, within: list[str], lasts: int) -> None:
+        now_ns = self.now()
+        mark = Mark(id_, now_ns + lasts, within)
+        assert self.store.charge(session, mark, counts) == self.model.charge(session, mark, counts, now_ns)
+
+    @rule(session=OFTEN_SESSIONS, counts=OFTEN, id_=MARKS)
+    def charge_and_reserve(self, session: SessionKey, counts: list[Count], id_: str) -> None:
+        self.charge(session, [count for count in counts if count.member is None], id_, [], HOUR_NS)
+        self.reserve(session, counts, 500)
 
     @rule(session=OFTEN_SESSIONS, counts=OFTEN, data=st.data())
     def reserve_and_settle(self, session: SessionKey, counts: list[Count], data: st.DataObject) -> None:

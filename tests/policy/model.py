@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mcpobs.policy.state import IDLE_NS, Count, Halt, Reserved, SessionKey, Under
+from mcpobs.policy.state import IDLE_NS, Count, Halt, Mark, Reserved, SessionKey, Under
 from mcpobs.policy.windows import FOREVER, SLICES
 
 MINUTE_NS = 60_000_000_000
@@ -45,6 +45,7 @@ class Model:
         self.lives: dict[SessionKey, Life] = {}
         self.halts: dict[tuple[str, str, str, bool], Halt] = {}
         self.owners: dict[tuple[str, str], tuple[str, int]] = {}
+        self.marks: dict[str, int] = {}
         self._lives = 0
 
     def known(self, session: SessionKey, now_ns: int) -> Life | None:
@@ -101,6 +102,15 @@ class Model:
         without = Count(**{**{name: getattr(count, name) for name in count.__slots__}, "member": "\0other"})
         total = self.surely if sure else self.perhaps
         return total(session, without, now_ns) > total(session, count, now_ns)
+
+    def charge(self, session: SessionKey, mark: Mark, counts: list[Count], now_ns: int) -> bool:
+        """Adds without a limit, once for a mark."""
+        if mark.until_ns <= now_ns or any(self.marks.get(id_, 0) > now_ns for id_ in (mark.id, *mark.within)):
+            return False
+        life = self.see(session, now_ns)
+        self.events += [Event(session, life.number, count, now_ns, count.amount) for count in counts]
+        self.marks[mark.id] = mark.until_ns
+        return True
 
     def take(self, session: SessionKey, counts: list[Count], reserved: Reserved) -> list[Event]:
         life = self.see(session, reserved.at_ns)

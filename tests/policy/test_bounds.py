@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcpobs.policy.rows import OVERFLOW, Bounds
-from mcpobs.policy.state import IDLE_NS, Correction, Count, Halt, SessionKey, StoreError
+from mcpobs.policy.state import IDLE_NS, Correction, Count, Halt, Mark, SessionKey, StoreError
 from mcpobs.policy.windows import FOREVER
 from tests.policy.conformance import HOUR_NS, Opened, Opener
 from tests.policy.stores import STORES
@@ -30,6 +30,7 @@ SMALL = Bounds(
     scoped=10,
     owned=6,
     halts=8,
+    charged=5,
 )
 EACH = pytest.mark.parametrize("opener", STORES.values(), ids=STORES)
 HUGE = 10**6
@@ -47,13 +48,14 @@ STEPS = st.one_of(
     st.tuples(st.just("denied"), KEYED, st.none()),
     st.tuples(st.just("done"), KEYED, st.dictionaries(NAMES, st.dictionaries(NAMES, NAMES, max_size=2), max_size=3)),
     st.tuples(st.just("own"), st.none(), st.lists(NAMES, max_size=3)),
+    st.tuples(st.just("charge"), KEYED, NAMES),
     st.tuples(st.just("wait"), st.none(), st.sampled_from([1, 700, HOUR_NS, IDLE_NS + 1])),
 )
 
 
 def sizes_fit(opened: Opened, bounds: Bounds) -> None:
     sizes = opened.store.sizes()  # type: ignore[attr-defined]
-    assert set(sizes) == {"sessions", "counters", "scoped", "halts", "owned"}
+    assert set(sizes) == {"sessions", "counters", "scoped", "halts", "owned", "charged"}
     for kind, size in sizes.items():
         assert 0 <= size <= getattr(bounds, kind), sizes
 
@@ -78,6 +80,8 @@ def hold(opener: Opener, steps: list[tuple[str, SessionKey, object]]) -> None:
                     store.settle(session, store.reserve(session, []), [], value)  # type: ignore[arg-type]
                 case "own":
                     store.own("ids", "a", value, 600)  # type: ignore[arg-type]
+                case "charge":
+                    store.charge(session, Mark(value, now_ns() + 600), [Count("cost", 1, 5)])  # type: ignore[arg-type]
                 case "wait":
                     opened.advance(value)  # type: ignore[arg-type]
         sizes_fit(opened, SMALL)
@@ -461,3 +465,28 @@ def test_a_child_counts_although_the_parent_is_in_a_step(opener: Opener) -> None
     go.set()
     thread.join(60)
     store.close()
+
+
+def test_beyond_the_marks_that_fit_nothing_is_charged_until_some_are_over(opener: Opener) -> None:
+    opened = opener(SMALL)
+    store, session, cost = opened.store, SessionKey("principal:a", "s"), [Count("cost", 2, None)]
+    until_ns = store.now_ns() + HOUR_NS
+    for number in range(SMALL.charged):
+        assert store.charge(session, Mark(str(number), until_ns), cost)
+    with pytest.raises(StoreError, match="5 charges at once"):
+        store.charge(session, Mark("more", until_ns + 1), cost)
+    assert not store.charge(session, Mark("0", until_ns), cost)
+    assert store.reserve(session, cost).counts[0].before == 2 * SMALL.charged
+    opened.advance(HOUR_NS + 1)
+    assert not store.charge(session, Mark("more", until_ns + 1), cost)
+    assert store.charge(session, Mark("later", until_ns + HOUR_NS), cost)
+    sizes_fit(opened, SMALL)
+
+
+@EACH
+@pytest.mark.parametrize("count", [Count("cost", -1, 5), Count("tools", 1, 5, member="m")], ids=["negative", "member"])
+def test_only_amounts_that_raise_a_counter_are_charged(opener: Opener, count: Count) -> None:
+    opened = opener(SMALL)
+    with pytest.raises(StoreError, match="not negative"):
+        opened.store.charge(SessionKey("a", "s"), Mark("m", opened.store.now_ns() + 1), [count])
+    assert opened.store.charge(SessionKey("a", "s"), Mark("m", opened.store.now_ns() + 1), [])

@@ -44,6 +44,15 @@ def collect(
             show_default=False,
         ),
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Charge what agents spend on models to the budgets of this policy; the files that the fronts enforce, "
+            "by the same names.  [default: [policy] of config.toml]",
+            show_default=False,
+        ),
+    ] = None,
     max_body: Annotated[
         str, typer.Option(metavar="SIZE", help="The largest request, as it is sent and when it is unpacked.")
     ] = "20MiB",
@@ -118,6 +127,7 @@ def collect(
             tls_key=tls_key,
             tls_client_ca=tls_client_ca,
             redact=redact,
+            policy=tuple(policy or ()),
             max_body=max_body,
             max_in_flight=max_in_flight,
             allow_host=tuple(allow_host or ()),
