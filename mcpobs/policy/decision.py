@@ -104,7 +104,7 @@ class Decision:
         if lane.said.retry_after_s is not None:
             found["retry_after_s"] = lane.said.retry_after_s
         if lane.counted:
-            counted = _tightest(one for one in lane.counted if not one.id.endswith(".reopened"))
+            counted = tightest(one for one in lane.counted if not one.id.endswith(".reopened"))
             found["remaining"] = {id_: max(0, one.most - one.after) for id_, one in counted.items()}
         return found
 
@@ -123,7 +123,7 @@ class Decision:
         if rules := lane.rules or lane.warnings:
             row["rules"] = orjson.dumps(rules).decode()
         if lane.counted:
-            counted = {id_: one[1:] for id_, one in _tightest(lane.counted).items()}
+            counted = {id_: one[1:] for id_, one in tightest(lane.counted).items()}
             row["policy_counters"] = orjson.dumps(counted).decode()
         if lane.degraded:
             row["policy_degraded"] = True
@@ -137,7 +137,7 @@ class Decision:
         return row
 
 
-def _tightest(counted: Iterable[Counted]) -> dict[str, Counted]:
+def tightest(counted: Iterable[Counted]) -> dict[str, Counted]:
     """By limit the counter that has least left: a limit may count by session, caller and tenant."""
     found: dict[str, Counted] = {}
     for one in counted:

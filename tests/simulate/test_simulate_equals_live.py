@@ -16,7 +16,7 @@ import pytest
 
 from mcpobs.lake.reader import open_reading
 from mcpobs.policy import file
-from mcpobs.policy.decision import Lane
+from mcpobs.policy.decision import Lane, tightest
 from mcpobs.queries.run import plan_of
 from mcpobs.reports.window import FOREVER
 from mcpobs.settings import load_config
@@ -41,7 +41,7 @@ class Decisions:
         self.undecidable: set[str] = set()
 
     def decided(self, call: Recorded, lane: Lane) -> None:
-        counted = {one.id: list(one[1:]) for one in lane.counted}
+        counted = {id_: list(one[1:]) for id_, one in tightest(lane.counted).items()}
         code = None if lane.code is None else str(lane.code)
         self.found.append((call.method, call.tool, code, list(lane.rules or lane.warnings), counted))
         self.undecidable |= set(lane.undecidable)
