@@ -213,7 +213,12 @@ class Compiled:
         self.layers = [layer for layer in policy.layers if layer.server in (None, server)]
         self.shadow = shadow
         self._server = server
+        self.mode: Literal["enforce", "log_only"] = (
+            "enforce" if any(layer.mode == "enforce" for layer in self.layers) else "log_only"
+        )
+        """`log_only` if no layer is in force as a whole."""
         self._plans: dict[_Key, Plan] = {}
+        self._last: tuple[_Key, Plan] | None = None
         self._shares = {
             (index, id_): share
             for index, layer in enumerate(self.layers)
@@ -222,11 +227,6 @@ class Compiled:
         }
         self._remembers = _remembers(self.layers)
         self._lookalikes = _lookalikes(self.layers)
-
-    @property
-    def mode(self) -> Literal["enforce", "log_only"]:
-        """`log_only` if no layer is in force as a whole."""
-        return "enforce" if any(layer.mode == "enforce" for layer in self.layers) else "log_only"
 
     @property
     def has_shadow(self) -> bool:
@@ -241,11 +241,15 @@ class Compiled:
         drawn = self._drawn(facts)
         asked = facts.method if facts.kind is None else facts.kind
         key = (asked, target, facts.client, facts.enforcement_key, facts.identity, drawn, kinds)
+        last = self._last
+        if last is not None and last[0] == key:  # the same objects, as a rule: no hash of the identity is needed
+            return last[1]
         found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             found = self._plans[key] = self._make(facts, target, kinds)
+        self._last = key, found
         return found
 
     def _drawn(self, facts: CallFacts) -> str | None:

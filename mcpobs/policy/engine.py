@@ -329,6 +329,13 @@ class Engine:
             if lane is not None:
                 self._settle_lane(lane, facts, succeeded and forwarded, forwarded, cost_microusd)
 
+    def stores(self, decision: Decision, *, forwarded: bool) -> bool:
+        """Returns whether `settle` may ask the store. If not, it may run in any thread."""
+        return any(
+            lane is not None and not lane.denies and lane.plan is not None and (lane.plan.settles or not forwarded)
+            for lane in (decision.lane, decision.shadow)
+        )
+
     def _learn_cost(self, tool: str, shadow: bool, microusd: int) -> None:
         known = tool, shadow
         if known in self._means or len(self._means) < PRICED_TOOLS:
