@@ -17,13 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.policy import policy_file
+from bench.policy_store import bare
 
 HERE = Path(__file__).parent
 WARM_UP = 50
+OBSERVED = "mcpobs instrument"
+IN_MEMORY = "mcpobs instrument --policy, 20 rules, state in memory"
+RESERVED = 2
+"""Counters of the policy's limit: of the session and of the principal."""
+IN_SQLITE = "mcpobs instrument --policy, 20 rules, state in SQLite"
 
 
 @dataclass
@@ -74,8 +81,9 @@ class Way:
 def ways(server: list[str], glassport: str | None, lake: str) -> list[Way]:
     found = [
         Way("no wrapper", server),
-        Way("mcpobs instrument", [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--", *server]),
-        Way("mcpobs instrument --policy, 20 rules", [*_policing(lake), "--", *server]),
+        Way(OBSERVED, [sys.executable, "-m", "mcpobs", "instrument", "--lake", lake, "--", *server]),
+        Way(IN_MEMORY, [*_policing(lake, "memory"), "--", *server]),
+        Way(IN_SQLITE, [*_policing(lake), "--", *server]),
         Way("no wrapper again (A/A)", server),
     ]
     if glassport:
@@ -83,9 +91,14 @@ def ways(server: list[str], glassport: str | None, lake: str) -> list[Way]:
     return found
 
 
-def _policing(lake: str) -> list[str]:
-    policy = policy_file(str(Path(lake).parent))
-    return [sys.executable, "-m", "mcpobs", "instrument", "--lake", f"{lake}-policy", "--policy", policy]
+def _policing(lake: str, state: str | None = None) -> list[str]:
+    """A wrapper that enforces 20 rules. `state` None keeps the counters in a SQLite file beside its lake."""
+    config = Path(f"{lake}-config-{state}")
+    config.mkdir(exist_ok=True)
+    if state is not None:
+        (config / "config.toml").write_text(f'[policy]\nstate = "{state}"\n')
+    own = ["--lake", f"{lake}-policy-{state}", "--config", str(config), "--policy", policy_file(str(config))]
+    return [sys.executable, "-m", "mcpobs", "instrument", *own]
 
 
 def servers(folder: str, go: str | None) -> dict[str, list[str]]:
@@ -109,7 +122,11 @@ def request(n: int) -> bytes:
     )
 
 
-def measure(found: list[Way], rounds: int, calls: int, env: dict[str, str]) -> None:
+def measure(
+    found: list[Way], rounds: int, calls: int, env: dict[str, str], reserve: Callable[[], object]
+) -> list[float]:
+    """Calls all ways in turn. Returns what one bare SQLite reservation took in between, in microseconds."""
+    reserves_us: list[float] = []
     for way in found:
         way.start(env)
     for n in range(1, WARM_UP):
@@ -121,6 +138,9 @@ def measure(found: list[Way], rounds: int, calls: int, env: dict[str, str]) -> N
         for n in range(calls):
             for way, took in zip(found, times, strict=True):
                 took.append(way.call(n))
+            begun = time.perf_counter_ns()
+            reserve()
+            reserves_us.append((time.perf_counter_ns() - begun) / 1e3)
         for way, took, cpu_ns in zip(found, times, before, strict=True):
             way.cpu_us.append((way.cpu_ns() - cpu_ns) / calls / 1e3)
             way.p50_us.append(statistics.median(took) * 1e6)
@@ -128,6 +148,7 @@ def measure(found: list[Way], rounds: int, calls: int, env: dict[str, str]) -> N
     for way in found:
         way.resident_mib = _resident_mib(way.process.pid)
         way.stop()
+    return reserves_us
 
 
 def _resident_mib(pid: int) -> float:
@@ -153,6 +174,18 @@ def _rows(server: str, size: int, found: list[Way]) -> list[str]:
     return lines
 
 
+def _policy_lines(title: str, found: list[Way], reserves_us: list[float]) -> str:
+    """How the ways with a policy compare with the one without, and SQLite's share with a bare reservation."""
+    by = {way.name: way for way in found}
+    bare_us, reserve_us = found[0].p50_us, statistics.median(reserves_us)
+    plain, memory, shared = (_added(by[name].p50_us, bare_us) for name in (OBSERVED, IN_MEMORY, IN_SQLITE))
+    cpu = [statistics.median(by[name].cpu_us) for name in (OBSERVED, IN_MEMORY, IN_SQLITE)]
+    return (
+        f"| {title} | {memory / plain:.2f} | {cpu[1] / cpu[0]:.2f} | {shared / plain:.2f} | {reserve_us:.0f} "
+        f"| {(shared - memory) / reserve_us:.2f} |"
+    )
+
+
 def _added(ours: list[float], bare: list[float]) -> float:
     return statistics.median(one - other for one, other in zip(ours, bare, strict=True))
 
@@ -165,16 +198,24 @@ def run(rounds: int, calls: int, glassport: str | None, go: str | None, sizes: l
         "| server | bytes | way | CPU µs a call | added p50 µs | added p95 µs | added to start, ms | resident MiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    beside = [
+        "",
+        "| server, bytes | memory ÷ no policy, added p50 | the same, CPU | SQLite ÷ no policy, added p50 "
+        "| bare reservation, µs | (SQLite − memory) ÷ bare reservation |",
+        "|---|---|---|---|---|---|",
+    ]
     with tempfile.TemporaryDirectory() as folder:
+        reserve = bare(Path(folder) / "bare.db", RESERVED)
         env = {**os.environ, "HOME": folder, "MCPOBS_CONFIG": folder, "PYTHONPATH": str(HERE.parent)}
         for name in [n for n in env if n.startswith("OTEL_")]:
             del env[name]
         for language, command in servers(folder, go).items():
             for size in sizes:
                 found = ways([*command, str(size)], glassport, f"{folder}/lake")
-                measure(found, rounds, calls, env)
+                reserves_us = measure(found, rounds, calls, env, reserve)
                 lines += _rows(language, size, found)
-    return "\n".join(lines)
+                beside.append(_policy_lines(f"{language}, {size}", found, reserves_us))
+    return "\n".join([*lines, *beside, "", f"Load average at the end: {os.getloadavg()[0]:.1f}."])
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,9 +1,8 @@
-"""Owns mcpobs's folders and settings. Reads the environment and config.toml; writes nothing."""
+"""Owns mcpobs's settings. Reads the environment and config.toml; writes nothing."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,32 +10,14 @@ from typing import TYPE_CHECKING
 
 from mcpobs import safefile
 from mcpobs.errors import UsageError, nearest
+from mcpobs.folders import config_folder
 from mcpobs.masking import carries_secret
 
 if TYPE_CHECKING:
     from mcpobs.prices.book import Book
 
 CONFIG_BYTES = 4 << 20
-LAKE_VARIABLE = "MCPOBS_LAKE"
-CONFIG_VARIABLE = "MCPOBS_CONFIG"
 RUN_VARIABLE = "MCPOBS_RUN"
-
-
-def lake_folder(given: str | os.PathLike[str] | None = None, env: Mapping[str, str] = os.environ) -> Path:
-    """Returns the lake: `--lake`, else MCPOBS_LAKE, else `mcpobs` in the user's data directory."""
-    chosen = given or env.get(LAKE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return _user_folder(env, "XDG_DATA_HOME", ".local/share")
-
-
-def config_folder(env: Mapping[str, str] = os.environ) -> Path:
-    """Returns the folder of config.toml and the digest keys: MCPOBS_CONFIG, else `mcpobs` in the user's config
-    directory."""
-    chosen = env.get(CONFIG_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return _user_folder(env, "XDG_CONFIG_HOME", ".config")
 
 
 def run_label(given: str | None = None, env: Mapping[str, str] = os.environ) -> str | None:
@@ -51,20 +32,6 @@ PASSED_ON = ("HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER")
 def passed_on(env: Mapping[str, str]) -> dict[str, str]:
     """Returns the environment that a client gives to a server, without the entries of its configuration."""
     return {name: env[name] for name in PASSED_ON if name in env}
-
-
-def use_config_folder(folder: str) -> None:
-    """Makes the folder of `--config` that of this process."""
-    os.environ[CONFIG_VARIABLE] = str(Path(folder).expanduser().absolute())
-
-
-def _user_folder(env: Mapping[str, str], variable: str, fallback: str) -> Path:
-    if env.get(variable):
-        return Path(env[variable]) / "mcpobs"
-    home = Path(env.get("HOME") or Path.home())
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "mcpobs"
-    return home / fallback / "mcpobs"
 
 
 IDLE_GAP_VARIABLE = "MCPOBS_IDLE_GAP_S"

@@ -42,6 +42,75 @@ def _modules_of_the_wrapper() -> set[str]:
     return {name.partition(".")[0] for name in done.stderr.decode().splitlines()[-1].split()}
 
 
+_BEFORE_THE_SERVER = """
+import os, sys
+from mcpobs.proxy import child
+child.start = lambda command: (print(*sorted(sys.modules), file=sys.stderr, flush=True), os._exit(0))
+sys.argv = ["mcpobs", "instrument", *{options!r}, "--", "cat"]
+from mcpobs.__main__ import main
+main()
+"""
+_MAY_LOAD = {
+    "mcpobs",
+    "mcpobs.__main__",
+    "mcpobs.cli",
+    "mcpobs.cli.fastpath",
+    "mcpobs.errors",
+    "mcpobs.folders",
+    "mcpobs.inherited",
+    "mcpobs.proxy",
+    "mcpobs.proxy.child",
+    "mcpobs.proxy.relay",
+    "mcpobs.proxy.stdio",
+    "mcpobs.stderr",
+    "mcpobs.terminal",
+}
+
+
+def _loaded_before_the_server(*options: str) -> set[str]:
+    code = _BEFORE_THE_SERVER.format(options=list(options))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("config", [None, "", '[prices]\ntool = "0.01"\n', "[sessions]\nidle_gap_s = 60\n"])
+def test_without_a_policy_the_server_starts_before_anything_is_loaded(config: str | None, home: Path) -> None:
+    folder = home / "config"
+    folder.mkdir()
+    if config is not None:
+        (folder / "config.toml").write_text(config)
+    loaded = _loaded_before_the_server("--config", str(folder), "--lake", str(home / "lake"), "--name", "shop")
+    assert {name for name in loaded if name.partition(".")[0] == "mcpobs"} - _MAY_LOAD == set()
+    assert loaded & {"dataclasses", "inspect", "orjson", "tomllib", "sqlite3", "decimal", "json"} == set()
+
+
+@pytest.mark.parametrize("by_config", [False, True])
+def test_with_a_policy_the_server_starts_after_it_is_read(by_config: bool, home: Path) -> None:
+    folder = home / "config"
+    folder.mkdir()
+    policy = folder / "policy.yaml"
+    policy.write_text("version: 1\ndefault: allow\n")
+    if by_config:
+        (folder / "config.toml").write_text('[policy]\nfiles = ["policy.yaml"]\n')
+    named = () if by_config else ("--policy", str(policy))
+    assert "mcpobs.policy.engine" in _loaded_before_the_server("--config", str(folder), *named)
+
+
+@pytest.mark.parametrize("by_config", [False, True])
+def test_with_a_broken_policy_the_server_does_not_start(by_config: bool, home: Path) -> None:
+    folder = home / "config"
+    folder.mkdir()
+    (folder / "policy.yaml").write_text("version: 1\nrules: 5\n")
+    if by_config:
+        (folder / "config.toml").write_text('[policy]\nfiles = ["policy.yaml"]\n')
+    named = [] if by_config else ["--policy", str(folder / "policy.yaml")]
+    started = home / "started"
+    command = [sys.executable, "-m", "mcpobs", "instrument", "--config", str(folder), *named, "--", "touch"]
+    done = subprocess.run([*command, str(started)], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert not started.exists()
+
+
 def test_the_wrapper_loads_nothing_heavy() -> None:
     heavy = {
         "typer",

@@ -19,6 +19,7 @@ from mcpobs.cli.baseline_diff import difference
 from mcpobs.cli.elsewhere import naming_another
 from mcpobs.cli.streams import emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
+from mcpobs.folders import config_folder, lake_folder
 from mcpobs.lake.reader import open_reading
 from mcpobs.limits.data import data
 from mcpobs.limits.file import read, write
@@ -27,7 +28,7 @@ from mcpobs.output import json_text
 from mcpobs.queries.run import on_sound_files
 from mcpobs.reports import early, window
 from mcpobs.reports.warnings import of_damage
-from mcpobs.settings import config_folder, lake_folder, load_config
+from mcpobs.settings import load_config
 
 STDOUT = "-"
 MARK = "\ufeff"

@@ -10,6 +10,7 @@ from mcpobs.baseline.breaches import COLUMNS, Checked, check
 from mcpobs.cli.elsewhere import naming_another
 from mcpobs.cli.streams import check_limit, chosen_format, emit, more, table, warn
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, LakeError
+from mcpobs.folders import config_folder, lake_folder
 from mcpobs.lake.reader import open_reading
 from mcpobs.limits.file import read
 from mcpobs.output import csv_text, json_text, markdown
@@ -20,7 +21,7 @@ from mcpobs.reports import early, filters, window
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.warnings import Remark, of_damage
 from mcpobs.reports.window import Window
-from mcpobs.settings import config_folder, lake_folder, load_config
+from mcpobs.settings import load_config
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,11 @@ from mcpobs.collector.callers import parse_origin
 from mcpobs.collector.limits import Limits
 from mcpobs.collector.options import GRPC_PORT, HTTP_PORT, Certificates, Options
 from mcpobs.errors import UsageError
+from mcpobs.folders import lake_folder
 from mcpobs.installed.commands import add_extra
 from mcpobs.installed.extras import needing
 from mcpobs.listening import parse_endpoint
-from mcpobs.settings import ACCEPT_AHEAD_VARIABLE, ACCEPT_OLDER_VARIABLE, duration_s, lake_folder, load_config
+from mcpobs.settings import ACCEPT_AHEAD_VARIABLE, ACCEPT_OLDER_VARIABLE, duration_s, load_config
 from mcpobs.terminal import printable_lines
 
 TOKEN_FILE_BYTES = 1 << 20

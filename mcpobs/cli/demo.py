@@ -33,8 +33,8 @@ def demo(
 
     from mcpobs import safefile
     from mcpobs.errors import UsageError
+    from mcpobs.folders import CONFIG_VARIABLE
     from mcpobs.installed.extras import needing
-    from mcpobs.settings import CONFIG_VARIABLE
 
     with needing("`mcpobs demo`", "demo"):
         from mcpobs.sample.play import play

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mcpobs.cli.streams import emit
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK
+from mcpobs.folders import config_folder, lake_folder
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
-from mcpobs.settings import config_folder, lake_folder
 from mcpobs.setup import clients, export, fronted, installation, recording, started, storage
 from mcpobs.setup.check import Check
 

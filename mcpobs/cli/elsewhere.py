@@ -9,9 +9,10 @@ from pathlib import Path
 
 from mcpobs import keys
 from mcpobs.errors import LakeError, McpobsError
+from mcpobs.folders import lake_folder
 from mcpobs.lake import backlog
 from mcpobs.lake.place import SPANS_FOLDER
-from mcpobs.settings import lake_folder, passed_on
+from mcpobs.settings import passed_on
 
 
 @contextmanager

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from mcpobs.cli.streams import commit_first, emit, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
+from mcpobs.folders import lake_folder
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import json_text
 from mcpobs.output.explanation import data, text
 from mcpobs.queries.run import on_sound_files
 from mcpobs.reports.explained import AtHand, explain, policy_at_hand
 from mcpobs.reports.warnings import of_damage
-from mcpobs.settings import lake_folder
 
 
 def run_explain(name: str, policy: Sequence[str] = (), *, json: bool = False, lake: str | None = None) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcpobs.cli.streams import emit, say
 from mcpobs.errors import LakeError, UsageError
+from mcpobs.folders import lake_folder
 from mcpobs.gate.policing import STATE
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import json_text
@@ -19,7 +20,7 @@ from mcpobs.policy.sqlite import SqliteStore
 from mcpobs.policy.state import Halt, HaltScope, StoreError
 from mcpobs.queries import catalog
 from mcpobs.queries.run import plan_of, run
-from mcpobs.settings import duration_s, lake_folder, load_config
+from mcpobs.settings import duration_s, load_config
 
 _SECOND_NS = 1_000_000_000
 

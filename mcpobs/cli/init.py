@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mcpobs.cli.streams import emit, say
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, EXIT_USAGE, McpobsError, UsageError, nearest
+from mcpobs.folders import LAKE_VARIABLE, config_folder, lake_folder
 from mcpobs.output import json_text
 from mcpobs.output.text import printable, printable_lines
-from mcpobs.settings import LAKE_VARIABLE, config_folder, lake_folder, passed_on
+from mcpobs.settings import passed_on
 from mcpobs.setup import clients, difference, executable, files, masking, plan, policy_setting
 from mcpobs.setup.backups import Backups
 from mcpobs.setup.clients import Place

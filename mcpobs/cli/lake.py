@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mcpobs.cli.lake_errors import explained
 from mcpobs.cli.streams import emit, say
+from mcpobs.folders import lake_folder
 from mcpobs.lake import maintain
 from mcpobs.lake import retry as retrying
 from mcpobs.lake.backlog import is_redacted
@@ -19,7 +20,6 @@ from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.queries import rollups
 from mcpobs.reports.window import parse_time, utc
-from mcpobs.settings import lake_folder
 
 MOST_WARNINGS = 10
 """Segments of the quarantine that are named one by one: a sender may fill it with thousands."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from mcpobs import safefile
 from mcpobs.cli.streams import emit, say, terminal_cells, warn
 from mcpobs.errors import LakeError, UsageError
+from mcpobs.folders import LAKE_VARIABLE, lake_folder
 from mcpobs.gate.policing import files_of
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import json_text
@@ -30,7 +31,7 @@ from mcpobs.queries import catalog
 from mcpobs.queries.run import on_sound_files, run
 from mcpobs.reports import window
 from mcpobs.reports.warnings import of_damage
-from mcpobs.settings import LAKE_VARIABLE, lake_folder, load_config
+from mcpobs.settings import load_config
 
 MAX_LIST_BYTES = 16 << 20
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import EXIT_OK, LakeError, UsageError
+from mcpobs.folders import lake_folder
 from mcpobs.queries.limits import MAX_SQL, Limits, seconds, size
 from mcpobs.queries.process import (
     Began,
@@ -25,7 +26,6 @@ from mcpobs.queries.process import (
     Row,
     Rows,
 )
-from mcpobs.settings import lake_folder
 
 if TYPE_CHECKING:
     from mcpobs.output.formats import Format

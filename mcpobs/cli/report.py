@@ -25,13 +25,13 @@ from mcpobs.cli.streams import (
     warn,
 )
 from mcpobs.errors import EXIT_OK, UsageError
+from mcpobs.folders import lake_folder
 from mcpobs.output.answer import rows_shown, written
 from mcpobs.output.formats import DEFAULT_ROWS, Format
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.ask import ask
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.request import OVERVIEW, Request
-from mcpobs.settings import lake_folder
 
 STDOUT = "-"
 _P95, _ALL = "p95", "all"

@@ -10,12 +10,12 @@ from threading import Lock
 from mcpobs import __version__
 from mcpobs.cli.streams import commit_first, say
 from mcpobs.errors import EXIT_OK, LakeError, UsageError
+from mcpobs.folders import lake_folder
 from mcpobs.lake.place import require_lake
 from mcpobs.serve import stdio
 from mcpobs.serve.pool import Pool
 from mcpobs.serve.protocol import Conversation
 from mcpobs.serve.tools import INSTRUCTIONS, Sources, all_tools
-from mcpobs.settings import lake_folder
 
 _CONFIGURE = 'put {"command": "mcpobs", "args": ["serve"]} into the configuration of an MCP client'
 

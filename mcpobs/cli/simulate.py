@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mcpobs.cli.progress import Progress, Silent, progress
 from mcpobs.cli.streams import check_limit, commit_first, emit, more, paper, say, warn
 from mcpobs.errors import EXIT_OK, LakeError
+from mcpobs.folders import lake_folder
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import json_text
 from mcpobs.output.answer import window_members
@@ -27,7 +28,7 @@ from mcpobs.reports.filters import Filters
 from mcpobs.reports.warnings import Remark, of_damage
 from mcpobs.reports.window import Window
 from mcpobs.reports.wording import count, dollars, percent, short
-from mcpobs.settings import lake_folder, load_config
+from mcpobs.settings import load_config
 from mcpobs.simulate.findings import Denied
 from mcpobs.simulate.simulate import Simulated, simulate
 from mcpobs.simulate.sweep import Curve, read

@@ -11,6 +11,7 @@ from mcpobs.cli import screen
 from mcpobs.cli.report import ReportOptions
 from mcpobs.cli.streams import commit_first, draws_blocks, paper
 from mcpobs.errors import EXIT_OK, McpobsError, UsageError
+from mcpobs.folders import lake_folder
 from mcpobs.output.answer import rows_shown, written
 from mcpobs.output.live import MARGIN, change, picture
 from mcpobs.output.sparks import over_time
@@ -19,7 +20,6 @@ from mcpobs.reports.answer import Answer
 from mcpobs.reports.ask import ask
 from mcpobs.reports.request import Request
 from mcpobs.reports.wording import moment
-from mcpobs.settings import lake_folder
 
 DEFAULT_S = 2.0
 LEAST_S, MOST_S = 0.1, 86_400.0

@@ -19,6 +19,9 @@ JUDGE_ERROR = "judge_error"
 JUDGE_TIMEOUT = "judge_timeout"
 _STRENGTH = {"allow": 1, "warn": 2, "deny": 3}
 
+_BEGINS = Forward, Answer
+_ENDS = Pass, Replace
+
 Decided = TypeVar("Decided", Begin, End)
 
 
@@ -31,16 +34,28 @@ class Decider:
         self._faults = Faults("a judge failed", "its on_error decides", warn)
 
     def begin(self, call: Call) -> Begin | Pending[Begin]:
-        return self._decided(lambda: self._judge.begin(call), (Forward, Answer), self._undecided_begin, call)
+        decision: Begin | Pending[Begin]
+        try:
+            decision = self._judge.begin(call)
+        except Exception as error:
+            decision = self._undecided_begin(self._why(error))
+        return self._decided(decision, _BEGINS, self._undecided_begin, call)
 
     def end(self, call: Call, response: Response) -> End | Pending[End]:
-        return self._decided(lambda: self._judge.end(call, response), (Pass, Replace), self._undecided_end, call)
+        decision: End | Pending[End]
+        try:
+            decision = self._judge.end(call, response)
+        except Exception as error:
+            decision = self._undecided_end(self._why(error))
+        return self._decided(decision, _ENDS, self._undecided_end, call)
 
     def settle(self, call: Call) -> Row:
         """Calls the judge's `settled`, and returns what the row says of its decision."""
         columns: Row = {}
         try:
-            columns.update(self._judge.settled(call) or {})
+            settled = self._judge.settled(call)
+            if settled:
+                columns.update(settled)
         except Exception as error:
             self._faults.report(error)
         if call.decision is not None:
@@ -59,41 +74,43 @@ class Decider:
 
     def _decided(
         self,
-        ask: Callable[[], Decided | Pending[Decided]],
+        decision: Decided | Pending[Decided],
         kinds: tuple[type, ...],
         undecided: Callable[[str], Decided],
         call: Call,
     ) -> Decided | Pending[Decided]:
-        def checked(get: Callable[[], Decided | Pending[Decided]]) -> Decided | Pending[Decided]:
-            try:
-                decision = get()
-                if isinstance(decision, Pending):
-                    return decision
-                if not isinstance(decision, kinds):
-                    raise TypeError("a judge returned no decision")
-            except Exception as error:
-                self._faults.report(error)
-                decision = undecided(JUDGE_TIMEOUT if isinstance(error, TimeoutError) else JUDGE_ERROR)
-            _note(call, decision)
-            return cast("Decided", _fitted(call, decision))
+        """Returns a valid decision of what the judge returned."""
+        if isinstance(decision, Pending):
+            return self._later(decision, kinds, undecided, call)
+        if not isinstance(decision, kinds):
+            decision = undecided(self._why(TypeError("a judge returned no decision")))
+        _note(call, decision)
+        return cast("Decided", _fitted(call, decision))
 
-        found = checked(ask)
-        if not isinstance(found, Pending):
-            return found
+    def _later(
+        self, found: Pending[Decided], kinds: tuple[type, ...], undecided: Callable[[str], Decided], call: Call
+    ) -> Pending[Decided]:
         ours: Pending[Decided] = Pending(0)
         ours.deadline_mono_s = found.deadline_mono_s
 
         def settle(judged: Pending[Decided]) -> None:
-            decision = checked(judged.result)
+            try:
+                decision = judged.result()
+            except Exception as error:
+                decision = undecided(self._why(error))
             if isinstance(decision, Pending):  # a judge that puts off what it has put off
                 decision = undecided(JUDGE_ERROR)
-                _note(call, decision)
-            ours.complete(decision)
+            ours.complete(cast("Decided", self._decided(decision, kinds, undecided, call)))
 
         found.when_done(settle)
         if not found.done:
             self._deadlines.watch(found)
         return ours
+
+    def _why(self, error: Exception) -> str:
+        """Reports a fault of the judge, and returns the error type of the undecided call."""
+        self._faults.report(error)
+        return JUDGE_TIMEOUT if isinstance(error, TimeoutError) else JUDGE_ERROR
 
     def _allows_on_error(self) -> bool:
         try:

@@ -78,7 +78,10 @@ class Held:
     @property
     def ready(self) -> bool:
         """Whether everything in it is decided, or was cancelled meanwhile."""
-        return all(part.is_decided for part in self.parts)
+        for part in self.parts:  # noqa: SIM110 - all() takes a generator for each frame
+            if not part.is_decided:
+                return False
+        return True
 
     def when_ready(self, wake: Callable[[], None]) -> None:
         """Calls `wake` when the frame may have become ready: from any thread, perhaps more than once, now if it is
@@ -127,7 +130,7 @@ class FrameGate:
             kind, call, response = self._conversation.read(
                 sender, message, stamp, ended, None if read.is_batch else span, size
             )
-            others = [each for each in ended if each is not call]
+            others = [each for each in ended if each is not call] if ended else ended
             for other in others:  # cancelled, or pushed out
                 self._end_other(other, record)
             decision = self._decide(sender, kind, call, response, others, record, stamp)
@@ -139,6 +142,8 @@ class FrameGate:
         way: its response could be paired with the other request, and judged as that."""
         if frame.is_batch and self._conversation.legacy is False:
             return Fault(frames.INVALID_REQUEST, "batch_of_the_modern_era")
+        if len(frame.messages) == 1 and "method" not in frame.messages[0][0]:
+            return None
         ids = [message["id"] for message, _ in frame.messages if "method" in message and "id" in message]
         if len(ids) > len(set(ids)) or any(self._conversation.has_in_use(sender, each) for each in ids):
             return Fault(frames.INVALID_REQUEST, "id_in_use")
@@ -182,10 +187,12 @@ class FrameGate:
         back: list[bytes] = []
         for part in held.parts:
             self._release_part(part, held.record, onward, back)
+        if not held.is_batch:  # one message, whose bytes are the frame
+            return Outgoing(onward[0] if onward else None, back[0] if back else None)
         unchanged = len(onward) == len(held.parts) and all(
             out is part.raw for out, part in zip(onward, held.parts, strict=True)
         )
-        return Outgoing(held.frame if unchanged and onward else _joined(onward, held.is_batch), _joined(back, False))
+        return Outgoing(held.frame if unchanged and onward else _joined(onward), _joined(back, False))
 
     def _release_part(self, part: _Part, record: Record, onward: list[bytes], back: list[bytes]) -> None:
         call, decision = part.call, part.decided()
@@ -285,7 +292,7 @@ def _replaced(raw: bytes, replace: Replace) -> bytes:
     return frames.response(frames.id_of(raw), result=replace.result or {})
 
 
-def _joined(parts: list[bytes], is_batch: bool) -> bytes | None:
+def _joined(parts: list[bytes], is_batch: bool = True) -> bytes | None:
     if not parts:
         return None
     if len(parts) == 1 and not is_batch:

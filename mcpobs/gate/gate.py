@@ -64,7 +64,8 @@ class Gate:
     def record(self, call: Call, extra: Extra | None = None, columns: Row | None = None) -> tuple[Shared, Row]:
         """Writes the row of an ended call; it is durable when this returns. Once for each call, however it ended."""
         if self._decider is not None:
-            columns = {**(columns or {}), **self._decider.settle(call)}
+            decided = self._decider.settle(call)
+            columns = {**columns, **decided} if columns else decided
         return self.recorder.record(call.operation, call.session, extra, columns)
 
     def settle(self, call: Call) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcpobs.errors import UsageError
+from mcpobs.folders import config_folder, lake_folder, names_policy
 from mcpobs.keys import digest_key
-from mcpobs.settings import config_folder, lake_folder, load_config
+from mcpobs.settings import load_config
 
 if TYPE_CHECKING:
     from mcpobs.gate.policy_judge import PolicyJudge
@@ -25,14 +26,6 @@ _ID_KEY = "tenant-ids"
 
 STATE = Path("policy", "state.db")
 """Where counters are kept, below the lake, unless [policy] state says otherwise."""
-
-
-def names_policy(env: Mapping[str, str] = os.environ) -> bool:
-    """Whether config.toml may name a policy: cheap, and also true for a file that cannot be parsed."""
-    try:
-        return b"policy" in (config_folder(env) / "config.toml").read_bytes()
-    except OSError:
-        return False
 
 
 def judge_of(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
@@ -207,16 +208,15 @@ class PolicyJudge:
         forwarded = not judged.answered and not call.held
         succeeded = operation.outcome == "ok" and judged.refused is None
 
-        def settle() -> None:
-            self.engine.settle(
-                judged.decision,
-                judged.facts,
-                succeeded=succeeded,
-                forwarded=forwarded,
-                cost_microusd=self._cost(call) if forwarded else None,
-            )
-
-        if self._thread is None:
+        settle = partial(
+            self.engine.settle,
+            judged.decision,
+            judged.facts,
+            succeeded=succeeded,
+            forwarded=forwarded,
+            cost_microusd=self._cost(call) if forwarded else None,
+        )
+        if self._thread is None or not self.engine.stores(judged.decision, forwarded=forwarded):
             settle()
         elif not judged.decision.settled:
             with suppress(StoreError):  # what is not settled keeps its estimate

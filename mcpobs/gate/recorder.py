@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from mcpobs import keys
 from mcpobs.errors import McpobsError
+from mcpobs.folders import config_folder, lake_folder
 from mcpobs.gate.row import Extra, Origin, Row, Rows, Shared
 from mcpobs.prices.book import Book
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.operation import Operation
 from mcpobs.protocol.session import Session
 from mcpobs.segment import LinePrefix
-from mcpobs.settings import Config, config_folder, lake_folder, read_config
+from mcpobs.settings import Config, read_config
 from mcpobs.stderr import Warn
 from mcpobs.telemetry.export import Exporter, exporter_from_environment
 from mcpobs.telemetry.spool import LossRow, Spool

@@ -271,7 +271,9 @@ def _new_ids() -> str:
 
 
 def with_bounded_names(columns: Row) -> Row:
-    """The columns with every name in them bounded, whichever front they come from."""
+    """Returns the columns with every name in them bounded, whichever front they come from."""
+    if semconv.NAMED.isdisjoint(columns):
+        return columns
     return {
         column: bounded(value) if isinstance(value, str) and column in semconv.NAMED else value
         for column, value in columns.items()

@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from mcpobs import inherited
 from mcpobs.errors import UsageError
+from mcpobs.folders import CONFIG_VARIABLE
 from mcpobs.instrument import watcher
 from mcpobs.instrument.launched import OPTIONS, QUIET, report
-from mcpobs.settings import CONFIG_VARIABLE
 from mcpobs.stderr import warn
 
 SITE = Path(__file__).with_name("site")

@@ -174,6 +174,10 @@ class Plan:
     counters: tuple[Counter, ...]
     counts: tuple[Count | None, ...]
     """The same as a store counts them; None for one that takes something of the call."""
+    fixed: tuple[Count, ...] | None
+    """The same if no counter takes something of the call."""
+    settles: bool
+    """Whether a call that went on has something to settle: a cost, or what rules read of it later."""
     is_lookalike: bool
     """Whether the target's name may pose as another, unless the server has listed it."""
     tenants: tuple[tuple[BoundRule, Tenant], ...]
@@ -209,7 +213,12 @@ class Compiled:
         self.layers = [layer for layer in policy.layers if layer.server in (None, server)]
         self.shadow = shadow
         self._server = server
+        self.mode: Literal["enforce", "log_only"] = (
+            "enforce" if any(layer.mode == "enforce" for layer in self.layers) else "log_only"
+        )
+        """`log_only` if no layer is in force as a whole."""
         self._plans: dict[_Key, Plan] = {}
+        self._last: tuple[_Key, Plan] | None = None
         self._shares = {
             (index, id_): share
             for index, layer in enumerate(self.layers)
@@ -218,11 +227,6 @@ class Compiled:
         }
         self._remembers = _remembers(self.layers)
         self._lookalikes = _lookalikes(self.layers)
-
-    @property
-    def mode(self) -> Literal["enforce", "log_only"]:
-        """`log_only` if no layer is in force as a whole."""
-        return "enforce" if any(layer.mode == "enforce" for layer in self.layers) else "log_only"
 
     @property
     def has_shadow(self) -> bool:
@@ -237,11 +241,15 @@ class Compiled:
         drawn = self._drawn(facts)
         asked = facts.method if facts.kind is None else facts.kind
         key = (asked, target, facts.client, facts.enforcement_key, facts.identity, drawn, kinds)
+        last = self._last
+        if last is not None and last[0] == key:  # the same objects, as a rule: no hash of the identity is needed
+            return last[1]
         found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= MAX_PLANS:
                 self._plans.clear()
             found = self._plans[key] = self._make(facts, target, kinds)
+        self._last = key, found
         return found
 
     def _drawn(self, facts: CallFacts) -> str | None:
@@ -290,12 +298,17 @@ class Compiled:
         ]
         reads: set[Reads] = {one for bound in conditional for part in bound.rule.conditions for one in part.reads}
         remembered = self._remembers.get(target or "") if facts.kind == "tool" else None
+        counts_calls = facts.kind == "tool" and calls_of(target or "") in self._remembers
         halts = [layer.halt_for_ns for layer in self.layers]
+        counts = [one.count(facts) if one.counts == "calls" else None for one in counters]
+        fixed = tuple([one for one in counts if one is not None])
         return Plan(
             layers=tuple(layers),
             checks=Checks.of(layers),
             counters=tuple(counters),
-            counts=tuple([one.count(facts) if one.counts == "calls" else None for one in counters]),
+            counts=tuple(counts),
+            fixed=fixed if len(fixed) == len(counts) else None,
+            settles=counts_calls or remembered is not None or any(one.counts == "cost" for one in counters),
             is_lookalike=facts.kind == "tool" and target is not None and self.is_lookalike(target),
             tenants=tuple(
                 (bound, condition)
@@ -316,7 +329,7 @@ class Compiled:
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
             remembers=tuple(sorted(remembered)) if remembered else (),
             remembered=remembered is not None,
-            counts_calls=facts.kind == "tool" and calls_of(target or "") in self._remembers,
+            counts_calls=counts_calls,
             max_args=tuple(max_args),
             shapes=tuple(shapes),
             unlisted=tuple(unlisted),

@@ -11,7 +11,7 @@ import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
 from mcpobs.policy.compiled import Counter, Plan
-from mcpobs.policy.state import Count, Reserved, SessionKey
+from mcpobs.policy.state import Count, Reserved, SessionKey, Under
 
 Effect = Literal["allow", "warn", "deny"]
 
@@ -74,6 +74,8 @@ class Decision:
     shadow: Lane | None = None
     verdicts: dict[str, bool] = field(default_factory=dict)
     """Whether rules that read content held, by their fingerprints: a replay without content goes by them."""
+    under: Under = ()
+    """What else the call belongs to that may be halted by name."""
     settled: bool = False
     took_ns: int = 0
     _id: str | None = None
@@ -122,8 +124,8 @@ class Decision:
             row["decision_code"] = str(lane.code)
         if rules := lane.rules or lane.warnings:
             row["rules"] = orjson.dumps(rules).decode()
-        if lane.counted:
-            counted = {id_: one[1:] for id_, one in tightest(lane.counted).items()}
+        if found := lane.counted:
+            counted = {id_: one[1:] for id_, one in tightest(found).items()}
             row["policy_counters"] = orjson.dumps(counted).decode()
         if lane.degraded:
             row["policy_degraded"] = True

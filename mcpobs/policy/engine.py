@@ -24,7 +24,7 @@ from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
 from mcpobs.policy.ownership import Ownership
 from mcpobs.policy.rules.tenant import Tenant
-from mcpobs.policy.state import Correction, Count, Halt, SessionKey, Store, StoreError, Under
+from mcpobs.policy.state import Correction, Count, Halt, Reserved, SessionKey, Store, StoreError, Taken, Under
 
 MICRO = 1_000_000
 LARGEST_AMOUNT = 10**15  # of an argument that is summed, in millionths
@@ -93,7 +93,7 @@ class Engine:
         verdicts of rules on content, in a replay."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
-        decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE)
+        decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE, under=self._under(facts))
         if recorded:
             decision.verdicts.update(recorded)
         is_retry = self._is_retry(facts, retries)
@@ -130,7 +130,7 @@ class Engine:
         return lane
 
     def _decide(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> None:
-        under = self._under(facts)
+        under = decision.under
         assert lane.session is not None
         if not self._is_hidden(lane, plan, facts):
             if plan.needs_session:
@@ -194,17 +194,34 @@ class Engine:
         for id_, shapes in plan.shapes:
             if facts.args_shape is not None and facts.args_shape not in shapes:
                 lane.warnings += (id_,)
-        lane.warnings += plan.unlisted
+        if plan.unlisted:
+            lane.warnings += plan.unlisted
         return True
 
     # -- counters --------------------------------------------------------------------------------------------
 
     def _reserve(self, lane: Lane, plan: Plan, facts: CallFacts, under: Under) -> None:
         assert lane.session is not None
+        if plan.fixed is not None and not lane.free:
+            lane.counters, lane.counts = plan.counters, plan.fixed
+        elif not self._count_all(lane, plan, facts, lane.session):
+            return
+        reserved = lane.reserved = self.store.reserve(lane.session, lane.counts, under, plan.halt_for_ns)
+        if reserved.halt is not None and not reserved.counts:
+            _halted(lane, reserved.halt, facts, reserved.at_ns)
+            return
+        exceeded = [
+            (counter, taken) for counter, taken in zip(lane.counters, reserved.counts, strict=True) if taken.exceeded
+        ]
+        if exceeded:
+            self._exceeds(lane, reserved, exceeded, facts)
+
+    def _count_all(self, lane: Lane, plan: Plan, facts: CallFacts, session: SessionKey) -> bool:
+        """Finds what the call adds to each counter. False if that denies it."""
         counters, counts = list[Counter](), list[Count]()
         for counter, count in () if lane.free else zip(plan.counters, plan.counts, strict=True):
             try:
-                count = count or self._count(counter, facts, lane.session)
+                count = count or self._count(counter, facts, session)
             except UndecidableError:
                 lane.undecidable += (counter.id,)
                 continue
@@ -213,19 +230,15 @@ class Engine:
                     lane.degraded = True
                     continue
                 _deny(lane, Code.ARGUMENTS, (counter.id,), Said(_shown(facts), needs=str(error)))
-                return
+                return False
             counters.append(counter)
             counts.append(count)
-        reserved = self.store.reserve(lane.session, counts, under, plan.halt_for_ns)
-        lane.reserved, lane.counters, lane.counts = reserved, counters, counts
-        if reserved.halt is not None and not reserved.counts:
-            _halted(lane, reserved.halt, facts, reserved.at_ns)
-            return
-        if reserved.granted and not any(taken.exceeded for taken in reserved.counts):
-            return
-        exceeded = [
-            (counter, taken) for counter, taken in zip(counters, reserved.counts, strict=True) if taken.exceeded
-        ]
+        lane.counters, lane.counts = counters, counts
+        return True
+
+    @staticmethod
+    def _exceeds(lane: Lane, reserved: Reserved, exceeded: Sequence[tuple[Counter, Taken]], facts: CallFacts) -> None:
+        """Warns or denies for the counters that a call would exceed."""
         lane.warnings += tuple(counter.id for counter, _ in exceeded if counter.on_exceed == "warn")
         stopping = [(counter, taken) for counter, taken in exceeded if counter.on_exceed != "warn"]
         if stopping:
@@ -274,7 +287,7 @@ class Engine:
         """Looks at a result before the caller does. Returns why it must not; None if it may."""
         if decision.lane.session is not None:
             try:
-                halt = self.store.halted(decision.lane.session, self._under(facts))
+                halt = self.store.halted(decision.lane.session, decision.under)
             except StoreError:
                 halt = None
             if halt is not None and halt.scope != "session":
@@ -316,6 +329,13 @@ class Engine:
             if lane is not None:
                 self._settle_lane(lane, facts, succeeded and forwarded, forwarded, cost_microusd)
 
+    def stores(self, decision: Decision, *, forwarded: bool) -> bool:
+        """Returns whether `settle` may ask the store. If not, it may run in any thread."""
+        return any(
+            lane is not None and not lane.denies and lane.plan is not None and (lane.plan.settles or not forwarded)
+            for lane in (decision.lane, decision.shadow)
+        )
+
     def _learn_cost(self, tool: str, shadow: bool, microusd: int) -> None:
         known = tool, shadow
         if known in self._means or len(self._means) < PRICED_TOOLS:
@@ -335,6 +355,8 @@ class Engine:
             return
         if cost_microusd is not None and forwarded and isinstance(facts.target, str):
             self._learn_cost(facts.target, lane.session.shadow, cost_microusd)
+        if forwarded and not plan.settles:
+            return
         corrections = list(_corrections(lane, forwarded, cost_microusd))
         done = dict[str, dict[str, object]]()
         if succeeded and plan.remembered and isinstance(facts.target, str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import orjson
 
@@ -24,11 +23,6 @@ from mcpobs.policy.state import (
     Taken,
     Under,
 )
-
-
-class _Looked(NamedTuple):
-    taken: list[Taken]
-    refusing: list[Count]
 
 
 class Ledger:
@@ -130,6 +124,8 @@ class Ledger:
 
     def halted(self, session: SessionKey, under: Under = ()) -> Halt | None:
         rows = self._rows
+        if rows.has_no_halts:
+            return None
         with rows.look() as now_ns:
             if not rows.any_halts:
                 return None
@@ -254,18 +250,20 @@ def _covers(halt: Halt, seen: Seen, now_ns: int) -> bool:
     return (seen.shared or seen.first_ns >= halt.at_ns) and _lasts(halt, now_ns)
 
 
-def _look(counts: Sequence[Count], counters: Sequence[Counter], now_ns: int) -> _Looked:
-    looked = _Looked([], [])
+def _look(counts: Sequence[Count], counters: Sequence[Counter], now_ns: int) -> tuple[list[Taken], list[Count]]:
+    """Returns what adding would do to each counter, and the counts that refuse it."""
+    taken, refusing = list[Taken](), list[Count]()
     pending: dict[int, int] = {}
     for count, counter in zip(counts, counters, strict=True):
         if count.amount < 0:
             raise StoreError("a negative amount cannot be reserved")
-        one = counter.look(count, now_ns, pending.get(id(counter), 0))
+        before = pending.get(id(counter), 0)
+        one = counter.look(count, now_ns, before)
         if one.exceeded and count.on_exceed != "warn":
-            looked.refusing.append(count)
-        pending[id(counter)] = pending.get(id(counter), 0) + count.amount
-        looked.taken.append(one)
-    return looked
+            refusing.append(count)
+        pending[id(counter)] = before + count.amount
+        taken.append(one)
+    return taken, refusing
 
 
 def _remembered(arguments: Mapping[str, object], most_bytes: int) -> dict[str, object]:

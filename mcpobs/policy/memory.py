@@ -247,6 +247,10 @@ class MemoryRows:
     def any_halts(self) -> bool:
         return self._halts.count > 0
 
+    @property
+    def has_no_halts(self) -> bool:
+        return self._halts.count == 0
+
     def halt(self, scope: HaltScope, name: str) -> Halt | None:
         return self._halts.named.get((scope, name))
 

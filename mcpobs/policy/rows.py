@@ -71,6 +71,10 @@ class Rows(Protocol):
     def any_halts(self) -> bool:
         """Whether there may be a halt."""
 
+    @property
+    def has_no_halts(self) -> bool:
+        """Whether it is sure, outside of a step, that there is no halt: only rows of this process alone know that."""
+
     def change(self) -> AbstractContextManager[int]:
         """One step that changes rows: alone, and whole or not at all. Gives the time, in ns. Raises StoreError."""
 

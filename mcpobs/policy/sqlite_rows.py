@@ -52,6 +52,10 @@ class SqliteRows:
     def any_halts(self) -> bool:
         return self.steps.any_halts
 
+    @property
+    def has_no_halts(self) -> bool:
+        return False  # another process may have halted somebody since
+
     def change(self) -> AbstractContextManager[int]:
         return self.steps.change
 

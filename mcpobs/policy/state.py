@@ -11,7 +11,8 @@ store is tested against.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from mcpobs.policy.windows import FOREVER
@@ -106,8 +107,7 @@ class Halt:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(NamedTuple):
     """The outcome of a reservation. Granted: every counter has its amount. Otherwise none has.
 
     `at_ns` is when it was reserved, by the store's clock; `settle` corrects it there."""
@@ -126,12 +126,11 @@ class Done(NamedTuple):
     at_ns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
+class SessionFacts(NamedTuple):
     """What a session has done. Only the engine writes it, and only after a result without an error came back."""
 
     first_ns: int
-    done: Mapping[str, Done] = field(default_factory=dict)
+    done: Mapping[str, Done] = MappingProxyType({})
 
 
 class Correction(NamedTuple):

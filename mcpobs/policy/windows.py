@@ -31,7 +31,8 @@ class Window:
 
     def total(self, now_ns: int) -> int:
         """The sum of what counts now."""
-        self._forget(now_ns)
+        if self.window_ns != FOREVER:
+            self._forget(now_ns)
         return sum(self.slices.values())
 
     def add(self, amount: int, at_ns: int) -> None:
@@ -65,7 +66,7 @@ class Window:
         return cls(window_ns, _PAIR.iter_unpack(packed))
 
     def _forget(self, now_ns: int) -> None:
-        if self.window_ns == FOREVER or not self.slices:
+        if not self.slices:
             return
         oldest = oldest_slice(self.window_ns, now_ns)
         if min(self.slices) < oldest:
@@ -73,7 +74,7 @@ class Window:
 
 
 def slice_of(window_ns: int, at_ns: int) -> int:
-    """The slice that a time lies in."""
+    """Returns the slice that a time lies in."""
     return 0 if window_ns == FOREVER else at_ns // _slice_ns(window_ns)
 
 

@@ -92,12 +92,16 @@ class WholeLines:
         found: list[Line] = []
         *whole, rest = chunk.split(b"\n")
         for part in whole:
+            if not self._half and not self._dropping and len(part) <= self._max_bytes:
+                found.append(self._line(part, b"\n"))
+                continue
             self._keep(part, found)
             if not self._dropping:
                 found.append(self._line(bytes(self._half), b"\n"))
             self._half.clear()
             self._dropping = False
-        self._keep(rest, found)
+        if rest:
+            self._keep(rest, found)
         return found
 
     def rest(self) -> list[Line]:

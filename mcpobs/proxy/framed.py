@@ -110,6 +110,7 @@ class FramedRelay:
     ) -> None:
         self.up = _Direction("client", *up, MAX_BYTES)
         self.down = _Direction("server", *down, MAX_FRAME_BYTES)
+        self._both = (self.up, self.down), (self.down, self.up)
         self._gate = gate
         self._frames = frame_gate
         self._faults = faults
@@ -130,9 +131,12 @@ class FramedRelay:
             ready = {fd for fd, _ in poll.poll()}
             if self._wake_read in ready:
                 self._drain_wake()
-            for direction, other in ((self.up, self.down), (self.down, self.up)):
+            for direction, other in self._both:
                 if not direction.ended.is_set():
                     self._serve(direction, other, ready)
+            for direction in (self.up, self.down):
+                direction.flush()
+                direction.finish()
 
     def close(self, error_type: str, extra: Mapping[str, str | int]) -> None:
         """Records what is still in flight as unfinished. Nothing passes after that."""
@@ -143,7 +147,7 @@ class FramedRelay:
     def _wanted(self) -> list[tuple[int, int]]:
         """What to wait for: file descriptors and their events."""
         wanted = [(self._wake_read, select.POLLIN)]
-        for direction, other in ((self.up, self.down), (self.down, self.up)):
+        for direction, other in self._both:
             if direction.ended.is_set():
                 continue
             if direction.sink.pending:
@@ -157,14 +161,13 @@ class FramedRelay:
             direction.sink.flush()
         if direction.source in ready and direction.reads:
             self._read(direction, other)
+        if not direction.held:
+            return
         with self._lock:
             for waiting in [waiting for waiting in direction.held if waiting[0].ready]:
                 direction.held.remove(waiting)
                 direction.held_bytes -= len(waiting[1].content)
                 self._release(direction, other, *waiting)
-        for each in (direction, other):
-            each.flush()
-            each.finish()
 
     def _read(self, direction: _Direction, other: _Direction) -> None:
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from mcpobs.errors import UsageError
+from mcpobs.folders import names_policy, use_config_folder
 from mcpobs.proxy import child as process
 from mcpobs.proxy.relay import Pipe, Relay
 from mcpobs.stderr import warn
@@ -42,8 +43,6 @@ class InstrumentOptions(NamedTuple):
 def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoReturn:
     """Runs the server behind the wrapper. Ends this process with the server's exit code or signal."""
     if options.config is not None:
-        from mcpobs.settings import use_config_folder
-
         use_config_folder(options.config)
     if judge is None:
         judge = _judge(options)  # before the server: with a wrong policy it is not started
@@ -70,6 +69,9 @@ def instrument(options: InstrumentOptions, judge: Judge | None = None) -> NoRetu
 
 
 def _judge(options: InstrumentOptions) -> Judge | None:
+    """Returns the judge of the policy. Without a policy it loads nothing: the server must not wait for imports."""
+    if not options.policy and not names_policy():
+        return None
     from mcpobs.gate.policing import judge_of
     from mcpobs.service import service_name
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from mcpobs.folders import config_folder
 from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import on_sound_files, plan_of
@@ -19,7 +20,6 @@ from mcpobs.reports.request import Asked, Progress, Request, Unheard
 from mcpobs.reports.warnings import Remark, warnings_of
 from mcpobs.reports.window import Window
 from mcpobs.reports.wording import NOTHING
-from mcpobs.settings import config_folder
 
 RECORD = "record calls with `mcpobs instrument -- <server command>`"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mcpobs.folders import config_folder
 from mcpobs.prices import models
 from mcpobs.queries.plan import Plan
 from mcpobs.reports.warnings import Remark
-from mcpobs.settings import config_folder, load_config
+from mcpobs.settings import load_config
 
 
 def repriced(plan: Plan) -> tuple[Plan, tuple[Remark, ...]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from mcpobs.errors import McpobsError
-from mcpobs.settings import CONFIG_VARIABLE, config_folder, lake_folder, passed_on
+from mcpobs.folders import CONFIG_VARIABLE, config_folder, lake_folder
+from mcpobs.settings import passed_on
 from mcpobs.setup import executable, files, masking, plan, wrapping
 from mcpobs.setup.check import Check
 from mcpobs.setup.clients import Place

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from mcpobs import interpreter, temporary
-from mcpobs.settings import CONFIG_VARIABLE, LAKE_VARIABLE
+from mcpobs.folders import CONFIG_VARIABLE, LAKE_VARIABLE
 from mcpobs.setup.check import Check
 
 ABOUT: Final = "self test"

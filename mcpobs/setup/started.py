@@ -16,8 +16,9 @@ from typing import Final
 
 from mcpobs import keys, safefile
 from mcpobs.errors import McpobsError
+from mcpobs.folders import CONFIG_VARIABLE, config_folder, lake_folder
 from mcpobs.lake import backlog
-from mcpobs.settings import CONFIG_VARIABLE, config_folder, lake_folder, passed_on
+from mcpobs.settings import passed_on
 from mcpobs.setup import files, plan, wrapping
 from mcpobs.setup.check import Check, State
 from mcpobs.setup.clients import Place

@@ -176,4 +176,7 @@ def test_if_the_judge_cannot_be_set_up_the_server_is_not_served(tmp_path: Path) 
         [sys.executable, "-c", code, str(tmp_path)], input=call(1, "echo"), capture_output=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr == b"mcpobs: error: cannot enforce: RuntimeError: no gate\n"
+    assert done.stderr.splitlines() == [
+        b"mcpobs: error: cannot enforce: RuntimeError: no gate",
+        b"hint: correct the judge",
+    ]

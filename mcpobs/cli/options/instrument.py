@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mcpobs.errors import UsageError, require_folder
-from mcpobs.settings import use_config_folder
+from mcpobs.folders import use_config_folder
 
 
 def instrument(

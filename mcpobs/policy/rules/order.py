@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 import orjson
 
@@ -19,6 +20,8 @@ from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import CallFacts, Reads, RuleError
 from mcpobs.policy.fields import duration_ns, path
+
+_MISSING: Final = object()
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,17 @@ class After:
         if self.within_ns is not None and now_ns - done.at_ns > self.within_ns:
             return False
         for there, here in self.same:
-            value = _value(facts.argument(here), here)  # first: a replay knows neither of the two
-            name = ".".join(there)
-            if name not in done.arguments:
+            value = facts.argument(here)  # first: a replay knows neither of the two
+            name = there[0] if len(there) == 1 else ".".join(there)
+            known = done.arguments.get(name, _MISSING)
+            if type(value) is str and type(known) is str and value.isascii() and known.isascii():
+                if value != known:
+                    return False
+                continue
+            encoded = _value(value, here)
+            if known is _MISSING:
                 raise RuleError(f"the last {self.tool} had no argument {name}")
-            if value != _value(done.arguments[name], there):
+            if encoded != _value(known, there):
                 return False
         return True
 

@@ -37,7 +37,7 @@ class Schedule:
     remembers: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
 
     def holds(self, facts: CallFacts) -> bool:
-        local = datetime.fromtimestamp(facts.at_unix_nano // 1_000_000_000, UTC).astimezone(self.zone or UTC)
+        local = datetime.fromtimestamp(facts.at_unix_nano // 1_000_000_000, self.zone or UTC)
         minute = local.hour * 60 + local.minute
         if self.start < self.end:
             return local.weekday() in self.days and self.start <= minute < self.end
