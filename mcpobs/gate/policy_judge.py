@@ -142,7 +142,7 @@ class PolicyJudge:
             if side is not None and not self._takes(side, request.get("params")):
                 return Lane(code=Code.SERVER_REQUEST, rules=(f"server_requests.{side}",))
         state = result.get("requestState")
-        self.engine.asked_for_input(judged.facts, state if isinstance(state, str) else None)
+        self.engine.asked_for_input(judged.decision, judged.facts, state if isinstance(state, str) else None)
         return None
 
     def _ended(self, call: Call, judged: _Judged, response: Response, lane: Lane | None) -> End:

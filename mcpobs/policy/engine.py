@@ -30,6 +30,7 @@ MICRO = 1_000_000
 LARGEST_AMOUNT = 10**15  # of an argument that is summed, in millionths
 MAX_PENDING_RETRIES = 4_096
 RETRY_WITHIN_NS = 3_600 * 1_000_000_000
+MAX_ROUNDS = 8  # retries of one call that count nothing: a server may ask again and again
 PRICED_TOOLS = 4_096
 MAX_DEPTH = 64
 _WRITES = frozenset({"write"})
@@ -42,10 +43,11 @@ class Price(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """A retry that a result asked for: the state that it has to echo, and how long it may take."""
+    """A retry that a result asked for: the state that it has to echo, until when, and the how manieth it is."""
 
     state: str | None
     until_ns: int
+    round: int
 
 
 class Engine:
@@ -89,14 +91,15 @@ class Engine:
     def begin(
         self, facts: CallFacts, retries: str | None = None, recorded: Mapping[str, bool] | None = None
     ) -> Decision:
-        """Decides a call. `retries` is the state that it echoes, if it answers `input_required`; `recorded` are the
-        verdicts of rules on content, in a replay."""
+        """Decides a call. `retries` is the state that it echoes if it answers `input_required`, `""` for none, and None
+        for a call that answers nothing; `recorded` are the verdicts of rules on content, in a replay."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
         decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE)
         if recorded:
             decision.verdicts.update(recorded)
-        is_retry = self._is_retry(facts, retries)
+        decision.round = self._round(facts, retries)
+        is_retry = decision.round > 0
         if shadow is not None:
             decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
         decision.lane = self._lane(enforced, facts, decision, is_retry, shadow=False)
@@ -202,7 +205,9 @@ class Engine:
     def _reserve(self, lane: Lane, plan: Plan, facts: CallFacts, under: Under) -> None:
         assert lane.session is not None
         counters, counts = list[Counter](), list[Count]()
-        for counter, count in () if lane.free else zip(plan.counters, plan.counts, strict=True):
+        for counter, count in zip(plan.counters, plan.counts, strict=True):
+            if lane.free and counter.counts != "cost":  # the call that asked for input cost nothing; this one does
+                continue
             try:
                 count = count or self._count(counter, facts, lane.session)
             except UndecidableError:
@@ -344,22 +349,25 @@ class Engine:
         if corrections or done:
             self.store.settle(lane.session, reserved, corrections, done or None)
 
-    def asked_for_input(self, facts: CallFacts, state: str | None) -> None:
-        """Notes that a result asked for input: one retry with this state counts nothing."""
+    def asked_for_input(self, decision: Decision, facts: CallFacts, state: str | None) -> None:
+        """Notes that a result asked for input: one retry with this state counts as no call of its own."""
+        if decision.round >= MAX_ROUNDS:
+            return
         if len(self._retries) >= MAX_PENDING_RETRIES:
             del self._retries[next(iter(self._retries))]
         key = (whose(facts), str(facts.target), facts.args_digest)
-        self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS)
+        self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS, decision.round + 1)
 
-    def _is_retry(self, facts: CallFacts, state: str | None) -> bool:
-        if not self._retries or facts.kind != "tool":
-            return False
+    def _round(self, facts: CallFacts, state: str | None) -> int:
+        """The how manieth retry of a call this is that a result asked for; 0 for none."""
+        if state is None or not self._retries or facts.kind != "tool":
+            return 0
         key = (whose(facts), str(facts.target), facts.args_digest)
         known = self._retries.get(key)
         if known is None or (known.state is not None and known.state != state):
-            return False
+            return 0
         del self._retries[key]
-        return known.until_ns > self.store.now_ns()
+        return known.round if known.until_ns > self.store.now_ns() else 0
 
     def _under(self, facts: CallFacts) -> Under:
         found: list[tuple[str, str]] = [("principal", facts.enforcement_key)]

@@ -10,6 +10,7 @@ import pytest
 from mcpobs.gate.policing import judge
 from mcpobs.gate.policy_judge import PolicyJudge
 from mcpobs.policy import file
+from mcpobs.policy.engine import MAX_ROUNDS
 from mcpobs.policy.state import Halt
 from mcpobs.prices.book import Book
 from tests.gate.connection import Connection
@@ -181,6 +182,31 @@ def test_a_retry_that_was_asked_for_counts_nothing_and_only_once() -> None:
     assert shop.call("book", None, **retry) == "ok"
     assert shop.last["policy_retry"] is True
     assert shop.call("book", None, **retry) == "call_limit"
+
+
+ASKS = {"resultType": "input_required", "inputRequests": {"a": FORM}}
+ANSWERS: dict[str, Any] = {"inputResponses": {"a": {"action": "accept"}}}
+
+
+def test_an_equal_call_that_answers_nothing_is_no_retry() -> None:
+    shop = Shop("limits: [{id: few, tools: [book], per_session: 1}]")
+    assert [shop.call("book", ASKS) for _ in range(3)] == ["ok", "call_limit", "call_limit"]
+    assert shop.call("book", **ANSWERS) == "ok"
+
+
+@pytest.mark.parametrize("state", [{}, {"requestState": "s"}])
+def test_a_server_that_asks_again_and_again_washes_no_limit_away(state: dict[str, str]) -> None:
+    shop = Shop("limits: [{id: few, tools: [book], per_session: 2}]")
+    went_on = [shop.call("book", {**ASKS, **state}, **ANSWERS, **state) for _ in range(40)].count("ok")
+    assert went_on == 2 * (1 + MAX_ROUNDS)
+
+
+def test_what_a_retry_costs_counts_because_the_call_before_it_cost_nothing() -> None:
+    shop = Shop("budgets: {session: {usd: 1}}", {"ocr": 400_000})
+    outcomes = []
+    for _ in range(3):
+        outcomes += [shop.call("ocr", ASKS), shop.call("ocr", **ANSWERS)]
+    assert outcomes == ["ok", "ok", "ok", "ok", "cost_limit", "cost_limit"]
 
 
 # -- the end of calls --------------------------------------------------------------------------------------------
