@@ -135,6 +135,24 @@ def test_a_hidden_tool_is_answered_as_this_server_answers_for_one_that_it_does_n
     assert (shop.last["outcome"], shop.last["decision_code"]) == ("denied", "unknown")
 
 
+@pytest.mark.parametrize(
+    "name", [",", ":", '"', "o", "tool", "Unknown", "error", "nknown tool", "text", "complete", " ", "0"]
+)
+def test_no_name_that_a_caller_makes_up_shows_which_tools_are_hidden(name: str) -> None:
+    """The answer for a name of the caller's choice is the pattern of later ones, so it must not garble them."""
+    shop = Shop("default: allow\nrules: [{id: no, effect: deny, tools: [drop]}]")
+    shop.ask("tools/list", modern=False)
+    shop.answer({"tools": [{"name": "search"}, {"name": "drop"}]})
+    assert shop.ask("tools/call", modern=False, name=name, arguments={}) is None
+    shop.answer(
+        {"content": [{"type": "text", "text": f"Unknown tool: {name}"}], "isError": True, "resultType": "complete"}
+    )
+    hidden = shop.ask("tools/call", modern=False, name="drop", arguments={})
+    shown = json.dumps(hidden)
+    assert "Unknown tool: drop" in shown
+    assert shown.count("drop") == 1
+
+
 # -- what a server asks ----------------------------------------------------------------------------------------
 
 SAMPLING = {"method": "sampling/createMessage", "params": {"messages": []}}
