@@ -5,6 +5,7 @@ With a store that does I/O the engine runs in the store's thread, and the front 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -72,6 +73,8 @@ class PolicyJudge:
         if call.operation.sender == "server":
             return self._server_request(call)
         facts, retries = facts_of(call)
+        if watched := _watched(call):
+            facts.kind, facts.target = "resource", self.engine.strictest(watched, facts)
         if self._thread is None:
             return self._begun(call, facts, self.engine.begin(facts, retries))
         return self._later(
@@ -274,12 +277,14 @@ def facts_of(call: Call) -> tuple[CallFacts, str | None]:
     operation, session, params = call.operation, call.session, call.params
     params = params if isinstance(params, dict) else {}
     kind, target = _target(operation.method, params)
+    whole = target if target is not None and len(target) > MAX_TARGET else None
     arguments = params.get("arguments")
     facts = CallFacts(
         method=operation.method,
         sender=operation.sender,
         kind=kind,
-        target=target if target is None or len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…",
+        target=target if whole is None else _shortened(whole),
+        whole=whole,
         arguments={} if arguments is None else arguments,
         args_digest=None if operation.arguments is None else operation.arguments.digest,
         args_shape=None if operation.arguments is None else operation.arguments.shape,
@@ -312,8 +317,24 @@ def _target(method: str, params: dict[str, Any]) -> tuple[Kind | None, str | Non
     return None, None
 
 
+def _shortened(target: str) -> str:
+    """A long target in bounded length, and yet another one for each: decisions and counters are kept by it."""
+    digest = hashlib.blake2b(target.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{target[:MAX_TARGET]}…{digest}"
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _watched(call: Call) -> list[str]:
+    """The resources whose changes a `subscriptions/listen` asks for."""
+    params = call.params if isinstance(call.params, dict) else {}
+    asked = params.get("notifications")
+    if call.operation.method != "subscriptions/listen" or not isinstance(asked, dict):
+        return []
+    uris = asked.get("resourceSubscriptions")
+    return [_text(uri) for uri in (uris if isinstance(uris, list) else [] if uris is None else [uris])]
 
 
 def _as_unknown(facts: CallFacts) -> Error:
