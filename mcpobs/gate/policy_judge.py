@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.tasks import Tasks, outcome_of
 from mcpobs.gate.unknown import UNKNOWN_CODE, UnknownTool
 from mcpobs.policy.codes import Code, Said, text
 from mcpobs.policy.conditions import CallFacts, Kind
@@ -66,6 +68,7 @@ class PolicyJudge:
         self._server = server
         self._thread = thread
         self._unknown = UnknownTool()
+        self._tasks = Tasks()
 
     # -- begin -----------------------------------------------------------------------------------------------
 
@@ -128,16 +131,23 @@ class PolicyJudge:
         if not isinstance(judged, _Judged):  # a server's own request, or plumbing
             return Pass()
         if self._thread is None:
-            return self._ended(call, judged, response, self._look(judged, response))
-        return self._later(lambda: self._look(judged, response), lambda lane: self._ended(call, judged, response, lane))
+            return self._ended(call, judged, response, self._look(call, judged, response))
+        return self._later(
+            lambda: self._look(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
+        )
 
-    def _look(self, judged: _Judged, response: Response) -> Lane | None:
+    def _look(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
         result = response.result
         is_error = response.error is not None or (isinstance(result, dict) and is_true(result.get("isError")))
         listed, target = self.engine.listed, judged.facts.target
         if is_error and judged.facts.kind == "tool" and listed is not None and target not in listed:
             self._unknown.learn(str(target), response)
+        if judged.facts.kind == "tool":
+            self._tasks.note(result, judged.decision, judged.facts)
         lane = self.engine.end(judged.decision, judged.facts, result, is_error=is_error)
+        outcome = outcome_of(call.operation.method, result)
+        if lane is None and outcome is not None:
+            lane = self._look_at_task(call, judged.facts, outcome)
         if lane is not None or not isinstance(result, dict) or result.get("resultType") != "input_required":
             return lane
         for request in _input_requests(result):
@@ -147,6 +157,24 @@ class PolicyJudge:
         state = result.get("requestState")
         self.engine.asked_for_input(judged.decision, judged.facts, state if isinstance(state, str) else None)
         return None
+
+    def _look_at_task(self, call: Call, asker: CallFacts, outcome: object) -> Lane | None:
+        """Looks at what a task came to as at the result of the call that began it, for who asks for it now."""
+        known = self._tasks.of(call.params)
+        if known is None:
+            if not self.engine.judges_results:
+                return None
+            said = Said(call.operation.method, needs="a call through this front must have begun the task")
+            return Lane(code=Code.TENANT, rules=("tasks",), said=said)
+        decision, facts = known
+        now = replace(
+            facts, identity=asker.identity, enforcement_key=asker.enforcement_key, session_id=asker.session_id
+        )
+        if self.engine.judges_results and asker.identity.tenant != facts.identity.tenant:
+            said = Said(call.operation.method, needs="it reaches only data of your own tenant")
+            return Lane(code=Code.TENANT, rules=("tasks",), said=said)
+        is_error = isinstance(outcome, dict) and is_true(outcome.get("isError"))
+        return self.engine.end(decision, now, outcome, is_error=is_error)
 
     def _ended(self, call: Call, judged: _Judged, response: Response, lane: Lane | None) -> End:
         if lane is not None and lane.code is not None:

@@ -218,6 +218,13 @@ class Compiled:
         }
         self._remembers = _remembers(self.layers)
         self._lookalikes = _lookalikes(self.layers)
+        self.judges_results = any(
+            isinstance(condition, Tenant) and (condition.result is not None or bool(condition.ids))
+            for layer in self.layers
+            for rule in layer.rules
+            if (rule.control.mode or layer.mode) == "enforce"
+            for condition in rule.conditions
+        )
 
     @property
     def mode(self) -> Literal["enforce", "log_only"]:

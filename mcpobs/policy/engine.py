@@ -86,6 +86,11 @@ class Engine:
     def policy(self) -> Policy:
         return self._compiled[0].policy
 
+    @property
+    def judges_results(self) -> bool:
+        """Whether results go to the caller only if a rule lets them: then so does what a task came to."""
+        return self._compiled[0].judges_results
+
     # -- before the call -------------------------------------------------------------------------------------
 
     def begin(
@@ -140,7 +145,10 @@ class Engine:
                 lane.warnings += (type(error).__name__,)
             return lane
         if lane.denies and not lane.hidden and not lane.halts and plan.denials_in_a_row:
-            self._count_denial(lane, plan, facts, session)
+            try:
+                self._count_denial(lane, plan, facts, session)
+            except StoreError:  # the denial stays; it is not counted
+                lane.degraded = True
         return lane
 
     def _decide(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> None:
@@ -297,17 +305,16 @@ class Engine:
                 lane = Lane()
                 _halted(lane, halt, facts, self.store.now_ns())
                 return lane
-        if is_error:
-            return None
         plan = decision.lane.plan
         if plan is None:
             return None
         for bound, tenant in plan.tenants:
-            if not _passes(decision, bound, tenant, result, facts):
+            passes = tenant.passes_error(result, facts) if is_error else _passes(decision, bound, tenant, result, facts)
+            if not passes:
                 lane = Lane()
                 _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=tenant.needs(facts)))
                 return lane
-        return self._note_ids(plan, facts, result)
+        return None if is_error else self._note_ids(plan, facts, result)
 
     def _note_ids(self, plan: Plan, facts: CallFacts, result: object) -> Lane | None:
         """Notes the ids that a result shows. A result whose ids cannot be noted is withheld, unless `on_error` allows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from mcpobs.policy import file
 from mcpobs.policy.engine import MAX_ROUNDS
 from mcpobs.policy.state import Halt
 from mcpobs.prices.book import Book
+from mcpobs.protocol.session import Identity
 from tests.gate.connection import Connection
 from tests.policy.evasions import META
 
@@ -225,6 +227,58 @@ def test_what_a_retry_costs_counts_because_the_call_before_it_cost_nothing() -> 
     for _ in range(3):
         outcomes += [shop.call("ocr", ASKS), shop.call("ocr", **ANSWERS)]
     assert outcomes == ["ok", "ok", "ok", "ok", "cost_limit", "cost_limit"]
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------
+
+OTHERS = {"content": [], "structuredContent": {"tenant": "other", "name": "secret"}}
+OURS = {"content": [], "structuredContent": {"tenant": "acme", "name": "mine"}}
+TENANT = """default: allow
+rules: [{id: t, effect: require, tools: [rows], tenant: {result: tenant, on_missing: MISSING}}]
+"""
+
+
+def _as(shop: Shop, tenant: str) -> Shop:
+    conversation = shop.connection.conversation
+    conversation.caller = replace(conversation.caller, identity=Identity("ann", tenant))
+    return shop
+
+
+@pytest.mark.parametrize("method", ["tasks/result", "tasks/get"])
+@pytest.mark.parametrize(
+    ("result", "asker", "passes"), [(OURS, "acme", True), (OTHERS, "acme", False), (OURS, "x", False)]
+)
+def test_what_a_task_came_to_is_judged_as_the_result_of_its_call(
+    method: str, result: dict[str, Any], asker: str, passes: bool
+) -> None:
+    shop = _as(Shop(TENANT.replace("MISSING", "pass")), "acme")
+    began = {"task": {"taskId": "t1", "status": "working", "createdAt": "", "lastUpdatedAt": "", "ttl": None}}
+    assert shop.call("rows", began, modern=False, task={}) == "ok"
+    _as(shop, asker)
+    assert shop.ask(method, modern=False, taskId="t1") is None
+    got = shop.answer(result if method == "tasks/result" else {"taskId": "t1", "status": "completed", "result": result})
+    assert ("result" in got) is passes
+    assert ("secret" in json.dumps(got) or "mine" in json.dumps(got)) is passes
+    assert shop.last["outcome"] == ("ok" if passes else "denied")
+
+
+@pytest.mark.parametrize(("mode", "passes"), [("enforce", False), ("log_only", True)])
+def test_the_result_of_a_task_that_nobody_began_here_is_withheld_if_results_are_judged(mode: str, passes: bool) -> None:
+    shop = _as(Shop(f"mode: {mode}\n" + TENANT.replace("MISSING", "block")), "acme")
+    began = {"task": {"taskId": "t1", "status": "working"}}
+    assert shop.call("rows", began, modern=False, task={}) == ("ok" if passes else "tenant")
+    assert shop.ask("tasks/list", modern=False) is None
+    shop.answer({"tasks": [{"taskId": "t2", "status": "completed"}]})
+    assert shop.ask("tasks/result", modern=False, taskId="t2") is None
+    assert ("secret" in json.dumps(shop.answer(OTHERS))) is passes
+
+
+@pytest.mark.parametrize("is_error", [False, True])
+def test_a_result_that_says_it_failed_shows_no_other_tenants_data_either(is_error: bool) -> None:
+    shop = _as(Shop(TENANT.replace("MISSING", "block")), "acme")
+    assert shop.call("rows", {**OTHERS, "isError": is_error}, modern=False) == "tenant"
+    plain = {"content": [{"type": "text", "text": "no such row"}], "isError": is_error}
+    assert shop.call("rows", plain, modern=False) == ("ok" if is_error else "tenant")
 
 
 # -- the end of calls --------------------------------------------------------------------------------------------

@@ -99,6 +99,12 @@ class Tenant:
             return False
         return self.on_missing == "pass" or not carried & {"none"}
 
+    def passes_error(self, result: object, facts: CallFacts) -> bool:
+        """Whether an error may go to the caller: it need not say whose it is, and must not be another tenant's."""
+        tenant = facts.identity.tenant
+        member = self.result
+        return member is None or all(_carried(answer, member, tenant) != "other" for answer in answers(result))
+
     def needs(self, facts: CallFacts) -> str:
         return "it reaches only data of your own tenant"
 
