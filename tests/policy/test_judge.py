@@ -14,6 +14,7 @@ from mcpobs.policy import file
 from mcpobs.policy.engine import MAX_ROUNDS
 from mcpobs.policy.state import Halt
 from mcpobs.prices.book import Book
+from mcpobs.protocol.pending import MAX_GIVEN_UP, MAX_PENDING
 from mcpobs.protocol.session import Identity
 from tests.gate.connection import Connection
 from tests.policy.evasions import META
@@ -279,6 +280,27 @@ def test_a_result_that_says_it_failed_shows_no_other_tenants_data_either(is_erro
     assert shop.call("rows", {**OTHERS, "isError": is_error}, modern=False) == "tenant"
     plain = {"content": [{"type": "text", "text": "no such row"}], "isError": is_error}
     assert shop.call("rows", plain, modern=False) == ("ok" if is_error else "tenant")
+
+
+@pytest.mark.parametrize(("is_cancelled", "number"), [(True, MAX_GIVEN_UP), (False, MAX_PENDING)])
+def test_no_flood_of_requests_has_a_result_judged_as_that_of_another_call(is_cancelled: bool, number: int) -> None:
+    """The answer to a call still comes after so many others that there was no room left for it."""
+    talk = _as(Shop(TENANT.replace("MISSING", "block")), "acme").connection
+
+    def send(message: dict[str, Any], sender: Any = "client") -> bytes | None:
+        return talk.pass_on(sender, {"jsonrpc": "2.0", **message}).onward
+
+    def cancel(request_id: object) -> None:
+        if is_cancelled:
+            send({"method": "notifications/cancelled", "params": {"requestId": request_id}})
+
+    assert send({"id": "x", "method": "tools/call", "params": {"name": "rows"}}) is not None
+    cancel("x")
+    for request_id in range(number):
+        send({"id": request_id, "method": "ping"})
+        cancel(request_id)
+    assert send({"id": "x", "method": "tools/call", "params": {"name": "search"}}) is None
+    assert b"secret" not in (send({"id": "x", "result": OTHERS}, "server") or b"")
 
 
 # -- the end of calls --------------------------------------------------------------------------------------------
