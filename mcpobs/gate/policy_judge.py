@@ -81,8 +81,16 @@ class PolicyJudge:
         if self._thread is None:
             return self._begun(call, facts, self.engine.begin(facts, retries))
         return self._later(
-            lambda: self.engine.begin(facts, retries), lambda decision: self._begun(call, facts, decision)
+            lambda: self.engine.begin(facts, retries), lambda decision: self._begun_late(call, facts, decision)
         )
+
+    def _begun_late(self, call: Call, facts: CallFacts, decision: Decision) -> Begin:
+        """Takes a decision in the store's thread. A call that is over by then, because it was cancelled or its deadline
+        passed, was settled without it: it gives back what it reserved."""
+        begun = self._begun(call, facts, decision)
+        if call.operation.outcome is not None and not call.operation.is_notification:
+            self.engine.settle(decision, facts, succeeded=False, forwarded=False, cost_microusd=None)
+        return begun
 
     def _begun(self, call: Call, facts: CallFacts, decision: Decision) -> Begin:
         judged = _Judged(decision, facts)

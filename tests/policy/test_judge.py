@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +15,12 @@ from mcpobs.gate.policing import judge
 from mcpobs.gate.policy_judge import PolicyJudge
 from mcpobs.policy import file
 from mcpobs.policy.engine import MAX_ROUNDS
-from mcpobs.policy.state import Halt
+from mcpobs.policy.sqlite import SqliteStore
+from mcpobs.policy.state import Halt, Store
 from mcpobs.prices.book import Book
 from mcpobs.protocol.pending import MAX_GIVEN_UP, MAX_PENDING
 from mcpobs.protocol.session import Identity
-from tests.gate.connection import Connection
+from tests.gate.connection import WAIT_S, Connection
 from tests.policy.evasions import META
 
 HEAD = "version: 1\nhalt_after_denials: off\n"
@@ -25,9 +29,9 @@ HEAD = "version: 1\nhalt_after_denials: off\n"
 class Shop:
     """A connection under a policy. The test is client and server."""
 
-    def __init__(self, policy: str, prices: dict[str, int] | None = None) -> None:
+    def __init__(self, policy: str, prices: dict[str, int] | None = None, store: Store | None = None) -> None:
         texts = [((HEAD + policy).encode(), "policy.yaml")]
-        self.judge: PolicyJudge = judge(file.of_texts(texts), "shop", Book.a_call(prices or {}))
+        self.judge: PolicyJudge = judge(file.of_texts(texts), "shop", Book.a_call(prices or {}), store)
         self.connection = Connection(self.judge)
         self._id = 0
 
@@ -326,6 +330,20 @@ def test_a_call_that_the_server_never_saw_gives_back_what_it_reserved() -> None:
     shop.connection.take("client", cancel).release()
     assert held.release().onward is None
     assert shop.call("search") == "ok"
+
+
+def test_a_call_that_is_cancelled_before_it_is_decided_gives_back_what_it_reserved(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    shop = Shop("limits: [{id: few, tools: [search], per_session: 1}]", store=SqliteStore(path, WAIT_S))
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 99}}
+    message = {"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": {"name": "search", "_meta": META}}
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        held = shop.connection.take("client", message)
+        shop.connection.take("client", cancel).release()
+        assert held.release().onward is None
+    assert [shop.call("search"), shop.call("search")] == ["ok", "call_limit"]
+    shop.connection.gate.close()
 
 
 def test_a_failed_call_costs_its_price_and_one_that_was_refused_does_not() -> None:
