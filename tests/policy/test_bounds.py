@@ -467,6 +467,7 @@ def test_a_child_counts_although_the_parent_is_in_a_step(opener: Opener) -> None
     store.close()
 
 
+@EACH
 def test_beyond_the_marks_that_fit_nothing_is_charged_until_some_are_over(opener: Opener) -> None:
     opened = opener(SMALL)
     store, session, cost = opened.store, SessionKey("principal:a", "s"), [Count("cost", 2, None)]
