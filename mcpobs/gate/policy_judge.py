@@ -5,12 +5,15 @@ With a store that does I/O the engine runs in the store's thread, and the front 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.tasks import Tasks, outcome_of
 from mcpobs.gate.unknown import UNKNOWN_CODE, UnknownTool
 from mcpobs.policy.codes import Code, Said, text
 from mcpobs.policy.conditions import CallFacts, Kind
@@ -66,6 +69,7 @@ class PolicyJudge:
         self._server = server
         self._thread = thread
         self._unknown = UnknownTool()
+        self._tasks = Tasks()
 
     # -- begin -----------------------------------------------------------------------------------------------
 
@@ -73,11 +77,21 @@ class PolicyJudge:
         if call.operation.sender == "server":
             return self._server_request(call)
         facts, retries = facts_of(call)
+        if watched := _watched(call):
+            facts.kind, facts.target = "resource", self.engine.strictest(watched, facts)
         if self._thread is None:
             return self._begun(call, facts, self.engine.begin(facts, retries))
         return self._later(
-            lambda: self.engine.begin(facts, retries), lambda decision: self._begun(call, facts, decision)
+            lambda: self.engine.begin(facts, retries), lambda decision: self._begun_late(call, facts, decision)
         )
+
+    def _begun_late(self, call: Call, facts: CallFacts, decision: Decision) -> Begin:
+        """Takes a decision in the store's thread. A call that is over by then, because it was cancelled or its deadline
+        passed, was settled without it: it gives back what it reserved."""
+        begun = self._begun(call, facts, decision)
+        if call.operation.outcome is not None and not call.operation.is_notification:
+            self.engine.settle(decision, facts, succeeded=False, forwarded=False, cost_microusd=None)
+        return begun
 
     def _begun(self, call: Call, facts: CallFacts, decision: Decision) -> Begin:
         judged = _Judged(decision, facts)
@@ -126,16 +140,23 @@ class PolicyJudge:
         if not isinstance(judged, _Judged):  # a server's own request, or plumbing
             return Pass()
         if self._thread is None:
-            return self._ended(call, judged, response, self._look(judged, response))
-        return self._later(lambda: self._look(judged, response), lambda lane: self._ended(call, judged, response, lane))
+            return self._ended(call, judged, response, self._look(call, judged, response))
+        return self._later(
+            lambda: self._look(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
+        )
 
-    def _look(self, judged: _Judged, response: Response) -> Lane | None:
+    def _look(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
         result = response.result
         is_error = response.error is not None or (isinstance(result, dict) and is_true(result.get("isError")))
         listed, target = self.engine.listed, judged.facts.target
         if is_error and judged.facts.kind == "tool" and listed is not None and target not in listed:
             self._unknown.learn(str(target), response)
+        if judged.facts.kind == "tool":
+            self._tasks.note(result, judged.decision, judged.facts)
         lane = self.engine.end(judged.decision, judged.facts, result, is_error=is_error)
+        outcome = outcome_of(call.operation.method, result)
+        if lane is None and outcome is not None:
+            lane = self._look_at_task(call, judged.facts, outcome)
         if lane is not None or not isinstance(result, dict) or result.get("resultType") != "input_required":
             return lane
         for request in _input_requests(result):
@@ -143,8 +164,26 @@ class PolicyJudge:
             if side is not None and not self._takes(side, request.get("params")):
                 return Lane(code=Code.SERVER_REQUEST, rules=(f"server_requests.{side}",))
         state = result.get("requestState")
-        self.engine.asked_for_input(judged.facts, state if isinstance(state, str) else None)
+        self.engine.asked_for_input(judged.decision, judged.facts, state if isinstance(state, str) else None)
         return None
+
+    def _look_at_task(self, call: Call, asker: CallFacts, outcome: object) -> Lane | None:
+        """Looks at what a task came to as at the result of the call that began it, for who asks for it now."""
+        known = self._tasks.of(call.params)
+        if known is None:
+            if not self.engine.judges_results:
+                return None
+            said = Said(call.operation.method, needs="a call through this front must have begun the task")
+            return Lane(code=Code.TENANT, rules=("tasks",), said=said)
+        decision, facts = known
+        now = replace(
+            facts, identity=asker.identity, enforcement_key=asker.enforcement_key, session_id=asker.session_id
+        )
+        if self.engine.judges_results and asker.identity.tenant != facts.identity.tenant:
+            said = Said(call.operation.method, needs="it reaches only data of your own tenant")
+            return Lane(code=Code.TENANT, rules=("tasks",), said=said)
+        is_error = isinstance(outcome, dict) and is_true(outcome.get("isError"))
+        return self.engine.end(decision, now, outcome, is_error=is_error)
 
     def _ended(self, call: Call, judged: _Judged, response: Response, lane: Lane | None) -> End:
         if lane is not None and lane.code is not None:
@@ -274,12 +313,14 @@ def facts_of(call: Call) -> tuple[CallFacts, str | None]:
     operation, session, params = call.operation, call.session, call.params
     params = params if isinstance(params, dict) else {}
     kind, target = _target(operation.method, params)
+    whole = target if target is not None and len(target) > MAX_TARGET else None
     arguments = params.get("arguments")
     facts = CallFacts(
         method=operation.method,
         sender=operation.sender,
         kind=kind,
-        target=target if target is None or len(target) <= MAX_TARGET else f"{target[:MAX_TARGET]}…",
+        target=target if whole is None else _shortened(whole),
+        whole=whole,
         arguments={} if arguments is None else arguments,
         args_digest=None if operation.arguments is None else operation.arguments.digest,
         args_shape=None if operation.arguments is None else operation.arguments.shape,
@@ -312,8 +353,24 @@ def _target(method: str, params: dict[str, Any]) -> tuple[Kind | None, str | Non
     return None, None
 
 
+def _shortened(target: str) -> str:
+    """A long target in bounded length, and yet another one for each: decisions and counters are kept by it."""
+    digest = hashlib.blake2b(target.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return f"{target[:MAX_TARGET]}…{digest}"
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _watched(call: Call) -> list[str]:
+    """The resources whose changes a `subscriptions/listen` asks for."""
+    params = call.params if isinstance(call.params, dict) else {}
+    asked = params.get("notifications")
+    if call.operation.method != "subscriptions/listen" or not isinstance(asked, dict):
+        return []
+    uris = asked.get("resourceSubscriptions")
+    return [_text(uri) for uri in (uris if isinstance(uris, list) else [] if uris is None else [uris])]
 
 
 def _as_unknown(facts: CallFacts) -> Error:

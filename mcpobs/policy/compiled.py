@@ -227,6 +227,13 @@ class Compiled:
         }
         self._remembers = _remembers(self.layers)
         self._lookalikes = _lookalikes(self.layers)
+        self.judges_results = any(
+            isinstance(condition, Tenant) and (condition.result is not None or bool(condition.ids))
+            for layer in self.layers
+            for rule in layer.rules
+            if (rule.control.mode or layer.mode) == "enforce"
+            for condition in rule.conditions
+        )
 
     @property
     def has_shadow(self) -> bool:
@@ -380,7 +387,7 @@ class Compiled:
             return layer.default == "deny" and facts.method not in PLUMBING
         if layer.default == "deny":
             return True
-        return facts.kind == "tool" and target is not None and matches(layer.sensitive, target)
+        return facts.kind == "tool" and target is not None and matches(layer.sensitive, facts.whole or target)
 
     def _counters(self, layer: Layer, facts: CallFacts, target: str | None, kinds: frozenset[str]) -> Iterable[Counter]:
         if facts.sender == "server" or facts.kind is None:
@@ -444,6 +451,7 @@ def _is_about(what: What, facts: CallFacts, target: str | None, kinds: frozenset
         return True
     if target is None or facts.kind is None:
         return False
+    target = facts.whole or target
     patterns = {"tool": what.tools, "resource": what.resources, "prompt": what.prompts}[facts.kind]
     if patterns is None or not matches(patterns, target):
         return False

@@ -51,6 +51,8 @@ class CallFacts:
     sender: Sender = "client"
     kind: Kind | None = None
     target: str | Unknown | None = None
+    whole: str | None = None
+    """The target as it was written, if `target` is shortened: patterns are about this."""
     arguments: object = None
     args_digest: str | None = None
     args_shape: str | None = None

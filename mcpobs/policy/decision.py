@@ -45,7 +45,7 @@ class Lane:
     counters: Sequence[Counter] = ()
     counts: Sequence[Count] = ()
     free: bool = False
-    """A retry that a result asked for (`input_required`): it counts nothing."""
+    """A retry that a result asked for (`input_required`): it counts as no call; only what it costs counts."""
 
     @property
     def counted(self) -> list[Counted]:
@@ -77,6 +77,8 @@ class Decision:
     under: Under = ()
     """What else the call belongs to that may be halted by name."""
     settled: bool = False
+    round: int = 0
+    """The how manieth retry of a call it is that a result asked for; 0 for none."""
     took_ns: int = 0
     _id: str | None = None
 

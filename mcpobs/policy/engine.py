@@ -30,6 +30,7 @@ MICRO = 1_000_000
 LARGEST_AMOUNT = 10**15  # of an argument that is summed, in millionths
 MAX_PENDING_RETRIES = 4_096
 RETRY_WITHIN_NS = 3_600 * 1_000_000_000
+MAX_ROUNDS = 8  # retries of one call that count nothing: a server may ask again and again
 PRICED_TOOLS = 4_096
 MAX_DEPTH = 64
 _WRITES = frozenset({"write"})
@@ -42,10 +43,11 @@ class Price(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """A retry that a result asked for: the state that it has to echo, and how long it may take."""
+    """A retry that a result asked for: the state that it has to echo, until when, and the how manieth it is."""
 
     state: str | None
     until_ns: int
+    round: int
 
 
 class Engine:
@@ -84,19 +86,25 @@ class Engine:
     def policy(self) -> Policy:
         return self._compiled[0].policy
 
+    @property
+    def judges_results(self) -> bool:
+        """Whether results go to the caller only if a rule lets them: then so does what a task came to."""
+        return self._compiled[0].judges_results
+
     # -- before the call -------------------------------------------------------------------------------------
 
     def begin(
         self, facts: CallFacts, retries: str | None = None, recorded: Mapping[str, bool] | None = None
     ) -> Decision:
-        """Decides a call. `retries` is the state that it echoes, if it answers `input_required`; `recorded` are the
-        verdicts of rules on content, in a replay."""
+        """Decides a call. `retries` is the state that it echoes if it answers `input_required`, `""` for none, and None
+        for a call that answers nothing; `recorded` are the verdicts of rules on content, in a replay."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
         decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE, under=self._under(facts))
         if recorded:
             decision.verdicts.update(recorded)
-        is_retry = self._is_retry(facts, retries)
+        decision.round = self._round(facts, retries)
+        is_retry = decision.round > 0
         if shadow is not None:
             decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
         decision.lane = self._lane(enforced, facts, decision, is_retry, shadow=False)
@@ -106,6 +114,17 @@ class Engine:
     def sees(self, name: str, facts: CallFacts) -> bool:
         """Whether a caller may see a tool, prompt or resource: no rule that needs no arguments keeps it from it."""
         return self._compiled[0].plan(replace(facts, target=name), self._kinds(name)).hidden_by is None
+
+    def strictest(self, names: Sequence[str], facts: CallFacts) -> str:
+        """The resource of several that one request names by which it is decided: the one that most rules keep from the
+        caller."""
+
+        def rules(name: str) -> tuple[bool, int, int]:
+            layers = (plan := self._compiled[0].plan(replace(facts, kind="resource", target=name), _WRITES)).layers
+            conditions = sum(len(one.denies) + len(one.requires) + (one.allows is not None) for one in layers)
+            return plan.hidden_by is not None, sum(len(one.missing) for one in layers), conditions
+
+        return max(names, key=rules)
 
     def _kinds(self, target: str | Unknown | None) -> frozenset[str]:
         return self.kinds.get(target, _WRITES) if isinstance(target, str) else _WRITES
@@ -126,7 +145,10 @@ class Engine:
                 lane.warnings += (type(error).__name__,)
             return lane
         if lane.denies and not lane.hidden and not lane.halts and plan.denials_in_a_row:
-            self._count_denial(lane, plan, facts, session)
+            try:
+                self._count_denial(lane, plan, facts, session)
+            except StoreError:  # the denial stays; it is not counted
+                lane.degraded = True
         return lane
 
     def _decide(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> None:
@@ -219,7 +241,9 @@ class Engine:
     def _count_all(self, lane: Lane, plan: Plan, facts: CallFacts, session: SessionKey) -> bool:
         """Finds what the call adds to each counter. False if that denies it."""
         counters, counts = list[Counter](), list[Count]()
-        for counter, count in () if lane.free else zip(plan.counters, plan.counts, strict=True):
+        for counter, count in zip(plan.counters, plan.counts, strict=True):
+            if lane.free and counter.counts != "cost":  # the call that asked for input cost nothing; this one does
+                continue
             try:
                 count = count or self._count(counter, facts, session)
             except UndecidableError:
@@ -294,17 +318,16 @@ class Engine:
                 lane = Lane()
                 _halted(lane, halt, facts, self.store.now_ns())
                 return lane
-        if is_error:
-            return None
         plan = decision.lane.plan
         if plan is None:
             return None
         for bound, tenant in plan.tenants:
-            if not _passes(decision, bound, tenant, result, facts):
+            passes = tenant.passes_error(result, facts) if is_error else _passes(decision, bound, tenant, result, facts)
+            if not passes:
                 lane = Lane()
                 _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=tenant.needs(facts)))
                 return lane
-        return self._note_ids(plan, facts, result)
+        return None if is_error else self._note_ids(plan, facts, result)
 
     def _note_ids(self, plan: Plan, facts: CallFacts, result: object) -> Lane | None:
         """Notes the ids that a result shows. A result whose ids cannot be noted is withheld, unless `on_error` allows:
@@ -366,22 +389,25 @@ class Engine:
         if corrections or done:
             self.store.settle(lane.session, reserved, corrections, done or None)
 
-    def asked_for_input(self, facts: CallFacts, state: str | None) -> None:
-        """Notes that a result asked for input: one retry with this state counts nothing."""
+    def asked_for_input(self, decision: Decision, facts: CallFacts, state: str | None) -> None:
+        """Notes that a result asked for input: one retry with this state counts as no call of its own."""
+        if decision.round >= MAX_ROUNDS:
+            return
         if len(self._retries) >= MAX_PENDING_RETRIES:
             del self._retries[next(iter(self._retries))]
         key = (whose(facts), str(facts.target), facts.args_digest)
-        self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS)
+        self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS, decision.round + 1)
 
-    def _is_retry(self, facts: CallFacts, state: str | None) -> bool:
-        if not self._retries or facts.kind != "tool":
-            return False
+    def _round(self, facts: CallFacts, state: str | None) -> int:
+        """The how manieth retry of a call this is that a result asked for; 0 for none."""
+        if state is None or not self._retries or facts.kind != "tool":
+            return 0
         key = (whose(facts), str(facts.target), facts.args_digest)
         known = self._retries.get(key)
         if known is None or (known.state is not None and known.state != state):
-            return False
+            return 0
         del self._retries[key]
-        return known.until_ns > self.store.now_ns()
+        return known.round if known.until_ns > self.store.now_ns() else 0
 
     def _under(self, facts: CallFacts) -> Under:
         found: list[tuple[str, str]] = [("principal", facts.enforcement_key)]

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from hashlib import blake2b
 
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.ids import Key, lenient_keys
 
 MAX_PENDING = 65_536
 MAX_GIVEN_UP = 4_096
+
+
+_BITS = 1 << 20
+_HASHES = 3
+
+
+class _Forgotten:
+    """The ids of requests that were let go of for want of room: their responses may still come. In constant space, so
+    it takes some ids for forgotten that are not: one of 40,000 after 10,000, one of 60 after 100,000."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, key: Key) -> None:
+        self._bits = self._bits or bytearray(_BITS // 8)
+        for bit in self._places(key):
+            self._bits[bit // 8] |= 1 << bit % 8
+
+    def __contains__(self, key: Key) -> bool:
+        return bool(self._bits) and all(self._bits[bit // 8] >> bit % 8 & 1 for bit in self._places(key))
+
+    @staticmethod
+    def _places(key: Key) -> list[int]:
+        found = blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=4 * _HASHES).digest()
+        return [int.from_bytes(found[at : at + 4], "big") % _BITS for at in range(0, 4 * _HASHES, 4)]
 
 
 Pending = tuple[Call, Key | None]
@@ -28,13 +54,14 @@ class PendingRequests:
         self._count = 0
         self._by_token: dict[Key, Call] = {}
         self._given_up: dict[Key, None] = {}
+        self._forgotten = _Forgotten()
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, key: Key, call: Call, token: Key | None) -> Call | None:
         """Takes a request, with its progress token. Returns the oldest request if it had to make room."""
-        dropped = self.take(next(iter(self._first))) if self._count >= self._capacity else None
+        dropped = self._drop(next(iter(self._first))) if self._count >= self._capacity else None
         pending = (call, token)
         if key in self._first:
             self._later.setdefault(key, deque()).append(pending)
@@ -63,7 +90,7 @@ class PendingRequests:
 
     def has_in_use(self, key: Key) -> bool:
         """Whether a response with this id may still come: also to a request that was cancelled."""
-        return key in self._first or key in self._given_up
+        return key in self._first or key in self._given_up or key in self._forgotten
 
     def take(self, key: Key) -> Call | None:
         """Removes the request that a response with this id answers."""
@@ -78,12 +105,18 @@ class PendingRequests:
             del self._by_token[token]
         return call
 
+    def _drop(self, key: Key) -> Call | None:
+        self._forgotten.add(key)
+        return self.take(key)
+
     def give_up(self, key: Key) -> Call | None:
         """Removes a request that was cancelled; a late response to it is then known as late."""
         call = self.take(key)
         if call is not None:
             if len(self._given_up) >= MAX_GIVEN_UP:
-                del self._given_up[next(iter(self._given_up))]
+                oldest = next(iter(self._given_up))
+                del self._given_up[oldest]
+                self._forgotten.add(oldest)
             self._given_up[key] = None
         return call
 

@@ -98,9 +98,11 @@ class ReplayEngine(Engine):
         session = SessionKey(whose(facts), facts.session_id)
         return self.store.halted(session, self._under(facts)) is not None
 
-    def _is_retry(self, facts: CallFacts, state: str | None) -> bool:
-        found = super()._is_retry(facts, state)
-        return found if self.retry is None else self.retry
+    def _round(self, facts: CallFacts, state: str | None) -> int:
+        found = super()._round(facts, state)
+        if self.retry is None:
+            return found
+        return max(1, found) if self.retry else 0
 
 
 class Replay:
@@ -136,7 +138,7 @@ class Replay:
         is_doubtful = facts.kind == "tool" and self._is_lookalike(engine, call)
         engine.retry = bool(call.policy_retry) if call.policy_hash is not None else None
         verdicts = None if call.rule_verdicts is None else _verdicts(call.rule_verdicts)
-        decision = engine.begin(facts, None, verdicts)
+        decision = engine.begin(facts, "", verdicts)  # the next equal call is the retry
         if is_doubtful:
             decision.lane.undecidable += ("lookalike",)
         self._watch.decided(call, decision.lane)
@@ -160,7 +162,7 @@ class Replay:
         is_answered = self._reads_results and call.outcome in _ANSWERED
         is_withheld = is_answered and self._is_withheld(engine, decision, facts, call)
         if call.outcome == "input_required" and not is_withheld:
-            engine.asked_for_input(facts, None)
+            engine.asked_for_input(decision, facts, None)
         engine.settle(
             decision,
             facts,

@@ -22,6 +22,7 @@ rules:
 - {id: rows-tenant, effect: require, tools: [rows], tenant: {arg: customer}}
 - {id: night, effect: allow, tools: [nightly], window: {days: [mon], zone: UTC}, principals: [nobody]}
 - {id: never, effect: deny, tools: [drop]}
+- {id: private, effect: deny, resources: ["*private"]}
 limits:
 - {id: capped, tools: ["cap_*"], each_tool: true, per_session: 1}
 - {id: summed, tools: [sum], sum: args.amount, per_session: 100}
@@ -229,6 +230,10 @@ def _by_side_door() -> Iterator[Made]:
         ("resources/read", {"uri": "FILE:///public/a", "x": "@@"}),
         ("resources/read", {"uri": ["file:///public/a"], "x": "@@"}),
         ("resources/subscribe", {"uri": "file:///secret", "x": "@@"}),
+        ("subscriptions/listen", _watch(["file:///secret"])),
+        ("subscriptions/listen", _watch(["file:///public/a", "file:///secret"])),
+        ("subscriptions/listen", _watch("file:///secret")),
+        ("subscriptions/listen", _watch([["file:///secret"]])),
         ("prompts/get", {"name": "other", "arguments": {"x": "@@"}}),
         ("completion/complete", {"ref": {"type": "ref/prompt", "name": "other"}, "x": "@@"}),
         ("completion/complete", {"ref": {"type": "ref/resource", "uri": "file:///secret"}, "x": "@@"}),
@@ -240,3 +245,10 @@ def _by_side_door() -> Iterator[Made]:
         ("admin/shutdown", {"x": "@@"}),
     ):
         yield _one(f"{method} {json.dumps(params)}", request(method, params))
+    for start in ("file:///public/" + "a/../" * 200, "file:///public/?" + "a" * 600):
+        padded = {"uri": start + "private", "x": "@@"}
+        yield _one(f"resources/read of a long URI {start[:20]}", request("resources/read", padded))
+
+
+def _watch(uris: object) -> dict[str, object]:
+    return {"notifications": {"resourceSubscriptions": uris}, "x": "@@"}

@@ -120,6 +120,14 @@ def test_nothing_of_it_reaches_a_server_over_http(tmp_path: Path) -> None:
                     await _post(w, frame)
             await _http_only(w)
             assert await _post(w, raw(call("search", {"x": "REACHED"}))) == 200
+            for given, value in (
+                ({"n": 42}, "42"),
+                ({"n": 42}, "42.0"),
+                ({"n": True}, "true"),
+                ({"n": "é"}, "=?base64?w6k=?="),
+            ):
+                assert await _post(w, raw(call("search", given)), Mcp_Param_N=value) == 200
+            assert await _post(w, raw(call("search", {"in": {"n": "a"}})), Mcp_Param_Other="a") == 200
 
     asyncio.run(run())
     _check(attempts(), server.bytes)
@@ -138,6 +146,13 @@ async def _http_only(w: World) -> None:
     await _post(w, bad, Mcp_Name="search", Mcp_Method="tools/call")
     await _post(w, bad, Mcp_Method="ping")
     await _post(w, raw(call("search", {"x": "H00"})), Mcp_Name="drop")
+    underscored = {**HEADERS, "Content-Type": "application/json", "Mcp_Name": "drop"}
+    async with w.client.post(w.url + "/mcp", data=raw(call("search", {"x": "H00"})), headers=underscored) as response:
+        await response.read()
+    for name in ("Customer", "customer", "CUSTOMER", "Tenant"):
+        rows = raw(call("rows", {"customer": "acme", "x": "H00"}))
+        await _post(w, rows, **{f"Mcp_Param_{name}": "other"})
+        await _post(w, rows, **{f"Mcp_Param_{name}": "=?base64?b3RoZXI=?="})
     await _post(w, raw(request("ping", {"x": "H00"})), Mcp_Method="tools/call", Mcp_Name="drop")
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):  # of a large body that is not streamed
         await _post(w, raw(call("drop", {"x": "H00", "pad": "a" * (17 << 20)})))

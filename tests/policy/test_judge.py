@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +14,13 @@ import pytest
 from mcpobs.gate.policing import judge
 from mcpobs.gate.policy_judge import PolicyJudge
 from mcpobs.policy import file
-from mcpobs.policy.state import Halt
+from mcpobs.policy.engine import MAX_ROUNDS
+from mcpobs.policy.sqlite import SqliteStore
+from mcpobs.policy.state import Halt, Store
 from mcpobs.prices.book import Book
-from tests.gate.connection import Connection
+from mcpobs.protocol.pending import MAX_GIVEN_UP, MAX_PENDING
+from mcpobs.protocol.session import Identity
+from tests.gate.connection import WAIT_S, Connection
 from tests.policy.evasions import META
 
 HEAD = "version: 1\nhalt_after_denials: off\n"
@@ -21,9 +29,9 @@ HEAD = "version: 1\nhalt_after_denials: off\n"
 class Shop:
     """A connection under a policy. The test is client and server."""
 
-    def __init__(self, policy: str, prices: dict[str, int] | None = None) -> None:
+    def __init__(self, policy: str, prices: dict[str, int] | None = None, store: Store | None = None) -> None:
         texts = [((HEAD + policy).encode(), "policy.yaml")]
-        self.judge: PolicyJudge = judge(file.of_texts(texts), "shop", Book.a_call(prices or {}))
+        self.judge: PolicyJudge = judge(file.of_texts(texts), "shop", Book.a_call(prices or {}), store)
         self.connection = Connection(self.judge)
         self._id = 0
 
@@ -134,6 +142,24 @@ def test_a_hidden_tool_is_answered_as_this_server_answers_for_one_that_it_does_n
     assert (shop.last["outcome"], shop.last["decision_code"]) == ("denied", "unknown")
 
 
+@pytest.mark.parametrize(
+    "name", [",", ":", '"', "o", "tool", "Unknown", "error", "nknown tool", "text", "complete", " ", "0"]
+)
+def test_no_name_that_a_caller_makes_up_shows_which_tools_are_hidden(name: str) -> None:
+    """The answer for a name of the caller's choice is the pattern of later ones, so it must not garble them."""
+    shop = Shop("default: allow\nrules: [{id: no, effect: deny, tools: [drop]}]")
+    shop.ask("tools/list", modern=False)
+    shop.answer({"tools": [{"name": "search"}, {"name": "drop"}]})
+    assert shop.ask("tools/call", modern=False, name=name, arguments={}) is None
+    shop.answer(
+        {"content": [{"type": "text", "text": f"Unknown tool: {name}"}], "isError": True, "resultType": "complete"}
+    )
+    hidden = shop.ask("tools/call", modern=False, name="drop", arguments={})
+    shown = json.dumps(hidden)
+    assert "Unknown tool: drop" in shown
+    assert shown.count("drop") == 1
+
+
 # -- what a server asks ----------------------------------------------------------------------------------------
 
 SAMPLING = {"method": "sampling/createMessage", "params": {"messages": []}}
@@ -183,6 +209,104 @@ def test_a_retry_that_was_asked_for_counts_nothing_and_only_once() -> None:
     assert shop.call("book", None, **retry) == "call_limit"
 
 
+ASKS = {"resultType": "input_required", "inputRequests": {"a": FORM}}
+ANSWERS: dict[str, Any] = {"inputResponses": {"a": {"action": "accept"}}}
+
+
+def test_an_equal_call_that_answers_nothing_is_no_retry() -> None:
+    shop = Shop("limits: [{id: few, tools: [book], per_session: 1}]")
+    assert [shop.call("book", ASKS) for _ in range(3)] == ["ok", "call_limit", "call_limit"]
+    assert shop.call("book", **ANSWERS) == "ok"
+
+
+@pytest.mark.parametrize("state", [{}, {"requestState": "s"}])
+def test_a_server_that_asks_again_and_again_washes_no_limit_away(state: dict[str, str]) -> None:
+    shop = Shop("limits: [{id: few, tools: [book], per_session: 2}]")
+    went_on = [shop.call("book", {**ASKS, **state}, **ANSWERS, **state) for _ in range(40)].count("ok")
+    assert went_on == 2 * (1 + MAX_ROUNDS)
+
+
+def test_what_a_retry_costs_counts_because_the_call_before_it_cost_nothing() -> None:
+    shop = Shop("budgets: {session: {usd: 1}}", {"ocr": 400_000})
+    outcomes = []
+    for _ in range(3):
+        outcomes += [shop.call("ocr", ASKS), shop.call("ocr", **ANSWERS)]
+    assert outcomes == ["ok", "ok", "ok", "ok", "cost_limit", "cost_limit"]
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------
+
+OTHERS = {"content": [], "structuredContent": {"tenant": "other", "name": "secret"}}
+OURS = {"content": [], "structuredContent": {"tenant": "acme", "name": "mine"}}
+TENANT = """default: allow
+rules: [{id: t, effect: require, tools: [rows], tenant: {result: tenant, on_missing: MISSING}}]
+"""
+
+
+def _as(shop: Shop, tenant: str) -> Shop:
+    conversation = shop.connection.conversation
+    conversation.caller = replace(conversation.caller, identity=Identity("ann", tenant))
+    return shop
+
+
+@pytest.mark.parametrize("method", ["tasks/result", "tasks/get"])
+@pytest.mark.parametrize(
+    ("result", "asker", "passes"), [(OURS, "acme", True), (OTHERS, "acme", False), (OURS, "x", False)]
+)
+def test_what_a_task_came_to_is_judged_as_the_result_of_its_call(
+    method: str, result: dict[str, Any], asker: str, passes: bool
+) -> None:
+    shop = _as(Shop(TENANT.replace("MISSING", "pass")), "acme")
+    began = {"task": {"taskId": "t1", "status": "working", "createdAt": "", "lastUpdatedAt": "", "ttl": None}}
+    assert shop.call("rows", began, modern=False, task={}) == "ok"
+    _as(shop, asker)
+    assert shop.ask(method, modern=False, taskId="t1") is None
+    got = shop.answer(result if method == "tasks/result" else {"taskId": "t1", "status": "completed", "result": result})
+    assert ("result" in got) is passes
+    assert ("secret" in json.dumps(got) or "mine" in json.dumps(got)) is passes
+    assert shop.last["outcome"] == ("ok" if passes else "denied")
+
+
+@pytest.mark.parametrize(("mode", "passes"), [("enforce", False), ("log_only", True)])
+def test_the_result_of_a_task_that_nobody_began_here_is_withheld_if_results_are_judged(mode: str, passes: bool) -> None:
+    shop = _as(Shop(f"mode: {mode}\n" + TENANT.replace("MISSING", "block")), "acme")
+    began = {"task": {"taskId": "t1", "status": "working"}}
+    assert shop.call("rows", began, modern=False, task={}) == ("ok" if passes else "tenant")
+    assert shop.ask("tasks/list", modern=False) is None
+    shop.answer({"tasks": [{"taskId": "t2", "status": "completed"}]})
+    assert shop.ask("tasks/result", modern=False, taskId="t2") is None
+    assert ("secret" in json.dumps(shop.answer(OTHERS))) is passes
+
+
+@pytest.mark.parametrize("is_error", [False, True])
+def test_a_result_that_says_it_failed_shows_no_other_tenants_data_either(is_error: bool) -> None:
+    shop = _as(Shop(TENANT.replace("MISSING", "block")), "acme")
+    assert shop.call("rows", {**OTHERS, "isError": is_error}, modern=False) == "tenant"
+    plain = {"content": [{"type": "text", "text": "no such row"}], "isError": is_error}
+    assert shop.call("rows", plain, modern=False) == ("ok" if is_error else "tenant")
+
+
+@pytest.mark.parametrize(("is_cancelled", "number"), [(True, MAX_GIVEN_UP), (False, MAX_PENDING)])
+def test_no_flood_of_requests_has_a_result_judged_as_that_of_another_call(is_cancelled: bool, number: int) -> None:
+    """The answer to a call still comes after so many others that there was no room left for it."""
+    talk = _as(Shop(TENANT.replace("MISSING", "block")), "acme").connection
+
+    def send(message: dict[str, Any], sender: Any = "client") -> bytes | None:
+        return talk.pass_on(sender, {"jsonrpc": "2.0", **message}).onward
+
+    def cancel(request_id: object) -> None:
+        if is_cancelled:
+            send({"method": "notifications/cancelled", "params": {"requestId": request_id}})
+
+    assert send({"id": "x", "method": "tools/call", "params": {"name": "rows"}}) is not None
+    cancel("x")
+    for request_id in range(number):
+        send({"id": request_id, "method": "ping"})
+        cancel(request_id)
+    assert send({"id": "x", "method": "tools/call", "params": {"name": "search"}}) is None
+    assert b"secret" not in (send({"id": "x", "result": OTHERS}, "server") or b"")
+
+
 # -- the end of calls --------------------------------------------------------------------------------------------
 
 
@@ -206,6 +330,20 @@ def test_a_call_that_the_server_never_saw_gives_back_what_it_reserved() -> None:
     shop.connection.take("client", cancel).release()
     assert held.release().onward is None
     assert shop.call("search") == "ok"
+
+
+def test_a_call_that_is_cancelled_before_it_is_decided_gives_back_what_it_reserved(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    shop = Shop("limits: [{id: few, tools: [search], per_session: 1}]", store=SqliteStore(path, WAIT_S))
+    cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 99}}
+    message = {"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": {"name": "search", "_meta": META}}
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        held = shop.connection.take("client", message)
+        shop.connection.take("client", cancel).release()
+        assert held.release().onward is None
+    assert [shop.call("search"), shop.call("search")] == ["ok", "call_limit"]
+    shop.connection.gate.close()
 
 
 def test_a_failed_call_costs_its_price_and_one_that_was_refused_does_not() -> None:

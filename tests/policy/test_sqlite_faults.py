@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from mcpobs.policy.codes import Code
 from mcpobs.policy.sqlite import SqliteStore
 from mcpobs.policy.state import Count, Halt, SessionKey, StoreError
+from tests.policy.deciding import Desk
 from tests.telemetry.faults import file_size_limit
 
 WAIT_S = 0.05
@@ -466,3 +468,14 @@ def test_only_who_uses_a_file_loads_sqlite() -> None:
         "assert 'sqlite3' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_denial_that_cannot_be_counted_is_one_all_the_same(path: Path) -> None:
+    """Reading goes on while another process is in a transaction; counting the denial does not."""
+    head = "version: 1\ndefault: allow\non_error: allow\n"
+    policy = head + "rules: [{id: no, effect: deny, tools: [drop], args_schema: {type: object}, MODE}]"
+    for mode, code in (("mode: log_only", None), ("mode: enforce", Code.DENIED)):
+        with opened(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as other:
+            desk = Desk(policy.replace("MODE", mode), store=store)
+            other.execute("begin immediate")
+            assert desk.ask("drop").lane.code == code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,6 +17,7 @@ MAX_DEPTH: Final = 64
 OPAQUE: Final = "opaque"
 """Stands for content that nobody can look into: a text that is no JSON, an image, a link."""
 
+_OF_PROTOCOL: Final = "io.modelcontextprotocol/"
 _ASIDE: Final = frozenset({"_meta", "isError", "resultType"})
 """Members of a result that answer nothing."""
 
@@ -47,6 +49,16 @@ def answers(result: object) -> list[object]:
     return found or ([OPAQUE] if result.keys() - _ASIDE else [])
 
 
+def aside(result: object, depth: int = 0) -> object:
+    """The result as it is sent, without what the protocol itself says there: rows may lie beside the answer, too."""
+    if depth > MAX_DEPTH:
+        return OPAQUE
+    if isinstance(result, dict):
+        kept = {key: item for key, item in result.items() if not str(key).startswith(_OF_PROTOCOL)}
+        return {key: aside(item, depth + 1) for key, item in kept.items()}
+    return [aside(item, depth + 1) for item in result] if isinstance(result, list) else result
+
+
 def _answer(item: object) -> object:
     """The JSON of one text of a tool's, resource's or prompt's result."""
     at = item
@@ -59,9 +71,16 @@ def _answer(item: object) -> object:
     if not text.strip():
         return None
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = orjson.loads(text)
+        json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError):  # no JSON, or such as another reader takes for something else
         return OPAQUE
+    return value
+
+
+def _once(members: list[tuple[str, object]]) -> None:
+    if len(dict(members)) < len(members):
+        raise ValueError("a member comes twice")
 
 
 def found(value: object, path: tuple[Step, ...]) -> Iterator[object]:

@@ -26,7 +26,7 @@ from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import MAX_TEXTS, CallFacts, Reads, RuleError
 from mcpobs.policy.fields import choice, duration_ns, names, path
-from mcpobs.policy.rules.answers import MAX_DEPTH, Step, answers, found, steps
+from mcpobs.policy.rules.answers import MAX_DEPTH, Step, answers, aside, found, steps
 
 OnMissing = Literal["block", "pass"]
 Carries = Literal["own", "none", "other", "empty"]
@@ -95,9 +95,16 @@ class Tenant:
             return True
         tenant = facts.identity.tenant
         carried = {_carried(answer, self.result, tenant) for answer in answers(result)}
-        if tenant is None or "other" in carried:
+        if tenant is None or "other" in carried or _carried(aside(result), self.result, tenant) == "other":
             return False
         return self.on_missing == "pass" or not carried & {"none"}
+
+    def passes_error(self, result: object, facts: CallFacts) -> bool:
+        """Whether an error may go to the caller: it need not say whose it is, and must not be another tenant's."""
+        tenant = facts.identity.tenant
+        member = self.result
+        shown = [*answers(result), aside(result)]
+        return member is None or all(_carried(one, member, tenant) != "other" for one in shown)
 
     def needs(self, facts: CallFacts) -> str:
         return "it reaches only data of your own tenant"

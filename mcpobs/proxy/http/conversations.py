@@ -36,6 +36,7 @@ class RemoteConversation:
     sse_endpoint: str | None = None
     issued: bool = False
     resumable: bool = False  # its event streams have ids, so what one stream leaves open another may answer
+    tenant: str | None = None  # the verified one that used it first
     endpoint: str | None = None  # path to which the client sends what belongs to the stream
     _events: dict[int, None] = field(default_factory=dict)  # the last that came
 

@@ -117,6 +117,14 @@ class Exchange:
             self._record(call)
         return rewritten
 
+    def claim(self) -> bool:
+        """Takes the conversation for the caller's tenant. False if it is another tenant's: what is judged for that one
+        would go to this caller."""
+        remote, tenant = self._remote, self._identity.tenant
+        if remote.tenant is None:
+            remote.tenant = tenant
+        return remote.tenant == tenant
+
     def hold_request(self, body: bytes, size: int) -> Held:
         """Takes the whole body to the gate; `size` is that of the body as it was sent."""
         self._span.request_bytes = size

@@ -60,6 +60,8 @@ class JudgedRequestHandler(RequestHandler):
         request, exchange, reply = self._request, self._exchange, self._judged
         if exchange is None or reply is None:  # our fault, and nothing can be judged
             return self._closing(self.refuse(500, "the request cannot be judged"))
+        if not exchange.claim():
+            return self._closing(self.refuse(403, "the session is not the caller's"))
         if not request.can_read_body:
             return None
         raw = await self._body.whole(MAX_BYTES)

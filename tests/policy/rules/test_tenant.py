@@ -142,6 +142,26 @@ def test_a_result_with_another_tenant_anywhere_is_withheld(value: object, on_mis
         assert not _tenant(result="tenant", on_missing=on_missing).passes(result, call(caller=ACME)), result
 
 
+OWN_ANSWER = {"structuredContent": {"tenant": "acme"}, "content": []}
+BESIDE: list[dict[str, object]] = [
+    {"_meta": {"rows": [{"tenant": "other"}]}},
+    {"rows": [{"tenant": "other"}]},
+    {"content": [{"type": "text", "text": "{}", "_meta": {"tenant": "other"}}]},
+    {"content": [{"type": "text", "text": '{"tenant": "other", "tenant": "acme", "name": "secret"}'}]},
+    {"content": [{"type": "text", "text": '[{"a": {"tenant": "acme", "x": 1, "x": 2}, "tenant": "acme"}]'}]},
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE, ids=str)
+def test_rows_beside_an_answer_and_members_that_come_twice_are_withheld(beside: dict[str, object]) -> None:
+    assert not _tenant(result="tenant").passes({**OWN_ANSWER, **beside}, call(caller=ACME))
+
+
+def test_what_the_protocol_says_beside_an_answer_is_no_row() -> None:
+    meta = {"io.modelcontextprotocol/serverInfo": {"tenant": "shop"}, "progress": {"name": "x"}}
+    assert _tenant(result="tenant").passes({**OWN_ANSWER, "_meta": meta}, call(caller=ACME))
+
+
 @pytest.mark.parametrize("value", SILENT, ids=str)
 def test_a_result_that_does_not_say_whose_it_is_goes_by_on_missing(value: object) -> None:
     for result in _results(value):
