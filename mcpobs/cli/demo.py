@@ -1,4 +1,4 @@
-"""`mcpobs demo`: traffic, reports, limits, a simulation, and a second run with the limits in force, on lakes of its own."""
+"""`mcpobs demo`: traffic, reports, limits, their simulation, and a second run under them, on lakes of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcpobs.terminal import printable
 PRICES = '[prices]\nsearch_orders = 0.02\nrefund = 0.1\n"*" = 0.005\n'
 FIRST, SECOND = "lake", "enforced"
 EXCERPT = ("session:", "  calls:", "  cost_usd:", "tools:", "  search_orders:")
-"""Beginnings of the lines of the limits file that are shown, and of the search_orders block the line below."""
+"""Beginnings of the lines of the limits file that are shown. The line below the last is shown too."""
 
 
 def demo(
@@ -24,7 +24,7 @@ def demo(
 ) -> None:
     """See it work: a real MCP server, real sessions, reports, limits, and the limits in force.
 
-    Starts a sample server through `mcpobs instrument` and plays 68 agent sessions against it with a real MCP client:
+    Starts a sample server through `mcpobs instrument` and plays 64 agent sessions against it with a real MCP client:
     among them a runaway in a loop, an error burst, an odd argument and a heavy user. Shows the reports, derives limits
     from this traffic, simulates them, and plays the same agents again with the limits in force.
 
@@ -36,38 +36,48 @@ def demo(
     import os
     import tempfile
 
-    from mcpobs import safefile
-    from mcpobs.errors import UsageError
     from mcpobs.installed.extras import needing
-    from mcpobs.settings import CONFIG_VARIABLE
 
     with needing("`mcpobs demo`", "demo"):
         from mcpobs.sample.play import play
 
     root = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="mcpobs-demo-"))
-    first, second, config, limits = root / FIRST, root / SECOND, root / "config", root / "limits.yaml"
-    for lake in (first, second):
+    env = _prepare(root)
+    os.environ |= env
+    first, second, limits = root / FIRST, root / SECOND, root / "limits.yaml"
+    _title("Agents use a shop, and mcpobs records it", "mcpobs instrument --name shop -- SERVER COMMAND")
+    _played(play(first, env, _progress), first)
+    _reports(first)
+    _limits(first, limits)
+    _title(
+        "The same agents again, with the limits in force", f"mcpobs instrument --policy limits.yaml --lake {SECOND} …"
+    )
+    _played(play(second, env, _progress, limits), second)
+    _enforced(first, second)
+    print("\nGo on exploring:")
+    print(f"  cd {shlex.quote(printable(str(root)))}")
+    print(f"  export MCPOBS_CONFIG=$PWD/config MCPOBS_LAKE=$PWD/{FIRST}")
+    print("  mcpobs report failures")
+    print(f"  mcpobs explain agent-stuck --lake {SECOND} --policy limits.yaml")
+
+
+def _prepare(root: Path) -> dict[str, str]:
+    """Makes the demo's folders; returns the variable that names its own prices and digest key."""
+    from mcpobs import safefile
+    from mcpobs.errors import UsageError
+    from mcpobs.settings import CONFIG_VARIABLE
+
+    for lake in (root / FIRST, root / SECOND):
         if (lake / "lake.json").exists():
             raise UsageError(f"{lake} holds a lake already", "name an empty folder")
+    config = root / "config"
     try:
         safefile.make_folder(root)
         safefile.make_own_folder(config)
         safefile.create(config / "config.toml", PRICES.encode())
     except OSError as error:
         raise UsageError(f"cannot write to {root}: {error.strerror}", "name another folder: --keep FOLDER") from None
-    os.environ[CONFIG_VARIABLE] = str(config)  # the demo's own prices and digest key
-    env = {CONFIG_VARIABLE: str(config)}
-    _title("68 agents use a shop", "mcpobs instrument --name shop -- SERVER COMMAND")
-    _played(play(first, env, _progress), first)
-    _reports(first)
-    _limits(first, limits)
-    _title("The same agents again, with the limits in force", f"mcpobs instrument --policy {limits.name} --lake {SECOND} …")
-    _played(play(second, env, _progress, limits), second)
-    _enforced(first, second)
-    print("\nGo on exploring:")
-    print(f"  cd {shlex.quote(printable(str(root)))}; export MCPOBS_CONFIG=$PWD/config MCPOBS_LAKE=$PWD/{FIRST}")
-    print("  mcpobs report failures")
-    print(f"  mcpobs explain agent-stuck --lake {SECOND} --policy {limits.name}")
+    return {CONFIG_VARIABLE: str(config)}
 
 
 def _reports(lake: Path) -> None:
@@ -117,8 +127,8 @@ def _enforced(first: Path, second: Path) -> None:
     from mcpobs.cli.report import ReportOptions, run_report
     from mcpobs.sample.play import LOOP
 
-    _title("What was refused?", f"mcpobs decisions --code call_limit --limit 4 --lake {SECOND}")
-    run_report(ReportOptions(lake=str(second), name="decisions", code="call_limit", limit=4))
+    _title("What was refused?", f"mcpobs decisions --limit 4 --lake {SECOND}")
+    run_report(ReportOptions(lake=str(second), name="decisions", limit=4))
     _title("What did the runaway cost, before and now?", f"mcpobs report cost --by session --session {LOOP}")
     run_report(ReportOptions(lake=str(first), name="cost", by="session", session=LOOP))
     print(f"\n$ … --lake {SECOND}\n", flush=True)

@@ -14,8 +14,7 @@ from mcp.client.stdio import stdio_client
 
 from mcpobs import interpreter
 
-ORDINARY = 64
-ORDINARY_CLIENTS = 3
+ORDINARY = 60
 AT_ONCE = 5
 LOOP_CALLS = 100
 BURST_CALLS = 9
@@ -44,11 +43,12 @@ class Script:
 
 
 def clients() -> list[list[Script]]:
-    """Returns the sessions of the demo by client. Each client has a server process of its own, which is what a policy
-    knows unverified callers by: the runaway's halt refuses nobody else's sessions, and no client has so many ordinary
-    ones that the limits of a caller's hour stop them."""
+    """Returns the sessions of the demo by client. Each client starts a server process of its own, and a policy counts
+    unverified callers by their process. So the runaway's halt refuses no other agent's new session, and no client has
+    so many ordinary sessions that they reach a caller's limits in an hour."""
     ordinary = [_ordinary(n) for n in range(ORDINARY)]
-    return [[_loop()], [_burst(), _odd(), _heavy()], *(ordinary[n::ORDINARY_CLIENTS] for n in range(ORDINARY_CLIENTS))]
+    half = ORDINARY // 2
+    return [[_loop()], [_burst(), _odd(), _heavy()], ordinary[:half], ordinary[half:]]
 
 
 def _ordinary(n: int) -> Script:
