@@ -15,14 +15,14 @@
 --   effect           varchar  deny · would deny: by rules in log_only · warn: noted, and passed
 --   code             varchar  why: one of the codes of docs/policy.md
 --   target           varchar  the tool or prompt, else the method
+--   decision_id      varchar  for `mcpobs explain`
+--   session_id       varchar  the session
 --   rules            varchar  ids of the rules and limits that decided, as JSON
 --   counters         varchar  the limits that counted it, as JSON: [before, after, most]; money and sums in millionths
---   session_id       varchar  the session
 --   service_name     varchar  the MCP server
 --   principal        varchar  verified caller
 --   tenant           varchar  its tenant
 --   client_name      varchar  clientInfo.name; self-reported
---   decision_id      varchar  for `mcpobs explain`
 --   policy_mode      varchar  enforce, or log_only if nothing of the policy was in force
 --   policy_hash      varchar  the text of the policy that was in force
 --   degraded         boolean  decided by on_error: something failed
@@ -89,14 +89,14 @@ select
     effect,
     code,
     target,
+    decision_id,
+    session_id,
     rules,
     policy_counters as counters,
-    session_id,
     service_name,
     principal,
     tenant,
     client_name,
-    decision_id,
     policy_mode,
     policy_hash,
     degraded,

@@ -54,7 +54,7 @@ def learn(
     if not sessions:
         filters.check_known(plan, Filters(server=server))
         raise LakeError(
-            f"no tool calls of any session in {window.words}" + (f" with the label {run!r}" if run else ""),
+            f"no tool calls of any session {window.when}" + (f" with the label {run!r}" if run else ""),
             "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
         )
     server = server or the_server(sessions)

@@ -67,7 +67,7 @@ def mcpobs(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Observe any MCP server: record its calls, ask what is slow, get a limits file.
+    """Observe and limit any MCP server: record its calls, report, derive limits, simulate and enforce them.
 
     \b
     Begin with:
@@ -75,6 +75,8 @@ def mcpobs(
       mcpobs instrument -- YOUR SERVER COMMAND    record every call of a server
       mcpobs report --p95                         which tool is slowest right now?
       mcpobs baseline > limits.yaml               limits from the traffic, with evidence
+      mcpobs simulate limits.yaml                 what would they have stopped?
+      mcpobs instrument --policy limits.yaml --   enforce them
     """
 
 

@@ -60,7 +60,7 @@ def run_check(options: CheckOptions, now: int | None = None) -> int:
         if not found.sessions:
             filters.check_known(plan_of(reading), Filters(server=server))
             raise LakeError(
-                f"no tool calls of any session in {chosen.words}: nothing to check",
+                f"no tool calls of any session {chosen.when}: nothing to check",
                 "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
             )
     _print(found, options, form, chosen, warnings)

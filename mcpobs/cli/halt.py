@@ -20,6 +20,7 @@ from mcpobs.policy.sqlite import SqliteStore
 from mcpobs.policy.state import Halt, HaltScope, StoreError
 from mcpobs.queries import catalog
 from mcpobs.queries.run import plan_of, run
+from mcpobs.reports.filters import Filters, check_known
 from mcpobs.settings import duration_s, load_config
 
 _SECOND_NS = 1_000_000_000
@@ -42,6 +43,7 @@ class HaltOptions:
 
     @property
     def named(self) -> list[tuple[HaltScope, str]]:
+        """Raises UsageError for an empty name."""
         given: list[tuple[HaltScope, str | None]] = [
             ("session", self.session),
             ("principal", self.principal),
@@ -49,12 +51,17 @@ class HaltOptions:
             ("tool", self.tool),
             ("server", self.server),
         ]
+        for scope, name in given:
+            if name == "":
+                raise UsageError(f"--{scope} is empty", "name one, or leave the option out")
         return [(scope, name) for scope, name in given if name]
 
 
 def run_halt(options: HaltOptions) -> None:
     """Halts what the options name; lists the halts if they name nothing."""
     named = options.named
+    if not named and (options.reason or options.by or options.duration):
+        raise UsageError("nothing is named to halt", "add --session, --principal, --tenant, --tool or --server")
     store = _open(options, must_exist=not named)
     try:
         if not named:
@@ -68,10 +75,23 @@ def run_halt(options: HaltOptions) -> None:
             for key, session in _whom(scope, name, store, options):
                 store.halt(Halt(scope, key, session, until_ns=until_ns, reason=options.reason, by=by))
         say(f"halted: {_words(named)}", f"let it go on with `mcpobs resume {_flags(named)}`")
+        _warn_of_unknown(named, options)
     except StoreError as error:
         raise LakeError(error.message, error.hint or None) from None
     finally:
         store.close()
+
+
+def _warn_of_unknown(named: Sequence[tuple[HaltScope, str]], options: HaltOptions) -> None:
+    """Warns if a halted tool or server has no recorded call: the name may be wrong. The halt holds all the same."""
+    names = dict(named)
+    try:
+        with open_reading(lake_folder(options.lake)) as reading:
+            check_known(plan_of(reading), Filters(tool=names.get("tool"), server=names.get("server")))
+    except UsageError as error:
+        say(f"warning: {error.message}; the halt is in force all the same", error.hint or None)
+    except LakeError:
+        return  # there is nothing to compare with
 
 
 def run_resume(options: HaltOptions) -> None:

@@ -28,8 +28,9 @@ from mcpobs.policy.text import Texts
 from mcpobs.policy.traffic import History, Traffic
 from mcpobs.protocol.session import Identity
 from mcpobs.queries import catalog
-from mcpobs.queries.run import on_sound_files, run
+from mcpobs.queries.run import on_sound_files, plan_of, run
 from mcpobs.reports import window
+from mcpobs.reports.filters import Filters, check_known
 from mcpobs.reports.warnings import of_damage
 from mcpobs.settings import load_config
 
@@ -150,6 +151,7 @@ def _history(options: PolicyOptions, policy: Policy, kinds: Mapping[str, str]) -
             given = {"since": chosen.since, "until": chosen.until}
             result = on_sound_files(reading, lambda plan: run(plan, catalog.load("policy_traffic"), given))
             warn(of_damage(reading))
+            check_known(plan_of(reading), Filters(server=options.server))
     except LakeError as error:
         if named:
             raise

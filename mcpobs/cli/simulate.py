@@ -128,7 +128,7 @@ def _simulated(
         if not found.findings.calls:
             filters.check_known(plan_of(reading), Filters(server=options.server))
             raise LakeError(
-                f"no calls of any session in {chosen.words}: nothing to replay",
+                f"no calls of any session {chosen.when}: nothing to replay",
                 "record calls with `mcpobs instrument -- <server command>`, or look further back with --since",
             )
         return found, session, of_damage(reading)

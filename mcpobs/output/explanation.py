@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
+from shlex import quote
 
 from mcpobs.output.json_text import plain
 from mcpobs.policy.remedy import OURS
@@ -21,7 +22,8 @@ def text(of: Explanation) -> str:
         lines += ([""] if number else []) + list(_lines(one))
     left_out = of.total - len(of.decisions)
     if left_out > 0 and of.decisions:
-        lines += ["", f"{left_out:,} more decisions of the session: mcpobs decisions --session …"]
+        session = quote(str(of.decisions[0].decision["session_id"]))
+        lines += ["", f"{left_out:,} more decisions of the session: mcpobs decisions --session {session}"]
     return "\n".join(map(printable, lines)).rstrip() + "\n"
 
 

@@ -92,8 +92,10 @@ def load(paths: Sequence[str | os.PathLike[str]]) -> Policy:
 
 def contents(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[bytes, str]]:
     """Returns the bytes of some files, with their names. Raises UsageError."""
-    found = []
+    found: list[tuple[bytes, str]] = []
     for path_ in paths:
+        if str(path_) in (name for _, name in found):  # its counters would count each call twice
+            raise UsageError(f"{path_} is named twice", "name each file once")
         try:
             found.append((safefile.read(path_, MAX_BYTES), str(path_)))
         except OSError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from mcpobs.limits.model import Limits
 from mcpobs.policy import wording
 from mcpobs.policy.compiled import PLUMBING
 from mcpobs.policy.model import Layer, about_calls, controlled
@@ -48,6 +49,9 @@ def not_covered(layers: Sequence[Layer], uncovered: Sequence[str], history: Hist
 
 
 def _unenforced(layers: Sequence[Layer]) -> Iterator[str]:
+    compared = [words for words, has in _COMPARED if any(has(layer.learned) for layer in layers)]
+    if compared:
+        yield f"Numbers that `mcpobs check` compares, and for which no call is refused: {', '.join(compared)}."
     tools = [tool for layer in layers for tool in layer.learned.tools.values()]
     if any(tool.latency_ms is not None for tool in tools):
         yield "Latency budgets: `mcpobs check` compares them; no call is refused for them."
@@ -58,6 +62,18 @@ def _unenforced(layers: Sequence[Layer]) -> Iterator[str]:
     shadow = [item.id for layer in layers for item in controlled(layer) if wording.mode(item.control, layer)]
     if shadow:
         yield f"In log_only, or for a share of the sessions: {', '.join(shadow)}."
+
+
+_COMPARED: tuple[tuple[str, Callable[[Limits], object]], ...] = (
+    ("session.duration_s", lambda learned: learned.session.duration_s),
+    ("session.distinct_tools", lambda learned: learned.session.distinct_tools),
+    ("key.calls_per_hour", lambda learned: learned.key.calls_per_hour),
+    ("calls_per_hour of tools", lambda learned: any(tool.calls_per_hour for tool in learned.tools.values())),
+    ("error_rate of tools", lambda learned: any(tool.error_rate for tool in learned.tools.values())),
+    ("argument_values of tools", lambda learned: any(tool.argument_values for tool in learned.tools.values())),
+    ("all numbers of tenants", lambda learned: learned.tenants),
+    ("all numbers of roles", lambda learned: learned.roles),
+)
 
 
 def _by_word(layers: Sequence[Layer]) -> Iterator[str]:

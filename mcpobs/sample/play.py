@@ -14,10 +14,9 @@ from mcp.client.stdio import stdio_client
 
 from mcpobs import interpreter
 
-ORDINARY = 64
-PROCESSES = 2
+ORDINARY = 60
 AT_ONCE = 5
-LOOP_CALLS = 24
+LOOP_CALLS = 100
 BURST_CALLS = 9
 HEAVY_CALLS = 120
 
@@ -43,9 +42,13 @@ class Script:
     calls: Sequence[Call]
 
 
-def scripts() -> list[Script]:
-    """Returns all sessions of the demo."""
-    return [*(_ordinary(n) for n in range(ORDINARY)), _loop(), _burst(), _odd(), _heavy()]
+def clients() -> list[list[Script]]:
+    """Returns the sessions of the demo by client. Each client starts a server process of its own, and a policy counts
+    unverified callers by their process. So the runaway's halt refuses no other agent's new session, and no client has
+    so many ordinary sessions that they reach a caller's limits in an hour."""
+    ordinary = [_ordinary(n) for n in range(ORDINARY)]
+    half = ORDINARY // 2
+    return [[_loop()], [_burst(), _odd(), _heavy()], ordinary[:half], ordinary[half:]]
 
 
 def _ordinary(n: int) -> Script:
@@ -96,15 +99,15 @@ def _heavy() -> Script:
     )
 
 
-def play(lake: Path, env: dict[str, str], report: Callable[[int, int], None]) -> int:
-    """Plays all sessions through real server processes; returns the number of calls. `report(done, all)` receives the
-    progress."""
-    return anyio.run(_play, lake, env, report)
+def play(lake: Path, env: dict[str, str], report: Callable[[int, int], None], policy: Path | None = None) -> int:
+    """Plays all sessions through real server processes, with a policy in force if one is given; returns the number of
+    calls. `report(done, all)` receives the progress."""
+    return anyio.run(_play, _wrapped(lake, policy), env, report)
 
 
-async def _play(lake: Path, env: dict[str, str], report: Callable[[int, int], None]) -> int:
-    todo = scripts()
-    total, done = sum(len(script.calls) for script in todo), 0
+async def _play(wrapped: Sequence[str], env: dict[str, str], report: Callable[[int, int], None]) -> int:
+    todo = clients()
+    total, done = sum(len(script.calls) for scripts in todo for script in scripts), 0
 
     async def one(client: Client, script: Script, gate: anyio.Semaphore) -> None:
         nonlocal done
@@ -115,24 +118,25 @@ async def _play(lake: Path, env: dict[str, str], report: Callable[[int, int], No
                 done += 1
                 report(done, total)
 
-    async def process(part: list[Script]) -> None:
-        program, *arguments = _wrapped(lake)
+    async def process(scripts: list[Script]) -> None:
+        program, *arguments = wrapped
         own = interpreter.environment(os.environ) | env
         server = StdioServerParameters(command=program, args=arguments, env=own)
         gate = anyio.Semaphore(AT_ONCE)
         async with Client(stdio_client(server)) as client:
             await client.list_tools()
             async with anyio.create_task_group() as sessions:
-                for script in part:
+                for script in scripts:
                     sessions.start_soon(one, client, script, gate)
 
     async with anyio.create_task_group() as processes:
-        for n in range(PROCESSES):
-            processes.start_soon(process, todo[n::PROCESSES])
+        for scripts in todo:
+            processes.start_soon(process, scripts)
     return done
 
 
-def _wrapped(lake: Path) -> list[str]:
+def _wrapped(lake: Path, policy: Path | None) -> list[str]:
     """Returns the server's command with mcpobs in front of it, as in a client's configuration."""
-    front = interpreter.command("mcpobs", "instrument", "--lake", str(lake), "--name", "shop", "--")
+    limits = [] if policy is None else ["--policy", str(policy)]
+    front = interpreter.command("mcpobs", "instrument", "--lake", str(lake), "--name", "shop", *limits, "--")
     return [*front, *interpreter.command("mcpobs.sample.server")]

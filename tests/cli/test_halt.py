@@ -107,6 +107,36 @@ def test_what_is_not_halted_cannot_be_resumed(tmp_path: Path) -> None:
         assert "is not a duration" in wrapper.mcpobs("halt", "--tool", "x", "--for", "soon", code=2)
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--reason", "ticket 812"), "nothing is named to halt"),
+        (("--by", "bob"), "nothing is named to halt"),
+        (("--for", "1h"), "nothing is named to halt"),
+        (("--tool", ""), "--tool is empty"),
+        (("--session", ""), "--session is empty"),
+        (("--tool", "x", "--principal", ""), "--principal is empty"),
+    ],
+)
+def test_a_halt_of_nothing_is_refused(tmp_path: Path, argv: tuple[str, ...], said: str) -> None:
+    wrapper = Wrapper.__new__(Wrapper)
+    wrapper.lake, wrapper.config = tmp_path / "lake", tmp_path / "config"
+    assert said in wrapper.mcpobs("halt", *argv, code=2)
+
+
+@pytest.mark.parametrize("named", [("--tool", "serch"), ("--server", "shopp")])
+def test_a_halt_of_a_name_that_nobody_has_seen_is_in_force_with_a_warning(
+    tmp_path: Path, named: tuple[str, str]
+) -> None:
+    with Wrapper(tmp_path) as wrapper:
+        assert wrapper.code("search") == "ok"
+        said = wrapper.mcpobs("halt", *named)
+        assert f"warning: the lake has no {named[0][2:]} '{named[1]}'" in said
+        assert f"did you mean '{named[1].replace('ser', 'sear').replace('pp', 'p')}'" in said
+        assert f"{named[0][2:]} {named[1]}" in wrapper.mcpobs("halt")
+    assert "warning" not in wrapper.mcpobs("halt", "--tool", "search", "--server", "shop")
+
+
 def test_without_a_store_there_is_nothing_to_list(tmp_path: Path) -> None:
     wrapper = Wrapper.__new__(Wrapper)
     wrapper.lake, wrapper.config = tmp_path / "lake", tmp_path / "config"

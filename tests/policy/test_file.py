@@ -389,3 +389,12 @@ def test_every_condition_says_what_it_does_why_and_what_to_do() -> None:
         for part in ("What it does:", "Why it matters:", "What to do:"):
             assert part in text, key
     assert set(IN_DENY) <= set(KINDS)
+
+
+def test_a_file_that_is_named_twice_is_refused_because_it_would_count_each_call_twice(tmp_path: Path) -> None:
+    named = tmp_path / "limits.yaml"
+    named.write_text("version: 1\nsession: {calls: 3}\n")
+    for paths in ([named, named], [str(named), named], [named, tmp_path / "other.yaml", named]):
+        (tmp_path / "other.yaml").write_text("version: 1\n")
+        with pytest.raises(UsageError, match=r"limits\.yaml is named twice"):
+            load(paths)
