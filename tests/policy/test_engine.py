@@ -438,3 +438,39 @@ def test_the_codes_are_a_contract() -> None:
         "policy_error",
         "store_error",
     ]
+
+
+# -- what a front may end in its own thread ----------------------------------------------------------------
+
+
+class _Settling(MemoryStore):
+    """A store that says how often it was asked to settle."""
+
+    settled = 0
+
+    def settle(self, *given: object, **named: object) -> None:
+        self.settled += 1
+        super().settle(*given, **named)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("policy", "forwarded", "stores"),
+    [
+        ("limits: [{id: a, tools: [x], per_session: 9}]", True, False),
+        ("limits: [{id: a, tools: [x], per_session: 9}]", False, True),
+        ("mode: log_only\nlimits: [{id: a, tools: [x], per_session: 9}]", False, True),
+        ("budgets: {session: {usd: 1}}", True, True),
+        ("default: allow\nrules: [{id: a, effect: require, tools: [y], after: {tool: x}}]", True, True),
+        ("default: allow\nrules: [{id: a, effect: deny, tools: [x]}]", True, False),
+    ],
+)
+def test_a_call_that_leaves_nothing_to_settle_asks_the_store_for_nothing(
+    policy: str, forwarded: bool, stores: bool
+) -> None:
+    store = _Settling()
+    made = desk(policy, store=store, prices={"x": 5})
+    facts = made.facts("x")
+    decision = made.engine.begin(facts)
+    assert made.engine.stores(decision, forwarded=forwarded) is stores
+    made.engine.settle(decision, facts, succeeded=True, forwarded=forwarded, cost_microusd=7)
+    assert (store.settled > 0) is stores
