@@ -9,6 +9,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
 from mcpobs import safefile
 from mcpobs.errors import UsageError
@@ -54,6 +55,23 @@ BASELINE = (
 )
 
 
+POLICY: Final = (
+    "mode",
+    "share",
+    "default",
+    "on_error",
+    "on_exceed",
+    "halt_for",
+    "halt_after_denials",
+    "sensitive",
+    "rules",
+    "limits",
+    "budgets",
+    "server_requests",
+)
+"""Keys at the top of a policy. A file of numbers may have them: `mcpobs check` and `baseline` leave them alone."""
+
+
 def read(path: str | os.PathLike[str]) -> Limits:
     """Returns the limits of a file. Raises UsageError with file, line, path in the file and value."""
     try:
@@ -69,7 +87,7 @@ def read_text(content: bytes | str, source: str = "limits") -> Limits:
     """Returns the limits of a YAML text; errors name it `source`."""
     if isinstance(content, str):
         content = content.encode("utf-8", "surrogatepass")
-    return of_place(parse(content, source))
+    return of_place(parse(content, source), POLICY)
 
 
 def of_place(root: Place, others: Collection[str] = ()) -> Limits:

@@ -46,21 +46,7 @@ ON_ERROR: Final[tuple[OnError, ...]] = ("deny", "allow")
 SIDES: Final[tuple[Side, ...]] = ("sampling", "elicitation", "roots")
 LEARNED: Final = ("baseline", "session", "tools", "key", "tenants", "roles", "sequences")
 """The parts of a limits file that `mcpobs baseline` writes."""
-OURS: Final = (
-    "version",
-    "mode",
-    "share",
-    "default",
-    "on_error",
-    "on_exceed",
-    "halt_for",
-    "halt_after_denials",
-    "sensitive",
-    "rules",
-    "limits",
-    "budgets",
-    "server_requests",
-)
+OURS: Final = ("version", *limits_file.POLICY)
 _WHO = ("roles", "scopes", "principals", "tenants", "clients")
 _WHAT = ("tools", "unless_tools", "resources", "prompts", "methods", "servers", "kinds")
 _CONTROL = ("mode", "on_error", "share")
