@@ -81,16 +81,18 @@ def test_a_wrong_filter_is_refused(options: dict[str, str], error: str, lake: Pa
         run_report(ReportOptions(**{"name": "decisions", "lake": str(lake), **options}))
 
 
-def test_the_overview_names_denials_and_no_report_calls_them_failures(
+def test_the_overview_names_denials_and_reports_call_them_by_their_name(
     lake: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     overview = {
         row["question"]: row["answer"] for row in json.loads(printed(lake, capsys, name=None, json=True))["rows"]
     }
     assert overview["What was refused?"].startswith(SENTENCE)
-    assert overview["What fails, after what?"].startswith("0 of 11 calls failed (0.0 %), 3 denied; ")
-    for name in ("failures", "errors"):
-        assert json.loads(printed(lake, capsys, name=name, json=True))["rows"] == []
+    assert overview["What fails, after what?"] == "none of 11 calls failed, 3 denied"
+    failures = json.loads(printed(lake, capsys, name="failures", json=True))["rows"]
+    assert {row["outcome"] for row in failures} == {"denied"}
+    errors = json.loads(printed(lake, capsys, name="errors", json=True))["rows"]
+    assert {row["fault"] for row in errors} == {"policy"}
     (session,) = json.loads(printed(lake, capsys, name="sessions", json=True))["rows"]
     assert (session["calls"], session["failed"]) == (11, 0)
     (layer,) = json.loads(printed(lake, capsys, name="coverage", json=True))["rows"]

@@ -16,6 +16,8 @@ class Failures(Report):
             return f"none of {count(calls, 'call')} failed"
         last, denied = result.records()[0], result.summary["denied"]
         failed, refused = result.total - denied, f", {denied:,} denied" if denied else ""
+        if not failed:
+            return f"none of {count(calls, 'call')} failed{refused}"
         before = [last[f"before_{place}"] for place in (3, 2, 1) if last[f"before_{place}"] is not None]
         after = f" after {printable(' → '.join(before))}" if before else ""
         return (
