@@ -24,9 +24,9 @@ def _agree(rows: list[Row], **given: Any) -> list[Row]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_window_is_compared_with_earlier_traffic_if_there_is_enough(seed: int) -> None:
-    rows = random_rows(random.Random(seed), 600)
+    rows = random_rows(random.Random(seed), 1_000)
     starts = sorted(row["start_unix_nano"] for row in rows)
-    window = {"since": starts[400], "until": starts[590]}
+    window = {"since": starts[600], "until": starts[990]}
     by_before = _agree(rows, **window, min_before=50)
     assert any("earlier calls" in (row["odd"] or "") for row in by_before)
     by_itself = _agree(rows, **window, min_before=10_000)
