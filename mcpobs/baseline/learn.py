@@ -149,7 +149,7 @@ def set_apart(
     sessions: Sequence[Session] | None = None,
     hash_name: HashName | None = None,
 ) -> Apart:
-    """Tells the normal sessions of a server from the others."""
+    """Separates the normal sessions of a server from the others."""
     sessions = traffic.sessions(plan, window, server) if sessions is None else sessions
     censored = normal.censored(sessions)
     rest = _left(sessions, censored)

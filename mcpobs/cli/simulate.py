@@ -242,7 +242,7 @@ def _for_people(found: Simulated, rows: Rows) -> str:
 
 
 def sentences(found: Simulated) -> list[str]:
-    """The answer: all of it, the worst session, and how well it tells loops from ordinary work."""
+    """The answer: all of it, the worst session, and how well it separates loops from ordinary work."""
     return [sentence(found), *_worst(found), *_precision(found)]
 
 
