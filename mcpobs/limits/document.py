@@ -48,7 +48,7 @@ class Place:
         """Counted from 1."""
         return int(self.node.start_mark.line) + 1 if self.node.start_mark else 0
 
-    def refuse(self, problem: str, hint: str | None = None) -> NoReturn:
+    def refuse(self, problem: str, hint: str) -> NoReturn:
         _refuse(self.source, self.node, f"{self.path}: {problem}" if self.path else problem, hint)
 
     def entries(self) -> dict[str, Place]:
@@ -92,14 +92,14 @@ class Place:
     def flag(self) -> bool:
         text = self.text()
         if text not in ("true", "false"):
-            self.refuse(f"{text!r} is not true or false")
+            self.refuse(f"{text!r} is not true or false", "write true or false")
         return text == "true"
 
     def text(self) -> str:
         if not isinstance(self.node, yaml.ScalarNode):
-            self.refuse(f"{_shown(self.node)} is not a text")
+            self.refuse(f"{_shown(self.node)} is not a text", "write a single word, or a text in quotes")
         if self.node.tag.endswith(":null") and not self.node.style:  # plain: "" with libyaml, None without
-            self.refuse("has no value")
+            self.refuse("has no value", "write one behind the colon, or leave the key out")
         return str(self.node.value)
 
     def number(self) -> float:
@@ -117,7 +117,7 @@ class Place:
             self.refuse(f'"{text}" is a text', "write the number without quotes")
         digits = text.replace("_", "")
         if not _NUMBER.fullmatch(text):
-            self.refuse(f"{_shown(self.node)} is not a number")
+            self.refuse(f"{_shown(self.node)} is not a number", "write e.g. 15")
         value = float(digits)
         if not math.isfinite(value) or abs(value) > LARGEST:
             self.refuse(f"{text} is too large", "leave the key out if there is no limit")
@@ -126,7 +126,7 @@ class Place:
     def count(self) -> int:
         value = self.number()
         if value != int(value):
-            self.refuse(f"{value} is not a whole number")
+            self.refuse(f"{value} is not a whole number", f"write e.g. {int(value)}")
         return int(value)
 
 

@@ -150,7 +150,7 @@ def _baseline(place: Place) -> Baseline:
 def _require(place: Place, fields: Mapping[str, Place], names: Iterable[str], hint: str | None = None) -> None:
     for name in names:
         if name not in fields:
-            place.refuse(f"no `{name}`", hint)
+            place.refuse(f"no `{name}`", hint or f"write `{name}: …` beside the others")
 
 
 def _strategy(place: Place) -> Strategy:

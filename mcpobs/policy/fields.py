@@ -20,7 +20,7 @@ def duration_ns(place: Place) -> int:
     try:
         return int(duration_s(place.text(), "")) * 1_000_000_000
     except UsageError as error:
-        place.refuse(error.message.strip(), error.hint)
+        place.refuse(error.message.strip(), error.hint or "write e.g. 15m")
 
 
 def path(text: str, place: Place) -> tuple[str, ...]:

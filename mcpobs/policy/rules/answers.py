@@ -34,7 +34,7 @@ def steps(text: str, place: Place) -> tuple[Step, ...]:
             place.refuse(f"{text!r} is not the path of ids", "write e.g. rows[*].order_id")
         found += [*([bare] if bare else []), *([None] * lists)]
     if len(found) > MAX_PATH:
-        place.refuse(f"{text!r} is longer than {MAX_PATH} steps")
+        place.refuse(f"{text!r} is longer than {MAX_PATH} steps", "name a member nearer to the top")
     return tuple(found)
 
 

@@ -202,20 +202,22 @@ def _environment() -> cel.Env:
     )
 
 
+_EXAMPLE = "write an expression that is true or false, e.g. args.amount <= 50.0"
 _WHERE = re.compile(r"<input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 
 
-def _explained(message: str) -> tuple[str, str | None]:
+def _explained(message: str) -> tuple[str, str]:
     """What CEL says of a text that it refuses, and the nearest name that it knows."""
     where = _WHERE.search(message)
     if where is None:
-        return f"not valid CEL: {message.splitlines()[0][:200] if message else 'no text'}", None
+        return f"not valid CEL: {message.splitlines()[0][:200] if message else 'no text'}", _EXAMPLE
     line, column, problem = where.groups()
     at = f"at character {column}" if line == "1" else f"in its line {line}, at character {column}"
     unknown = _UNDECLARED.search(problem)
     if unknown is None:
-        return f"not valid CEL {at}: {problem.removesuffix(' [INVALID_ARGUMENT]')[:200]}", None
+        said = problem.removesuffix(" [INVALID_ARGUMENT]").partition(" expecting ")[0]  # what follows lists its grammar
+        return f"not valid CEL {at}: {said[:200]}", _EXAMPLE
     names = unknown[1].split(".")
     like = next((one for end in range(len(names), 0, -1) if (one := nearest(".".join(names[:end]), NAMES))), None)
     hint = f"did you mean `{like}`?" if like else f"known here: {', '.join(NAMES)}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_SCHEMA: Final = 256 << 10
 MAX_SHOWN: Final = 80
+_HINT: Final = "correct it by the rules of json-schema.org, draft 2020-12"
 _SCHEMAS: Final = ("additionalItems", "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
                    "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties")  # fmt: skip
 _LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
@@ -72,18 +73,18 @@ def read(place: Place) -> ArgumentSchema:
         from jsonschema_rs import RegexOptions, validator_for
     schema = place.plain()
     if not isinstance(schema, dict):
-        place.refuse("a JSON Schema is a mapping")
+        place.refuse("a JSON Schema is a mapping", "write e.g. {type: object, required: [id]}")
     _check_keywords(place)
     try:
         text = orjson.dumps(schema)
     except (TypeError, ValueError) as error:  # e.g. a number beyond 64 bits
-        place.refuse(f"not a JSON Schema: {error}")
+        place.refuse(f"not a JSON Schema: {error}", _HINT)
     if len(text) > MAX_SCHEMA:
         place.refuse(f"is larger than {MAX_SCHEMA >> 10} KiB", "a schema of arguments is small")
     try:
         validator = validator_for(orjson.loads(text), offline=True, pattern_options=RegexOptions())
     except ValueError as error:  # also jsonschema_rs.ValidationError
-        place.refuse(f"not a JSON Schema: {str(error).splitlines()[0][:200]}")
+        place.refuse(f"not a JSON Schema: {str(error).splitlines()[0][:200]}", _HINT)
     return ArgumentSchema(text.decode(), validator)
 
 

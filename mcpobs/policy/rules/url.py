@@ -155,7 +155,7 @@ def _ports(place: Place) -> list[int]:
     items = [place] if place.is_scalar else place.items()
     for item in items:
         if not 0 < item.count() <= 65_535:
-            item.refuse(f"{item.text()} is no port")
+            item.refuse(f"{item.text()} is no port", "write a number from 1 to 65535")
     if not items:
         place.refuse("an empty list matches nothing", "leave the key out")
     return [item.count() for item in items]

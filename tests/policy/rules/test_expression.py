@@ -169,7 +169,8 @@ def test_an_expression_with_a_mistake_is_refused_when_the_file_is_read(text: str
     with pytest.raises(UsageError, match=r"policy:1: when: ") as refused:
         condition("when", text)
     assert problem in refused.value.message
-    assert hint in (refused.value.hint or "")
+    assert refused.value.hint
+    assert hint in refused.value.hint
 
 
 def test_loops_one_after_the_other_are_no_loop_inside_a_loop() -> None:
