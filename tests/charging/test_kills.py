@@ -85,12 +85,13 @@ def world(tmp_path: Path) -> World:
     return found
 
 
-def test_a_process_that_is_killed_again_and_again_charges_each_call_once(world: World) -> None:
+@pytest.mark.parametrize("deaths", [8, pytest.param(40, marks=pytest.mark.slow)])
+def test_a_process_that_is_killed_again_and_again_charges_each_call_once(world: World, deaths: int) -> None:
     body = request_of("talk", CALLS)
     world.receive(body)
     chance = random.Random(1)
     between = 0
-    for _ in range(40):
+    for _ in range(deaths):
         with world.charging() as process:
             before, end = world.spent()[0], time.monotonic() + LONG_S
             while world.spent()[0] == before < CALLS * MICROUSD:  # until it charges

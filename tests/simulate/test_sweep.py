@@ -55,7 +55,7 @@ def _price(server: str | None, tool: str) -> int | None:
     return PRICES.get(tool)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(n, marks=pytest.mark.slow) for n in range(8, 40))])
 def test_a_curve_is_what_each_cap_does_by_itself(seed: int) -> None:
     chance = random.Random(seed)
     contents = [traffic.policy(chance), traffic.limits(chance)][: chance.choice([1, 2, 2])]
