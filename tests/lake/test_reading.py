@@ -250,7 +250,8 @@ def overwritten(path: Path) -> None:
 
 def with_a_broken_footer(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[-300:-8] = os.urandom(292)
+    begin = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[begin : begin + 292] = b"\xff" * 292  # random bytes in the text at its end would be read as text
     path.write_bytes(content)
 
 
