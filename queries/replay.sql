@@ -25,6 +25,7 @@
 --   args_digest      varchar   keyed digest of the arguments
 --   args_shape       varchar   keys and types of the arguments
 --   args_bytes       bigint    size of the arguments
+--   args_features    varchar   what kind of values the arguments had
 --   result_bytes     bigint    size of the result; null if the call was denied before the server saw it
 --   cost_microusd    bigint    recorded cost
 --   cost_source      varchar   parts of that cost; null if the tool had no price when it was recorded
@@ -51,6 +52,7 @@ select
     args_digest,
     args_shape,
     args_bytes,
+    args_features,
     result_bytes,
     cost_microusd,
     cost_source,

@@ -70,6 +70,8 @@ class PolicyJudge:
         self._thread = thread
         self._unknown = UnknownTool()
         self._tasks = Tasks()
+        self._cursors: set[str] = set()
+        """Of the pages that follow a first page of tools."""
 
     # -- begin -----------------------------------------------------------------------------------------------
 
@@ -197,6 +199,8 @@ class PolicyJudge:
             return Replace(error=error, outcome="denied", error_type=code, rule=rule)
         listed = _LISTED.get(call.operation.method)
         if listed is not None and isinstance(response.result, dict):
+            if listed is TOOLS:
+                self._learn(call.params, response.result)
             return self._filtered(judged.facts, response.result, *listed)
         return Pass()
 
@@ -205,8 +209,6 @@ class PolicyJudge:
         items = result.get(member)
         if not isinstance(items, list):
             return Pass()
-        if kind == "tool":
-            self._learn(items, "nextCursor" not in result)
         asking = CallFacts(
             f"{member}/{kind}",
             kind=kind,
@@ -225,7 +227,12 @@ class PolicyJudge:
             return Pass()
         return Replace(result={**result, member: seen}, decision="allow")
 
-    def _learn(self, tools: list[object], whole: bool) -> None:
+    def _learn(self, params: object, result: dict[str, object]) -> None:
+        """Learns which tools there are, and what they do. Once a list was seen from its first page to its last, other
+        names are made up."""
+        tools = result.get("tools")
+        if not isinstance(tools, list):
+            return
         known = self.engine.listed or set()
         for tool in tools[:MAX_LISTED]:
             if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or len(known) >= MAX_LISTED:
@@ -235,6 +242,15 @@ class PolicyJudge:
             reads = isinstance(hints, dict) and hints.get("readOnlyHint") is True
             self.engine.kinds[tool["name"]] = frozenset({"read"} if reads else {"write"})
         self.engine.listed = known
+        cursor = params.get("cursor") if isinstance(params, dict) else None
+        if cursor is not None and (not isinstance(cursor, str) or cursor not in self._cursors):
+            return
+        following = result.get("nextCursor")
+        if isinstance(following, str):
+            if len(self._cursors) < MAX_LISTED:
+                self._cursors.add(following)
+        elif len(known) < MAX_LISTED:
+            self.engine.knows_all_tools()
 
     # -- over ------------------------------------------------------------------------------------------------
 
@@ -300,8 +316,9 @@ class PolicyJudge:
 
 
 MAX_LISTED = 4_096
+TOOLS: Final[tuple[str, Kind, str]] = ("tools", "tool", "name")
 _LISTED: Mapping[str, tuple[str, Kind, str]] = {
-    "tools/list": ("tools", "tool", "name"),
+    "tools/list": TOOLS,
     "prompts/list": ("prompts", "prompt", "name"),
     "resources/list": ("resources", "resource", "uri"),
     "resources/templates/list": ("resourceTemplates", "resource", "uriTemplate"),

@@ -259,8 +259,18 @@ class Limits:
 
     def groups_of(self, tenant: str | None, role: str | None) -> list[GroupLimits]:
         """Returns the limits of a caller's tenant and role, if the file has any. If both have a number, both hold."""
-        found = [self.tenants[tenant]] if tenant is not None and tenant in self.tenants else []
-        return found + ([self.roles[role]] if role is not None and role in self.roles else [])
+        return [group for _, group in self.named_groups_of(tenant, role)]
+
+    def named_groups_of(self, tenant: str | None, role: str | None) -> list[tuple[str, GroupLimits]]:
+        """Returns the same with their paths in the file."""
+        found = [(f"tenants.{tenant}", self.tenants[tenant])] if tenant is not None and tenant in self.tenants else []
+        return found + ([(f"roles.{role}", self.roles[role])] if role is not None and role in self.roles else [])
+
+    @property
+    def bounds_cost(self) -> bool:
+        """Whether the file has a number for the cost of anybody's session."""
+        groups = (self.session, *(group.session for group in (*self.tenants.values(), *self.roles.values())))
+        return any(session.cost_usd is not None for session in groups)
 
     def lists(self, tool: str) -> bool:
         """Returns False for a tool that the baseline never saw. A file written by hand need not list every tool."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from mcpobs.limits.model import ToolLimits
+from mcpobs.limits.model import ANY_TOOL
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import CallFacts, Reads, Unknown, calls_of
-from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who
+from mcpobs.policy.learned import Number, max_bytes_of, numbers_of, spending_of, values_of
+from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who, reopened
 from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Count, OnExceed
 from mcpobs.policy.windows import FOREVER
@@ -44,10 +45,9 @@ PLUMBING = frozenset(
     }
 )
 """Requests of a client that no `allow` is needed for: they reach no tool, no resource and no prompt."""
-REOPENED_FACTOR = 10
-REOPENED_WINDOW_NS = 3_600 * 1_000_000_000
-"""Behind each limit of a session stands a window of its key: so many times the limit in an hour, unless the policy
-says `per_principal`. Otherwise a new session would wash the limit away."""
+NOT_LISTED = "not listed"
+"""The kind of a tool that a server with a whole list does not list, beside `write`. Such names share their counters: a
+caller makes up as many as it likes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Counter:
     """What decisions name it by."""
     name: str
     cap: Cap
-    counts: str  # calls, sum, same_args, tools, cost
+    counts: str  # calls, sum, same_args, tools, cost, duration
     code: Code
     on_exceed: OnExceed
     on_error_allows: bool
@@ -82,7 +82,17 @@ class Counter:
             member,
             self.on_exceed,
             disposable=self.counts == "same_args",
+            is_age=self.counts == "duration",
         )
+
+    def fixed(self, facts: CallFacts) -> Count | None:
+        """The same if it takes nothing of the call."""
+        match self.counts:
+            case "calls":
+                return self.count(facts)
+            case "duration":
+                return self.count(facts, 0)
+        return None
 
 
 def whose(facts: CallFacts) -> str:
@@ -291,9 +301,9 @@ class Compiled:
             hidden = hidden or hides
             counters += self._counters(layer, facts, target, kinds)
             if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
-                of = layer.learned.of(target)
-                if of.arguments.max_bytes is not None:
-                    max_args.append((f"tools.{target}.arguments.max_bytes", int(of.arguments.max_bytes.value)))
+                of = layer.learned.tool_of(target, facts.identity.tenant, facts.identity.role)
+                if (most := max_bytes_of(layer.learned, target, facts.identity, of)) is not None:
+                    max_args.append(most)
                 if of.arguments.shapes is not None:
                     shapes.append((f"tools.{target}.arguments.shapes", of.arguments.shapes))
                 if not layer.learned.lists(target):
@@ -307,7 +317,7 @@ class Compiled:
         remembered = self._remembers.get(target or "") if facts.kind == "tool" else None
         counts_calls = facts.kind == "tool" and calls_of(target or "") in self._remembers
         halts = [layer.halt_for_ns for layer in self.layers]
-        counts = [one.count(facts) if one.counts == "calls" else None for one in counters]
+        counts = [one.fixed(facts) for one in counters]
         fixed = tuple([one for one in counts if one is not None])
         return Plan(
             layers=tuple(layers),
@@ -378,6 +388,10 @@ class Compiled:
             wanted = None if allowed else tuple(allows)
             if not allows:
                 hides = hides or "default"
+        if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
+            values = values_of(layer, target, facts.identity)
+            if values is not None:
+                requires.append(_bound(values, layer))
         return LayerPlan(tuple(denies), tuple(requires), wanted, tuple(notes), tuple(missing)), hides
 
     def _needs_allow(self, layer: Layer, facts: CallFacts, target: str | None) -> bool:
@@ -398,10 +412,11 @@ class Compiled:
                 and _is_caller(limit.who, facts)
                 and self._is_in_force(layer, limit.control, limit.id, facts)
             ):
-                yield from _of_limit(limit, layer, target)
+                yield from _of_limit(limit, layer, _shared(limit.what, target, kinds))
         yield from self._budgets(layer, facts)
         if facts.kind == "tool" and target is not None and self._is_in_force(layer, Control(), "", facts):
-            yield from _of_learned(layer, target)
+            for number in numbers_of(layer, target, facts.identity, is_listed=NOT_LISTED not in kinds):
+                yield _of_number(number, layer)
 
     def _budgets(self, layer: Layer, facts: CallFacts) -> Iterable[Counter]:
         for budget in layer.budgets:
@@ -413,7 +428,7 @@ class Compiled:
                     yield Counter(
                         f"{budget.id}.reopened",
                         f"{name}.reopened",
-                        _reopened(budget.cap),
+                        reopened(budget.cap),
                         "cost",
                         Code.COST_LIMIT,
                         "deny",
@@ -426,7 +441,7 @@ class Compiled:
         for layer in self.layers:
             found += self._budgets(layer, facts)
             if self._is_in_force(layer, Control(), "", facts):
-                found += _of_learned_cost(layer)
+                found += [_of_number(number, layer) for number in spending_of(layer)]
         return found
 
     def is_lookalike(self, name: str) -> bool:
@@ -490,44 +505,30 @@ def _of_limit(limit: CallLimit, layer: Layer, target: str | None) -> Iterable[Co
     for cap in limit.caps:
         code = _code(limit.counts, cap)
         yield Counter(limit.id, f"{name}/{cap.by}", cap, limit.counts, code, limit.on_exceed, allows, limit.argument)
-        if cap.by == "session" and not windowed and limit.counts in ("calls", "sum"):
+        if cap.by == "session" and not windowed:
             yield Counter(
                 f"{limit.id}.reopened",
                 f"{name}/reopened",
-                _reopened(cap),
+                reopened(cap),
                 limit.counts,
-                _code(limit.counts, _reopened(cap)),
+                _code(limit.counts, reopened(cap)),
                 "deny",
                 allows,
                 limit.argument,
             )
 
 
-def _of_learned(layer: Layer, target: str) -> Iterable[Counter]:
-    """The numbers of a limits file."""
-    session = layer.learned.session
-    if session.calls is not None:
-        yield from _learned(layer, "session.calls", session.calls.value, "calls")
-    yield from _of_learned_cost(layer)
-    of: ToolLimits = layer.learned.of(target)
-    if of.calls_per_session is not None:
-        yield from _learned(layer, f"tools.{target}.calls_per_session", of.calls_per_session.value, "calls")
+def _of_number(number: Number, layer: Layer) -> Counter:
+    """A number of a limits file."""
+    name, allows = f"{layer.source}:{number.name}", layer.on_error == "allow"
+    return Counter(number.id, name, number.cap, number.counts, number.code, number.on_exceed, allows)
 
 
-def _of_learned_cost(layer: Layer) -> Iterable[Counter]:
-    cost = layer.learned.session.cost_usd
-    if cost is not None:
-        yield from _learned(layer, "session.cost_usd", cost.value, "cost", 1_000_000)
-
-
-def _learned(layer: Layer, id_: str, most: float, counts: str, scale: int = 1) -> Iterable[Counter]:
-    allows = layer.on_error == "allow"
-    cap = Cap("session", round(most * scale), FOREVER)
-    code = Code.COST_LIMIT if counts == "cost" else Code.CALL_LIMIT
-    name = f"{layer.source}:{id_}"
-    yield Counter(id_, name, cap, counts, code, layer.on_exceed, allows)
-    code = Code.COST_LIMIT if counts == "cost" else Code.RATE_LIMIT
-    yield Counter(f"{id_}.reopened", f"{name}.reopened", _reopened(cap), counts, code, "deny", allows)
+def _shared(what: What, target: str | None, kinds: frozenset[str]) -> str | None:
+    """The name that a limit counts a target by: `*` for a tool that the server does not list, if no name means it."""
+    if target is None or NOT_LISTED not in kinds or target in (what.tools or ()):
+        return target
+    return ANY_TOOL
 
 
 def _code(counts: str, cap: Cap) -> Code:
@@ -540,10 +541,6 @@ def _code(counts: str, cap: Cap) -> Code:
             return Code.TOOL_LIMIT
         case _:
             return Code.CALL_LIMIT if cap.window_ns == FOREVER else Code.RATE_LIMIT
-
-
-def _reopened(cap: Cap) -> Cap:
-    return Cap("principal", cap.most * REOPENED_FACTOR, REOPENED_WINDOW_NS)
 
 
 def _shares(layer: Layer) -> Iterable[tuple[str, float | None]]:

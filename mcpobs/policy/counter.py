@@ -1,4 +1,4 @@
-"""Counts the amounts, or the distinct members, of one counter, and packs it for a store. Pure."""
+"""Counts the amounts, the distinct members or the age of one counter, and packs it for a store. Pure."""
 
 from __future__ import annotations
 
@@ -94,11 +94,35 @@ class Members:
             self.members = {name: one for name, one in self.members.items() if one[0] >= oldest}
 
 
-Counter = Sum | Members
+class Age:
+    """The time since a counter began, in full milliseconds."""
+
+    __slots__ = ("since_ns",)
+
+    def __init__(self, since_ns: int) -> None:
+        self.since_ns = since_ns
+
+    def look(self, count: Count, now_ns: int, pending: int = 0) -> Taken:
+        age = max(0, -(-(now_ns - self.since_ns) // 1_000_000))
+        return Taken(age, count.limit is not None and age > count.limit)
+
+    def add(self, count: Count, now_ns: int) -> None:
+        """Nothing is added: it ages by itself."""
+
+    def correct(self, count: Count, amount: int, at_ns: int, now_ns: int) -> None:
+        """Nothing was added."""
+
+    def packed(self) -> bytes:
+        return _SINCE.pack(self.since_ns)
+
+
+Counter = Sum | Members | Age
 
 
 def new_counter(count: Count, since_ns: int) -> Counter:
     """A counter that has counted nothing."""
+    if count.is_age:
+        return Age(since_ns)
     return (
         Members(count.window_ns, since_ns, {}) if count.member is not None else Sum(Window(count.window_ns), since_ns)
     )
@@ -107,6 +131,8 @@ def new_counter(count: Count, since_ns: int) -> Counter:
 def unpacked(count: Count, packed: bytes) -> Counter:
     """Reads what `packed` wrote. Raises struct.error or ValueError for other bytes."""
     since_ns = _SINCE.unpack_from(packed)[0]
+    if count.is_age:
+        return Age(since_ns)
     rest = packed[_SINCE.size :]
     if count.member is None:
         return Sum(Window.unpacked(count.window_ns, rest), since_ns)

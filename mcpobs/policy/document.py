@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.policy import wording
-from mcpobs.policy.compiled import REOPENED_FACTOR, matches
-from mcpobs.policy.model import Effect, Layer, Policy, Rule, Who
+from mcpobs.policy.compiled import matches
+from mcpobs.policy.model import REOPENED_FACTOR, Effect, Layer, Policy, Rule, Who
 from mcpobs.policy.text import Texts
 from mcpobs.policy.traffic import History
 from mcpobs.policy.uncovered import not_covered, uncovered_tools

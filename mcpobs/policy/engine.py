@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcpobs.policy.codes import Code, Said
-from mcpobs.policy.compiled import BoundRule, Compiled, Counter, Plan, whose
+from mcpobs.policy.compiled import NOT_LISTED, BoundRule, Compiled, Counter, Plan, whose
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown, calls_of
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
@@ -34,6 +34,9 @@ MAX_ROUNDS = 8  # retries of one call that count nothing: a server may ask again
 PRICED_TOOLS = 4_096
 MAX_DEPTH = 64
 _WRITES = frozenset({"write"})
+_MADE_UP = frozenset({"write", NOT_LISTED})
+_OF_RETRIES = frozenset({"cost", "duration"})
+"""What a retry of `input_required` counts: the call that asked for input cost nothing, and time goes on."""
 
 
 class Price(NamedTuple):
@@ -75,6 +78,7 @@ class Engine:
         self.kinds: dict[str, frozenset[str]] = {}
         self.listed: set[str] | None = None
         """The tools that the server has listed; None until it has."""
+        self._others = _WRITES
         self.use(policy)
 
     def use(self, policy: Policy) -> None:
@@ -90,6 +94,10 @@ class Engine:
     def judges_results(self) -> bool:
         """Whether results go to the caller only if a rule lets them: then so does what a task came to."""
         return self._compiled[0].judges_results
+
+    def knows_all_tools(self) -> None:
+        """Takes `kinds` for the whole list: other names share their counters."""
+        self._others = _MADE_UP
 
     # -- before the call -------------------------------------------------------------------------------------
 
@@ -127,7 +135,7 @@ class Engine:
         return max(names, key=rules)
 
     def _kinds(self, target: str | Unknown | None) -> frozenset[str]:
-        return self.kinds.get(target, _WRITES) if isinstance(target, str) else _WRITES
+        return self.kinds.get(target, self._others) if isinstance(target, str) else _WRITES
 
     def _lane(self, compiled: Compiled, facts: CallFacts, decision: Decision, is_retry: bool, *, shadow: bool) -> Lane:
         session = SessionKey(whose(facts), facts.session_id, shadow)
@@ -242,7 +250,7 @@ class Engine:
         """Finds what the call adds to each counter. False if that denies it."""
         counters, counts = list[Counter](), list[Count]()
         for counter, count in zip(plan.counters, plan.counts, strict=True):
-            if lane.free and counter.counts != "cost":  # the call that asked for input cost nothing; this one does
+            if lane.free and counter.counts not in _OF_RETRIES:
                 continue
             try:
                 count = count or self._count(counter, facts, session)
@@ -513,6 +521,8 @@ def _said(counter: Counter, before: int, facts: CallFacts, retry_after_s: int | 
     per = {"session": "session", "principal": "caller", "tenant": "tenant"}[counter.cap.by]
     if counter.cap.window_ns and retry_after_s is not None:
         per += f" and {_window(counter.cap.window_ns)}"
+    if counter.counts == "duration":
+        return Said(_shown(facts), _elapsed(counter.cap.most))
     if counter.counts == "cost":
         most, used = f"${counter.cap.most / MICRO:.2f}", f"${before / MICRO:.2f}"
     elif counter.counts == "sum":
@@ -520,6 +530,11 @@ def _said(counter: Counter, before: int, facts: CallFacts, retry_after_s: int | 
     else:
         most, used = str(counter.cap.most), str(before)
     return Said(_shown(facts), most, used, per, retry_after_s)
+
+
+def _elapsed(milliseconds: int) -> str:
+    seconds = -(-milliseconds // 1_000)
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 def _window(window_ns: int) -> str:
@@ -580,7 +595,7 @@ def _has_equal_keys(value: dict[object, object]) -> bool:
 def _corrections(lane: Lane, forwarded: bool, cost_microusd: int | None) -> Iterable[Correction]:
     for counter, count in zip(lane.counters, lane.counts, strict=True):
         if not forwarded:
-            if count.member is None:
+            if count.member is None and count.amount:
                 yield Correction(count, -count.amount)
         elif counter.counts == "cost" and cost_microusd is not None and cost_microusd != count.amount:
             yield Correction(count, cost_microusd - count.amount)

@@ -82,6 +82,16 @@ class Cap:
     window_ns: int  # FOREVER for a session
 
 
+REOPENED_FACTOR: Final = 10
+REOPENED_WINDOW_NS: Final = 3_600 * 1_000_000_000
+
+
+def reopened(cap: Cap) -> Cap:
+    """The window of the caller behind the cap of a session: so many times the cap in an hour. Otherwise a new session
+    would wash the cap away. A policy that says how much a caller may do in a window needs none."""
+    return Cap("principal", cap.most * REOPENED_FACTOR, REOPENED_WINDOW_NS)
+
+
 @dataclass(frozen=True, slots=True)
 class CallLimit:
     """A limit of calls, of an argument's sum (in millionths), of equal calls, or of distinct tools.

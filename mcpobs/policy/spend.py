@@ -95,7 +95,7 @@ class Budgets:
     @property
     def any(self) -> bool:
         """Whether the policy limits what somebody spends."""
-        return any(layer.budgets or layer.learned.session.cost_usd is not None for layer in self._policy.layers)
+        return any(layer.budgets or layer.learned.bounds_cost for layer in self._policy.layers)
 
     def charges(self, call: ModelCall, of: Sharing) -> list[Charge]:
         """What a model call of a session adds, on the counters that the engine reserves on: of the session, its caller

@@ -71,7 +71,8 @@ class Count:
 
     `scope` is the session's own (None), or a name that sessions share: a principal's, a tenant's. `limit` None only
     counts. `member` counts distinct members, and `amount` is then 1 for a new one. Windows are in nanoseconds.
-    `disposable`: a caller can choose the name (a digest of arguments), so the oldest of these may be forgotten."""
+    `disposable`: a caller can choose the name (a digest of arguments), so the oldest of these may be forgotten.
+    `is_age` counts the milliseconds since the counter began, whatever is added; `amount` is then 0."""
 
     name: str
     amount: int
@@ -81,6 +82,7 @@ class Count:
     member: str | None = None
     on_exceed: OnExceed = "deny"
     disposable: bool = False
+    is_age: bool = False
 
 
 class Taken(NamedTuple):

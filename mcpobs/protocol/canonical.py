@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from json.encoder import encode_basestring
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,16 +16,41 @@ _ODD = b"\0"  # no JSON text begins with it: the two forms can never be equal
 _NUMBER = "\ud800\udfff"
 
 
+_LEAST, _BEYOND = -(2.0**63), 2.0**64  # the integers that orjson writes
+
+
 def canonical(value: object) -> tuple[bytes, int]:
     """What equal values have in common, and the value's size in bytes as compact JSON.
 
-    Sorted, compact JSON. What orjson cannot write (lone surrogates, integers beyond 64 bits, depth over 254,
-    RawNumber) is written by Python in the same way, under a tag."""
+    Sorted, compact JSON, with whole numbers as integers: to most readers 1.0 is 1, and -0.0 is 0. What orjson cannot
+    write (lone surrogates, integers beyond 64 bits, depth over 254, RawNumber) is written by Python in the same way,
+    under a tag."""
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
-        return _odd(value)
+        return _odd(_whole(value))[0], _odd(value)[1]
+    if b".0" in text or b"e+1" in text or b"e1" in text:  # a whole number looks so, up to the largest integer
+        return orjson.dumps(_whole(value), option=orjson.OPT_SORT_KEYS), len(text)
     return text, len(text)
+
+
+def _whole(value: object) -> object:
+    """The value with integers in place of equal floats. Without recursion, for a value of any depth."""
+    root = [value]
+    to_do: list[tuple[Any, Any]] = [(root, 0)]
+    while to_do:
+        holder, place = to_do.pop()
+        item = holder[place]
+        if type(item) is float:
+            if _LEAST <= item < _BEYOND and item.is_integer():
+                holder[place] = int(item)
+        elif isinstance(item, dict):
+            holder[place] = item = dict(item)
+            to_do += [(item, name) for name in item]
+        elif isinstance(item, list):
+            holder[place] = item = list(item)
+            to_do += [(item, at) for at in range(len(item))]
+    return root[0]
 
 
 def _odd(value: object) -> tuple[bytes, int]:

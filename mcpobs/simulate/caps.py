@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mcpobs.errors import UsageError, nearest
-from mcpobs.limits.model import ANY_TOOL, Limit, Limits, ToolLimits
+from mcpobs.limits import enforcement, paths
+from mcpobs.limits.model import Limit, Limits
+from mcpobs.limits.paths import Path
 from mcpobs.policy.model import Budget, CallLimit, Cap, Layer, Policy
 
 MICRO = 1_000_000
-_CALLS = ".calls_per_session"
+MILLI = 1_000
 
 
 class Swept(NamedTuple):
@@ -32,8 +35,9 @@ class Swept(NamedTuple):
     def is_counted_by(self, id_: str) -> bool:
         """Whether it may be the limit of a counter, by the counter's id. The number of any tool is that of many."""
         id_ = id_.removesuffix(".reopened")
-        if self.name == f"tools.{ANY_TOOL}{_CALLS}":
-            return id_.startswith("tools.") and id_.endswith(_CALLS)
+        of_any = re.fullmatch(r"(.*tools\.)\*(\.[a-z_]+)", self.name, re.DOTALL)
+        if of_any:
+            return id_.startswith(of_any[1]) and id_.endswith(of_any[2])
         return id_ == self.name.partition("/")[0]
 
 
@@ -69,14 +73,16 @@ def _of(layer: Layer) -> Iterator[Swept]:
             yield Swept(f"{limit.id}/{cap.by}", cap.most / scale, scale)
     for budget in layer.budgets:
         yield Swept(budget.id, budget.cap.most / MICRO, MICRO)
-    learned = layer.learned
-    if learned.session.calls is not None:
-        yield Swept("session.calls", learned.session.calls.value, 1)
-    if learned.session.cost_usd is not None:
-        yield Swept("session.cost_usd", learned.session.cost_usd.value, 1)
-    for tool, limits in learned.tools.items():
-        if limits.calls_per_session is not None:
-            yield Swept(f"tools.{tool}{_CALLS}", limits.calls_per_session.value, 1)
+    for path, number in _counted(layer.learned):
+        yield Swept(".".join(path), number.value, MILLI if path[-1] == "duration_s" else 1)
+
+
+def _counted(limits: Limits) -> Iterator[tuple[Path, Limit]]:
+    """The numbers of a limits file that counters are held to."""
+    for path, limit in paths.numbers(limits):
+        kind = enforcement.of(path)
+        if kind.effect == "refused" and kind.per != "call":
+            yield path, limit
 
 
 def _layer(layer: Layer, swept: Swept, cap: float) -> Layer:
@@ -105,13 +111,16 @@ def _cap(cap: Cap, most: int) -> Cap:
 
 
 def _learned(limits: Limits, name: str, cap: float) -> Limits:
-    session = limits.session
-    if name == "session.calls" and session.calls is not None:
-        return replace(limits, session=replace(session, calls=Limit(cap)))
-    if name == "session.cost_usd" and session.cost_usd is not None:
-        return replace(limits, session=replace(session, cost_usd=Limit(cap)))
-    tool = name.removeprefix("tools.").removesuffix(_CALLS)
-    of: ToolLimits | None = limits.tools.get(tool)
-    if name != f"tools.{tool}{_CALLS}" or of is None or of.calls_per_session is None:
-        return limits
-    return replace(limits, tools={**limits.tools, tool: replace(of, calls_per_session=Limit(cap))})
+    for path, _ in _counted(limits):
+        if ".".join(path) == name:
+            limits = _with(limits, path, Limit(cap))
+    return limits
+
+
+def _with(of: Any, path: Path, limit: Limit) -> Any:  # noqa: ANN401 - a dataclass or mapping of any level
+    """The same with another number at a path."""
+    if not path:
+        return limit
+    if isinstance(of, Mapping):
+        return {**of, path[0]: _with(of[path[0]], path[1:], limit)}
+    return replace(of, **{path[0]: _with(getattr(of, path[0]), path[1:], limit)})

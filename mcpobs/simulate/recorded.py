@@ -38,6 +38,7 @@ class Recorded(NamedTuple):
     args_digest: str | None
     args_shape: str | None
     args_bytes: int | None
+    args_features: str | None
     result_bytes: int | None
     cost_microusd: int | None
     cost_source: str | None

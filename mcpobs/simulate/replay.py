@@ -21,7 +21,9 @@ from mcpobs.policy.engine import Engine, Retry
 from mcpobs.policy.memory import MemoryStore
 from mcpobs.policy.model import Policy
 from mcpobs.policy.state import SessionKey
+from mcpobs.policy.values import ArgumentValues
 from mcpobs.protocol.session import Identity
+from mcpobs.simulate import ranges
 from mcpobs.simulate.decidable import decidable, reads_results, unnamed_methods
 from mcpobs.simulate.recorded import Recorded
 
@@ -94,6 +96,17 @@ class ReplayEngine(Engine):
         """Whether a name poses as another, unless the server lists it: a replay does not know what it lists."""
         return self._compiled[0].is_lookalike(tool)
 
+    def by_ranges(self, facts: CallFacts, features: str) -> dict[str, bool]:
+        """The verdicts on numbers of arguments, as far as recorded ranges of values decide them."""
+        found = dict[str, bool]()
+        for layer in self._compiled[0].plan(facts, self._kinds(facts.target)).layers:
+            for bound in layer.requires:
+                condition = bound.rule.conditions[0]
+                held = ranges.decided(condition, features) if isinstance(condition, ArgumentValues) else None
+                if held is not None:
+                    found[bound.fingerprint] = held
+        return found
+
     def halted(self, facts: CallFacts) -> bool:
         session = SessionKey(whose(facts), facts.session_id)
         return self.store.halted(session, self._under(facts)) is not None
@@ -137,8 +150,10 @@ class Replay:
             return
         is_doubtful = facts.kind == "tool" and self._is_lookalike(engine, call)
         engine.retry = bool(call.policy_retry) if call.policy_hash is not None else None
-        verdicts = None if call.rule_verdicts is None else _verdicts(call.rule_verdicts)
-        decision = engine.begin(facts, "", verdicts)  # the next equal call is the retry
+        verdicts = {} if call.rule_verdicts is None else _verdicts(call.rule_verdicts)
+        if call.args_features is not None:
+            verdicts = engine.by_ranges(facts, call.args_features) | verdicts
+        decision = engine.begin(facts, "", verdicts or None)  # the next equal call is the retry
         if is_doubtful:
             decision.lane.undecidable += ("lookalike",)
         self._watch.decided(call, decision.lane)

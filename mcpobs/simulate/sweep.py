@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 from mcpobs.baseline.traffic import Pair
 from mcpobs.errors import UsageError
-from mcpobs.policy.compiled import REOPENED_FACTOR
 from mcpobs.policy.decision import Lane
-from mcpobs.policy.model import Policy
+from mcpobs.policy.model import REOPENED_FACTOR, Policy
 from mcpobs.simulate import caps
 from mcpobs.simulate.caps import Swept
 from mcpobs.simulate.findings import Findings
@@ -141,7 +140,7 @@ class Callers:
         every = [cap for layer in policy.layers for limit in layer.limits for cap in limit.caps]
         budgets = [budget.cap for layer in policy.layers for budget in layer.budgets]
         self._by_tenant = any(cap.by == "tenant" for cap in (*every, *budgets))
-        self._by_process = bool(budgets) or any(layer.learned.session.cost_usd is not None for layer in policy.layers)
+        self._by_process = bool(budgets) or any(layer.learned.bounds_cost for layer in policy.layers)
         self._above: dict[int, int] = {}
         self._touched: set[int] = set()
 

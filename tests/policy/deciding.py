@@ -26,6 +26,8 @@ class Desk:
     server: str = "shop"
     now_ns: int = START_NS
     store: Store | None = None
+    refusing: list[str] = field(default_factory=list)
+    """The rules and limits that refused calls, in their order."""
 
     def __post_init__(self) -> None:
         self.engine = Engine(
@@ -69,6 +71,7 @@ class Desk:
         """Decides a call, and ends it."""
         facts = self.facts(tool, who, session, **more)
         decision = self.engine.begin(facts)
+        self.refusing += decision.lane.rules if decision.lane.denies else ()
         self.engine.settle(decision, facts, succeeded=not fails, forwarded=not decision.lane.denies, cost_microusd=cost)
         return decision
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mcpobs.policy.codes import Code, Said, text
-from mcpobs.policy.compiled import REOPENED_FACTOR
 from mcpobs.policy.conditions import UNKNOWN
 from mcpobs.policy.memory import MemoryStore
+from mcpobs.policy.model import REOPENED_FACTOR
 from mcpobs.policy.state import Count, Reserved, SessionKey, StoreError, Under
 from mcpobs.protocol.session import Identity
 from tests.policy.deciding import SECOND_NS, Desk

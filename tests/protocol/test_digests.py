@@ -15,11 +15,11 @@ FACTS = Facts(KEY)
 
 DIFFERENT = [
     "1",
-    "1.0",
+    "1.5",
     '"1"',
     "true",
     "0",
-    "-0.0",
+    "-0.5",
     "false",
     "null",
     '""',
@@ -67,6 +67,27 @@ def _digest(text: str) -> str | None:
     message = decode(b'{"arguments":%b}' % text.encode("utf-8", "surrogatepass"))
     assert isinstance(message, dict), text[:80]
     return FACTS.arguments(message["arguments"], None)[0].digest
+
+
+EQUAL = [
+    ("1", "1.0"),
+    ("1", "1e0"),
+    ("0", "-0.0"),
+    ("-7", "-7.00"),
+    ("10000000000000000", "1e16"),
+    ("10000000000000000000", "1e19"),
+    ("-9223372036854775808", "-9223372036854775808.0"),
+    ('{"a":[1,{"b":2}]}', '{"a":[1.0,{"b":2.0}]}'),
+    ('["\\ud800",1]', '["\\ud800",1.0]'),
+    ("[" * 300 + "1" + "]" * 300, "[" * 300 + "1.0" + "]" * 300),
+    ('{"a":".0 e1","b":1}', '{"a":".0 e1","b":1.0}'),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EQUAL)
+def test_equal_numbers_have_equal_digests_however_they_are_written(one: str, other: str) -> None:
+    first, second = (canonical(decode(text.encode())) for text in (one, other))
+    assert first[0] == second[0]
 
 
 def test_different_values_have_different_digests():

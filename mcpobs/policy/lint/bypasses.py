@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from mcpobs.policy.compiled import REOPENED_FACTOR
 from mcpobs.policy.lint.finding import Finding, Known, of_item, of_key
-from mcpobs.policy.model import Layer, about_calls, controlled
+from mcpobs.policy.model import REOPENED_FACTOR, Layer, about_calls, controlled
 from mcpobs.policy.rules.schema import ArgumentSchema
 
 
