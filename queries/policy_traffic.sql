@@ -15,6 +15,7 @@
 --   role           varchar  its role
 --   rule_verdicts  varchar  whether rules on content held, by rule@text
 --   calls          bigint   how many
+--   answered       bigint   those among them that came back with success, a question or a task
 select
     method,
     coalesce(tool, prompt, resource_uri) as target,
@@ -24,7 +25,8 @@ select
     tenant,
     role,
     rule_verdicts,
-    count(*) as calls
+    count(*) as calls,
+    count(case when outcome in ('ok', 'input_required', 'task') then 1 end) as answered
 from operations
 where kind = 'server'
     and method in ('tools/call', 'prompts/get', 'resources/read')

@@ -11,6 +11,7 @@ from mcpobs.baseline.evidence import share_bound
 from mcpobs.baseline.groups import FALSE_ALARM
 from mcpobs.baseline.learned import Learned
 from mcpobs.baseline.rules import FACTOR_LATENCY, MIN_SESSIONS, Rules
+from mcpobs.limits import enforcement
 from mcpobs.limits.layout import Comments, quoted
 from mcpobs.limits.model import ANY_TOOL, Drift, Limits
 from mcpobs.limits.paths import Path
@@ -126,6 +127,8 @@ def _head(limits: Limits, learned: Learned, rules: Rules) -> list[str]:
         "calls_per_hour            of one caller in any 60 minutes, over all of its sessions; n counts days of callers",
         f"{quoted(ANY_TOOL):<26}for a tool without a number of its own",
         "",
+        *_enforced_words(limits),
+        "",
         "A session is a caller and a session id; n counts the normal ones behind a number. Left out (`excluded`) are",
         "sessions with a loop, with far more calls than the others, or with arguments in a shape that no other used.",
         "would_have_cut: how many of all past sessions, the excluded ones too, go over the number.",
@@ -139,6 +142,20 @@ def _head(limits: Limits, learned: Learned, rules: Rules) -> list[str]:
     ]
     warning = few_sessions_warning(rules, len(learned.normal))
     return lines + (["", warning] if warning else [])
+
+
+def _enforced_words(limits: Limits) -> list[str]:
+    """On which key each number is enforced."""
+    session = limits.baseline.counted_on if limits.baseline is not None else ()
+    caller = [name for name in session if name != "session_id"]
+    return [
+        "Enforced by `mcpobs instrument --policy FILE`:",
+        f"by {', '.join(session)}: {', '.join(enforcement.effects('session'))}",
+        f"by {', '.join(caller)}: {', '.join(enforcement.effects('caller'))}",
+        f"by the call alone: {', '.join(enforcement.effects('call'))}",
+        "The others are compared by `mcpobs check`: "
+        f"{', '.join(name for per in ('session', 'tool', 'call') for name in enforcement.effects(per, 'compared'))}.",
+    ]
 
 
 def _seed_words(rules: Rules) -> list[str]:

@@ -177,5 +177,6 @@ def _traffic(record: Mapping[str, object]) -> Traffic:
         client=text_of("client_name"),
         identity=Identity(text_of("principal"), text_of("tenant"), text_of("role")),
         calls=int(str(record["calls"])),
+        answered=int(str(record["answered"])),
         verdicts=verdicts if isinstance(verdicts, dict) else {},
     )

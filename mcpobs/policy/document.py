@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mcpobs.limits import enforcement, paths
 from mcpobs.limits.model import ANY_TOOL
+from mcpobs.limits.paths import Path
 from mcpobs.policy import wording
 from mcpobs.policy.compiled import matches
 from mcpobs.policy.model import REOPENED_FACTOR, Effect, Layer, Policy, Rule, Who
@@ -73,7 +75,7 @@ def document(policy: Policy, texts: Texts, history: History | None = None) -> Do
 
 
 def _tools(layers: Sequence[Layer], texts: Texts, history: History | None) -> tuple[tuple[str, ...], ...]:
-    names = set() if history is None else set(history.tools)
+    names = set() if history is None else set(history.answering_tools)
     for layer in layers:
         names |= {name for name in layer.learned.tools if name != ANY_TOOL}
         for rule in layer.rules:
@@ -171,19 +173,47 @@ def _limits(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
 
 
 def _learned(layer: Layer) -> Iterator[tuple[str, ...]]:
-    session, then, mode = layer.learned.session, layer.on_exceed, "log only" if layer.mode == "log_only" else ""
-    if session.calls is not None:
-        yield "session.calls", "all tools", "anybody", f"{session.calls.value:,} calls per session", then, mode
-    if session.cost_usd is not None:
-        yield "session.cost_usd", "all tools", "anybody", f"${session.cost_usd.value:g} per session", then, mode
-    for name, tool in sorted(layer.learned.tools.items()):
-        about = "each tool without its own number" if name == ANY_TOOL else f"tools {name}"
-        if tool.calls_per_session is not None:
-            most = f"{tool.calls_per_session.value:,} calls per session"
-            yield f"tools.{name}.calls_per_session", about, "anybody", most, then, mode
-        if tool.arguments.max_bytes is not None:
-            most = f"{tool.arguments.max_bytes.value:,} bytes of arguments"
-            yield f"tools.{name}.arguments.max_bytes", about, "anybody", most, "deny", mode
+    mode = "log only" if layer.mode == "log_only" else ""
+    for path, limit in paths.numbers(layer.learned):
+        if enforcement.of(path).effect == "refused":
+            then = "deny" if enforcement.of(path).per == "call" else layer.on_exceed
+            yield ".".join(path), _about_number(path), _of_group(path), _most(path, limit.value), then, mode
+
+
+def _about_number(path: Path) -> str:
+    names = path[2:] if path[0] in ("tenants", "roles") else path
+    if names[0] != "tools":
+        return "all tools"
+    return "each tool without its own number" if names[1] == ANY_TOOL else f"tools {names[1]}"
+
+
+def _of_group(path: Path) -> str:
+    """The callers that a number is for."""
+    return {"tenants": f"tenant {path[1]}", "roles": f"role {path[1]}"}.get(path[0], "anybody")
+
+
+def _most(path: Path, value: float) -> str:
+    match path[-1]:
+        case "cost_usd":
+            return f"${value:g} per session"
+        case "duration_s":
+            return f"{value:g} s per session"
+        case "distinct_tools":
+            return f"{value:,} different tools per session"
+        case "calls" | "calls_per_session":
+            return f"{value:,} calls per session"
+        case "calls_per_hour":
+            return f"{value:,} calls per caller in 1 hour"
+        case "max_bytes":
+            return f"{value:,} bytes of arguments"
+        case "max_length":
+            return f"{value:,} characters of {path[-2]}"
+        case "max_items":
+            return f"{value:,} items of {path[-2]}"
+        case "min":
+            return f"{path[-2]} of {value:,} or more"
+        case _:
+            return f"{path[-2]} of {value:,} or less"
 
 
 def _limit_words(layers: Sequence[Layer]) -> tuple[str, ...]:
@@ -191,7 +221,8 @@ def _limit_words(layers: Sequence[Layer]) -> tuple[str, ...]:
         return ("There is no limit.",)
     return (
         "A session is one of a caller: the caller's key, which it cannot choose, and the session in it. Behind a "
-        f"limit of a session alone stands a window of the caller: {REOPENED_FACTOR} × the limit in an hour.",
+        f"limit of a session alone stands a window of the caller: {REOPENED_FACTOR} × the limit in an hour, or the "
+        "number per hour of the same file.",
     )
 
 

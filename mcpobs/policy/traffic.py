@@ -23,6 +23,8 @@ class Traffic:
     client: str | None = None
     identity: Identity = NOBODY
     calls: int = 1
+    answered: int | None = None
+    """Calls that came back with success; None if that is not known."""
     verdicts: Mapping[str, bool] = field(default_factory=dict)
 
     @property
@@ -67,6 +69,15 @@ class History:
     @property
     def tools(self) -> set[str]:
         return {one.target for one in self.traffic if one.method == "tools/call" and one.target is not None}
+
+    @property
+    def answering_tools(self) -> set[str]:
+        """Tools of which a call succeeded: a caller can make up any other name."""
+        return {
+            one.target
+            for one in self.traffic
+            if one.method == "tools/call" and one.target is not None and one.answered != 0
+        }
 
     @property
     def servers(self) -> set[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from mcpobs.limits.model import Limits
+from mcpobs.limits import enforcement, paths
 from mcpobs.policy import wording
 from mcpobs.policy.compiled import PLUMBING
 from mcpobs.policy.model import Layer, about_calls, controlled
@@ -15,7 +15,7 @@ def uncovered_tools(layers: Sequence[Layer], history: History | None) -> tuple[s
     if history is None:
         return ()
     covered = {one.traffic.target for one in history.judged if one.rules or one.limits}
-    return tuple(sorted(tool for tool in history.tools if tool not in covered))
+    return tuple(sorted(tool for tool in history.answering_tools if tool not in covered))
 
 
 def not_covered(layers: Sequence[Layer], uncovered: Sequence[str], history: History | None) -> Iterator[str]:
@@ -49,31 +49,22 @@ def not_covered(layers: Sequence[Layer], uncovered: Sequence[str], history: Hist
 
 
 def _unenforced(layers: Sequence[Layer]) -> Iterator[str]:
-    compared = [words for words, has in _COMPARED if any(has(layer.learned) for layer in layers)]
+    beyond = {enforcement.kind_of(path) for layer in layers for path, _ in paths.numbers(layer.learned)}
+    compared = [words for kind, words in _COMPARED.items() if kind in beyond]
     if compared:
         yield f"Numbers that `mcpobs check` compares, and for which no call is refused: {', '.join(compared)}."
-    tools = [tool for layer in layers for tool in layer.learned.tools.values()]
-    if any(tool.latency_ms is not None for tool in tools):
-        yield "Latency budgets: `mcpobs check` compares them; no call is refused for them."
-    if any(tool.result_max_bytes is not None for tool in tools):
-        yield "Sizes of results: `mcpobs check` compares them; no result is withheld for its size."
-    if any(tool.arguments.shapes is not None for tool in tools):
+    if any(tool.arguments.shapes is not None for layer in layers for tool in layer.learned.tools.values()):
         yield "Shapes of arguments: a call of a new shape is marked in its row, and passes."
     shadow = [item.id for layer in layers for item in controlled(layer) if wording.mode(item.control, layer)]
     if shadow:
         yield f"In log_only, or for a share of the sessions: {', '.join(shadow)}."
 
 
-_COMPARED: tuple[tuple[str, Callable[[Limits], object]], ...] = (
-    ("session.duration_s", lambda learned: learned.session.duration_s),
-    ("session.distinct_tools", lambda learned: learned.session.distinct_tools),
-    ("key.calls_per_hour", lambda learned: learned.key.calls_per_hour),
-    ("calls_per_hour of tools", lambda learned: any(tool.calls_per_hour for tool in learned.tools.values())),
-    ("error_rate of tools", lambda learned: any(tool.error_rate for tool in learned.tools.values())),
-    ("argument_values of tools", lambda learned: any(tool.argument_values for tool in learned.tools.values())),
-    ("all numbers of tenants", lambda learned: learned.tenants),
-    ("all numbers of roles", lambda learned: learned.roles),
-)
+_COMPARED: Mapping[str, str] = {
+    "tools.T.error_rate": "error rates (known when a session is over)",
+    "tools.T.latency_ms": "latency budgets (known after the call)",
+    "tools.T.result.max_bytes": "sizes of results (known after the call)",
+}
 
 
 def _by_word(layers: Sequence[Layer]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mcpobs.limits.enforcement import ENFORCED
 from mcpobs.limits.file import BASELINE, TOOL, read_text
 from mcpobs.limits.model import VALUES, KeyLimits, SessionLimits
 
@@ -31,3 +32,16 @@ def test_the_example_is_a_limits_file():
     assert limits.baseline is not None
     assert limits.baseline.counted_on == ("enforcement_key", "session_id")
     assert set(BASELINE) >= {"run", "cut_rate", "censored"}
+
+
+WORDS = {
+    "refused": "the call is refused",
+    "marked": "the call passes, and its row is marked",
+    "compared": "passes; `mcpobs check` finds it",
+    "described": "nothing: it describes",
+}
+
+
+def test_the_page_says_of_each_number_what_comes_of_a_value_beyond_it():
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]+) \| per (\w+) \|$", PAGE, re.MULTILINE)
+    assert rows == [(path, WORDS[one.effect], one.per) for path, one in ENFORCED.items()]

@@ -14,7 +14,7 @@ from mcpobs.policy import file
 from mcpobs.policy.document import Document, document
 from mcpobs.policy.json_schema import json_schema
 from mcpobs.policy.text import Texts
-from mcpobs.policy.traffic import History
+from mcpobs.policy.traffic import History, Traffic
 from tests.golden import check
 from tests.policy.test_lint import TRAFFIC
 from tests.queries.recorded import call, spool
@@ -78,16 +78,10 @@ def test_no_line_for_a_terminal_is_wider_than_it() -> None:
         ("limits: []", "Prompts: no rule is about them."),
         ("limits: []", "sampling, elicitation, roots pass."),
         ("limits: []", "Callers without a verified identity"),
-        ("tools: {x: {latency_ms: 9}}", "Latency budgets: `mcpobs check` compares them; no call is refused for them."),
-        ("tools: {x: {result: {max_bytes: 9}}}", "Sizes of results"),
-        ("session: {duration_s: 9}", "for which no call is refused: session.duration_s."),
-        ("session: {distinct_tools: 9}", "for which no call is refused: session.distinct_tools."),
-        ("key: {calls_per_hour: 9}", "for which no call is refused: key.calls_per_hour."),
-        ("tools: {x: {calls_per_hour: 9}}", "for which no call is refused: calls_per_hour of tools."),
-        ("tools: {x: {error_rate: 0.5}}", "for which no call is refused: error_rate of tools."),
-        ("tools: {x: {argument_values: {a: {max: 9}}}}", "for which no call is refused: argument_values of tools."),
-        ("tenants: {acme: {session: {calls: 9}}}", "for which no call is refused: all numbers of tenants."),
-        ("roles: {billing: {session: {calls: 9}}}", "for which no call is refused: all numbers of roles."),
+        ("tools: {x: {latency_ms: 9}}", "no call is refused: latency budgets (known after the call)."),
+        ("tools: {x: {result: {max_bytes: 9}}}", "no call is refused: sizes of results (known after the call)."),
+        ("tools: {x: {error_rate: 0.5}}", "no call is refused: error rates (known when a session is over)."),
+        ("tenants: {acme: {tools: {x: {error_rate: 0.5}}}}", "no call is refused: error rates (known"),
         ("tools: {x: {arguments: {shapes: []}}}", "Shapes of arguments"),
         ("rules:\n- {id: a, effect: allow, tools: [x], mode: log_only}", "In log_only, or for a share of the"),
         ("rules:\n- {id: a, effect: allow, tools: [x], clients: [c]}", "a go by the client's own word"),
@@ -197,3 +191,12 @@ def test_the_text_of_a_rule_is_that_of_its_file() -> None:
         assert said.line == line, id_
     assert texts.of("tools.other.calls_per_session") is None
     assert texts.of("default") is None
+
+
+def test_a_name_that_no_call_was_answered_by_is_listed_as_no_tool() -> None:
+    policy = file.of_texts([(b"version: 1\nsession: {calls: 9}\n", "policy.yaml")])
+    calls = [Traffic("tools/call", "real", answered=3), Traffic("tools/call", "made up", calls=9, answered=0)]
+    found = document(policy, Texts([]), History(policy, calls))
+    (tools,) = [part for part in found.parts if part.title == "Tools"]
+    assert [row[0] for row in tools.rows] == ["real", "any other tool"]
+    assert not any("made up" in words for words in found.not_covered)
