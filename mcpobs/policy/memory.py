@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,23 @@ from mcpobs.policy.clock import Clock
 from mcpobs.policy.counter import Counter, new_counter
 from mcpobs.policy.ledger import Ledger
 from mcpobs.policy.memory_halts import Halts
-from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, full_of_marks, idle, kept_ns, verified
+from mcpobs.policy.rows import OVERFLOW, Bounds, Seen, full_of_marks, idle, kept_ns, too_many, verified
 from mcpobs.policy.state import Count, Done, Halt, HaltScope, SessionKey, StoreError
 
 _AT_ONCE = 16
 """Rows that one step forgets at most in passing."""
 _OwnKey = tuple[str, int, bool]
 _ScopedKey = tuple[str, str, int, bool, bool]
+
+
+_ShareKey = tuple[str, int, bool, bool]
+"""Scope, window, shadow and kind: what one caller's share of the counters is counted by."""
+
+
+@dataclass(slots=True)
+class _Share:
+    counters: int = 0
+    disposable: OrderedDict[_ScopedKey, None] = field(default_factory=OrderedDict)
 
 
 @dataclass(slots=True)
@@ -58,6 +69,7 @@ class MemoryRows:
         self._of_key: dict[tuple[str, bool], OrderedDict[str, _Session]] = {}
         self._own = 0
         self._scoped: dict[tuple[bool, int], OrderedDict[_ScopedKey, _Scoped]] = {}
+        self._shares: dict[_ShareKey, _Share] = {}
         self._halts = Halts(bounds)
         self._owners: dict[str, OrderedDict[str, tuple[str, int]]] = {}
         self._charged: dict[str, int] = {}
@@ -104,6 +116,7 @@ class MemoryRows:
         self._sessions[verified(session.key)].move_to_end(session)
         self._of_key[session.key, session.shadow].move_to_end(session.session)
         fresh = [one for one in zip(counts, counters, strict=True) if not self._touched(known, session, one[0])]
+        self._share_out(session.shadow, [count for count, _ in fresh], counts, known.last_ns)
         for count, counter in fresh:  # after the others, which so are not the oldest
             self._insert(known, session, count, counter)
 
@@ -186,12 +199,20 @@ class MemoryRows:
             return False
         found.used_ns = known.last_ns
         shelf.move_to_end(scoped)
+        if count.disposable and scoped in (disposable := self._shares[_share_key(scoped)].disposable):
+            disposable.move_to_end(scoped)
         return True
 
     def _insert(self, known: _Session, session: SessionKey, count: Count, counter: Counter) -> None:
         if count.scope is not None:
             self._room_for_scoped(known.last_ns)
-            self._shelf(count)[_scoped_key(session.shadow, count)] = _Scoped(counter, known.last_ns)
+            scoped = _scoped_key(session.shadow, count)
+            share = self._shares.setdefault(_share_key(scoped), _Share())
+            shelf = self._shelf(count)
+            share.counters += scoped not in shelf
+            shelf[scoped] = _Scoped(counter, known.last_ns)
+            if count.disposable:
+                share.disposable[scoped] = None
             return
         key = _own_key(count)
         if key in known.own:  # the same counter twice
@@ -222,17 +243,53 @@ class MemoryRows:
         else:
             self.forget(*next(iter(others.items())))
 
-    def _room_for_scoped(self, now_ns: int) -> None:
+    def _share_out(self, shadow: bool, fresh: Sequence[Count], counts: Sequence[Count], now_ns: int) -> None:
+        """Keeps scopes to their share once the store is half full: forgets their disposable counters, or refuses."""
+        scoped = [_scoped_key(shadow, count) for count in fresh if count.scope is not None]
+        if not scoped or 2 * sum(map(len, self._scoped.values())) < self._bounds.scoped:
+            return
+        most = self._bounds.scoped_share
+        for name, more in Counted(map(_share_key, scoped)).items():
+            share = self._shares.get(name) or _Share()
+            over = share.counters + more - most
+            if over <= 0:
+                continue
+            self._sweep_scoped(now_ns, self._bounds.scoped)
+            over = share.counters + more - most
+            ours = {_scoped_key(shadow, count) for count in counts if count.scope is not None}
+            spare = list(islice((key for key in share.disposable if key not in ours), max(0, over)))
+            if len(spare) < over:
+                raise too_many(most)
+            for key in spare:
+                self._drop_scoped(key)
+
+    def _drop_scoped(self, key: _ScopedKey) -> None:
+        del self._scoped[verified(key[1]), kept_ns(key[2])][key]
+        share = self._shares[_share_key(key)]
+        share.counters -= 1
+        share.disposable.pop(key, None)
+        if not share.counters:
+            del self._shares[_share_key(key)]
+
+    def _sweep_scoped(self, now_ns: int, most: int = 2) -> None:
         for (_, ttl_ns), shelf in self._scoped.items():
-            for key, one in list(islice(shelf.items(), 2)):
-                if now_ns - one.used_ns > ttl_ns:
-                    del shelf[key]
+            over: list[_ScopedKey] = []
+            for key, one in islice(shelf.items(), most):
+                if now_ns - one.used_ns <= ttl_ns:
+                    break
+                over.append(key)
+            for key in over:
+                self._drop_scoped(key)
+
+    def _room_for_scoped(self, now_ns: int) -> None:
+        self._sweep_scoped(now_ns)
         if sum(map(len, self._scoped.values())) < self._bounds.scoped:
             return
         shelves = [shelf for (lasting, _), shelf in self._scoped.items() if shelf and not lasting]
         if not shelves:
             raise StoreError(f"{self._bounds.scoped} counters of verified callers at once", "shorten the windows")
-        min(shelves, key=lambda shelf: next(iter(shelf.values())).used_ns).popitem(last=False)
+        oldest = min(shelves, key=lambda shelf: next(iter(shelf.values())).used_ns)
+        self._drop_scoped(next(iter(oldest)))
 
     # -- facts, halts, owners ---------------------------------------------------------------------------------
 
@@ -322,3 +379,7 @@ def _own_key(count: Count) -> _OwnKey:
 
 def _scoped_key(shadow: bool, count: Count) -> _ScopedKey:
     return count.name, count.scope or "", count.window_ns, shadow, count.member is None
+
+
+def _share_key(key: _ScopedKey) -> _ShareKey:
+    return key[1:]

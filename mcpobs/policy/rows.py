@@ -43,11 +43,22 @@ class Bounds:
     """Counters that belong to a session."""
     scoped: int = 262_144
     """Counters that sessions share."""
+    scoped_part: int = 64
+    """Once half of those are taken, a scope may have one part of so many of each window: who makes up names takes no
+    room of others."""
     owned: int = 1_048_576
     """Ids that belong to a tenant: about 200 MB at most, if a policy asks for so many."""
     halts: int = 65_536
     charged: int = 1_048_576
     """Marks of what was charged: about 100 MB at most. Beyond them nothing is charged until some are over."""
+
+    @property
+    def scoped_share(self) -> int:
+        return max(1, self.scoped // self.scoped_part)
+
+
+def too_many(share: int) -> StoreError:
+    return StoreError(f"{share} counters of one caller at once", "name the tools that it may call, or shorten windows")
 
 
 @dataclass(slots=True)

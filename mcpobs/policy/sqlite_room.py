@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Sequence
 
-from mcpobs.policy.rows import Bounds, Seen, full_of_marks, idle, kept_ns
+from mcpobs.policy.rows import Bounds, Seen, full_of_marks, idle, kept_ns, too_many
 from mcpobs.policy.sqlite_steps import Steps
 from mcpobs.policy.state import IDLE_NS, StoreError
 
 _PREFIX = struct.Struct(">BQ")
+SCOPED = struct.Struct(">BBBQL")
+"""Before the scope and the name of a shared counter: whether its scope may go first, shadow, kind, window, and the
+length of the scope."""
 _STRIDE = 32
 """Rows that come before some are looked at; twice as many are."""
 _SECOND_NS = 1_000_000_000
@@ -60,6 +64,24 @@ class Room:
                 self._forget_unverified(seen.row, f"{self._bounds.counters} counters of verified callers at once")
         return seen.counters + more
 
+    def for_shares(self, now_ns: int, fresh: Sequence[bytes], keys: Sequence[bytes]) -> None:
+        """Keeps scopes to their share once the store is half full: forgets what is over of theirs and their own
+        disposable counters, or refuses. Forgets none of `keys`."""
+        if self._left("scoped", self._bounds.scoped // 2, 0) > 0:
+            return
+        most = self._bounds.scoped_share
+        for begin, more in Counter(map(_shared, fresh)).items():
+            between = begin, begin + b"\xff"  # no name has this byte
+            sql = "select count(*) from (select 1 from counters where key >= ? and key < ? limit ?)"
+            over = self._steps.execute(sql, (*between, most + 1)).fetchone()[0] + more - most
+            if over <= 0:
+                continue
+            before_ns = now_ns - kept_ns(SCOPED.unpack_from(begin)[3])
+            sql = "delete from counters where key >= ? and key < ? and used_ns < ?"
+            over -= self._steps.execute(sql, (*between, before_ns)).rowcount
+            if over > 0 and self._forget_disposable_of(between, over, keys) < over:
+                raise too_many(most)
+
     def for_scoped(self, now_ns: int, more: int, keys: Sequence[bytes]) -> None:
         """Makes room for shared counters. Forgets none of `keys`."""
         if self._due("scoped", more):
@@ -108,9 +130,12 @@ class Room:
 
     def _forget_disposable(self, seen: Seen, number: int, keys: Sequence[bytes]) -> int:
         """Forgets the oldest counters of a session that may be forgotten, other than `keys`."""
+        return self._forget_disposable_of((_own(seen.row), _own(seen.row + 1)), number, keys)
+
+    def _forget_disposable_of(self, between: tuple[bytes, bytes], number: int, keys: Sequence[bytes]) -> int:
         sql = "select key from counters where key >= ? and key < ? and disposable order by used_ns limit ?"
-        bounds = _own(seen.row), _own(seen.row + 1), number + len(keys)
-        found = [row[0] for row in self._steps.execute(sql, bounds) if row[0] not in keys][:number]
+        rows = self._steps.execute(sql, (*between, number + len(keys)))
+        found = [row[0] for row in rows if row[0] not in keys][:number]
         self._steps.executemany("delete from counters where key = ?", [(key,) for key in found])
         return len(found)
 
@@ -188,6 +213,11 @@ class Room:
 
     def _until(self, kind: str, place: int | bytes | None) -> None:
         self._steps.execute("update totals set swept = ? where kind = ?", (place, kind))
+
+
+def _shared(key: bytes) -> bytes:
+    """What the keys of one scope's counters of a window and kind begin with."""
+    return key[: SCOPED.size + SCOPED.unpack_from(key)[4]]
 
 
 def _own(row: int) -> bytes:

@@ -12,12 +12,11 @@ import orjson
 from mcpobs.policy.clock import Time
 from mcpobs.policy.counter import Counter, new_counter, unpacked
 from mcpobs.policy.rows import MINUTE_NS, OVERFLOW, Bounds, Seen, verified
-from mcpobs.policy.sqlite_room import Room
+from mcpobs.policy.sqlite_room import SCOPED, Room
 from mcpobs.policy.sqlite_steps import Steps
 from mcpobs.policy.state import Count, Done, Halt, HaltScope, SessionKey
 
 _OWN = struct.Struct(">BQBQ")
-_SCOPED = struct.Struct(">BBBQL")
 _FIND = (
     "select first_ns, last_ns, denial, denied, shared, id, counters from sessions "
     "where key = ? and shadow = ? and session = ?"
@@ -104,6 +103,7 @@ class SqliteRows:
             if own:
                 seen.counters = self._room.for_own(seen, own, self._keys)
             if len(self._fresh) > own:
+                self._room.for_shares(seen.last_ns, [key for key in self._fresh if key[0] != 1], self._keys)
                 self._room.for_scoped(seen.last_ns, len(self._fresh) - own, self._keys)
 
     def keep(
@@ -238,7 +238,7 @@ def _key(session: SessionKey, seen: Seen, count: Count) -> bytes:
         return _OWN.pack(1, seen.row, sums, count.window_ns) + _bytes(count.name)
     scope = _bytes(count.scope)
     first = 3 if verified(count.scope) else 2
-    return _SCOPED.pack(first, session.shadow, sums, count.window_ns, len(scope)) + scope + _bytes(count.name)
+    return SCOPED.pack(first, session.shadow, sums, count.window_ns, len(scope)) + scope + _bytes(count.name)
 
 
 def _halt(row: tuple[HaltScope, bytes, bytes, int, int | None, bytes, bytes]) -> Halt:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -39,22 +40,32 @@ class Texts:
                         self._said[fields["id"].text()] = _said(
                             place, lines, conditions(fields) if key == "rules" else ()
                         )
-            for section in ("budgets", "session"):
-                for name, place in root[section].entries().items() if section in root else ():
-                    self._said[f"{section}.{name}"] = _said(place, lines)
-            for tool, place in root["tools"].entries().items() if "tools" in root else ():
-                for name, number in place.entries().items():
-                    self._said[f"tools.{tool}.{name}"] = _said(number, lines)
+            self._numbers("", root, lines)
+            for section in ("tenants", "roles"):
+                for name, group in root[section].entries().items() if section in root else ():
+                    self._numbers(f"{section}.{name}.", group.entries(), lines)
+
+    def _numbers(self, prefix: str, root: Mapping[str, Place], lines: Sequence[str]) -> None:
+        for section in ("budgets", "session", "key"):
+            for name, place in root[section].entries().items() if section in root else ():
+                self._said[f"{prefix}{section}.{name}"] = _said(place, lines)
+        for tool, place in root["tools"].entries().items() if "tools" in root else ():
+            for name, number in place.entries().items():
+                self._said[f"{prefix}tools.{tool}.{name}"] = _said(number, lines)
 
     def of(self, id_: str) -> Said | None:
         """What the files say of a rule's or limit's id, also of the window behind it and of a number of any tool."""
         known = id_.removesuffix(".reopened")
-        parts = known.split(".")
-        of_any = ".".join(("tools", "*", parts[-1])) if parts[0] == "tools" else known
-        for name in (known, known.rpartition(".")[0], of_any):
+        mapping = known.rpartition(".")[0]
+        for name in (known, mapping, _of_any(known), _of_any(mapping)):
             if name in self._said:
                 return self._said[name]
         return None
+
+
+def _of_any(id_: str) -> str:
+    """The same number of any tool."""
+    return re.sub(r"^((?:tenants|roles)\..+\.)?tools\..+\.([a-z_]+)$", r"\1tools.*.\2", id_, flags=re.DOTALL)
 
 
 def conditions(fields: dict[str, Place]) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ class Traffic:
     client: str | None = None
     identity: Identity = NOBODY
     calls: int = 1
+    verdicts: Mapping[str, bool] = field(default_factory=dict)
     answered: int | None = None
     """Calls that came back with success; None if that is not known."""
-    verdicts: Mapping[str, bool] = field(default_factory=dict)
 
     @property
     def facts(self) -> CallFacts:

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import warnings
 from contextlib import closing, suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,6 +29,7 @@ SMALL = Bounds(
     sessions=12,
     counters=20,
     scoped=10,
+    scoped_part=1,
     owned=6,
     halts=8,
     charged=5,
@@ -139,6 +141,78 @@ def test_too_many_verified_callers_are_refused_and_nothing_of_them_is_counted(op
         assert store.reserve(SessionKey("principal:a", "s"), [count]).granted
         opened.advance(3 * HOUR_NS)
         sizes_fit(opened, SMALL)
+    store.close()
+
+
+SHARED = replace(SMALL, scoped=64, scoped_part=8)
+
+
+@EACH
+@pytest.mark.parametrize("scope", ["principal:a", "connection:1", "tenant:x"])
+def test_a_caller_that_makes_up_names_takes_no_room_of_others(opener: Opener, scope: str) -> None:
+    opened = opener(SHARED)
+    store = opened.store
+    flood = SessionKey("principal:a", "s")
+    for made in range(SHARED.scoped // 2):
+        store.reserve(flood, [Count(f"made up {made}", 1, 5, HOUR_NS, scope)])
+    with pytest.raises(StoreError, match="8 counters of one caller"):
+        store.reserve(flood, [Count("one more", 1, 5, HOUR_NS, scope)])
+    for caller in range(4):
+        for name in range(8):
+            count = Count(f"own {name}", 1, 2, HOUR_NS, f"principal:{caller}")
+            assert store.reserve(SessionKey(f"principal:{caller}", "s"), [count]).counts[0].before == 0
+            assert store.reserve(SessionKey(f"principal:{caller}", "s"), [count]).counts[0].before == 1
+    assert store.reserve(flood, [Count("made up 0", 1, 5, HOUR_NS, scope)]).counts[0].before == 1
+    opened.advance(3 * HOUR_NS)  # what it made up is over
+    assert store.reserve(flood, [Count("new", 1, 5, HOUR_NS, scope)]).granted
+    store.close()
+
+
+@EACH
+def test_a_caller_at_its_share_forgets_its_own_equal_calls_first_and_no_limit(opener: Opener) -> None:
+    opened = opener(SHARED)
+    store = opened.store
+    flood, cap = SessionKey("principal:a", "s"), Count("cap", 1, 3, HOUR_NS, "principal:a")
+    assert store.reserve(flood, [cap]).granted
+    for number in range(200):
+        opened.advance(1)
+        assert store.reserve(flood, [Count(f"args {number}", 1, 5, HOUR_NS, "principal:a", disposable=True)]).granted
+    assert store.sizes()["scoped"] <= SHARED.scoped // 2 + 1  # type: ignore[attr-defined]
+    assert store.reserve(flood, [cap]).counts[0].before == 1
+    assert (
+        store.reserve(flood, [Count("args 199", 1, 5, HOUR_NS, "principal:a", disposable=True)]).counts[0].before == 1
+    )
+    store.close()
+
+
+FLOODS = st.lists(
+    st.tuples(
+        st.sampled_from(["principal:a", "principal:a", "principal:b", "connection:1"]),
+        st.integers(0, 60),
+        st.sampled_from([600, HOUR_NS]),
+        st.booleans(),
+    ),
+    max_size=120,
+)
+
+
+@EACH
+@settings(max_examples=15, deadline=None)
+@given(floods=FLOODS)
+def test_whatever_others_count_a_caller_has_its_share(opener: Opener, floods: list[tuple[str, int, int, bool]]) -> None:
+    opened = opener(SHARED)
+    store = opened.store
+    for scope, name, window, disposable in floods:
+        opened.advance(1)
+        with suppress(StoreError):
+            store.reserve(SessionKey(scope, "s"), [Count(f"n{name}", 1, 99, window, scope, disposable=disposable)])
+    for name in range(4):  # three verified scopes in two windows have 48 of 64 at most
+        own = SessionKey("principal:z", "s")
+        assert store.reserve(own, [Count(f"own {name}", 1, 1, HOUR_NS, "principal:z")]).granted
+    assert [
+        store.reserve(SessionKey("principal:z", "s"), [Count(f"own {name}", 1, 1, HOUR_NS, "principal:z")]).granted
+        for name in range(4)
+    ] == [False] * 4
     store.close()
 
 
