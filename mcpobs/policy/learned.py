@@ -106,10 +106,10 @@ def _of_tool(layer: Layer, tool: str, identity: Identity, *, is_listed: bool) ->
 def values_of(layer: Layer, tool: str, identity: Identity) -> Rule | None:
     """Returns the numbers of a tool's arguments as a rule; None if it has none."""
     of = layer.learned.tool_of(tool, identity.tenant, identity.role)
-    if not of.argument_values:
+    condition = ArgumentValues.of(of.argument_values)
+    if not condition.bounds:
         return None
-    conditions = (ArgumentValues.of(of.argument_values),)
-    return Rule(f"tools.{tool}.argument_values", "require", What(tools=(tool,)), conditions=conditions)
+    return Rule(f"tools.{tool}.argument_values", "require", What(tools=(tool,)), conditions=(condition,))
 
 
 def max_bytes_of(limits: Limits, tool: str, identity: Identity, of: ToolLimits) -> tuple[str, int] | None:

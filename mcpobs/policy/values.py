@@ -48,7 +48,9 @@ class ArgumentValues:
 
     @classmethod
     def of(cls, limits: Mapping[str, ValueLimits]) -> ArgumentValues:
-        return cls(tuple((name, _bounds(limits[name])) for name in sorted(limits)))
+        """Leaves out arguments without a number."""
+        bounds = ((name, _bounds(limits[name])) for name in sorted(limits))
+        return cls(tuple((name, one) for name, one in bounds if any(number is not None for number in one)))
 
     def holds(self, facts: CallFacts) -> bool:
         return next(self._problems(facts), None) is None

@@ -37,6 +37,11 @@ class Desk:
             self.prices.get,
         )
 
+    def store_size(self) -> int:
+        """How many counters there are."""
+        sizes = self.engine.store.sizes()  # type: ignore[attr-defined]  # of both stores
+        return int(sizes["counters"] + sizes["scoped"])
+
     def facts(self, tool: str = "search", who: Identity = NOBODY, session: str = "s1", **more: Any) -> CallFacts:
         self.now_ns += 1  # no two calls begin at once
         key = f"principal:{who.principal}" if who.principal else "process:p1"

@@ -474,3 +474,45 @@ def test_a_call_that_leaves_nothing_to_settle_asks_the_store_for_nothing(
     assert made.engine.stores(decision, forwarded=forwarded) is stores
     made.engine.settle(decision, facts, succeeded=True, forwarded=forwarded, cost_microusd=7)
     assert (store.settled > 0) is stores
+
+
+# -- ways around ---------------------------------------------------------------------------------------------
+
+
+def test_a_new_conversation_does_not_start_the_count_of_equal_calls_anew() -> None:
+    ruled = desk("limits: [{id: same, tools: [search], same_args: 2}]\nhalt_after_denials: off\n")
+    codes = [ruled.code("search", session=f"s{number}", arguments={"q": 1}) for number in range(2 * REOPENED_FACTOR)]
+    assert codes == [None] * 2 * REOPENED_FACTOR
+    assert ruled.code("search", session="another", arguments={"q": 1}) == "repeated"
+    assert ruled.code("search", session="another", arguments={"q": 2}) is None
+    assert ruled.code("search", OTHER, session="another", arguments={"q": 1}) is None
+
+
+def test_new_sessions_do_not_start_the_count_of_different_tools_anew() -> None:
+    ruled = desk("limits: [{id: few, tools: ['*'], distinct_tools: 1}]\nhalt_after_denials: off\n")
+    codes = [ruled.code(f"t{number}", session=f"s{number}") for number in range(REOPENED_FACTOR + 1)]
+    assert codes == [None] * REOPENED_FACTOR + ["tool_limit"]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "tools: {'*': {calls_per_session: 2}}",
+        "tools: {'*': {calls_per_hour: 2}}",
+        "limits: [{id: each, tools: ['*'], per_session: 2, each_tool: true}]",
+        "limits: [{id: each, tools: ['*'], per_principal: 2, window: 1h, each_tool: true}]",
+    ],
+)
+def test_names_that_the_server_does_not_list_share_a_count_once_its_list_is_known(policy: str) -> None:
+    ruled = desk(f"{policy}\nhalt_after_denials: off\n")
+    assert [ruled.code(f"early {number}") for number in range(3)] == [None] * 3
+    ruled.engine.kinds["real"] = frozenset({"write"})
+    ruled.engine.knows_all_tools()
+    before = ruled.store_size()
+    assert [ruled.code(f"made up {number}") for number in range(4)] == [None, None, *[policy_code(policy)] * 2]
+    assert ruled.store_size() <= before + 2
+    assert [ruled.code("real") for _ in range(3)] == [None, None, policy_code(policy)]
+
+
+def policy_code(policy: str) -> str:
+    return "rate_limit" if "hour" in policy or "window" in policy else "call_limit"

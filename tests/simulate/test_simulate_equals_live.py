@@ -42,7 +42,7 @@ class Decisions:
         self.undecidable: set[str] = set()
 
     def decided(self, call: Recorded, lane: Lane) -> None:
-        counted = {id_: list(one[1:]) for id_, one in tightest(lane.counted).items()}
+        counted = _compared({id_: list(one[1:]) for id_, one in tightest(lane.counted).items()})
         code = None if lane.code is None else str(lane.code)
         self.found.append((call.method, call.tool, code, list(lane.rules or lane.warnings), counted))
         self.undecidable |= set(lane.undecidable)
@@ -73,10 +73,15 @@ def enforced(lake: Path) -> list[Decided]:
             row.get("tool"),
             row.get("decision_code"),
             json.loads(row.get("rules", "[]")),
-            json.loads(row.get("policy_counters", "{}")),
+            _compared(json.loads(row.get("policy_counters", "{}"))),
         )
         for row in _in_order(lake)
     ]
+
+
+def _compared(counters: dict[str, Any]) -> dict[str, Any]:
+    """Without ages in ms, which no two runs have alike."""
+    return {id_: counted for id_, counted in counters.items() if not id_.endswith("duration_s")}
 
 
 def _in_order(lake: Path) -> list[dict[str, Any]]:

@@ -92,6 +92,14 @@ def limits(chance: random.Random) -> dict[str, Any]:
         "search": {"calls_per_session": chance.randrange(3, 12), "arguments": {"max_bytes": chance.choice([30, 100])}},
         "*": {"calls_per_session": chance.randrange(4, 15)},
     }
+    if chance.random() < 0.5:
+        found["key"] = {"calls_per_hour": chance.randrange(10, 40)}
+        found["tools"]["search"]["calls_per_hour"] = chance.randrange(4, 15)
+    if chance.random() < 0.5:
+        found["session"] |= {"distinct_tools": chance.randrange(2, 6), "duration_s": 3_600}
+    if chance.random() < 0.5:
+        lower = {"session": {"calls": chance.randrange(5, 20)}, "tools": {"fetch": {"calls_per_session": 3}}}
+        found |= chance.choice([{"tenants": {"acme": lower}}, {"roles": {"user": lower, "admin": {"key": {}}}}])
     return found
 
 
@@ -106,6 +114,8 @@ def on_content(chance: random.Random) -> dict[str, Any]:
         {"id": "dear", "effect": "deny", "tools": ["fail"], "args_schema": dear},
     ]
     found["rules"] = chance.sample(rules, chance.randrange(1, 4)) + found.get("rules", [])
+    if chance.random() < 0.5:
+        found["tools"] = {"search": {"argument_values": {"q": {"max_length": chance.choice([1, 50])}}}}
     return found | {"default": found.get("default", "allow")}
 
 
