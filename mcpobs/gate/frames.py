@@ -21,6 +21,7 @@ from mcpobs.protocol.call import Call, Response
 from mcpobs.protocol.conversation import Conversation, Kind
 from mcpobs.protocol.decode import MAX_BYTES, decode
 from mcpobs.protocol.frames import Fault, Frame
+from mcpobs.protocol.ids import plain_key
 from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.operation import Sender, Stamp, TraceContext
 
@@ -145,7 +146,7 @@ class FrameGate:
         if len(frame.messages) == 1 and "method" not in frame.messages[0][0]:
             return None
         ids = [message["id"] for message, _ in frame.messages if "method" in message and "id" in message]
-        if len(ids) > len(set(ids)) or any(self._conversation.has_in_use(sender, each) for each in ids):
+        if len(ids) > len(set(map(plain_key, ids))) or any(self._conversation.has_in_use(sender, each) for each in ids):
             return Fault(frames.INVALID_REQUEST, "id_in_use")
         return None
 

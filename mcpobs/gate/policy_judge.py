@@ -35,6 +35,8 @@ DECISION_META: Final = "mcpobs/decision"
 STORE_DEADLINE_S: Final = 5.0
 CLOSE_S: Final = 2.0
 MAX_TARGET = 512
+MAX_WATCHED: Final = 256
+TOO_MANY: Final = f"A subscription names more than {MAX_WATCHED} resources."
 SIDES: Mapping[str, Side] = {
     "sampling/createMessage": "sampling",
     "elicitation/create": "elicitation",
@@ -79,23 +81,26 @@ class PolicyJudge:
         if call.operation.sender == "server":
             return self._server_request(call)
         facts, retries = facts_of(call)
-        if watched := _watched(call):
-            facts.kind, facts.target = "resource", self.engine.strictest(watched, facts)
-        if self._thread is None:
-            return self._begun(call, facts, self.engine.begin(facts, retries))
-        return self._later(
-            lambda: self.engine.begin(facts, retries), lambda decision: self._begun_late(call, facts, decision)
-        )
+        watched = [_of_resource(facts, uri) for uri in _watched(call)]
+        if len(watched) > MAX_WATCHED:
+            return Answer(error=Error(DENIED_CODE, TOO_MANY), error_type=str(Code.ARGUMENTS), rule="resources")
 
-    def _begun_late(self, call: Call, facts: CallFacts, decision: Decision) -> Begin:
+        def decide() -> tuple[Decision, CallFacts]:
+            return self.engine.begin_each(watched) if watched else (self.engine.begin(facts, retries), facts)
+
+        if self._thread is None:
+            return self._begun(call, *decide())
+        return self._later(decide, lambda decided: self._begun_late(call, *decided))
+
+    def _begun_late(self, call: Call, decision: Decision, facts: CallFacts) -> Begin:
         """Takes a decision in the store's thread. A call that is over by then, because it was cancelled or its deadline
         passed, was settled without it: it gives back what it reserved."""
-        begun = self._begun(call, facts, decision)
+        begun = self._begun(call, decision, facts)
         if call.operation.outcome is not None and not call.operation.is_notification:
             self.engine.settle(decision, facts, succeeded=False, forwarded=False, cost_microusd=None)
         return begun
 
-    def _begun(self, call: Call, facts: CallFacts, decision: Decision) -> Begin:
+    def _begun(self, call: Call, decision: Decision, facts: CallFacts) -> Begin:
         judged = _Judged(decision, facts)
         call.judged = judged
         lane = decision.lane
@@ -387,7 +392,15 @@ def _watched(call: Call) -> list[str]:
     if call.operation.method != "subscriptions/listen" or not isinstance(asked, dict):
         return []
     uris = asked.get("resourceSubscriptions")
-    return [_text(uri) for uri in (uris if isinstance(uris, list) else [] if uris is None else [uris])]
+    return list(
+        dict.fromkeys(_text(uri) for uri in (uris if isinstance(uris, list) else [] if uris is None else [uris]))
+    )
+
+
+def _of_resource(facts: CallFacts, uri: str) -> CallFacts:
+    """The same call as one of a resource."""
+    whole = uri if len(uri) > MAX_TARGET else None
+    return replace(facts, kind="resource", target=uri if whole is None else _shortened(uri), whole=whole)
 
 
 def _as_unknown(facts: CallFacts) -> Error:

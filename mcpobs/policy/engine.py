@@ -123,16 +123,17 @@ class Engine:
         """Whether a caller may see a tool, prompt or resource: no rule that needs no arguments keeps it from it."""
         return self._compiled[0].plan(replace(facts, target=name), self._kinds(name)).hidden_by is None
 
-    def strictest(self, names: Sequence[str], facts: CallFacts) -> str:
-        """The resource of several that one request names by which it is decided: the one that most rules keep from the
-        caller."""
-
-        def rules(name: str) -> tuple[bool, int, int]:
-            layers = (plan := self._compiled[0].plan(replace(facts, kind="resource", target=name), _WRITES)).layers
-            conditions = sum(len(one.denies) + len(one.requires) + (one.allows is not None) for one in layers)
-            return plan.hidden_by is not None, sum(len(one.missing) for one in layers), conditions
-
-        return max(names, key=rules)
+    def begin_each(self, each: Sequence[CallFacts]) -> tuple[Decision, CallFacts]:
+        """Decides a call that names several resources: each as a call of its own, and none if one is denied."""
+        begun: list[tuple[Decision, CallFacts]] = []
+        for facts in each:
+            decision = self.begin(facts)
+            if decision.lane.denies:
+                for other, others in begun:
+                    self.settle(other, others, succeeded=False, forwarded=False, cost_microusd=None)
+                return decision, facts
+            begun.append((decision, facts))
+        return begun[0]
 
     def _kinds(self, target: str | Unknown | None) -> frozenset[str]:
         return self.kinds.get(target, self._others) if isinstance(target, str) else _WRITES

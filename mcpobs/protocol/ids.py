@@ -36,8 +36,15 @@ def lenient_keys(key: Key) -> tuple[Key, ...]:
     number = _number_of(key)
     if number is None:
         return ()
-    alike: tuple[Key, ...] = (number, str(number), ("number", repr(float(number))))
+    alike: tuple[Key, ...] = (number, str(number), ("number", repr(float(number))), f"{number}.0")
     return tuple(other for other in alike if other != key)
+
+
+def plain_key(value: object) -> Key | None:
+    """What ids have in common that some client or server takes for the same: 1, "1" and 1.0."""
+    key = id_key(value)
+    number = None if key is None else _number_of(key)
+    return key if number is None else number
 
 
 def _number_of(key: Key) -> int | None:

@@ -32,6 +32,9 @@ class _Forgotten:
     def __contains__(self, key: Key) -> bool:
         return bool(self._bits) and all(self._bits[bit // 8] >> bit % 8 & 1 for bit in self._places(key))
 
+    def __bool__(self) -> bool:
+        return bool(self._bits)
+
     @staticmethod
     def _places(key: Key) -> list[int]:
         found = blake2b(repr(key).encode("utf-8", "surrogatepass"), digest_size=4 * _HASHES).digest()
@@ -89,8 +92,13 @@ class PendingRequests:
         return pending[0] if pending else None
 
     def has_in_use(self, key: Key) -> bool:
-        """Whether a response with this id may still come: also to a request that was cancelled."""
-        return key in self._first or key in self._given_up or key in self._forgotten
+        """Whether a response with this id may still come, also to a request that was cancelled; or with one that some
+        servers take for the same."""
+        if not self._first and not self._given_up and not self._forgotten:
+            return False
+        return any(
+            one in self._first or one in self._given_up or one in self._forgotten for one in (key, *lenient_keys(key))
+        )
 
     def take(self, key: Key) -> Call | None:
         """Removes the request that a response with this id answers."""

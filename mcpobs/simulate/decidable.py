@@ -75,6 +75,8 @@ def unnamed_methods(policy: Policy) -> frozenset[str]:
         found |= {"resources/read", "resources/subscribe"}
     if any(what.resources is not None or what.prompts is not None for what, _ in whats):
         found.add("completion/complete")
+    if any(layer.default == "deny" for layer in policy.layers) or any(what.resources is not None for what, _ in whats):
+        found.add("subscriptions/listen")  # of resources, perhaps
     return frozenset(found)
 
 

@@ -81,6 +81,8 @@ class Findings:
 
     def decided(self, call: Recorded, lane: Lane) -> None:
         if call.method not in COUNTED:
+            if lane.undecidable:
+                self.undecided(call, lane.undecidable)
             return
         session = self._session(call)
         session.calls += 1

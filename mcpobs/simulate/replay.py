@@ -206,6 +206,8 @@ class Replay:
 
     def _facts(self, call: Recorded) -> CallFacts:
         kind = _KINDS.get(call.method)
+        if call.method == "subscriptions/listen" and call.method in self._unnamed:
+            kind = "resource"
         target: str | Unknown | None = None
         match kind:
             case "tool":

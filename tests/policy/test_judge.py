@@ -372,3 +372,74 @@ def test_the_row_of_a_decision_has_no_content() -> None:
     )
     assert shop.call("x", arguments={"customer": "a-secret-tenant"}) == "tenant"
     assert "a-secret-tenant" not in json.dumps(shop.connection.rows)
+
+
+RESOURCES = """default: allow
+rules:
+- {id: secret, effect: deny, resources: ["file:///secret"]}
+- {id: mine, effect: require, resources: ["file:///acme/*"], tenants: [acme]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("uris", "passes"),
+    [
+        (["file:///a", "file:///b"], True),
+        (["file:///a", "file:///secret"], False),
+        (["file:///secret", "file:///a"], False),
+        (["file:///a", "file:///acme/x", "file:///b"], False),
+        (["file:///a"] * 300, True),
+        ([f"file:///{number}" for number in range(257)], False),
+        ([], True),
+    ],
+)
+def test_each_resource_of_a_subscription_is_judged(uris: list[str], passes: bool) -> None:
+    shop = Shop(RESOURCES)
+    answer = shop.ask("subscriptions/listen", notifications={"resourceSubscriptions": uris})
+    assert (answer is None) is passes
+
+
+def test_each_resource_of_a_subscription_counts_and_none_if_one_is_denied() -> None:
+    shop = Shop(RESOURCES + "limits: [{id: reads, resources: ['file:///*'], per_session: 3}]\n")
+    for uris in (["file:///a", "file:///secret"], ["file:///a", "file:///b"], ["file:///c"]):
+        denied = shop.ask("subscriptions/listen", notifications={"resourceSubscriptions": uris}) is not None
+        assert denied is ("file:///secret" in uris)
+    refused = shop.ask("subscriptions/listen", notifications={"resourceSubscriptions": ["file:///d"]})
+    assert refused is not None
+    assert refused["error"]["data"]["mcpobs/decision"]["code"] == "call_limit"
+
+
+PAGES = [({}, "2"), ({"cursor": "2"}, "3"), ({"cursor": "3"}, None)]
+
+
+@pytest.mark.parametrize(
+    ("pages", "known"),
+    [(PAGES, True), (PAGES[:2], False), (PAGES[2:], False), ([PAGES[0], PAGES[2]], False), ([({}, None)], True)],
+)
+def test_names_share_a_count_only_once_the_list_of_tools_was_seen_whole(
+    pages: list[tuple[dict[str, str], str | None]], known: bool
+) -> None:
+    shop = Shop("tools: {'*': {calls_per_session: 2}}\n")
+    for params, following in pages:
+        assert shop.ask("tools/list", **params) is None
+        more = {} if following is None else {"nextCursor": following}
+        shop.answer({"tools": [{"name": f"real{params}"}], "resultType": "complete", **more})
+    codes = [shop.call(f"made up {number}") for number in range(3)]
+    assert codes == ["ok", "ok", "call_limit" if known else "ok"]
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, "1"), ("1", 1), ("1.0", 1), (7, "07"), (1, 1)])
+def test_ids_that_some_server_takes_for_the_same_are_not_open_at_once(one: object, other: object) -> None:
+    shop = Shop("session: {calls: 9}\n")
+
+    def sent(request_id: object) -> Any:
+        params = {"name": "search", "arguments": {}, "_meta": META}
+        message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+        return shop.connection.pass_on("client", message)
+
+    assert sent(one).onward is not None
+    assert sent("another").onward is not None
+    assert sent(other).onward is None
+    answer = {"jsonrpc": "2.0", "id": one, "result": {"content": [], "resultType": "complete"}}
+    assert shop.connection.pass_on("server", answer).onward is not None
+    assert sent(other).onward is not None

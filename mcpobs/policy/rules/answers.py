@@ -11,11 +11,18 @@ import orjson
 from mcpobs.limits.document import Place
 from mcpobs.policy.fields import MAX_PATH
 
+
+class Ambiguous:
+    """What two readers take for two things."""
+
+
 Step = str | None
 """A member's name; None: each element of a list."""
 MAX_DEPTH: Final = 64
 OPAQUE: Final = "opaque"
 """Stands for content that nobody can look into: a text that is no JSON, an image, a link."""
+
+AMBIGUOUS: Final = Ambiguous()
 
 _OF_PROTOCOL: Final = "io.modelcontextprotocol/"
 _ASIDE: Final = frozenset({"_meta", "isError", "resultType"})
@@ -52,7 +59,7 @@ def answers(result: object) -> list[object]:
 def aside(result: object, depth: int = 0) -> object:
     """The result as it is sent, without what the protocol itself says there: rows may lie beside the answer, too."""
     if depth > MAX_DEPTH:
-        return OPAQUE
+        return result
     if isinstance(result, dict):
         kept = {key: item for key, item in result.items() if not str(key).startswith(_OF_PROTOCOL)}
         return {key: aside(item, depth + 1) for key, item in kept.items()}
@@ -78,9 +85,29 @@ def _answer(item: object) -> object:
     return value
 
 
+def embedded(text: str) -> object:
+    """The object or list that a text within a row is, as JSON; else the text. AMBIGUOUS if a member comes twice."""
+    bare = text.lstrip("\ufeff \t\r\n")
+    if bare[:1] not in ("{", "["):
+        return text
+    try:
+        json.loads(bare, object_pairs_hook=_once)
+        return orjson.loads(bare)
+    except _TwiceError:
+        return AMBIGUOUS
+    except RecursionError:
+        return AMBIGUOUS
+    except ValueError:
+        return text
+
+
+class _TwiceError(ValueError):
+    """A member of an object comes twice."""
+
+
 def _once(members: list[tuple[str, object]]) -> None:
     if len(dict(members)) < len(members):
-        raise ValueError("a member comes twice")
+        raise _TwiceError
 
 
 def found(value: object, path: tuple[Step, ...]) -> Iterator[object]:

@@ -10,6 +10,7 @@ without one is refused.
 
 `result`: a row is an object of a list, else the whole answer; what lies in a row that carries the tenant belongs to it.
 An answer in which nothing carries it is withheld, unless `on_missing: pass`: also a text that is no JSON, or an image.
+A text that is a JSON object or list is looked into wherever it stands. Rows deeper than 64 levels are withheld.
 `ids` are kept as keyed digests for `ttl`. The first tenant keeps an id. An id that no result showed yet is let through,
 unless `on_unseen: block`. Ids are compared without case, spaces around them and leading zeros, as servers may do.
 """
@@ -26,7 +27,7 @@ from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
 from mcpobs.policy.conditions import MAX_TEXTS, CallFacts, Reads, RuleError
 from mcpobs.policy.fields import choice, duration_ns, names, path
-from mcpobs.policy.rules.answers import MAX_DEPTH, Step, answers, aside, found, steps
+from mcpobs.policy.rules.answers import AMBIGUOUS, MAX_DEPTH, Step, answers, aside, embedded, found, steps
 
 OnMissing = Literal["block", "pass"]
 Carries = Literal["own", "none", "other", "empty"]
@@ -149,8 +150,12 @@ def _carried(value: object, member: tuple[str, ...], tenant: str | None, depth: 
     """Whose a value is: its own member says so, or all that is in it does."""
     if value is None or value == "" or value is False or (value == 0 and not isinstance(value, bool)):
         return "empty"
-    if depth > MAX_DEPTH:
-        return "none"
+    if isinstance(value, str):
+        value = embedded(value)
+    if depth > MAX_DEPTH and isinstance(value, list | dict):
+        return "other"  # nobody looks deeper
+    if value is AMBIGUOUS:
+        return "other"
     if isinstance(value, list):
         return _together([_carried(item, member, tenant, depth + 1) for item in value])
     if not isinstance(value, dict):

@@ -78,6 +78,8 @@ OWN: list[object] = [
     {"page": {"rows": [{"tenant": "acme"}]}},
     [[{"tenant": "acme"}], []],
     {"rows": [], "total": 0, "next": None, "more": False},
+    {"tenant": "acme", "note": "[draft] of {x}", "more": "{"},
+    {"tenant": "acme", "payload": json.dumps([{"tenant": "acme"}, {"name": "x"}])},
     [],
     {},
     None,
@@ -96,6 +98,11 @@ FOREIGN: list[object] = [
     {"a": [{"tenant": "acme"}], "b": [{"tenant": "other"}]},
     {"tenant": "other", "rows": [{"tenant": "acme"}]},
     [[{"tenant": "acme"}], [{"tenant": "other"}]],
+    {"tenant": "acme", "payload": json.dumps({"tenant": "other"})},
+    {"tenant": "acme", "payload": " \n" + json.dumps([{"x": {"tenant": "other"}}])},
+    {"tenant": "acme", "payload": json.dumps({"inner": json.dumps([{"tenant": "other"}])})},
+    {"tenant": "acme", "payload": '{"tenant": "other", "tenant": "acme"}'},
+    {"tenant": "acme", "payload": ["x", json.dumps({"tenant": "other"})]},
 ]
 SILENT: list[object] = [
     {"total": 5},
@@ -202,7 +209,11 @@ def test_a_result_that_is_nested_deep_is_withheld() -> None:
     value: object = {"tenant": "other"}
     for _ in range(500):
         value = [value]
-    assert not _tenant(result="tenant").passes({"structuredContent": value}, call(caller=ACME))
+    for on_missing in ("block", "pass"):
+        rule = _tenant(result="tenant", on_missing=on_missing)
+        assert not rule.passes({"structuredContent": value}, call(caller=ACME))
+        assert not rule.passes({"structuredContent": {"tenant": "acme", "rows": value}}, call(caller=ACME))
+        assert not rule.passes_error({"rows": value}, call(caller=ACME))
 
 
 def test_the_member_may_lie_below_another() -> None:
