@@ -50,7 +50,7 @@ class Rounds:
         self._store = store
         self._clock = clock
         self._whole_s: float | None = None  # when the next round of all is due
-        self._settled: dict[_Span, int] = {}  # calls that need no more charging, and when they began
+        self._settled: dict[_Span, tuple[int, int]] = {}  # calls: when they began, and how many callers are charged
         self._uncharged: dict[_Span, tuple[Uncharged, int]] = {}
         self._sharing: dict[Sharing, int] = {}  # sessions, without their beginning, and when they began
 
@@ -74,7 +74,7 @@ class Rounds:
 
     def _forget(self, since: int) -> None:
         """Forgets what is too old to be charged, and sessions, which a reading of all has anew."""
-        self._settled = {span: start for span, start in self._settled.items() if start >= since}
+        self._settled = {span: one for span, one in self._settled.items() if one[0] >= since}
         self._uncharged = {span: one for span, one in self._uncharged.items() if one[1] >= since}
         self._sharing.clear()
 
@@ -99,16 +99,17 @@ class Rounds:
         charged = microusd = 0
         for call in calls:
             span = call.trace_id, call.span_id
-            if span in self._settled:
-                continue
             found = sessions.of(call)
-            if not isinstance(found, Sharing):
-                self._uncharged[span] = found, call.start_unix_nano
+            if isinstance(found, str):
+                if span not in self._settled:
+                    self._uncharged[span] = found, call.start_unix_nano
                 continue
-            if self._charge(call, found):
+            if self._settled.get(span, (0, 0))[1] >= len(found):
+                continue
+            if sum(self._charge(call, one) for one in found):
                 charged += 1
                 microusd += call.cost_microusd or 0
-            self._settled[span] = call.start_unix_nano
+            self._settled[span] = call.start_unix_nano, len(found)
             self._uncharged.pop(span, None)
         return charged, microusd
 

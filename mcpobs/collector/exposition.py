@@ -15,7 +15,6 @@ _GAUGES: Final = frozenset(
         "lake.quarantined_segments",
         "lake.quarantined_bytes",
         "spend.unmatched_model_calls",
-        "spend.ambiguous_model_calls",
         "spend.unpriced_model_calls",
         "spend.lag_ms",
         "spend.failing",

@@ -1,8 +1,8 @@
 """Charges what agents spend on models to the budgets of the sessions that they call from. Pure.
 
 A model call is of the session that shares its trace, else of the one that shares its conversation; of several sessions
-of one caller, of the one that began first, as in `report cost`. A conversation id is the caller's own choice, so a
-model call that sessions of several callers share is charged to nobody: one of them could make the others pay.
+of one caller, of the one that began first, as in `report cost`. A conversation id is the caller's own choice, so each
+caller is charged whose sessions share a model call: otherwise one more caller would make it free (ADR 30).
 """
 
 from __future__ import annotations
@@ -46,9 +46,8 @@ class Sharing(NamedTuple):
     first_unix_nano: int
 
 
-Uncharged = Literal["unmatched", "ambiguous", "unpriced"]
-"""Why a model call is charged to nobody: no session shares it yet, sessions of several callers do, its price is
-unknown."""
+Uncharged = Literal["unmatched", "unpriced"]
+"""Why a model call is charged to nobody: no session shares it yet, or its price is unknown."""
 
 
 class Charge(NamedTuple):
@@ -63,26 +62,32 @@ class Sessions:
     """The sessions that share traces and conversations with model calls."""
 
     def __init__(self, sharing: Iterable[Sharing]) -> None:
-        self._traces: dict[str, list[Sharing]] = {}
-        self._conversations: dict[str, list[Sharing]] = {}
+        traces: dict[str, list[Sharing]] = {}
+        conversations: dict[str, list[Sharing]] = {}
         for one in sharing:
             if one.trace_id is not None:
-                self._traces.setdefault(one.trace_id, []).append(one)
+                traces.setdefault(one.trace_id, []).append(one)
             elif one.conversation_id is not None:
-                self._conversations.setdefault(_spelled(one.conversation_id), []).append(one)
+                conversations.setdefault(_spelled(one.conversation_id), []).append(one)
+        self._traces = {name: _by_caller(found) for name, found in traces.items()}
+        self._conversations = {name: _by_caller(found) for name, found in conversations.items()}
 
-    def of(self, call: ModelCall) -> Sharing | Uncharged:
-        """The session that a model call is charged to, or why it is charged to none."""
+    def of(self, call: ModelCall) -> Sequence[Sharing] | Uncharged:
+        """The sessions that a model call is charged to, one of each caller, or why it is charged to none."""
         if call.cost_microusd is None:
             return "unpriced"
         found = self._traces.get(call.trace_id)
         if found is None and call.conversation_id is not None:
             found = self._conversations.get(_spelled(call.conversation_id))
-        if not found:
-            return "unmatched"
-        if len({(one.enforcement_key, one.tenant) for one in found}) > 1:
-            return "ambiguous"
-        return min(found, key=lambda one: (one.first_unix_nano, one.session_id, one.server or ""))
+        return found or "unmatched"
+
+
+def _by_caller(sharing: Sequence[Sharing]) -> Sequence[Sharing]:
+    """The session of each caller that began first."""
+    found: dict[tuple[str, str | None], Sharing] = {}
+    for one in sorted(sharing, key=lambda one: (one.first_unix_nano, one.session_id, one.server or "")):
+        found.setdefault((one.enforcement_key, one.tenant), one)
+    return tuple(found.values())
 
 
 class Budgets:
@@ -98,8 +103,8 @@ class Budgets:
         return any(layer.budgets or layer.learned.bounds_cost for layer in self._policy.layers)
 
     def charges(self, call: ModelCall, of: Sharing) -> list[Charge]:
-        """What a model call of a session adds, on the counters that the engine reserves on: of the session, its caller
-        and its tenant, and on those of the session's shadow."""
+        """What a model call of a session adds, on the counters that the engine reserves on: of the session and its
+        caller, of its tenant, and on those of the session's shadow. Callers of one tenant add to the tenant's once."""
         identity = Identity(tenant=of.tenant)
         facts = CallFacts(
             "tools/call",
@@ -110,11 +115,16 @@ class Budgets:
         )
         found = []
         for compiled in self._compiled(of.server):
-            counters = [] if compiled is None else compiled.spending(facts)
-            if compiled is not None and counters:
-                counts = [counter.count(facts, call.cost_microusd or 0) for counter in counters]
-                session = SessionKey(whose(facts), of.session_id, compiled.shadow)
-                found.append(Charge(session, mark_of(call, shadow=compiled.shadow), counts))
+            if compiled is None:
+                continue
+            session = SessionKey(whose(facts), of.session_id, compiled.shadow)
+            own, shared = list[Count](), list[Count]()
+            for counter in compiled.spending(facts):
+                is_shared = counter.cap.by == "tenant" and of.tenant is not None
+                (shared if is_shared else own).append(counter.count(facts, call.cost_microusd or 0))
+            for name, counts in ((whose(facts), own), (f"tenant:{of.tenant}", shared)):
+                if counts:
+                    found.append(Charge(session, mark_of(call, name, shadow=compiled.shadow), counts))
         return found
 
     def _compiled(self, server: str | None) -> tuple[Compiled, Compiled | None]:
@@ -126,15 +136,15 @@ class Budgets:
         return known
 
 
-def mark_of(call: ModelCall, *, shadow: bool = False) -> Mark:
-    """Names a model call: a span that comes again is charged once, and so are two spans of one call, one within the
-    other."""
-    within = () if call.parent_span_id is None else (_digest(call.trace_id, call.parent_span_id, shadow),)
-    return Mark(_digest(call.trace_id, call.span_id, shadow), call.start_unix_nano + WITHIN_NS, within)
+def mark_of(call: ModelCall, payer: str, *, shadow: bool = False) -> Mark:
+    """Names a model call and who pays it: a span that comes again is charged once to each, and so are two spans of one
+    call, one within the other."""
+    within = () if call.parent_span_id is None else (_digest(call.trace_id, call.parent_span_id, payer, shadow),)
+    return Mark(_digest(call.trace_id, call.span_id, payer, shadow), call.start_unix_nano + WITHIN_NS, within)
 
 
-def _digest(trace_id: str, span_id: str, shadow: bool) -> str:
-    text = f"{trace_id}:{span_id}:{int(shadow)}".encode("utf-8", "surrogatepass")
+def _digest(trace_id: str, span_id: str, payer: str, shadow: bool) -> str:
+    text = f"{trace_id}:{span_id}:{int(shadow)}:{payer}".encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 

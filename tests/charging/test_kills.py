@@ -128,11 +128,11 @@ def test_a_call_before_the_first_of_its_session_is_charged_when_that_comes(tmp_p
     assert world.spent() == [2 * MICROUSD] * 2
 
 
-def test_a_conversation_of_two_callers_is_charged_to_nobody(world: World) -> None:
+def test_a_conversation_of_two_callers_is_charged_to_both(world: World) -> None:
     world.receive(keyed_session("shop", "process:2", "talk"), request_of("talk"))
     (report, *_) = world.rounds()
-    assert (report["charged"], report["uncharged"]["ambiguous"]) == (0, 1)
-    assert world.spent() == [0, 0]
+    assert (report["charged"], sum(report["uncharged"].values())) == (1, 0)
+    assert world.spent() == [MICROUSD] * 2
 
 
 def test_a_store_that_is_no_store_is_reported_and_charged_when_it_is_one_again(world: World) -> None:

@@ -86,12 +86,15 @@ def test_a_call_waits_for_its_session(world: World) -> None:
     assert world.charged() == (1, 0)
 
 
-def test_a_second_caller_of_a_conversation_is_noticed_whenever_the_first_called(world: World) -> None:
+def test_a_second_caller_of_a_conversation_pays_too_whenever_the_first_called(world: World) -> None:
     world.receive(keyed_session("shop", "process:1", "talk", LONG_AGO_S))
     assert world.charged() == (0, 0)
     world.receive(keyed_session("files", "process:2", "talk"), request_of("talk"))
     done = world.rounds.round()
-    assert (done.charged, done.uncharged["ambiguous"]) == (0, 1)
+    assert (done.charged, done.uncharged) == (1, {"unmatched": 0, "unpriced": 0})
+    world.receive(keyed_session("more", "process:3", "talk"))
+    assert world.charged() == (1, 0)
+    assert world.charged() == (0, 0)
 
 
 def test_a_trace_is_charged_to_the_session_in_it_before_a_conversation_is(world: World) -> None:

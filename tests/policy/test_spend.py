@@ -42,9 +42,9 @@ TRACE, CONVERSATION = {"trace_id": "t1"}, {"conversation_id": "c1"}
         (model_call(), [session(**CONVERSATION)], "one"),
         (model_call(), [session(**CONVERSATION), session(**TRACE, session_id="two")], "two"),
         (model_call(), [session(**TRACE), session(**CONVERSATION, enforcement_key="process:2")], "one"),
-        (model_call(), [session(**TRACE), session(**TRACE, enforcement_key="process:2")], "ambiguous"),
-        (model_call(), [session(**TRACE), session(**TRACE, tenant="acme")], "ambiguous"),
-        (model_call(), [session(**CONVERSATION), session(**CONVERSATION, enforcement_key="process:2")], "ambiguous"),
+        (model_call(), [session(**TRACE), session(**TRACE, enforcement_key="process:2")], "one one"),
+        (model_call(), [session(**TRACE), session(**TRACE, tenant="acme")], "one one"),
+        (model_call(), [session(**CONVERSATION), session(**CONVERSATION, enforcement_key="process:2")], "one one"),
         (
             model_call(),
             [session(**TRACE, first_unix_nano=START_NS + 1), session(**TRACE, session_id="first", server="files")],
@@ -57,7 +57,7 @@ TRACE, CONVERSATION = {"trace_id": "t1"}, {"conversation_id": "c1"}
 )
 def test_whose_a_model_call_is(call: ModelCall, sharing: list[Sharing], found: str) -> None:
     got = Sessions(sharing).of(call)
-    assert (got if isinstance(got, str) else got.session_id) == found
+    assert (got if isinstance(got, str) else " ".join(one.session_id for one in got)) == found
 
 
 FACTS = CallFacts(
@@ -196,3 +196,26 @@ def test_a_model_call_of_long_ago_is_not_charged(opener: Opener) -> None:
     )
     assert not opened.store.charge(*late)
     assert opened.store.charge(*just)
+
+
+@EACH
+def test_each_caller_of_a_trace_pays_and_their_tenant_once(opener: Opener) -> None:
+    opened = opener(Bounds())
+    policy = b"""version: 1
+default: allow
+budgets: {session: {usd: 1}, principal: {usd: 1, window: 1h}, tenant: {usd: 1, window: 1h}}
+"""
+    loaded = file.of_texts([(policy, "policy.yaml")])
+    engine, budgets = Engine(loaded, opened.store, "shop"), Budgets(loaded)
+    who = (("process:1", "acme"), ("process:2", "acme"), ("process:3", "b"))
+    callers = [OF._replace(enforcement_key=key, tenant=tenant) for key, tenant in who]
+    for _ in range(2):  # the second time nobody pays
+        for one in callers:
+            for charge in budgets.charges(model_call(), one):
+                opened.store.charge(*charge)
+    for one in callers:
+        identity = Identity(tenant=one.tenant)
+        decision = engine.begin(
+            CallFacts(**{**_fields(FACTS), "enforcement_key": one.enforcement_key, "identity": identity})
+        )
+        assert [counted.before for counted in decision.lane.counted] == [6_000] * 3
