@@ -22,6 +22,8 @@ from mcpobs.collector.orders import Orders
 from mcpobs.errors import EXIT_OK, EXIT_USAGE, McpobsError
 from mcpobs.lake import memory
 from mcpobs.policy import file
+from mcpobs.policy.model import Policy
+from mcpobs.policy.reload import Reloader
 from mcpobs.policy.spend import Budgets
 from mcpobs.policy.sqlite import SqliteStore
 from mcpobs.policy.state import StoreError
@@ -57,7 +59,9 @@ class _Charging:
     def __init__(self, lake: Path, state: Path, files: Sequence[str]) -> None:
         self._lake = lake
         self._state = state
-        self._budgets = Budgets(file.load(files))
+        policy = file.load(files)
+        self._budgets = Budgets(policy)
+        self._reloader = Reloader(files, policy, self._use)
         self._rounds: Rounds | None = None
         self._rested_s = 0.0
 
@@ -73,6 +77,7 @@ class _Charging:
         """Does one round. Returns how long to wait for an order after it."""
         began_s = time.monotonic()
         waiting, rest = True, REST
+        self._reloader.look()
         try:
             if self._rounds is None:
                 self._rounds = Rounds(self._lake, self._budgets, SqliteStore(self._state))
@@ -93,6 +98,12 @@ class _Charging:
             _say(Report(charged=0, charged_microusd=0, uncharged={}, lag_ms=0, error=error.message))
         self._rested_s = time.monotonic() + rest * (time.monotonic() - began_s)
         return WAITING_S if waiting else IDLE_S
+
+    def _use(self, policy: Policy) -> None:
+        """Takes a changed policy, as fronts do."""
+        self._budgets = Budgets(policy)
+        if self._rounds is not None:
+            self._rounds.use(self._budgets)
 
 
 def _received(text: bytes) -> int | None:

@@ -54,6 +54,10 @@ class Rounds:
         self._uncharged: dict[_Span, tuple[Uncharged, int]] = {}
         self._sharing: dict[Sharing, int] = {}  # sessions, without their beginning, and when they began
 
+    def use(self, budgets: Budgets) -> None:
+        """Takes the budgets of another policy. What is charged stays charged."""
+        self._budgets = budgets
+
     def round(self) -> Round:
         """Raises LakeError or StoreError; what was charged until then stays charged."""
         began_s = self._clock()

@@ -9,6 +9,7 @@ import typer
 
 from mcpobs import __version__
 from mcpobs.cli.demo import demo
+from mcpobs.cli.once import Commands
 from mcpobs.cli.options.baseline import baseline
 from mcpobs.cli.options.check import check
 from mcpobs.cli.options.collect import collect
@@ -27,7 +28,7 @@ from mcpobs.cli.options.simulate import simulate
 from mcpobs.cli.usage import explained
 from mcpobs.errors import EXIT_USAGE
 
-app = typer.Typer(
+app = Commands(
     name="mcpobs",
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help: a terminal's width decides, and a golden file can hold it

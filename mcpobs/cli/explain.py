@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcpobs.cli.streams import commit_first, emit, say, warn
+from mcpobs.cli.streams import commit_first, emit, paper, say, warn
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.folders import lake_folder
 from mcpobs.lake.reader import open_reading
@@ -23,7 +23,7 @@ def run_explain(name: str, policy: Sequence[str] = (), *, json: bool = False, la
     with open_reading(folder) as reading:
         found = on_sound_files(reading, lambda plan: explain(plan, name, at_hand))
         warn(of_damage(reading))
-    emit(json_text.render(data(found)) if json else text(found))
+    emit(json_text.render(data(found)) if json else text(found, paper().cells_wide))
     return EXIT_OK
 
 

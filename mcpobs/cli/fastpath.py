@@ -113,6 +113,8 @@ def parse(command: str, argv: list[str]) -> Parsed | None:
                     return None
             elif not value or value.startswith("-"):
                 return None
+            if values.get(name, numbers.get(name)) in parsed.options:
+                return None  # given twice
             if name in values:
                 parsed.options[values[name]] = value
             elif name in lists:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from shlex import quote
+from textwrap import fill
 
 from mcpobs.output.json_text import plain
 from mcpobs.policy.remedy import OURS
@@ -14,9 +15,11 @@ from mcpobs.reports.explained import Explained, Explanation, Ruled
 from mcpobs.reports.wording import Record, count
 from mcpobs.terminal import printable
 
+_OF_FILE = "    | "
 
-def text(of: Explanation) -> str:
-    """The explanation for people. Names that peers chose are escaped."""
+
+def text(of: Explanation, width: int | None = None) -> str:
+    """The explanation for people, in lines of `width`. Names that peers chose are escaped."""
     lines = [] if len(of.decisions) == 1 and of.total == 1 else [of.summary, ""]
     for number, one in enumerate(of.decisions):
         lines += ([""] if number else []) + list(_lines(one))
@@ -24,7 +27,16 @@ def text(of: Explanation) -> str:
     if left_out > 0 and of.decisions:
         session = quote(str(of.decisions[0].decision["session_id"]))
         lines += ["", f"{left_out:,} more decisions of the session: mcpobs decisions --session {session}"]
-    return "\n".join(map(printable, lines)).rstrip() + "\n"
+    shown = map(printable, lines)
+    return "\n".join(shown if width is None else [_wrapped(line, width) for line in shown]).rstrip() + "\n"
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line in lines of a width, further ones indented below it. Lines of files stay whole."""
+    if len(line) <= width or line.startswith(_OF_FILE):
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return fill(line, max(width, 40), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def data(of: Explanation) -> dict[str, object]:
@@ -58,7 +70,7 @@ def _rule(ruled: Ruled) -> Iterator[str]:
     ours = f": {OURS[ruled.id]}" if ruled.id in OURS and ruled.said is None else ""
     yield f"  {ruled.id}{ours}{used}{_place(ruled.said)}"
     if ruled.said is not None:
-        yield from (f"    | {line}" for line in ruled.said.lines)
+        yield from (f"{_OF_FILE}{line}" for line in ruled.said.lines)
 
 
 def _place(said: Said | None) -> str:

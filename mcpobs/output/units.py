@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
+
 from mcpobs.output.text import printable
 from mcpobs.reports.wording import milliseconds, moment
 
@@ -39,7 +42,46 @@ def shown(name: str, value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return _number(name, value)
+    if name in _OF_DECISIONS:
+        return printable(_OF_DECISIONS[name](str(value)))
     return printable(str(value)) or "''"
+
+
+def _rules(text: str) -> str:
+    """The ids of rules, of a JSON list."""
+    found = _json(text)
+    return ", ".join(map(str, found)) if isinstance(found, list) else text
+
+
+def _counters(text: str) -> str:
+    """`searches 14 → 15 of 15` for each counter of a JSON object: before, after and most."""
+    found = _json(text)
+    if not isinstance(found, dict):
+        return text
+    return ", ".join(_counter(id_, one) for id_, one in found.items())
+
+
+def _counter(id_: str, numbers: object) -> str:
+    if not isinstance(numbers, list) or len(numbers) != 3 or not all(isinstance(one, int) for one in numbers):
+        return id_
+    counted = id_.removesuffix(".reopened")
+    if counted.endswith("cost_usd") or counted.startswith("budgets."):
+        before, after, most = (f"${one / 1_000_000:g}" for one in numbers)
+    elif counted.endswith("duration_s"):
+        before, after, most = (f"{one / 1_000:g} s" for one in numbers)
+    else:
+        before, after, most = (f"{one:,}" for one in numbers)
+    return f"{id_} {before} of {most}" if before == after else f"{id_} {before} → {after} of {most}"
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+_OF_DECISIONS: Mapping[str, Callable[[str], str]] = {"rules": _rules, "shadow_rules": _rules, "counters": _counters}
 
 
 def _number(name: str, value: int | float) -> str:

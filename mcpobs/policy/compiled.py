@@ -362,7 +362,7 @@ class Compiled:
         allowed = False
         hides: str | None = None
         for rule in layer.rules:
-            if not _is_about(rule.what, facts, target, kinds, self._server):
+            if not is_about(rule.what, facts, target, kinds, self._server):
                 continue
             if not self._is_in_force(layer, rule.control, rule.id, facts):
                 continue
@@ -408,7 +408,7 @@ class Compiled:
             return
         for limit in layer.limits:
             if (
-                _is_about(limit.what, facts, target, kinds, self._server)
+                is_about(limit.what, facts, target, kinds, self._server)
                 and _is_caller(limit.who, facts)
                 and self._is_in_force(layer, limit.control, limit.id, facts)
             ):
@@ -459,7 +459,7 @@ def matches(patterns: Iterable[str], name: str) -> bool:
     )
 
 
-def _is_about(what: What, facts: CallFacts, target: str | None, kinds: frozenset[str], server: str | None) -> bool:
+def is_about(what: What, facts: CallFacts, target: str | None, kinds: frozenset[str], server: str | None) -> bool:
     if what.servers is not None and (server is None or not matches(what.servers, server)):
         return False
     if what.methods is not None and matches(what.methods, facts.method):

@@ -85,10 +85,16 @@ def contents(paths: Sequence[str | os.PathLike[str]]) -> list[tuple[bytes, str]]
         try:
             found.append((safefile.read(path_, MAX_BYTES), str(path_)))
         except OSError as error:
-            raise UsageError(
-                f"cannot read {path_}: {error.strerror}", "make one with `mcpobs baseline -o limits.yaml`"
-            ) from None
+            raise UsageError(f"cannot read {path_}: {error.strerror}", _missing_hint(os.fspath(path_))) from None
     return found
+
+
+def _missing_hint(path: str) -> str:
+    if "limit" in os.path.basename(path).lower():
+        return "make a limits file with `mcpobs baseline -o limits.yaml`"
+    return (
+        "check the path; rules are written by hand (docs/policy.md), limits made with `mcpobs baseline -o limits.yaml`"
+    )
 
 
 def of_texts(contents: Sequence[tuple[bytes, str]]) -> Policy:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mcpobs.policy import wording
 from mcpobs.policy.codes import Code
-from mcpobs.policy.compiled import Compiled, _is_about, matches
+from mcpobs.policy.compiled import Compiled, is_about, matches
 from mcpobs.policy.conditions import CallFacts
 from mcpobs.policy.model import Policy, Rule, Who
 from mcpobs.policy.text import Texts
@@ -121,7 +121,7 @@ def _allows(denied: Denied, policy: Policy | None) -> Iterator[Rule]:
     )
     for layer in Compiled(policy, denied.server, shadow=True).layers:
         for rule in layer.rules:
-            if rule.effect == "allow" and _is_about(
+            if rule.effect == "allow" and is_about(
                 rule.what, facts, denied.target, frozenset({"read", "write"}), denied.server
             ):
                 yield rule

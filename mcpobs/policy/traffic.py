@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mcpobs.policy.compiled import BoundRule, Compiled, LayerPlan, _is_about
+from mcpobs.policy.compiled import BoundRule, Compiled, LayerPlan, is_about
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, Kind, Unknown
 from mcpobs.policy.model import Policy
 from mcpobs.protocol.session import NOBODY, Identity
@@ -94,7 +94,7 @@ class History:
             rule.id
             for layer in compiled.layers
             for rule in layer.rules
-            if _is_about(rule.what, facts, target, kinds, traffic.server)
+            if is_about(rule.what, facts, target, kinds, traffic.server)
         }
         for layer in plan.layers:
             found, depends = _denials(layer, traffic.verdicts)

@@ -146,3 +146,16 @@ def test_a_store_that_is_no_store_is_reported_and_charged_when_it_is_one_again(w
     assert "state.db" in first["error"]
     assert (second["error"], second["charged"]) == (None, 2)
     assert world.spent() == [2 * MICROUSD] * 2
+
+
+def test_a_changed_policy_is_taken_before_the_next_round(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.policy.write_text("version: 1\ndefault: allow\nsession: {calls: 9}\n")
+    world.receive(keyed_session("shop", "process:1", "talk"), request_of("talk"))
+    with world.charging() as process:
+        first = reported(process)
+        world.policy.write_text(POLICY)
+        world.receive(request_of("talk"))
+        second = reported(process, b"\n")
+    assert (first["charged"], second["charged"]) == (0, 1)
+    assert world.spent() == [MICROUSD] * 2

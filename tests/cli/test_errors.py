@@ -31,6 +31,8 @@ COMMAND_LINES: dict[str, list[str]] = {
     "format": ["report --format xml", "report --format=", "query x --format yaml"],
     "--lake": ["report --lake", "baseline --lake"],
     "--by": ["report cost --by nobody", "report latency --by tool"],
+    "--tool": ["report --tool a --tool b", "decisions --tool a --tool=b", "report latency --tool a --tool a"],
+    "--lake is given 2 times": ["lake info --lake a --lake b", "policy show x --lake a --lake b"],
     "--memory": ["query x --memory abc", "query x --memory -1GB"],
     "--timeout": ["query x --timeout abc", "query x --timeout -1"],
     "--older-than": ["lake prune", "lake prune --older-than x"],

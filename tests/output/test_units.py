@@ -93,3 +93,25 @@ def test_a_sum_of_money_is_rounded_to_its_significant_digits(microusd: int, text
 
 def test_a_cost_under_a_tenth_of_a_thousandth_is_not_shown_as_0() -> None:
     assert [shown("cost_microusd", value) for value in (0, 5, 2000, None)] == ["0.0000", "0.000005", "0.0020", "-"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "text"),
+    [
+        ("rules", '["searches","readers"]', "searches, readers"),
+        ("rules", "no JSON", "no JSON"),
+        ("counters", '{"searches":[14,15,15]}', "searches 14 → 15 of 15"),
+        ("counters", '{"searches":[15,15,15],"a.reopened":[1,2,3]}', "searches 15 of 15, a.reopened 1 → 2 of 3"),
+        ("counters", '{"budgets.session":[10000,20000,420000]}', "budgets.session $0.01 → $0.02 of $0.42"),
+        (
+            "counters",
+            '{"tenants.a.session.cost_usd.reopened":[0,0,1000000]}',
+            "tenants.a.session.cost_usd.reopened $0 of $1",
+        ),
+        ("counters", '{"session.duration_s":[61500,61500,60000]}', "session.duration_s 61.5 s of 60 s"),
+        ("counters", '{"odd":"x"}', "odd"),
+        ("counters", "[1]", "[1]"),
+    ],
+)
+def test_what_a_decision_counted_is_shown_in_words(column: str, value: str, text: str) -> None:
+    assert shown(column, value) == text

@@ -209,3 +209,39 @@ def test_the_command_prints_text_and_json_of_a_recorded_decision(
     (one,) = printed["decisions"]
     assert (one["code"], one["rules"][0]["id"], one["decision"]["decision_id"]) == ("unknown", "default", decision.id)
     assert one["headline"] in out
+
+
+def test_an_explanation_fits_the_terminal_and_quotes_files_as_they_are(play: Play) -> None:
+    for _ in range(4):
+        play.call("search", q="x")
+    found = explain(Plan(in_memory(play.rows)), "s1", None)
+    narrow, wide = text(found, 60), text(found)
+    assert all(len(line) <= 60 or line.startswith("    | ") or " " not in line.strip() for line in narrow.splitlines())
+    assert "".join(narrow.split()) == "".join(wide.split())
+
+
+NUMBERS = """version: 1
+key: {calls_per_hour: 5}
+tools:
+  "*": {calls_per_session: 3, arguments: {max_bytes: 10}}
+  search: {argument_values: {q: {max: 1}}}
+tenants:
+  acme: {session: {calls: 2}, tools: {"*": {calls_per_hour: 4}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("id_", "line"),
+    [
+        ("key.calls_per_hour", 2),
+        ("tools.any.calls_per_session.reopened", 4),
+        ("tools.any.arguments.max_bytes", 4),
+        ("tools.search.argument_values", 5),
+        ("tenants.acme.session.calls", 7),
+        ("tenants.acme.tools.any.calls_per_hour", 7),
+    ],
+)
+def test_the_text_of_a_number_is_found_by_the_path_that_decisions_name(id_: str, line: int) -> None:
+    said = Texts([(NUMBERS.encode(), "limits.yaml")]).of(id_)
+    assert said is not None
+    assert said.line == line

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.cli.once import Commands
 from mcpobs.errors import EXIT_FINDINGS
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at the lake and keep it small.")
+app = Commands(no_args_is_help=True, rich_markup_mode=None, help="Look at the lake and keep it small.")
 
 Lake = Annotated[str | None, typer.Option("--lake", help="The lake's folder; MCPOBS_LAKE says the same.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

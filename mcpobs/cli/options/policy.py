@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.cli.once import Commands
 from mcpobs.cli.options.shared import Json, Lake
 from mcpobs.errors import EXIT_FINDINGS
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Check and read policy and limits files.")
+app = Commands(no_args_is_help=True, rich_markup_mode=None, help="Check and read policy and limits files.")
 
 Files = Annotated[
     list[str] | None,

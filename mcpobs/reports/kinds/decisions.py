@@ -23,7 +23,7 @@ class Decisions(Report):
             known = [str(code) for code in Code]
             if request.code not in known:
                 close = nearest(request.code, known)
-                hint = f"did you mean {close}?" if close else f"the codes are {', '.join(known)}"
+                hint = f"did you mean {close}?" if close else "docs/policy.md lists the codes, e.g. call_limit"
                 raise UsageError(f"no denial has the code {request.code!r}", hint)
 
     def sentence(self, result: Result) -> str | None:
