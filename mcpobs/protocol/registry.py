@@ -7,6 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from mcpobs.protocol.declared import MAX_TOOLS, Declarations, declared_by_arguments, declared_by_schema
+from mcpobs.protocol.header_names import MAX_NAME, HeaderNames, header_names
 from mcpobs.protocol.meta import peer_of, version_of
 from mcpobs.protocol.operation import Peer
 from mcpobs.protocol.target import target_of
@@ -35,6 +36,8 @@ class Catalog:
     def __init__(self) -> None:
         self.tools = Declarations()
         self.prompts = Declarations()
+        self.headers: dict[str, HeaderNames] = {}
+        """By tool, the arguments that are copied to headers; none of a tool that nobody has listed."""
 
     def learn(self, method: str, result: object) -> None:
         """Takes the declarations of a listing's result."""
@@ -49,6 +52,8 @@ class Catalog:
 
     def learn_tool(self, name: object, schema: object) -> None:
         self.tools.learn(name, partial(declared_by_schema, schema))
+        if isinstance(name, str) and len(name) <= MAX_NAME and (len(self.headers) < MAX_TOOLS or name in self.headers):
+            self.headers[name] = header_names(schema)
 
 
 class Registry:

@@ -127,7 +127,8 @@ def test_nothing_of_it_reaches_a_server_over_http(tmp_path: Path) -> None:
                 ({"n": "é"}, "=?base64?w6k=?="),
             ):
                 assert await _post(w, raw(call("search", given)), Mcp_Param_N=value) == 200
-            assert await _post(w, raw(call("search", {"in": {"n": "a"}})), Mcp_Param_Other="a") == 200
+            assert await _post(w, raw(call("search", {"in": {"n": "a"}})), Mcp_Param_N="a") == 200
+            assert await _post(w, raw(call("search", {"in": {"n": "a"}})), Mcp_Param_Other="a") == 400
 
     asyncio.run(run())
     _check(attempts(), server.bytes)
@@ -153,6 +154,10 @@ async def _http_only(w: World) -> None:
         rows = raw(call("rows", {"customer": "acme", "x": "H00"}))
         await _post(w, rows, **{f"Mcp_Param_{name}": "other"})
         await _post(w, rows, **{f"Mcp_Param_{name}": "=?base64?b3RoZXI=?="})
+    for made_up in ({"made_up": "other"}, {"in": {"customer": "other"}}, {"in": [{"tenant": "other"}]}):
+        rows = raw(call("rows", {"customer": "acme", "x": "H00", **made_up}))
+        for name in ("Customer", "Tenant"):
+            await _post(w, rows, **{f"Mcp_Param_{name}": "other"})
     await _post(w, raw(request("ping", {"x": "H00"})), Mcp_Method="tools/call", Mcp_Name="drop")
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):  # of a large body that is not streamed
         await _post(w, raw(call("drop", {"x": "H00", "pad": "a" * (17 << 20)})))

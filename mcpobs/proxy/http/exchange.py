@@ -23,6 +23,7 @@ from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.cut import Cut
 from mcpobs.protocol.decode import decode, decode_cut, is_too_large
 from mcpobs.protocol.eras import is_modern
+from mcpobs.protocol.header_names import HeaderNames
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
 from mcpobs.protocol.outcome import OK, Verdict, of_error
@@ -195,6 +196,11 @@ class Exchange:
         conversation.caller = self._caller()
         self._since = self._sequence
         return conversation
+
+    @property
+    def copied(self) -> Mapping[str, HeaderNames]:
+        """The arguments that the server's tools copy to headers."""
+        return self._context.conversations.lifecycle.registry.catalog.headers
 
     @property
     def _sequence(self) -> int:

@@ -72,7 +72,7 @@ class JudgedRequestHandler(RequestHandler):
         if is_no_message(body, request.headers.get("Content-Type")):
             return raw
         reply.asked = body
-        if contradicts(self._headers, body) and not isinstance(frames.read(body), frames.Fault):
+        if contradicts(self._headers, body, exchange.copied) and not isinstance(frames.read(body), frames.Fault):
             return await self._answer(refused(exchange, HEADER_MISMATCH, body, 400))
         decided = exchange.follow(body, len(raw)) or await judged(exchange, body, len(raw))
         exchange.decided = decided

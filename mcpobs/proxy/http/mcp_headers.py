@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Final
 
 from mcpobs.protocol.decode import decode
+from mcpobs.protocol.header_names import HeaderNames
 from mcpobs.proxy.http.headers import Header
 
 METHOD_HEADER = "mcp-method"
@@ -22,8 +23,9 @@ _MAX_DEPTH: Final = 64
 _PREFIX, _SUFFIX = "=?base64?", "?="
 
 
-def contradicts(headers: list[Header], body: bytes) -> bool:
-    """Whether a header names another method or target than the body, or none can tell which."""
+def contradicts(headers: list[Header], body: bytes, declared: Mapping[str, HeaderNames]) -> bool:
+    """Whether a header names another method, target or argument than the body, or none can tell which. `declared` are
+    the arguments that listed tools copy to headers."""
     method, name = _said(body)
     for header in headers:
         lower = header.lower.replace("_", "-")  # some servers take both for the same
@@ -31,20 +33,31 @@ def contradicts(headers: list[Header], body: bytes) -> bool:
             return True
         if lower == NAME_HEADER and method in _NAMED_BY and _decoded(header.value) != name:
             return True
-        if lower.startswith(_PARAM) and method == "tools/call" and not _is_argument(lower, header.value, body):
-            return True
+        if lower.startswith(_PARAM) and method == "tools/call":
+            known = declared.get(name) if name is not None else None
+            if not _is_argument(lower.removeprefix(_PARAM), header.value, body, known):
+                return True
     return False
 
 
-def _is_argument(header: str, value: str, body: bytes) -> bool:
-    """Whether a header holds the value of an argument: of that of the same name, if there is one. Which one it is, only
-    the tool's schema says."""
+def _is_argument(header: str, value: str, body: bytes, known: HeaderNames | None) -> bool:
+    """Whether a header holds the value of its argument: of the one that the tool's schema copies to it, else of that of
+    the same name. Any other could be made up."""
     message = decode(body)
     params = message.get("params") if isinstance(message, dict) else None
-    members = list(_members(params.get("arguments") if isinstance(params, dict) else None))
-    name, text = _plain(header.removeprefix(_PARAM)), _decoded(value)
-    candidates = [one for member, one in members if _plain(member) == name] or [one for _, one in members]
-    return text is not None and any(_is_written(one, text) for one in candidates)
+    arguments = params.get("arguments") if isinstance(params, dict) else None
+    copied = [path for name, path in (known or {}).items() if _plain(name) == _plain(header)]
+    candidates = [_at(arguments, path) for path in copied] or [
+        one for member, one in _members(arguments) if _plain(member) == _plain(header)
+    ]
+    text = _decoded(value)
+    return text is not None and bool(candidates) and all(_is_written(one, text) for one in candidates)
+
+
+def _at(value: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _members(value: object, depth: int = 0) -> Iterator[tuple[str, object]]:
