@@ -14,6 +14,9 @@ NOTHING = "-"
 TIME = " (UTC)"
 """Ends the heading of a time."""
 
+COUNTERS = 2
+"""Counters of a decision that a table shows; JSON and CSV have all."""
+
 _TITLES = {
     "_unix_nano": TIME,
     "_ratio": " %",
@@ -54,11 +57,19 @@ def _rules(text: str) -> str:
 
 
 def _counters(text: str) -> str:
-    """`searches 14 → 15 of 15` for each counter of a JSON object: before, after and most."""
+    """`searches 14 → 15 of 15` for the fullest counters of a JSON object: before, after and most."""
     found = _json(text)
     if not isinstance(found, dict):
         return text
-    return ", ".join(_counter(id_, one) for id_, one in found.items())
+    fullest = sorted(found.items(), key=lambda one: -_fullness(one[1]))
+    more = [f"{len(fullest) - COUNTERS} more"] if len(fullest) > COUNTERS else []
+    return ", ".join([_counter(id_, one) for id_, one in fullest[:COUNTERS]] + more)
+
+
+def _fullness(numbers: object) -> float:
+    if not isinstance(numbers, list) or len(numbers) != 3 or not all(isinstance(one, int) for one in numbers):
+        return 0
+    return float(numbers[1] / numbers[2]) if numbers[2] else 1
 
 
 def _counter(id_: str, numbers: object) -> str:

@@ -555,14 +555,30 @@ SESSION: Final = Section(
     (
         Key("calls", "number", "most tool calls", NONE, "150", bare_or(COUNT, "whole_limit")),
         Key("cost_usd", "number", "most that its calls may cost", NONE, "0.42", bare_or(NUMBER, "number_limit")),
-        Key("duration_s", "number", "most seconds from its first call to the begin of any other", NONE, "900", bare_or(NUMBER, "number_limit")),
+        Key(
+            "duration_s",
+            "number",
+            "most seconds from its first call to the begin of any other",
+            NONE,
+            "900",
+            bare_or(NUMBER, "number_limit"),
+        ),
         Key("distinct_tools", "number", "most different tools", NONE, "8", bare_or(COUNT, "whole_limit")),
     ),
 )
 KEY: Final = Section(
     "key",
     "`key`: numbers of one caller's key",
-    (Key("calls_per_hour", "number", "most calls of a caller in a rolling hour", NONE, "600", bare_or(COUNT, "whole_limit")),),
+    (
+        Key(
+            "calls_per_hour",
+            "number",
+            "most calls of a caller in a rolling hour",
+            NONE,
+            "600",
+            bare_or(COUNT, "whole_limit"),
+        ),
+    ),
 )
 GROUP: Final = Section(
     "group",

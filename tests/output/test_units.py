@@ -109,6 +109,7 @@ def test_a_cost_under_a_tenth_of_a_thousandth_is_not_shown_as_0() -> None:
             "tenants.a.session.cost_usd.reopened $0 of $1",
         ),
         ("counters", '{"session.duration_s":[61500,61500,60000]}', "session.duration_s 61.5 s of 60 s"),
+        ("counters", '{"a":[1,2,9],"b":[3,3,3],"c":[8,9,10],"d":[0,0,0]}', "b 3 of 3, d 0 of 0, 2 more"),
         ("counters", '{"odd":"x"}', "odd"),
         ("counters", "[1]", "[1]"),
     ],

@@ -10,6 +10,8 @@ from mcpobs.reports.wording import count, short
 from mcpobs.terminal import printable
 
 _WORDS = {"deny": "denied", "would deny": "would have been denied", "warn": "passed with a warning"}
+NAMED = 3
+"""Codes that the summary names of each effect, so that it fits a terminal."""
 
 
 class Decisions(Report):
@@ -48,7 +50,9 @@ class Decisions(Report):
                 ((n, code) for of, code, n in result.tally if of == effect), key=lambda one: (-one[0], str(one[1]))
             )
             total = sum(n for n, _ in codes)
-            named = ", ".join(f"{printable(str(code))} {n:,}" for n, code in codes if code is not None)
+            known = [f"{printable(str(code))} {n:,}" for n, code in codes if code is not None]
+            more = [f"{len(known) - NAMED} more"] if len(known) > NAMED else []
+            named = ", ".join(known[:NAMED] + more)
             if total:
                 parts.append(
                     f"{count(total, 'call') if not parts else f'{total:,}'} {words}{f' ({named})' if named else ''}"
