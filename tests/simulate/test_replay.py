@@ -241,3 +241,48 @@ def test_the_mode_of_an_elicitation_is_not_recorded() -> None:
     asks = {"method": "elicitation/create", "kind": "client", "tool": None}
     found = decided("server_requests: {elicitation: url}", asks)
     assert (found.codes, found.undecidable) == ([None], [("server_requests.elicitation",)])
+
+
+# -- numbers of a limits file -----------------------------------------------------------------------------------
+
+
+def test_the_age_of_a_session_goes_by_the_time_of_the_calls() -> None:
+    policy = "session: {duration_s: 60}\nhalt_after_denials: off"
+    found = decided(policy, {}, {"at_s": 60}, {"at_s": 60.5}, {"at_s": 61, "session_id": "s2"})
+    assert found.codes == [None, None, "duration", None]
+
+
+def test_the_hour_of_a_caller_goes_over_its_sessions() -> None:
+    policy = "key: {calls_per_hour: 2}\nroles: {admin: {key: {calls_per_hour: 1}}}\nhalt_after_denials: off"
+    admin = {"role": "admin", "enforcement_key": "principal:eve", "principal": "eve"}
+    found = decided(policy, {}, {"session_id": "s2"}, {"session_id": "s3"}, admin, admin)
+    assert found.codes == [None, None, "rate_limit", None, "rate_limit"]
+
+
+def _features(word: str) -> dict[str, str]:
+    return {"args_features": json.dumps({"depth": 1, "flags": [], "keys": 1, "longest": 1, "values": {"q": word}})}
+
+
+def test_a_number_of_an_argument_goes_by_the_range_of_its_value_or_the_recorded_verdict() -> None:
+    policy = "tools: {search: {argument_values: {q: {max_length: 5}}}}\nhalt_after_denials: off"
+    found = decided(policy, _features("s2-a"), _features("s3-a"), _features("s4-a"), {})
+    assert found.codes == [None, None, "arguments", None]
+    number = ("tools.search.argument_values",)
+    assert found.undecidable == [(), number, (), number]
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_undecidable"),
+    [
+        ("session: {calls: 9}", False),
+        ("default: allow\nrules: [{id: r, effect: deny, resources: ['file:///x']}]", True),
+        ("default: allow\nlimits: [{id: l, resources: ['*'], per_session: 9}]", True),
+        ("rules: [{id: r, effect: allow, tools: ['*']}]", True),
+    ],
+)
+def test_a_subscription_is_undecidable_if_the_policy_may_be_about_its_resources(
+    policy: str, is_undecidable: bool
+) -> None:
+    found = decided(policy, {"method": "subscriptions/listen", "tool": None})
+    assert found.codes == [None]
+    assert bool(found.undecidable[0]) is is_undecidable
