@@ -12,6 +12,7 @@ import pytest
 
 from mcpobs import interpreter
 from tests.lake.rows import row, spooled
+from tests.seeds import some
 
 SCRIPT = str(Path(sys.executable).with_name("mcpobs"))
 NAMES = ("orjson", "typer", "click", "json", "yaml", "duckdb", "deltalake", "mcp", "anyio", "logging", "subprocess")
@@ -96,7 +97,7 @@ def test_what_a_command_starts_imports_nothing_from_the_current_folder(command: 
     assert "went through mcpobs" in said or "calls recorded" in said
 
 
-@pytest.mark.parametrize("path", [None, "", ":", ".", "here:"])
+@pytest.mark.parametrize("path", some(2, [None, ":", "", ".", "here:"]))
 @pytest.mark.parametrize("command", ["instrument", "report", "lake info", "init", "doctor", "collect"])
 def test_neither_python_m_nor_a_relative_python_path_changes_that(command: str, path: str | None, folder: Path) -> None:
     """A package `./mcpobs`, or a module that Python itself loads, is found before our first line."""

@@ -10,9 +10,10 @@ import pytest
 from mcpobs.lake import delta, maintain, sealed, snapshot, writer
 from mcpobs.lake.engine import connect
 from tests.lake.rows import DAY, NOON, numbers, row, spooled
+from tests.seeds import seeds
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", seeds(1, 8, start=1))
 def test_after_any_sequence_of_changes_it_is_what_deltalake_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.queries.precursors_oracle import PLANTED, patterned, precursors, unpatterned
 from tests.queries.recorded import Row, ask, in_memory
 from tests.queries.traffic import random_rows
+from tests.seeds import seeds, some
 
 LOOSE = {"min_calls": 2, "support": 2, "spread": 1, "by_chance": 1e9}
 """Thresholds that let nearly everything through, so that there is much to compare."""
@@ -36,7 +37,7 @@ def test_the_precursors_equal_the_plain_answer(seed: int, given: dict[str, Any])
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", seeds(2, 8))
 def test_every_planted_sequence_is_found_and_no_other_failure(seed: int) -> None:
     found = ask(in_memory(patterned(random.Random(seed), 600)), "precursors")
     reported = {(row["before"], row["tool"], row["fault"]) for row in found}
@@ -45,6 +46,7 @@ def test_every_planted_sequence_is_found_and_no_other_failure(seed: int) -> None
     assert planted <= reported <= planted | shadow
 
 
-def test_by_chance_hardly_a_lake_of_many_has_a_row() -> None:
-    reported = [len(ask(in_memory(unpatterned(random.Random(seed), 120)), "precursors")) for seed in range(20)]
-    assert sum(map(bool, reported)) <= 1  # 5 % of 20
+@pytest.mark.parametrize("lakes", some(1, [10, 100]))
+def test_by_chance_hardly_a_lake_of_many_has_a_row(lakes: int) -> None:
+    reported = [len(ask(in_memory(unpatterned(random.Random(seed), 120)), "precursors")) for seed in range(lakes)]
+    assert sum(map(bool, reported)) <= max(1, 0.05 * lakes)

@@ -19,6 +19,7 @@ from mcpobs.queries.run import on_sound_files, plan_of, run
 from mcpobs.reports.kinds.latency import latencies
 from tests.queries.recorded import SECOND, START, Row, ask, call, spool
 from tests.queries.traffic import random_rows
+from tests.seeds import seeds
 
 DAY = 86_400 * SECOND
 EXACT = ["activity", "cost", "errors", "extent", "failures", "loops", "precursors", "sessions", "shapes"]
@@ -76,7 +77,7 @@ def from_rows(reading: Reading) -> Reading:
     return reading
 
 
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
+@pytest.mark.parametrize("seed", seeds(1, 12))
 def test_a_report_from_rollups_equals_the_report_from_rows(seed: int, tmp_path: Path) -> None:
     chance = random.Random(seed)
     batches = traffic(chance)
@@ -91,7 +92,7 @@ def test_a_report_from_rollups_equals_the_report_from_rows(seed: int, tmp_path: 
                 assert ask(rolled, name, **params) == ask(whole, name, **params), (name, params)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6))])
+@pytest.mark.parametrize("seed", seeds(1, 6))
 def test_percentiles_from_rollups_are_within_their_bound_and_the_rest_is_exact(seed: int, tmp_path: Path) -> None:
     chance = random.Random(100 + seed)
     batches = traffic(chance)

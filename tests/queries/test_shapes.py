@@ -10,6 +10,7 @@ import pytest
 from tests.queries import shapes_oracle
 from tests.queries.recorded import Row, ask, call, in_memory
 from tests.queries.traffic import random_rows
+from tests.seeds import seeds, some
 
 
 def _agree(rows: list[Row], **given: Any) -> list[Row]:
@@ -22,7 +23,7 @@ def _agree(rows: list[Row], **given: Any) -> list[Row]:
     return expected
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(2, 6))
 def test_a_window_is_compared_with_earlier_traffic_if_there_is_enough(seed: int) -> None:
     rows = random_rows(random.Random(seed), 1_000)
     starts = sorted(row["start_unix_nano"] for row in rows)
@@ -33,7 +34,7 @@ def test_a_window_is_compared_with_earlier_traffic_if_there_is_enough(seed: int)
     assert all("earlier calls" not in (row["odd"] or "") for row in by_itself)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", seeds(2, 6))
 def test_the_shapes_of_one_session_are_only_its_own(seed: int) -> None:
     rows = random_rows(random.Random(seed), 900)
     rows_of_session = _agree(rows, session="s0")
@@ -41,7 +42,9 @@ def test_the_shapes_of_one_session_are_only_its_own(seed: int) -> None:
     assert {(row["tool"], row["args_shape"]) for row in rows_of_session if row["odd"]} <= whole
 
 
-@pytest.mark.parametrize("given", [{"min_bits": 0.5}, {"few": 0, "ratio": 0.0}, {"min_calls": 1}, {"ratio": 0.2}])
+@pytest.mark.parametrize(
+    "given", some(2, [{"min_bits": 0.5}, {"few": 0, "ratio": 0.0}, {"min_calls": 1}, {"ratio": 0.2}])
+)
 def test_other_thresholds_give_what_the_plain_answer_gives(given: dict[str, Any]) -> None:
     _agree(random_rows(random.Random(7), 800), **given)
 

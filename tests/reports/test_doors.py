@@ -27,6 +27,7 @@ from tests.queries.http_oracle import http_rows
 from tests.queries.recorded import SECOND, START, call, spool
 
 import random  # isort: skip
+from tests.seeds import some
 
 TOOLS = {tool.name: tool for tool in all_tools()}
 NAMES = ["overview", "p95", *(query.name for query in catalog.reports())]
@@ -72,11 +73,17 @@ def answer_of(lake: Path, name: str, options: dict[str, Any]) -> Answer:
     return ask(lake, request, time.time_ns())
 
 
-@pytest.mark.parametrize("name", [*NAMES, "all"])
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda given: "".join(given) or "everything")
+ASKED = [
+    (name, OPTIONS[(turn + number) % len(OPTIONS)]) for turn in range(len(OPTIONS)) for number, name in enumerate(NAMES)
+]
+"""Every report with every option; the first twice as many as reports have each report twice and every option."""
+
+
+@pytest.mark.parametrize("asked", [("all", {}), *some(2 * len(NAMES), ASKED)])
 def test_a_page_and_a_table_and_a_document_say_what_the_library_answers(
-    name: str, options: dict[str, Any], lake: Path, printed: Callable[..., str]
+    asked: tuple[str, dict[str, Any]], lake: Path, printed: Callable[..., str]
 ) -> None:
+    name, options = asked
     answer = answer_of(lake, name, options)
     found = json.loads(printed(name, json=True, **options))
     assert found.get("answer") == answer.sentence
@@ -94,9 +101,9 @@ def test_a_page_and_a_table_and_a_document_say_what_the_library_answers(
     assert bool(answer.empty) == (not answer.result.rows)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda given: "".join(given) or "everything")
-def test_an_agent_gets_what_the_library_answers(name: str, options: dict[str, Any], lake: Path) -> None:
+@pytest.mark.parametrize("asked", some(len(NAMES), ASKED))
+def test_an_agent_gets_what_the_library_answers(asked: tuple[str, dict[str, Any]], lake: Path) -> None:
+    name, options = asked
     answer = answer_of(lake, name, options)
     tool = TOOLS["overview" if name == "overview" else "report"]
     given = options if name == "overview" else {**options, "name": name, "limit": 1000}

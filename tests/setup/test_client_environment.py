@@ -12,6 +12,7 @@ import pytest
 
 from mcpobs.setup import fronted
 from mcpobs.setup.clients import OTHER_JSON, Place
+from tests.seeds import some
 
 SCRIPT = str(Path(sys.executable).with_name("mcpobs"))
 CALL = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"t"}}\n'
@@ -25,7 +26,7 @@ SHELLS: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("names", SHELLS.values(), ids=SHELLS)
+@pytest.mark.parametrize("names", some(3, reversed(SHELLS.values())))
 def test_calls_land_where_the_shell_looks_for_them(tmp_path: Path, names: list[str]) -> None:
     place = tmp_path / "mcp.json"
     place.write_text(json.dumps({"mcpServers": {"s": {"command": "sh", "args": ["-c", "cat > /dev/null"]}}}))

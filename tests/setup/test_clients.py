@@ -18,6 +18,7 @@ from mcpobs.setup import clients, plan
 from mcpobs.setup.backups import Backup, digest
 from mcpobs.setup.clients import Client, Place
 from mcpobs.setup.files import Source
+from tests.seeds import some
 from tests.setup.configurations import FRONT
 
 # file below the home folder (~) or the project (.), the client, the keys that lead to its servers, a listed command
@@ -106,7 +107,7 @@ def test_wrapping_comes_back_to_the_same_bytes_and_keeps_foreign_edits(
     )
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=lambda f: f"{f[0]}:{'.'.join(f[2])}")
+@pytest.mark.parametrize("form", some(5, FORMATS))
 def test_init_finds_wraps_and_restores_every_place(
     form: tuple[str, str, tuple[str, ...], bool], tmp_path: Path, home: Path
 ) -> None:

@@ -24,10 +24,11 @@ from mcpobs.simulate.recorded import Recorded, extent, operations
 from mcpobs.simulate.replay import Replay
 from mcpobs.simulate.simulate import prices_of
 from tests.instrument.recorded import rows_of
+from tests.seeds import seeds
 from tests.simulate import traffic
 from tests.simulate.fronts import Drive, at_once_over_http, at_once_over_stdio, in_process, over_http, over_stdio
 
-SEEDS = [*range(4), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 20))]
+SEEDS = seeds(4, 20)
 """Each policy takes a second over each front."""
 FRONTS = pytest.mark.parametrize("drive", [over_stdio, over_http, in_process])
 Decided = tuple[str, str | None, str | None, list[str], dict[str, Any]]

@@ -19,6 +19,7 @@ from mcpobs.simulate.recorded import Recorded, extent, operations
 from mcpobs.simulate.replay import Replay
 from mcpobs.simulate.sweep import Sweep, read
 from tests.queries.recorded import call, in_memory
+from tests.seeds import seeds
 from tests.simulate import traffic
 
 PRICES = {"fetch": 10_000, "fail": 3_000}
@@ -55,7 +56,7 @@ def _price(server: str | None, tool: str) -> int | None:
     return PRICES.get(tool)
 
 
-@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(n, marks=pytest.mark.slow) for n in range(8, 40))])
+@pytest.mark.parametrize("seed", seeds(3, 40))
 def test_a_curve_is_what_each_cap_does_by_itself(seed: int) -> None:
     chance = random.Random(seed)
     contents = [traffic.policy(chance), traffic.limits(chance)][: chance.choice([1, 2, 2])]

@@ -126,5 +126,5 @@ class FaultySpool(RuleBasedStateMachine):
 
 TestFaultySpool = FaultySpool.TestCase
 TestFaultySpool.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
