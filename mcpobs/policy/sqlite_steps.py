@@ -21,6 +21,8 @@ _NEWEST = (
     f"select max({', '.join(f'coalesce((select max({time}) from {table}), 0)' for table, time in _TIMES.items())})"
 )
 _BEGUN = "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts)"
+_VERSION = "pragma data_version"
+"""A number that changes with what other connections commit, and begins a step that reads."""
 _LONGEST_PAUSE_S = 0.003
 _FRESH = 3
 """How often a file may be replaced within one step."""
@@ -32,6 +34,9 @@ class Steps:
     def __init__(self, path: Path, wait_s: float, times: Time) -> None:
         self.file = StoreFile(path, wait_s)
         self.any_halts = True
+        self.generation = 0
+        """Changes with what others wrote, and after a step that failed: what was read before holds no more."""
+        self._version: int | None = None
         self._boot = times.boot()
         self._clock = Clock(times)
         self._lock = Lock()
@@ -72,9 +77,9 @@ class Steps:
             self._patiently(sql)
             if self.file.replaced():
                 self._follow(sql)
-            offset_ns, self.any_halts = self._patiently(_BEGUN, (self._boot,)).fetchone()
-            if offset_ns != self._clock.offset_ns:
-                self._set_clock(offset_ns)
+            version = self._patiently(_VERSION).fetchone()[0]
+            if version != self._version:
+                self._catch_up(version)
             return self._clock()
         except BaseException as error:
             self._undo(error)
@@ -107,7 +112,22 @@ class Steps:
 
     # -- within a step ----------------------------------------------------------------------------------------
 
+    def _catch_up(self, version: int) -> None:
+        """Reads again what others may have changed."""
+        self.forget()
+        offset_ns, self.any_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
+        if offset_ns != self._clock.offset_ns:
+            self._set_clock(offset_ns)
+        else:
+            self._version = version
+
+    def forget(self) -> None:
+        """Takes nothing for known that was read before."""
+        self._version = None
+        self.generation += 1
+
     def _open(self) -> None:
+        self.forget()
         if self._closed:
             raise StoreError("the policy's store is closed")
         self._connection = self.file.open()
@@ -168,6 +188,7 @@ class Steps:
 
     def _undo(self, error: BaseException) -> None:
         """Rolls back. A connection that saw the disk fail, or a damaged file, is opened anew."""
+        self.forget()
         if self._connection is None:
             return
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
