@@ -225,11 +225,12 @@ class Ledger:
 
     # -- facts ------------------------------------------------------------------------------------------------
 
-    def _with(self, done: dict[str, Done], more: Mapping[str, Mapping[str, object]], now_ns: int) -> dict[str, Done]:
+    def _with(self, before: dict[str, Done], more: Mapping[str, Mapping[str, object]], now_ns: int) -> dict[str, Done]:
         """What was done with what was done now, the oldest first, as far as it may be remembered."""
+        done = before.copy()
         for tool, arguments in more.items():
-            before = done.pop(tool, None)
-            done[tool] = Done((before.ok if before else 0) + 1, _remembered(arguments, self._bounds.fact_bytes), now_ns)
+            last = done.pop(tool, None)
+            done[tool] = Done((last.ok if last else 0) + 1, _remembered(arguments, self._bounds.fact_bytes), now_ns)
         while len(done) > self._bounds.tools_a_session:
             del done[next(iter(done))]
         left = self._bounds.fact_bytes

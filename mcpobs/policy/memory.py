@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 from types import TracebackType
+from typing import NamedTuple
 
 from mcpobs.policy import forks
 from mcpobs.policy.clock import Clock
@@ -24,16 +25,26 @@ _ScopedKey = tuple[str, str, int, bool, bool]
 
 
 @dataclass(slots=True)
+class _Scoped:
+    counter: Counter
+    used_ns: int
+
+
+class _Found(NamedTuple):
+    """The counters of a plan, as a session found them last. They hold until some counter of the store is deleted."""
+
+    counts: Sequence[Count]
+    deletions: int
+    counters: list[Counter]
+    scoped: list[tuple[OrderedDict[_ScopedKey, _Scoped], _ScopedKey, _Scoped]]
+
+
+@dataclass(slots=True)
 class _Session(Seen):
     own: dict[_OwnKey, Counter] = field(default_factory=dict)
     disposable: OrderedDict[_OwnKey, None] = field(default_factory=OrderedDict)
     facts: dict[str, Done] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Scoped:
-    counter: Counter
-    used_ns: int
+    found: _Found | None = None
 
 
 class MemoryStore(Ledger):
@@ -57,6 +68,7 @@ class MemoryRows:
         self._sessions: dict[bool, OrderedDict[SessionKey, _Session]] = {True: OrderedDict(), False: OrderedDict()}
         self._of_key: dict[tuple[str, bool], OrderedDict[str, _Session]] = {}
         self._own = 0
+        self._deletions = 0
         self._scoped: dict[tuple[bool, int], OrderedDict[_ScopedKey, _Scoped]] = {}
         self._halts = Halts(bounds)
         self._owners: dict[str, OrderedDict[str, tuple[str, int]]] = {}
@@ -103,9 +115,17 @@ class MemoryRows:
             session = session._replace(session=OVERFLOW)
         self._sessions[verified(session.key)].move_to_end(session)
         self._of_key[session.key, session.shadow].move_to_end(session.session)
+        if not counts:
+            return
+        if (found := self._found(known, counts)) is not None:
+            for shelf, key, scoped in found.scoped:
+                scoped.used_ns = known.last_ns
+                shelf.move_to_end(key)
+            return
         fresh = [one for one in zip(counts, counters, strict=True) if not self._touched(known, session, one[0])]
         for count, counter in fresh:  # after the others, which so are not the oldest
             self._insert(known, session, count, counter)
+        self._note(known, session, counts, counters)
 
     def keep(
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
@@ -128,6 +148,7 @@ class MemoryRows:
     def forget(self, session: SessionKey, seen: Seen) -> None:
         if seen.shared:
             session = session._replace(session=OVERFLOW)
+        self._deletions += 1
         gone = self._sessions[verified(session.key)].pop(session)
         self._own -= len(gone.own)
         ours = self._of_key[session.key, session.shadow]
@@ -151,7 +172,20 @@ class MemoryRows:
 
     # -- counters ---------------------------------------------------------------------------------------------
 
+    def _found(self, known: _Session, counts: Sequence[Count]) -> _Found | None:
+        """The counters of a plan's call, if the session made one before."""
+        found = known.found
+        return found if found is not None and found.counts is counts and found.deletions == self._deletions else None
+
+    def _note(self, known: _Session, session: SessionKey, counts: Sequence[Count], counters: Sequence[Counter]) -> None:
+        if not isinstance(counts, tuple) or any(count.disposable for count in counts):
+            return
+        shared = [(self._shelf(one), _scoped_key(session.shadow, one)) for one in counts if one.scope is not None]
+        known.found = _Found(counts, self._deletions, list(counters), [(*at, at[0][at[1]]) for at in shared])
+
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
+        if isinstance(seen, _Session) and (known := self._found(seen, counts)) is not None:
+            return known.counters
         fresh: dict[tuple[object, ...], Counter] = {}
         found = []
         for count in counts:
@@ -211,6 +245,7 @@ class MemoryRows:
     def _forget_own(self, known: _Session) -> None:
         if not known.disposable:
             raise StoreError(f"{len(known.own)} counters in one session", "write fewer limits for each session")
+        self._deletions += 1
         key, _ = known.disposable.popitem(last=False)
         del known.own[key]
         self._own -= 1
@@ -226,18 +261,20 @@ class MemoryRows:
         for (_, ttl_ns), shelf in self._scoped.items():
             for key, one in list(islice(shelf.items(), 2)):
                 if now_ns - one.used_ns > ttl_ns:
+                    self._deletions += 1
                     del shelf[key]
         if sum(map(len, self._scoped.values())) < self._bounds.scoped:
             return
         shelves = [shelf for (lasting, _), shelf in self._scoped.items() if shelf and not lasting]
         if not shelves:
             raise StoreError(f"{self._bounds.scoped} counters of verified callers at once", "shorten the windows")
+        self._deletions += 1
         min(shelves, key=lambda shelf: next(iter(shelf.values())).used_ns).popitem(last=False)
 
     # -- facts, halts, owners ---------------------------------------------------------------------------------
 
     def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]:
-        return dict(seen.facts) if isinstance(seen, _Session) else {}
+        return seen.facts if isinstance(seen, _Session) else {}
 
     def keep_done(self, session: SessionKey, seen: Seen, done: dict[str, Done]) -> None:
         known = self._sessions[verified(session.key)][session]

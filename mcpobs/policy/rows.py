@@ -106,7 +106,8 @@ class Rows(Protocol):
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
         """Counters, new ones if there are none. Two counts of one counter get the same object."""
 
-    def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]: ...
+    def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]:
+        """What a session has done. Nobody changes it."""
 
     def keep_done(self, session: SessionKey, seen: Seen, done: dict[str, Done]) -> None: ...
 
