@@ -139,10 +139,18 @@ class PolicyJudge:
         judged = call.judged
         if not isinstance(judged, _Judged):  # a server's own request, or plumbing
             return Pass()
-        if self._thread is None:
+        if self._thread is None or not self._waits_for_store(call, judged, response.result):
             return self._ended(call, judged, response, self._look(call, judged, response))
         return self._later(
             lambda: self._look(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
+        )
+
+    def _waits_for_store(self, call: Call, judged: _Judged, result: object) -> bool:
+        """Whether a response is looked at in the store's thread: it asks the store, or changes what decisions read."""
+        if self.engine.asks_store_of_result(judged.decision) or call.operation.method.startswith("tasks/"):
+            return True
+        return isinstance(result, dict) and (
+            "task" in result or "taskId" in result or result.get("resultType", "complete") != "complete"
         )
 
     def _look(self, call: Call, judged: _Judged, response: Response) -> Lane | None:

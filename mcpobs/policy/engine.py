@@ -309,7 +309,7 @@ class Engine:
 
     def end(self, decision: Decision, facts: CallFacts, result: object, *, is_error: bool) -> Lane | None:
         """Looks at a result before the caller does. Returns why it must not; None if it may."""
-        if decision.lane.session is not None:
+        if decision.lane.session is not None and not self.store.had_no_named_halts:
             try:
                 halt = self.store.halted(decision.lane.session, decision.under)
             except StoreError:
@@ -328,6 +328,11 @@ class Engine:
                 _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=tenant.needs(facts)))
                 return lane
         return None if is_error else self._note_ids(plan, facts, result)
+
+    def asks_store_of_result(self, decision: Decision) -> bool:
+        """Returns whether `end` may ask the store. If not, it may run in any thread."""
+        plan = decision.lane.plan
+        return (plan is not None and bool(plan.ids)) or not self.store.had_no_named_halts
 
     def _note_ids(self, plan: Plan, facts: CallFacts, result: object) -> Lane | None:
         """Notes the ids that a result shows. A result whose ids cannot be noted is withheld, unless `on_error` allows:

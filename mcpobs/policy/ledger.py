@@ -134,6 +134,10 @@ class Ledger:
                 seen = Seen(now_ns, now_ns)
             return self._stop(session, seen, under, now_ns)
 
+    @property
+    def had_no_named_halts(self) -> bool:
+        return self._rows.had_no_named_halts
+
     def halt(self, halt: Halt) -> None:
         with self._rows.change_durably() as now_ns:
             self._keep_halt(replace(halt, at_ns=halt.at_ns or now_ns), False, now_ns)

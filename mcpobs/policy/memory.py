@@ -288,6 +288,10 @@ class MemoryRows:
     def has_no_halts(self) -> bool:
         return self._halts.count == 0
 
+    @property
+    def had_no_named_halts(self) -> bool:
+        return not self._halts.named
+
     def halt(self, scope: HaltScope, name: str) -> Halt | None:
         return self._halts.named.get((scope, name))
 

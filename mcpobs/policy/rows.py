@@ -75,6 +75,10 @@ class Rows(Protocol):
     def has_no_halts(self) -> bool:
         """Whether it is sure, outside of a step, that there is no halt: only rows of this process alone know that."""
 
+    @property
+    def had_no_named_halts(self) -> bool:
+        """Whether there was no halt by name a moment ago. For any thread; does no I/O."""
+
     def change(self) -> AbstractContextManager[int]:
         """One step that changes rows: alone, and whole or not at all. Gives the time, in ns. Raises StoreError."""
 

@@ -65,6 +65,10 @@ class SqliteRows:
     def has_no_halts(self) -> bool:
         return False  # another process may have halted somebody since
 
+    @property
+    def had_no_named_halts(self) -> bool:
+        return self.steps.had_no_named_halts
+
     def change(self) -> AbstractContextManager[int]:
         return self.steps.change
 
@@ -243,6 +247,7 @@ class SqliteRows:
         )  # no `replace`: it counts no row as deleted
         lasting = halt.scope != "session" or verified(halt.name)
         self.steps.execute(sql, (*where, lasting, *values))
+        self.steps.forget()
         self.steps.any_halts = True
 
     def drop_halt(self, scope: HaltScope, name: str, session: str) -> bool:
