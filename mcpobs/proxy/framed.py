@@ -243,5 +243,4 @@ class FramedRelay:
 
     def _drain_wake(self) -> None:
         with suppress(BlockingIOError):
-            while os.read(self._wake_read, CHUNK_BYTES):
-                pass
+            os.read(self._wake_read, CHUNK_BYTES)
