@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 from mcpobs.policy.state import SessionFacts
 from mcpobs.protocol.operation import Sender
@@ -121,6 +122,18 @@ class Condition(Protocol):
     def needs(self, facts: CallFacts) -> str:
         """What a caller has to do for it, for the model that reads the denial. Nothing of the policy's inside. Raises
         nothing."""
+
+
+Holds = Callable[[CallFacts], bool]
+"""`Condition.holds`, or a quicker form of it: True only if that is True."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A condition that is quicker if it is prepared once for a caller."""
+
+    def prepared(self, identity: Identity) -> Holds:
+        """The quicker form for calls of this caller. It calls `holds` for whatever is not the usual case."""
 
 
 class ReadCondition(Protocol):

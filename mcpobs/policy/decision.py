@@ -11,7 +11,7 @@ import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
 from mcpobs.policy.compiled import Counter, Plan
-from mcpobs.policy.state import Count, Reserved, SessionKey, Under
+from mcpobs.policy.state import Count, Reserved, SessionKey
 
 Effect = Literal["allow", "warn", "deny"]
 
@@ -74,8 +74,6 @@ class Decision:
     shadow: Lane | None = None
     verdicts: dict[str, bool] = field(default_factory=dict)
     """Whether rules that read content held, by their fingerprints: a replay without content goes by them."""
-    under: Under = ()
-    """What else the call belongs to that may be halted by name."""
     settled: bool = False
     round: int = 0
     """The how manieth retry of a call it is that a result asked for; 0 for none."""
