@@ -23,6 +23,7 @@ from mcpobs.policy.model import Side
 from mcpobs.policy.state import StoreError
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
+from mcpobs.protocol.operation import ValueFacts
 
 if TYPE_CHECKING:
     from mcpobs.gate.judge import OnError
@@ -339,9 +340,16 @@ def facts_of(call: Call) -> tuple[CallFacts, str | None]:
         client=operation.client.name,
         at_unix_nano=operation.start.unix_nano,
     )
+    if call.unread is not None:
+        facts.unread = partial(_described, call)
     state = params.get("requestState")
     retries = "inputResponses" in params or "requestState" in params
     return facts, (state if isinstance(state, str) else "") if retries else None
+
+
+def _described(call: Call) -> ValueFacts | None:
+    call.describe()
+    return call.operation.arguments
 
 
 def _target(method: str, params: dict[str, Any]) -> tuple[Kind | None, str | None]:

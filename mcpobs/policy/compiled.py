@@ -203,6 +203,8 @@ class Plan:
     """Rules that note the ids of results."""
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
+    reads_facts: bool
+    """Whether it reads digest, shape or size of the arguments."""
     needs_session: bool
     reads_arguments: bool
     remembers: tuple[tuple[str, ...], ...]
@@ -351,6 +353,7 @@ class Compiled:
                 if isinstance(condition, Tenant) and condition.ids
             ),
             hidden_by=hidden,
+            reads_facts=bool(max_args or shapes) or any(one.counts == "same_args" for one in counters),
             needs_session="session" in reads,
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
             remembers=tuple(sorted(remembered)) if remembered else (),

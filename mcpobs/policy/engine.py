@@ -133,6 +133,8 @@ class Engine:
 
     def _lane(self, compiled: Compiled, facts: CallFacts, decision: Decision, is_retry: bool, *, shadow: bool) -> Lane:
         plan = compiled.plan(facts, self._kinds(facts.target))
+        if plan.reads_facts:
+            facts.read_arguments()
         session = SessionKey(plan.whose, facts.session_id, shadow)
         lane = Lane(session=session, free=is_retry, plan=plan)
         try:
@@ -403,6 +405,7 @@ class Engine:
             return
         if len(self._retries) >= MAX_PENDING_RETRIES:
             del self._retries[next(iter(self._retries))]
+        facts.read_arguments()
         key = (whose(facts), str(facts.target), facts.args_digest)
         self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS, decision.round + 1)
 
@@ -410,6 +413,7 @@ class Engine:
         """The how manieth retry of a call this is that a result asked for; 0 for none."""
         if state is None or not self._retries or facts.kind != "tool":
             return 0
+        facts.read_arguments()
         key = (whose(facts), str(facts.target), facts.args_digest)
         known = self._retries.get(key)
         if known is None or (known.state is not None and known.state != state):

@@ -137,6 +137,15 @@ class FramedRelay:
             for direction in (self.up, self.down):
                 direction.flush()
                 direction.finish()
+            if self._frames.passed:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        try:
+            with self._lock:
+                self._frames.catch_up()
+        except Exception as error:
+            self._faults.report(error)
 
     def close(self, error_type: str, extra: Mapping[str, str | int]) -> None:
         """Records what is still in flight as unfinished. Nothing passes after that."""
