@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.decisions import DENIED_CODE, FORWARD, PASS, Answer, Begin, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.tasks import Tasks, outcome_of
 from mcpobs.gate.unknown import UNKNOWN_CODE, UnknownTool
 from mcpobs.policy.codes import Code, Said, text
@@ -100,7 +100,8 @@ class PolicyJudge:
         lane = decision.lane
         rule = lane.rules[0] if lane.rules else None
         if not lane.denies:
-            return Forward(decision="warn" if decision.effect == "warn" else "allow", rule=rule)
+            effect: Literal["allow", "warn"] = "warn" if decision.effect == "warn" else "allow"
+            return FORWARD if effect == "allow" and rule is None else Forward(decision=effect, rule=rule)
         judged.answered = True
         return self._answer(call, facts, decision, rule)
 
@@ -207,7 +208,7 @@ class PolicyJudge:
         listed = _LISTED.get(call.operation.method)
         if listed is not None and isinstance(response.result, dict):
             return self._filtered(judged.facts, response.result, *listed)
-        return Pass()
+        return PASS
 
     def _filtered(self, facts: CallFacts, result: dict[str, object], member: str, kind: Kind, name: str) -> End:
         """A list without what the caller may not see."""
