@@ -53,10 +53,10 @@ class Lane:
         reserved = self.reserved
         if reserved is None or not reserved.counts:
             return []
-        added = [count.amount if reserved.granted else 0 for count in self.counts]
+        granted = reserved.granted
         return [
-            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
-            for counter, amount, taken in zip(self.counters, added, reserved.counts, strict=True)
+            Counted(counter.id, taken.before, taken.before + (count.amount if granted else 0), counter.cap.most)
+            for counter, count, taken in zip(self.counters, self.counts, reserved.counts, strict=True)
         ]
 
     @property

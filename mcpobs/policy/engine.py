@@ -242,7 +242,8 @@ class Engine:
 
     def _count_all(self, lane: Lane, plan: Plan, facts: CallFacts, session: SessionKey) -> bool:
         """Finds what the call adds to each counter. False if that denies it."""
-        counters, counts = list[Counter](), list[Count]()
+        counters: list[Counter] = []
+        counts: list[Count] = []
         for counter, count in zip(plan.counters, plan.counts, strict=True):
             if lane.free and counter.counts != "cost":  # the call that asked for input cost nothing; this one does
                 continue
@@ -391,7 +392,7 @@ class Engine:
         if forwarded and not plan.settles:
             return
         corrections = list(_corrections(lane, forwarded, cost_microusd))
-        done = dict[str, dict[str, object]]()
+        done: dict[str, dict[str, object]] = {}
         if succeeded and plan.remembered and isinstance(facts.target, str):
             done[facts.target] = dict(_remembered(plan.remembers, facts))
         if forwarded and plan.counts_calls:

@@ -257,7 +257,8 @@ def _covers(halt: Halt, seen: Seen, now_ns: int) -> bool:
 
 def _look(counts: Sequence[Count], counters: Sequence[Counter], now_ns: int) -> tuple[list[Taken], list[Count]]:
     """Returns what adding would do to each counter, and the counts that refuse it."""
-    taken, refusing = list[Taken](), list[Count]()
+    taken: list[Taken] = []  # `list[Taken]()` takes 20 times as long
+    refusing: list[Count] = []
     pending: dict[int, int] = {}
     for count, counter in zip(counts, counters, strict=True):
         if count.amount < 0:
