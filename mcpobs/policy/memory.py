@@ -31,12 +31,20 @@ class _Scoped:
 
 
 class _Found(NamedTuple):
-    """The counters of a plan, as a session found them last. They hold until some counter of the store is deleted."""
+    """The counters of a plan, as a session found them last. Its own ones live as long as it does."""
 
     counts: Sequence[Count]
-    deletions: int
     counters: list[Counter]
     scoped: list[tuple[OrderedDict[_ScopedKey, _Scoped], _ScopedKey, _Scoped]]
+
+    def holds(self, counts: Sequence[Count]) -> bool:
+        """Whether they are those of `counts`, and none was forgotten since."""
+        if self.counts is not counts:
+            return False
+        for shelf, key, one in self.scoped:
+            if shelf.get(key) is not one:
+                return False
+        return True
 
 
 @dataclass(slots=True)
@@ -68,7 +76,6 @@ class MemoryRows:
         self._sessions: dict[bool, OrderedDict[SessionKey, _Session]] = {True: OrderedDict(), False: OrderedDict()}
         self._of_key: dict[tuple[str, bool], OrderedDict[str, _Session]] = {}
         self._own = 0
-        self._deletions = 0
         self._scoped: dict[tuple[bool, int], OrderedDict[_ScopedKey, _Scoped]] = {}
         self._halts = Halts(bounds)
         self._owners: dict[str, OrderedDict[str, tuple[str, int]]] = {}
@@ -117,7 +124,7 @@ class MemoryRows:
         self._of_key[session.key, session.shadow].move_to_end(session.session)
         if not counts:
             return
-        if (found := self._found(known, counts)) is not None:
+        if (found := known.found) is not None and found.counters is counters:
             for shelf, key, scoped in found.scoped:
                 scoped.used_ns = known.last_ns
                 shelf.move_to_end(key)
@@ -148,7 +155,6 @@ class MemoryRows:
     def forget(self, session: SessionKey, seen: Seen) -> None:
         if seen.shared:
             session = session._replace(session=OVERFLOW)
-        self._deletions += 1
         gone = self._sessions[verified(session.key)].pop(session)
         self._own -= len(gone.own)
         ours = self._of_key[session.key, session.shadow]
@@ -172,20 +178,16 @@ class MemoryRows:
 
     # -- counters ---------------------------------------------------------------------------------------------
 
-    def _found(self, known: _Session, counts: Sequence[Count]) -> _Found | None:
-        """The counters of a plan's call, if the session made one before."""
-        found = known.found
-        return found if found is not None and found.counts is counts and found.deletions == self._deletions else None
-
     def _note(self, known: _Session, session: SessionKey, counts: Sequence[Count], counters: Sequence[Counter]) -> None:
+        """Keeps what a plan counts for the next call. Disposable counters may go, so those are looked up again."""
         if not isinstance(counts, tuple) or any(count.disposable for count in counts):
             return
         shared = [(self._shelf(one), _scoped_key(session.shadow, one)) for one in counts if one.scope is not None]
-        known.found = _Found(counts, self._deletions, list(counters), [(*at, at[0][at[1]]) for at in shared])
+        known.found = _Found(counts, list(counters), [(*at, at[0][at[1]]) for at in shared])
 
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
-        if isinstance(seen, _Session) and (known := self._found(seen, counts)) is not None:
-            return known.counters
+        if isinstance(seen, _Session) and seen.found is not None and seen.found.holds(counts):
+            return seen.found.counters
         fresh: dict[tuple[object, ...], Counter] = {}
         found = []
         for count in counts:
@@ -245,7 +247,6 @@ class MemoryRows:
     def _forget_own(self, known: _Session) -> None:
         if not known.disposable:
             raise StoreError(f"{len(known.own)} counters in one session", "write fewer limits for each session")
-        self._deletions += 1
         key, _ = known.disposable.popitem(last=False)
         del known.own[key]
         self._own -= 1
@@ -261,14 +262,12 @@ class MemoryRows:
         for (_, ttl_ns), shelf in self._scoped.items():
             for key, one in list(islice(shelf.items(), 2)):
                 if now_ns - one.used_ns > ttl_ns:
-                    self._deletions += 1
                     del shelf[key]
         if sum(map(len, self._scoped.values())) < self._bounds.scoped:
             return
         shelves = [shelf for (lasting, _), shelf in self._scoped.items() if shelf and not lasting]
         if not shelves:
             raise StoreError(f"{self._bounds.scoped} counters of verified callers at once", "shorten the windows")
-        self._deletions += 1
         min(shelves, key=lambda shelf: next(iter(shelf.values())).used_ns).popitem(last=False)
 
     # -- facts, halts, owners ---------------------------------------------------------------------------------
