@@ -41,7 +41,7 @@ class _Found(NamedTuple):
         """Whether they are those of `counts`, and none was forgotten since."""
         if self.counts is not counts:
             return False
-        for shelf, key, one in self.scoped:
+        for shelf, key, one in self.scoped:  # noqa: SIM110 - all() takes a generator for each call
             if shelf.get(key) is not one:
                 return False
         return True
