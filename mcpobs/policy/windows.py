@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from itertools import chain
 
 SLICES = 60
 FOREVER = 0
@@ -65,7 +66,7 @@ class Window:
         """The slices as bytes, for a store; `unpacked` reads them."""
         if len(self.slices) == 1:
             return _PAIR.pack(*next(iter(self.slices.items())))
-        return b"".join([_PAIR.pack(number, amount) for number, amount in sorted(self.slices.items())])
+        return struct.pack(f"<{2 * len(self.slices)}q", *chain.from_iterable(self.slices.items()))
 
     @classmethod
     def unpacked(cls, window_ns: int, packed: bytes) -> Window:
