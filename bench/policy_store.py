@@ -31,12 +31,12 @@ HOUR_NS = 3_600_000_000_000
 SESSION = SessionKey("principal:bench", "session")
 
 
-def counts(number: int) -> list[Count]:
+def counts(number: int) -> tuple[Count, ...]:
     """Limits as a policy has them: of the session for ever, of the principal within an hour."""
-    return [
+    return tuple(
         Count(f"limit {one}", 1, LIMIT, HOUR_NS * (one % 2), "principal:bench" if one % 2 else None)
         for one in range(number)
-    ]
+    )
 
 
 def bare(path: Path, number: int) -> Callable[[], object]:

@@ -8,7 +8,19 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from mcpobs.gate.deadlines import Deadlines
-from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.decisions import (
+    DENIED_CODE,
+    FORWARD,
+    PASS,
+    UNDECIDED,
+    Answer,
+    Begin,
+    End,
+    Forward,
+    Pass,
+    Pending,
+    Replace,
+)
 from mcpobs.gate.judge import Closing, Judge
 from mcpobs.gate.row import Row
 from mcpobs.protocol.call import Call, Error, Response
@@ -80,6 +92,9 @@ class Decider:
         call: Call,
     ) -> Decided | Pending[Decided]:
         """Returns a valid decision of what the judge returned."""
+        if decision is FORWARD or decision is PASS:
+            call.decision = call.decision or "allow"
+            return decision
         if isinstance(decision, Pending):
             return self._later(decision, kinds, undecided, call)
         if not isinstance(decision, kinds):

@@ -79,6 +79,10 @@ class Replace:
 Begin = Forward | Answer
 End = Pass | Replace
 
+FORWARD: Final = Forward()
+PASS: Final = Pass()
+"""The usual decisions: made once, because each call needs both."""
+
 Decided = TypeVar("Decided")
 
 

@@ -113,6 +113,8 @@ class FrameGate:
         self._conversation = conversation
         self._max_bytes = max_bytes
         self._held: set[Held] = set()
+        self.passed: list[Call] = []
+        """Calls that went on, and whose arguments are still to be described: `catch_up` does."""
 
     def take(
         self, sender: Sender, frame: bytes, stamp: Stamp, record: Record, span: TraceContext | None = None
@@ -143,8 +145,12 @@ class FrameGate:
         way: its response could be paired with the other request, and judged as that."""
         if frame.is_batch and self._conversation.legacy is False:
             return Fault(frames.INVALID_REQUEST, "batch_of_the_modern_era")
-        if len(frame.messages) == 1 and "method" not in frame.messages[0][0]:
-            return None
+        if not frame.is_batch:
+            message = frame.messages[0][0]
+            is_free = "method" not in message or "id" not in message
+            if is_free or not self._conversation.has_in_use(sender, message["id"]):
+                return None
+            return Fault(frames.INVALID_REQUEST, "id_in_use")
         ids = [message["id"] for message, _ in frame.messages if "method" in message and "id" in message]
         if len(ids) > len(set(map(plain_key, ids))) or any(self._conversation.has_in_use(sender, each) for each in ids):
             return Fault(frames.INVALID_REQUEST, "id_in_use")
@@ -208,12 +214,20 @@ class FrameGate:
                 if part.kind == "notification" and not self._is_counted(call):
                     record(call)
                 call.held = False
+                if call.unread is not None:
+                    self.passed.append(call)
                 onward.append(part.raw if decision.params is None else frames.with_params(part.raw, decision.params))
             case Answer() if call is not None:
                 self._conversation.end(call, now(), decision.verdict)
                 record(call)
                 if part.kind == "request":
                     back.append(_answer(frames.id_of(part.raw), decision))
+
+    def catch_up(self) -> None:
+        """Does what need not hold up a frame. For when the frames that were released are written."""
+        passed, self.passed = self.passed, []
+        for call in passed:
+            call.describe()
 
     def _is_counted(self, call: Call) -> bool:
         """Whether an allowed notification has no row, because that of its request or burst counts it."""

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.decisions import DENIED_CODE, FORWARD, PASS, Answer, Begin, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.tasks import Tasks, outcome_of
 from mcpobs.gate.unknown import UNKNOWN_CODE, UnknownTool
 from mcpobs.policy.codes import Code, Said, text
@@ -23,6 +23,7 @@ from mcpobs.policy.model import Side
 from mcpobs.policy.state import StoreError
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
+from mcpobs.protocol.operation import ValueFacts
 
 if TYPE_CHECKING:
     from mcpobs.gate.judge import OnError
@@ -106,7 +107,8 @@ class PolicyJudge:
         lane = decision.lane
         rule = lane.rules[0] if lane.rules else None
         if not lane.denies:
-            return Forward(decision="warn" if decision.effect == "warn" else "allow", rule=rule)
+            effect: Literal["allow", "warn"] = "warn" if decision.effect == "warn" else "allow"
+            return FORWARD if effect == "allow" and rule is None else Forward(decision=effect, rule=rule)
         judged.answered = True
         return self._answer(call, facts, decision, rule)
 
@@ -146,10 +148,18 @@ class PolicyJudge:
         judged = call.judged
         if not isinstance(judged, _Judged):  # a server's own request, or plumbing
             return Pass()
-        if self._thread is None:
+        if self._thread is None or not self._waits_for_store(call, judged, response.result):
             return self._ended(call, judged, response, self._look(call, judged, response))
         return self._later(
             lambda: self._look(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
+        )
+
+    def _waits_for_store(self, call: Call, judged: _Judged, result: object) -> bool:
+        """Whether a response is looked at in the store's thread: it asks the store, or changes what decisions read."""
+        if self.engine.asks_store_of_result(judged.decision) or call.operation.method.startswith("tasks/"):
+            return True
+        return isinstance(result, dict) and (
+            "task" in result or "taskId" in result or result.get("resultType", "complete") != "complete"
         )
 
     def _look(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
@@ -207,7 +217,7 @@ class PolicyJudge:
             if listed is TOOLS:
                 self._learn(call.params, response.result)
             return self._filtered(judged.facts, response.result, *listed)
-        return Pass()
+        return PASS
 
     def _filtered(self, facts: CallFacts, result: dict[str, object], member: str, kind: Kind, name: str) -> End:
         """A list without what the caller may not see."""
@@ -353,9 +363,16 @@ def facts_of(call: Call) -> tuple[CallFacts, str | None]:
         client=operation.client.name,
         at_unix_nano=operation.start.unix_nano,
     )
+    if call.unread is not None:
+        facts.unread = partial(_described, call)
     state = params.get("requestState")
     retries = "inputResponses" in params or "requestState" in params
     return facts, (state if isinstance(state, str) else "") if retries else None
+
+
+def _described(call: Call) -> ValueFacts | None:
+    call.describe()
+    return call.operation.arguments
 
 
 def _target(method: str, params: dict[str, Any]) -> tuple[Kind | None, str | None]:

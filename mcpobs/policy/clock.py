@@ -45,10 +45,15 @@ class Clock:
     time: Time = field(default_factory=Time)
     offset_ns: int = 0
 
+    ticks_ns: Callable[[], int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ticks_ns = self.time.ticks_ns
+
     def start(self) -> Clock:
         """Takes the Unix time once."""
         self.offset_ns = self.time.unix_ns() - self.time.ticks_ns()
         return self
 
     def __call__(self) -> int:
-        return self.time.ticks_ns() + self.offset_ns
+        return self.ticks_ns() + self.offset_ns

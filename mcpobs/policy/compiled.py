@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.policy.codes import Code
-from mcpobs.policy.conditions import CallFacts, Reads, Unknown, calls_of
+from mcpobs.policy.conditions import CallFacts, Condition, Holds, Prepared, Reads, Unknown, calls_of
 from mcpobs.policy.learned import Number, max_bytes_of, numbers_of, spending_of, values_of
 from mcpobs.policy.model import CallLimit, Cap, Control, Layer, Policy, Rule, What, Who, reopened
 from mcpobs.policy.rules.tenant import Tenant
-from mcpobs.policy.state import Count, OnExceed
+from mcpobs.policy.state import Count, HaltScope, OnExceed, Under
 from mcpobs.policy.windows import FOREVER
 from mcpobs.protocol.session import Identity
 
@@ -101,6 +101,18 @@ def whose(facts: CallFacts) -> str:
     return facts.enforcement_key if tenant is None else f"{facts.enforcement_key}{SEPARATOR}{tenant}"
 
 
+def under(facts: CallFacts, server: str | None) -> Under:
+    """What else a call belongs to that may be halted by name."""
+    found: list[tuple[HaltScope, str]] = [("principal", facts.enforcement_key)]
+    if facts.identity.tenant is not None:
+        found.append(("tenant", facts.identity.tenant))
+    if facts.kind == "tool" and isinstance(facts.target, str):
+        found.append(("tool", facts.target))
+    if server is not None:
+        found.append(("server", server))
+    return tuple(found)
+
+
 class BoundRule(NamedTuple):
     """A rule with what its layer says of it."""
 
@@ -124,9 +136,6 @@ class LayerPlan:
     """`require` rules whose caller is another: they deny."""
 
 
-Holds = Callable[[CallFacts], bool]
-
-
 @dataclass(frozen=True, slots=True)
 class Checks:
     """All rules of a plan as plain conditions, for the usual call, that fulfils every one of them."""
@@ -138,7 +147,7 @@ class Checks:
     """Those of the rules that read content, if all of it is fulfilled."""
 
     @classmethod
-    def of(cls, layers: Iterable[LayerPlan]) -> Checks | None:
+    def of(cls, layers: Iterable[LayerPlan], identity: Identity) -> Checks | None:
         """None for a plan that cannot be flattened: it has alternatives, rules that only note, or nobody's callers."""
         must, must_not, verdicts = list[Holds](), list[Holds](), dict[str, bool]()
         for layer in layers:
@@ -149,7 +158,7 @@ class Checks:
                     return None
                 if bound.reads_content:
                     verdicts[bound.fingerprint] = bound.rule.effect == "require"
-            must += [condition.holds for bound in layer.requires for condition in bound.rule.conditions]
+            must += [_prepared(one, identity) for bound in layer.requires for one in bound.rule.conditions]
             for bound in layer.denies:
                 if len(bound.rule.conditions) != 1:
                     return None
@@ -170,6 +179,10 @@ class Checks:
         return True
 
 
+def _prepared(condition: Condition, identity: Identity) -> Holds:
+    return condition.prepared(identity) if isinstance(condition, Prepared) else condition.holds
+
+
 def _reads_store(bound: BoundRule) -> bool:
     """Whether a rule asks whose an id is."""
     return any(isinstance(one, Tenant) and one.ids for one in bound.rule.conditions)
@@ -179,6 +192,10 @@ def _reads_store(bound: BoundRule) -> bool:
 class Plan:
     """What all layers ask of calls of one target by one caller."""
 
+    whose: str
+    """Who is held to account for the calls."""
+    under: Under
+    """What else the calls belong to that may be halted by name."""
     layers: tuple[LayerPlan, ...]
     checks: Checks | None
     counters: tuple[Counter, ...]
@@ -196,6 +213,8 @@ class Plan:
     """Rules that note the ids of results."""
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
+    reads_facts: bool
+    """Whether it reads digest, shape or size of the arguments."""
     needs_session: bool
     reads_arguments: bool
     remembers: tuple[tuple[str, ...], ...]
@@ -320,8 +339,10 @@ class Compiled:
         counts = [one.fixed(facts) for one in counters]
         fixed = tuple([one for one in counts if one is not None])
         return Plan(
+            whose=whose(facts),
+            under=under(facts, self._server),
             layers=tuple(layers),
-            checks=Checks.of(layers),
+            checks=Checks.of(layers, facts.identity),
             counters=tuple(counters),
             counts=tuple(counts),
             fixed=fixed if len(fixed) == len(counts) else None,
@@ -342,6 +363,7 @@ class Compiled:
                 if isinstance(condition, Tenant) and condition.ids
             ),
             hidden_by=hidden,
+            reads_facts=bool(max_args or shapes) or any(one.counts == "same_args" for one in counters),
             needs_session="session" in reads,
             reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
             remembers=tuple(sorted(remembered)) if remembered else (),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 from mcpobs.policy.state import SessionFacts
-from mcpobs.protocol.operation import Sender
+from mcpobs.protocol.operation import Sender, ValueFacts
 from mcpobs.protocol.session import NOBODY, Identity
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class CallFacts:
     args_digest: str | None = None
     args_shape: str | None = None
     args_bytes: int | None = None
+    unread: Callable[[], ValueFacts | None] | None = None
+    """Gives the three above, if that was put off; `read_arguments` calls it."""
     identity: Identity = NOBODY
     enforcement_key: str = ""
     session_id: str = ""
@@ -66,6 +69,13 @@ class CallFacts:
     session: SessionFacts | None = None
     store_ns: int | None = None
     """The store's clock, if `session` is known: only that compares with the times of what a session has done."""
+
+    def read_arguments(self) -> None:
+        """Makes sure that digest, shape and size of the arguments are known, if they can be."""
+        if self.unread is not None:
+            known, self.unread = self.unread(), None
+            if known is not None:
+                self.args_digest, self.args_shape, self.args_bytes = known.digest, known.shape, known.size_bytes
 
     def argument(self, path: tuple[str, ...]) -> object:
         """The value of an argument. Raises RuleError if it is missing, UndecidableError in a replay."""
@@ -121,6 +131,18 @@ class Condition(Protocol):
     def needs(self, facts: CallFacts) -> str:
         """What a caller has to do for it, for the model that reads the denial. Nothing of the policy's inside. Raises
         nothing."""
+
+
+Holds = Callable[[CallFacts], bool]
+"""`Condition.holds`, or a quicker form of it: True only if that is True."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A condition that is quicker if it is prepared once for a caller."""
+
+    def prepared(self, identity: Identity) -> Holds:
+        """The quicker form for calls of this caller. It calls `holds` for whatever is not the usual case."""
 
 
 class ReadCondition(Protocol):

@@ -11,7 +11,7 @@ import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
 from mcpobs.policy.compiled import Counter, Plan
-from mcpobs.policy.state import Count, Reserved, SessionKey, Under
+from mcpobs.policy.state import Count, Reserved, SessionKey
 
 Effect = Literal["allow", "warn", "deny"]
 
@@ -53,10 +53,10 @@ class Lane:
         reserved = self.reserved
         if reserved is None or not reserved.counts:
             return []
-        added = [count.amount if reserved.granted else 0 for count in self.counts]
+        granted = reserved.granted
         return [
-            Counted(counter.id, taken.before, taken.before + amount, counter.cap.most)
-            for counter, amount, taken in zip(self.counters, added, reserved.counts, strict=True)
+            Counted(counter.id, taken.before, taken.before + (count.amount if granted else 0), counter.cap.most)
+            for counter, count, taken in zip(self.counters, self.counts, reserved.counts, strict=True)
         ]
 
     @property
@@ -74,8 +74,6 @@ class Decision:
     shadow: Lane | None = None
     verdicts: dict[str, bool] = field(default_factory=dict)
     """Whether rules that read content held, by their fingerprints: a replay without content goes by them."""
-    under: Under = ()
-    """What else the call belongs to that may be halted by name."""
     settled: bool = False
     round: int = 0
     """The how manieth retry of a call it is that a result asked for; 0 for none."""

@@ -24,7 +24,7 @@ from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.model import Policy
 from mcpobs.policy.ownership import Ownership
 from mcpobs.policy.rules.tenant import Tenant
-from mcpobs.policy.state import Correction, Count, Halt, Reserved, SessionKey, Store, StoreError, Taken, Under
+from mcpobs.policy.state import Correction, Count, Halt, Reserved, SessionKey, Store, StoreError
 
 MICRO = 1_000_000
 LARGEST_AMOUNT = 10**15  # of an argument that is summed, in millionths
@@ -37,6 +37,7 @@ _WRITES = frozenset({"write"})
 _MADE_UP = frozenset({"write", NOT_LISTED})
 _OF_RETRIES = frozenset({"cost", "duration"})
 """What a retry of `input_required` counts: the call that asked for input cost nothing, and time goes on."""
+_PLAIN = frozenset({str, bool, type(None)})
 
 
 class Price(NamedTuple):
@@ -108,10 +109,11 @@ class Engine:
         for a call that answers nothing; `recorded` are the verdicts of rules on content, in a replay."""
         started_ns = time.perf_counter_ns()
         enforced, shadow = self._compiled
-        decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE, under=self._under(facts))
+        decision = Decision(enforced.policy.hash, enforced.mode, _NO_LANE)
         if recorded:
             decision.verdicts.update(recorded)
-        decision.round = self._round(facts, retries)
+        if retries is not None:
+            decision.round = self._round(facts, retries)
         is_retry = decision.round > 0
         if shadow is not None:
             decision.shadow = self._lane(shadow, facts, decision, is_retry, shadow=True)
@@ -139,8 +141,10 @@ class Engine:
         return self.kinds.get(target, self._others) if isinstance(target, str) else _WRITES
 
     def _lane(self, compiled: Compiled, facts: CallFacts, decision: Decision, is_retry: bool, *, shadow: bool) -> Lane:
-        session = SessionKey(whose(facts), facts.session_id, shadow)
         plan = compiled.plan(facts, self._kinds(facts.target))
+        if plan.reads_facts:
+            facts.read_arguments()
+        session = SessionKey(plan.whose, facts.session_id, shadow)
         lane = Lane(session=session, free=is_retry, plan=plan)
         try:
             self._decide(lane, plan, facts, decision)
@@ -161,15 +165,14 @@ class Engine:
         return lane
 
     def _decide(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> None:
-        under = decision.under
         assert lane.session is not None
         if not self._is_hidden(lane, plan, facts):
             if plan.needs_session:
                 facts.session, facts.store_ns = self.store.facts(lane.session), self.store.now_ns()
             if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
-                self._reserve(lane, plan, facts, under)  # looks for a halt in the same step
+                self._reserve(lane, plan, facts)  # looks for a halt in the same step
                 return
-        halt = self.store.halted(lane.session, under)
+        halt = self.store.halted(lane.session, plan.under)
         if halt is not None:
             lane.hidden = False
             _halted(lane, halt, facts, self.store.now_ns())
@@ -231,25 +234,25 @@ class Engine:
 
     # -- counters --------------------------------------------------------------------------------------------
 
-    def _reserve(self, lane: Lane, plan: Plan, facts: CallFacts, under: Under) -> None:
+    def _reserve(self, lane: Lane, plan: Plan, facts: CallFacts) -> None:
         assert lane.session is not None
         if plan.fixed is not None and not lane.free:
             lane.counters, lane.counts = plan.counters, plan.fixed
         elif not self._count_all(lane, plan, facts, lane.session):
             return
-        reserved = lane.reserved = self.store.reserve(lane.session, lane.counts, under, plan.halt_for_ns)
+        reserved = lane.reserved = self.store.reserve(lane.session, lane.counts, plan.under, plan.halt_for_ns)
         if reserved.halt is not None and not reserved.counts:
             _halted(lane, reserved.halt, facts, reserved.at_ns)
             return
-        exceeded = [
-            (counter, taken) for counter, taken in zip(lane.counters, reserved.counts, strict=True) if taken.exceeded
-        ]
-        if exceeded:
-            self._exceeds(lane, reserved, exceeded, facts)
+        for taken in reserved.counts:
+            if taken.exceeded:
+                self._exceeds(lane, reserved, facts)
+                return
 
     def _count_all(self, lane: Lane, plan: Plan, facts: CallFacts, session: SessionKey) -> bool:
         """Finds what the call adds to each counter. False if that denies it."""
-        counters, counts = list[Counter](), list[Count]()
+        counters: list[Counter] = []
+        counts: list[Count] = []
         for counter, count in zip(plan.counters, plan.counts, strict=True):
             if lane.free and counter.counts not in _OF_RETRIES:
                 continue
@@ -270,8 +273,11 @@ class Engine:
         return True
 
     @staticmethod
-    def _exceeds(lane: Lane, reserved: Reserved, exceeded: Sequence[tuple[Counter, Taken]], facts: CallFacts) -> None:
+    def _exceeds(lane: Lane, reserved: Reserved, facts: CallFacts) -> None:
         """Warns or denies for the counters that a call would exceed."""
+        exceeded = [
+            (counter, taken) for counter, taken in zip(lane.counters, reserved.counts, strict=True) if taken.exceeded
+        ]
         lane.warnings += tuple(counter.id for counter, _ in exceeded if counter.on_exceed == "warn")
         stopping = [(counter, taken) for counter, taken in exceeded if counter.on_exceed != "warn"]
         if stopping:
@@ -318,16 +324,16 @@ class Engine:
 
     def end(self, decision: Decision, facts: CallFacts, result: object, *, is_error: bool) -> Lane | None:
         """Looks at a result before the caller does. Returns why it must not; None if it may."""
-        if decision.lane.session is not None:
+        plan = decision.lane.plan
+        if decision.lane.session is not None and plan is not None and not self.store.had_no_named_halts:
             try:
-                halt = self.store.halted(decision.lane.session, decision.under)
+                halt = self.store.halted(decision.lane.session, plan.under)
             except StoreError:
                 halt = None
             if halt is not None and halt.scope != "session":
                 lane = Lane()
                 _halted(lane, halt, facts, self.store.now_ns())
                 return lane
-        plan = decision.lane.plan
         if plan is None:
             return None
         for bound, tenant in plan.tenants:
@@ -337,6 +343,11 @@ class Engine:
                 _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=tenant.needs(facts)))
                 return lane
         return None if is_error else self._note_ids(plan, facts, result)
+
+    def asks_store_of_result(self, decision: Decision) -> bool:
+        """Returns whether `end` may ask the store. If not, it may run in any thread."""
+        plan = decision.lane.plan
+        return (plan is not None and bool(plan.ids)) or not self.store.had_no_named_halts
 
     def _note_ids(self, plan: Plan, facts: CallFacts, result: object) -> Lane | None:
         """Notes the ids that a result shows. A result whose ids cannot be noted is withheld, unless `on_error` allows:
@@ -390,7 +401,7 @@ class Engine:
         if forwarded and not plan.settles:
             return
         corrections = list(_corrections(lane, forwarded, cost_microusd))
-        done = dict[str, dict[str, object]]()
+        done: dict[str, dict[str, object]] = {}
         if succeeded and plan.remembered and isinstance(facts.target, str):
             done[facts.target] = dict(_remembered(plan.remembers, facts))
         if forwarded and plan.counts_calls:
@@ -404,6 +415,7 @@ class Engine:
             return
         if len(self._retries) >= MAX_PENDING_RETRIES:
             del self._retries[next(iter(self._retries))]
+        facts.read_arguments()
         key = (whose(facts), str(facts.target), facts.args_digest)
         self._retries[key] = Retry(state, self.store.now_ns() + RETRY_WITHIN_NS, decision.round + 1)
 
@@ -411,22 +423,13 @@ class Engine:
         """The how manieth retry of a call this is that a result asked for; 0 for none."""
         if state is None or not self._retries or facts.kind != "tool":
             return 0
+        facts.read_arguments()
         key = (whose(facts), str(facts.target), facts.args_digest)
         known = self._retries.get(key)
         if known is None or (known.state is not None and known.state != state):
             return 0
         del self._retries[key]
         return known.round if known.until_ns > self.store.now_ns() else 0
-
-    def _under(self, facts: CallFacts) -> Under:
-        found: list[tuple[str, str]] = [("principal", facts.enforcement_key)]
-        if facts.identity.tenant is not None:
-            found.append(("tenant", facts.identity.tenant))
-        if facts.kind == "tool" and isinstance(facts.target, str):
-            found.append(("tool", facts.target))
-        if self._server is not None:
-            found.append(("server", self._server))
-        return found  # type: ignore[return-value]  # the scopes are literals above
 
 
 _NO_LANE = Lane()
@@ -567,10 +570,8 @@ def _is_ambiguous(value: object, depth: int = 0) -> bool:
         items = value
     else:
         items = (value,)
-    for item in items:
+    for item in [one for one in items if type(one) not in _PLAIN]:
         kind = type(item)
-        if kind is str or kind is bool or item is None:
-            continue
         if kind is float:
             if not math.isfinite(item):  # type: ignore[arg-type]  # a float
                 return True

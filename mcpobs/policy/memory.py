@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from threading import Lock
 from types import TracebackType
+from typing import NamedTuple
 
 from mcpobs.policy import forks
 from mcpobs.policy.clock import Clock
@@ -35,16 +36,34 @@ class _Share:
 
 
 @dataclass(slots=True)
+class _Scoped:
+    counter: Counter
+    used_ns: int
+
+
+class _Found(NamedTuple):
+    """The counters of a plan, as a session found them last. Its own ones live as long as it does."""
+
+    counts: Sequence[Count]
+    counters: list[Counter]
+    scoped: list[tuple[OrderedDict[_ScopedKey, _Scoped], _ScopedKey, _Scoped]]
+
+    def holds(self, counts: Sequence[Count]) -> bool:
+        """Whether they are those of `counts`, and none was forgotten since."""
+        if self.counts is not counts:
+            return False
+        for shelf, key, one in self.scoped:  # noqa: SIM110 - all() takes a generator for each call
+            if shelf.get(key) is not one:
+                return False
+        return True
+
+
+@dataclass(slots=True)
 class _Session(Seen):
     own: dict[_OwnKey, Counter] = field(default_factory=dict)
     disposable: OrderedDict[_OwnKey, None] = field(default_factory=OrderedDict)
     facts: dict[str, Done] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Scoped:
-    counter: Counter
-    used_ns: int
+    found: _Found | None = None
 
 
 class MemoryStore(Ledger):
@@ -115,10 +134,18 @@ class MemoryRows:
             session = session._replace(session=OVERFLOW)
         self._sessions[verified(session.key)].move_to_end(session)
         self._of_key[session.key, session.shadow].move_to_end(session.session)
+        if not counts:
+            return
+        if (found := known.found) is not None and found.counters is counters:
+            for shelf, key, scoped in found.scoped:
+                scoped.used_ns = known.last_ns
+                shelf.move_to_end(key)
+            return
         fresh = [one for one in zip(counts, counters, strict=True) if not self._touched(known, session, one[0])]
         self._share_out(session.shadow, [count for count, _ in fresh], counts, known.last_ns)
         for count, counter in fresh:  # after the others, which so are not the oldest
             self._insert(known, session, count, counter)
+        self._note(known, session, counts, counters)
 
     def keep(
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
@@ -164,7 +191,16 @@ class MemoryRows:
 
     # -- counters ---------------------------------------------------------------------------------------------
 
+    def _note(self, known: _Session, session: SessionKey, counts: Sequence[Count], counters: Sequence[Counter]) -> None:
+        """Keeps what a plan counts for the next call. Disposable counters may go, so those are looked up again."""
+        if not isinstance(counts, tuple) or any(count.disposable for count in counts):
+            return
+        shared = [(self._shelf(one), _scoped_key(session.shadow, one)) for one in counts if one.scope is not None]
+        known.found = _Found(counts, list(counters), [(*at, at[0][at[1]]) for at in shared])
+
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
+        if isinstance(seen, _Session) and seen.found is not None and seen.found.holds(counts):
+            return seen.found.counters
         fresh: dict[tuple[object, ...], Counter] = {}
         found = []
         for count in counts:
@@ -294,7 +330,7 @@ class MemoryRows:
     # -- facts, halts, owners ---------------------------------------------------------------------------------
 
     def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]:
-        return dict(seen.facts) if isinstance(seen, _Session) else {}
+        return seen.facts if isinstance(seen, _Session) else {}
 
     def keep_done(self, session: SessionKey, seen: Seen, done: dict[str, Done]) -> None:
         known = self._sessions[verified(session.key)][session]
@@ -307,6 +343,10 @@ class MemoryRows:
     @property
     def has_no_halts(self) -> bool:
         return self._halts.count == 0
+
+    @property
+    def had_no_named_halts(self) -> bool:
+        return not self._halts.named
 
     def halt(self, scope: HaltScope, name: str) -> Halt | None:
         return self._halts.named.get((scope, name))

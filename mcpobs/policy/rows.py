@@ -86,6 +86,10 @@ class Rows(Protocol):
     def has_no_halts(self) -> bool:
         """Whether it is sure, outside of a step, that there is no halt: only rows of this process alone know that."""
 
+    @property
+    def had_no_named_halts(self) -> bool:
+        """Whether there was no halt by name a moment ago. For any thread; does no I/O."""
+
     def change(self) -> AbstractContextManager[int]:
         """One step that changes rows: alone, and whole or not at all. Gives the time, in ns. Raises StoreError."""
 
@@ -117,7 +121,8 @@ class Rows(Protocol):
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
         """Counters, new ones if there are none. Two counts of one counter get the same object."""
 
-    def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]: ...
+    def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]:
+        """What a session has done. Nobody changes it."""
 
     def keep_done(self, session: SessionKey, seen: Seen, done: dict[str, Done]) -> None: ...
 

@@ -35,6 +35,10 @@ _HALT = "select scope, name, session, at_ns, until_ns, reason, by from halts"
 _IN = ["select key, packed from counters where key in (" + ", ".join("?" * number) + ")" for number in range(65)]
 
 
+_MOST_KNOWN = 4_096
+"""Counters that are known from earlier steps."""
+
+
 class SqliteRows:
     """The rows of `rows.Rows` as tables."""
 
@@ -46,6 +50,11 @@ class SqliteRows:
         self._fresh: set[bytes] = set()
         self._stored: tuple[int, str, int, int] | None = None
         """Of the step: keys of its counters, those that are new, and the session as it is in the file."""
+        self._made: tuple[Sequence[Count], tuple[int, bool], list[bytes]] | None = None
+        self._generation = 0
+        self._sessions: dict[SessionKey, tuple[Seen, tuple[int, str, int, int]]] = {}
+        self._counters: dict[bytes, Counter] = {}
+        """Of the generation: rows as they are in the file, because nobody else has written since."""
 
     @property
     def any_halts(self) -> bool:
@@ -54,6 +63,10 @@ class SqliteRows:
     @property
     def has_no_halts(self) -> bool:
         return False  # another process may have halted somebody since
+
+    @property
+    def had_no_named_halts(self) -> bool:
+        return self.steps.had_no_named_halts
 
     def change(self) -> AbstractContextManager[int]:
         return self.steps.change
@@ -67,6 +80,12 @@ class SqliteRows:
     # -- sessions ---------------------------------------------------------------------------------------------
 
     def session(self, session: SessionKey) -> Seen | None:
+        if self._generation != self.steps.generation or len(self._counters) > _MOST_KNOWN:
+            self._forget_rows()
+        known = self._sessions.get(session)
+        if known is not None:
+            seen, self._stored = known
+            return seen
         key, name, shadow = session.key, session.session, session.shadow
         row = self.steps.execute(_FIND, (_bytes(key), shadow, _bytes(name))).fetchone()
         if row is None:
@@ -75,17 +94,28 @@ class SqliteRows:
         first_ns, last_ns, denial, denied, shared, id_, counters = row
         text = _text(denial) if denial else ""
         self._stored = last_ns // MINUTE_NS, text, denied, counters
-        return Seen(first_ns, last_ns, text, denied, bool(shared), id_, counters)
+        seen = Seen(first_ns, last_ns, text, denied, bool(shared), id_, counters)
+        self._sessions[session] = seen, self._stored
+        return seen
+
+    def _forget_rows(self) -> None:
+        self._generation = self.steps.generation
+        self._sessions.clear()
+        self._counters.clear()
 
     def full(self, session: SessionKey, now_ns: int) -> bool:
         return self._room.key_is_full(_bytes(session.key), session.shadow, now_ns)
 
     def forget(self, session: SessionKey, seen: Seen) -> None:
+        self._forget_rows()
         self._room.forget([seen.row])
 
     def room(
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
     ) -> None:
+        if seen.row and not (counts and self._fresh):
+            return
+        self._forget_rows()  # making room deletes some
         if seen.row == 0:
             self._room.for_session(seen.last_ns)
             name = OVERFLOW if seen.shared else session.session
@@ -110,29 +140,55 @@ class SqliteRows:
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
     ) -> None:
         last_ns = seen.last_ns
-        for key, count, counter in zip(self._keys if counts else (), counts, counters, strict=True):
-            packed = counter.packed()
-            if key in self._fresh or self.steps.execute(_RECOUNT, (last_ns, packed, key)).rowcount == 0:  # or swept
-                self.steps.execute(_COUNT, (key, count.window_ns, last_ns, count.disposable, packed))
-        if self._stored != (last_ns // MINUTE_NS, seen.denial, seen.denied, seen.counters):
+        if counts:
+            self._keep_counters(last_ns, counts, counters)
+        stored = last_ns // MINUTE_NS, seen.denial, seen.denied, seen.counters
+        if self._stored != stored:
             self.steps.execute(_UPDATE, (last_ns, _bytes(seen.denial), seen.denied, seen.counters, seen.row))
+            self._sessions[session._replace(session=OVERFLOW) if seen.shared else session] = seen, stored
+
+    def _keep_counters(self, last_ns: int, counts: Sequence[Count], counters: Sequence[Counter]) -> None:
+        if not self._fresh:
+            rows = [(last_ns, one.packed(), key) for key, one in zip(self._keys, counters, strict=True)]
+            if self.steps.executemany(_RECOUNT, rows).rowcount == len(rows):
+                return
+        for key, count, counter in zip(self._keys, counts, counters, strict=True):  # new, or swept in this step
+            self.steps.execute(_COUNT, (key, count.window_ns, last_ns, count.disposable, counter.packed()))
+            self._counters[key] = counter
 
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
-        keys = self._keys = [_key(session, seen, count) for count in counts]
+        keys = self._keys = self._keys_of(session, seen, counts)
         self._fresh = set()
-        if not keys:
-            return []
+        known = self._counters
+        try:
+            return [known[key] for key in keys]
+        except KeyError:
+            found = self._read(keys, counts, now_ns)
+            return [found[key] for key in keys]
+
+    def _keys_of(self, session: SessionKey, seen: Seen, counts: Sequence[Count]) -> list[bytes]:
+        """The keys of counters. Those of a plan, which does not change, are kept for the next call."""
+        made = self._made
+        if made is not None and made[0] is counts and made[1] == (seen.row, session.shadow):
+            return made[2]
+        keys = [_key(session, seen, count) for count in counts]
+        if isinstance(counts, tuple):
+            self._made = counts, (seen.row, session.shadow), keys
+        return keys
+
+    def _read(self, keys: list[bytes], counts: Sequence[Count], now_ns: int) -> dict[bytes, Counter]:
+        """Counters as they are in the file, and new ones."""
         packed = self._packed(keys)
         found: dict[bytes, Counter] = {}
         for key, count in zip(keys, counts, strict=True):
             if key in found:
                 continue
             if (known := packed.get(key)) is not None:
-                found[key] = self._unpacked(count, known)
+                found[key] = self._counters[key] = self._unpacked(count, known)
             else:
                 found[key] = new_counter(count, now_ns)
                 self._fresh.add(key)
-        return [found[key] for key in keys]
+        return found
 
     def _packed(self, keys: list[bytes]) -> dict[bytes, bytes]:
         if len(keys) < len(_IN):
@@ -191,10 +247,12 @@ class SqliteRows:
         )  # no `replace`: it counts no row as deleted
         lasting = halt.scope != "session" or verified(halt.name)
         self.steps.execute(sql, (*where, lasting, *values))
+        self.steps.forget()
         self.steps.any_halts = True
 
     def drop_halt(self, scope: HaltScope, name: str, session: str) -> bool:
         sql = "delete from halts where scope = ? and name = ? and shadow = 0 and session = ?"
+        self.steps.forget()  # there may be no halt any more
         return self.steps.execute(sql, (scope, _bytes(name), _bytes(session))).rowcount > 0
 
     def owner(self, rule: str, id_: str) -> tuple[str, int] | None:

@@ -20,7 +20,14 @@ _TIMES = {"sessions": "last_ns", "counters": "used_ns", "halts": "at_ns", "clock
 _NEWEST = (
     f"select max({', '.join(f'coalesce((select max({time}) from {table}), 0)' for table, time in _TIMES.items())})"
 )
-_BEGUN = "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts)"
+_BEGUN = (
+    "select (select offset_ns from clock_v1 where boot = ?), exists (select 1 from halts), "
+    "exists (select 1 from halts where scope < 'session' or scope > 'session')"
+)
+_VERSION = "pragma data_version"
+"""A number that changes with what other connections commit, and begins a step that reads."""
+_FRESH_NS = 250_000_000
+"""How old a look at the halts may be that a result is passed on by."""
 _LONGEST_PAUSE_S = 0.003
 _FRESH = 3
 """How often a file may be replaced within one step."""
@@ -32,6 +39,11 @@ class Steps:
     def __init__(self, path: Path, wait_s: float, times: Time) -> None:
         self.file = StoreFile(path, wait_s)
         self.any_halts = True
+        self._any_named_halts = True
+        self._looked_ns = 0
+        self.generation = 0
+        """Changes with what others wrote, and after a step that failed: what was read before holds no more."""
+        self._version: int | None = None
         self._boot = times.boot()
         self._clock = Clock(times)
         self._lock = Lock()
@@ -56,6 +68,11 @@ class Steps:
         """The clock of the store. Does no I/O."""
         return self._clock()
 
+    @property
+    def had_no_named_halts(self) -> bool:
+        """Whether a step of this process found no halt by name, a moment ago. Does no I/O."""
+        return not self._any_named_halts and self._clock() - self._looked_ns <= _FRESH_NS
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
@@ -72,10 +89,11 @@ class Steps:
             self._patiently(sql)
             if self.file.replaced():
                 self._follow(sql)
-            offset_ns, self.any_halts = self._patiently(_BEGUN, (self._boot,)).fetchone()
-            if offset_ns != self._clock.offset_ns:
-                self._set_clock(offset_ns)
-            return self._clock()
+            version = self._patiently(_VERSION).fetchone()[0]
+            if version != self._version:
+                self._catch_up(version)
+            now_ns = self._looked_ns = self._clock()
+            return now_ns
         except BaseException as error:
             self._undo(error)
             self._lock.release()
@@ -107,7 +125,23 @@ class Steps:
 
     # -- within a step ----------------------------------------------------------------------------------------
 
+    def _catch_up(self, version: int) -> None:
+        """Reads again what others may have changed."""
+        self.forget()
+        offset_ns, self.any_halts, self._any_named_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
+        if offset_ns != self._clock.offset_ns:
+            self._set_clock(offset_ns)
+        else:
+            self._version = version
+
+    def forget(self) -> None:
+        """Takes nothing for known that was read before."""
+        self._version = None
+        self._any_named_halts = True
+        self.generation += 1
+
     def _open(self) -> None:
+        self.forget()
         if self._closed:
             raise StoreError("the policy's store is closed")
         self._connection = self.file.open()
@@ -168,6 +202,7 @@ class Steps:
 
     def _undo(self, error: BaseException) -> None:
         """Rolls back. A connection that saw the disk fail, or a damaged file, is opened anew."""
+        self.forget()
         if self._connection is None:
             return
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -197,6 +197,11 @@ class Store(Protocol):
         """What stops a session now: its own halt, one of its key while the session is newer than that, or one of
         `under`."""
 
+    @property
+    def had_no_named_halts(self) -> bool:
+        """Whether nobody was halted by name (a principal, tenant, tool or server) a moment ago: at most 250 ms. Does no
+        I/O, and waits for nothing."""
+
     def halt(self, halt: Halt) -> None:
         """Halts by name; survives a restart if the store does. `at_ns` 0 is now."""
 

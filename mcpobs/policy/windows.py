@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from itertools import chain
 
 SLICES = 60
 FOREVER = 0
@@ -21,27 +22,34 @@ _PAIR = struct.Struct("<qq")
 
 
 class Window:
-    """The amounts of one counter by slice, oldest first. `window_ns` FOREVER keeps one sum."""
+    """The amounts of one counter by slice. `window_ns` FOREVER keeps one sum."""
 
-    __slots__ = ("slices", "window_ns")
+    __slots__ = ("_first", "_slice_ns", "_total", "slices", "window_ns")
 
     def __init__(self, window_ns: int, slices: Iterable[tuple[int, int]] = ()) -> None:
         self.window_ns = window_ns
         self.slices: dict[int, int] = dict(slices)
+        self._slice_ns = _slice_ns(window_ns)
+        self._first = min(self.slices, default=MOST)
+        self._total = sum(self.slices.values())
 
     def total(self, now_ns: int) -> int:
         """The sum of what counts now."""
-        if self.window_ns != FOREVER:
-            self._forget(now_ns)
-        return sum(self.slices.values())
+        if self.window_ns != FOREVER and self._first < (oldest := now_ns // self._slice_ns - SLICES):
+            self._keep_since(oldest)
+        return self._total
 
     def add(self, amount: int, at_ns: int) -> None:
         """Adds an amount at a time, which may lie before others: what was added then is corrected so. A sum below
         zero counts as zero."""
-        number = slice_of(self.window_ns, at_ns)
-        if amount < 0 and number not in self.slices:  # it has left the window, and what it corrects with it
-            return
-        self.slices[number] = min(MOST, max(0, self.slices.get(number, 0) + amount))
+        number = 0 if self.window_ns == FOREVER else at_ns // self._slice_ns
+        known = self.slices.get(number)
+        if known is None:
+            if amount < 0:  # it has left the window, and what it corrects with it
+                return
+            known, self._first = 0, min(self._first, number)
+        changed = self.slices[number] = min(MOST, max(0, known + amount))
+        self._total += changed - known
 
     def free_at_ns(self, amount: int, limit: int, now_ns: int) -> int | None:
         """When `amount` fits below `limit`, if nothing else is added; None if waiting does not help."""
@@ -58,19 +66,17 @@ class Window:
         """The slices as bytes, for a store; `unpacked` reads them."""
         if len(self.slices) == 1:
             return _PAIR.pack(*next(iter(self.slices.items())))
-        return b"".join([_PAIR.pack(number, amount) for number, amount in sorted(self.slices.items())])
+        return struct.pack(f"<{2 * len(self.slices)}q", *chain.from_iterable(self.slices.items()))
 
     @classmethod
     def unpacked(cls, window_ns: int, packed: bytes) -> Window:
         """Raises struct.error if the bytes are not `packed` ones."""
         return cls(window_ns, _PAIR.iter_unpack(packed))
 
-    def _forget(self, now_ns: int) -> None:
-        if not self.slices:
-            return
-        oldest = oldest_slice(self.window_ns, now_ns)
-        if min(self.slices) < oldest:
-            self.slices = {number: amount for number, amount in self.slices.items() if number >= oldest}
+    def _keep_since(self, oldest: int) -> None:
+        self.slices = {number: amount for number, amount in self.slices.items() if number >= oldest}
+        self._first = min(self.slices, default=MOST)
+        self._total = sum(self.slices.values())
 
 
 def slice_of(window_ns: int, at_ns: int) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mcpobs.protocol.ids import Key
-from mcpobs.protocol.operation import Operation
+from mcpobs.protocol.operation import Operation, ValueFacts
 from mcpobs.protocol.session import Caller, Session
 
 
@@ -50,3 +51,14 @@ class Call:
     held: bool = field(default=False)  # its receiver has not seen it yet
     counted: bool = field(default=False)  # a row that stands for several counts it
     tentative: bool = field(default=False)  # it came without `jsonrpc`: no operation unless it is answered
+    unread: Callable[[], tuple[ValueFacts, str | None]] | None = None
+    """Takes the facts of its arguments; None if nobody still has to."""
+
+    def describe(self) -> None:
+        """Takes the facts of the arguments, if that was put off. For any thread: twice gives the same."""
+        if self.unread is not None:
+            try:  # noqa: SIM105  # suppress() takes 0.4 µs a call
+                self.operation.arguments, self.operation.arguments_features = self.unread()
+            except (TypeError, AssertionError):  # in memory a caller can pass what no JSON text holds
+                pass
+            self.unread = None

@@ -8,13 +8,15 @@ request is the front's knowledge: an SDK pairs them itself, `Conversation` does 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.facts import Facts
 from mcpobs.protocol.ids import id_text
 from mcpobs.protocol.meta import conversation_of
-from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext
+from mcpobs.protocol.operation import Operation, Peer, Sender, Stamp, TraceContext, ValueFacts
 from mcpobs.protocol.outcome import Verdict, of_error, of_result
 from mcpobs.protocol.registry import LISTINGS, NAMING, Catalog, Registry
 from mcpobs.protocol.session import Caller, Session
@@ -47,14 +49,25 @@ class Ends(Protocol):
 class Lifecycle:
     """Begins and ends the calls of one front.
 
-    With `keeps_content` a call has its params and a response its value, for a judge; otherwise content is let go.
+    With `keeps_content` a call has its params and a response its value, for a judge; otherwise content is let go. With
+    `puts_off` the facts of arguments are taken by `Call.describe`, when the front has passed the call on, or at its
+    end.
     """
 
-    def __init__(self, facts: Facts, registry: Registry, sessions: Sessions, *, keeps_content: bool = False) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        registry: Registry,
+        sessions: Sessions,
+        *,
+        keeps_content: bool = False,
+        puts_off: bool = False,
+    ) -> None:
         self.registry = registry
         self._facts = facts
         self._sessions = sessions
         self.keeps_content = keeps_content
+        self._puts_off = puts_off
 
     def begin(
         self,
@@ -89,20 +102,29 @@ class Lifecycle:
             None,
             span,
         )
+        unread = None
         if isinstance(params, dict):
-            self._read_params(operation, method, params, catalog or registry.catalog)
+            unread = self._read_params(operation, method, params, catalog or registry.catalog)
         if start is None:
             operation.start = now()
         caller = ends.caller
         session = self._sessions.begin(operation, caller, ends.legacy is True)
-        return Call(operation, session, caller, params if self.keeps_content else None)
+        call = Call(operation, session, caller, params if self.keeps_content else None)
+        if unread is not None:
+            call.unread = unread
+            if not self._puts_off:
+                call.describe()
+        return call
 
     def session_of(self, caller: Caller, client: Peer, protocol_version: str | None, stamp: Stamp) -> Session:
         """The session of what carried no operation, e.g. of a frame that was refused."""
         probe = Operation(0, "client", "", stamp, client=client, protocol_version=protocol_version)
         return self._sessions.settle(probe, self._sessions.begin(probe, caller, False), caller)
 
-    def _read_params(self, operation: Operation, method: str, params: dict[str, object], catalog: Catalog) -> None:
+    def _read_params(
+        self, operation: Operation, method: str, params: dict[str, object], catalog: Catalog
+    ) -> Callable[[], tuple[ValueFacts, str | None]] | None:
+        """Reads what the operation needs at once. Returns what takes the facts of its arguments, if it has any."""
         if method.startswith(_OF_RESOURCES):
             operation.resource_scheme = target_of(method, params)[2]
         meta = params.get("_meta")
@@ -114,12 +136,8 @@ class Lifecycle:
             name = params.get("name")
             declarations = catalog.tools if method == "tools/call" else catalog.prompts
             declared = declarations.of(name) if isinstance(name, str) else None
-            try:  # noqa: SIM105  # suppress() takes 0.4 µs a call
-                operation.arguments, operation.arguments_features = self._facts.arguments(
-                    params.get("arguments", {}), declared
-                )
-            except (TypeError, AssertionError):  # in memory a caller can pass what no JSON text holds
-                pass
+            return partial(self._facts.arguments, params.get("arguments", {}), declared)
+        return None
 
     def succeed(
         self, call: Call, result: object, size_bytes: int | None = None, catalog: Catalog | None = None
@@ -148,6 +166,8 @@ class Lifecycle:
 
     def end(self, call: Call, mono_ns: int, verdict: Verdict) -> None:
         """Ends a call: outcome, duration, and its session, which is settled now."""
+        if call.unread is not None:
+            call.describe()
         operation = call.operation
         operation.outcome, operation.error_type, operation.status_code = verdict
         took_ns = mono_ns - operation.start.mono_ns

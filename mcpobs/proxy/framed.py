@@ -61,6 +61,11 @@ class _Direction:
         return not (self.at_end or full or self.sink.pending)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits but the next frame."""
+        return not (self.held or self.sink.pending or self.at_end or self.sink.gone)
+
+    @property
     def has_reader(self) -> bool:
         """Whether some process still reads what is passed on."""
         return not self.ended.is_set() and not self.at_end and self.sink.has_reader
@@ -124,10 +129,13 @@ class FramedRelay:
     def run(self) -> None:
         """Serves both directions until they have ended. Blocks."""
         poll, polled = select.poll(), list[tuple[int, int]]()
+        both_idle = False
         while not (self.up.ended.is_set() and self.down.ended.is_set()):
-            wanted = self._wanted()
-            if wanted != polled:
-                poll, polled = _poll(wanted), wanted
+            were_idle, both_idle = both_idle, self.up.is_idle and self.down.is_idle
+            if not (were_idle and both_idle):  # else it waits for the same as before
+                wanted = self._wanted()
+                if wanted != polled:
+                    poll, polled = _poll(wanted), wanted
             ready = {fd for fd, _ in poll.poll()}
             if self._wake_read in ready:
                 self._drain_wake()
@@ -135,8 +143,19 @@ class FramedRelay:
                 if not direction.ended.is_set():
                     self._serve(direction, other, ready)
             for direction in (self.up, self.down):
-                direction.flush()
-                direction.finish()
+                if direction.queue or direction.sink.pending:
+                    direction.flush()
+                if direction.at_end or direction.sink.gone:
+                    direction.finish()
+            if self._frames.passed:
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        try:
+            with self._lock:
+                self._frames.catch_up()
+        except Exception as error:
+            self._faults.report(error)
 
     def close(self, error_type: str, extra: Mapping[str, str | int]) -> None:
         """Records what is still in flight as unfinished. Nothing passes after that."""
@@ -243,5 +262,4 @@ class FramedRelay:
 
     def _drain_wake(self) -> None:
         with suppress(BlockingIOError):
-            while os.read(self._wake_read, CHUNK_BYTES):
-                pass
+            os.read(self._wake_read, CHUNK_BYTES)

@@ -65,7 +65,9 @@ class StdioFront:
         sessions = StdioSessions(process_id, time.time_ns(), configured(config.identity))
         recorder = LakeRecorder.open(origin, sessions.process_session, lake=lake, config=config, warn=warn, env=env)
         gate = Gate(recorder, judge, warn)
-        lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)
+        lifecycle = Lifecycle(
+            recorder.facts, Registry(), sessions, keeps_content=gate.enforcing, puts_off=gate.enforcing
+        )
         faults = Faults("a frame could not be observed", "the server goes on", warn)
         return cls(recorder, gate, Conversation(lifecycle, sessions.caller), faults)
 

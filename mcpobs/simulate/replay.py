@@ -14,7 +14,7 @@ import orjson
 
 from mcpobs.gate.policy_judge import KEPT_OUTCOMES, SIDES
 from mcpobs.policy.codes import Code
-from mcpobs.policy.compiled import Compiled, whose
+from mcpobs.policy.compiled import Compiled, under, whose
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, Kind, Unknown
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine, Retry
@@ -109,7 +109,7 @@ class ReplayEngine(Engine):
 
     def halted(self, facts: CallFacts) -> bool:
         session = SessionKey(whose(facts), facts.session_id)
-        return self.store.halted(session, self._under(facts)) is not None
+        return self.store.halted(session, under(facts, self._server)) is not None
 
     def _round(self, facts: CallFacts, state: str | None) -> int:
         found = super()._round(facts, state)

@@ -39,13 +39,13 @@ class Kept:
 class Connection:
     """Both ends of a connection whose frames a judge decides."""
 
-    def __init__(self, judge: Judge | None) -> None:
+    def __init__(self, judge: Judge | None, puts_off: bool = True) -> None:
         self.kept = Kept()
         self.said: list[str] = []
         recorder = Recorder(Rows(Origin("s", "i", "stdio", "pipe", "proxy/stdio")), None, self.kept)
         sessions = StdioSessions("process", 0)
         self.gate = Gate(recorder, judge, self.said.append)
-        lifecycle = Lifecycle(Facts(b"k" * 32), Registry(), sessions, keeps_content=True)
+        lifecycle = Lifecycle(Facts(b"k" * 32), Registry(), sessions, keeps_content=True, puts_off=puts_off)
         self.conversation = Conversation(lifecycle, sessions.caller)
         self.frames = FrameGate(self.gate, self.conversation)
 

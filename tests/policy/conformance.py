@@ -85,6 +85,7 @@ class StoreMachine(RuleBasedStateMachine):
         super().__init__()
         self.opened = self.opener(Bounds())
         self.store = self.opened.store
+        self.plans: dict[tuple[Count, ...], tuple[Count, ...]] = {}
         self.model = Model()
         self.open: list[tuple[SessionKey, Reserved, list[Event]]] = []
 
@@ -126,7 +127,8 @@ class StoreMachine(RuleBasedStateMachine):
         distinct = [count for count in counts if count.member is not None]
         surely_in = [count for count in distinct if self.model.counted(session, count, now_ns, sure=True)]
         perhaps_in = [count for count in distinct if self.model.counted(session, count, now_ns, sure=False)]
-        got = self.store.reserve(session, counts, UNDER, halt_for)
+        plan = self.plans.setdefault(tuple(counts), tuple(counts))  # a policy counts the same objects each time
+        got = self.store.reserve(session, plan, UNDER, halt_for)
         note(f"{got} surely {surely} perhaps {perhaps}")
         assert got.at_ns == now_ns
         if stopping:
@@ -274,7 +276,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def resume(self, data: st.DataObject) -> None:
-        self.now()
+        now_ns = self.now()
         listed = sorted(where for where in self.model.halts if not where[3])
         if listed:
             scope, name, session, shadow = data.draw(st.sampled_from(listed))
@@ -282,6 +284,8 @@ class StoreMachine(RuleBasedStateMachine):
             got = self.store.resume(scope, name, session)  # type: ignore[arg-type]
             over = halt.until_ns is not None and halt.until_ns <= self.store.now_ns()
             assert got or (scope != "session" and over)
+            if scope == "session" and not halt.by:
+                self.model.count_anew(SessionKey(name, session, shadow), now_ns)
         assert not self.store.resume("principal", "nobody")
 
     @rule(id_=st.sampled_from(["1", "2"]), tenant=st.sampled_from(["x", "y"]), ttl=st.sampled_from([1, 500, HOUR_NS]))

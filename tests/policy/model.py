@@ -60,6 +60,13 @@ class Model:
         life.last_ns = now_ns
         return life
 
+    def count_anew(self, session: SessionKey, now_ns: int) -> None:
+        """A session that its own counts had halted is resumed."""
+        life = self.lives.get(session)
+        if life is not None:
+            self._lives += 1
+            self.lives[session] = Life(self._lives, life.first_ns, now_ns)
+
     def stop(self, session: SessionKey, under: Under, now_ns: int) -> set[tuple[str, str, str, bool]]:
         """The halts that stop a session."""
         life = self.known(session, now_ns)

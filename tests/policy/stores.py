@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
 import weakref
 from pathlib import Path
+from typing import Any, cast
 
 from mcpobs.policy.clock import Time
 from mcpobs.policy.memory import MemoryStore
@@ -58,6 +60,29 @@ def sqlite(bounds: Bounds) -> Opened:
 
     opened = Opened(_InFolder(folder, bounds, time), hand.advance, reopen)
     return opened
+
+
+class _Turns:
+    """The stores of several processes: each step is taken by another one, or by the same one again."""
+
+    def __init__(self, *stores: Store) -> None:
+        self._stores = stores
+        self._turns = itertools.cycle((0, 0, 0, 1, 0, 1, 1))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stores[next(self._turns)], name)
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+
+
+def sqlite_in_turns(bounds: Bounds) -> Opened:
+    """One file that two connections use."""
+    folder, hand = _Folder(), Hand(0)
+    time = Time(hand, lambda: START_NS, lambda: "boot")
+    stores = [_InFolder(folder, bounds, time) for _ in range(2)]
+    return Opened(cast("Store", _Turns(*stores)), hand.advance)
 
 
 STORES: dict[str, Opener] = {"memory": memory, "sqlite": sqlite}

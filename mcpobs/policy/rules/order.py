@@ -18,8 +18,9 @@ import orjson
 
 from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
-from mcpobs.policy.conditions import CallFacts, Reads, RuleError
+from mcpobs.policy.conditions import CallFacts, Holds, Reads, RuleError
 from mcpobs.policy.fields import duration_ns, path
+from mcpobs.protocol.session import Identity
 
 _MISSING: Final = object()
 
@@ -62,6 +63,25 @@ class After:
             if encoded != _value(known, there):
                 return False
         return True
+
+    def prepared(self, identity: Identity) -> Holds:
+        holds, tool = self.holds, self.tool
+        if self.within_ns is not None or any(len(there) > 1 or len(here) > 1 for there, here in self.same):
+            return holds
+        same = [(there[0], here[0]) for there, here in self.same]
+
+        def quickly(facts: CallFacts) -> bool:
+            session, arguments = facts.session, facts.arguments
+            done = None if session is None else session.done.get(tool)
+            if done is None or type(arguments) is not dict:
+                return holds(facts)
+            for there, here in same:
+                value = arguments.get(here)
+                if type(value) is not str or value != done.arguments.get(there) or not value.isascii():
+                    return holds(facts)
+            return True
+
+        return quickly
 
     def needs(self, facts: CallFacts) -> str:
         with_same = f" with the same {', '.join('.'.join(here) for _, here in self.same)}" if self.same else ""

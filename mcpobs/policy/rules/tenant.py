@@ -25,9 +25,10 @@ from typing import Final, Literal
 
 from mcpobs.limits.document import Place
 from mcpobs.policy.codes import Code
-from mcpobs.policy.conditions import MAX_TEXTS, CallFacts, Reads, RuleError
+from mcpobs.policy.conditions import MAX_TEXTS, CallFacts, Holds, Reads, RuleError
 from mcpobs.policy.fields import choice, duration_ns, names, path
 from mcpobs.policy.rules.answers import AMBIGUOUS, MAX_DEPTH, Step, answers, aside, embedded, found, steps
+from mcpobs.protocol.session import Identity
 
 OnMissing = Literal["block", "pass"]
 Carries = Literal["own", "none", "other", "empty"]
@@ -65,6 +66,18 @@ class Tenant:
         if isinstance(value, bool) or not isinstance(value, str | int):
             raise RuleError("the tenant's argument is not a text")
         return str(value) == tenant
+
+    def prepared(self, identity: Identity) -> Holds:
+        holds, argument, tenant = self.holds, self.argument, identity.tenant
+        if tenant is None or argument is None or len(argument) > 1 or self.ids:
+            return holds
+        name = argument[0]
+
+        def quickly(facts: CallFacts) -> bool:
+            arguments = facts.arguments
+            return (type(arguments) is dict and arguments.get(name) == tenant) or holds(facts)
+
+        return quickly
 
     def used(self, facts: CallFacts) -> list[str]:
         """The ids that a call uses; none if it has no such argument. Raises RuleError for what is no id."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from mcpobs.limits.document import parse
-from mcpobs.policy.conditions import CallFacts, Condition, RuleError
+from mcpobs.policy.conditions import CallFacts, Condition, Holds, Prepared, RuleError
 from mcpobs.policy.rules import KINDS
 from mcpobs.policy.state import Done, SessionFacts
 from mcpobs.protocol.session import Identity
@@ -27,8 +27,16 @@ def call(arguments: object = None, **facts: Any) -> CallFacts:
 
 
 def holds(condition: Condition, facts: CallFacts) -> bool:
-    """Whether a `require` with the condition lets a call through: an error does not."""
+    """Whether a `require` with the condition lets a call through: an error does not. A form that is prepared for the
+    caller says the same."""
+    held = _holds(condition.holds, facts)
+    if isinstance(condition, Prepared):
+        assert _holds(condition.prepared(facts.identity), facts) is held
+    return held
+
+
+def _holds(holds: Holds, facts: CallFacts) -> bool:
     try:
-        return condition.holds(facts)
+        return holds(facts)
     except RuleError:
         return False
