@@ -89,7 +89,7 @@ class KnownServers:
         """The response as it goes on the wire; that of `initialize` names the version."""
         code = getattr(response, "code", None)
         if isinstance(code, int):  # ErrorData
-            return Response(error={"code": code, "message": str(getattr(response, "message", ""))})
+            return Response(error=error_of(response, code))
         result = _dumped(getattr(response, "root", response))
         version = result.get("protocolVersion") if call.call.operation.method == "initialize" else None
         if isinstance(version, str):
@@ -227,11 +227,11 @@ async def _serve(
 async def _released(watching: KnownServers, call: ServedCall, response: Any, session: Any) -> Any:
     """The response that the judge lets pass."""
     try:
-        found = await call.release(watching.response(call, response, session))
+        found = changed(sent := watching.response(call, response, session), await call.release(sent))
     except Exception as error:  # our fault: what cannot be judged does not pass
         watching.front.report(error)
         return _sdk_answer(None, UNJUDGED)
-    return _sdk_answer(found.result, found.error) if isinstance(found, Replace) else response
+    return response if found is None else _sdk_answer(found.result, found.error)
 
 
 async def _respond(responder: Any, response: Any) -> None:

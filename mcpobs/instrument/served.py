@@ -243,6 +243,31 @@ async def _decided_in_trio(found: Pending[Any]) -> None:
     await event.wait()
 
 
+def changed(sent: Response, decision: End) -> Replace | None:
+    """What goes out in a response's place; None if it goes out as it is."""
+    if isinstance(decision, Replace):
+        return decision
+    if not decision.edits:
+        return None
+    from mcpobs.gate.edits import edited
+
+    whole = {"result": sent.result} if sent.error is None else {"error": sent.error}
+    made = edited(whole, decision.edits)
+    assert isinstance(made, dict)
+    error = made.get("error")
+    return Replace(made.get("result"), Error(error["code"], error["message"], error.get("data")) if error else None)
+
+
+def error_of(error: object, code: int) -> dict[str, object]:
+    """The object of an error that an SDK sends, with its data as JSON."""
+    found: dict[str, object] = {"code": code, "message": str(getattr(error, "message", ""))}
+    data = getattr(error, "data", None)
+    if data is not None:
+        dump = getattr(data, "model_dump", None)
+        found["data"] = data if dump is None else dump(by_alias=True, mode="json", exclude_none=True)
+    return found
+
+
 def ended_by(error: BaseException, by_client: bool, on_a_pipe: bool) -> tuple[Verdict, bool]:
     """How a message ended that got no answer: the verdict, and whether the client sent `notifications/cancelled`.
 
