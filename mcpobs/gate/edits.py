@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 
 from mcpobs.gate.decisions import Edit
 
@@ -53,6 +52,6 @@ def _name(key: str, edits: Sequence[Edit]) -> str:
 
 
 def _text(text: str, edits: Iterable[Edit]) -> str:
-    for edit in sorted(edits, key=attrgetter("start"), reverse=True):
+    for edit in sorted(edits, key=lambda one: (one.start, len(text) if one.end is None else one.end), reverse=True):
         text = text[: edit.start] + edit.text + ("" if edit.end is None else text[edit.end :])
     return text

@@ -116,7 +116,7 @@ class Found:
         columns: dict[str, str | int | bool] = {}
         if rows:
             columns["findings"] = orjson.dumps(_bounded(rows)).decode()
-        if self.ids:
+        if any(one.warned_by is not None for one in self.all):
             columns["decision_id"] = self.id
         if any(one.action == "block" for one in self.all):
             columns["decision_code"] = str(Code.INSPECTION)
@@ -130,15 +130,16 @@ class Found:
 
 def forwarded(forward: Forward, inspected: Inspected) -> Forward:
     """A message that goes on, as its findings say."""
-    if not inspected.ids:
+    rule = inspected.warned_by
+    if rule is None:
         return forward
-    return replace(forward, decision="warn", rule=forward.rule or inspected.ids[0], edits=edits(inspected.masks()))
+    return replace(forward, decision="warn", rule=forward.rule or rule, edits=edits(inspected.masks()))
 
 
 def passed(inspected: Inspected) -> Pass:
     """A response that goes on, as its findings say."""
-    ids = inspected.ids
-    return Pass("warn", ids[0], edits(inspected.masks())) if ids else Pass()
+    rule = inspected.warned_by
+    return Pass() if rule is None else Pass("warn", rule, edits(inspected.masks()))
 
 
 def listing(
@@ -157,8 +158,9 @@ def listing(
         for old, new in zip(before, after, strict=True)
         if id(old) in visible and not (isinstance(old, dict) and old.get(name) in withheld)
     ]
-    decision: Literal["allow", "warn", "deny"] = "deny" if withheld else "warn" if inspected.ids else "allow"
-    return Replace({**whole, member: items}, decision=decision, rule=next(iter(inspected.ids), None))
+    rule = inspected.warned_by
+    decision: Literal["allow", "warn", "deny"] = "deny" if withheld else "allow" if rule is None else "warn"
+    return Replace({**whole, member: items}, decision=decision, rule=rule)
 
 
 def refusal(inspected: Inspected, decision_id: str, part: str, target: str) -> Lane:

@@ -12,9 +12,19 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from mcpobs.gate.decisions import Answer, Replace
+from mcpobs.gate.decisions import Answer
 from mcpobs.instrument.caller import caller_of, headers_of
-from mcpobs.instrument.served import CANCELLED, DISCONNECTED, UNJUDGED, Message, ServedCall, ended_by
+from mcpobs.instrument.served import (
+    CANCELLED,
+    DISCONNECTED,
+    UNJUDGED,
+    Message,
+    ServedCall,
+    changed,
+    ended_by,
+    error_of,
+    forwarded_params,
+)
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
@@ -201,8 +211,9 @@ async def _serve(
             if isinstance(decision, Answer):
                 await _respond(responder, _sdk_answer(decision.result, decision.error))
                 return
-            if decision.params is not None:
-                request = _with_params(request, decision.params)
+            params = forwarded_params(call, decision)
+            if params is not None:
+                request = _with_params(request, params)
         responder.respond = respond
         await handle(request)
     except BaseException as error:

@@ -12,9 +12,18 @@ from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from mcpobs.gate.decisions import Answer, Replace
+from mcpobs.gate.decisions import Answer
 from mcpobs.instrument.caller import caller_of
-from mcpobs.instrument.served import UNJUDGED, Message, ServedCall, ended_by, watched
+from mcpobs.instrument.served import (
+    UNJUDGED,
+    Message,
+    ServedCall,
+    changed,
+    ended_by,
+    error_of,
+    forwarded_params,
+    watched,
+)
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
@@ -77,8 +86,9 @@ class Middleware:
             decision = await call.admit()
             if isinstance(decision, Answer):
                 return _sdk_answer(decision.result, decision.error)
-            if decision.params is not None:
-                ctx = replace(ctx, params=decision.params)
+            params = forwarded_params(call, decision)
+            if params is not None:
+                ctx = replace(ctx, params=params)
             try:
                 result = await call_next(ctx)
             except Exception as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Pass, Pending, Replace
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Forward, Pass, Pending, Replace
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
@@ -241,6 +241,19 @@ async def _decided_in_trio(found: Pending[Any]) -> None:
 
     found.when_done(done)
     await event.wait()
+
+
+def forwarded_params(call: ServedCall, decision: Forward) -> dict[str, object] | None:
+    """The parameters that the handler gets in place of those that came; None if it gets these."""
+    if not decision.edits:
+        return decision.params
+    from mcpobs.gate.edits import edited
+
+    came = call.call.params if decision.params is None else decision.params
+    made = edited({"params": came}, decision.edits)
+    assert isinstance(made, dict)
+    params = made["params"]
+    return params if isinstance(params, dict) else None
 
 
 def changed(sent: Response, decision: End) -> Replace | None:

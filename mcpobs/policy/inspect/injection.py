@@ -36,7 +36,7 @@ class Injection:
         found: list[Finding] = [Finding(FIND, TRUNCATED, "whole")] if scanned.truncated else []
         if scanned.score < self._threshold:
             return found
-        hits = [_finding(texts[hit.text], f"{hit.family}.{hit.rule}", hit.start, hit.end) for hit in scanned.hits]
+        hits = [_finding(texts[hit.text], hit.rule, hit.family, hit.start, hit.end) for hit in scanned.hits]
         if self._masks:
             named = {hit.at for hit in hits}
             hits += [_finding(text, BY_SCORE) for text in texts if text.at not in named and self._is_one(text)]
@@ -46,10 +46,20 @@ class Injection:
         return scan([text.text]).score >= self._threshold
 
 
-def _finding(text: Text, rule: str, start: int = -1, end: int = -1) -> Finding:
+def _finding(text: Text, rule: str, family: str | None = None, start: int = -1, end: int = -1) -> Finding:
     offset = text.offset if start >= 0 else 0
-    mask = None if text.is_key or text.is_decoded else MASK
-    return Finding(FIND, rule, text.where, text.at, start + offset, end + offset, text.is_key, mask, masks_text=True)
+    return Finding(
+        FIND,
+        rule,
+        text.where,
+        text.at,
+        start + offset,
+        end + offset,
+        text.is_key,
+        None if text.is_key or text.is_decoded else MASK,
+        masks_text=True,
+        family=family,
+    )
 
 
 def make(entry: Inspection, finds: frozenset[str], context: Context) -> Injection:

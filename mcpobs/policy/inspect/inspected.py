@@ -49,6 +49,11 @@ class Inspected:
         """The entries that would block the message if they were in force."""
         return tuple(dict.fromkeys(noted.id for noted in self.noted if noted.shadow and noted.action == "block"))
 
+    @property
+    def warned_by(self) -> str | None:
+        """The entry for whose sake a message that passes is noted in its decision; None if it is not."""
+        return next(iter((*self.ids, *self.shadow_blocks)), None)
+
     def masks(self) -> list[Finding]:
         """The findings to mask."""
         return [noted.finding for noted in self._in_force() if noted.action == "mask"]
@@ -95,6 +100,8 @@ def _recorded(id_: str, finding: Finding, action: Action, shadow: bool) -> dict[
         "count": 1,
         "action": action,
     }
+    if finding.family is not None:
+        row["family"] = finding.family
     if finding.start >= 0:
         row["start"] = finding.start
     if shadow:

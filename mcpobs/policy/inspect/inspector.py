@@ -85,6 +85,8 @@ class Finding:
     """What `action: mask` writes in its place; without it a finding cannot be masked, and its message is withheld."""
     masks_text: bool = False
     """The mask stands for the whole text, not only for the place."""
+    family: str | None = None
+    """Of the rule, if rules come in families."""
 
 
 @dataclass(frozen=True, slots=True)
