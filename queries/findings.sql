@@ -9,19 +9,19 @@
 --   session  varchar = null                this session only
 --   server   varchar = null                this server only
 -- columns:
---   target           varchar  the tool or prompt, else the method
---   find             varchar  the kind of finding: injection, email, …
---   family           varchar  the family of patterns; null for kinds without
---   action           varchar  pass · flag · mask · block · would …: by an entry in log_only
---   findings         bigint   places
---   calls            bigint   messages with such a place
---   sessions         bigint   their sessions
---   first_unix_nano  bigint   start of the first such call
---   last_unix_nano   bigint   start of the last such call
---   last_session_id  varchar  session of that last call
---   entry            varchar  the id of the entry of `inspect`
---   service_name     varchar  the MCP server
---   last_decision_id varchar  for `mcpobs explain`
+--   target            varchar  the tool or prompt, else the method
+--   family            varchar  the family of patterns; of a kind without families the kind
+--   action            varchar  pass · flag · mask · block · would …: by an entry in log_only
+--   findings          bigint   places
+--   sessions          bigint   their sessions
+--   last_unix_nano    bigint   start of the last such call
+--   first_unix_nano   bigint   start of the first such call
+--   calls             bigint   messages with such a place
+--   find              varchar  the kind of finding: injection, email, …
+--   entry             varchar  the id of the entry of `inspect`
+--   last_session_id   varchar  session of that last call
+--   last_decision_id  varchar  for `mcpobs explain`
+--   service_name      varchar  the MCP server
 -- summary:
 --   sessions  count(distinct last_session_id)
 -- tally:    action, find
@@ -74,27 +74,27 @@ placed as (
         service_name, target, session_id, decision_id, start_unix_nano, entry, find, family, action, places,
         span_id || '.' || trace_id as call,
         row_number() over (
-            partition by service_name, target, entry, find, family, action
+            partition by service_name, target, entry, find, coalesce(family, find), action
             order by start_unix_nano desc, sequence desc nulls last, span_id desc, trace_id desc, places desc
         ) as newest
     from found
 )
 select
     target,
-    find,
-    family,
+    coalesce(family, find) as family,
     action,
     cast(sum(places) as bigint) as findings,
-    count(distinct call) as calls,
     count(distinct session_id) as sessions,
-    min(start_unix_nano) as first_unix_nano,
     max(start_unix_nano) as last_unix_nano,
-    max(case when newest = 1 then session_id end) as last_session_id,
+    min(start_unix_nano) as first_unix_nano,
+    count(distinct call) as calls,
+    find,
     entry,
-    service_name,
-    max(case when newest = 1 then decision_id end) as last_decision_id
+    max(case when newest = 1 then session_id end) as last_session_id,
+    max(case when newest = 1 then decision_id end) as last_decision_id,
+    service_name
 from placed
-group by service_name, target, entry, find, family, action
+group by service_name, target, entry, find, coalesce(family, find), action
 order by
     findings desc, last_unix_nano desc, target nulls last, find nulls last, family nulls last, action, entry nulls last,
     service_name nulls last

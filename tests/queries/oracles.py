@@ -542,7 +542,7 @@ def findings(rows: list[Row]) -> list[Row]:
         for one in json.loads(row["findings"]):
             action = f"would {one['action']}" if one.get("shadow") else one["action"]
             target = row.get("tool") or row["method"]
-            key = target, one["find"], one.get("family"), action, one["id"], row.get("service_name")
+            key = target, one["find"], one.get("family") or one["find"], action, one["id"], row.get("service_name")
             groups.setdefault(key, []).append((row, one["count"]))
     found = [
         {
@@ -567,7 +567,7 @@ def findings(rows: list[Row]) -> list[Row]:
             -r["last_unix_nano"],
             r["target"],
             r["find"],
-            nulls_last(r["family"]),
+            r["family"],
             r["action"],
             r["entry"],
             nulls_last(r["service_name"]),
