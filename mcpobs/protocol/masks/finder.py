@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mcpobs.detect.personal import KINDS, Fields
 from mcpobs.protocol.masks.canonical import canonical
 
 _HASH_DIGITS = 8
+MakeMask = Callable[[str, str], str]
+"""Returns the mask of a value of a kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,12 @@ class Finder:
     """Member names are searched and masked, too."""
 
 
-def mask_of(kind: str, value: str, key: bytes) -> str:
-    """Returns `[kind:hash]`. Equal values have equal hashes, however they are written; a hash without its key says
-    nothing about the value (HMAC-SHA256, 32 bits of it)."""
-    digest = hmac.digest(key, f"{kind}:{canonical(kind, value)}".encode("utf-8", "replace"), "sha256")
-    return f"[{kind}:{digest.hex()[:_HASH_DIGITS]}]"
+def keyed(key: bytes) -> MakeMask:
+    """Returns what makes `[kind:hash]`. Equal values have equal hashes, however they are written; without the key a
+    hash says nothing about the value (HMAC-SHA256, 32 bits of it)."""
+
+    def mask(kind: str, value: str) -> str:
+        digest = hmac.digest(key, f"{kind}:{canonical(kind, value)}".encode("utf-8", "replace"), "sha256")
+        return f"[{kind}:{digest.hex()[:_HASH_DIGITS]}]"
+
+    return mask

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from mcpobs.protocol.envelope import value_end
-from mcpobs.protocol.masks.literal import Literal, quoted_part
+from mcpobs.protocol.masks.literal import QUOTE, Literal, quoted_part
 from mcpobs.protocol.masks.offsets import Offsets
 from mcpobs.protocol.masks.places import Place, places
 
@@ -21,7 +21,6 @@ MOST_DEPTH = 3
 _MOST_FAILURES = 8  # beginnings that look like JSON and are none
 _OPENING = re.compile(rb'\{(?=[ \t\r\n]{0,64}")|(?:\A|\n)[ \t]{0,64}\[', re.ASCII)
 _ERRORS = "surrogatepass"
-QUOTE = ord(b'"')
 _LEAST_DIGITS = 7  # of a number that may be a datum
 
 Span = tuple[int, int, str]

@@ -11,6 +11,7 @@ from functools import cached_property
 from mcpobs.protocol.masks.offsets import Offsets
 
 _ESCAPE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.", re.DOTALL)
+QUOTE = ord(b'"')
 _ERRORS = "surrogateescape"  # a byte that is no UTF-8 is one character
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mcpobs.protocol.masks.edits import Splice, spliced, splices_of
-from mcpobs.protocol.masks.finder import Finder
+from mcpobs.protocol.masks.finder import Finder, keyed
 from mcpobs.protocol.masks.leaves import of_place
 from mcpobs.protocol.masks.places import Path, Place, places
+from mcpobs.protocol.masks.splices import Splice, spliced, splices_of
 from mcpobs.protocol.masks.texts import masks_of_leaves
 
 Where = Literal["content", "structured", "resource", "message", "error", "key"]
@@ -60,7 +60,7 @@ def masked(raw: bytes, finder: Finder, key: bytes) -> Masked:
             parts.append(leaf)
     splices: list[Splice] = []
     starts: dict[tuple[str, Where], list[int]] = {}
-    for place, masks in zip(owners, masks_of_leaves(parts, finder, key), strict=True):
+    for place, masks in zip(owners, masks_of_leaves(parts, finder, keyed(key)), strict=True):
         for mask, splice in zip(masks, splices_of(raw, place, (mask[1:] for mask in masks)), strict=False):
             splices.append(splice)
             starts.setdefault((mask.kind, _where(place)), []).append(splice.start)

@@ -1,7 +1,4 @@
-"""Walks over JSON bytes and yields where its strings and numbers lie. Never recurses; each byte is read once.
-
-A tree of paths limits the walk: values that it does not name are skipped as a whole.
-"""
+"""Walks over JSON bytes and yields where its strings and numbers lie. Never recurses; each byte is read once."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mcpobs.protocol.envelope import STRING, skip_space, value_end
+from mcpobs.protocol.envelope import STRING, skip_space
 from mcpobs.protocol.masks.literal import text_of
 
 Step = str | int
@@ -20,17 +17,6 @@ FIRST_STEPS = 4
 _SCALAR = re.compile(rb"-?[0-9][0-9.eE+-]*+|true|false|null")
 
 
-class Tree(dict[Step, "Tree"]):
-    """The paths that a walk goes along."""
-
-    def add(self, path: Path) -> Tree:
-        """Adds a path and returns its last step."""
-        tree = self
-        for step in path:
-            tree = tree.setdefault(step, Tree())
-        return tree
-
-
 class Place(NamedTuple):
     """A string, number or member name: data[start:end]."""
 
@@ -38,7 +24,6 @@ class Place(NamedTuple):
     end: int
     first: Path
     key: str | None  # the nearest member name above it
-    tree: Tree | None  # the last step of its path, if a tree limits the walk
     is_key: bool = False
 
 
@@ -49,19 +34,18 @@ class _Level:
     closer: bytes
     first: Path
     key: str | None
-    tree: Tree | None
     index: int = -1
 
 
-def places(data: bytes, tree: Tree | None = None) -> Iterator[Place]:
+def places(data: bytes) -> Iterator[Place]:
     """Yields the strings, numbers and member names in document order. Raises `ValueError` if the data is no JSON."""
     levels: list[_Level] = []
-    value = Place(skip_space(data, 0), 0, (), None, tree)
+    value = Place(skip_space(data, 0), 0, (), None)
     while True:
         at = value.start
         opener = data[at : at + 1]
         if opener == b"{" or opener == b"[":
-            levels.append(_Level(b"}" if opener == b"{" else b"]", value.first, value.key, value.tree))
+            levels.append(_Level(b"}" if opener == b"{" else b"]", value.first, value.key))
             at = skip_space(data, at + 1)
         else:
             end = _scalar_end(data, at)
@@ -78,9 +62,6 @@ def places(data: bytes, tree: Tree | None = None) -> Iterator[Place]:
             child, key = _child(data, level, at)
             if key is not None:
                 yield key
-            if tree is not None and child.tree is None:
-                at = skip_space(data, _whole_end(data, child.start))
-                continue
             following = child
         if following is None:
             break
@@ -104,12 +85,8 @@ def _child(data: bytes, level: _Level, at: int) -> tuple[Place, Place | None]:
         step = key = text_of(data[at:end])
         name = (at, end)
         at = _after(data, skip_space(data, end), b":")
-    tree = level.tree.get(step) if level.tree is not None else None
     first = (*level.first, step) if len(level.first) < FIRST_STEPS else level.first
-    place = None
-    if name is not None and (level.tree is None or tree is not None):
-        place = Place(*name, first, key, tree, is_key=True)
-    return Place(at, 0, first, key, tree), place
+    return Place(at, 0, first, key), Place(*name, first, key, is_key=True) if name is not None else None
 
 
 def _after(data: bytes, at: int, sign: bytes) -> int:
@@ -123,10 +100,3 @@ def _scalar_end(data: bytes, at: int) -> int:
     if match is None:
         raise ValueError(f"no JSON value at byte {at}")
     return match.end()
-
-
-def _whole_end(data: bytes, at: int) -> int:
-    end = value_end(data, at)
-    if end is None:
-        raise ValueError(f"no JSON value at byte {at}")
-    return end

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mcpobs.detect.personal import Entry, Found, find_each
-from mcpobs.protocol.masks.finder import Finder, mask_of
+from mcpobs.protocol.masks.finder import Finder, MakeMask, keyed
 from mcpobs.protocol.masks.leaves import Leaf, leaves
 from mcpobs.protocol.masks.repeats import Repeats, Value
 
@@ -34,12 +34,12 @@ def masks_of(entries: Sequence[Entry], finder: Finder, key: bytes) -> list[list[
             owners.append(number)
             parts.append(leaf)
     masks: list[list[Mask]] = [[] for _ in entries]
-    for number, found in zip(owners, masks_of_leaves(parts, finder, key), strict=True):
+    for number, found in zip(owners, masks_of_leaves(parts, finder, keyed(key)), strict=True):
         masks[number] += found
     return masks
 
 
-def masks_of_leaves(parts: Sequence[Leaf], finder: Finder, key: bytes) -> list[list[Mask]]:
+def masks_of_leaves(parts: Sequence[Leaf], finder: Finder, make: MakeMask) -> list[list[Mask]]:
     """Returns the masks of each leaf, lifted to the text that it was taken from."""
     found = find_each([Entry(leaf.text, leaf.key) for leaf in parts], finder.kinds, finder.fields)
     if not any(found):
@@ -50,7 +50,7 @@ def masks_of_leaves(parts: Sequence[Leaf], finder: Finder, key: bytes) -> list[l
         for each in several
     )
     return [
-        [_mask(leaf, each, key) for each in _with_repeats(several, repeats, leaf.text)]
+        [_mask(leaf, each, make) for each in _with_repeats(several, repeats, leaf.text)]
         for leaf, several in zip(parts, found, strict=True)
     ]
 
@@ -72,8 +72,8 @@ def _disjoint(found: Iterable[Found]) -> list[Found]:
     return kept
 
 
-def _mask(leaf: Leaf, found: Found, key: bytes) -> Mask:
-    text = mask_of(found.kind, leaf.text[found.start : found.end], key)
+def _mask(leaf: Leaf, found: Found, make: MakeMask) -> Mask:
+    text = make(found.kind, leaf.text[found.start : found.end])
     if not leaf.is_number and _is_bare_number(leaf.text, found):
         text = f'"{text}"'
     return Mask(found.kind, *leaf.lift(found.start, found.end, text))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcpobs.protocol.masks import Edit, Finder, edited, masked
+from mcpobs.protocol.masks import Finder, masked
 
 KEY = b"a key of masks"
 FINDER = Finder()
@@ -39,7 +39,7 @@ def written(value: object, style: int) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-plain = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="0123456789"), max_size=20)
+plain = st.text(alphabet='xyzäß☎😀"\\/\n\t {}[]:,.\u2028\x01', max_size=20)  # words of no label
 sentences = st.lists(st.one_of(plain, st.sampled_from(VALUES)), min_size=1, max_size=5).map(" , ".join)
 values = st.recursive(
     st.one_of(sentences, st.integers(), st.none(), st.booleans(), st.just(4111111111111111)),
@@ -156,19 +156,6 @@ def test_an_earlier_mask_stays():
 def test_what_is_no_json_is_refused(raw: bytes):
     with pytest.raises(ValueError, match=r"JSON|byte|escape"):
         masked(raw, FINDER, KEY)
-
-
-def test_edits_name_places_by_path_and_characters():
-    raw = b'{"a": [ "x\\u00e9y\\ud83d\\ude00z", 12, {"a":"b"} ],"a/b" :"\xc3\xa9\xc3\xa9!" }'
-    edits = [
-        Edit(("a", 0), 2, 4, "[q]"),
-        Edit(("a", 1), 0, None, "[n]"),
-        Edit(("a/b",), 1, 2, '"'),
-        Edit(("a/b",), 0, None, "k", is_key=True),
-        Edit(("a", 2), 0, None, "nothing here"),
-        Edit(("missing", 3), 0, 1, "nor here"),
-    ]
-    assert edited(raw, edits) == b'{"a": [ "x\\u00e9[q]z", "[n]", {"a":"b"} ],"k" :"\xc3\xa9\\"!" }'
 
 
 def test_deep_values_are_no_problem():
