@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from mcpobs.detect.injection.calibration import calibration
+from mcpobs.detect.injection.codings import CODINGS
+from mcpobs.detect.injection.decoding import decoded
 from mcpobs.detect.injection.engine import Engine
 from mcpobs.detect.injection.families import FAMILIES
 from mcpobs.detect.injection.joined import Joined, joined
-from mcpobs.detect.injection.layers import layers
+from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.summary import Found, summary
 
 
@@ -50,14 +52,36 @@ def threshold(rate: float) -> float:
 
 
 def _found(text: str) -> list[Found]:
-    engine, families = _engine()
-    found = []
-    for layer in layers(text):
+    plain = normalised(text)
+    data = plain.encode("utf-8", "replace")
+    engine = _engine()
+    matched = engine.matched(data)
+    found = list(_places(data, matched, Layer(plain)))
+    further = list(unfolded(text, plain))
+    further += [
+        Layer(clear, coding, _characters(data, start, end) if len(data) != len(plain) else (start, end))
+        for coding, clear, start, end in decoded(data, engine.open_gates(matched))
+    ]
+    for layer in further:
+        if layer.kind in OWN_FINDINGS:
+            found.append(Found(f"invisible-{layer.kind}", "invisible", *(layer.base or (0, 0)), "plain"))
         data = layer.text.encode("utf-8", "replace")
-        for number, place in engine.find(data):
-            start, end = layer.span(*place) if len(data) == len(layer.text) else layer.span(*_characters(data, *place))
-            found.append(Found(engine.patterns[number].id, families[number], start, end, layer.kind))
+        found.extend(_places(data, engine.matched(data), layer))
     return found
+
+
+OWN_FINDINGS = frozenset({"tags", "variations", "bidi", "split"})
+
+
+def _places(data: bytes, matched: frozenset[int], layer: Layer) -> Iterator[Found]:
+    engine = _engine()
+    for number, (start, end) in engine.find(data, matched):
+        if layer.base is not None:
+            start, end = layer.base
+        elif len(data) != len(layer.text):
+            start, end = _characters(data, start, end)
+        pattern = engine.patterns[number]
+        yield Found(pattern.id, pattern.family, start, end, layer.kind)
 
 
 def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -71,6 +95,5 @@ def _hit(whole: Joined, found: Found) -> Hit:
 
 
 @cache
-def _engine() -> tuple[Engine, tuple[str, ...]]:
-    named = [(family, pattern) for family, patterns in FAMILIES.items() for pattern in patterns]
-    return Engine(pattern for _, pattern in named), tuple(family for family, _ in named)
+def _engine() -> Engine:
+    return Engine([pattern for patterns in FAMILIES.values() for pattern in patterns], [coding.gate for coding in CODINGS])
