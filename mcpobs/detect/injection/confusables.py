@@ -32,5 +32,5 @@ def mixed(text: str) -> bool:
     return all(next(found, None) for _ in range(FEWEST_MIXED))
 
 
-def folded(text: str) -> str:
+def latin(text: str) -> str:
     return text.translate(_FOLDED)

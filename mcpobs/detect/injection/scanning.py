@@ -10,7 +10,7 @@ from mcpobs.detect.injection.calibration import calibration
 from mcpobs.detect.injection.codings import CODINGS
 from mcpobs.detect.injection.decoding import decoded
 from mcpobs.detect.injection.engine import Engine
-from mcpobs.detect.injection.families import FAMILIES
+from mcpobs.detect.injection.families import CONTEXT, FAMILIES
 from mcpobs.detect.injection.joined import Joined, joined
 from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.summary import Found, summary
@@ -37,7 +37,7 @@ def scan(texts: Sequence[str]) -> Scanned:
     whole = joined(texts)
     found = _found(whole.text)
     score = calibration().score(summary(whole.text, found))
-    return Scanned(score, tuple(_hit(whole, each) for each in found), whole.truncated)
+    return Scanned(score, tuple(_hit(whole, each) for each in found if each.family != CONTEXT), whole.truncated)
 
 
 def features(text: str | Sequence[str]) -> dict[str, float]:
@@ -64,7 +64,7 @@ def _found(text: str) -> list[Found]:
     ]
     for layer in further:
         if layer.kind in OWN_FINDINGS:
-            found.append(Found(f"invisible-{layer.kind}", "invisible", *(layer.base or (0, 0)), "plain"))
+            found.append(Found(f"invisible-{layer.kind}", "invisible", *(layer.base or (0, 0)), "plain", f"invisible-{layer.kind}"))
         data = layer.text.encode("utf-8", "replace")
         found.extend(_places(data, engine.matched(data), layer))
     return found
@@ -81,7 +81,7 @@ def _places(data: bytes, matched: frozenset[int], layer: Layer) -> Iterator[Foun
         elif len(data) != len(layer.text):
             start, end = _characters(data, start, end)
         pattern = engine.patterns[number]
-        yield Found(pattern.id, pattern.family, start, end, layer.kind)
+        yield Found(pattern.id, pattern.family, start, end, layer.kind, pattern.shared or pattern.id)
 
 
 def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:
