@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mcpobs.detect.injection import confusables, invisible
-from mcpobs.detect.injection.folding import folded
+from mcpobs.detect.injection.folding import folded, hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def unfolded(text: str, plain: str) -> Iterator[Layer]:
     """Yields the further readings of a text that is not ASCII."""
     if text.isascii():
         return
-    for found in invisible.hidden(text):
+    for found in invisible.hidden(text) if hides(text) else ():
         yield Layer(found.text, found.kind, (found.start, found.end))
         if found.kind == "split":
             yield Layer(invisible.spaced(text[found.start : found.end]), "spaced", (found.start, found.end))

@@ -10,7 +10,7 @@ from mcpobs.detect.injection.calibration import calibration
 from mcpobs.detect.injection.codings import CODINGS
 from mcpobs.detect.injection.decoding import decoded
 from mcpobs.detect.injection.engine import Engine
-from mcpobs.detect.injection.families import CONTEXT, FAMILIES
+from mcpobs.detect.injection.families import CONTEXT, FAMILIES, SHELVES, multilingual
 from mcpobs.detect.injection.joined import Joined, joined
 from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.summary import Found, summary
@@ -60,7 +60,7 @@ def _found(text: str) -> list[Found]:
     further = list(unfolded(text, plain))
     further += [
         Layer(clear, coding, _characters(data, start, end) if len(data) != len(plain) else (start, end))
-        for coding, clear, start, end in decoded(data, engine.open_gates(matched))
+        for coding, clear, start, end in decoded(data, matched)
     ]
     for layer in further:
         if layer.kind in OWN_FINDINGS:
@@ -73,14 +73,12 @@ def _found(text: str) -> list[Found]:
 OWN_FINDINGS = frozenset({"tags", "variations", "bidi", "split"})
 
 
-def _places(data: bytes, matched: frozenset[int], layer: Layer) -> Iterator[Found]:
-    engine = _engine()
-    for number, (start, end) in engine.find(data, matched):
+def _places(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Found]:
+    for pattern, (start, end) in _engine().find(data, matched):
         if layer.base is not None:
             start, end = layer.base
         elif len(data) != len(layer.text):
             start, end = _characters(data, start, end)
-        pattern = engine.patterns[number]
         yield Found(pattern.id, pattern.family, start, end, layer.kind, pattern.shared or pattern.id)
 
 
@@ -96,4 +94,6 @@ def _hit(whole: Joined, found: Found) -> Hit:
 
 @cache
 def _engine() -> Engine:
-    return Engine([pattern for patterns in FAMILIES.values() for pattern in patterns], [coding.gate for coding in CODINGS])
+    shelves = [[pattern for family in shelf for pattern in FAMILIES[family]] for shelf in SHELVES]
+    gates = [[coding.gate for coding in CODINGS if coding.runs is runs] for runs in (False, True)]
+    return Engine([*shelves, multilingual.LATIN], multilingual.OTHERS, gates)

@@ -14,17 +14,14 @@ PROBE = 32
 
 def _base64(run: bytes, _: bytes) -> str | None:
     packed = b"".join(run.split()).replace(b"-", b"+").replace(b"_", b"/").rstrip(b"=")
-    # a run may begin with letters of a path or a key before it, so four phases are tried
-    for phase in range(4):
-        part = packed[phase:]
-        probe = _from_base64(part[:PROBE])
-        if probe is None or printable(probe) is None:
-            continue
-        whole = _from_base64(part[: len(part) - len(part) % 4] if len(part) % 4 == 1 else part)
-        text = printable(whole) if whole is not None else None
-        if text is not None:
-            return text
-    return None
+    probe = packed[:PROBE]
+    if probe.islower() or probe.isupper():
+        return None  # a path, an identifier or a hash
+    start = _from_base64(probe)
+    if start is None or printable(start) is None:
+        return None
+    whole = _from_base64(packed[:-1] if len(packed) % 4 == 1 else packed)
+    return printable(whole) if whole is not None else None
 
 
 def _from_base64(packed: bytes) -> bytes | None:

@@ -45,3 +45,13 @@ FAMILIES: dict[str, tuple[Pattern, ...]] = {
 
 CONTEXT = "context"
 """The family of signs that lower a score."""
+
+SHELVES = (
+    ("approval", "authority", "completion", "concealment", "memory"),
+    ("override", "persona", "pretext", "output"),
+    ("model",),
+    ("tools",),
+    ("exfiltration", "hidden", "context"),
+    ("decode", "roles"),
+)
+"""The families that one set holds together, as measured; `multilingual` has sets of its own."""

@@ -26,7 +26,7 @@ PATTERNS = (
     ),
     Pattern(
         "context-example",
-        r"\b(?:e\.g\.|for example|for instance|such as|example(?:s)?(?: of)?|like|phrases?|strings?|patterns?|payloads?|quot(?:e|es|ed|ing)|sample)[\s:,]{0,4}(?:a |an |the )?[\"'“‘`«]",
+        r"\b(?:e\.g\.|for example|for instance|such as|example(?:s)?(?: of)?|like|phrases?|strings?|patterns?|payloads?|quot(?:e|es|ed|ing)|sample)[\s:,]*(?:a |an |the )?[\"'“‘`«]",
         "a quotation that is introduced as an example",
         "phrases such as \"open the door\"",
         "such as doors",
@@ -40,10 +40,12 @@ PATTERNS = (
     ),
     Pattern(
         "context-transcript",
-        r"(?:^|\n)\W{0,12}(?:user|human|system|assistant|ai)\W{0,4}:[^\n]{0,200}\n\W{0,12}(?:user|human|system|assistant|ai)\W{0,4}:",
+        r"(?:^|\n)\W*(?:user|human|system)\W*:",
         "turns of a conversation on lines of their own",
         "user: hi\nassistant: hello",
         "a user: hello",
+        near=r"\n\W*(?:assistant|ai|bot|model)\W*:",
+        within=300,
     ),
     Pattern(
         "context-schema",

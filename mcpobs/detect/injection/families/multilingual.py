@@ -30,4 +30,6 @@ def _patterns(language: Language) -> Iterator[Pattern]:
     yield Pattern(f"multilingual-obey-{code}", _word(word, language.obey), f"the writer's own orders ({code})", obeyed, passes, shared="multilingual-obey")
 
 
-PATTERNS = tuple(pattern for language in LANGUAGES for pattern in _patterns(language))
+LATIN = tuple(p for language in LANGUAGES if language.code not in BOUNDARY_FREE for p in _patterns(language))
+OTHERS = tuple(p for language in LANGUAGES if language.code in BOUNDARY_FREE for p in _patterns(language))
+PATTERNS = LATIN + OTHERS
