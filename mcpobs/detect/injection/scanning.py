@@ -57,20 +57,37 @@ def _found(text: str) -> list[Found]:
     engine = _engine()
     matched = engine.matched(data)
     found = list(_places(data, matched, Layer(plain)))
-    further = list(unfolded(text, plain))
-    further += [
-        Layer(clear, coding, _characters(data, start, end) if len(data) != len(plain) else (start, end))
-        for coding, clear, start, end in decoded(data, matched)
-    ]
+    further = [*_decoded(data, matched, Layer(plain))]
+    for layer in unfolded(text, plain):
+        further.append(layer)
+        if layer.kind == "confusable":
+            folded = layer.text.encode("utf-8", "replace")
+            further += _decoded(folded, engine.matched(folded), layer)
     for layer in further:
         if layer.kind in OWN_FINDINGS:
-            found.append(Found(f"invisible-{layer.kind}", "invisible", *(layer.base or (0, 0)), "plain", f"invisible-{layer.kind}"))
+            found.append(_own(layer))
         data = layer.text.encode("utf-8", "replace")
         found.extend(_places(data, engine.matched(data), layer))
     return found
 
 
-OWN_FINDINGS = frozenset({"tags", "variations", "bidi", "split"})
+def _decoded(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Layer]:
+    for coding, clear, start, end in decoded(data, matched):
+        yield Layer(clear, coding, _characters(data, start, end) if len(data) != len(layer.text) else (start, end))
+
+
+OWN_FINDINGS = {
+    "tags": "invisible", "variations": "invisible", "bidi": "invisible", "split": "invisible", "confusable": "lookalike", "leet": "lookalike",
+    "shifted": "coded", "backwards": "coded", "binary": "coded", "decimal": "coded", "hex": "coded", "base32": "coded", "base85": "coded", "base64": "coded", "entities": "coded",
+    "percent": "coded", "backslashes": "coded", "morse": "coded", "spaced": "lookalike",
+}  # fmt: skip
+"""The readings that are findings by themselves, whatever they say, with the family of these."""
+
+
+def _own(layer: Layer) -> Found:
+    family = OWN_FINDINGS[layer.kind]
+    rule = f"{family}-{layer.kind}"
+    return Found(rule, family, *(layer.base or (0, 0)), "plain", rule)
 
 
 def _places(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Found]:

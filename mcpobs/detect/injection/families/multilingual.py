@@ -17,12 +17,18 @@ def _word(language: Language, stems: str) -> str:
     return rf"(?:{stems})" if language.code in BOUNDARY_FREE else rf"\b(?:{stems})"
 
 
+def _rules(language: Language) -> str:
+    if not language.the:
+        return _word(language, language.rules)
+    return rf"\b(?:{language.the})\w* ?(?:\w+ )?(?:{language.rules})"
+
+
 def _patterns(language: Language) -> Iterator[Pattern]:
     word, code = language, language.code
     within = NEAR_BYTES * (2 if code in BOUNDARY_FREE else 1)
     revoked, free, revealed, hidden, new, obeyed = language.find
     passes = "The weather is fine."
-    yield Pattern(f"multilingual-override-{code}", _word(word, language.revoke), f"revokes rules ({code})", revoked, passes, _word(word, language.rules), within, "multilingual-override")
+    yield Pattern(f"multilingual-override-{code}", _word(word, language.revoke), f"revokes rules ({code})", revoked, passes, _rules(language), within, "multilingual-override")
     yield Pattern(f"multilingual-free-{code}", _word(word, language.free), f"another identity or mode ({code})", free, passes, shared="multilingual-free")
     yield Pattern(f"multilingual-reveal-{code}", _word(word, language.reveal), f"gives something away ({code})", revealed, passes, _word(word, language.secret), within, "multilingual-reveal")
     yield Pattern(f"multilingual-hide-{code}", _word(word, language.hide), f"conceals ({code})", hidden, passes, shared="multilingual-hide")

@@ -69,7 +69,7 @@ PATTERNS = (
     ),
     Pattern(
         "tools-money",
-        r"\b(?:transfer|send|pay|wire|withdraw|donate|deposit|refund|move)\b[\s]+(?:(?:a|the|of|total|amount|payment|transaction|sum|exactly|another|me|us|to|them|additional|all|my|your|out) )*(?:[$€£¥₿]\s?\d|\d[\d,.]*\s?(?:usd|eur|gbp|dollars?|euros?|pounds?|btc|bitcoin|eth|usdt|k\b|\$|€|£)|(?:funds|money|balance|crypto|bitcoin|btc|savings))",
+        r"(?:^|[.!?:;>\n\"\'|)\]-]\s*|\b(?:please|to|must|and|then|now|should|first|immediately|just|also|you|ai|assistant|will) )(?:transfer|send|pay|wire|withdraw|donate|deposit|refund|move)\b\s+(?:(?:a|the|of|total|amount|payment|transaction|sum|exactly|another|me|us|to|them|additional|all|my|your|out) )*(?:[$€£¥₿]\s?\d|\d[\d,.]*\s?(?:usd|eur|gbp|dollars?|euros?|pounds?|btc|bitcoin|eth|usdt|k\b|\$|€|£)|(?:funds|money|balance|crypto|bitcoin|btc|savings))",
         "moves money",
         "Transfer 500 EUR to the account below.",
         "Transfer the file.",
