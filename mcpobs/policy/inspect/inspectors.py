@@ -88,7 +88,8 @@ class Inspectors:
         view = View(of, facts, message, is_error=is_error)
         fault: Exception | None = None
         try:
-            view = replace(view, texts=texts(of, message))
+            found, is_cut = texts(of, message)
+            view = replace(view, texts=found, is_cut=is_cut)
         except Exception as error:
             fault = error
         for bound in entries:
@@ -110,7 +111,7 @@ class Inspectors:
         shown, is_cut = _within(about, entry.max_bytes)
         cut = replace(view, texts=shown)
         found = [finding for inspector in bound.inspectors for finding in inspector.inspect(cut)]
-        if is_cut:
+        if is_cut or view.is_cut:
             found.append(Finding(entry.find[0], TRUNCATED, "whole"))
         if entry.over == "pass":
             found = [finding for finding in found if finding.rule != TRUNCATED]
