@@ -24,7 +24,8 @@ class Text(NamedTuple):
 def strings(value: object, numbers: bool = False) -> Generator[Text, None, bool]:
     """Yields every string and every key of a JSON value in document order, each with its path.
 
-    With `numbers` also long integers, as texts. Returns whether the value has more than it visited. The path of a key ends with that key. The walk keeps a stack of its own, so that depth is bounded by memory alone.
+    With `numbers` also long integers, as texts. Returns whether the value has more than it visited. The path of a key
+    ends with that key. The walk keeps a stack of its own, so that depth is bounded by memory alone.
     """
     if isinstance(value, str):
         yield Text((), value, is_key=False)

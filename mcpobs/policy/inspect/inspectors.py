@@ -43,8 +43,16 @@ class Bound(NamedTuple):
 class Inspectors:
     """All entries that are for one server. Makes their inspectors at once, so that no call waits for it."""
 
-    def __init__(self, policy: Policy, server: str | None, key: Key, folder: Path | None = None) -> None:
-        self.policy = policy
+    def __init__(
+        self,
+        policy: Policy,
+        server: str | None,
+        key: Key,
+        folder: Path | None = None,
+        report: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """`report` takes the faults of inspectors."""
+        self._report = report
         self._server = server
         self._bound = [
             Bound(entry, layer, inspectors(entry, Context(layer, server, key, folder)), fingerprint(entry))
@@ -98,7 +106,8 @@ class Inspectors:
                 if fault is not None:
                     raise fault
                 self._look(bound, view, shadow, inspected)
-            except Exception:
+            except Exception as error:
+                self._report(error)
                 inspected.degraded = True
                 finding = Finding(bound.entry.find[0], FAULT, "whole")
                 inspected.noted.append(Noted(bound.entry.id, finding, bound.entry.on_error, shadow))

@@ -69,6 +69,24 @@ def _text(of: Of, message: dict[str, object], root: str, found: Found) -> Text |
     )
 
 
+def _key(at: At) -> str | None:
+    return next((step for step in reversed(at) if isinstance(step, str)), None)
+
+
+def _where(of: Of, at: At) -> Where:
+    match of:
+        case "call":
+            return "arguments"
+        case "listing":
+            return "description"
+        case "request":
+            return "request"
+    if at[0] == "error":
+        return "error"
+    part = _PARTS.get(str(at[1])) if len(at) > 1 else None
+    return part or ("resource" if "resource" in at[3:4] else "content")
+
+
 def _is_content(of: Of, at: At) -> bool:
     """Whether a part of the parameters is no envelope: name of the tool, version, trace, token."""
     member = at[1] if len(at) > 1 else ""
