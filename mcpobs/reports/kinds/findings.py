@@ -22,8 +22,8 @@ class Findings(Report):
             return f"nothing in {count(calls, 'call')}, or no policy inspects results"
         most = result.records()[0]
         return (
-            f"{self._words(result)}; the most: {printable(str(most['find']))} in {printable(str(most['target']))}, last "
-            f"in session {short(most['last_session_id'])}"
+            f"{self._words(result)}; the most: {printable(str(most['find']))} in {printable(str(most['target']))}, "
+            f"last in session {short(most['last_session_id'])}"
         )
 
     @staticmethod
