@@ -21,7 +21,7 @@ def disjoint(edits: Iterable[Edit]) -> tuple[Edit, ...]:
 
 
 def _overlap(first: Edit, second: Edit) -> bool:
-    return first.end is None or second.start < first.end
+    return first.end is None or second.start < first.end or second.start == first.start
 
 
 def edited(value: object, edits: Sequence[Edit]) -> object:

@@ -105,7 +105,12 @@ class Found:
 
     @property
     def verdicts(self) -> dict[str, bool]:
-        return {name: held for one in self.all for name, held in one.verdicts.items()}
+        """Whether each entry found nothing in any of the messages."""
+        found: dict[str, bool] = {}
+        for one in self.all:
+            for name, held in one.verdicts.items():
+                found[name] = held and found.get(name, True)
+        return found
 
     @property
     def ids(self) -> list[str]:
