@@ -207,7 +207,9 @@ def _name_of(message: dict[str, object], at: At) -> str | None:
 def _bounded(rows: list[dict[str, str | int | bool]]) -> list[dict[str, str | int | bool]]:
     """The rows of several messages, within the bound of one."""
     kept = [row for row in rows if "more" not in row]
-    more = sum(int(row["more"]) for row in rows if "more" in row) + len(kept[MAX_RECORDED:])
+    more = sum(int(row["more"]) for row in rows if "more" in row) + sum(
+        int(row["count"]) for row in kept[MAX_RECORDED:]
+    )
     rest: list[dict[str, str | int | bool]] = [{"more": more}] if more else []
     return kept[:MAX_RECORDED] + rest
 
