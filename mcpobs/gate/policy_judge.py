@@ -21,7 +21,7 @@ from mcpobs.policy.codes import Code, Said, text
 from mcpobs.policy.conditions import CallFacts, Kind
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine
-from mcpobs.policy.model import Side
+from mcpobs.policy.model import Policy, Side
 from mcpobs.policy.state import StoreError
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
@@ -87,6 +87,11 @@ class PolicyJudge:
         self._thread = thread
         self._unknown = UnknownTool()
         self._tasks = Tasks()
+
+    def use(self, policy: Policy) -> None:
+        """Takes another policy. Its inspectors are made here, so that no call waits for them."""
+        self.engine.use(policy)
+        self._inspectors()
 
     # -- begin -----------------------------------------------------------------------------------------------
 

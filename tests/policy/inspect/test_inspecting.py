@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mcpobs.gate.decisions import DENIED_CODE
+from mcpobs.policy import file
 from mcpobs.policy.inspect.inspected import MAX_RECORDED
 from tests.policy.test_judge import Shop
 
@@ -352,3 +353,11 @@ def test_the_row_of_many_findings_is_bounded() -> None:
     assert len(found) == MAX_RECORDED + 1
     assert found[0]["count"] == 500
     assert found[-1] == {"more": 8 * 500}
+
+
+def test_a_reload_takes_other_entries_at_once() -> None:
+    shop = Shop("inspect: [{id: pii, find: email, action: block}]")
+    for entries, code in (("[]", None), ("[{id: new, find: phone, action: mask}]", None), (BLOCKS[9:], "inspection")):
+        shop.judge.use(file.of_texts([(f"version: 1\ninspect: {entries}".encode(), "policy.yaml")]))
+        got = answered(shop, "tools/call", {"result": text(f"ann@example.com {ORDER}")}, name="read", arguments={})
+        assert got["result"].get("_meta", {}).get("mcpobs/decision", {}).get("code") == code
