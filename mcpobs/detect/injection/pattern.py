@@ -12,6 +12,9 @@ SPACE = r"""[\s*_"'`]+"""
 """A space of a pattern: white space, and the emphasis or quotes that a sentence may carry between two words."""
 
 
+MAYBE_SPACE = SPACE[:-1] + "*"
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """One regular expression, or two that lie within a distance.
@@ -37,7 +40,7 @@ class Pattern:
 
 def expanded(regex: str) -> str:
     """Returns the RE2 expression of a pattern's text."""
-    return folded(re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ", SPACE))
+    return folded(re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ?", MAYBE_SPACE).replace(" ", SPACE))
 
 
 def _alternatives(name: str) -> str:

@@ -35,7 +35,7 @@ class Scanned(NamedTuple):
 def scan(texts: Sequence[str]) -> Scanned:
     """Scores the strings of one result together. Higher is worse; compare with `threshold`."""
     whole = joined(texts)
-    found = _found(whole.text)
+    found = found_in(whole.text)
     score = calibration().score(summary(whole.text, found))
     return Scanned(score, tuple(_hit(whole, each) for each in found if each.family != CONTEXT), whole.truncated)
 
@@ -43,7 +43,7 @@ def scan(texts: Sequence[str]) -> Scanned:
 def features(text: str | Sequence[str]) -> dict[str, float]:
     """Returns the features that the score is a weighted sum of, by name; absent ones are 0."""
     whole = joined([text] if isinstance(text, str) else text)
-    return summary(whole.text, _found(whole.text))
+    return summary(whole.text, found_in(whole.text))
 
 
 def threshold(rate: float) -> float:
@@ -51,7 +51,8 @@ def threshold(rate: float) -> float:
     return calibration().threshold(rate)
 
 
-def _found(text: str) -> list[Found]:
+def found_in(text: str) -> list[Found]:
+    """Returns everything that a text holds, the signs of its context included."""
     plain = normalised(text)
     data = plain.encode("utf-8", "replace")
     engine = _engine()

@@ -19,7 +19,7 @@ PATTERNS = (
     ),
     Pattern(
         "context-defends",
-        r"\b(?:mitigat(?:e|es|ion|ions|ing)|prevent(?:s|ion|ing)?|detect(?:s|ion|ing|or|ors)?|defen[dcs]e?s?|protect(?:s|ion|ing)?|vulnerab(?:le|ility|ilities)|exploit(?:s|ed|ation)?|sanitiz(?:e|es|ing|ation)|scann(?:er|ing)|guardrails?|cve-\d{4}|advisory|security (?:research(?:ers?)?|risks?|issues?|best practices|considerations|policy))\b",
+        r"\b(?:mitigat(?:e|es|ion|ions|ing)|vulnerab(?:le|ility|ilities)|exploitation|sanitiz(?:e|es|ing|ation)|scanners?|guardrails? (?:that|for|are|is|can|api|server)|cve-\d+|advisory|detect(?:s|ing|ion|ors?)? (?:prompt|inject|malicious|attack|jailbreak)\w*|security (?:research(?:ers?)?|risks?|best practices|considerations))\b",
         "the vocabulary of defence",
         "How to mitigate this risk",
         "How to bake bread",
@@ -33,7 +33,7 @@ PATTERNS = (
     ),
     Pattern(
         "context-log-line",
-        r"(?:^|\n)\[?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d\d/\d\d/\d\d \d\d:\d\d|[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d|\d\d:\d\d:\d\d[.,]\d{3})",
+        r"(?:^|\n)\[?(?:\d{4}-\d\d-\d\d[T\s]\d\d:\d\d|\d\d/\d\d/\d\d \d\d:\d\d|[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d|\d\d:\d\d:\d\d[.,]\d{3})",
         "a line of a log",
         "2026-01-01 10:00:00 started",
         "on 2026-01-01 we started",

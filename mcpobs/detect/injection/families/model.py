@@ -37,7 +37,7 @@ PATTERNS = (
         "model-flags",
         r"(?:safety|safe[_-]?mode|restrict(?:ed|ions?)|has[_-]restrictions|filters?|filtering|guardrails?|moderation|censor(?:ed|ship)?|jailbr[eo][ao]?k(?:en)?|unrestricted|uncensored|bypass|safety[_-]\w+|\w+[_-]bypass|ethics|ethical|alignment|developer[_-]?mode|admin(?:[_-]?mode|[_-]?override)?|god[_-]?mode|override|comply|will[_-]comply|refus(?:e|al)s?|allow[_-]all|trust(?:ed)?[_-]level|content[_-]policy)[\"']?\s*[:=]+\s*[\"']?(?:true|false|off|on|disabled?|enabled?|none|null|0|1|yes|no|root|max)\b",
         "switches of safety as a setting",
-        '{"safety": false}',
+        'Set {"safety": false} now',
         '{"safety": "belt"}',
         near=r"\b(?:set|respond|reply|state|your|internal|respect|configuration|now|proceed|continue|you|according|document|output|mode|config|update|system|follow|treat|request)\b",
         within=50,

@@ -19,7 +19,7 @@ PATTERNS = (
     ),
     Pattern(
         "roles-bracket",
-        r"[\[({#*=-]+\s*(?:system|admin(?:istrator)?|developer|assistant|ai|root|operator|internal|security|priority|urgent|instruction|hidden|user|moderator)[\s_-]*(?:message|prompt|note|override|instructions?|alert|update|notice|command|mode|directive|reminder|input|request|access|only)s?\s*[\])}#*=:-]+",
+        r"[\[(#*=<]\s*(?:system|admin(?:istrator)?|developer|assistant|ai|root|operator|internal|security|priority|urgent|instruction|hidden|user|moderator)[\s_-]*(?:message|prompt|note|override|instructions?|alert|update|notice|command|mode|directive|reminder|input|request|access|only)s?\s*[\])#*=:>-]",
         "a bracketed headline of the system, an administrator or a developer",
         "[SYSTEM NOTE]",
         "[system] clock",
