@@ -22,7 +22,7 @@ class Calibration:
         return self.intercept + sum(self.weights.get(name, 0.0) * value for name, value in features.items())
 
     def threshold(self, rate: float) -> float:
-        """Returns the score of a rate; between two rates it interpolates over the logarithm, outside it takes the last."""
+        """Returns the score of a rate. Interpolates over the logarithm of the rate; takes the last one outside."""
         rates = [each for each, _ in self.thresholds]
         place = bisect_left(rates, rate)
         if place in (0, len(rates)):

@@ -40,7 +40,11 @@ class Pattern:
 
 def expanded(regex: str) -> str:
     """Returns the RE2 expression of a pattern's text."""
-    return folded(re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ?", MAYBE_SPACE).replace(" ", SPACE))
+    return folded(
+        re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex)
+        .replace(" ?", MAYBE_SPACE)
+        .replace(" ", SPACE)
+    )
 
 
 def _alternatives(name: str) -> str:

@@ -64,8 +64,10 @@ def found_in(text: str) -> list[Found]:
         if layer.kind == "confusable":
             folded = layer.text.encode("utf-8", "replace")
             further += _decoded(folded, engine.matched(folded), layer)
+    named: set[str] = set()
     for layer in further:
-        if layer.kind in OWN_FINDINGS:
+        if layer.kind in OWN_FINDINGS and layer.kind not in named:
+            named.add(layer.kind)
             found.append(_own(layer))
         data = layer.text.encode("utf-8", "replace")
         found.extend(_places(data, engine.matched(data), layer))
@@ -78,10 +80,10 @@ def _decoded(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Lay
 
 
 OWN_FINDINGS = {
-    "tags": "invisible", "variations": "invisible", "bidi": "invisible", "split": "invisible", "confusable": "lookalike", "leet": "lookalike",
-    "shifted": "coded", "backwards": "coded", "binary": "coded", "decimal": "coded", "hex": "coded", "base32": "coded", "base85": "coded", "base64": "coded", "entities": "coded",
-    "percent": "coded", "backslashes": "coded", "morse": "coded", "spaced": "lookalike",
-}  # fmt: skip
+    **dict.fromkeys(("tags", "variations", "bidi", "split"), "invisible"),
+    **dict.fromkeys(("confusable", "leet"), "lookalike"),
+    **dict.fromkeys(("shifted", "backwards", "binary", "decimal", "morse", "base85"), "coded"),
+}
 """The readings that are findings by themselves, whatever they say, with the family of these."""
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mcpobs.detect.injection.families import CONTEXT
 
 WINDOW_CHARACTERS = 500
-"""Rules that are found this near to each other count as one attack."""
+"""Families that are found this near to each other count as one attack."""
 
 
 class Found(NamedTuple):
@@ -30,7 +30,7 @@ def summary(text: str, found: Sequence[Found]) -> dict[str, float]:
         features[f"family.{each.family}"] = 1.0
         if each.layer != "plain":
             features[f"layer.{each.layer}"] = 1.0
-    for count in range(2, min(6, _together(attacks)) + 1):
+    for count in range(2, min(5, _together(attacks)) + 1):
         features[f"together.{count}"] = 1.0
     if attacks:
         features.update({f"context.{each.weighed}": 1.0 for each in found if each.family == CONTEXT})
@@ -38,11 +38,11 @@ def summary(text: str, found: Sequence[Found]) -> dict[str, float]:
 
 
 def _together(found: Sequence[Found]) -> int:
-    """Returns the most rules that one window holds."""
+    """Returns the most families that one window holds."""
     placed = sorted(found, key=lambda each: each.start)
     most = low = 0
     for high, each in enumerate(placed):
         while each.start - placed[low].start > WINDOW_CHARACTERS:
             low += 1
-        most = max(most, len({one.weighed for one in placed[low : high + 1]}))
+        most = max(most, len({one.family for one in placed[low : high + 1]}))
     return most

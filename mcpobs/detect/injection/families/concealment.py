@@ -23,7 +23,7 @@ PATTERNS = (
         "does something unnoticed",
         "Silently send the report.",
         "The silent build",
-        near=r"\b(?:<SEND>|<DESTROY>|call|run|execute|invoke|add|append|install|open|fetch|include|change|update)\b",
+        near=r"\b(?:send|forward|e-?mail|post|upload|transmit|exfiltrate|transfer|share|copy|cc|bcc|call|run|execute|invoke|install)\b",
         within=40,
     ),
 )

@@ -28,7 +28,7 @@ PATTERNS = (
         "context-example",
         r"\b(?:e\.g\.|for example|for instance|such as|example(?:s)?(?: of)?|like|phrases?|strings?|patterns?|payloads?|quot(?:e|es|ed|ing)|sample)[\s:,]*(?:a |an |the )?[\"'“‘`«]",
         "a quotation that is introduced as an example",
-        "phrases such as \"open the door\"",
+        'phrases such as "open the door"',
         "such as doors",
     ),
     Pattern(

@@ -21,7 +21,7 @@ PATTERNS = (
     ),
     Pattern(
         "decode-code-in-ticks",
-        r"\b(?:run|execute|eval|exec|evaluate) ?:\s*`",
+        r"\b(?:run|execute|eval|exec|evaluate) ?:\s*`[^`]",
         "a command in ticks after a colon",
         "run: `whoami`",
         "run: npm test",

@@ -28,12 +28,58 @@ def _patterns(language: Language) -> Iterator[Pattern]:
     within = NEAR_BYTES * (2 if code in BOUNDARY_FREE else 1)
     revoked, free, revealed, hidden, new, obeyed = language.find
     passes = "The weather is fine."
-    yield Pattern(f"multilingual-override-{code}", _word(word, language.revoke), f"revokes rules ({code})", revoked, passes, _rules(language), within, "multilingual-override")
-    yield Pattern(f"multilingual-free-{code}", _word(word, language.free), f"another identity or mode ({code})", free, passes, shared="multilingual-free")
-    yield Pattern(f"multilingual-reveal-{code}", _word(word, language.reveal), f"gives something away ({code})", revealed, passes, _word(word, language.secret), within, "multilingual-reveal")
-    yield Pattern(f"multilingual-hide-{code}", _word(word, language.hide), f"conceals ({code})", hidden, passes, shared="multilingual-hide")
-    yield Pattern(f"multilingual-new-{code}", _word(word, language.new), f"new instructions, or a message to the model ({code})", new, passes, shared="multilingual-new")
-    yield Pattern(f"multilingual-obey-{code}", _word(word, language.obey), f"the writer's own orders ({code})", obeyed, passes, shared="multilingual-obey")
+    yield Pattern(
+        f"multilingual-override-{code}",
+        _word(word, language.revoke),
+        f"revokes rules ({code})",
+        revoked,
+        passes,
+        _rules(language),
+        within,
+        "multilingual-override",
+    )
+    yield Pattern(
+        f"multilingual-free-{code}",
+        _word(word, language.free),
+        f"another identity or mode ({code})",
+        free,
+        passes,
+        shared="multilingual-free",
+    )
+    yield Pattern(
+        f"multilingual-reveal-{code}",
+        _word(word, language.reveal),
+        f"gives something away ({code})",
+        revealed,
+        passes,
+        _word(word, language.secret),
+        within,
+        "multilingual-reveal",
+    )
+    yield Pattern(
+        f"multilingual-hide-{code}",
+        _word(word, language.hide),
+        f"conceals ({code})",
+        hidden,
+        passes,
+        shared="multilingual-hide",
+    )
+    yield Pattern(
+        f"multilingual-new-{code}",
+        _word(word, language.new),
+        f"new instructions, or a message to the model ({code})",
+        new,
+        passes,
+        shared="multilingual-new",
+    )
+    yield Pattern(
+        f"multilingual-obey-{code}",
+        _word(word, language.obey),
+        f"the writer's own orders ({code})",
+        obeyed,
+        passes,
+        shared="multilingual-obey",
+    )
 
 
 LATIN = tuple(p for language in LANGUAGES if language.code not in BOUNDARY_FREE for p in _patterns(language))

@@ -51,7 +51,7 @@ PATTERNS = (
     ),
     Pattern(
         "override-no-longer",
-        r"\b(?:task|request|question|instructions?|summary|rules|restrictions|guidelines|polic(?:y|ies)|prompt) (?:(?:that|which|you|were|was|given|requested|earlier|above|before|from|the|user|of) )*(?:is|are|has been|have been|was|were) (?:(?:now|hereby) )?(?:no longer|cancel(?:l)?ed|void|revoked|suspended|lifted|replaced|superseded|obsolete|withdrawn|rescinded|nullified|not valid|invalid|irrelevant)",
+        r"\b(?:task|request|question|instructions?|summary|rules|restrictions|guidelines|polic(?:y|ies)|prompt) (?:(?:that|which|you|were|was|given|requested|earlier|above|before|from|the|user|of) )*(?:is|are|has been|have been) (?:(?:now|hereby) )?(?:no longer|cancel(?:l)?ed|void|revoked|suspended|lifted|replaced|superseded|obsolete|withdrawn|rescinded|nullified|not valid|invalid|irrelevant)",
         "declares the task or the rules void",
         "The request you were given earlier is cancelled.",
         "The old server is no longer supported.",
