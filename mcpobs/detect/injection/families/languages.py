@@ -35,7 +35,7 @@ LANGUAGES = (
     Language(
         "de",
         r"ignorier|missacht|vergiss|vergesst|vergessen sie|umgeh|übergeh|setz\w* dich über|brich |brech|verstoß|verlass|überschreib|deaktivier|schalt\w* .{0,3}aus|entfern|hebe|verwirf|lass\w* .{0,4}außer acht|nicht beacht|beachte nicht|weich\w* .{0,10}ab|lös\w* dich|befrei\w* dich|vernachlässig|schieb\w* beiseite|außer kraft|leg\w* .{0,8}ab\b|handle (?:gegen|entgegen|außerhalb|ohne)|widersetz",
-        r"anweisung|instruktion|regel|richtlinie|vorgabe|befehl|vorschrift|protokoll|filter|sicherheits|ethi|moral|programmierung|training|ausbildung|beschränkung|einschränkung|grenzen|prinzipien|grundsätz|schutzma|leitlinie|normen|standards|system-?prompt|kontext|vorherig|bisherig|konfiguration|zensur|verhaltens",
+        r"anweisung|instruktion|regel|richtlinie|vorgabe|befehl|vorschrift|protokoll|filter|sicherheits|ethi|moral|programmierung|training|ausbildung|beschränkung|einschränkung|grenzen|prinzipien|grundsätz|schutzma|leitlinie|normen|standards|system-?prompt|kontext|konfiguration|zensur|verhaltens",
         r"du bist (?:jetzt|nun|ab jetzt|ab sofort|nicht mehr)|sie sind (?:jetzt|nun|ab sofort)|ab (?:jetzt|sofort|nun) (?:bist|wirst|sollst|musst|gibst|antwort|handel|ignor|gilt|darfst|folg)|von (?:jetzt|nun) an|tu so,? als|stell dir vor,? du|verhalte dich (?:wie|so|als)|(?:handle|agiere|antworte|reagiere),? als (?:ob|wär|hätt|gäb)|ohne (?:jegliche |alle |irgendwelche |ethische |moralische )?(?:einschränkung|beschränkung|filter|ethische|moralische|zensur|grenzen)|entwicklermodus|admin-?modus|uneingeschränkt",
         r"zeig|verrate|offenbar|gib |gebe|drucke|nenn|schick|sende|leite|übermittel|lösch|übertrag|überweis|wiederhol|preis|teile|veröffentlich|ruf\w* ",
         r"system-?prompt|system-?anweisung|passw|zugangsdaten|api-?schlüssel|geheim|vertraulich|interne\w* daten|kundendaten|alle (?:dateien|daten|e-?mails)|ursprünglich\w* anweisung|anfangs|anmeldedaten|kreditkarte|an (?:die )?(?:adresse|[\w.]+@)",
@@ -55,7 +55,7 @@ LANGUAGES = (
     Language(
         "fr",
         r"ignor|oubli|contourn|néglig|désobéi|outrepass|passe outre|enfrein|viol|transgress|désactiv|supprim|abandonn|rejett?e|écart|faire? fi |fais fi|ne (?:tiens|tenez|suis|suivez|respecte) (?:pas|plus)|laisse (?:tomber|de côté)|efface|annul|remplac|brise|libère-toi|affranchis|dévie|défie|renonc|mets? de côté|éloigne-toi|sors de|(?:agis|opère) (?:en dehors|hors|sans|contre|au-delà)|détourne|échapp|déroge|dépasse",
-        r"instruction|consigne|règle|directive|ordre|protocole|filtre|sécurité|éthiqu|moral|programmation|formation|entraînement|restriction|limit|principe|garde-fou|norme|prompt|politique|contrainte|garanties|configuration|barrière|précédent|antérieur|ci-dessus|cadre|contenu|censure|comportement|valeurs|standard",
+        r"instruction|consigne|règle|directive|ordre|protocole|filtre|sécurité|éthiqu|moral|programmation|formation|entraînement|restriction|limit|principe|garde-fou|norme|prompt|politique|contrainte|garanties|configuration|barrière|cadre|contenu|censure|comportement|valeurs|standard",
         r"tu es (?:maintenant|désormais|dorénavant)|vous êtes (?:maintenant|désormais)|à partir de maintenant|désormais|dorénavant|fais (?:comme si|semblant)|faites (?:comme si|semblant)|(?:agis|agissez|réponds|répondez|réagis|comporte-toi|fonctionne) comme (?:si|un)|imagine que tu|sans (?:aucune? )?(?:restriction|filtre|limit|censure|contrainte|considération|éthique|tenir compte)|mode (?:développeur|admin|sans)|de manière autonome|prétends",
         r"affich|révèl|montr|donn|envoi|envoy|transf|transmet|divulgu|imprim|répèt|supprim|communiqu|partag|expos|dévoil|écris|vire|exécut|appel",
         r"prompt système|invite système|instructions (?:système|initiales|internes|cachées|d'origine)|mots? de passe|clés? (?:api|secr|d'accès)|secrets|confidentiel|données (?:internes|clients|sensibles|personnelles)|identifiants|tous les (?:fichiers|e-?mails|messages)|carte (?:bancaire|de crédit)|toutes les données",
@@ -75,7 +75,7 @@ LANGUAGES = (
     Language(
         "es",
         r"ignor|olvid|omit|evit|elud|esquiv|sálta|salta|desobede|desestim|descart|desactiv|deshabilit|elimin|abandon|viola|infring|transgred|romp|sobrescrib|anul|no (?:sigas|hagas caso|tengas en cuenta|respetes|obedezcas)|haz caso omiso|deja de lado|deja de (?:seguir|cumplir|obedecer)|prescind|libérate|rechaz|desvía|apárta|aléja|desafía|(?:actúa|opera|funciona|responde|procede) (?:fuera|al margen|sin|más allá|contra|en contra)|sal de|desprénde|desconect|supera|reemplaz|sustitu|bypass|desent|desvincul|ajust",
-        r"instruccion|regla|directri|orden|norma|protocolo|filtro|seguridad|étic|moral|programación|entrenamiento|restriccion|límite|limitacion|principio|pauta|política|prompt|salvaguard|barrera|configuración|anterior|previa|marco|contenido|parámetro|estándar|valores|censura|comportamiento|lineamiento|directiva",
+        r"instruccion|regla|directri|orden|norma|protocolo|filtro|seguridad|étic|moral|programación|entrenamiento|restriccion|límite|limitacion|principio|pauta|política|prompt|salvaguard|barrera|configuración|marco|contenido|parámetro|estándar|valores|censura|comportamiento|lineamiento|directiva",
         r"ahora eres|eres ahora|a partir de (?:ahora|este momento)|de ahora en adelante|desde ahora|ya no (?:eres|tienes)|(?:actúa|compórtate|responde|reacciona|finge|haz|opera|funciona) como si|finge (?:que|ser)|imagina que (?:eres|no)|(?:actúa|compórtate) como (?:un|una) |sin (?:ninguna? |ningún tipo de )?(?:restriccion|restriccion|filtro|límite|censura|limitacion|consideracion|ética|cuestionar)|modo (?:desarrollador|admin|dios|sin)|de forma autónoma|de manera autónoma",
         r"muestr|mostrar|revel|dime|da(?:me)? |envía|enviar|manda|reenví|transfier|transfer|imprim|repit|divulg|compart|borra|elimin|expón|escrib|publica|ejecut|llam",
         r"prompt (?:del|inicial|original)|instrucciones (?:del sistema|iniciales|internas|ocultas|originales)|contraseña|clave|credencial|secreto|confidencial|datos (?:internos|de clientes|sensibles|personales|privados)|todos los (?:archivos|correos|datos|mensajes)|tarjeta",
@@ -95,7 +95,7 @@ LANGUAGES = (
     Language(
         "it",
         r"ignor|dimentic|trascur|aggir|elud|scavalc|disattiv|disabilit|elimin|rimuov|abbandon|viola|infrang|trasgred|disobbed|non (?:seguire|considerare|rispettare|tenere conto)|tralascia|annull|sovrascriv|sostitui|metti da parte|liberati|rompi|rifiuta|devia|supera|scarta|(?:agisci|opera|rispondi|comportati|funziona) (?:al di fuori|fuori|senza|contro|oltre|indipendentemente)|esci da|disubbid|smetti di (?:seguire|rispettare)|prescind|allontan|bypass|scollega|discost",
-        r"istruzion|regol|direttiv|ordin|norm|protocoll|filtr|sicurezza|etic|moral|programmazione|addestramento|formazione|restrizion|limit|princip|linee guida|politic|prompt|vincol|salvaguard|configurazione|precedent|parametr|contenut|standard|valori|censura|barriere|comportament|quadro",
+        r"istruzion|regol|direttiv|ordin|norm|protocoll|filtr|sicurezza|etic|moral|programmazione|addestramento|formazione|restrizion|limit|princip|linee guida|politic|prompt|vincol|salvaguard|configurazione|parametr|contenut|standard|valori|censura|barriere|comportament|quadro",
         r"(?:ora|adesso) sei|sei (?:ora|adesso)|da (?:ora|adesso|questo momento) in poi|d'ora in (?:poi|avanti)|da adesso|(?:agisci|comportati|rispondi|reagisci|fai|fingi|opera|funziona) come se|fingi (?:di|che)|immagina (?:di essere|che tu)|(?:agisci|comportati) come (?:un|una) |senza (?:alcuna? |nessuna? )?(?:restrizion|filtr|limit|censura|vincol|considerazion|etic|esitazion)|modalità (?:sviluppatore|admin|dio)|in modo autonomo|autonomamente",
         r"mostra|rivela|dimmi|invia|manda|inoltra|trasferis|stampa|ripeti|divulga|condivid|cancella|elimina|esponi|scrivi|pubblica|esegui|chiama|fornisci",
         r"prompt (?:di|del|iniziale)|istruzioni (?:di sistema|iniziali|interne|nascoste|originali)|password|chiav|credenzial|segret|confidenzial|riservat|dati (?:interni|dei clienti|sensibili|personali)|tutti i (?:file|dati|messaggi)|tutte le e-?mail|carta di credito",
@@ -115,7 +115,7 @@ LANGUAGES = (
     Language(
         "pt",
         r"ignor|esqueç|esquec|desconsider|desrespeit|contorn|burl|desativ|desabilit|elimin|remov|abandon|viol|infrin|transgri|rompa|rompe|desobede|não (?:siga|sigas|obedeça|considere|respeite)|deixe de (?:lado|seguir)|anul|substitu|sobrescrev|liberte-se|liberta-te|rejeit|desvi|afast|ultrapass|descart|(?:aja|age|opere|opera|responda|responde|funcione) (?:fora|sem|contra|além|à margem)|quebr|pule|prescind|negligenci|contrari|desvincul|supere",
-        r"instruço|instruçõ|instrucao|regra|diretri|ordem|ordens|norma|protocolo|filtro|segurança|étic|moral|programação|treinamento|treino|formação|restriç|limite|limitaç|princípi|política|prompt|salvaguard|configuraç|anterior|prévi|parâmetro|conteúdo|padr(?:ão|ões)|valores|censura|barreira|conformidade|comportament|orientaç",
+        r"instruço|instruçõ|instrucao|regra|diretri|ordem|ordens|norma|protocolo|filtro|segurança|étic|moral|programação|treinamento|treino|formação|restriç|limite|limitaç|princípi|política|prompt|salvaguard|configuraç|parâmetro|conteúdo|padr(?:ão|ões)|valores|censura|barreira|conformidade|comportament|orientaç",
         r"(?:agora )?(?:você é|tu és) agora|agora (?:você é|és|tu és)|a partir de (?:agora|este momento)|de agora em diante|desde agora|(?:aja|age|responda|comporte-se|reaja|finja|finge|faça|opere) como se|finja (?:que|ser)|imagine que (?:você|não)|(?:aja|comporte-se) como (?:um|uma) |sem (?:nenhuma? |qualquer )?(?:restriç|filtro|limite|censura|limitaç|consideraç|ética|hesita|questionar)|modo (?:desenvolvedor|admin|deus)|de forma autônoma|autonomamente",
         r"mostr|revel|diga|dize|envi|mand|encaminh|transfir|imprim|repit|divulg|compartilh|partilh|apag|exclu|exiba|escrev|publiqu|execut|cham|forneç",
         r"prompt (?:do|inicial|original)|instruções (?:do sistema|iniciais|internas|ocultas|originais)|senha|palavra-passe|chave|credencia|segred|secreto|confidencia|dados (?:internos|de clientes|dos clientes|sensíveis|pessoais)|todos os (?:arquivos|ficheiros|dados|e-?mails)|cartão",
@@ -135,7 +135,7 @@ LANGUAGES = (
     Language(
         "nl",
         r"negeer|vergeet|omzeil|sla .{0,20}over|schakel|verwijder|overtreed|schend|doorbreek|verlaat|overschrijf|trek je niets aan|houd .{0,10}geen rekening|volg .{0,20}niet|verwerp|wijk af|laat .{0,10}los|handel buiten|breek",
-        r"instructie|regel|richtlijn|opdracht|bevel|protocol|filter|veiligheid|ethi|moral|programmering|training|beperking|grens|grenzen|principe|beleid|prompt|beveiliging|voorgaande|vorige|eerdere|voorschrift|waarden|normen",
+        r"instructie|regel|richtlijn|opdracht|bevel|protocol|filter|veiligheid|ethi|moral|programmering|training|beperking|grens|grenzen|principe|beleid|prompt|beveiliging|voorschrift|waarden|normen",
         r"je bent (?:nu|vanaf nu|voortaan)|u bent nu|vanaf (?:nu|heden)|voortaan|doe alsof|gedraag je als|(?:handel|reageer|antwoord) alsof|stel je voor dat je|zonder (?:enige )?(?:beperking|filter|grenzen|censuur|ethische)|ontwikkelaarsmodus|ontwikkelmodus",
         r"toon|onthul|geef|stuur|verstuur|zend|print|herhaal|deel|verwijder|maak .{0,10}over|lek|schrijf|voer|roep",
         r"systeemprompt|wachtwoord|sleutel|geheim|vertrouwelijk|interne gegevens|klantgegevens|inloggegevens|alle (?:bestanden|gegevens|e-?mails)|systeeminstructie",
@@ -155,7 +155,7 @@ LANGUAGES = (
     Language(
         "pl",
         r"zignoruj|ignoruj|zapomnij|pomiń|pomijaj|obejdź|omiń|wyłącz|usuń|porzuć|złam|narusz|nie (?:przestrzegaj|zwracaj uwagi|stosuj)|nadpisz|odrzuć|anuluj|zlekceważ|lekceważ|unieważnij|przekrocz",
-        r"instrukcj|polece|zasad|reguł|wytyczn|rozkaz|protok|filtr|bezpiecze|etyczn|etyk|moral|program|szkoleni|ogranicze|limit|polityk|prompt|zabezpiecz|poprzedni|wcześniejsz|norm|konfigurac",
+        r"instrukcj|polece|zasad|reguł|wytyczn|rozkaz|protok|filtr|bezpiecze|etyczn|etyk|moral|program|szkoleni|ogranicze|limit|polityk|prompt|zabezpiecz|norm|konfigurac",
         r"jesteś teraz|teraz jesteś|od teraz|od tej (?:chwili|pory)|udawaj|zachowuj się (?:jak|jakby)|wyobraź sobie,? że|działaj jak|bez (?:żadnych )?(?:ogranicz|filtr|cenzury|zasad)|tryb (?:programisty|dewelopera|administratora)",
         r"pokaż|ujawnij|podaj|wyślij|prześlij|wydrukuj|wyświetl|powtórz|udostępnij|usuń|przelej|zdradź|napisz|wykonaj|wywołaj",
         r"prompt|hasł|klucz|poufn|tajn|sekret|dane (?:klient|wewn|osob|logow)|wszystkie (?:pliki|dane|e-?maile|wiadomości)|instrukcje systemowe",
@@ -174,7 +174,7 @@ LANGUAGES = (
     Language(
         "ru",
         r"игнорир|проигнорир|забуд|не обращай|обойд|обход|отключ|отмен|удали|наруш|отброс|пренебре|не следуй|не соблюдай|перестань (?:следовать|соблюдать)|замени|сбрось|выйди за|откажись|преодол|сними|отклон|действуй (?:вне|вопреки|без)|отойди|освобод|пропусти|переопредел|выключи",
-        r"инструкц|указани|правил|директив|приказ|команд|протокол|фильтр|безопасност|этич|этик|морал|программ|обучени|ограничени|принцип|политик|промпт|предыдущ|выше|настройк|нормы|норм |запрет|рамк|контекст|установк|защит|цензур|стандарт",
+        r"инструкц|указани|правил|директив|приказ|команд|протокол|фильтр|безопасност|этич|этик|морал|программ|обучени|ограничени|принцип|политик|промпт|настройк|нормы|норм |запрет|рамк|контекст|установк|защит|цензур|стандарт",
         r"(?:ты|вы) (?:теперь|отныне|больше не)|теперь (?:ты|вы)|с этого момента|отныне|притвор|представь,? что|веди себя (?:как|так)|действуй (?:как|так)|отвечай,? как|без (?:каких-либо |всяких |любых )?(?:ограничени|фильтр|цензур|правил|этич|моральн|колебан)|режим (?:разработчик|администратор|бог|отладк)",
         r"покаж|раскро|выведи|скажи|отправ|перешл|напечатай|повтори|удали|передай|сообщи|выдай|напиши|переведи|перевед|выполни|вызови|опубликуй|поделись",
         r"промпт|системн\w+ (?:инструкц|сообщени|запрос|подсказк)|парол|ключ|секрет|конфиденциальн|данны(?:е|х) (?:клиент|пользоват)|внутренни|учетные|все (?:файлы|данные|письма)|начальн\w+ инструкц|учётн|личные",
@@ -193,7 +193,7 @@ LANGUAGES = (
     Language(
         "uk",
         r"ігнору|проігнору|забуд|не зважай|обійд|обход|вимкни|скасу|видали|поруш|відкинь|знехту|не дотримуй|не виконуй|заміни|вийди за",
-        r"інструкц|вказівк|правил|директив|наказ|команд|протокол|фільтр|безпек|етич|етик|морал|програм|навчанн|обмеженн|принцип|політик|промпт|попередн|вище|налаштуванн|норми",
+        r"інструкц|вказівк|правил|директив|наказ|команд|протокол|фільтр|безпек|етич|етик|морал|програм|навчанн|обмеженн|принцип|політик|промпт|налаштуванн|норми",
         r"(?:ти|ви) (?:тепер|відтепер|більше не)|тепер (?:ти|ви)|відтепер|з цього моменту|вдавай|прикинься|уяви,? що|поводься (?:як|так)|дій (?:як|так)|без (?:жодних |будь-яких )?(?:обмежен|фільтр|цензур|правил)|режим (?:розробник|адміністратор)",
         r"покажи|розкрий|виведи|скажи|надішли|відправ|перешли|надрукуй|повтори|видали|передай|повідом|напиши|виконай",
         r"промпт|системн\w+ (?:інструкц|повідомлен|запит)|парол|ключ|секрет|таємн|конфіденційн|дані (?:клієнт|користувач)|внутрішн|усі (?:файли|дані|листи)|всі (?:файли|дані|листи)",
@@ -212,7 +212,7 @@ LANGUAGES = (
     Language(
         "tr",
         r"yok say|görmezden gel|unut|dikkate alma|göz ardı et|devre dışı|atla|ihlal et|çiğne|kaldır|sil\b|geçersiz kıl|uyma|iptal et|terk et|reddet",
-        r"talimat|kural|yönerge|komut|emir|emri|protokol|filtre|güvenlik|etik|ahlak|program|eğitim|kısıtlama|sınırlama|ilke|politika|prompt|istem|önceki|yukarıdaki|sınır",
+        r"talimat|kural|yönerge|komut|emir|emri|protokol|filtre|güvenlik|etik|ahlak|program|eğitim|kısıtlama|sınırlama|ilke|politika|prompt|istem|sınır",
         r"artık (?:bir|sen|sınırsız|kısıtlama)|sen artık|şu andan itibaren|bundan (?:sonra|böyle)|(?:gibi|miş gibi|mış gibi) (?:davran|yap|yanıtla|cevap)|rolünü (?:yap|üstlen)|(?:hiçbir )?(?:kısıtlama|sınırlama|filtre|sansür)\w* olmadan|geliştirici modu",
         r"göster|açıkla|söyle|gönder|ilet|yazdır|tekrarla|paylaş|sil\b|aktar|yaz\b|ifşa et|çalıştır|çağır",
         r"sistem (?:istemi|promptu|mesajı|talimat)|prompt|şifre|parola|anahtar|gizli|müşteri (?:veri|bilgi)|dahili|kimlik bilgi|tüm (?:dosya|veri|e-?posta)",
@@ -230,8 +230,8 @@ LANGUAGES = (
     ),
     Language(
         "zh",
-        r"忽略|无视|無視|忘记|忘記|忘掉|绕过|繞過|绕开|不要遵守|不要遵循|不再遵守|停止遵守|违反|違反|打破|突破|覆盖|覆蓋|取消|禁用|关闭|關閉|解除|抛弃|抛开|拋開|放弃|放棄|跳过|跳過|摆脱|擺脫|不理会|丢弃|脱离|规避|推翻|抛掉|置之不理|不顾|超越|删除|取代|替换",
-        r"指令|指示|规则|規則|命令|提示词|提示詞|提示|准则|準則|协议|協議|过滤|過濾|安全|道德|伦理|倫理|限制|约束|約束|政策|设定|設定|原则|原則|训练|訓練|编程|程序|之前|以上|上述|先前|系统|規範|规范|框架|防护|审查|審查|内容|配置|价值观|标准|边界",
+        r"忽略|无视|無視|忘记|忘記|忘掉|绕过|繞過|绕开|不要遵守|不要遵循|不再遵守|停止遵守|违反|違反|打破|突破|覆盖|覆蓋|禁用|解除|抛弃|抛开|拋開|放弃|放棄|摆脱|擺脫|不理会|丢弃|脱离|规避|推翻|抛掉|置之不理|不顾|超越",
+        r"指令|指示|规则|規則|命令|提示词|提示詞|提示|准则|準則|协议|協議|过滤|過濾|安全|道德|伦理|倫理|限制|约束|約束|政策|设定|設定|原则|原則|训练|訓練|编程|程序|系统|規範|规范|框架|防护|审查|審查|价值观|标准|边界",
         r"你现在是|你現在是|从现在(?:起|开始)|從現在(?:起|開始)|现在开始|現在開始|你不再|假装你|假裝你|假设你是|扮演|充当|进入.{0,4}模式|進入.{0,4}模式|开发者模式|開發者模式|没有(?:任何)?限制|沒有(?:任何)?限制|不受(?:任何)?(?:限制|约束|約束)|无限制|無限制|就好像你|如同你|好像没有|像没有",
         r"显示|顯示|透露|泄露|洩露|告诉|告訴|发送|發送|转发|轉發|输出|輸出|打印|重复|重複|删除|刪除|给出|給出|公开|公開|导出|转账|轉帳|执行|執行|调用|上传|说出|披露|提供",
         r"系统提示|系統提示|提示词|提示詞|密码|密碼|密钥|密鑰|机密|機密|秘密|凭证|憑證|内部(?:数据|信息|资料)|客户(?:数据|信息|资料|名单)|个人信息|所有(?:文件|数据|邮件)|初始指令|信用卡|敏感|配置信息",
@@ -242,8 +242,8 @@ LANGUAGES = (
     ),
     Language(
         "ja",
-        r"無視|忘れ|従わな|従うな|破棄|破っ|破り|回避|迂回|無効|解除|取り消|上書き|削除し|捨て|逸脱|超え|オフに|守らな|守るな|バイパス|放棄|外れ|背い|反し",
-        r"指示|命令|ルール|規則|ガイドライン|指針|プロトコル|フィルタ|安全|倫理|道徳|制限|制約|ポリシー|プロンプト|設定|原則|訓練|プログラム|以前の|これまでの|上記の|前の|規範|基準|枠組み|トレーニング",
+        r"無視|忘れ|従わな|従うな|破棄|破っ|破り|回避|迂回|無効|解除|取り消|上書き|捨て|逸脱|超え|オフに|守らな|守るな|バイパス|放棄|外れ|背い|反し",
+        r"指示|命令|ルール|規則|ガイドライン|指針|プロトコル|フィルタ|安全|倫理|道徳|制限|制約|ポリシー|プロンプト|設定|原則|訓練|プログラム|規範|基準|枠組み|トレーニング",
         r"あなたは(?:今|いま|これから|もう|現在)|今から|これから(?:は|あなた)|今後(?:は|すべて)|(?:の)?ふりをし|演じ|として振る舞|かのように|(?:制限|制約|フィルタ|検閲)(?:なし|なく|のない)|開発者モード|デベロッパーモード|モードに(?:入|切)",
         r"表示|明かし|教え|送信|送っ|転送|出力|印刷|繰り返|削除|公開|漏ら|共有|開示|実行|呼び出|書き出|提供",
         r"システムプロンプト|プロンプト|パスワード|秘密|機密|認証情報|APIキー|鍵|内部(?:データ|情報)|顧客(?:データ|情報)|個人情報|すべての(?:ファイル|データ|メール)|全(?:ファイル|データ)|初期(?:設定|指示)|クレジットカード",
@@ -261,8 +261,8 @@ LANGUAGES = (
     ),
     Language(
         "ko",
-        r"무시|잊어|잊으|따르지|우회|회피|해제|비활성|위반|어기|깨고|깨뜨|덮어|취소|버리|벗어나|삭제하|끄고|제거|준수하지|지키지|포기",
-        r"지시|명령|규칙|지침|가이드라인|프로토콜|필터|안전|윤리|도덕|제한|제약|정책|프롬프트|설정|원칙|훈련|학습|프로그래밍|이전|위의|앞의|기준|규범|규정",
+        r"무시|잊어|잊으|따르지|우회|회피|해제|비활성|위반|어기|깨고|깨뜨|덮어|취소|버리|벗어나|준수하지|지키지|포기",
+        r"지시|명령|규칙|지침|가이드라인|프로토콜|필터|안전|윤리|도덕|제한|제약|정책|프롬프트|설정|원칙|훈련|학습|프로그래밍|기준|규범|규정",
         r"(?:너는|당신은|넌) (?:이제|지금|더 이상)|이제부터|지금부터|앞으로(?:는)? (?:너|당신|모든)|인 ?척|처럼 (?:행동|대답|반응)|역할을 (?:해|맡|수행)|(?:제한|제약|필터|검열) ?(?:없이|없는|이 없는)|개발자 모드|관리자 모드",
         r"보여|공개|알려|보내|전송|전달|출력|인쇄|반복|삭제|유출|공유|누설|말해|실행|호출|제공",
         r"시스템 ?(?:프롬프트|메시지|지시)|프롬프트|비밀번호|암호|기밀|비밀|자격 ?증명|키를|API ?키|내부 ?(?:데이터|정보)|고객 ?(?:데이터|정보|명단)|개인 ?정보|모든 ?(?:파일|데이터|이메일)|초기 ?(?:지시|설정)",
@@ -281,7 +281,7 @@ LANGUAGES = (
     Language(
         "ar",
         r"تجاهل|انس[َىي]?\b|إنس|تخط|تجاوز|لا تتبع|لا تلتزم|ألغ|عطل|عطّل|خالف|اخرق|اكسر|احذف|استبدل|تخل|أهمل|اهمل|ارفض|تحايل|التف|أوقف|تحرر|اترك|تنح",
-        r"تعليمات|التعليمات|أوامر|الأوامر|قواعد|القواعد|إرشادات|الإرشادات|توجيهات|بروتوكول|فلتر|مرشح|الأمان|السلامة|أخلاق|الأخلاقي|قيود|القيود|سياس|حدود|مبادئ|تدريب|برمج|السابقة|أعلاه|ضوابط|معايير",
+        r"تعليمات|التعليمات|أوامر|الأوامر|قواعد|القواعد|إرشادات|الإرشادات|توجيهات|بروتوكول|فلتر|مرشح|الأمان|السلامة|أخلاق|الأخلاقي|قيود|القيود|سياس|حدود|مبادئ|تدريب|برمج|ضوابط|معايير",
         r"أنت الآن|انت الان|من الآن|من الان|ابتداءً? من|بعد الآن|تظاهر|تصرف (?:ك|وكأن|كما)|تخيل أنك|مثل دور|العب دور|بدون (?:أي )?(?:قيود|فلاتر|حدود|رقابة)|دون (?:أي )?(?:قيود|حدود|رقابة)|وضع المطور",
         r"اكشف|أظهر|اظهر|أرسل|ارسل|اعرض|اطبع|كرر|أخبرني|احذف|شارك|انشر|أعطني|حول|سرب|نفذ|استدع|قدم",
         r"موجه النظام|تعليمات النظام|كلمة (?:المرور|السر)|كلمات المرور|مفتاح|مفاتيح|سري|السرية|بيانات (?:العملاء|المستخدم|داخلية)|البيانات الداخلية|جميع (?:الملفات|البيانات|الرسائل)|كل (?:الملفات|البيانات)|بطاقة",
@@ -300,7 +300,7 @@ LANGUAGES = (
     Language(
         "hi",
         r"अनदेखा|नज़रअंदाज़|नजरअंदाज|भूल जा|भुला|उपेक्षा|मत मानो|पालन न|पालन मत|तोड़|उल्लंघन|बायपास|दरकिनार|हटा दो|हटाओ|रद्द|बंद कर|निष्क्रिय|छोड़ दो|अवहेलना",
-        r"निर्देश|नियम|आदेश|दिशानिर्देश|दिशा-निर्देश|प्रोटोकॉल|फ़िल्टर|फिल्टर|सुरक्षा|नैतिक|प्रतिबंध|सीमा|नीति|प्रॉम्प्ट|सिद्धांत|प्रशिक्षण|पिछले|पहले के|ऊपर|मानक",
+        r"निर्देश|नियम|आदेश|दिशानिर्देश|दिशा-निर्देश|प्रोटोकॉल|फ़िल्टर|फिल्टर|सुरक्षा|नैतिक|प्रतिबंध|सीमा|नीति|प्रॉम्प्ट|सिद्धांत|प्रशिक्षण|मानक",
         r"अब (?:आप|तुम|तू)|(?:आप|तुम) अब|अब से|आज से|की तरह (?:व्यवहार|कार्य|जवाब)|नाटक कर|कल्पना कर|मान लो कि|बिना किसी (?:प्रतिबंध|सीमा|रोक|फ़िल्टर)|डेवलपर मोड",
         r"दिखा|बता|प्रकट|भेज|प्रिंट|दोहरा|साझा|हटा|उजागर|ट्रांसफर|लिख|चला|दे दो|दें",
         r"सिस्टम प्रॉम्प्ट|प्रॉम्प्ट|पासवर्ड|कुंजी|गुप्त|गोपनीय|ग्राहक|आंतरिक|सभी (?:फ़ाइल|फाइल|डेटा|ईमेल)|क्रेडेंशियल|क्रेडिट कार्ड|निजी",
@@ -312,7 +312,7 @@ LANGUAGES = (
     Language(
         "fa",
         r"نادیده|فراموش|دور بزن|رعایت نکن|پیروی نکن|لغو|غیرفعال|نقض|بشکن|حذف کن|کنار بگذار|توجه نکن|بی‌?توجه|زیر پا|رها کن",
-        r"دستور|قوانین|قواعد|قانون|راهنما|پروتکل|فیلتر|ایمنی|امنیت|اخلاق|محدودیت|سیاست|پرامپت|اصول|آموزش|قبلی|پیشین|بالا|چارچوب",
+        r"دستور|قوانین|قواعد|قانون|راهنما|پروتکل|فیلتر|ایمنی|امنیت|اخلاق|محدودیت|سیاست|پرامپت|اصول|آموزش|چارچوب",
         r"(?:تو|شما) (?:اکنون|حالا|از این)|اکنون (?:تو|شما)|از (?:این پس|حالا|این به بعد|اکنون)|وانمود کن|تصور کن که|مانند .{0,20}رفتار کن|نقش .{0,20}(?:بازی|ایفا)|بدون (?:هیچ )?(?:محدودیت|فیلتر|سانسور)|حالت توسعه",
         r"نشان|فاش|بگو|بفرست|ارسال|چاپ|تکرار|به اشتراک|حذف|افشا|منتقل|بنویس|اجرا|بده",
         r"پرامپت|دستورات سیستم|گذرواژه|رمز|کلید|محرمانه|مخفی|سری|اطلاعات (?:مشتری|داخلی|شخصی|کاربر)|همه (?:فایل|داده|ایمیل)|تمام (?:فایل|داده|ایمیل)",
@@ -331,7 +331,7 @@ LANGUAGES = (
     Language(
         "id",
         r"abaikan|lupakan|langgar|lewati|hindari|nonaktifkan|matikan|hapus|jangan (?:ikuti|patuhi|hiraukan)|kesampingkan|batalkan|tinggalkan|timpa|terobos|acuhkan",
-        r"instruksi|aturan|perintah|pedoman|panduan|arahan|protokol|filter|keamanan|etika|etis|moral|pemrograman|pelatihan|batasan|pembatasan|prinsip|kebijakan|prompt|sebelumnya|di atas|petunjuk",
+        r"instruksi|aturan|perintah|pedoman|panduan|arahan|protokol|filter|keamanan|etika|etis|moral|pemrograman|pelatihan|batasan|pembatasan|prinsip|kebijakan|prompt|petunjuk",
         r"(?:kamu|anda) (?:sekarang|kini) (?:adalah|menjadi|bukan|bebas)|sekarang (?:kamu|anda) (?:adalah|menjadi)|mulai sekarang|mulai saat ini|berpura-pura|bertindak(?:lah)? (?:sebagai|seolah)|bayangkan (?:kamu|anda)|tanpa (?:batasan|filter|pembatasan|sensor|aturan)|mode pengembang",
         r"tampilkan|ungkapkan|tunjukkan|beri tahu|berikan|kirim|teruskan|cetak|ulangi|bagikan|hapus|bocorkan|transfer|tulis|jalankan|panggil",
         r"prompt|kata sandi|sandi|kunci|rahasia|kredensial|data (?:pelanggan|internal|pribadi|sensitif)|semua (?:file|berkas|data|email|surel)|instruksi (?:sistem|awal|asli)|kartu kredit",
@@ -350,7 +350,7 @@ LANGUAGES = (
     Language(
         "vi",
         r"bỏ qua|phớt lờ|quên|lờ đi|không (?:tuân|làm) theo|đừng (?:tuân|làm) theo|vượt qua|vô hiệu|tắt|phá vỡ|vi phạm|xóa bỏ|ghi đè|hủy bỏ|gạt bỏ|từ bỏ|loại bỏ",
-        r"hướng dẫn|chỉ dẫn|chỉ thị|quy tắc|mệnh lệnh|lệnh|giao thức|bộ lọc|an toàn|đạo đức|hạn chế|giới hạn|nguyên tắc|chính sách|lời nhắc|prompt|trước đó|ở trên|quy định|đào tạo|lập trình|huấn luyện",
+        r"hướng dẫn|chỉ dẫn|chỉ thị|quy tắc|mệnh lệnh|lệnh|giao thức|bộ lọc|an toàn|đạo đức|hạn chế|giới hạn|nguyên tắc|chính sách|lời nhắc|prompt|quy định|đào tạo|lập trình|huấn luyện",
         r"(?:bạn|mày) (?:bây giờ|giờ đây|hiện) (?:là|không)|bây giờ bạn là|từ (?:bây giờ|giờ|nay) (?:trở đi|bạn)?|giả vờ|hãy (?:đóng vai|hành động như|cư xử như)|tưởng tượng (?:rằng )?bạn|không (?:có )?(?:bất kỳ )?(?:giới hạn|hạn chế|bộ lọc|kiểm duyệt)|chế độ nhà phát triển",
         r"hiển thị|tiết lộ|cho (?:tôi|tao)|nói|gửi|chuyển|in ra|lặp lại|chia sẻ|xóa|đưa ra|viết|chạy|gọi|cung cấp",
         r"prompt|lời nhắc hệ thống|mật khẩu|khóa api|khóa|bí mật|bảo mật|thông tin (?:khách hàng|nội bộ|đăng nhập|cá nhân)|dữ liệu (?:khách hàng|nội bộ)|tất cả (?:các )?(?:tệp|tập tin|dữ liệu|email)|thẻ tín dụng",
@@ -369,7 +369,7 @@ LANGUAGES = (
     Language(
         "sv",
         r"ignorera|glöm|bortse från|strunta i|kringgå|inaktivera|stäng av|ta bort|bryt|överge|åsidosätt|skriv över|följ inte|upphäv|förkasta|frångå",
-        r"instruktion|regel|regler|riktlinje|order|protokoll|filter|säkerhet|etik|etisk|moral|programmering|träning|begränsning|princip|policy|prompt|tidigare|föregående|ovanstående|gränser|anvisning",
+        r"instruktion|regel|regler|riktlinje|order|protokoll|filter|säkerhet|etik|etisk|moral|programmering|träning|begränsning|princip|policy|prompt|gränser|anvisning",
         r"du är (?:nu|från och med nu|inte längre)|från och med nu|hädanefter|låtsas (?:att|vara)|bete dig som|agera som|föreställ dig att du|utan (?:några )?(?:begränsning|filter|regler|censur)|utvecklarläge",
         r"visa|avslöja|ge |skicka|vidarebefordra|skriv ut|upprepa|dela|radera|överför|läck|skriv|kör|anropa",
         r"systemprompt|lösenord|nyckel|nycklar|hemlig|konfidentiell|kunddata|interna? data|inloggning|alla (?:filer|data|e-?post|mejl)|kreditkort",
@@ -388,7 +388,7 @@ LANGUAGES = (
     Language(
         "cs",
         r"ignoruj|zapomeň|zapomen|přehlíž|obejdi|obcház|vypni|odstraň|poruš|opusť|přepiš|nedodržuj|neřiď se|zruš|nedbej|zahoď|překroč|deaktivuj|odmítni|vynech",
-        r"instrukc|pokyn|pravid|příkaz|směrnic|protokol|filtr|bezpečnost|etick|etik|moráln|programov|trénink|omezen|limit|zásad|politik|prompt|předchoz|výše|dřívějš|nařízen|hranic",
+        r"instrukc|pokyn|pravid|příkaz|směrnic|protokol|filtr|bezpečnost|etick|etik|moráln|programov|trénink|omezen|limit|zásad|politik|prompt|nařízen|hranic",
         r"(?:teď|nyní|odteď) jsi|jsi (?:teď|nyní)|od (?:teď|nynějška|této chvíle)|odteď|předstírej|chovej se (?:jako|tak)|představ si,? že jsi|jednej jako|bez (?:jakýchkoli |žádných )?(?:omezen|filtr|cenzur|pravid)|režim vývojáře|vývojářsk",
         r"ukaž|odhal|prozraď|pošli|odešli|přepošli|vypiš|vytiskni|zopakuj|sdílej|smaž|převeď|napiš|spusť|zavolej|vyzraď",
         r"prompt|hesl|klíč|tajn|důvěrn|interní|osobní údaje|údaje zákazník|zákaznick|přihlašovací|všechny (?:soubory|e-?maily)|všechna data|kreditní",
