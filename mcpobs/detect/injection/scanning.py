@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from mcpobs.detect.injection.calibration import calibration
+from mcpobs.detect.injection.calibration import MODEL, calibration
 from mcpobs.detect.injection.codings import CODINGS
 from mcpobs.detect.injection.decoding import decoded
 from mcpobs.detect.injection.engine import Engine
@@ -14,6 +14,7 @@ from mcpobs.detect.injection.families import FAMILIES
 from mcpobs.detect.injection.joined import Joined, joined
 from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.summary import Found, summary
+from mcpobs.detect.model import score as model_score
 
 
 class Hit(NamedTuple):
@@ -35,15 +36,23 @@ class Scanned(NamedTuple):
 def scan(texts: Sequence[str]) -> Scanned:
     """Scores the strings of one result together. Higher is worse; compare with `threshold`."""
     whole = joined(texts)
-    found = _found(whole.text)
-    score = calibration().score(summary(whole.text, found))
+    found, readings = _read(whole.text)
+    score = calibration().score(_weighed(whole.text, found, readings))
     return Scanned(score, tuple(_hit(whole, each) for each in found), whole.truncated)
 
 
 def features(text: str | Sequence[str]) -> dict[str, float]:
     """Returns the features that the score is a weighted sum of, by name; absent ones are 0."""
     whole = joined([text] if isinstance(text, str) else text)
-    return summary(whole.text, _found(whole.text))
+    return _weighed(whole.text, *_read(whole.text))
+
+
+def measured(text: str) -> tuple[dict[str, float], list[str]]:
+    """Returns the features of the patterns, and the text as the linear model reads it: normalised, then everything
+    that is hidden or coded in it."""
+    whole = joined([text])
+    found, readings = _read(whole.text)
+    return summary(whole.text, found), readings
 
 
 def threshold(rate: float) -> float:
@@ -51,7 +60,16 @@ def threshold(rate: float) -> float:
     return calibration().threshold(rate)
 
 
-def _found(text: str) -> list[Found]:
+def _weighed(text: str, found: Sequence[Found], readings: Sequence[str]) -> dict[str, float]:
+    features = summary(text, found)
+    margin = model_score(readings)
+    if margin is not None:
+        features[MODEL] = margin
+    return features
+
+
+def _read(text: str) -> tuple[list[Found], list[str]]:
+    """Returns what patterns find, and the readings that they looked at."""
     plain = normalised(text)
     data = plain.encode("utf-8", "replace")
     engine = _engine()
@@ -67,7 +85,7 @@ def _found(text: str) -> list[Found]:
             found.append(Found(f"invisible-{layer.kind}", "invisible", *(layer.base or (0, 0)), "plain"))
         data = layer.text.encode("utf-8", "replace")
         found.extend(_places(data, engine.matched(data), layer))
-    return found
+    return found, [plain, *(layer.text for layer in further)]
 
 
 OWN_FINDINGS = frozenset({"tags", "variations", "bidi", "split"})
@@ -96,4 +114,6 @@ def _hit(whole: Joined, found: Found) -> Hit:
 
 @cache
 def _engine() -> Engine:
-    return Engine([pattern for patterns in FAMILIES.values() for pattern in patterns], [coding.gate for coding in CODINGS])
+    return Engine(
+        [pattern for patterns in FAMILIES.values() for pattern in patterns], [coding.gate for coding in CODINGS]
+    )
