@@ -16,6 +16,9 @@ from mcpobs.detect.native.library import Ngrams
 
 SOURCE: Final = Path(__file__).with_name("descent.c")
 READING_CHARACTERS: Final = 100_000
+WINDOW_LEAST: Final = 2
+WINDOW_MOST: Final = 6
+"""Blocks of a window, as in `descent.c` and `ngrams.c`."""
 FLAGS: Final = ("-std=c11", "-O2", "-fPIC", "-shared", "-ffp-contract=off")  # a fused product would differ per machine
 
 
@@ -24,14 +27,14 @@ class Settings:
     bits: int = 16
     least: int = 3
     warm: int = 4
-    epochs: int = 12
+    epochs: int = 10
     rate: float = 0.003
     decay: float = 1e-4
     seed: int = 20261130
 
 
 class Hashed:
-    """The n-gram hashes of one text's readings, block by block. An empty block keeps readings out of one window."""
+    """The n-gram hashes of one text's readings, block by block. Empty blocks keep two readings out of one window."""
 
     def __init__(self, library: Ngrams, readings: Sequence[str]) -> None:
         self.hashes, self.counts = array("I"), array("I")
@@ -41,7 +44,7 @@ class Hashed:
             for block, _ in pairs:
                 counts[block] += 1
             self.hashes.extend(hash_ for _, hash_ in pairs)
-            self.counts.extend([*([0] if number else []), *counts])
+            self.counts.extend([*([0] * WINDOW_MOST if number else []), *counts])
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,13 @@ class Model:
 
     def score(self, text: Hashed) -> float:
         """The margin of the worst window, with the weights before they are rounded."""
-        shift, start, before, best = 32 - self.bits, 0, 0.0, -1e30
-        for count in text.counts:
-            total = sum([self.weights[hash_ >> shift] for hash_ in text.hashes[start : start + count]])
-            best, before, start = max(best, before + total), total, start + count
+        shift, start, best, sums = 32 - self.bits, 0, -1e30, []
+        for number, count in enumerate(text.counts):
+            sums.append(sum([self.weights[hash_ >> shift] for hash_ in text.hashes[start : start + count]]))
+            start += count
+            least = 1 if len(text.counts) == 1 else WINDOW_LEAST
+            for size in range(least, min(WINDOW_MOST, number + 1) + 1):
+                best = max(best, sum(sums[-size:]))
         return best + self.bias
 
 
