@@ -77,7 +77,8 @@ class Engine:
             if count == MOST_PLACES:
                 return None
             start, end = match.span()
-            if other.search(data[end : end + within]) or other.search(data[max(0, start - within) : start]):
+            before, after = (start, end) if pattern.inside else (end, start)
+            if other.search(data[before : end + within]) or other.search(data[max(0, start - within) : after]):
                 return Place(start, end)
         return None
 
