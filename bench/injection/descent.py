@@ -19,12 +19,13 @@ READING_CHARACTERS: Final = 100_000
 WINDOW_LEAST: Final = 2
 WINDOW_MOST: Final = 6
 """Blocks of a window, as in `descent.c` and `ngrams.c`."""
+LEVELS: Final = 255
 FLAGS: Final = ("-std=c11", "-O2", "-fPIC", "-shared", "-ffp-contract=off")  # a fused product would differ per machine
 
 
 @dataclass(frozen=True)
 class Settings:
-    bits: int = 16
+    bits: int = 17
     least: int = 3
     warm: int = 4
     epochs: int = 10
@@ -54,8 +55,8 @@ class Model:
     bits: int
 
     def rounded(self) -> tuple[array[int], float]:
-        """The weights as the product holds them, and the scale that turns them back."""
-        scale = max(map(abs, self.weights)) / 32767 or 1.0
+        """The weights as the product holds them, and the scale that turns them back. Few levels: they pack well."""
+        scale = max(map(abs, self.weights)) / LEVELS or 1.0
         return array("h", [round(weight / scale) for weight in self.weights]), scale
 
     def score(self, text: Hashed) -> float:
