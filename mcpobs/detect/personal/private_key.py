@@ -31,7 +31,8 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
             continue
         rest = data[begin : begin + _LONGEST].partition(b"\x00")[0]
         closing = next(_END.spans(rest), None)
-        end = begin + (closing[1] if closing is not None else len(rest) - len(rest.lstrip(_BODY)))
+        body = rest[: closing[1]] if closing is not None else rest[: len(rest) - len(rest.lstrip(_BODY))].rstrip()
+        end = begin + len(body)
         if end - begin >= _LEAST:
             taken = end
             yield Found("private_key", start, end)
