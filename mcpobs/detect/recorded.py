@@ -11,8 +11,8 @@ import re
 _SIGNS = (
     "@", "://", "passw", "secret", "token", "pwd", "bearer ", "basic ", "credential", "key", "passphrase", "eyj",
     "hooks.slack", "akia", "asia", "abia", "acca", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat",
-    "gldt", "glrt", "glptt", "glcbt", "xox", "xapp", "sk_", "rk_", "sk-", "whsec_", "aiza", "gocspx", "ya29", "npm_", "pypi-",
-    "hf_", "sg.", "shpat", "shpca", "shppa", "shpss", "doo_", "dop_", "dor_", ":aa",
+    "gldt", "glrt", "glptt", "glcbt", "xox", "xapp", "sk_", "rk_", "sk-", "whsec_", "aiza", "gocspx", "ya29",
+    "npm_", "pypi-", "hf_", "sg.", "shpat", "shpca", "shppa", "shpss", "doo_", "dop_", "dor_", ":aa",
 )  # fmt: skip
 """A text without any of these and without a number holds nothing that `scrub` finds, except an IP address."""
 _NUMBER = (

@@ -50,7 +50,11 @@ FOUND: list[tuple[str, str, str]] = [
     ("openai_key", "sk-proj" + "-" + "a8Kd03LsQ9" * 4, "sk-proj" + "-" + "a8Kd03LsQ9" * 4),
     ("huggingface_token", "hf" + "_" + "a8Kd03LsQ9" * 3 + "aBcD", "hf" + "_" + "a8Kd03LsQ9" * 3 + "aBcD"),
     ("twilio_key", "AC" + "0123456789abcdef" * 2, "AC" + "0123456789abcdef" * 2),
-    ("sendgrid_key", "SG" + "." + "a8Kd03LsQ9" * 6 + "aBcD.x", "SG" + "." + "a8Kd03LsQ9" * 6 + "aBcD.x"),
+    (
+        "sendgrid_key",
+        "SG" + "." + "a8Kd03LsQ9" * 2 + "aB." + "x7Kq2mZp9R" * 4 + "tY5",
+        "SG" + "." + "a8Kd03LsQ9" * 2 + "aB." + "x7Kq2mZp9R" * 4 + "tY5",
+    ),
     ("shopify_token", "shpat" + "_" + "0123456789abcdef" * 2, "shpat" + "_" + "0123456789abcdef" * 2),
     ("digitalocean_token", "dop" + "_v1_" + "0123456789abcdef" * 4, "dop" + "_v1_" + "0123456789abcdef" * 4),
     (
