@@ -24,6 +24,7 @@ from mcpobs.policy.inspect.inspectors import Inspectors
 from mcpobs.policy.inspect.texts import LISTED, value_at
 from mcpobs.policy.model import Policy
 from mcpobs.protocol.call import Call, Error
+from mcpobs.stderr import Faults, warn
 
 LISTINGS: Final = frozenset(
     {
@@ -45,7 +46,8 @@ class Inspecting:
     def __init__(
         self, policy: Policy, server: str, kinds: Mapping[str, frozenset[str]], key: Callable[[], bytes], folder: Path
     ) -> None:
-        self._inspectors = Inspectors(policy, server, key, folder)
+        faults = Faults("an inspector failed", "its on_error decides", warn)
+        self._inspectors = Inspectors(policy, server, key, folder, faults.report)
         self._kinds = kinds
 
     def look(
@@ -103,7 +105,12 @@ class Found:
 
     @property
     def verdicts(self) -> dict[str, bool]:
-        return {name: held for one in self.all for name, held in one.verdicts.items()}
+        """Whether each entry found nothing in any of the messages."""
+        found: dict[str, bool] = {}
+        for one in self.all:
+            for name, held in one.verdicts.items():
+                found[name] = held and found.get(name, True)
+        return found
 
     @property
     def ids(self) -> list[str]:

@@ -1,16 +1,12 @@
-"""Finds all patterns in one pass over a text with an RE2 set. Linear in the text, whatever it holds."""
+"""Finds all patterns in a few passes over a text with RE2 sets. Linear in the text, whatever it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple, Protocol
-
-import re2
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from mcpobs.detect.injection.pattern import Pattern, expanded
-
-MAX_MEMORY_BYTES = 128 << 20
-"""States that the set may keep. It builds them as texts need them; below 16 MiB it discards them all the time."""
+from mcpobs.detect.injection.regex import Regex, compiled, compiled_set
 
 MOST_PLACES = 40
 """Places of one expression that are looked at in one text."""
@@ -21,87 +17,71 @@ class Place(NamedTuple):
     end: int
 
 
-class Match(Protocol):
-    def span(self) -> tuple[int, int]: ...
+class Shelf:
+    """Expressions in one set. A set walks all of its expressions at once, so its states multiply with what it holds:
+    all patterns in one set took 24 ms for 10 KB of fresh text, on ten shelves they take 0.4 ms.
+    """
 
+    def __init__(self, regexes: Sequence[str]) -> None:
+        self.regexes = list(dict.fromkeys(regexes))
+        self._set = compiled_set(self.regexes)
 
-class Regex(Protocol):
-    def search(self, text: bytes) -> Match | None: ...
-
-    def finditer(self, text: bytes) -> Iterator[Match]: ...
+    def matched(self, data: bytes) -> list[str]:
+        return [self.regexes[number] for number in self._set.Match(data) or ()]
 
 
 class Engine:
-    """The patterns as one set. Expressions of their own are compiled when the set first reports them."""
+    """The patterns, and the gates of codings, on shelves.
 
-    def __init__(self, patterns: Iterable[Pattern]) -> None:
-        self.patterns = tuple(patterns)
-        numbers: dict[str, int] = {}
-        self._needed = [
-            (
-                numbers.setdefault(pattern.regex, len(numbers)),
-                numbers.setdefault(pattern.near, len(numbers)) if pattern.near else -1,
-            )
-            for pattern in self.patterns
-        ]
-        self._regexes = [expanded(regex) for regex in numbers]
-        self._compiled: dict[int, Regex] = {}
-        self._anchored: dict[int, list[int]] = {}
-        for number, (first, _) in enumerate(self._needed):
-            self._anchored.setdefault(first, []).append(number)
-        self._set = _set(self._regexes)
+    An expression of its own is compiled when a set first reports it: most texts need none.
+    """
 
-    def find(self, data: bytes) -> list[tuple[int, Place]]:
-        """Returns the number and the first place of every pattern that the text holds."""
-        matched = self._set.Match(data)
-        if not matched:
-            return []
-        seen = set(matched)
-        found = []
-        for first in matched:
-            for number in self._anchored.get(first, ()):
-                near = self._needed[number][1]
-                if near >= 0 and near not in seen:
-                    continue
-                place = self._place(number, data)
-                if place is not None:
-                    found.append((number, place))
-        return found
+    def __init__(self, patterns: Sequence[Sequence[Pattern]], others: Sequence[Pattern], gates: Sequence[Sequence[str]]) -> None:
+        """`patterns` are one shelf each; `others` are written in letters that ASCII has not; `gates` are as they stand."""
+        self._needed: dict[str, list[tuple[Pattern, str]]] = {}
+        for pattern in (*others, *(pattern for shelf in patterns for pattern in shelf)):
+            near = expanded(pattern.near) if pattern.near else ""
+            self._needed.setdefault(expanded(pattern.regex), []).append((pattern, near))
+        self._shelves = [_shelf(shelf) for shelf in patterns] + [Shelf(shelf) for shelf in gates]
+        self._others = _shelf(others)
+        self._compiled: dict[str, Regex] = {}
 
-    def _place(self, number: int, data: bytes) -> Place | None:
-        first, near = self._needed[number]
-        regex = self._regex(first)
-        if near < 0:
-            match = regex.search(data)
+    def matched(self, data: bytes) -> frozenset[str]:
+        """Returns the expressions that the text holds."""
+        found: list[str] = []
+        for shelf in self._shelves:
+            found += shelf.matched(data)
+        if not data.isascii():
+            found += self._others.matched(data)
+        return frozenset(found)
+
+    def find(self, data: bytes, matched: frozenset[str]) -> Iterator[tuple[Pattern, Place]]:
+        """Yields every pattern that the text holds, with its first place."""
+        for regex in matched & self._needed.keys():
+            for pattern, near in self._needed[regex]:
+                if not near or near in matched:
+                    place = self._place(pattern, regex, near, data)
+                    if place is not None:
+                        yield pattern, place
+
+    def _place(self, pattern: Pattern, regex: str, near: str, data: bytes) -> Place | None:
+        if not near:
+            match = self._regex(regex).search(data)
             return Place(*match.span()) if match else None
-        other, within = self._regex(near), self.patterns[number].within
-        for count, match in enumerate(regex.finditer(data)):
+        other, within = self._regex(near), pattern.within
+        for count, match in enumerate(self._regex(regex).finditer(data)):
             if count == MOST_PLACES:
                 return None
             start, end = match.span()
-            low = max(0, start - within)
-            beside = other.search(data[end : end + within]) or other.search(data[low:start])
-            if beside:
+            if other.search(data[end : end + within]) or other.search(data[max(0, start - within) : start]):
                 return Place(start, end)
         return None
 
-    def _regex(self, number: int) -> Regex:
-        if number not in self._compiled:
-            self._compiled[number] = re2.compile(self._regexes[number], _options())
-        return self._compiled[number]
+    def _regex(self, regex: str) -> Regex:
+        if regex not in self._compiled:
+            self._compiled[regex] = compiled(regex)
+        return self._compiled[regex]
 
 
-def _set(regexes: Sequence[str]) -> re2.Set:
-    made = re2.Set.SearchSet(_options())
-    for regex in regexes:
-        made.Add(regex)
-    made.Compile()
-    return made
-
-
-def _options() -> re2.Options:
-    options = re2.Options()
-    options.case_sensitive = False
-    options.max_mem = MAX_MEMORY_BYTES
-    options.log_errors = False
-    return options
+def _shelf(patterns: Sequence[Pattern]) -> Shelf:
+    return Shelf([expanded(regex) for pattern in patterns for regex in (pattern.regex, pattern.near) if regex])

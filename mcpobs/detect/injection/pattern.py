@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mcpobs.detect.injection.folding import folded
 from mcpobs.detect.injection.words import WORDS
 
 SPACE = r"""[\s*_"'`]+"""
@@ -26,11 +27,17 @@ class Pattern:
     passes: str
     near: str = ""
     within: int = 60
+    shared: str = ""
+    """The name that patterns with one weight in common are weighed as."""
+
+    @property
+    def family(self) -> str:
+        return self.id.partition("-")[0]
 
 
 def expanded(regex: str) -> str:
     """Returns the RE2 expression of a pattern's text."""
-    return re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ", SPACE)
+    return folded(re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ", SPACE))
 
 
 def _alternatives(name: str) -> str:

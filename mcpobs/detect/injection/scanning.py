@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
 from mcpobs.detect.injection.calibration import calibration
+from mcpobs.detect.injection.codings import CODINGS
+from mcpobs.detect.injection.decoding import decoded
 from mcpobs.detect.injection.engine import Engine
-from mcpobs.detect.injection.families import FAMILIES
+from mcpobs.detect.injection.families import CONTEXT, FAMILIES, SHELVES, multilingual
 from mcpobs.detect.injection.joined import Joined, joined
-from mcpobs.detect.injection.layers import layers
+from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.summary import Found, summary
 
 
@@ -35,7 +37,7 @@ def scan(texts: Sequence[str]) -> Scanned:
     whole = joined(texts)
     found = _found(whole.text)
     score = calibration().score(summary(whole.text, found))
-    return Scanned(score, tuple(_hit(whole, each) for each in found), whole.truncated)
+    return Scanned(score, tuple(_hit(whole, each) for each in found if each.family != CONTEXT), whole.truncated)
 
 
 def features(text: str | Sequence[str]) -> dict[str, float]:
@@ -50,14 +52,51 @@ def threshold(rate: float) -> float:
 
 
 def _found(text: str) -> list[Found]:
-    engine, families = _engine()
-    found = []
-    for layer in layers(text):
+    plain = normalised(text)
+    data = plain.encode("utf-8", "replace")
+    engine = _engine()
+    matched = engine.matched(data)
+    found = list(_places(data, matched, Layer(plain)))
+    further = [*_decoded(data, matched, Layer(plain))]
+    for layer in unfolded(text, plain):
+        further.append(layer)
+        if layer.kind == "confusable":
+            folded = layer.text.encode("utf-8", "replace")
+            further += _decoded(folded, engine.matched(folded), layer)
+    for layer in further:
+        if layer.kind in OWN_FINDINGS:
+            found.append(_own(layer))
         data = layer.text.encode("utf-8", "replace")
-        for number, place in engine.find(data):
-            start, end = layer.span(*place) if len(data) == len(layer.text) else layer.span(*_characters(data, *place))
-            found.append(Found(engine.patterns[number].id, families[number], start, end, layer.kind))
+        found.extend(_places(data, engine.matched(data), layer))
     return found
+
+
+def _decoded(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Layer]:
+    for coding, clear, start, end in decoded(data, matched):
+        yield Layer(clear, coding, _characters(data, start, end) if len(data) != len(layer.text) else (start, end))
+
+
+OWN_FINDINGS = {
+    "tags": "invisible", "variations": "invisible", "bidi": "invisible", "split": "invisible", "confusable": "lookalike", "leet": "lookalike",
+    "shifted": "coded", "backwards": "coded", "binary": "coded", "decimal": "coded", "hex": "coded", "base32": "coded", "base85": "coded", "base64": "coded", "entities": "coded",
+    "percent": "coded", "backslashes": "coded", "morse": "coded", "spaced": "lookalike",
+}  # fmt: skip
+"""The readings that are findings by themselves, whatever they say, with the family of these."""
+
+
+def _own(layer: Layer) -> Found:
+    family = OWN_FINDINGS[layer.kind]
+    rule = f"{family}-{layer.kind}"
+    return Found(rule, family, *(layer.base or (0, 0)), "plain", rule)
+
+
+def _places(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Found]:
+    for pattern, (start, end) in _engine().find(data, matched):
+        if layer.base is not None:
+            start, end = layer.base
+        elif len(data) != len(layer.text):
+            start, end = _characters(data, start, end)
+        yield Found(pattern.id, pattern.family, start, end, layer.kind, pattern.shared or pattern.id)
 
 
 def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -71,6 +110,7 @@ def _hit(whole: Joined, found: Found) -> Hit:
 
 
 @cache
-def _engine() -> tuple[Engine, tuple[str, ...]]:
-    named = [(family, pattern) for family, patterns in FAMILIES.items() for pattern in patterns]
-    return Engine(pattern for _, pattern in named), tuple(family for family, _ in named)
+def _engine() -> Engine:
+    shelves = [[pattern for family in shelf for pattern in FAMILIES[family]] for shelf in SHELVES]
+    gates = [[coding.gate for coding in CODINGS if coding.runs is runs] for runs in (False, True)]
+    return Engine([*shelves, multilingual.LATIN], multilingual.OTHERS, gates)
