@@ -9,6 +9,7 @@ import typer
 
 from mcpobs import __version__
 from mcpobs.cli.demo import demo
+from mcpobs.cli.options.approve import approve
 from mcpobs.cli.options.baseline import baseline
 from mcpobs.cli.options.check import check
 from mcpobs.cli.options.collect import collect
@@ -46,6 +47,7 @@ app.command(short_help="Hold the traffic against a limits file.")(check)
 app.add_typer(policy, name="policy")
 app.command(short_help="List what a policy refused, and why.")(decisions)
 app.command(short_help="Say why a call was refused.")(explain)
+app.command(short_help="Approve tool definitions, new or changed.")(approve)
 app.command(short_help="Replay the traffic against a policy.")(simulate)
 app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
 app.command(short_help="Let go on what is halted.")(resume)
