@@ -1,0 +1,37 @@
+"""A pattern of injected instructions, and the vocabulary and abbreviations that patterns are written in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mcpobs.detect.injection.words import WORDS
+
+SPACE = r"""[\s*_"'`]+"""
+"""A space of a pattern: white space, and the emphasis or quotes that a sentence may carry between two words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One regular expression, or two that lie within a distance.
+
+    A gap in one expression (`send.{0,60}password`) costs RE2 seven times the whole set, so patterns with a gap are
+    written as `regex` and `near`. A space stands for SPACE and `<NAME>` for the words of that name.
+    """
+
+    id: str
+    regex: str
+    generalises: str
+    finds: str
+    passes: str
+    near: str = ""
+    within: int = 60
+
+
+def expanded(regex: str) -> str:
+    """Returns the RE2 expression of a pattern's text."""
+    return re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ", SPACE)
+
+
+def _alternatives(name: str) -> str:
+    return f"(?:{'|'.join(word.strip() for word in WORDS[name].split('|'))})"
