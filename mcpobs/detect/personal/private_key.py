@@ -1,0 +1,37 @@
+"""Private keys in PEM and OpenSSH armour.
+
+What it does: takes the block from its first line to its last. A block that has no end is taken as far as it is base64.
+Newlines may be written as `\\n`.
+Source: RFC 7468; OpenSSH PROTOCOL.key; RFC 4880 6.2 (PGP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mcpobs.detect.personal.engine import Pattern
+from mcpobs.detect.personal.found import Found
+from mcpobs.detect.personal.page import Page
+
+KINDS = frozenset(("private_key",))
+_BEGIN = Pattern(rb"-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----")
+_END = Pattern(rb"-----END [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----")
+_BODY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\ \r\n\t:,-."
+_LONGEST = 32_768
+_LEAST = 16  # characters of the key; a text about keys shows none
+
+
+def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
+    data = page.data
+    if b"PRIVATE KEY" not in data:
+        return
+    taken = 0
+    for start, begin in _BEGIN.spans(data):
+        if start < taken:
+            continue
+        rest = data[begin : begin + _LONGEST]
+        closing = next(_END.spans(rest), None)
+        end = begin + (closing[1] if closing is not None else len(rest) - len(rest.lstrip(_BODY)))
+        if end - begin >= _LEAST:
+            taken = end
+            yield Found("private_key", start, end)
