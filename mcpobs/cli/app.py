@@ -23,6 +23,7 @@ from mcpobs.cli.options.lake import app as lake
 from mcpobs.cli.options.policy import app as policy
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
+from mcpobs.cli.options.scan import scan
 from mcpobs.cli.options.serve import serve
 from mcpobs.cli.options.simulate import simulate
 from mcpobs.cli.usage import explained
@@ -48,6 +49,7 @@ app.add_typer(policy, name="policy")
 app.command(short_help="List what a policy refused, and why.")(decisions)
 app.command(short_help="Say why a call was refused.")(explain)
 app.command(short_help="Approve tool definitions, new or changed.")(approve)
+app.command(short_help="Look for injection, personal data and secrets.")(scan)
 app.command(short_help="Replay the traffic against a policy.")(simulate)
 app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
 app.command(short_help="Let go on what is halted.")(resume)

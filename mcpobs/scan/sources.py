@@ -98,7 +98,7 @@ class _Reading:
 
     def __init__(self, source: str, head: bytes, stream: BinaryIO, form: As) -> None:
         self._source, self._form = source, form
-        self._buffered = [head]
+        self._buffer, self._at = head, 0
         self._stream = stream
 
     def pieces(self) -> Iterator[Piece]:
@@ -115,25 +115,30 @@ class _Reading:
         else:
             yield from self._of_text()
 
-    def _read(self, most: int = _READ) -> bytes:
-        return self._buffered.pop(0) if self._buffered else self._stream.read(most)
+    def _read(self) -> bytes:
+        if self._at < len(self._buffer):
+            part = self._buffer[self._at : self._at + _READ]
+            self._at += len(part)
+            return part
+        self._buffer, self._at = b"", 0
+        return self._stream.read(_READ)
 
     def _fill(self, most: int) -> bytes:
-        """Reads up to `most` bytes and keeps them for the next reader."""
-        parts: list[bytes] = []
-        size = 0
-        while size < most and (part := self._read()):
+        """Returns the next bytes, `most` if there are so many, and keeps them for the next reader."""
+        parts = [self._buffer[self._at :]]
+        size = len(parts[0])
+        while size < most and (part := self._stream.read(_READ)):
             parts.append(part)
             size += len(part)
-        whole = b"".join(parts)
-        self._buffered.insert(0, whole)
-        return whole
+        self._buffer, self._at = b"".join(parts), 0
+        return self._buffer
 
     def _document(self) -> tuple[object] | None:
         """Returns the document; None if the stream is none, or too large for one."""
         if not self._fill(_HEAD).lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith((b"{", b"[", b'"')):
             return None
-        if self._form == "auto" and self._first_line() is not None and self._has_second_line():
+        line, rest = self._first_line()
+        if self._form == "auto" and rest and _parsed(line) is not None:
             return None
         content = self._fill(MAX_DOCUMENT + 1)
         if len(content) > MAX_DOCUMENT:
@@ -143,15 +148,21 @@ class _Reading:
         except orjson.JSONDecodeError:
             return None
 
-    def _first_line(self) -> object:
-        line = self._fill(_HEAD).partition(b"\n")[0]
-        return _parsed(line)
-
-    def _has_second_line(self) -> bool:
-        return bool(self._fill(_HEAD).partition(b"\n")[2].strip())
+    def _first_line(self) -> tuple[bytes, bytes]:
+        """Returns the first line, and whatever is known of the lines after it."""
+        most = _HEAD
+        while True:
+            found = self._fill(most)
+            line, ended, rest = found.partition(b"\n")
+            if ended and not rest.strip() and len(found) >= most:
+                most *= 2  # blank lines so far
+            elif ended or len(found) < most or most > MAX_LINE:
+                return line, rest.strip()
+            else:
+                most *= 2
 
     def _begins_with_json(self) -> bool:
-        return isinstance(self._first_line(), dict | list)
+        return isinstance(_parsed(self._first_line()[0]), dict | list)
 
     def _of_lines(self) -> Iterator[Piece]:
         for number, line in enumerate(self._lines(), start=1):
@@ -194,9 +205,7 @@ class _Reading:
     def _decoder(self) -> Callable[[bytes, bool], str]:
         head = self._fill(_HEAD)
         name = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
-        return io.IncrementalNewlineDecoder(
-            codecs.getincrementaldecoder(name)("replace"), translate=False
-        ).decode
+        return io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(name)("replace"), translate=False).decode
 
 
 def _parsed(line: bytes) -> object:
