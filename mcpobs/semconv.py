@@ -324,7 +324,13 @@ NAMES: tuple[Name, ...] = (
         "ours",
         "reserved",
     ),
-    Name("mcpobs.policy.findings", "findings", "json", "findings of the inspectors", "ours", "reserved"),
+    Name(
+        "mcpobs.policy.findings",
+        "findings",
+        "json",
+        "findings of inspectors: entry, kind, rule, part of the message, count, place, action; never text or value",
+        "ours",
+    ),
     # http
     Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel"),
     Name(

@@ -15,6 +15,7 @@ from mcpobs.keys import digest_key
 from mcpobs.settings import load_config
 
 if TYPE_CHECKING:
+    from mcpobs.gate.inspecting import Inspecting
     from mcpobs.gate.policy_judge import PolicyJudge
     from mcpobs.policy.model import Policy
     from mcpobs.policy.state import Store
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _ID_KEY = "tenant-ids"
 """Names the key of the digests of tenants' ids, for all fronts of this user."""
+_MASK_KEY = "masks"
+"""Names the key of masks, likewise: equal values have equal masks in all fronts."""
 
 
 STATE = Path("policy", "state.db")
@@ -99,10 +102,18 @@ def judge(
     def id_key() -> bytes:
         return digest_key(_ID_KEY, config_folder(env))
 
+    def inspecting(engine: Engine) -> Inspecting | None:
+        if not any(layer.inspect for layer in engine.policy.layers):
+            return None
+        from mcpobs.gate.inspecting import Inspecting  # loads detectors
+
+        folder = config_folder(env)
+        return Inspecting(engine.policy, server, engine.kinds, lambda: digest_key(_MASK_KEY, folder), folder)
+
     store = store or MemoryStore()
     thread = None
     if store.blocks:
         from mcpobs.policy.store_thread import StoreThread
 
         thread = StoreThread()
-    return PolicyJudge(Engine(policy, store, server, price, id_key), book, server, thread)
+    return PolicyJudge(Engine(policy, store, server, price, id_key), book, server, thread, inspecting)

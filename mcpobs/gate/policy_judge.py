@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
+import orjson
+
+from mcpobs.gate.decisions import DECISION_META, DENIED_CODE, Answer, Begin, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.tasks import Tasks, outcome_of
 from mcpobs.gate.unknown import UNKNOWN_CODE, UnknownTool
 from mcpobs.policy.codes import Code, Said, text
@@ -25,13 +27,14 @@ from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
 
 if TYPE_CHECKING:
+    from mcpobs.gate.inspecting import Found, Inspecting
     from mcpobs.gate.judge import OnError
+    from mcpobs.policy.inspect.inspected import Inspected
     from mcpobs.policy.store_thread import StoreThread
     from mcpobs.prices.book import Book
 
 RESOURCE_CODE: Final = -32002
 METHOD_CODE: Final = -32601
-DECISION_META: Final = "mcpobs/decision"
 STORE_DEADLINE_S: Final = 5.0
 CLOSE_S: Final = 2.0
 MAX_TARGET = 512
@@ -47,13 +50,15 @@ KEPT_OUTCOMES = frozenset({"timeout", "unfinished", "cancelled", "task"})
 class _Judged:
     """What the judge keeps of a call until it is over."""
 
-    __slots__ = ("answered", "decision", "facts", "refused")
+    __slots__ = ("answered", "decision", "facts", "found", "inspected", "refused")
 
     def __init__(self, decision: Decision, facts: CallFacts) -> None:
         self.decision = decision
         self.facts = facts
         self.answered = False
         self.refused: Lane | None = None  # why its result is withheld
+        self.found: Found | None = None  # what inspectors found in its messages
+        self.inspected: Inspected | None = None  # of them the response
 
 
 class PolicyJudge:
@@ -62,9 +67,18 @@ class PolicyJudge:
     on_error: OnError = "deny"
 
     def __init__(
-        self, engine: Engine, book: Book | None = None, server: str = "", thread: StoreThread | None = None
+        self,
+        engine: Engine,
+        book: Book | None = None,
+        server: str = "",
+        thread: StoreThread | None = None,
+        inspecting: Callable[[Engine], Inspecting | None] = lambda engine: None,
     ) -> None:
+        """`inspecting` makes the inspectors of the engine's policy; None without the section `inspect`."""
         self.engine = engine
+        self._make_inspecting = inspecting
+        self._inspected_policy = engine.policy
+        self._inspecting = inspecting(engine)
         self._book = book
         self._server = server
         self._thread = thread
@@ -99,7 +113,9 @@ class PolicyJudge:
         lane = decision.lane
         rule = lane.rules[0] if lane.rules else None
         if not lane.denies:
-            return Forward(decision="warn" if decision.effect == "warn" else "allow", rule=rule)
+            forward = Forward(decision="warn" if decision.effect == "warn" else "allow", rule=rule)
+            inspecting = self._inspectors()
+            return forward if inspecting is None else self._inspected_call(inspecting, call, judged, forward)
         judged.answered = True
         return self._answer(call, facts, decision, rule)
 
@@ -119,7 +135,8 @@ class PolicyJudge:
     def _server_request(self, call: Call) -> Begin:
         side = SIDES.get(call.operation.method)
         if side is None or self._takes(side, call.params):
-            return Forward()
+            inspecting = self._inspectors()
+            return Forward() if inspecting is None else inspecting.request(call)
         message = text(Code.SERVER_REQUEST, Said())
         return Answer(
             error=Error(DENIED_CODE, message), error_type=str(Code.SERVER_REQUEST), rule=f"server_requests.{side}"
@@ -140,10 +157,16 @@ class PolicyJudge:
         if not isinstance(judged, _Judged):  # a server's own request, or plumbing
             return Pass()
         if self._thread is None:
-            return self._ended(call, judged, response, self._look(call, judged, response))
+            return self._ended(call, judged, response, self._looked(call, judged, response))
         return self._later(
-            lambda: self._look(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
+            lambda: self._looked(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
         )
+
+    def _looked(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
+        """Looks at a response: first the engine, then the inspectors at what it would let pass."""
+        lane = self._look(call, judged, response)
+        inspecting = self._inspectors()
+        return lane if lane is not None or inspecting is None else self._inspect(inspecting, call, judged, response)
 
     def _look(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
         result = response.result
@@ -197,14 +220,64 @@ class PolicyJudge:
             return Replace(error=error, outcome="denied", error_type=code, rule=rule)
         listed = _LISTED.get(call.operation.method)
         if listed is not None and isinstance(response.result, dict):
-            return self._filtered(judged.facts, response.result, *listed)
-        return Pass()
+            return self._filtered(judged, response.result, *listed)
+        return Pass() if judged.inspected is None else _passed(judged.inspected)
 
-    def _filtered(self, facts: CallFacts, result: dict[str, object], member: str, kind: Kind, name: str) -> End:
+    # -- inspection ------------------------------------------------------------------------------------------
+
+    def _inspectors(self) -> Inspecting | None:
+        """The inspectors of the policy in force."""
+        policy = self.engine.policy
+        if policy is not self._inspected_policy:
+            self._inspecting, self._inspected_policy = self._make_inspecting(self.engine), policy
+        return self._inspecting
+
+    def _inspected_call(self, inspecting: Inspecting, call: Call, judged: _Judged, forward: Forward) -> Begin:
+        """Inspects the arguments of a call, if an entry says so."""
+        from mcpobs.gate.inspecting import Found, forwarded, refusal
+
+        judged.found = Found(judged.decision.id)
+        inspected = inspecting.look("call", judged.facts, {"params": call.params}, judged.found)
+        if inspected is None or inspected.action != "block":
+            return forward if inspected is None else forwarded(forward, inspected)
+        judged.answered = True
+        judged.refused = lane = refusal(inspected, judged.decision.id, "arguments", _shown(call, judged))
+        message, meta = text(Code.INSPECTION, lane.said), {"id": judged.decision.id, "code": str(Code.INSPECTION)}
+        code, rule = str(Code.INSPECTION), lane.rules[0]
+        if judged.facts.kind == "tool":
+            return Answer(result=_refusal(message, meta), error_type=code, rule=rule)
+        return Answer(error=Error(DENIED_CODE, message, {DECISION_META: meta}), error_type=code, rule=rule)
+
+    def _inspect(self, inspecting: Inspecting, call: Call, judged: _Judged, response: Response) -> Lane | None:
+        """Inspects a response. Returns why it is withheld; None if it passes, perhaps with masks."""
+        from mcpobs.gate.inspecting import LISTINGS, Found, refusal, withheld_items
+
+        method, facts = call.operation.method, judged.facts
+        task = self._tasks.of(call.params) if method.startswith("tasks/") else None
+        message = {"result": response.result} if response.error is None else {"error": response.error}
+        judged.found = judged.found or Found(judged.decision.id)
+        inspected = inspecting.look(
+            "listing" if method in LISTINGS else "result",
+            facts if task is None else task[1],
+            message,
+            judged.found,
+            is_error=response.error is not None,
+        )
+        judged.inspected = inspected
+        if inspected is None or inspected.action != "block":
+            return None
+        items = withheld_items(inspected, message) if method in _LISTED else None
+        if items is None:
+            return refusal(inspected, judged.decision.id, "result", _shown(call, judged))
+        judged.found.withheld = items
+        return None
+
+    def _filtered(self, judged: _Judged, result: dict[str, object], member: str, kind: Kind, name: str) -> End:
         """A list without what the caller may not see."""
-        items = result.get(member)
+        items, facts, inspected = result.get(member), judged.facts, judged.inspected
+        passed = Pass() if inspected is None else _passed(inspected)
         if not isinstance(items, list):
-            return Pass()
+            return passed
         if kind == "tool":
             self._learn(items, "nextCursor" not in result)
         asking = CallFacts(
@@ -221,8 +294,13 @@ class PolicyJudge:
             for item in items
             if isinstance(item, dict) and isinstance(item.get(name), str) and self.engine.sees(item[name], asking)
         ]
-        if len(seen) == len(items):
-            return Pass()
+        withheld = set[str]() if judged.found is None else judged.found.withheld
+        if len(seen) == len(items) and not withheld:
+            return passed
+        if inspected is not None:
+            from mcpobs.gate.inspecting import listing
+
+            return listing(result, seen, member, name, inspected, withheld)
         return Replace(result={**result, member: seen}, decision="allow")
 
     def _learn(self, tools: list[object], whole: bool) -> None:
@@ -242,7 +320,7 @@ class PolicyJudge:
         """Settles what the call reserved, and returns the columns of its decision."""
         judged = call.judged
         if not isinstance(judged, _Judged):
-            return None
+            return None if judged is None else cast("Found", judged).columns()
         operation = call.operation
         forwarded = not judged.answered and not call.held
         succeeded = operation.outcome == "ok" and judged.refused is None
@@ -260,7 +338,7 @@ class PolicyJudge:
         elif not judged.decision.settled:
             with suppress(StoreError):  # what is not settled keeps its estimate
                 self._thread.submit(settle, lambda _: None)
-        columns = judged.decision.columns()
+        columns = judged.decision.columns() if judged.found is None else _columns(judged.decision, judged.found)
         if judged.refused is not None:
             columns |= {"decision_id": judged.decision.id, "decision_code": str(judged.refused.code)}
         return columns
@@ -306,6 +384,27 @@ _LISTED: Mapping[str, tuple[str, Kind, str]] = {
     "resources/list": ("resources", "resource", "uri"),
     "resources/templates/list": ("resourceTemplates", "resource", "uriTemplate"),
 }
+
+
+def _passed(inspected: Inspected) -> Pass:
+    from mcpobs.gate.inspecting import passed
+
+    return passed(inspected)
+
+
+def _columns(decision: Decision, found: Found) -> dict[str, str | int | bool]:
+    """The columns of a decision, with those of what inspectors found."""
+    decision.verdicts = {**decision.verdicts, **found.verdicts}
+    columns = decision.columns()
+    ids = [*(decision.lane.rules or decision.lane.warnings), *found.ids]
+    if ids:
+        columns["rules"] = orjson.dumps(ids).decode()
+    return {**found.columns(), **columns}
+
+
+def _shown(call: Call, judged: _Judged) -> str:
+    target = judged.facts.target
+    return target if isinstance(target, str) and target else call.operation.method
 
 
 def facts_of(call: Call) -> tuple[CallFacts, str | None]:

@@ -67,6 +67,7 @@ POLICY: Final = (
     "rules",
     "limits",
     "budgets",
+    "inspect",
     "server_requests",
 )
 """Keys at the top of a policy. A file of numbers may have them: `mcpobs check` and `baseline` leave them alone."""

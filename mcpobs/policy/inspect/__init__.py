@@ -1,14 +1,4 @@
-"""The kinds of inspectors: one file each, found by the words of `find` in a policy's section `inspect`.
+"""What comes back is inspected before it goes on: the section `inspect` of a policy, its inspectors, its actions.
 
-Loaded only with a policy that has the section: the detectors are heavy.
+One file per kind of inspector; `kinds` finds it by the words of `find`. Nothing here is imported without the section.
 """
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Final
-
-from mcpobs.policy.inspect.inspector import MakeInspector
-
-KINDS: Final[Mapping[str, MakeInspector]] = {}
-"""By each word of `find`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,10 @@ Where = Literal[
     "arguments", "content", "structured", "resource", "message", "error", "description", "request", "key", "whole"
 ]
 """The part of a message in which a finding lies: `key` is a member's name, `whole` the message."""
+FAULT: Final = "error"
+"""The rule of a finding that stands for an inspector that failed."""
+TRUNCATED: Final = "truncated"
+"""The rule of a finding that says that a part of the message was not looked at: the entry's `over` decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class Text:
     is_key: bool = False
     item: str | None = None
     """In a listing, the name of the tool, prompt or resource that it describes."""
+    is_decoded: bool = False
+    """It is sent in base64, so a place in it is none in the message."""
+    offset: int = 0
+    """Characters before it that are left out, of a text that is too large. Places count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,10 @@ class Finding:
     is_key: bool = False
     mask: str | None = field(default=None, repr=False)
     """What `action: mask` writes in its place; without it a finding cannot be masked, and its message is withheld."""
+    masks_text: bool = False
+    """The mask stands for the whole text, not only for the place."""
+    family: str | None = None
+    """Of the rule, if rules come in families."""
 
 
 @dataclass(frozen=True, slots=True)
