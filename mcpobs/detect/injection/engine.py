@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import re2
@@ -16,11 +16,6 @@ MOST_PLACES = 40
 """Places of one expression that are looked at in one text."""
 
 
-class Place(NamedTuple):
-    start: int
-    end: int
-
-
 class Match(Protocol):
     def span(self) -> tuple[int, int]: ...
 
@@ -31,42 +26,51 @@ class Regex(Protocol):
     def finditer(self, text: bytes) -> Iterator[Match]: ...
 
 
-class Engine:
-    """The patterns as one set. Expressions of their own are compiled when the set first reports them."""
+class Place(NamedTuple):
+    start: int
+    end: int
 
-    def __init__(self, patterns: Iterable[Pattern]) -> None:
+
+class Engine:
+    """The patterns, and the gates of codings, as one set.
+
+    An expression of its own is compiled when the set first reports it: most texts need none.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern], gates: Sequence[str]) -> None:
         self.patterns = tuple(patterns)
         numbers: dict[str, int] = {}
+
+        def numbered(regex: str) -> int:
+            return numbers.setdefault(expanded(regex), len(numbers))
+
         self._needed = [
-            (
-                numbers.setdefault(pattern.regex, len(numbers)),
-                numbers.setdefault(pattern.near, len(numbers)) if pattern.near else -1,
-            )
-            for pattern in self.patterns
+            (numbered(pattern.regex), numbered(pattern.near) if pattern.near else -1) for pattern in self.patterns
         ]
-        self._regexes = [expanded(regex) for regex in numbers]
+        self._gates = [numbers.setdefault(gate, len(numbers)) for gate in gates]
+        self._regexes = list(numbers)
         self._compiled: dict[int, Regex] = {}
         self._anchored: dict[int, list[int]] = {}
         for number, (first, _) in enumerate(self._needed):
             self._anchored.setdefault(first, []).append(number)
         self._set = _set(self._regexes)
 
-    def find(self, data: bytes) -> list[tuple[int, Place]]:
-        """Returns the number and the first place of every pattern that the text holds."""
-        matched = self._set.Match(data)
-        if not matched:
-            return []
-        seen = set(matched)
-        found = []
-        for first in matched:
+    def matched(self, data: bytes) -> frozenset[int]:
+        """Returns the numbers of the expressions that the text holds."""
+        return frozenset(self._set.Match(data) or ())
+
+    def open_gates(self, matched: frozenset[int]) -> list[int]:
+        return [number for number, regex in enumerate(self._gates) if regex in matched]
+
+    def find(self, data: bytes, matched: frozenset[int]) -> Iterator[tuple[int, Place]]:
+        """Yields the number and the first place of every pattern that the text holds."""
+        for first in sorted(matched):
             for number in self._anchored.get(first, ()):
                 near = self._needed[number][1]
-                if near >= 0 and near not in seen:
-                    continue
-                place = self._place(number, data)
-                if place is not None:
-                    found.append((number, place))
-        return found
+                if near < 0 or near in matched:
+                    place = self._place(number, data)
+                    if place is not None:
+                        yield number, place
 
     def _place(self, number: int, data: bytes) -> Place | None:
         first, near = self._needed[number]
@@ -79,20 +83,24 @@ class Engine:
             if count == MOST_PLACES:
                 return None
             start, end = match.span()
-            low = max(0, start - within)
-            beside = other.search(data[end : end + within]) or other.search(data[low:start])
+            beside = other.search(data[end : end + within]) or other.search(data[max(0, start - within) : start])
             if beside:
                 return Place(start, end)
         return None
 
     def _regex(self, number: int) -> Regex:
         if number not in self._compiled:
-            self._compiled[number] = re2.compile(self._regexes[number], _options())
+            self._compiled[number] = compiled(self._regexes[number])
         return self._compiled[number]
 
 
+def compiled(regex: str) -> Regex:
+    made: Regex = re2.compile(regex, _options())  # type: ignore[no-untyped-call]  # the package has no hints
+    return made
+
+
 def _set(regexes: Sequence[str]) -> re2.Set:
-    made = re2.Set.SearchSet(_options())
+    made: re2.Set = re2.Set.SearchSet(_options())  # type: ignore[no-untyped-call]  # the package has no hints
     for regex in regexes:
         made.Add(regex)
     made.Compile()

@@ -1,33 +1,36 @@
-"""The readings of a text that patterns look at: as it is, and normalised."""
+"""The readings of a text that patterns look at: normalised, with look-alikes folded, and with hidden text shown."""
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
-)
+from mcpobs.detect.injection import confusables, invisible
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One reading. `base` is the place of the original that it was made from; None if it is the original itself."""
+    """One reading. `base` is the place in the original that it was made from; None if it is all of it."""
 
     text: str
     kind: str = "plain"
     base: tuple[int, int] | None = None
 
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        return (start, end) if self.base is None else self.base
+
+def normalised(text: str) -> str:
+    """Returns the text that patterns look at first. ASCII keeps its length, so places stay."""
+    plain = text.replace("\\n", " \n") if "\\n" in text else text
+    return plain if plain.isascii() else invisible.visible(unicodedata.normalize("NFKC", plain))
 
 
-def layers(text: str) -> Iterator[Layer]:
-    plain = text.replace("\\n", " \n") if "\\n" in text else text  # the same length, so places stay
-    if plain.isascii():
-        yield Layer(plain)
+def unfolded(text: str, plain: str) -> Iterator[Layer]:
+    """Yields the further readings of a text that is not ASCII."""
+    if text.isascii():
         return
-    folded = INVISIBLE.sub("", unicodedata.normalize("NFKC", plain))
-    yield Layer(folded)
+    for found in invisible.hidden(text):
+        yield Layer(found.text, found.kind, (found.start, found.end))
+        if found.kind == "split":
+            yield Layer(invisible.spaced(text[found.start : found.end]), "spaced", (found.start, found.end))
+    if confusables.mixed(plain):
+        yield Layer(confusables.folded(plain), "confusable")

@@ -27,6 +27,10 @@ class Pattern:
     near: str = ""
     within: int = 60
 
+    @property
+    def family(self) -> str:
+        return self.id.partition("-")[0]
+
 
 def expanded(regex: str) -> str:
     """Returns the RE2 expression of a pattern's text."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from mcpobs.detect.injection.calibration import calibration
+from mcpobs.detect.injection.calibration import MODEL, calibration
+from mcpobs.detect.injection.codings import CODINGS
+from mcpobs.detect.injection.decoding import decoded
 from mcpobs.detect.injection.engine import Engine
 from mcpobs.detect.injection.families import FAMILIES
 from mcpobs.detect.injection.joined import Joined, joined
-from mcpobs.detect.injection.layers import layers
+from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.summary import Found, summary
+from mcpobs.detect.model import score as model_score
 
 
 class Hit(NamedTuple):
@@ -33,15 +36,23 @@ class Scanned(NamedTuple):
 def scan(texts: Sequence[str]) -> Scanned:
     """Scores the strings of one result together. Higher is worse; compare with `threshold`."""
     whole = joined(texts)
-    found = _found(whole.text)
-    score = calibration().score(summary(whole.text, found))
+    found, readings = _read(whole.text)
+    score = calibration().score(_weighed(whole.text, found, readings))
     return Scanned(score, tuple(_hit(whole, each) for each in found), whole.truncated)
 
 
 def features(text: str | Sequence[str]) -> dict[str, float]:
     """Returns the features that the score is a weighted sum of, by name; absent ones are 0."""
     whole = joined([text] if isinstance(text, str) else text)
-    return summary(whole.text, _found(whole.text))
+    return _weighed(whole.text, *_read(whole.text))
+
+
+def measured(text: str) -> tuple[dict[str, float], list[str]]:
+    """Returns the features of the patterns, and the text as the linear model reads it: normalised, then everything
+    that is hidden or coded in it."""
+    whole = joined([text])
+    found, readings = _read(whole.text)
+    return summary(whole.text, found), readings
 
 
 def threshold(rate: float) -> float:
@@ -49,15 +60,46 @@ def threshold(rate: float) -> float:
     return calibration().threshold(rate)
 
 
-def _found(text: str) -> list[Found]:
-    engine, families = _engine()
-    found = []
-    for layer in layers(text):
+def _weighed(text: str, found: Sequence[Found], readings: Sequence[str]) -> dict[str, float]:
+    features = summary(text, found)
+    margin = model_score(readings)
+    if margin is not None:
+        features[MODEL] = margin
+    return features
+
+
+def _read(text: str) -> tuple[list[Found], list[str]]:
+    """Returns what patterns find, and the readings that they looked at."""
+    plain = normalised(text)
+    data = plain.encode("utf-8", "replace")
+    engine = _engine()
+    matched = engine.matched(data)
+    found = list(_places(data, matched, Layer(plain)))
+    further = list(unfolded(text, plain))
+    further += [
+        Layer(clear, coding, _characters(data, start, end) if len(data) != len(plain) else (start, end))
+        for coding, clear, start, end in decoded(data, engine.open_gates(matched))
+    ]
+    for layer in further:
+        if layer.kind in OWN_FINDINGS:
+            found.append(Found(f"invisible-{layer.kind}", "invisible", *(layer.base or (0, 0)), "plain"))
         data = layer.text.encode("utf-8", "replace")
-        for number, place in engine.find(data):
-            start, end = layer.span(*place) if len(data) == len(layer.text) else layer.span(*_characters(data, *place))
-            found.append(Found(engine.patterns[number].id, families[number], start, end, layer.kind))
-    return found
+        found.extend(_places(data, engine.matched(data), layer))
+    return found, [plain, *(layer.text for layer in further)]
+
+
+OWN_FINDINGS = frozenset({"tags", "variations", "bidi", "split"})
+
+
+def _places(data: bytes, matched: frozenset[int], layer: Layer) -> Iterator[Found]:
+    engine = _engine()
+    for number, (start, end) in engine.find(data, matched):
+        if layer.base is not None:
+            start, end = layer.base
+        elif len(data) != len(layer.text):
+            start, end = _characters(data, start, end)
+        pattern = engine.patterns[number]
+        yield Found(pattern.id, pattern.family, start, end, layer.kind)
 
 
 def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:
@@ -71,6 +113,7 @@ def _hit(whole: Joined, found: Found) -> Hit:
 
 
 @cache
-def _engine() -> tuple[Engine, tuple[str, ...]]:
-    named = [(family, pattern) for family, patterns in FAMILIES.items() for pattern in patterns]
-    return Engine(pattern for _, pattern in named), tuple(family for family, _ in named)
+def _engine() -> Engine:
+    return Engine(
+        [pattern for patterns in FAMILIES.values() for pattern in patterns], [coding.gate for coding in CODINGS]
+    )
