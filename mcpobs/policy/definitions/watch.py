@@ -77,7 +77,8 @@ class Watch:
         for one in definitions:
             page.setdefault(one.name, set()).add(one.sha256)
         for name, prints in page.items():
-            if name in self._seen_here or len(self._seen_here) < MAX_TOOLS:
+            known = name in self._known.tools or name in self._seen_here
+            if known or len(self._seen_here) < MAX_TOOLS:
                 self._seen_here[name] = frozenset(prints)
         self._note(definitions)
         self._write()

@@ -46,10 +46,10 @@ class Inspectors:
     def __init__(self, policy: Policy, server: str | None, key: Key, folder: Path | None = None) -> None:
         self.policy = policy
         self._server = server
+        layers = [layer for layer in policy.layers if layer.server in (None, server)]
         self._bound = [
-            Bound(entry, layer, inspectors(entry, Context(layer, server, key, folder)), fingerprint(entry))
-            for layer in policy.layers
-            if layer.server in (None, server)
+            Bound(entry, layer, inspectors(entry, Context(layer, server, key, folder, layers)), fingerprint(entry))
+            for layer in layers
             for entry in layer.inspect
         ]
         self._kept: dict[tuple[object, ...], tuple[Bound, ...]] = {}
@@ -81,11 +81,18 @@ class Inspectors:
         return _is_about(what, facts, target, kinds, self._server)
 
     def inspect(
-        self, of: Of, facts: CallFacts, message: dict[str, object], entries: Sequence[Bound], *, is_error: bool = False
+        self,
+        of: Of,
+        facts: CallFacts,
+        message: dict[str, object],
+        entries: Sequence[Bound],
+        *,
+        is_error: bool = False,
+        output_schema: object = None,
     ) -> Inspected:
         """Looks at a message for some entries, which `about` returned. Never raises."""
         inspected = Inspected()
-        view = View(of, facts, message, is_error=is_error)
+        view = View(of, facts, message, is_error=is_error, output_schema=output_schema)
         fault: Exception | None = None
         try:
             view = replace(view, texts=texts(of, message))
@@ -156,6 +163,8 @@ def _is_in_force(bound: Bound, facts: CallFacts) -> bool:
 def _action(entry: Inspection, finding: Finding) -> Action:
     if finding.rule == TRUNCATED:
         return entry.over
+    if finding.find == "definitions" and finding.rule == "new" and entry.new is not None:
+        return entry.new
     return "block" if entry.action == "mask" and finding.mask is None else entry.action
 
 

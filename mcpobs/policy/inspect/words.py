@@ -9,6 +9,10 @@ from mcpobs.detect.personal.found import GROUPS, KINDS
 
 INSPECTORS: Final[Mapping[str, str]] = {
     "injection": "injection",
+    "output_schema": "output_schema",
+    "shape": "shape",
+    "size": "shape",
+    "definitions": "definitions",
     **dict.fromkeys((*GROUPS, *sorted(KINDS)), "personal"),
 }
 """The module of `policy/inspect` that each word belongs to."""

@@ -40,7 +40,13 @@ _AMBIGUOUS = re.compile(r"[1!|]")
 def _plain(text: bytes, _: bytes) -> str | None:
     """Returns the text twice: with every ambiguous sign read as i, and as l."""
     letters = text.decode("utf-8", "replace").translate(_LEET)
-    return _AMBIGUOUS.sub("i", letters) + "\n\n" + _AMBIGUOUS.sub("l", letters) + "\n\n" + _WITHIN.sub("l", letters.replace("1", "i"))
+    return (
+        _AMBIGUOUS.sub("i", letters)
+        + "\n\n"
+        + _AMBIGUOUS.sub("l", letters)
+        + "\n\n"
+        + _WITHIN.sub("l", letters.replace("1", "i"))
+    )
 
 
 _WITHIN = re.compile(r"[!|]")
@@ -74,7 +80,9 @@ _NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", (
     "wa", "qes", "wrd", "etf", "ryg", "tuh", "yij", "uok", "ipl", "o", "qsz", "adwx", "sfec", "dgrv", "fhtb", "gjyn", "hkum", "jlio", "kop", "xa", "zcs", "xvd", "cbf", "vng", "bmh", "nj",
 ), strict=True))  # fmt: skip
 
-_REAL = frozenset("promt filers filer users elete forge forgets reveals revel ready reding red rules message massage messages follows fellow agents moded models mods mode emails tells sends befor above responds".split()) - {"promt"}
+_REAL = frozenset(
+    "promt filers filer users elete forge forgets reveals revel ready reding red rules message massage messages follows fellow agents moded models mods mode emails tells sends befor above responds".split()
+) - {"promt"}
 _SLIPS = _slips()
 _SLIP = re.compile(rf"\b(?:{'|'.join(_SLIPS)})\b", re.I)
 
@@ -85,6 +93,11 @@ def _corrected(text: bytes, _: bytes) -> str | None:
 
 CODINGS = (
     Coding("leet", rf"(?:{'|'.join(_leet_words())})", _plain, around=300),
-    Coding("spaced", r"\b(?:\w[\s.\-_*·|/]{1,2}){5}\w\b", _joined, run=r"(?:\w[\s.\-_*·|/]{1,3}){5,}\w\b(?:[\s.,;:!?]{1,3}(?:\w[\s.\-_*·|/]{1,3}){1,}\w\b)*"),
+    Coding(
+        "spaced",
+        r"\b(?:\w[\s.\-_*·|/]{1,2}){5}\w\b",
+        _joined,
+        run=r"(?:\w[\s.\-_*·|/]{1,3}){5,}\w\b(?:[\s.,;:!?]{1,3}(?:\w[\s.\-_*·|/]{1,3}){1,}\w\b)*",
+    ),
     Coding("slip", rf"\b(?:{'|'.join(_SLIPS)})\b", _corrected, around=200),
 )
