@@ -47,6 +47,7 @@ class ScanOptions:
     form: str = "auto"
     show: bool = False
     classifier: str | None = None
+    evaluate: str | None = None
     json: bool = False
 
 
@@ -65,6 +66,10 @@ Scan = Callable[[Piece], list[Found]]
 def run_scan(options: ScanOptions) -> int:
     """Returns 1 if something was found."""
     form = _checked(options)
+    if options.evaluate is not None:
+        from mcpobs.cli.scan_evaluation import run_evaluation
+
+        return run_evaluation(options.evaluate, options.rate, json=options.json)
     scan = _scan_of(options)
     with progress() as shown:
         seen = Progress()
@@ -80,7 +85,9 @@ def run_scan(options: ScanOptions) -> int:
 def _checked(options: ScanOptions) -> As:
     if options.paths and options.lake is not None:
         raise UsageError("--lake scans a lake instead of files", "leave one of them out")
-    if not options.paths and options.lake is None:
+    if options.evaluate is not None and (options.paths or options.lake is not None):
+        raise UsageError("--evaluate reads labelled texts, and nothing else", "leave the paths and --lake out")
+    if not options.paths and options.lake is None and options.evaluate is None:
         raise UsageError("nothing to scan", "name files, folders or - for stdin, or add --lake")
     if options.lake is None and (options.since or options.until):
         raise UsageError("--since and --until are for --lake", "leave them out, or add --lake")

@@ -80,7 +80,7 @@ class Scanners:
         if not self._injection:
             return
         scanned = injection.scan(texts)
-        if scanned.score < self._threshold:
+        if scanned.score <= self._threshold:
             return
         for hit in scanned.hits:
             yield _Hit(hit.text, hit.start, hit.end, INJECTION, hit.rule, hit.family, scanned.score)

@@ -133,6 +133,9 @@ def test_the_exit_code_is_that_of_a_search(tmp_path: Path, scan: Scan) -> None:
         ([".", "--as", "jsn"], "did you mean json"),
         ([".", "--lake", "x"], "leave one of them out"),
         ([".", "--since", "1d"], "for --lake"),
+        ([".", "--evaluate", "x"], "leave the paths"),
+        (["--evaluate", "nowhere"], "cannot read nowhere"),
+        (["--evaluate", "/dev/null"], "it is a device"),
         ([".", "--classifier", "gpt"], "write --classifier stackone-defender"),
     ],
 )
@@ -192,3 +195,23 @@ def test_a_document_over_the_bound_is_scanned_as_text(tmp_path: Path, monkeypatc
     path.write_text(json.dumps({"rows": ["x" * 1_000] * 200, "to": MAIL}, indent=1))
     scanners = Scanners(frozenset({"email"}), 0.01)
     assert [one.rule for piece in pieces([str(path)], Progress()) for one in scanners.scan(piece)] == ["email"]
+
+
+def test_an_evaluation_counts_by_tier_and_family(
+    tmp_path: Path, scan: Scan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "labelled.jsonl.gz"
+    rows = [
+        {"text": ATTACK, "label": 1, "tier": "marked", "family": "a"},
+        {"text": "A quiet day.", "label": 1, "tier": "marked", "family": "b"},
+        *({"text": f"The shop opens at {hour}.", "label": 0, "tier": "plain"} for hour in range(8)),
+    ]
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    code, found, _ = scan("--evaluate", str(path), "--rate", "0.01")
+    assert code == 0
+    assert {one["family"]: one["found"] for one in found["families"] if one["attack"]} == {"a": 1, "b": 0}
+    assert (found["recall"]["found"], found["recall"]["of"], found["false_positives"]["of"]) == (1, 2, 8)
+    assert run(["scan", "--evaluate", str(path)]) == 0
+    shown = capsys.readouterr()
+    assert "marked" in shown.out
+    assert "recall 50.0%" in shown.err

@@ -47,6 +47,10 @@ def scan(
     classifier: Annotated[
         str | None, typer.Option(metavar="NAME", help="Ask a heavy model too: stackone-defender, if installed.")
     ] = None,
+    evaluate: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Measure the injection scanner on labelled texts: JSON lines, also .gz."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON document.")] = False,
 ) -> int:
     """Look for injected instructions, personal data and secrets, with the detectors that inspect results.
@@ -67,6 +71,7 @@ def scan(
       mcpobs scan docs/ --find injection --rate 0.001
       curl -s https://example.com | mcpobs scan - --show
       mcpobs scan --lake --since 1d --find personal,secrets
+      mcpobs scan --evaluate labelled.jsonl.gz --rate 0.01
     """
     from mcpobs.cli.scan import ScanOptions, run_scan
 
@@ -81,6 +86,7 @@ def scan(
             form=form,
             show=show,
             classifier=classifier,
+            evaluate=evaluate,
             json=json,
         )
     )
