@@ -473,8 +473,8 @@ INSPECTION: Final = Section(
         Key(
             "action",
             "choice",
-            "`pass`: only recorded; `flag`: passes, as a warning; `mask`: each place is overwritten; `block`: withheld; "
-            "of `definitions` `pass`, `flag` or `deny`: taken out of the list, and calls are refused",
+            "`pass`: only recorded; `flag`: passes, as a warning; `mask`: each place is overwritten; `block`: withheld;"
+            " of `definitions` `pass`, `flag` or `deny`: taken out of the list, and calls are refused",
             "flag",
             "mask",
             one_of(*ACTIONS, "deny"),
@@ -698,7 +698,7 @@ TOOL: Final = Section(
         Key(
             "result",
             "mapping",
-            "size of the result, for `mcpobs check`",
+            "size and shapes of the result, for `mcpobs check` and `find: [shape, size]`",
             NONE,
             "{max_bytes: 65536}",
             in_section("result"),
@@ -748,7 +748,23 @@ ARGUMENTS: Final = Section(
     ),
     _WITH_SIZE,
 )
-RESULT: Final = Section("result", "`result` of a tool", (_MAX_BYTES, *_EVIDENCE), _WITH_SIZE)
+RESULT: Final = Section(
+    "result",
+    "`result` of a tool",
+    (
+        _MAX_BYTES,
+        Key(
+            "shapes",
+            "list",
+            "known forms of answers: types without names",
+            "any",
+            '["{number,string×2}"]',
+            {"type": "array", "items": TEXT},
+        ),
+        *_EVIDENCE,
+    ),
+    _WITH_SIZE,
+)
 
 
 def _limit(name: str, key: str, number: Json, example: str = "15") -> Section:
