@@ -23,7 +23,7 @@ from mcpobs.cli.options.lake import app as lake
 from mcpobs.cli.options.policy import app as policy
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
-from mcpobs.cli.options.scan import scan
+from mcpobs.cli.options.scan import scan, with_lake
 from mcpobs.cli.options.serve import serve
 from mcpobs.cli.options.simulate import simulate
 from mcpobs.cli.usage import explained
@@ -86,6 +86,8 @@ def mcpobs(
 
 def run(argv: list[str]) -> int:
     """Runs a command line; returns its exit code. Usage errors are printed the way all errors are."""
+    if argv[:1] == ["scan"]:
+        argv = with_lake(argv)
     try:
         code = app(argv, standalone_mode=False, prog_name="mcpobs")
     except Exception as error:

@@ -54,14 +54,11 @@ MAY_BE_ALONE = {"--html", "--watch"}
 
 
 def with_values(command: str, argv: list[str]) -> list[str]:
-    """The command line with `--html FILE`, `--watch SECONDS` and (of `scan`) `--lake FOLDER` in one word each, and
-    `--html=` if it has no value.
+    """The command line with `--html FILE` and `--watch SECONDS` in one word each, and `--html=` if it has no value.
 
     No parser has options with an optional value. The next word is the value if it looks like one: a file has a dot or
-    a slash in its name or is `-`, seconds are a number, a lake is no option. Any other value is written with `=`.
+    a slash in its name or is `-`, seconds are a number. Any other value is written with `=`.
     """
-    if command == "scan":
-        return _with_lake(argv)
     if command != "report":
         return argv
     words: list[str] = []
@@ -72,17 +69,6 @@ def with_values(command: str, argv: list[str]) -> list[str]:
             following = rest[0] if rest else ""
             takes = _looks_like_a_file(following) if word == "--html" else _looks_like_seconds(following)
             word = f"{word}={rest.pop(0) if takes else ''}"
-        words.append(word)
-    return words
-
-
-def _with_lake(argv: list[str]) -> list[str]:
-    words: list[str] = []
-    rest = list(argv)
-    while rest:
-        word = rest.pop(0)
-        if word == "--lake":
-            word = f"--lake={rest.pop(0) if rest and not rest[0].startswith('-') else ''}"
         words.append(word)
     return words
 

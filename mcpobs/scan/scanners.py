@@ -123,5 +123,5 @@ def _place(piece: Piece, hit: _Hit, secret: Collection[str]) -> str:
     window = piece.windows[hit.window]
     if window.line is not None:
         return str(window.line + window.text.count("\n", 0, hit.start))
-    path = "" if window.path is None or hit.rule == WHOLE else shown(window.path, window.is_key, secret)
+    path = "" if not window.path or hit.rule == WHOLE else shown(window.path, window.is_key, secret)
     return ":".join(part for part in (piece.place, path) if part) or "$"

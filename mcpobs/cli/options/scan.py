@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 FINDS = ("injection", "personal", "secrets")
 FORMS = ("auto", "text", "json", "jsonl")
+
+
+def with_lake(argv: Sequence[str]) -> list[str]:
+    """Returns a command line with `--lake FOLDER` in one word, and `--lake=` if it has no folder: no parser has options
+    with an optional value."""
+    words: list[str] = []
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--lake":
+            word = f"--lake={rest.pop(0) if rest and not rest[0].startswith('-') else ''}"
+        words.append(word)
+    return words
 
 
 def _find_words(incomplete: str) -> list[str]:
