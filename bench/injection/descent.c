@@ -7,8 +7,12 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define BLOCKS_MAX 4096 /* of one text */
-#define SHORT 3         /* blocks of a text that is hardly more than the attack */
+#define BLOCKS_MAX 8192 /* of one text */
+#define WINDOW_LEAST 2 /* blocks, as in ngrams.c */
+#define WINDOW_MOST 6
+#define SHORT 6 /* blocks of a text that is hardly more than the attack */
+#define OTHER_WINDOW 4
+#define OTHER_SHARE 0.3f
 
 typedef struct {
     const uint32_t *hashes;      /* of all texts, block by block */
@@ -57,20 +61,27 @@ static uint64_t start_of(const Texts *texts, uint64_t block)
     return block ? texts->block_ends[block - 1] : 0;
 }
 
-/* Sums the blocks of a text, and finds the second block of its worst window. */
-static uint64_t windows(Model *model, uint64_t first, uint64_t blocks)
+typedef struct {
+    uint64_t from, to; /* blocks of the text, without `to` */
+    double sum;
+} Window;
+
+/* Sums the blocks of a text, and finds its worst window. A text of fewer blocks than a window is one window. */
+static Window windows(Model *model, uint64_t first, uint64_t blocks)
 {
-    uint64_t worst = 0;
-    double best = -1e30, before = 0;
+    Window worst = {0, 0, -1e30};
     for (uint64_t block = 0; block < blocks; block++) {
         double sum = 0;
         for (uint64_t at = start_of(model->texts, first + block); at < model->texts->block_ends[first + block]; at++)
             sum += model->weights[model->texts->hashes[at] >> model->shift];
-        if (before + sum > best) {
-            best = before + sum;
-            worst = block;
+        model->sums[block] = sum;
+        double run = 0;
+        for (uint64_t from = block + 1; from-- > 0 && block - from < WINDOW_MOST;) {
+            run += model->sums[from];
+            int fits = block - from + 1 >= WINDOW_LEAST || (from == 0 && block == blocks - 1);
+            if (fits && run > worst.sum)
+                worst = (Window){from, block + 1, run};
         }
-        model->sums[block] = before = sum;
     }
     return worst;
 }
@@ -87,18 +98,28 @@ static void step(Model *model, uint64_t block, float gradient)
     }
 }
 
-/* One step on the window that ends with `block`. Its sums are those at the start of the text's turn. */
-static void learn(Model *model, uint64_t first, uint64_t block, float label, float share)
+/* One step on a window. Its sum is that at the start of the text's turn. */
+static void learn(Model *model, uint64_t first, Window window, float label, float share)
 {
-    double sum = model->sums[block] + (block ? model->sums[block - 1] : 0);
-    float gradient = ((float)(1 / (1 + exp(-(sum + model->bias)))) - label) * share;
+    float gradient = ((float)(1 / (1 + exp(-(window.sum + model->bias)))) - label) * share;
     if (fabsf(gradient) < 0.01f)
         return;
-    if (block)
-        step(model, first + block - 1, gradient);
-    step(model, first + block, gradient);
+    for (uint64_t block = window.from; block < window.to; block++)
+        step(model, first + block, gradient);
     model->bias_square += gradient * gradient;
     model->bias -= model->rate * gradient / sqrtf(model->bias_square + 1e-3f);
+}
+
+/* The windows before and after the worst one are not the attack: in an attack's text they are the carrier. */
+static void learn_others(Model *model, uint64_t first, uint64_t blocks, Window worst, float share)
+{
+    for (uint64_t from = 0; from < blocks; from += OTHER_WINDOW) {
+        Window window = {from, from, 0};
+        while (window.to < blocks && window.to < from + OTHER_WINDOW)
+            window.sum += model->sums[window.to++];
+        if (window.to <= worst.from || window.from >= worst.to)
+            learn(model, first, window, 0, OTHER_SHARE * share);
+    }
 }
 
 /* Fills `weights` (2^bits, zero before) and `bias`. Returns 0, or 1 if memory runs out. */
@@ -134,11 +155,9 @@ EXPORT int descend(const uint32_t *hashes, const uint64_t *block_ends, const uin
             uint64_t blocks = text_ends[text] - first;
             if (labels[text] && epoch < warm && blocks > SHORT)
                 continue; /* nobody knows yet in which of its windows the attack is */
-            uint64_t worst = windows(&model, first, blocks);
+            Window worst = windows(&model, first, blocks);
             learn(&model, first, worst, (float)labels[text], shares[text]);
-            for (uint64_t block = 0; block < blocks; block++)
-                if (block + 1 < worst || block > worst + 1) /* of an attack's text too: there it is the carrier */
-                    learn(&model, first, block, 0, 0.3f * shares[text]);
+            learn_others(&model, first, blocks, worst, shares[text]);
         }
     }
     *bias = model.bias;

@@ -16,22 +16,26 @@ from mcpobs.detect.native.library import Ngrams
 
 SOURCE: Final = Path(__file__).with_name("descent.c")
 READING_CHARACTERS: Final = 100_000
+WINDOW_LEAST: Final = 2
+WINDOW_MOST: Final = 6
+"""Blocks of a window, as in `descent.c` and `ngrams.c`."""
+LEVELS: Final = 255
 FLAGS: Final = ("-std=c11", "-O2", "-fPIC", "-shared", "-ffp-contract=off")  # a fused product would differ per machine
 
 
 @dataclass(frozen=True)
 class Settings:
-    bits: int = 16
+    bits: int = 17
     least: int = 3
     warm: int = 4
-    epochs: int = 12
+    epochs: int = 10
     rate: float = 0.003
     decay: float = 1e-4
     seed: int = 20261130
 
 
 class Hashed:
-    """The n-gram hashes of one text's readings, block by block. An empty block keeps readings out of one window."""
+    """The n-gram hashes of one text's readings, block by block. Empty blocks keep two readings out of one window."""
 
     def __init__(self, library: Ngrams, readings: Sequence[str]) -> None:
         self.hashes, self.counts = array("I"), array("I")
@@ -41,7 +45,7 @@ class Hashed:
             for block, _ in pairs:
                 counts[block] += 1
             self.hashes.extend(hash_ for _, hash_ in pairs)
-            self.counts.extend([*([0] if number else []), *counts])
+            self.counts.extend([*([0] * WINDOW_MOST if number else []), *counts])
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,19 @@ class Model:
     bits: int
 
     def rounded(self) -> tuple[array[int], float]:
-        """The weights as the product holds them, and the scale that turns them back."""
-        scale = max(map(abs, self.weights)) / 32767 or 1.0
+        """The weights as the product holds them, and the scale that turns them back. Few levels: they pack well."""
+        scale = max(map(abs, self.weights)) / LEVELS or 1.0
         return array("h", [round(weight / scale) for weight in self.weights]), scale
 
     def score(self, text: Hashed) -> float:
         """The margin of the worst window, with the weights before they are rounded."""
-        shift, start, before, best = 32 - self.bits, 0, 0.0, -1e30
-        for count in text.counts:
-            total = sum([self.weights[hash_ >> shift] for hash_ in text.hashes[start : start + count]])
-            best, before, start = max(best, before + total), total, start + count
+        shift, start, best, sums = 32 - self.bits, 0, -1e30, []
+        for number, count in enumerate(text.counts):
+            sums.append(sum([self.weights[hash_ >> shift] for hash_ in text.hashes[start : start + count]]))
+            start += count
+            least = 1 if len(text.counts) == 1 else WINDOW_LEAST
+            for size in range(least, min(WINDOW_MOST, number + 1) + 1):
+                best = max(best, sum(sums[-size:]))
         return best + self.bias
 
 

@@ -16,12 +16,12 @@ from bench.injection.corpus import CONTESTED, Seen, own, seen
 from bench.injection.cross import Crossed, left_out
 from bench.injection.descent import Settings
 from bench.injection.rows import load
-from bench.injection.train import DATA
 from mcpobs.detect.evaluation import Share
 from mcpobs.detect.native.library import Ngrams
 
+DATA = "injection_dev.jsonl.gz"
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
-TEMPLATES = ("agentdojo_ignore", "agentdojo_imp", "agentdojo_injecagent", "agentdojo_system", "injecagent_enhanced")
+TEMPLATES = ("agentdojo_", "injecagent_")
 
 
 def main() -> None:
@@ -61,7 +61,8 @@ SLICES: dict[str, Callable[[Seen], bool]] = {
     ),
     "hard benign": lambda each: each.row.tier == "hard",
     "quoting": lambda each: each.row.tier == "quoting",
-    "template families": lambda each: each.row.family.startswith(TEMPLATES),
+    "template families": lambda each: each.row.attack and each.row.family.startswith(TEMPLATES),
+    "template families, marked": lambda each: each.row.tier == "marked" and each.row.family.startswith(TEMPLATES),
     "marked": lambda each: each.row.tier == "marked",
     "marked, without contested": lambda each: each.row.tier == "marked" and each.row.family not in CONTESTED,
     "obfuscated": lambda each: each.row.tier == "obfuscated",

@@ -1,4 +1,4 @@
-"""Fits the calibration: logistic regression with weights of at least 0, and thresholds named by their rate."""
+"""Fits the calibration: logistic regression with weights of known sign, and thresholds named by their rate."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class _Column:
 
 
 def fitted(
-    rows: Sequence[Mapping[str, float]], labels: Sequence[int], penalty: float = 1.0, sweeps: int = 60
+    rows: Sequence[Mapping[str, float]], labels: Sequence[int], penalty: float = 0.5, sweeps: int = 60
 ) -> Calibration:
-    """Cyclic Newton steps on one weight at a time. A weight that would fall below 0 stays there. No thresholds yet."""
+    """Cyclic Newton steps on one weight at a time. Weights keep their sign. No thresholds yet."""
     columns: dict[str, _Column] = {}
     for number, features in enumerate(rows):
         for name, value in bounded(features).items():
@@ -37,14 +37,19 @@ def fitted(
         intercept, moved = intercept + change, abs(change)
         _shift(every, margins, change)
         for name in names:
-            change = max(_newton(columns[name], margins, labels, weights[name], penalty), -weights[name])
+            change = _bounded(name, weights[name], _newton(columns[name], margins, labels, weights[name], penalty))
             weights[name] += change
             moved = max(moved, abs(change))
             _shift(columns[name], margins, change)
         if moved < 1e-4:
             break
-    kept = {name: round(weight, 4) for name, weight in weights.items() if weight >= 5e-5}
+    kept = {name: round(weight, 4) for name, weight in weights.items() if abs(weight) >= 5e-5}
     return Calibration(round(intercept, 4), kept, ())
+
+
+def _bounded(name: str, weight: float, change: float) -> float:
+    """A sign of harmless context never raises the score, anything else never lowers it."""
+    return min(change, -weight) if name.startswith("context.") else max(change, -weight)
 
 
 def _newton(column: _Column, margins: Sequence[float], labels: Sequence[int], weight: float, penalty: float) -> float:

@@ -1,6 +1,6 @@
 """Trains and calibrates the injection scanner. Writes the model's weights and record, and the calibration.
 
-    python -m bench.injection.train DATA [--seed 20261130] [--check]
+    python -m bench.injection.train DATA [--seed 20261130] 
 
 DATA is a folder with injection_dev.jsonl.gz. The same data, texts and seed give the same bytes.
 """
@@ -11,24 +11,25 @@ import argparse
 import json
 import sys
 import zlib
-from array import array
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import mcpobs.detect.injection
 import mcpobs.detect.model
 from bench.injection.corpus import Seen, crossed, learnt, own, seen, with_margin
-from bench.injection.cross import left_out
+from bench.injection.cross import Crossed, left_out
 from bench.injection.descent import Model, Settings
+from bench.injection.evaluate import DATA, SLICES, flagged, key, share
 from bench.injection.fit import RATES, fitted, threshold
 from bench.injection.rows import EXCLUDED, licence, load, repository
 from mcpobs.detect.injection.calibration import Calibration
 from mcpobs.detect.native.library import Ngrams
 
-DATA = "injection_dev.jsonl.gz"
-FOLDS = 5
+FOLDS = 10
+RATE = 0.01
 
 
 def main() -> None:
@@ -41,17 +42,22 @@ def main() -> None:
     known = [seen(library, row) for row in rows]
     ours = own(library, rows, given.seed)
     model = learnt(known, ours, settings)
-    tables = calibrations(known, ours, settings)
-    _write(model, known, ours, settings, tables)
+    outside = left_out(known, ours, settings, FOLDS, (RATE,), key("group"))
+    tables = calibrations(known, ours, settings, outside)
+    hits = flagged(outside, RATE)
+    figures = {title: figures_of(known, hits[title]) for title in hits}
+    _write(model, tables, _record(model, known, ours, settings, figures))
 
 
-def calibrations(rows: Sequence[Seen], ours: Sequence[Seen], settings: Settings) -> dict[str, Calibration]:
-    """The weights are fitted on all rows; thresholds are the higher of these and of those of scores left out by group."""
+def calibrations(
+    rows: Sequence[Seen], ours: Sequence[Seen], settings: Settings, outside: Sequence[Crossed]
+) -> dict[str, Calibration]:
+    """Weights are fitted on all rows. A threshold is the higher of two: by the scores of these weights, and by scores
+    of scanners that saw no row of the group."""
     margins = crossed(rows, ours, settings, FOLDS, "")
     labels = [each.row.attack for each in rows]
     inputs = [with_margin(each, margin) for each, margin in zip(rows, margins, strict=True)]
     both, alone = fitted(inputs, labels), fitted([each.features for each in rows], labels)
-    outside = left_out(rows, ours, settings, FOLDS, (), lambda each: each.row.group)
     return {
         "patterns_and_model": _named(
             rows, both, [both.score(each) for each in inputs], [each.score for each in outside]
@@ -77,17 +83,21 @@ def _named(rows: Sequence[Seen], made: Calibration, *scores: Sequence[float]) ->
     return Calibration(made.intercept, made.weights, tuple(limits))
 
 
-def _write(
-    model: Model, rows: Sequence[Seen], ours: Sequence[Seen], settings: Settings, tables: dict[str, Calibration]
-) -> None:
-    weights, scale = model.rounded()
+def figures_of(rows: Sequence[Seen], hits: Sequence[bool]) -> dict[str, object]:
+    made: dict[str, object] = {}
+    for name, counts in SLICES.items():
+        one = share(rows, hits, counts)
+        made[name] = {"found": one.found, "of": one.of}
+    return made
+
+
+def _write(model: Model, tables: dict[str, Calibration], record: dict[str, object]) -> None:
+    weights, _ = model.rounded()
     if sys.byteorder == "big":
         weights.byteswap()
     folder = Path(mcpobs.detect.model.__path__[0])
     (folder / "weights.bin").write_bytes(zlib.compress(weights.tobytes(), 9))
-    (folder / "training.json").write_text(
-        json.dumps(_record(model, scale, rows, ours, settings, weights), indent=1) + "\n"
-    )
+    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n")
     written = {
         name: {
             "intercept": table.intercept,
@@ -101,22 +111,17 @@ def _write(
 
 
 def _record(
-    model: Model, scale: float, rows: Sequence[Seen], ours: Sequence[Seen], settings: Settings, weights: array[int]
+    model: Model, rows: Sequence[Seen], ours: Sequence[Seen], settings: Settings, figures: dict[str, dict[str, object]]
 ) -> dict[str, object]:
     used = [each.row for each in rows if licence(each.row.source)]
     sources = Counter((repository(row.source), licence(row.source)) for row in used)
+    weights, scale = model.rounded()
     return {
         "bits": settings.bits,
         "scale": scale,
         "bias": model.bias,
-        "seed": settings.seed,
         "date": datetime.now(UTC).date().isoformat(),
-        "settings": {
-            "least_groups": settings.least,
-            "warm": settings.warm,
-            "epochs": settings.epochs,
-            "rate": settings.rate,
-        },
+        **asdict(settings),
         "texts": {
             "attacks": sum(row.attack for row in used),
             "benign": sum(not row.attack for row in used),
@@ -127,6 +132,7 @@ def _record(
             {"name": name, "licence": terms, "texts": count} for (name, terms), count in sorted(sources.items())
         ],
         "not_trained_on": EXCLUDED,
+        "figures": {"left_out_by": "group", "folds": FOLDS, "rate": RATE, **figures},
     }
 
 

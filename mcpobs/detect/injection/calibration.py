@@ -1,7 +1,7 @@
 """Weighs features to a score, and names thresholds by the rate of benign texts above them. Read from a shipped file.
 
-The file has a table for the patterns with the linear model and one for the patterns alone. No weight is below 0: one
-more finding, or a higher margin of the model, never lowers the score.
+The file has a table for the patterns with the linear model and one for the patterns alone. Only signs
+of harmless context weigh below 0: one more finding, or a higher margin of the model, never lowers the score.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Calibration:
         return self.intercept + sum(self.weights.get(name, 0.0) * value for name, value in bounded(features).items())
 
     def threshold(self, rate: float) -> float:
-        """Returns the score of a rate; between two rates it interpolates over the logarithm, outside it takes the last."""
+        """Returns the score of a rate. Interpolates over the logarithm of the rate; takes the last one outside."""
         rates = [each for each, _ in self.thresholds]
         place = bisect_left(rates, rate)
         if place in (0, len(rates)):

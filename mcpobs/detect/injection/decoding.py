@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import cache
 
 from mcpobs.detect.injection.codings import CODINGS
-from mcpobs.detect.injection.engine import Regex, compiled
+from mcpobs.detect.injection.regex import Regex, compiled
 
 MOST_RUNS = 48
 """Runs of one coding that are looked at in one text."""
@@ -16,11 +16,12 @@ MOST_DECODED = 128 << 10
 """Bytes of one text that are decoded, in all codings together."""
 
 
-def decoded(data: bytes, gates: Sequence[int]) -> Iterator[tuple[str, str, int, int]]:
+def decoded(data: bytes, matched: Collection[str]) -> Iterator[tuple[str, str, int, int]]:
     """Yields the name of the coding, the clear text and the place of the coded one."""
     left = MOST_DECODED
-    for number in gates:
-        coding = CODINGS[number]
+    for number, coding in enumerate(CODINGS):
+        if coding.gate not in matched:
+            continue
         past = 0
         for count, run in enumerate(_regex(number).finditer(data)):
             if count == MOST_RUNS or left <= 0:

@@ -1,29 +1,15 @@
-"""Finds all patterns in one pass over a text with an RE2 set. Linear in the text, whatever it holds."""
+"""Finds all patterns in a few passes over a text with RE2 sets. Linear in the text, whatever it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
-
-import re2
+from typing import NamedTuple
 
 from mcpobs.detect.injection.pattern import Pattern, expanded
-
-MAX_MEMORY_BYTES = 128 << 20
-"""States that the set may keep. It builds them as texts need them; below 16 MiB it discards them all the time."""
+from mcpobs.detect.injection.regex import Regex, compiled, compiled_set
 
 MOST_PLACES = 40
 """Places of one expression that are looked at in one text."""
-
-
-class Match(Protocol):
-    def span(self) -> tuple[int, int]: ...
-
-
-class Regex(Protocol):
-    def search(self, text: bytes) -> Match | None: ...
-
-    def finditer(self, text: bytes) -> Iterator[Match]: ...
 
 
 class Place(NamedTuple):
@@ -31,85 +17,75 @@ class Place(NamedTuple):
     end: int
 
 
-class Engine:
-    """The patterns, and the gates of codings, as one set.
+class Shelf:
+    """Expressions in one set.
 
-    An expression of its own is compiled when the set first reports it: most texts need none.
+    A set walks all of its expressions at once, and its states multiply with what it holds: all patterns in one set
+    took 24 ms for 10 KB of fresh text, on ten shelves they take a fortieth.
     """
 
-    def __init__(self, patterns: Sequence[Pattern], gates: Sequence[str]) -> None:
-        self.patterns = tuple(patterns)
-        numbers: dict[str, int] = {}
+    def __init__(self, regexes: Sequence[str]) -> None:
+        self.regexes = list(dict.fromkeys(regexes))
+        self._set = compiled_set(self.regexes)
 
-        def numbered(regex: str) -> int:
-            return numbers.setdefault(expanded(regex), len(numbers))
+    def matched(self, data: bytes) -> list[str]:
+        return [self.regexes[number] for number in self._set.Match(data) or ()]  # type: ignore[no-untyped-call]
 
-        self._needed = [
-            (numbered(pattern.regex), numbered(pattern.near) if pattern.near else -1) for pattern in self.patterns
-        ]
-        self._gates = [numbers.setdefault(gate, len(numbers)) for gate in gates]
-        self._regexes = list(numbers)
-        self._compiled: dict[int, Regex] = {}
-        self._anchored: dict[int, list[int]] = {}
-        for number, (first, _) in enumerate(self._needed):
-            self._anchored.setdefault(first, []).append(number)
-        self._set = _set(self._regexes)
 
-    def matched(self, data: bytes) -> frozenset[int]:
-        """Returns the numbers of the expressions that the text holds."""
-        return frozenset(self._set.Match(data) or ())
+class Engine:
+    """The patterns, and the gates of codings, on shelves.
 
-    def open_gates(self, matched: frozenset[int]) -> list[int]:
-        return [number for number, regex in enumerate(self._gates) if regex in matched]
+    An expression of its own is compiled when a set first reports it: most texts need none.
+    """
 
-    def find(self, data: bytes, matched: frozenset[int]) -> Iterator[tuple[int, Place]]:
-        """Yields the number and the first place of every pattern that the text holds."""
-        for first in sorted(matched):
-            for number in self._anchored.get(first, ()):
-                near = self._needed[number][1]
-                if near < 0 or near in matched:
-                    place = self._place(number, data)
+    def __init__(
+        self, patterns: Sequence[Sequence[Pattern]], others: Sequence[Pattern], gates: Sequence[Sequence[str]]
+    ) -> None:
+        """Takes shelves of patterns, the patterns that ASCII texts cannot hold, and shelves of expressions as they are."""
+        self._needed: dict[str, list[tuple[Pattern, str]]] = {}
+        for pattern in (*others, *(pattern for shelf in patterns for pattern in shelf)):
+            near = expanded(pattern.near) if pattern.near else ""
+            self._needed.setdefault(expanded(pattern.regex), []).append((pattern, near))
+        self._shelves = [_shelf(shelf) for shelf in patterns] + [Shelf(shelf) for shelf in gates]
+        self._others = _shelf(others)
+        self._compiled: dict[str, Regex] = {}
+
+    def matched(self, data: bytes) -> frozenset[str]:
+        """Returns the expressions that the text holds."""
+        found: list[str] = []
+        for shelf in self._shelves:
+            found += shelf.matched(data)
+        if not data.isascii():
+            found += self._others.matched(data)
+        return frozenset(found)
+
+    def find(self, data: bytes, matched: frozenset[str]) -> Iterator[tuple[Pattern, Place]]:
+        """Yields every pattern that the text holds, with its first place."""
+        for regex in matched & self._needed.keys():
+            for pattern, near in self._needed[regex]:
+                if not near or near in matched:
+                    place = self._place(pattern, regex, near, data)
                     if place is not None:
-                        yield number, place
+                        yield pattern, place
 
-    def _place(self, number: int, data: bytes) -> Place | None:
-        first, near = self._needed[number]
-        regex = self._regex(first)
-        if near < 0:
-            match = regex.search(data)
+    def _place(self, pattern: Pattern, regex: str, near: str, data: bytes) -> Place | None:
+        if not near:
+            match = self._regex(regex).search(data)
             return Place(*match.span()) if match else None
-        other, within = self._regex(near), self.patterns[number].within
-        for count, match in enumerate(regex.finditer(data)):
+        other, within = self._regex(near), pattern.within
+        for count, match in enumerate(self._regex(regex).finditer(data)):
             if count == MOST_PLACES:
                 return None
             start, end = match.span()
-            beside = other.search(data[end : end + within]) or other.search(data[max(0, start - within) : start])
-            if beside:
+            if other.search(data[end : end + within]) or other.search(data[max(0, start - within) : start]):
                 return Place(start, end)
         return None
 
-    def _regex(self, number: int) -> Regex:
-        if number not in self._compiled:
-            self._compiled[number] = compiled(self._regexes[number])
-        return self._compiled[number]
+    def _regex(self, regex: str) -> Regex:
+        if regex not in self._compiled:
+            self._compiled[regex] = compiled(regex)
+        return self._compiled[regex]
 
 
-def compiled(regex: str) -> Regex:
-    made: Regex = re2.compile(regex, _options())  # type: ignore[no-untyped-call]  # the package has no hints
-    return made
-
-
-def _set(regexes: Sequence[str]) -> re2.Set:
-    made: re2.Set = re2.Set.SearchSet(_options())  # type: ignore[no-untyped-call]  # the package has no hints
-    for regex in regexes:
-        made.Add(regex)
-    made.Compile()
-    return made
-
-
-def _options() -> re2.Options:
-    options = re2.Options()
-    options.case_sensitive = False
-    options.max_mem = MAX_MEMORY_BYTES
-    options.log_errors = False
-    return options
+def _shelf(patterns: Sequence[Pattern]) -> Shelf:
+    return Shelf([expanded(regex) for pattern in patterns for regex in (pattern.regex, pattern.near) if regex])

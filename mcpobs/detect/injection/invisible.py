@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
-    "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]+"
-)
+from mcpobs.detect.injection.folding import INVISIBLE
 
+_INVISIBLE = re.compile(f"[{INVISIBLE}]+")
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{2,6}\U000e007f")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{3,}")
@@ -53,10 +51,6 @@ def _variation(selector: str) -> int:
     return point - 0xFE00 if point <= 0xFE0F else point - 0xE0100 + 16
 
 
-def visible(text: str) -> str:
-    return INVISIBLE.sub("", text)
-
-
 def spaced(text: str) -> str:
     """Returns the text with hidden characters between letters read as spaces."""
-    return INVISIBLE.sub(" ", text)
+    return _INVISIBLE.sub(" ", text)

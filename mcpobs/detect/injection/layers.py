@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mcpobs.detect.injection import confusables, invisible
+from mcpobs.detect.injection.folding import folded, hides
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,16 @@ class Layer:
 def normalised(text: str) -> str:
     """Returns the text that patterns look at first. ASCII keeps its length, so places stay."""
     plain = text.replace("\\n", " \n") if "\\n" in text else text
-    return plain if plain.isascii() else invisible.visible(unicodedata.normalize("NFKC", plain))
+    return folded(plain)
 
 
 def unfolded(text: str, plain: str) -> Iterator[Layer]:
     """Yields the further readings of a text that is not ASCII."""
     if text.isascii():
         return
-    for found in invisible.hidden(text):
+    for found in invisible.hidden(text) if hides(text) else ():
         yield Layer(found.text, found.kind, (found.start, found.end))
         if found.kind == "split":
             yield Layer(invisible.spaced(text[found.start : found.end]), "spaced", (found.start, found.end))
     if confusables.mixed(plain):
-        yield Layer(confusables.folded(plain), "confusable")
+        yield Layer(confusables.latin(plain), "confusable")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mcpobs.detect.injection.folding import folded
 from mcpobs.detect.injection.words import WORDS
 
 SPACE = r"""[\s*_"'`]+"""
 """A space of a pattern: white space, and the emphasis or quotes that a sentence may carry between two words."""
+
+
+MAYBE_SPACE = SPACE[:-1] + "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,8 @@ class Pattern:
     passes: str
     near: str = ""
     within: int = 60
+    shared: str = ""
+    """The name that patterns with one weight in common are weighed as."""
 
     @property
     def family(self) -> str:
@@ -34,7 +40,11 @@ class Pattern:
 
 def expanded(regex: str) -> str:
     """Returns the RE2 expression of a pattern's text."""
-    return re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ", SPACE)
+    return folded(
+        re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex)
+        .replace(" ?", MAYBE_SPACE)
+        .replace(" ", SPACE)
+    )
 
 
 def _alternatives(name: str) -> str:

@@ -6,8 +6,8 @@
 
    The text arrives as lower-case code points. Its symbols: every white space is a blank, every digit a 0, a symbol
    counts at most three times in a row (a blank once). BLOCK symbols make a block; an n-gram belongs to the block in
-   which it ends and counts once in it. A window is two neighbouring blocks, and the score of a text is that of its
-   worst window. */
+   which it ends and counts once in it. A window is 2 to 6 neighbouring blocks (or all of a shorter text), and the score
+   of a text is that of its worst window: an attack may be a short sentence or a paragraph. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,9 +15,11 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define BLOCK 120
+#define BLOCK 40
+#define WINDOW_LEAST 2 /* blocks; bench/injection/descent.c trains with the same */
+#define WINDOW_MOST 6
 #define RUN_MAX 3
-#define SEEN_BITS 11 /* the n-grams of a block, about 700, in a table that stays in the first cache */
+#define SEEN_BITS 10 /* the n-grams of a block, about 200, in a table that stays in the first cache */
 #define PRIME UINT32_C(0x01000193)
 #define WORD_STEP UINT32_C(0x9E3779B1)
 
@@ -57,8 +59,8 @@ typedef struct {
     uint32_t *out;
     size_t capacity, made;
     uint32_t block;
-    int32_t sum, before, best;
-    int blocks; /* ended */
+    int32_t sums[WINDOW_MOST]; /* of the last blocks, newest first */
+    int32_t best;
     uint64_t seen[1 << SEEN_BITS];
 } Walk;
 
@@ -71,21 +73,24 @@ static inline void take(Walk *walk, uint32_t hash)
         return;
     *slot = key;
     if (walk->weights)
-        walk->sum += walk->weights[hash >> walk->shift];
+        walk->sums[0] += walk->weights[hash >> walk->shift];
     else if (walk->made + 2 <= walk->capacity) {
         walk->out[walk->made++] = walk->block;
         walk->out[walk->made++] = hash;
     }
 }
 
-static inline void end_block(Walk *walk)
+static void end_block(Walk *walk, int last)
 {
-    int32_t window = walk->before + walk->sum;
-    if (walk->blocks == 0 || window > walk->best)
-        walk->best = window;
-    walk->blocks = 1;
-    walk->before = walk->sum;
-    walk->sum = 0;
+    int32_t sum = 0;
+    for (uint32_t size = 1; size <= WINDOW_MOST && size <= walk->block + 1; size++) {
+        sum += walk->sums[size - 1];
+        if (size >= WINDOW_LEAST || (last && walk->block == 0))
+            if (sum > walk->best)
+                walk->best = sum;
+    }
+    memmove(walk->sums + 1, walk->sums, (WINDOW_MOST - 1) * sizeof walk->sums[0]);
+    walk->sums[0] = 0;
     walk->block++;
 }
 
@@ -119,7 +124,7 @@ static void scan(Walk *walk, const uint32_t *points, size_t count)
         if (run > (point == ' ' ? 1 : RUN_MAX))
             continue;
         if (symbols && symbols % BLOCK == 0)
-            end_block(walk);
+            end_block(walk, 0);
         symbols++;
         last[4] = last[3];
         last[3] = last[2];
@@ -148,7 +153,7 @@ static void scan(Walk *walk, const uint32_t *points, size_t count)
             word = 0;
         }
     }
-    end_block(walk);
+    end_block(walk, 1);
 }
 
 /* The sum of the weights of the worst window. */
@@ -157,6 +162,7 @@ EXPORT int32_t mcpobs_ngrams_score(const uint32_t *points, size_t count, const i
     Walk walk;
     memset(&walk, 0, sizeof walk);
     walk.weights = weights;
+    walk.best = INT32_MIN;
     walk.shift = 32 - bits;
     scan(&walk, points, count);
     return walk.best;

@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 
-from mcpobs.detect.injection.codings.coding import Coding, printable
+from mcpobs.detect.injection.codings.coding import SHORTEST, Coding, printable
 
 PROBE = 32
 """Bytes of a run that are decoded first: an image fails there and costs no more."""
@@ -14,17 +14,14 @@ PROBE = 32
 
 def _base64(run: bytes, _: bytes) -> str | None:
     packed = b"".join(run.split()).replace(b"-", b"+").replace(b"_", b"/").rstrip(b"=")
-    # a run may begin with letters of a path or a key before it, so four phases are tried
-    for phase in range(4):
-        part = packed[phase:]
-        probe = _from_base64(part[:PROBE])
-        if probe is None or printable(probe) is None:
-            continue
-        whole = _from_base64(part[: len(part) - len(part) % 4] if len(part) % 4 == 1 else part)
-        text = printable(whole) if whole is not None else None
-        if text is not None:
-            return text
-    return None
+    probe = packed[:PROBE]
+    if probe.islower() or probe.isupper():
+        return None  # a path, an identifier or a hash
+    start = _from_base64(probe)
+    if start is None or printable(start) is None:
+        return None
+    whole = _from_base64(packed[:-1] if len(packed) % 4 == 1 else packed)
+    return printable(whole) if whole is not None else None
 
 
 def _from_base64(packed: bytes) -> bytes | None:
@@ -66,6 +63,21 @@ def _decimal(run: bytes, _: bytes) -> str | None:
     return printable(bytes(numbers)) if max(numbers) < 256 else None
 
 
+_MORSE_SIGNS = """
+    .- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. --
+    -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..
+    ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----. .-.-.- --..-- ..--..
+    -..-. .--.-. ---...
+"""
+_MORSE = dict(zip(_MORSE_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?/@:", strict=True))
+
+
+def _morse(run: bytes, _: bytes) -> str | None:
+    words = re.split(r"\s*/\s*|\s{3,}", run.decode())
+    text = " ".join("".join(_MORSE.get(letter, "") for letter in word.split()) for word in words)
+    return text if len(text) >= SHORTEST else None
+
+
 CODINGS = (
     Coding(
         "base64",
@@ -87,5 +99,6 @@ CODINGS = (
         run=r"(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12,}",
     ),
     Coding("binary", r"[01]{8}\s?[01]{8}\s?[01]{8}", _binary, run=r"(?:[01]{8}\s{0,2}){3,}"),
+    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8}", _morse, run=r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}"),
     Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10}", _decimal, run=r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}"),
 )

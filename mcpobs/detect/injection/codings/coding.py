@@ -20,6 +20,11 @@ class Coding:
     run: str = ""
     around: int = 0
 
+    @property
+    def runs(self) -> bool:
+        """Whether the gate counts characters of a class. Its states would multiply with those of words."""
+        return bool(self.run) and self.name not in ("percent", "entities", "backslashes")
+
 
 def printable(data: bytes) -> str | None:
     """Returns the text if these bytes are one that a person could read."""

@@ -7,20 +7,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from string import ascii_lowercase as ALPHABET
 
 from mcpobs.detect.injection.codings.coding import Coding
 from mcpobs.detect.injection.codings.segments import segmented
 
-WORDS = (
-    "ignore", "instructions", "instruction", "previous", "disregard", "system", "prompt", "password", "override", "forget",
-    "guidelines", "assistant", "developer", "filters", "restrictions", "reveal", "delete", "execute", "bypass",
-    "everything", "user", "users", "please", "access", "secret", "respond", "response", "forward", "unrestricted", "rules", "safety", "security", "above", "earlier", "directives",
-    "message", "reader", "reading", "agent", "important", "without", "before", "credentials", "immediately", "follow", "transfer", "commands", "mode", "model", "send", "email", "tell",
-)  # fmt: skip
+SHORTEST_SLIPPED = 6
+SHORTEST_REPLACED = 8
+
+_WORD_LIST = """
+    ignore instructions instruction previous disregard system prompt password override forget guidelines assistant
+    developer filters restrictions reveal delete execute bypass everything user users please access secret respond
+    response forward unrestricted rules safety security above earlier directives message reader reading agent
+    important without before credentials immediately follow transfer commands mode model send email tell
+"""
+WORDS = tuple(_WORD_LIST.split())
 
 LOOKALIKES = {
-    "a": "a4@", "b": "b8", "c": "c(", "e": "e3€", "g": "g96", "i": "i1!|l", "l": "l1|!i", "o": "o0", "s": "s5$", "t": "t7+", "z": "z2",
-}  # fmt: skip
+    "a": "a4@",
+    "b": "b8",
+    "c": "c(",
+    "e": "e3€",
+    "g": "g96",
+    "i": "i1!|l",
+    "l": "l1|!i",
+    "o": "o0",
+    "s": "s5$",
+    "t": "t7+",
+    "z": "z2",
+}
 
 
 def _leet_words() -> Iterator[str]:
@@ -58,37 +73,58 @@ def _joined(run: bytes, _: bytes) -> str | None:
     return segmented(letters)
 
 
+SLIPPED = (*(word for word in WORDS if len(word) >= SHORTEST_SLIPPED), "authorization", "confidential")
+
+
 def _slips() -> dict[str, str]:
-    """Returns the misspellings of each longer word: a letter left out, doubled, or two changed about."""
+    """Returns the misspellings of longer words: a letter left out, put in or wrong, or two changed about."""
     made: dict[str, str] = {}
-    for word in WORDS:
-        if len(word) < 6:
-            continue
+    for word in SLIPPED:
         for place in range(1, len(word)):
-            left_out = word[:place] + word[place + 1 :]
-            doubled = word[:place] + word[place] + word[place:]
-            swapped = word[: place - 1] + word[place] + word[place - 1] + word[place + 1 :]
-            for slip in (left_out, doubled, swapped):
-                if slip not in _REAL and slip not in WORDS:
-                    made.setdefault(slip, word)
-            for beside in _NEIGHBOURS.get(word[place], ""):
-                made.setdefault(word[:place] + beside + word[place + 1 :], word)
-    return {slip: word for slip, word in made.items() if slip not in _REAL and slip not in WORDS}
+            head, letter, tail = word[:place], word[place], word[place + 1 :]
+            made[head + tail] = word
+            made[head[:-1] + letter + head[-1] + tail] = word
+            for other in ALPHABET:
+                made[head + other + letter + tail] = word
+                if len(word) >= SHORTEST_REPLACED:
+                    made[head + other + tail] = word
+    return {slip: word for slip, word in made.items() if slip not in REAL and slip not in WORDS}
 
 
-_NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", (
-    "wa", "qes", "wrd", "etf", "ryg", "tuh", "yij", "uok", "ipl", "o", "qsz", "adwx", "sfec", "dgrv", "fhtb", "gjyn", "hkum", "jlio", "kop", "xa", "zcs", "xvd", "cbf", "vng", "bmh", "nj",
-), strict=True))  # fmt: skip
+def _slip_expression() -> str:
+    """Returns the misspellings as an expression that is a tenth as long as their list."""
+    forms = []
+    for word in SLIPPED:
+        for place in range(1, len(word)):
+            head, letter, tail = word[:place], word[place], word[place + 1 :]
+            forms += [head + tail, head[:-1] + letter + head[-1] + tail, f"{head}[a-z]{letter}{tail}"]
+            if len(word) >= SHORTEST_REPLACED:
+                forms.append(f"{head}{_but(letter)}{tail}")
+    return rf"\b(?:{'|'.join(dict.fromkeys(form for form in forms if form not in REAL and form not in WORDS))})\b"
 
-_REAL = frozenset(
-    "promt filers filer users elete forge forgets reveals revel ready reding red rules message massage messages follows fellow agents moded models mods mode emails tells sends befor above responds".split()
-) - {"promt"}
+
+def _but(letter: str) -> str:
+    place = ALPHABET.index(letter)
+    before, after = ALPHABET[:place], ALPHABET[place + 1 :]
+    return "[" + "".join(f"{part[0]}-{part[-1]}" for part in (before, after) if part) + "]"
+
+
+_REAL_LIST = """
+    promt filers filer reveals revels revel revealed message messages forgets forger forged forges rulers
+    everythings passwords restriction instruction direction directive detectives command comments agents
+    assistants developers developed credential restrictive
+"""
+REAL = frozenset(_REAL_LIST.split())
+"""Words that are no slips of others."""
+
 _SLIPS = _slips()
-_SLIP = re.compile(rf"\b(?:{'|'.join(_SLIPS)})\b", re.I)
+_LONG_WORD = re.compile(r"[A-Za-z]{5,}")
 
 
-def _corrected(text: bytes, _: bytes) -> str | None:
-    return _SLIP.sub(lambda slip: _SLIPS[slip[0].lower()], text.decode("utf-8", "replace"))
+def _corrected(text: bytes, slip: bytes) -> str | None:
+    if slip.decode().lower() not in _SLIPS:
+        return None
+    return _LONG_WORD.sub(lambda word: _SLIPS.get(word[0].lower(), word[0]), text.decode("utf-8", "replace"))
 
 
 CODINGS = (
@@ -99,5 +135,5 @@ CODINGS = (
         _joined,
         run=r"(?:\w[\s.\-_*·|/]{1,3}){5,}\w\b(?:[\s.,;:!?]{1,3}(?:\w[\s.\-_*·|/]{1,3}){1,}\w\b)*",
     ),
-    Coding("slip", rf"\b(?:{'|'.join(_SLIPS)})\b", _corrected, around=200),
+    Coding("slip", _slip_expression(), _corrected, around=200),
 )

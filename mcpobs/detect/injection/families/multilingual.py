@@ -1,0 +1,87 @@
+"""Multilingual: the attacks of the other families in twenty languages, built from a table of stems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mcpobs.detect.injection.families.languages import LANGUAGES, Language
+from mcpobs.detect.injection.pattern import Pattern
+
+BOUNDARY_FREE = frozenset({"zh", "ja", "ko", "ar", "hi", "fa", "ru", "uk"})
+"""Languages whose letters RE2's word boundary does not know."""
+
+NEAR_BYTES = 70
+
+
+def _word(language: Language, stems: str) -> str:
+    return rf"(?:{stems})" if language.code in BOUNDARY_FREE else rf"\b(?:{stems})"
+
+
+def _rules(language: Language) -> str:
+    if not language.the:
+        return _word(language, language.rules)
+    return rf"\b(?:{language.the})\w* ?(?:\w+ )?(?:{language.rules})"
+
+
+def _patterns(language: Language) -> Iterator[Pattern]:
+    word, code = language, language.code
+    within = NEAR_BYTES * (2 if code in BOUNDARY_FREE else 1)
+    revoked, free, revealed, hidden, new, obeyed = language.find
+    passes = "The weather is fine."
+    yield Pattern(
+        f"multilingual-override-{code}",
+        _word(word, language.revoke),
+        f"revokes rules ({code})",
+        revoked,
+        passes,
+        _rules(language),
+        within,
+        "multilingual-override",
+    )
+    yield Pattern(
+        f"multilingual-free-{code}",
+        _word(word, language.free),
+        f"another identity or mode ({code})",
+        free,
+        passes,
+        shared="multilingual-free",
+    )
+    yield Pattern(
+        f"multilingual-reveal-{code}",
+        _word(word, language.reveal),
+        f"gives something away ({code})",
+        revealed,
+        passes,
+        _word(word, language.secret),
+        within,
+        "multilingual-reveal",
+    )
+    yield Pattern(
+        f"multilingual-hide-{code}",
+        _word(word, language.hide),
+        f"conceals ({code})",
+        hidden,
+        passes,
+        shared="multilingual-hide",
+    )
+    yield Pattern(
+        f"multilingual-new-{code}",
+        _word(word, language.new),
+        f"new instructions, or a message to the model ({code})",
+        new,
+        passes,
+        shared="multilingual-new",
+    )
+    yield Pattern(
+        f"multilingual-obey-{code}",
+        _word(word, language.obey),
+        f"the writer's own orders ({code})",
+        obeyed,
+        passes,
+        shared="multilingual-obey",
+    )
+
+
+LATIN = tuple(p for language in LANGUAGES if language.code not in BOUNDARY_FREE for p in _patterns(language))
+OTHERS = tuple(p for language in LANGUAGES if language.code in BOUNDARY_FREE for p in _patterns(language))
+PATTERNS = LATIN + OTHERS
