@@ -21,7 +21,7 @@ def disjoint(edits: Iterable[Edit]) -> tuple[Edit, ...]:
 
 
 def _overlap(first: Edit, second: Edit) -> bool:
-    return first.end is None or second.start < first.end
+    return first.end is None or second.start < first.end or second.start == first.start
 
 
 def edited(value: object, edits: Sequence[Edit]) -> object:
@@ -35,6 +35,8 @@ def edited(value: object, edits: Sequence[Edit]) -> object:
             by_step.setdefault(edit.at[0], []).append(edit)
     if isinstance(value, str):
         return _text(value, own)
+    if isinstance(value, int) and own:
+        return own[0].text
     if isinstance(value, dict):
         return {_name(key, by_step.get(key, ())): _below(item, by_step.get(key, ())) for key, item in value.items()}
     if isinstance(value, list):

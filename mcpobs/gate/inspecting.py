@@ -25,6 +25,7 @@ from mcpobs.policy.inspect.schemas import OutputSchemas
 from mcpobs.policy.inspect.texts import LISTED, value_at
 from mcpobs.policy.model import Policy
 from mcpobs.protocol.call import Call, Error
+from mcpobs.stderr import Faults, warn
 
 LISTINGS: Final = frozenset(
     {
@@ -53,7 +54,8 @@ class Inspecting:
         schemas: OutputSchemas,
     ) -> None:
         """`schemas` are learned here, and outlive a policy that is loaded again."""
-        self._inspectors = Inspectors(policy, server, key, folder)
+        faults = Faults("an inspector failed", "its on_error decides", warn)
+        self._inspectors = Inspectors(policy, server, key, folder, faults.report)
         self._kinds = kinds
         finds = {word for layer in policy.layers for entry in layer.inspect for word in entry.find}
         self._schemas = schemas if "output_schema" in finds else None
@@ -116,7 +118,12 @@ class Found:
 
     @property
     def verdicts(self) -> dict[str, bool]:
-        return {name: held for one in self.all for name, held in one.verdicts.items()}
+        """Whether each entry found nothing in any of the messages."""
+        found: dict[str, bool] = {}
+        for one in self.all:
+            for name, held in one.verdicts.items():
+                found[name] = held and found.get(name, True)
+        return found
 
     @property
     def ids(self) -> list[str]:
@@ -213,7 +220,9 @@ def _name_of(message: dict[str, object], at: At) -> str | None:
 def _bounded(rows: list[dict[str, str | int | bool]]) -> list[dict[str, str | int | bool]]:
     """The rows of several messages, within the bound of one."""
     kept = [row for row in rows if "more" not in row]
-    more = sum(int(row["more"]) for row in rows if "more" in row) + len(kept[MAX_RECORDED:])
+    more = sum(int(row["more"]) for row in rows if "more" in row) + sum(
+        int(row["count"]) for row in kept[MAX_RECORDED:]
+    )
     rest: list[dict[str, str | int | bool]] = [{"more": more}] if more else []
     return kept[:MAX_RECORDED] + rest
 

@@ -52,7 +52,7 @@ def judge_of(
     config = load_config(env=env)
     policy = file.load(chosen)
     found = judge(policy, server, config.prices, _store(state_of(config.policy.state, lake, env)), env)
-    Reloader(chosen, policy, found.engine.use).start(after_fork=forks)
+    Reloader(chosen, policy, found.use).start(after_fork=forks)
     return found
 
 

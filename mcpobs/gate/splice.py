@@ -19,6 +19,9 @@ _CHARACTERS: Final = re.compile(
 """An escaped character, or a run of others."""
 
 
+_INTEGER: Final = re.compile(rb"-?[0-9]++(?![.eE])")
+
+
 class SpliceError(ValueError):
     """An edit names a place that the message does not have."""
 
@@ -27,12 +30,12 @@ def spliced(raw: bytes, edits: Sequence[Edit]) -> bytes:
     """Returns a message with its edits. No two of them overlap. Raises SpliceError."""
     pieces, at = list[bytes](), 0
     for start, end, text in sorted(_places(raw, skip_space(raw, 0), edits, 0)):
-        pieces += [raw[at:start], _escaped(text)]
+        pieces += [raw[at:start], text]
         at = end
     return b"".join((*pieces, raw[at:]))
 
 
-def _places(raw: bytes, at: int, edits: Sequence[Edit], depth: int) -> Iterator[tuple[int, int, str]]:
+def _places(raw: bytes, at: int, edits: Sequence[Edit], depth: int) -> Iterator[tuple[int, int, bytes]]:
     """The places in the value that begins at `at`: where each begins and ends in bytes, and what stands there."""
     own = [edit for edit in edits if len(edit.at) == depth]
     if own:
@@ -90,8 +93,12 @@ def _next(raw: bytes, value_at: int) -> int:
     return skip_space(raw, at + 1) if raw[at : at + 1] == b"," else at
 
 
-def _in_literal(raw: bytes, at: int, edits: Sequence[Edit]) -> Iterator[tuple[int, int, str]]:
+def _in_literal(raw: bytes, at: int, edits: Sequence[Edit]) -> Iterator[tuple[int, int, bytes]]:
     """The places of edits in a text, whose characters may be escaped."""
+    number = _INTEGER.match(raw, at)
+    if number is not None:
+        yield at, number.end(), b'"%b"' % _escaped(edits[0].text)
+        return
     literal = STRING.match(raw, at)
     if literal is None:
         raise SpliceError("an edit of what is no text")
@@ -99,7 +106,7 @@ def _in_literal(raw: bytes, at: int, edits: Sequence[Edit]) -> Iterator[tuple[in
     wanted = sorted({edit.start for edit in edits} | {edit.end for edit in edits if edit.end is not None})
     offsets = dict(zip(wanted, _offsets(raw, inside, last, wanted), strict=True))
     for edit in edits:
-        yield offsets[edit.start], last if edit.end is None else offsets[edit.end], edit.text
+        yield offsets[edit.start], last if edit.end is None else offsets[edit.end], _escaped(edit.text)
 
 
 def _offsets(raw: bytes, at: int, last: int, wanted: Sequence[int]) -> Iterator[int]:

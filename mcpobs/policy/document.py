@@ -56,6 +56,12 @@ def document(policy: Policy, texts: Texts, history: History | None = None) -> Do
         Part(
             "Limits", _limit_words(layers), ("limit", "about", "for", "at most", "then", "mode"), tuple(_limits(layers))
         ),
+        Part(
+            "Inspection",
+            _inspection_words(layers),
+            ("entry", "about", "looks for", "in", "then", "mode"),
+            tuple(_inspections(layers)),
+        ),
         Part("Servers ask clients", (), ("request", "is"), tuple(_server_requests(layers))),
         Part("When something fails", tuple(_failing(layers))),
     ]
@@ -193,6 +199,29 @@ def _limit_words(layers: Sequence[Layer]) -> tuple[str, ...]:
         "A session is one of a caller: the caller's key, which it cannot choose, and the session in it. Behind a "
         f"limit of a session alone stands a window of the caller: {REOPENED_FACTOR} × the limit in an hour.",
     )
+
+
+def _inspections(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
+    for layer in layers:
+        for entry in layer.inspect:
+            looks = ", ".join(entry.find)
+            if "injection" in entry.find:
+                looks += f" (in {entry.rate:.1%} of harmless texts, too)"
+            about = wording.what(entry.what) or "all messages"
+            yield entry.id, about, looks, ", ".join(entry.where), entry.action, wording.mode(entry.control, layer)
+
+
+def _inspection_words(layers: Sequence[Layer]) -> tuple[str, ...]:
+    if not any(layer.inspect for layer in layers):
+        return ()
+    strict = [entry for layer in layers for entry in layer.inspect]
+    unseen = [entry.id for entry in strict if entry.on_error == "flag"]
+    words = (
+        "What comes back is looked at before it goes on; of several actions the strictest wins. Findings are recorded "
+        "by kind and place, never with text."
+    )
+    fails = f" What could not be looked at passes as a warning: {', '.join(unseen)}." if unseen else ""
+    return (words + fails,)
 
 
 def _server_requests(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:

@@ -185,6 +185,6 @@ def about_calls(layer: Layer) -> list[Rule | CallLimit]:
     return [*layer.rules, *layer.limits]
 
 
-def controlled(layer: Layer) -> list[Rule | CallLimit | Budget]:
+def controlled(layer: Layer) -> list[Rule | CallLimit | Budget | Inspection]:
     """What has a mode, a share and an `on_error` of its own."""
-    return [*layer.rules, *layer.limits, *layer.budgets]
+    return [*layer.rules, *layer.limits, *layer.budgets, *layer.inspect]

@@ -45,7 +45,18 @@ def not_covered(layers: Sequence[Layer], uncovered: Sequence[str], history: Hist
         "Callers without a verified identity: a process or connection can be opened anew, and counts from 0 then. "
         "A limit slows such a caller down and does not stop it."
     )
-    yield "What a result says: nothing here looks at it, except `tenant: {result: …}`."
+    yield _results(layers)
+
+
+def _results(layers: Sequence[Layer]) -> str:
+    entries = [entry for layer in layers for entry in layer.inspect]
+    if not entries:
+        return "What a result says: nothing here looks at it, except `tenant: {result: …}`."
+    kinds = dict.fromkeys(kind for entry in entries for kind in entry.find)
+    return (
+        f"What a result says besides {', '.join(kinds)}, and what of these the detectors miss: none finds all. "
+        "Pictures, sounds and other binary content are not looked at."
+    )
 
 
 def _unenforced(layers: Sequence[Layer]) -> Iterator[str]:

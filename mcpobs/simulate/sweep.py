@@ -16,7 +16,7 @@ from mcpobs.baseline.traffic import Pair
 from mcpobs.errors import UsageError
 from mcpobs.policy.compiled import REOPENED_FACTOR
 from mcpobs.policy.decision import Lane
-from mcpobs.policy.model import Policy
+from mcpobs.policy.model import Inspection, Policy
 from mcpobs.simulate import caps
 from mcpobs.simulate.caps import Swept
 from mcpobs.simulate.findings import Findings
@@ -130,6 +130,9 @@ class _Probe:
 
     def undecided(self, call: Recorded, rules: Iterable[str]) -> None:
         self._findings.undecided(call, rules)
+
+    def found(self, call: Recorded, entry: Inspection) -> None:
+        self._findings.found(call, entry)
 
 
 class Callers:

@@ -39,7 +39,7 @@ class Fields:
 
     def __init__(self, added: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self._kinds = {
-            tuple(key_words(name)): kind
+            key_words(name): kind
             for names in (DEFAULT, added or {})
             for kind, several in names.items()
             for name in several
@@ -49,9 +49,9 @@ class Fields:
 
     def _kind(self, key: str) -> str | None:
         """Returns the kind of the values of a key."""
-        words = [word for word in key_words(key) if word]
+        words = key_words(key)
         for count in range(min(len(words), self._longest), 0, -1):
-            kind = self._kinds.get(tuple(words[:count]))
+            kind = self._kinds.get(words[:count])
             if kind is not None:
                 return kind
         return None

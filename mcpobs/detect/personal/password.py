@@ -19,10 +19,10 @@ KINDS = frozenset(("password", "bearer_token"))
 _LABEL = Pattern(
     rb"(?i)(?:passw(?:or)?d|passphrase|passwort|pwd|secret|token|credentials?|connection[_-]?string|"
     rb"(?:api|access|auth|account|private|signing|encryption|client|master|shared|storage|service)[_ -]?key)"
-    rb"[a-z0-9_]{0,16}[\"'`\]]{0,2}\s{0,3}(?::=|=>|[:=])\s{0,3}[\"'`]{0,2}[^\s\"'`,;<>(){}&|]{4,}"
+    rb"[a-z0-9_]{0,16}[\"'`\]]{0,2}\s{0,3}(?::=|=>|[:=])\s{0,3}[\"'`]{0,2}[^\x00\s\"'`,;<>(){}&|]{4,}"
 )
 _SCHEME = Pattern(rb"(?i)\b(?:bearer|basic) {1,2}[A-Za-z0-9._~+/-]{12,}=*")
-_URL = Pattern(rb"[A-Za-z][A-Za-z0-9+.-]{1,24}://[^\s/@:\"'<>?#]{0,128}:[^\s/@\"'<>]{1,128}@")
+_URL = Pattern(rb"[A-Za-z][A-Za-z0-9+.-]{1,24}://[^\x00\s/@:\"'<>?#]{0,128}:[^\x00\s/@\"'<>]{1,128}@")
 _PASSWORDS = (b"passw", b"pwd", b"passphrase")
 _PLACEHOLDERS = (
     b"your", b"xxx", b"***", b"...", b"example", b"changeme", b"change_me", b"placeholder", b"redacted", b"dummy",

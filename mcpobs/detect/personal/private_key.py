@@ -29,7 +29,7 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
     for start, begin in _BEGIN.spans(data):
         if start < taken:
             continue
-        rest = data[begin : begin + _LONGEST]
+        rest = data[begin : begin + _LONGEST].partition(b"\x00")[0]
         closing = next(_END.spans(rest), None)
         end = begin + (closing[1] if closing is not None else len(rest) - len(rest.lstrip(_BODY)))
         if end - begin >= _LEAST:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mcpobs.detect.personal import digits, email, iban, ip, jwt, password, private_key, tokens
 from mcpobs.detect.personal.engine import Pattern
 from mcpobs.detect.personal.fields import Fields, kind_of
 from mcpobs.detect.personal.found import KINDS, Found
-from mcpobs.detect.personal.page import Page
+from mcpobs.detect.personal.page import Entry, Page
 
 
 class Recogniser(NamedTuple):
@@ -27,15 +27,38 @@ _MASK = Pattern(rb"\[[a-z_]{2,24}:[0-9a-f]{8}\]")
 def find(text: str, kinds: frozenset[str] = KINDS, key: str | None = None, fields: Fields | None = None) -> list[Found]:
     """Returns the personal data and secrets of a text by their place, without overlaps.
 
-    `key` is the name of the JSON member that the text is the value of. Offsets count characters. A mask that `masked`
-    has put into a text is no finding.
+    `key` is the name of the JSON member that the text is the value of. Offsets count characters. A mask that stands in
+    place of a datum is no finding.
     """
-    whole = kind_of(key, text, kinds, fields)
-    data = text.encode("utf-8", "replace")  # a lone surrogate becomes one byte, so that it counts one
-    found = _settled(_found(Page(data, key), kinds), _masks(data))
-    if whole is not None and not _is_mask(data):
-        return [each for each in found if each.kind == "private_key"] or [Found(whole, 0, len(text))]
-    return found if len(data) == len(text) else _in_characters(data, found)
+    return find_each((Entry(text, key),), kinds, fields)[0]
+
+
+def find_each(
+    entries: Sequence[Entry], kinds: frozenset[str] = KINDS, fields: Fields | None = None
+) -> list[list[Found]]:
+    """Returns what `find` returns for each of several texts, in one pass."""
+    page = Page(entries)
+    several: list[list[Found]] = [[] for _ in entries]
+    for each in _settled(_found(page, kinds), _masks(page.data)):
+        number = page.number(each.start)
+        start = page.starts[number]
+        several[number].append(Found(each.kind, each.start - start, each.end - start))
+    for number, entry in enumerate(entries):
+        whole = kind_of(entry.key, entry.text, kinds, fields) if entry.key else None
+        if whole is not None:
+            several[number] = _whole(whole, entry.text, several[number])
+        elif several[number] and not entry.text.isascii():
+            several[number] = _in_characters(page.data[page.starts[number] : page.end(number)], several[number])
+    return several
+
+
+def _whole(kind: str, text: str, found: list[Found]) -> list[Found]:
+    """Returns the finding that takes a whole text, unless it is a mask. A secret with a form of its own keeps it."""
+    if text.startswith("[") and _MASK.fills(text.encode("utf-8", "replace")):
+        return []
+    if len(found) == 1 and found[0].start == 0 and found[0].end == len(text):
+        return found
+    return [Found(kind, 0, len(text))]
 
 
 def _found(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
@@ -46,10 +69,6 @@ def _found(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
 
 def _masks(data: bytes) -> list[tuple[int, int]]:
     return list(_MASK.spans(data)) if b"[" in data else []
-
-
-def _is_mask(data: bytes) -> bool:
-    return data[:1] == b"[" and _MASK.fills(data)
 
 
 def _settled(found: Iterable[Found], masks: list[tuple[int, int]]) -> list[Found]:

@@ -48,6 +48,8 @@ class Text:
     """In a listing, the name of the tool, prompt or resource that it describes."""
     is_decoded: bool = False
     """It is sent in base64, so a place in it is none in the message."""
+    is_number: bool = False
+    """It is sent as an integer. A mask makes a text of it."""
     offset: int = 0
     """Characters before it that are left out, of a text that is too large. Places count them."""
 
@@ -63,6 +65,8 @@ class View:
     texts: Sequence[Text] = ()
     """Every text and every member name, without what is binary; at most `max_bytes` of the entry."""
     is_error: bool = False
+    is_cut: bool = False
+    """It has more values than are walked over."""
     output_schema: object = None
     """As the server declared it for the tool; None without one."""
 

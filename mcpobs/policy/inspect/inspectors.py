@@ -5,28 +5,21 @@ The strictest action of all layers wins. A fault of an inspector is a finding, w
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mcpobs.policy.compiled import _is_about, is_drawn, matches
+from mcpobs.policy.compiled import is_drawn
 from mcpobs.policy.conditions import CallFacts, Unknown
+from mcpobs.policy.inspect.entries import fingerprint, is_item_of, looks_at
 from mcpobs.policy.inspect.inspected import Inspected, Noted
 from mcpobs.policy.inspect.inspector import FAULT, TRUNCATED, Context, Finding, Inspector, Of, Text, View
 from mcpobs.policy.inspect.kinds import inspectors
 from mcpobs.policy.inspect.texts import texts
-from mcpobs.policy.model import Action, Inspection, Layer, Look, Policy, What
+from mcpobs.policy.model import Action, Inspection, Layer, Policy
 
 MAX_KEPT: Final = 4_096
-_LOOKS: Final[Mapping[Of, Look]] = {"call": "arguments", "result": "result", "request": "result", "listing": "listing"}
-_BY_ITEM: Final = {
-    "tools/list": "tools",
-    "prompts/list": "prompts",
-    "resources/list": "resources",
-    "resources/templates/list": "resources",
-}
 
 Key = Callable[[], bytes]
 
@@ -43,8 +36,16 @@ class Bound(NamedTuple):
 class Inspectors:
     """All entries that are for one server. Makes their inspectors at once, so that no call waits for it."""
 
-    def __init__(self, policy: Policy, server: str | None, key: Key, folder: Path | None = None) -> None:
-        self.policy = policy
+    def __init__(
+        self,
+        policy: Policy,
+        server: str | None,
+        key: Key,
+        folder: Path | None = None,
+        report: Callable[[Exception], None] = lambda error: None,
+    ) -> None:
+        """`report` takes the faults of inspectors."""
+        self._report = report
         self._server = server
         layers = [layer for layer in policy.layers if layer.server in (None, server)]
         self._bound = [
@@ -62,23 +63,9 @@ class Inspectors:
         if found is None:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
-            found = tuple(one for one in self._bound if self._looks(one.entry, of, facts, target, kinds))
+            found = tuple(one for one in self._bound if looks_at(one.entry, of, facts, kinds, self._server))
             self._kept[key] = found
         return found
-
-    def _looks(self, entry: Inspection, of: Of, facts: CallFacts, target: str | None, kinds: frozenset[str]) -> bool:
-        what = entry.what
-        if _LOOKS[of] not in entry.where or (what.servers is not None and not _is_of(what.servers, self._server)):
-            return False
-        if of == "result" and facts.method.startswith("tasks/"):
-            return True  # of a call that began elsewhere: any tool's
-        if is_general(what):
-            excepted = facts.kind == "tool" and target is not None and not _meant(what, target, kinds)
-            return not excepted
-        if of == "listing":
-            member = _BY_ITEM.get(facts.method)
-            return member is not None and getattr(what, member) is not None
-        return _is_about(what, facts, target, kinds, self._server)
 
     def inspect(
         self,
@@ -95,7 +82,8 @@ class Inspectors:
         view = View(of, facts, message, is_error=is_error, output_schema=output_schema)
         fault: Exception | None = None
         try:
-            view = replace(view, texts=texts(of, message))
+            found, is_cut = texts(of, message)
+            view = replace(view, texts=found, is_cut=is_cut)
         except Exception as error:
             fault = error
         for bound in entries:
@@ -104,7 +92,8 @@ class Inspectors:
                 if fault is not None:
                     raise fault
                 self._look(bound, view, shadow, inspected)
-            except Exception:
+            except Exception as error:
+                self._report(error)
                 inspected.degraded = True
                 finding = Finding(bound.entry.find[0], FAULT, "whole")
                 inspected.noted.append(Noted(bound.entry.id, finding, bound.entry.on_error, shadow))
@@ -113,43 +102,17 @@ class Inspectors:
     @staticmethod
     def _look(bound: Bound, view: View, shadow: bool, inspected: Inspected) -> None:
         entry = bound.entry
-        about = [text for text in view.texts if text.item is None or _is_item_of(entry.what, text.item)]
+        about = [text for text in view.texts if text.item is None or is_item_of(entry.what, text.item)]
         shown, is_cut = _within(about, entry.max_bytes)
         cut = replace(view, texts=shown)
         found = [finding for inspector in bound.inspectors for finding in inspector.inspect(cut)]
-        if is_cut:
+        if is_cut or view.is_cut:
             found.append(Finding(entry.find[0], TRUNCATED, "whole"))
         if entry.over == "pass":
             found = [finding for finding in found if finding.rule != TRUNCATED]
         noted = [Noted(entry.id, finding, _action(entry, finding), shadow) for finding in found]
         inspected.verdicts[bound.fingerprint] = all(_is_noise(entry, finding) for finding in found)
         inspected.noted += noted
-
-
-def is_general(what: What) -> bool:
-    """Whether an entry is about all messages: it names nothing, or only all tools."""
-    others = what.resources is None and what.prompts is None and what.methods is None
-    return others and (what.tools is None or "*" in what.tools)
-
-
-def fingerprint(entry: Inspection) -> str:
-    """Names an entry with what it looks for, and not with its action: a replay of another action uses its verdicts."""
-    looks = replace(entry, action="flag", on_error="flag", over="flag", control=type(entry.control)())
-    return f"{entry.id}@{hashlib.blake2b(repr(looks).encode(), digest_size=4).hexdigest()}"
-
-
-def _is_of(servers: Sequence[str], server: str | None) -> bool:
-    return server is not None and matches(servers, server)
-
-
-def _meant(what: What, tool: str, kinds: frozenset[str]) -> bool:
-    """Whether an entry about all tools is about this one."""
-    return not matches(what.unless_tools, tool) and (what.kinds is None or bool(kinds & frozenset(what.kinds)))
-
-
-def _is_item_of(what: What, item: str) -> bool:
-    named = [*(what.tools or ()), *(what.resources or ()), *(what.prompts or ())]
-    return (is_general(what) or matches(named, item)) and not matches(what.unless_tools, item)
 
 
 def _is_in_force(bound: Bound, facts: CallFacts) -> bool:

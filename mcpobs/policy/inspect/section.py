@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
+from mcpobs.installed.extras import needing
 from mcpobs.limits.document import Place
 from mcpobs.policy.fields import choice, names
-from mcpobs.policy.inspect.words import WORDS
+from mcpobs.policy.inspect.words import INSPECTORS, WORDS
 from mcpobs.policy.model import Action, Control, Inspection, Look, OnError, Over, What
 
 ACTIONS: Final[tuple[Action, ...]] = ("pass", "flag", "mask", "block")
@@ -25,6 +26,8 @@ LEAST_RATE, MOST_RATE = 0.001, 0.1
 DEFINITIONS: Final = "definitions"
 ON_DEFINITION: Final = ("pass", "flag", "deny")
 """The actions of `find: definitions`: it has no text to mask, and concerns the tool and not a result."""
+PATTERNS: Final = frozenset({"injection", "personal"})
+"""Inspectors whose patterns need an engine of linear time."""
 STRICT: Final = frozenset({"mask", "block"})
 
 
@@ -73,7 +76,11 @@ def _entry(
 def _find(place: Place) -> tuple[str, ...]:
     items = [place] if place.is_scalar else place.items()
     names(place)
-    return tuple(dict.fromkeys(choice(item, WORDS) for item in items))
+    find = tuple(dict.fromkeys(choice(item, WORDS) for item in items))
+    if any(INSPECTORS[word] in PATTERNS for word in find):
+        with needing("`inspect`", "policy"):
+            import re2  # noqa: F401  # a policy that cannot be enforced is refused at start
+    return find
 
 
 def _action(place: Place, of_definitions: bool) -> Action:

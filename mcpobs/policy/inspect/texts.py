@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
 from typing import Final
 
+from mcpobs.detect.strings import Text as Found
 from mcpobs.detect.strings import strings
 from mcpobs.policy.inspect.inspector import At, Of, Text, Where
 
@@ -32,31 +32,41 @@ MAX_BLOB: Final = 4 << 20
 """Characters of base64 that are decoded, of one embedded text."""
 
 
-def texts(of: Of, message: dict[str, object]) -> list[Text]:
-    """Returns every text and every member name of a message. Of binary content only texts in base64 are read."""
-    return list(_texts(of, message))
-
-
-def _texts(of: Of, message: dict[str, object]) -> Iterator[Text]:
+def texts(of: Of, message: dict[str, object]) -> tuple[list[Text], bool]:
+    """Returns every text and every member name of a message, and whether it has more than can be looked at. Of binary
+    content only texts in base64 are read."""
     root = next(iter(message), "")
-    for found in strings(message.get(root)):
-        at: At = (root, *found.path)
-        if at in _PLUMBING or not _is_content(of, at):
-            continue
-        text: str | None = found.text
-        if at[-1] in ("data", "blob") and not found.is_key and at[1:2] != ("structuredContent",):
-            text = _decoded(message, at, found.text)
-        if text is None:
-            continue
-        yield Text(
-            at=at,
-            text=text,
-            where="key" if found.is_key else _where(of, at),
-            key=_key(at[1:-1] if found.is_key else at[1:]),
-            is_key=found.is_key,
-            item=_item(message, at) if of == "listing" else None,
-            is_decoded=text is not found.text,
-        )
+    found: list[Text] = []
+    walk = strings(message.get(root), numbers=True)
+    try:
+        while True:
+            text = _text(of, message, root, next(walk))
+            if text is not None:
+                found.append(text)
+    except StopIteration as end:
+        return found, bool(end.value)
+
+
+def _text(of: Of, message: dict[str, object], root: str, found: Found) -> Text | None:
+    """A text with its part of the message; None if nobody reads it as one."""
+    at: At = (root, *found.path)
+    if at in _PLUMBING or not _is_content(of, at):
+        return None
+    text: str | None = found.text
+    if at[-1] in ("data", "blob") and not found.is_key and at[1:2] != ("structuredContent",):
+        text = _decoded(message, at, found.text)
+    if text is None:
+        return None
+    return Text(
+        at=at,
+        text=text,
+        where="key" if found.is_key else _where(of, at),
+        key=_key(at[1:-1] if found.is_key else at[1:]),
+        is_key=found.is_key,
+        item=_item(message, at) if of == "listing" else None,
+        is_decoded=text is not found.text,
+        is_number=found.is_number,
+    )
 
 
 def _key(at: At) -> str | None:
