@@ -17,9 +17,10 @@ from mcpobs.policy.compiled import matches
 from mcpobs.policy.definitions.definition import definition_of
 from mcpobs.policy.definitions.watch import Watch, approved_file, seen_file
 from mcpobs.policy.inspect.inspector import Context, Finding, View
+from mcpobs.policy.inspect.words import DEFINITIONS
 from mcpobs.policy.model import Inspection, What
 
-FIND: Final = "definitions"
+FIND: Final = DEFINITIONS
 
 
 class Definitions:

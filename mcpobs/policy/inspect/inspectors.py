@@ -17,6 +17,7 @@ from mcpobs.policy.inspect.inspected import Inspected, Noted
 from mcpobs.policy.inspect.inspector import FAULT, TRUNCATED, Context, Finding, Inspector, Of, Text, View
 from mcpobs.policy.inspect.kinds import inspectors
 from mcpobs.policy.inspect.texts import texts
+from mcpobs.policy.inspect.words import DEFINITIONS
 from mcpobs.policy.model import Action, Inspection, Layer, Policy
 
 MAX_KEPT: Final = 4_096
@@ -126,7 +127,7 @@ def _is_in_force(bound: Bound, facts: CallFacts) -> bool:
 def _action(entry: Inspection, finding: Finding) -> Action:
     if finding.rule == TRUNCATED:
         return entry.over
-    if finding.find == "definitions" and finding.rule == "new" and entry.new is not None:
+    if finding.find == DEFINITIONS and finding.rule == "new" and entry.new is not None:
         return entry.new
     return "block" if entry.action == "mask" and finding.mask is None else entry.action
 

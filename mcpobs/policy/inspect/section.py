@@ -8,7 +8,7 @@ from typing import Final, Literal
 from mcpobs.installed.extras import needing
 from mcpobs.limits.document import Place
 from mcpobs.policy.fields import choice, names
-from mcpobs.policy.inspect.words import INSPECTORS, WORDS
+from mcpobs.policy.inspect.words import DEFINITIONS, INSPECTORS, WORDS
 from mcpobs.policy.model import Action, Control, Inspection, Look, OnError, Over, What
 
 ACTIONS: Final[tuple[Action, ...]] = ("pass", "flag", "mask", "block")
@@ -23,7 +23,6 @@ MAX_BYTES: Final = 1 << 20
 RATE: Final = 0.01
 LEAST_RATE, MOST_RATE = 0.001, 0.1
 """Of what the shipped calibration covers."""
-DEFINITIONS: Final = "definitions"
 ON_DEFINITION: Final = ("pass", "flag", "deny")
 """The actions of `find: definitions`: it has no text to mask, and concerns the tool and not a result."""
 PATTERNS: Final = frozenset({"injection", "personal"})

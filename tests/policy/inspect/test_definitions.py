@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 
 from mcpobs.errors import UsageError
+from mcpobs.output.document import markdown
 from mcpobs.policy import file
 from mcpobs.policy.definitions import record
 from mcpobs.policy.definitions.review import approve, review
 from mcpobs.policy.definitions.watch import Watch, approved_file, seen_file
+from mcpobs.policy.document import document
+from mcpobs.policy.text import Texts
 from tests.policy.test_judge import Shop
 
 GOOD = {"name": "search", "description": "Searches.", "inputSchema": {"type": "object"}}
@@ -182,3 +185,10 @@ def test_an_unwritable_folder_is_one_warning(tmp_path: Path) -> None:
     for number in range(3):
         assert watch.listed(definitions_of([{**GOOD, "title": str(number)}])) == ["new"]
     assert len(warnings) == 1
+
+
+def test_the_document_says_what_becomes_of_a_tool() -> None:
+    text = "version: 1\ninspect:\n- {id: a, find: definitions, action: deny, new: flag}\n- {id: b, find: definitions}\n"
+    shown = markdown(document(file.of_texts(texts := [(text.encode(), "policy.yaml")]), Texts(texts)))
+    assert "deny a tool that is not as approved; flag one that was never approved" in shown
+    assert "flag a tool that is not as approved |" in shown
