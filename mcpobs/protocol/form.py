@@ -7,12 +7,13 @@ ITEMS items of a list stand for all. A schema says more than a form.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import Final
 
 from mcpobs.protocol.decode import RawNumber
 
 LONG: Final = 1_024
-ITEMS: Final = 20
+ITEMS: Final = 5
 MEMBERS: Final = 64
 DEPTH: Final = 3
 FORMS_OF_ITEMS: Final = 4
@@ -24,8 +25,7 @@ _TYPES: Final[dict[type, str]] = {type(None): "null", bool: "boolean", int: "num
 
 def form_of(value: object) -> str:
     """Returns the form of a JSON value, at most MAX_FORM characters."""
-    form = _form(value, DEPTH)
-    return form if len(form) <= MAX_FORM else form[: MAX_FORM - 1] + CUT
+    return _form(value, DEPTH)
 
 
 def form_of_blocks(kinds: list[str]) -> str:
@@ -42,28 +42,39 @@ _KINDS: Final = {"{": "object", "[": "list", "(": "text"}
 
 
 def _form(value: object, depth: int) -> str:
-    name = _TYPES.get(type(value))
+    kind = type(value)
+    if kind is str:
+        return "string" if len(value) < LONG else LONG_TEXT  # type: ignore[arg-type]  # a str
+    name = _TYPES.get(kind)
     if name is not None:
         return name
-    if isinstance(value, str):
-        return "string" if len(value) < LONG else LONG_TEXT
-    if isinstance(value, dict):
-        return _object(value, depth)
-    if isinstance(value, list):
-        return _array(value, depth)
-    return "number" if isinstance(value, RawNumber) else CUT
+    if kind is dict:
+        return _object(value, depth)  # type: ignore[arg-type]  # a dict
+    if kind is list:
+        return _array(value, depth)  # type: ignore[arg-type]  # a list
+    return "number" if kind is RawNumber else CUT
 
 
 def _object(value: dict[str, object], depth: int) -> str:
     if depth == 0 or len(value) > MEMBERS:
         return "{…}"
-    counts = Counter(_form(below, depth - 1) for below in value.values())
-    parts = [form if count == 1 else f"{form}×{count}" for form, count in sorted(counts.items())]
-    return "{" + ",".join(parts) + "}"
+    return _counted(tuple(sorted([_form(below, depth - 1) for below in value.values()])))
+
+
+@lru_cache(maxsize=256)
+def _counted(forms: tuple[str, ...]) -> str:
+    """The form of an object with such members. Remembered: the items of a list are mostly alike."""
+    parts = [form if count == 1 else f"{form}×{count}" for form, count in Counter(forms).items()]
+    return _bounded("{" + ",".join(parts) + "}")
 
 
 def _array(value: list[object], depth: int) -> str:
     if depth == 0:
         return "[…]"
     forms = sorted({_form(item, depth - 1) for item in value[:ITEMS]})
-    return "[" + "|".join(forms[:FORMS_OF_ITEMS]) + (f"|{CUT}" if len(forms) > FORMS_OF_ITEMS else "") + "]"
+    return _bounded("[" + "|".join(forms[:FORMS_OF_ITEMS]) + (f"|{CUT}]" if len(forms) > FORMS_OF_ITEMS else "]"))
+
+
+def _bounded(form: str) -> str:
+    """At each level, because 64 members of 64 members have long forms."""
+    return form if len(form) <= MAX_FORM else form[: MAX_FORM - 1] + CUT
