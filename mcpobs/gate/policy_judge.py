@@ -250,7 +250,9 @@ class PolicyJudge:
         if inspected is None or inspected.action != "block":
             return forward if inspected is None else forwarded(forward, inspected)
         judged.answered = True
-        judged.refused = lane = refusal(inspected, judged.decision.id, "arguments", _shown(call, judged))
+        is_whole = all(finding.where == "whole" for finding in inspected.blocks())  # e.g. a tool's definition
+        part = "call" if is_whole else "arguments"
+        judged.refused = lane = refusal(inspected, judged.decision.id, part, _shown(call, judged))
         message, meta = text(Code.INSPECTION, lane.said), {"id": judged.decision.id, "code": str(Code.INSPECTION)}
         code, rule = str(Code.INSPECTION), lane.rules[0]
         if judged.facts.kind == "tool":
