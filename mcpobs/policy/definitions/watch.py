@@ -19,6 +19,7 @@ from mcpobs.errors import UsageError
 from mcpobs.policy.definitions import record
 from mcpobs.policy.definitions.definition import MAX_TOOLS, Definition
 from mcpobs.policy.definitions.record import Entry, Record
+from mcpobs.policy.model import Layer
 from mcpobs.stderr import warn
 from mcpobs.terminal import HINT
 
@@ -34,6 +35,11 @@ SEEN: Final = "seen"
 
 def approved_file(folder: Path, server: str) -> Path:
     return folder / APPROVED / record.file_name(server)
+
+
+def approved_of(layer: Layer, named: str) -> Path:
+    """Returns the file that an entry of a policy names: from the folder of the policy's file on."""
+    return Path(layer.source).parent / Path(named).expanduser()
 
 
 def seen_file(folder: Path, server: str) -> Path:
