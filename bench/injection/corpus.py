@@ -44,6 +44,15 @@ def own(library: Ngrams, rows: Sequence[Labelled], seed: int) -> list[Seen]:
     return [seen(library, row) for row in [*bare, *carried(bare, carriers, random)]]
 
 
+def for_weights(own: Sequence[Seen]) -> list[tuple[Mapping[str, float], int]]:
+    """Our own texts that weights of rules are fitted on: bare, and not the orders that no rule can know."""
+    used = [each for each in own if each.row.tier != "unmarked" and len(each.row.text) <= LONGEST_BARE]
+    return [(each.features, int(each.row.attack)) for each in used]
+
+
+LONGEST_BARE: Final = 300
+
+
 def fold(group: str, folds: int, salt: str = "") -> int:
     return zlib.crc32(f"{salt}{group}".encode()) % folds
 

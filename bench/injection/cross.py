@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.injection.corpus import Seen, crossed, fold, learnt, with_margin
+from bench.injection.corpus import Seen, crossed, fold, for_weights, learnt, with_margin
 from bench.injection.descent import Settings
 from bench.injection.fit import fitted, threshold
 
@@ -50,7 +50,8 @@ def scored(
     margins = crossed(others, own, settings, INNER_FOLDS, "inner")
     labels = [each.row.attack for each in others]
     inputs = [with_margin(each, margin) for each, margin in zip(others, margins, strict=True)]
-    both, patterns = fitted(inputs, labels), fitted([each.features for each in others], labels)
+    written = for_weights(own)
+    both, patterns = fitted(inputs, labels, written), fitted([each.features for each in others], labels, written)
     both_scores = [both.score(each) for each in inputs]
     alone_scores = [patterns.score(each.features) for each in others]
     limits = {rate: _limit(others, both_scores, rate) for rate in rates}

@@ -20,6 +20,7 @@ KINDS: Final = {
     "attacks.other": (1, "multilingual"),
     "orders.en": (1, "unmarked"),
     "benign": (0, "hard"),
+    "benign.families": (0, "hard"),
 }
 _PART: Final = re.compile(r"(?<!\\)\[((?:[^\[\]\\|]|\\.)*(?:\|(?:[^\[\]\\|]|\\.)*)*(?<!\\))\]")
 

@@ -1,6 +1,6 @@
 """Trains and calibrates the injection scanner. Writes the model's weights and record, and the calibration.
 
-    python -m bench.injection.train DATA [--seed 20261130] 
+    python -m bench.injection.train DATA [--seed 20261130]
 
 DATA is a folder with injection_dev.jsonl.gz. The same data, texts and seed give the same bytes.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import mcpobs.detect.injection
 import mcpobs.detect.model
-from bench.injection.corpus import Seen, crossed, learnt, own, seen, with_margin
+from bench.injection.corpus import Seen, crossed, for_weights, learnt, own, seen, with_margin
 from bench.injection.cross import Crossed, left_out
 from bench.injection.descent import Model, Settings
 from bench.injection.evaluate import DATA, SLICES, flagged, key, share
@@ -57,7 +57,8 @@ def calibrations(
     margins = crossed(rows, ours, settings, FOLDS, "")
     labels = [each.row.attack for each in rows]
     inputs = [with_margin(each, margin) for each, margin in zip(rows, margins, strict=True)]
-    both, alone = fitted(inputs, labels), fitted([each.features for each in rows], labels)
+    written = for_weights(ours)
+    both, alone = fitted(inputs, labels, written), fitted([each.features for each in rows], labels, written)
     return {
         "patterns_and_model": _named(
             rows, both, [both.score(each) for each in inputs], [each.score for each in outside]

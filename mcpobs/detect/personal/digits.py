@@ -17,7 +17,7 @@ from mcpobs.detect.personal.page import Page
 from mcpobs.detect.personal.run import Run
 
 KINDS = frozenset(("card", "phone", "ssn"))
-_RUN = Pattern(rb"[0-9](?:[ ./()-]{0,3}[0-9]){6,}")
+_RUN = Pattern(rb"(?:\A|[^0-9A-Za-z_])[0-9](?:[ ./()-]{0,3}[0-9]){6,}")
 _CARD_PART = Pattern(rb"[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{5}")
 _SEPARATORS = b" ./()-"
 _DATE = bytes.maketrans(b"0123456789", b"dddddddddd")
@@ -35,7 +35,10 @@ _RECOGNISERS = (Recogniser("card", card.check), Recogniser("ssn", ssn.check), Re
 def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
     wanted = tuple(each for each in _RECOGNISERS if each.kind in kinds)
     for start, end in _RUN.spans(page.data):
+        start += not 48 <= page.data[start] <= 57  # the byte before
         start = _after_date(page.data, start, end)
+        if end - start < 7:
+            continue
         run = Run(page.data, start, end)
         if len(run.digits) < 7:
             continue
@@ -47,7 +50,7 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
 
 
 def _taken(page: Page, run: Run, wanted: tuple[Recogniser, ...]) -> Found | None:
-    if not run.stands_alone:
+    if not run.stands_alone():
         return None
     for recogniser in wanted:
         found = recogniser.check(page, run)

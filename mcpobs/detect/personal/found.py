@@ -8,7 +8,7 @@ PERSONAL = frozenset(("email", "phone", "card", "iban", "ssn", "ip", "name", "ad
 """Kinds of personal data. `name`, `address` and `birth_date` are found by the name of a JSON key only."""
 SECRETS = frozenset(
     (
-        "anthropic_key", "aws_key", "azure_key", "bearer_token", "digitalocean_token", "github_token", "gitlab_token",
+        "anthropic_key", "aws_key", "bearer_token", "digitalocean_token", "github_token", "gitlab_token",
         "google_key", "huggingface_token", "jwt", "npm_token", "openai_key", "password", "private_key", "pypi_token",
         "sendgrid_key", "shopify_token", "slack_token", "stripe_key", "telegram_token", "twilio_key",
     )

@@ -17,7 +17,9 @@ from mcpobs.detect.personal.page import Page
 
 KINDS = frozenset(("ip",))
 _V4 = Pattern(rb"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}")
-_V6 = Pattern(rb"(?:[0-9A-Fa-f]{1,4}:){1,7}(?::|[0-9A-Fa-f]{1,4})(?:[0-9A-Fa-f:.]{0,32}[0-9A-Fa-f])?")
+_V6 = Pattern(rb":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]")  # within an address
+_V6_BYTES = b"0123456789ABCDEFabcdef:"
+_V6_LONGEST = 39
 _VERSIONS = frozenset(
     b"build chrome dll driver edition firefox firmware kernel model oid patch protocol release releases revision rule "
     b"section sha tag update upgrade v ver version versions".split()
@@ -29,11 +31,14 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
     for start, end in _V4.spans(data):
         if _stands_alone(data, start, end) and _is_host(data[start:end]) and not _is_version(page, start):
             yield Found("ip", start, end)
-    if data.count(b":") < 2:
-        return
-    for start, end in _V6.spans(data):
-        text = data[start:end]
-        if text.count(b":") >= 2 and _stands_alone(data, start, end, b":") and _is_v6(text):
+    taken = 0
+    for at, _ in _V6.spans(data):
+        if at < taken:
+            continue
+        before, after = data[max(taken, at - _V6_LONGEST) : at], data[at : at + _V6_LONGEST]
+        start = at - len(before) + len(before.rstrip(_V6_BYTES))
+        end = taken = at + len(after) - len(after.lstrip(_V6_BYTES))
+        if _stands_alone(data, start, end, b":") and _is_v6(data[start:end]):
             yield Found("ip", start, end)
 
 

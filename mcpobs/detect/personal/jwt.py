@@ -15,17 +15,20 @@ from mcpobs.detect.personal.found import Found
 from mcpobs.detect.personal.page import Page
 
 KINDS = frozenset(("jwt",))
+ANCHORS = (b"eyJ",)
 _JWT = Pattern(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")
+_LONGEST = 16_384
 _MOST_HEADER = 2_048
 
 
-def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
-    if b"eyJ" not in page.data:
+def at(page: Page, start: int, end: int) -> Iterator[Found]:
+    """Yields the token that begins at a place."""
+    data = page.data
+    if data[start:end] != b"eyJ" or data[max(0, start - 1) : start].isalnum():
         return
-    for start, end in _JWT.spans(page.data):
-        header = page.data[start : start + _MOST_HEADER].partition(b".")[0]
-        if _has_algorithm(header):
-            yield Found("jwt", start, end)
+    length = _JWT.at(data[start : start + _LONGEST])
+    if length is not None and _has_algorithm(data[start : start + _MOST_HEADER].partition(b".")[0]):
+        yield Found("jwt", start, start + length)
 
 
 def _has_algorithm(header: bytes) -> bool:

@@ -16,13 +16,18 @@ from mcpobs.detect.personal.found import Found
 from mcpobs.detect.personal.page import Page
 
 KINDS = frozenset(("password", "bearer_token"))
-_LABEL = Pattern(
-    rb"(?i)(?:passw(?:or)?d|passphrase|passwort|pwd|secret|token|credentials?|connection[_-]?string|"
-    rb"(?:api|access|auth|account|private|signing|encryption|client|master|shared|storage|service)[_ -]?key)"
-    rb"[a-z0-9_]{0,16}[\"'`\]]{0,2}\s{0,3}(?::=|=>|[:=])\s{0,3}[\"'`]{0,2}[^\x00\s\"'`,;<>(){}&|]{4,}"
+_KEYS = b"(?:api|access|auth|account|private|signing|encryption|client|master|shared|storage|service)[_ -]?key"
+ANCHORS = (
+    b"passw", b"passphrase", b"pwd", b"secret", b"token", b"credential", b"connection[_ -]?string", _KEYS,
+    b"bearer ", b"basic ", b"://",
+)  # fmt: skip
+_ASSIGNED = Pattern(
+    rb"(?i)(?:" + _KEYS + rb"|connection[_ -]?string|[a-z]{3,16})[a-z0-9_]{0,24}[\"'`\]]{0,2}\s{0,3}(?::=|=>|[:=])"
+    rb"\s{0,3}[\"'`]{0,2}[^\x00\s\"'`,;<>(){}&|]{4,}"
 )
-_SCHEME = Pattern(rb"(?i)\b(?:bearer|basic) {1,2}[A-Za-z0-9._~+/-]{12,}=*")
-_URL = Pattern(rb"[A-Za-z][A-Za-z0-9+.-]{1,24}://[^\x00\s/@:\"'<>?#]{0,128}:[^\x00\s/@\"'<>]{1,128}@")
+_SCHEME = Pattern(rb"(?i)(?:bearer|basic) {1,2}[A-Za-z0-9._~+/-]{12,}=*")
+_USERINFO = Pattern(rb"://[^\x00\s/@:\"'<>?#]{0,128}:[^\x00\s/@\"'<>]{1,128}@")
+_LONGEST = 1_024
 _PASSWORDS = (b"passw", b"pwd", b"passphrase")
 _PLACEHOLDERS = (
     b"your", b"xxx", b"***", b"...", b"example", b"changeme", b"change_me", b"placeholder", b"redacted", b"dummy",
@@ -35,12 +40,19 @@ _LEAST_BITS = 3.0  # per character, of a key or token
 _TRAILING = b".!?:\\"
 
 
-def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
-    if "password" in kinds:
-        yield from _assigned(page.data)
-        yield from _in_urls(page.data)
-    if "bearer_token" in kinds:
-        yield from _credentials(page.data)
+def at(page: Page, start: int, end: int) -> Iterator[Found]:
+    """Yields the secret whose label or scheme is at a place."""
+    text = page.data[start : start + _LONGEST]
+    anchor = page.data[start:end].lower()
+    if anchor == b"://":
+        found = _in_url(text)
+    elif anchor in (b"bearer ", b"basic "):
+        found = None if page.data[max(0, start - 1) : start].isalnum() else _credentials(text)
+    else:
+        found = _assigned(text)
+    if found is not None:
+        kind, begin, close = found
+        yield Found(kind, start + begin, start + close)
 
 
 def is_placeholder(value: bytes) -> bool:
@@ -49,13 +61,13 @@ def is_placeholder(value: bytes) -> bool:
     return len(set(plain)) < 3 or any(mark in plain[:24] for mark in _PLACEHOLDERS) or plain[:1] in (b"$", b"%", b"@")
 
 
-def _assigned(data: bytes) -> Iterator[Found]:
-    for start, end in _LABEL.spans(data):
-        text = data[start:end]
-        begin = start + _value_at(text)
-        value = data[begin:end].rstrip(_TRAILING)
-        if _is_secret(value, text[: begin - start].lower()):
-            yield Found("password", begin, begin + len(value))
+def _assigned(text: bytes) -> Found | None:
+    end = _ASSIGNED.at(text)
+    if end is None:
+        return None
+    begin = _value_at(text)
+    value = text[begin:end].rstrip(_TRAILING)
+    return Found("password", begin, begin + len(value)) if _is_secret(value, text[:begin].lower()) else None
 
 
 def _value_at(text: bytes) -> int:
@@ -91,20 +103,22 @@ def _bits(value: bytes) -> float:
     return -sum(share * math.log2(share) for share in counts)
 
 
-def _credentials(data: bytes) -> Iterator[Found]:
-    for start, end in _SCHEME.spans(data):
-        begin = start + data[start:end].rindex(b" ") + 1
-        value = data[begin:end]
-        if not is_placeholder(value) and (_classes(value) >= 2 and any(48 <= byte <= 57 for byte in value)):
-            yield Found("bearer_token", begin, end)
+def _credentials(text: bytes) -> Found | None:
+    end = _SCHEME.at(text)
+    if end is None:
+        return None
+    begin = text.rindex(b" ", 0, end) + 1
+    value = text[begin:end]
+    is_random = _classes(value) >= 2 and any(48 <= byte <= 57 for byte in value)
+    return Found("bearer_token", begin, end) if is_random and not is_placeholder(value) else None
 
 
-def _in_urls(data: bytes) -> Iterator[Found]:
-    if b"://" not in data:
-        return
-    for start, end in _URL.spans(data):
-        begin = data.index(b":", data.index(b"://", start) + 3) + 1
-        value = data[begin : end - 1]
-        is_port = value.isdigit() and len(value) <= 5
-        if not is_port and not is_placeholder(value) and value.lower() not in _WORDS:
-            yield Found("password", begin, end - 1)
+def _in_url(text: bytes) -> Found | None:
+    end = _USERINFO.at(text)
+    if end is None:
+        return None
+    begin = text.index(b":", 3) + 1
+    value = text[begin : end - 1]
+    is_port = value.isdigit() and len(value) <= 5
+    is_word = is_placeholder(value) or value.lower() in _WORDS
+    return None if is_port or is_word else Found("password", begin, end - 1)

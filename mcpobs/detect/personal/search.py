@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from mcpobs.detect.personal import digits, email, iban, ip, jwt, password, private_key, tokens
+from mcpobs.detect.personal import digits, email, iban, ip, secrets
 from mcpobs.detect.personal.engine import Pattern
 from mcpobs.detect.personal.fields import Fields, kind_of
 from mcpobs.detect.personal.found import KINDS, Found
@@ -18,9 +18,7 @@ class Recogniser(NamedTuple):
 
 
 # A finding of an earlier one stays if two overlap.
-_RECOGNISERS = tuple(
-    Recogniser(module.KINDS, module.find) for module in (private_key, jwt, tokens, password, iban, email, ip, digits)
-)
+_RECOGNISERS = tuple(Recogniser(module.KINDS, module.find) for module in (secrets, iban, email, ip, digits))
 _MASK = Pattern(rb"\[[a-z_]{2,24}:[0-9a-f]{8}\]")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mcpobs.protocol.masks.finder import Finder, keyed
+from mcpobs.protocol.masks.finder import Finder, MakeMask, keyed
 from mcpobs.protocol.masks.leaves import of_place
 from mcpobs.protocol.masks.places import Path, Place, places
 from mcpobs.protocol.masks.splices import Splice, spliced, splices_of
@@ -51,6 +51,11 @@ def masked(raw: bytes, finder: Finder, key: bytes) -> Masked:
     (`nextCursor`), is left alone, and so are member names unless `finder.keys` is set. Raises `ValueError` if `raw` is
     no JSON.
     """
+    return masked_with(raw, finder, keyed(key))
+
+
+def masked_with(raw: bytes, finder: Finder, make: MakeMask) -> Masked:
+    """Masks as `masked` does, with masks that `make` returns."""
     kept = [place for place in places(raw) if not _is_plumbing(place)]
     owners: list[Place] = []
     parts = []
@@ -60,7 +65,7 @@ def masked(raw: bytes, finder: Finder, key: bytes) -> Masked:
             parts.append(leaf)
     splices: list[Splice] = []
     starts: dict[tuple[str, Where], list[int]] = {}
-    for place, masks in zip(owners, masks_of_leaves(parts, finder, keyed(key)), strict=True):
+    for place, masks in zip(owners, masks_of_leaves(parts, finder, make), strict=True):
         for mask, splice in zip(masks, splices_of(raw, place, (mask[1:] for mask in masks)), strict=False):
             splices.append(splice)
             starts.setdefault((mask.kind, _where(place)), []).append(splice.start)
