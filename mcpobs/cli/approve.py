@@ -103,7 +103,7 @@ def _read(name: str, options: ApproveOptions) -> _Server:
     folder = config_folder()
     path = Path(options.file).expanduser() if options.file else _path(name, folder, options.policies)
     seen = _given(name, options.source) if options.source else record.read(seen_file(folder, name), name)
-    approved = record.read(path, name)
+    approved = record.read(path, name, whole=True)
     if seen is None and approved is None:
         known = _names(folder)
         close = nearest(name, known)
@@ -170,7 +170,8 @@ def _approve(servers: Sequence[_Server], options: ApproveOptions) -> int:
         emit(json_text.render({"servers": [_plain(server, wanted[server.name]) for server in servers]}))
     for server in servers:
         names = ", ".join(printable(one.name) for one in wanted[server.name])
-        say(f"approved for {server.name}: {names}" if names else f"nothing of {server.name} is open", None)
+        if names or not server.open:
+            say(f"approved for {server.name}: {names}" if names else f"nothing of {server.name} is open")
     if left:
         say(f"{left} cannot be approved: too large, or not plain JSON", "see them with --diff")
     return EXIT_FINDINGS if left else EXIT_OK
