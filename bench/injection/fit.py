@@ -85,7 +85,7 @@ def _newton(
     penalty: float,
 ) -> float:
     """`off` is how far the weight is from its centre."""
-    slope, bend = drawn * off, drawn
+    slope, bend = penalty * off, penalty
     for row, value in zip(column.rows, column.values, strict=True):
         chance = 1 / (1 + math.exp(-max(-30.0, min(30.0, margins[row]))))
         slope += counts[row] * (chance - labels[row]) * value
