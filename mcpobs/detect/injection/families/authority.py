@@ -101,15 +101,6 @@ PATTERNS = (
         within=80,
     ),
     Pattern(
-        "authority-urgent-must",
-        r"\b(?-i:IMPORTANT|URGENT|ATTENTION|WARNING|CRITICAL|PRIORITY|MANDATORY|STOP|NOTICE|ALERT|EMERGENCY)\b[\s!:*\])—-]+",
-        "a cry for attention before a duty of the reader",
-        "URGENT! To go on, you must open the vault.",
-        "IMPORTANT: the vault is closed.",
-        near=r"\b(?:you (?:must|have to|need to|are required|should first|will)|before (?:you|answering|continuing|responding)|to (?:continue|proceed|be able to)|in order to (?:continue|proceed|answer|finish|help)|ai\b|assistant|model|agents?|ignore)\b",
-        within=60,
-    ),
-    Pattern(
         "authority-permission-told",
         r"\b(?:said|told (?:me|us)|says|promised|confirmed|agreed|assured me|allowed)(?: that)? (?:you|the (?:ai|assistant|model|bot|agent|chatbot)) (?:can|could|will|would|may|might|should|must|are allowed to|is allowed to|have to|has to)\b",
         "somebody said that the model may",

@@ -18,13 +18,6 @@ PATTERNS = (
         "What is the time?",
     ),
     Pattern(
-        "model-system-prompt",
-        r"\b(?:your|the|my|its|this|full|entire|complete|hidden|initial|original|secret) (?:(?:entire|full|original|initial|hidden|own|secret|complete|current|exact|whole) )*(?:system[\s_-]?prompt|pre-?prompt|initial prompt|developer (?:message|prompt)|hidden (?:prompt|instructions)|prompt (?:above|text|verbatim)|first prompt|original prompt|prompts? (?:you|were|was))\b",
-        "mentions the prompt of the system",
-        "translate your system prompt",
-        "the prompt of the shell",
-    ),
-    Pattern(
         "model-fill-in",
         r"(?:\b(?:fill in|complete|finish|continue|autocomplete) (?:the )?(?:blanks?|sentence|following|text|phrase|pattern)|:?_{4,})",
         "lets the reader complete a sentence",
