@@ -17,6 +17,7 @@ from mcpobs.detect.evaluation import Labelled
 FOLDER: Final = Path(__file__).with_name("texts")
 KINDS: Final = {
     "attacks.en": (1, "marked"),
+    "attacks.families": (1, "marked"),
     "attacks.other": (1, "multilingual"),
     "orders.en": (1, "unmarked"),
     "benign": (0, "hard"),
