@@ -73,7 +73,7 @@ _MORSE = dict(zip(_MORSE_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?
 
 
 def _morse(run: bytes, _: bytes) -> str | None:
-    words = re.split(r"\s*/\s*|\s{3,}", run.decode())
+    words = re.split(r"\s*/\s*|\s{3,}|\n", run.decode())
     text = " ".join("".join(_MORSE.get(letter, "") for letter in word.split()) for word in words)
     return text if len(text) >= SHORTEST else None
 
