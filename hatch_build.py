@@ -1,7 +1,7 @@
 """Builds the libraries in C with the package. Never fails for want of a compiler: mcpobs then does without them.
 
-The libraries are no extension modules: they know nothing of Python and are loaded with ctypes, so one wheel serves every
-Python on a platform. The compiler is that of the environment variable CC, else cc, gcc or clang.
+The libraries are no extension modules: they know nothing of Python and are loaded with ctypes, so one wheel serves
+every Python on a platform. The compiler is that of the environment variable CC, else cc, gcc or clang.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.injection.corpus import CONTESTED, Seen
+from bench.injection.texts import CARRIED, WRITTEN
 from mcpobs.detect.injection.calibration import Calibration, bounded
 
 RATES = (0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1)
@@ -17,6 +19,20 @@ PLAIN_SHARE = 0.7
 class _Column:
     rows: list[int] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+
+
+def weighed(rows: Sequence[Seen], inputs: Sequence[Mapping[str, float]]) -> Calibration:
+    """Fits on all rows but contested attacks, most of which hold no instruction, and on a third of the texts that were
+    written for the model: patterns are made with the rows in view, and weigh too much without texts that are not."""
+    pairs = enumerate(zip(rows, inputs, strict=True))
+    used = [(given, each.row.attack) for number, (each, given) in pairs if _counts(each, number)]
+    return fitted([given for given, _ in used], [attack for _, attack in used])
+
+
+def _counts(each: Seen, number: int) -> bool:
+    if each.row.tier == WRITTEN:
+        return number % 3 == 0
+    return each.row.tier != CARRIED and not (each.row.attack and each.row.family in CONTESTED)
 
 
 def fitted(

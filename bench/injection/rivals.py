@@ -2,7 +2,8 @@
 
     python -m bench.injection.rivals DATA PYTHON [--scores FILE] [--cpu]
 
-PYTHON is the interpreter of an environment with glassport, zn-gate and stackone-defender[onnx]. FILE keeps their scores.
+PYTHON is the interpreter of an environment with glassport, zn-gate and stackone-defender[onnx]. FILE keeps their
+scores.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._process.communicate()
 
 
