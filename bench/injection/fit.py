@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.injection.corpus import CONTESTED, Seen
-from bench.injection.texts import CARRIED, WRITTEN
+from bench.injection.texts import BARE, CARRIED
+from mcpobs.detect.evaluation import Labelled
 from mcpobs.detect.injection.calibration import Calibration, bounded
 
 RATES = (0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1)
@@ -21,24 +22,37 @@ class _Column:
     values: list[float] = field(default_factory=list)
 
 
+PENALTY = 0.33
+SHRINK = 0.8
+"""How far a rule's weight is drawn to the evidence of being rare: see `_centre`."""
+
+RARE = 0.01
+WRITTEN = 0.1
+"""What a text that was written for the scanner counts, beside a text of the data."""
+
+
 def weighed(rows: Sequence[Seen], inputs: Sequence[Mapping[str, float]]) -> Calibration:
-    """Fits on all rows but contested attacks, most of which hold no instruction, and on a third of the texts that were
-    written for the model: patterns are made with the rows in view, and weigh too much without texts that are not."""
-    pairs = enumerate(zip(rows, inputs, strict=True))
-    used = [(given, each.row.attack) for number, (each, given) in pairs if _counts(each, number)]
-    return fitted([given for given, _ in used], [attack for _, attack in used])
+    """Fits on all rows but contested attacks, most of which hold no instruction, and on the bare texts that were written
+    for the scanner: patterns are made with the rows in view, and weigh too much without texts that are not."""
+    pairs = list(zip((each.row for each in rows), inputs, strict=True))
+    used = [(given, row.attack) for row, given in pairs if row.tier not in (BARE, CARRIED) and not _contested(row)]
+    written = [(given, int(row.attack)) for row, given in pairs if row.tier == BARE]
+    return fitted([given for given, _ in used], [attack for _, attack in used], written)
 
 
-def _counts(each: Seen, number: int) -> bool:
-    if each.row.tier == WRITTEN:
-        return number % 3 == 0
-    return each.row.tier != CARRIED and not (each.row.attack and each.row.family in CONTESTED)
+def _contested(row: Labelled) -> bool:
+    return row.attack and row.family in CONTESTED
 
 
 def fitted(
-    rows: Sequence[Mapping[str, float]], labels: Sequence[int], penalty: float = 0.5, sweeps: int = 60
+    rows: Sequence[Mapping[str, float]],
+    labels: Sequence[int],
+    written: Sequence[tuple[Mapping[str, float], int]] = (),
+    sweeps: int = 60,
 ) -> Calibration:
     """Cyclic Newton steps on one weight at a time. Weights keep their sign. No thresholds yet."""
+    rows, labels = [*rows, *(each for each, _ in written)], [*labels, *(label for _, label in written)]
+    counts = [1.0] * (len(rows) - len(written)) + [WRITTEN] * len(written)
     columns: dict[str, _Column] = {}
     for number, features in enumerate(rows):
         for name, value in bounded(features).items():
@@ -46,14 +60,17 @@ def fitted(
             column.rows.append(number)
             column.values.append(value)
     names = sorted(columns)
+    benign = sum(count for count, label in zip(counts, labels, strict=True) if not label)
+    centres = {name: _centre(name, columns[name], labels, counts, benign) for name in names}
     weights, margins, intercept = dict.fromkeys(names, 0.0), [0.0] * len(rows), 0.0
     every = _Column(list(range(len(rows))), [1.0] * len(rows))
     for _ in range(sweeps):
-        change = _newton(every, margins, labels, 0.0, 1e-9)
+        change = _newton(every, margins, labels, counts, 0.0, 1e-9)
         intercept, moved = intercept + change, abs(change)
         _shift(every, margins, change)
         for name in names:
-            change = _bounded(name, weights[name], _newton(columns[name], margins, labels, weights[name], penalty))
+            off = weights[name] - centres[name]
+            change = max(_newton(columns[name], margins, labels, counts, off, PENALTY), -weights[name])
             weights[name] += change
             moved = max(moved, abs(change))
             _shift(columns[name], margins, change)
@@ -63,17 +80,32 @@ def fitted(
     return Calibration(round(intercept, 4), kept, ())
 
 
-def _bounded(name: str, weight: float, change: float) -> float:
-    """A sign of harmless context never raises the score, anything else never lowers it."""
-    return min(change, -weight) if name.startswith("context.") else max(change, -weight)
+def _centre(name: str, column: _Column, labels: Sequence[int], counts: Sequence[float], benign: float) -> float:
+    """Returns the weight that a rule has before any attack is seen: the more, the fewer benign texts hold it.
+
+    Most rules find kinds of attack that the data has few or none of. A penalty towards 0 would switch these off,
+    although it is evidence that no benign text holds them: at a rate of `RARE` among attacks, its log-odds.
+    """
+    if not name.startswith("rule."):
+        return 0.0
+    held = sum(counts[row] for row in column.rows if not labels[row])
+    return min(max(SHRINK * math.log(RARE * (benign + 1) / (held + 0.5)), 0.0), 3.0)
 
 
-def _newton(column: _Column, margins: Sequence[float], labels: Sequence[int], weight: float, penalty: float) -> float:
-    slope, bend = penalty * weight, penalty
+def _newton(
+    column: _Column,
+    margins: Sequence[float],
+    labels: Sequence[int],
+    counts: Sequence[float],
+    off: float,
+    penalty: float,
+) -> float:
+    """`off` is how far the weight is from its centre."""
+    slope, bend = penalty * off, penalty
     for row, value in zip(column.rows, column.values, strict=True):
         chance = 1 / (1 + math.exp(-max(-30.0, min(30.0, margins[row]))))
-        slope += (chance - labels[row]) * value
-        bend += max(chance * (1 - chance), 1e-6) * value * value
+        slope += counts[row] * (chance - labels[row]) * value
+        bend += counts[row] * max(chance * (1 - chance), 1e-6) * value * value
     return max(-2.0, min(2.0, -slope / bend))
 
 

@@ -16,8 +16,11 @@ from typing import Final
 from mcpobs.detect.evaluation import Labelled
 
 FOLDER: Final = Path(__file__).with_name("texts")
-KINDS: Final = {"attacks.en": True, "attacks.other": True, "orders.en": True, "benign": False}
-WRITTEN: Final = "written"
+KINDS: Final = {
+    **dict.fromkeys(("attacks.en", "attacks.other", "orders.en"), True),
+    **dict.fromkeys(("benign", "benign.families"), False),
+}
+BARE: Final = "written"
 CARRIED: Final = "carried"
 """Tiers of these texts: bare, and in carriers. No tier of the evaluation."""
 
@@ -36,7 +39,7 @@ def written(random: Random, each: int) -> Iterator[Labelled]:
         for number, line in enumerate((FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()):
             if line and not line.startswith("# "):
                 for text in dict.fromkeys(expanded(line, random) for _ in range(each)):
-                    yield Labelled(text, attack, name, WRITTEN, f"{name}-{number}", SOURCE)
+                    yield Labelled(text, attack, name, BARE, f"{name}-{number}", SOURCE)
 
 
 def expanded(line: str, random: Random) -> str:

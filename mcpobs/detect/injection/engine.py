@@ -41,7 +41,7 @@ class Engine:
     def __init__(
         self, patterns: Sequence[Sequence[Pattern]], others: Sequence[Pattern], gates: Sequence[Sequence[str]]
     ) -> None:
-        """Takes shelves of patterns, the patterns that ASCII texts cannot hold, and shelves of expressions as they are."""
+        """Takes shelves of patterns, patterns that ASCII texts cannot hold, and shelves of plain expressions."""
         self._needed: dict[str, list[tuple[Pattern, str]]] = {}
         for pattern in (*others, *(pattern for shelf in patterns for pattern in shelf)):
             near = expanded(pattern.near) if pattern.near else ""
@@ -77,7 +77,8 @@ class Engine:
             if count == MOST_PLACES:
                 return None
             start, end = match.span()
-            if other.search(data[end : end + within]) or other.search(data[max(0, start - within) : start]):
+            before, after = (start, end) if pattern.inside else (end, start)
+            if other.search(data[before : end + within]) or other.search(data[max(0, start - within) : after]):
                 return Place(start, end)
         return None
 

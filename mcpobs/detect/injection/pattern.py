@@ -30,6 +30,9 @@ class Pattern:
     passes: str
     near: str = ""
     within: int = 60
+    inside: bool = False
+    """Whether `near` may also lie in what `regex` found."""
+
     shared: str = ""
     """The name that patterns with one weight in common are weighed as."""
 

@@ -67,8 +67,9 @@ TRANSCRIPT = "context-transcript"
 NEAR_CHARACTERS = 3000
 QUOTED_CHARACTERS = 60
 _INTRODUCED = re.compile(
-    r"(?:e\.g\.|for example|for instance|such as|examples?|like|phrases?|strings?|payloads?|prompts?|says?|called|containing|writes?|input|"
-    r"patterns?|quotes?|ejemplo|exemple|Beispiel|например|如|例)[\s:,(]{0,4}[\"'“”‘`«„「][^\"“”`»」\n]*$",
+    r"(?:e\.g\.|for example|for instance|such as|examples?|like|phrases?|strings?|payloads?|prompts?|says?|called|"
+    r"containing|writes?|input|patterns?|quotes?|ejemplo|exemple|Beispiel|например|如|例)"
+    r"[\s:,(]{0,4}[\"'“”‘`«„「][^\"“”`»」\n]*$",
     re.IGNORECASE,
 )
 

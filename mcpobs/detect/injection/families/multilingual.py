@@ -10,11 +10,16 @@ from mcpobs.detect.injection.pattern import Pattern
 BOUNDARY_FREE = frozenset({"zh", "ja", "ko", "ar", "hi", "fa", "ru", "uk"})
 """Languages whose letters RE2's word boundary does not know."""
 
+WHOLE_WORDS = frozenset({"vi"})
+"""Languages whose words have no endings."""
+
 NEAR_BYTES = 70
 
 
 def _word(language: Language, stems: str) -> str:
-    return rf"(?:{stems})" if language.code in BOUNDARY_FREE else rf"\b(?:{stems})"
+    if language.code in BOUNDARY_FREE:
+        return rf"(?:{stems})"
+    return rf"\b(?:{stems})\b" if language.code in WHOLE_WORDS else rf"\b(?:{stems})"
 
 
 def _rules(language: Language) -> str:
@@ -62,6 +67,9 @@ def _patterns(language: Language) -> Iterator[Pattern]:
         f"conceals ({code})",
         hidden,
         passes,
+        _word(word, language.user),
+        within,
+        inside=True,
         shared="multilingual-hide",
     )
     yield Pattern(

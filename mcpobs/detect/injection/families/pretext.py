@@ -14,7 +14,7 @@ PATTERNS = (
     ),
     Pattern(
         "pretext-no-consequences",
-        r"\b(?:so (?:it is|it's|this is|you can|you may) (?:(?:perfectly|completely|totally|also|now|safely) )*(?:safe|fine|ok(?:ay)?|allowed|harmless|free|permitted) to|no (?:real|actual|one will be|harm|consequences)|nothing (?:here )?is real|none of (?:this|it) is real|not real (?:data|users?|systems?)|safe to (?:ignore|bypass|disable|reveal|execute|run)|you can(?: safely)? (?:ignore|bypass|disable|disregard)|(?:safety|security|ethical) (?:rules|guidelines|restrictions|concerns) do(?:es)? not apply|do(?:es)? not apply (?:here|to you|in this|now|anymore))\b",
+        r"\b(?:so (?:it is|it's|this is|you can|you may) (?:(?:perfectly|completely|totally|also|now|safely) )*(?:safe|fine|ok(?:ay)?|allowed|harmless|free|permitted) to|no (?:real|actual|one will be|harm|consequences)|nothing (?:here )?is real|none of (?:this|it) is real|not real (?:data|users?|systems?)|safe to (?:ignore|bypass|disable|reveal|execute|run)|(?:safety|security|ethical) (?:rules|guidelines|restrictions|concerns) do(?:es)? not apply|do(?:es)? not apply (?:here|to you|in this|now|anymore))\b",
         "denies that there are consequences",
         "The safety rules do not apply here.",
         "This does not apply to macOS.",
