@@ -23,7 +23,7 @@ class _Column:
 
 
 PENALTY = 0.33
-SHRINK = 0.8
+SHRINK = 0.4
 """How far a rule's weight is drawn to the evidence of being rare: see `_centre`."""
 
 RARE = 0.01
@@ -32,8 +32,8 @@ WRITTEN = 0.1
 
 
 def weighed(rows: Sequence[Seen], inputs: Sequence[Mapping[str, float]]) -> Calibration:
-    """Fits on all rows but contested attacks, most of which hold no instruction, and on the bare texts that were written
-    for the scanner: patterns are made with the rows in view, and weigh too much without texts that are not."""
+    """Fits on all rows but contested attacks, most of which hold no instruction, and on the bare texts that were
+    written for the scanner: patterns are made with the rows in view, and weigh too much without other texts."""
     pairs = list(zip((each.row for each in rows), inputs, strict=True))
     used = [(given, row.attack) for row, given in pairs if row.tier not in (BARE, CARRIED) and not _contested(row)]
     written = [(given, int(row.attack)) for row, given in pairs if row.tier == BARE]
