@@ -11,9 +11,8 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -23,8 +22,7 @@ FLAGS = (
 )
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(NamedTuple):  # no dataclass: hatchling runs this file without a module that one could look up
     source: Path
     made: Path
     without: str
