@@ -98,7 +98,7 @@ CODINGS = (
         _hex,
         run=r"(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12,}",
     ),
-    Coding("binary", r"[01]{8}\s?[01]{8}\s?[01]{8}", _binary, run=r"(?:[01]{8}\s{0,2}){3,}"),
-    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8}", _morse, run=r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}"),
-    Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10}", _decimal, run=r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}"),
+    Coding("binary", r"(?:[01]{8}\s{0,2}){3,}", _binary, signs=(b"0110",)),
+    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}", _morse, signs=(b".-", b"-.")),
+    Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}", _decimal, signs=(b"101",)),
 )
