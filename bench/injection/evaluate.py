@@ -2,8 +2,8 @@
 
     python -m bench.injection.evaluate DATA [--by group|family] [--folds 10]
 
-DATA is a folder with injection_dev.jsonl.gz. Prints, per tier, recall with Wilson's 95 % interval at thresholds that each
-fold's scanner names for a rate, for patterns with the model and for patterns alone.
+DATA is a folder with injection_dev.jsonl.gz. Prints, per tier, recall with Wilson's 95 % interval at the thresholds
+that each fold's scanner names for a rate, for patterns with the model and for patterns alone.
 """
 
 from __future__ import annotations
