@@ -150,7 +150,7 @@ def _line(rate: str, name: str, rows: Sequence[Seen], hits: Sequence[bool]) -> s
 
 
 def cpu(texts: Sequence[str], python: str) -> str:
-    """CPU time of one harmless text of 10,000 characters, each seen once. The median of rounds of medians, interleaved."""
+    """CPU time of one harmless text of 10,000 characters, each seen once: the median of interleaved rounds."""
     stream = "\n".join(texts)
     blocks = [stream[at : at + BLOCK_CHARACTERS] for at in range(0, len(stream) - BLOCK_CHARACTERS, BLOCK_CHARACTERS)]
     spent: dict[str, list[float]] = {}

@@ -17,7 +17,7 @@ from mcpobs.detect.evaluation import Labelled
 
 FOLDER: Final = Path(__file__).with_name("texts")
 KINDS: Final = {
-    **dict.fromkeys(("attacks.en", "attacks.other", "orders.en"), True),
+    **dict.fromkeys(("attacks.en", "attacks.families", "attacks.other", "orders.en"), True),
     **dict.fromkeys(("benign", "benign.families"), False),
 }
 BARE: Final = "written"

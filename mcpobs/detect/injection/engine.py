@@ -72,6 +72,8 @@ class Engine:
             match = self._regex(regex).search(data)
             return Place(*match.span()) if match else None
         other, within = self._regex(near), pattern.within
+        if other.search(data) is None:
+            return None
         for count, match in enumerate(self._regex(regex).finditer(data)):
             if count == MOST_PLACES:
                 return None

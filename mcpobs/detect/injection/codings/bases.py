@@ -73,7 +73,7 @@ _MORSE = dict(zip(_MORSE_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?
 
 
 def _morse(run: bytes, _: bytes) -> str | None:
-    words = re.split(r"\s*/\s*|\s{3,}", run.decode())
+    words = re.split(r"\s*/\s*|\s{3,}|\n", run.decode())
     text = " ".join("".join(_MORSE.get(letter, "") for letter in word.split()) for word in words)
     return text if len(text) >= SHORTEST else None
 
@@ -81,9 +81,9 @@ def _morse(run: bytes, _: bytes) -> str | None:
 CODINGS = (
     Coding(
         "base64",
-        r"[a-z0-9+/_-]{24}",
+        r"[a-z0-9+/_-]{30}",
         _base64,
-        run=r"[a-z0-9+/_-]{20,}(?:\s{1,2}[a-z0-9+/_-]{20,})*(?:\s{1,2}[a-z0-9+/]{1,76})?={0,2}",
+        run=r"[a-z0-9+/_-]{30,}(?:\s{1,2}[a-z0-9+/_-]{20,})*(?:\s{1,2}[a-z0-9+/]{1,76})?={0,2}",
     ),
     Coding("base32", r"(?-i:[A-Z2-7]{24})", _base32, run=r"(?-i:[A-Z2-7]{24,})={0,6}"),
     Coding(

@@ -12,7 +12,6 @@ from string import ascii_lowercase as ALPHABET
 from mcpobs.detect.injection.codings.coding import Coding
 from mcpobs.detect.injection.codings.segments import segmented
 
-SHORTEST_SLIPPED = 6
 SHORTEST_REPLACED = 8
 
 _WORD_LIST = """
@@ -73,7 +72,11 @@ def _joined(run: bytes, _: bytes) -> str | None:
     return segmented(letters)
 
 
-SLIPPED = (*(word for word in WORDS if len(word) >= SHORTEST_SLIPPED), "authorization", "confidential")
+_SLIPPED_LIST = """
+    ignore instructions instruction previous disregard system prompt password override forget guidelines assistant
+    developer restrictions reveal credentials directives unrestricted commands
+"""
+SLIPPED = tuple(_SLIPPED_LIST.split())
 
 
 def _slips() -> dict[str, str]:

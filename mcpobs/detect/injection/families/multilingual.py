@@ -41,7 +41,7 @@ def _patterns(language: Language) -> Iterator[Pattern]:
         passes,
         _rules(language),
         within,
-        "multilingual-override",
+        shared="multilingual-override",
     )
     yield Pattern(
         f"multilingual-free-{code}",
@@ -59,7 +59,7 @@ def _patterns(language: Language) -> Iterator[Pattern]:
         passes,
         _word(word, language.secret),
         within,
-        "multilingual-reveal",
+        shared="multilingual-reveal",
     )
     yield Pattern(
         f"multilingual-hide-{code}",
