@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.injection.descent import Hashed, Model, Settings, train
 from bench.injection.rows import licence
-from bench.injection.texts import CARRIED, carried, written
+from bench.injection.texts import BARE, CARRIED, carried, written
 from mcpobs.detect.evaluation import Labelled
 from mcpobs.detect.injection.calibration import MODEL
 from mcpobs.detect.injection.scanning import measured
@@ -21,6 +21,9 @@ CONTESTED: Final = frozenset({"slabs", "deepset", "embedded_benign"})
 
 VARIANTS: Final = 8
 """Texts that are made of a written line, at most."""
+
+OWN_SHARE: Final = 0.3
+"""What one of them counts in the training, beside a text of the data: there are three to one."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def learnt(rows: Iterable[Seen], settings: Settings) -> Model:
     """Trains on the rows whose licence allows it."""
     used = [each for each in rows if licence(each.row.source)]
     labels, groups = [each.row.attack for each in used], [each.row.group for each in used]
-    return train([each.hashed for each in used], labels, [1.0] * len(used), groups, settings)
+    shares = [OWN_SHARE if each.row.tier in (BARE, CARRIED) else 1.0 for each in used]
+    return train([each.hashed for each in used], labels, shares, groups, settings)
 
 
 def crossed(rows: Sequence[Seen], settings: Settings, folds: int, salt: str) -> list[float]:
