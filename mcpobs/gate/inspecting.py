@@ -21,6 +21,7 @@ from mcpobs.policy.decision import Lane
 from mcpobs.policy.inspect.inspected import MAX_RECORDED, Inspected, items_of
 from mcpobs.policy.inspect.inspector import At, Finding, Of
 from mcpobs.policy.inspect.inspectors import Inspectors
+from mcpobs.policy.inspect.schemas import OutputSchemas
 from mcpobs.policy.inspect.texts import LISTED, value_at
 from mcpobs.policy.model import Policy
 from mcpobs.protocol.call import Call, Error
@@ -44,21 +45,33 @@ class Inspecting:
     """The inspectors of one front, by one policy. `kinds` are those of tools: `read` or `write`."""
 
     def __init__(
-        self, policy: Policy, server: str, kinds: Mapping[str, frozenset[str]], key: Callable[[], bytes], folder: Path
+        self,
+        policy: Policy,
+        server: str,
+        kinds: Mapping[str, frozenset[str]],
+        key: Callable[[], bytes],
+        folder: Path,
+        schemas: OutputSchemas,
     ) -> None:
+        """`schemas` are learned here, and outlive a policy that is loaded again."""
         faults = Faults("an inspector failed", "its on_error decides", warn)
         self._inspectors = Inspectors(policy, server, key, folder, faults.report)
         self._kinds = kinds
+        finds = {word for layer in policy.layers for entry in layer.inspect for word in entry.find}
+        self._schemas = schemas if "output_schema" in finds else None
 
     def look(
         self, of: Of, facts: CallFacts, message: dict[str, object], found: Found, *, is_error: bool = False
     ) -> Inspected | None:
         """Returns what the inspectors find in a message, and keeps it for the row; None if none is about it."""
         kinds = self._kinds.get(str(facts.target), _WRITES)
+        if self._schemas is not None and facts.method == "tools/list" and of == "listing":
+            self._schemas.learn(message.get("result"))
         entries = self._inspectors.about(of, facts, kinds)
         if not entries:
             return None
-        inspected = self._inspectors.inspect(of, facts, message, entries, is_error=is_error)
+        schema = None if self._schemas is None else self._schemas.of(facts.whole or facts.target)
+        inspected = self._inspectors.inspect(of, facts, message, entries, is_error=is_error, output_schema=schema)
         found.all.append(inspected)
         return inspected
 
@@ -207,7 +220,9 @@ def _name_of(message: dict[str, object], at: At) -> str | None:
 def _bounded(rows: list[dict[str, str | int | bool]]) -> list[dict[str, str | int | bool]]:
     """The rows of several messages, within the bound of one."""
     kept = [row for row in rows if "more" not in row]
-    more = sum(int(row["more"]) for row in rows if "more" in row) + len(kept[MAX_RECORDED:])
+    more = sum(int(row["more"]) for row in rows if "more" in row) + sum(
+        int(row["count"]) for row in kept[MAX_RECORDED:]
+    )
     rest: list[dict[str, str | int | bool]] = [{"more": more}] if more else []
     return kept[:MAX_RECORDED] + rest
 

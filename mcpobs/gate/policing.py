@@ -52,7 +52,7 @@ def judge_of(
     config = load_config(env=env)
     policy = file.load(chosen)
     found = judge(policy, server, config.prices, _store(state_of(config.policy.state, lake, env)), env)
-    Reloader(chosen, policy, found.engine.use).start(after_fork=forks)
+    Reloader(chosen, policy, found.use).start(after_fork=forks)
     return found
 
 
@@ -93,6 +93,7 @@ def judge(
     """The judge of a policy that is read already. Without a store the counters are this process's own."""
     from mcpobs.gate.policy_judge import PolicyJudge
     from mcpobs.policy.engine import Engine
+    from mcpobs.policy.inspect.schemas import OutputSchemas
     from mcpobs.policy.memory import MemoryStore
 
     def price(tool: str) -> int | None:
@@ -102,13 +103,15 @@ def judge(
     def id_key() -> bytes:
         return digest_key(_ID_KEY, config_folder(env))
 
+    schemas = OutputSchemas()  # of the server, whatever policy is in force
+
     def inspecting(engine: Engine) -> Inspecting | None:
         if not any(layer.inspect for layer in engine.policy.layers):
             return None
         from mcpobs.gate.inspecting import Inspecting  # loads detectors
 
         folder = config_folder(env)
-        return Inspecting(engine.policy, server, engine.kinds, lambda: digest_key(_MASK_KEY, folder), folder)
+        return Inspecting(engine.policy, server, engine.kinds, lambda: digest_key(_MASK_KEY, folder), folder, schemas)
 
     store = store or MemoryStore()
     thread = None

@@ -21,7 +21,7 @@ from mcpobs.policy.codes import Code, Said, text
 from mcpobs.policy.conditions import CallFacts, Kind
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine
-from mcpobs.policy.model import Side
+from mcpobs.policy.model import Policy, Side
 from mcpobs.policy.state import StoreError
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mcpobs.policy.inspect.inspected import Inspected
     from mcpobs.policy.store_thread import StoreThread
     from mcpobs.prices.book import Book
+    from mcpobs.prices.rule import Charge
+    from mcpobs.semconv import Outcome
 
 RESOURCE_CODE: Final = -32002
 METHOD_CODE: Final = -32601
@@ -50,7 +52,7 @@ KEPT_OUTCOMES = frozenset({"timeout", "unfinished", "cancelled", "task"})
 class _Judged:
     """What the judge keeps of a call until it is over."""
 
-    __slots__ = ("answered", "decision", "facts", "found", "inspected", "refused")
+    __slots__ = ("answered", "decision", "facts", "found", "inspected", "outcome", "refused")
 
     def __init__(self, decision: Decision, facts: CallFacts) -> None:
         self.decision = decision
@@ -59,6 +61,7 @@ class _Judged:
         self.refused: Lane | None = None  # why its result is withheld
         self.found: Found | None = None  # what inspectors found in its messages
         self.inspected: Inspected | None = None  # of them the response
+        self.outcome: Outcome | None = None  # of the server's response, also if it is withheld
 
 
 class PolicyJudge:
@@ -84,6 +87,11 @@ class PolicyJudge:
         self._thread = thread
         self._unknown = UnknownTool()
         self._tasks = Tasks()
+
+    def use(self, policy: Policy) -> None:
+        """Takes another policy. Its inspectors are made here, so that no call waits for them."""
+        self.engine.use(policy)
+        self._inspectors()
 
     # -- begin -----------------------------------------------------------------------------------------------
 
@@ -156,6 +164,7 @@ class PolicyJudge:
         judged = call.judged
         if not isinstance(judged, _Judged):  # a server's own request, or plumbing
             return Pass()
+        judged.outcome = call.operation.outcome
         if self._thread is None:
             return self._ended(call, judged, response, self._looked(call, judged, response))
         return self._later(
@@ -241,7 +250,9 @@ class PolicyJudge:
         if inspected is None or inspected.action != "block":
             return forward if inspected is None else forwarded(forward, inspected)
         judged.answered = True
-        judged.refused = lane = refusal(inspected, judged.decision.id, "arguments", _shown(call, judged))
+        is_whole = all(finding.where == "whole" for finding in inspected.blocks())  # e.g. a tool's definition
+        part = "call" if is_whole else "arguments"
+        judged.refused = lane = refusal(inspected, judged.decision.id, part, _shown(call, judged))
         message, meta = text(Code.INSPECTION, lane.said), {"id": judged.decision.id, "code": str(Code.INSPECTION)}
         code, rule = str(Code.INSPECTION), lane.rules[0]
         if judged.facts.kind == "tool":
@@ -331,7 +342,7 @@ class PolicyJudge:
             judged.facts,
             succeeded=succeeded,
             forwarded=forwarded,
-            cost_microusd=self._cost(call) if forwarded else None,
+            cost_microusd=self._cost(call, judged) if forwarded else None,
         )
         if self._thread is None or not self.engine.stores(judged.decision, forwarded=forwarded):
             settle()
@@ -341,6 +352,7 @@ class PolicyJudge:
         columns = judged.decision.columns() if judged.found is None else _columns(judged.decision, judged.found)
         if judged.refused is not None:
             columns |= {"decision_id": judged.decision.id, "decision_code": str(judged.refused.code)}
+            columns |= self._cost_columns(call, judged) if forwarded else {}
         return columns
 
     def close(self) -> None:
@@ -349,17 +361,31 @@ class PolicyJudge:
             self._thread.close(CLOSE_S)
         self.engine.store.close()
 
-    def _cost(self, call: Call) -> int | None:
+    def _cost(self, call: Call, judged: _Judged) -> int | None:
         """What a call did cost, in micro-dollars; None if only the estimate is known."""
         operation = call.operation
-        if operation.tool is None or operation.outcome in KEPT_OUTCOMES:
+        if operation.tool is None or (judged.outcome or operation.outcome) in KEPT_OUTCOMES:
             return None
-        rule = None if self._book is None else self._book.of(self._server, operation.tool)
-        if rule is None:
+        if self._book is None or self._book.of(self._server, operation.tool) is None:
             return 0
-        size = None if operation.result is None else operation.result.size_bytes
-        charge = rule.charge(operation.outcome, size, operation.measured)
+        charge = self._charge(call, judged)
         return 0 if charge is None else charge.microusd
+
+    def _charge(self, call: Call, judged: _Judged) -> Charge | None:
+        """The cost of what the server did: also of a result that is withheld."""
+        operation = call.operation
+        rule = None if self._book is None or operation.tool is None else self._book.of(self._server, operation.tool)
+        if rule is None:
+            return None
+        size = None if operation.result is None else operation.result.size_bytes
+        return rule.charge(judged.outcome or operation.outcome, size, operation.measured)
+
+    def _cost_columns(self, call: Call, judged: _Judged) -> dict[str, str | int | bool]:
+        """The cost of a call whose result is withheld; the row of a denied call has none."""
+        charge = self._charge(call, judged)
+        if charge is None or charge.microusd is None:
+            return {}
+        return {"cost_microusd": charge.microusd, "cost_source": charge.source}
 
     def _later(self, work: Callable[[], Any], decided: Callable[[Any], Any]) -> Pending[Any]:
         pending: Pending[Any] = Pending(STORE_DEADLINE_S)

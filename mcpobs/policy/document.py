@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.policy import wording
 from mcpobs.policy.compiled import REOPENED_FACTOR, matches
-from mcpobs.policy.model import Effect, Layer, Policy, Rule, Who
+from mcpobs.policy.inspect.words import DEFINITIONS
+from mcpobs.policy.model import Effect, Inspection, Layer, Policy, Rule, Who
 from mcpobs.policy.text import Texts
 from mcpobs.policy.traffic import History
 from mcpobs.policy.uncovered import not_covered, uncovered_tools
@@ -208,7 +209,19 @@ def _inspections(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
             if "injection" in entry.find:
                 looks += f" (in {entry.rate:.1%} of harmless texts, too)"
             about = wording.what(entry.what) or "all messages"
-            yield entry.id, about, looks, ", ".join(entry.where), entry.action, wording.mode(entry.control, layer)
+            where, action = ", ".join(entry.where), _inspection_action(entry)
+            if entry.find == (DEFINITIONS,):
+                about, where = wording.what(entry.what) or "all tools", "tools/list, and calls"
+            yield entry.id, about, looks, where, action, wording.mode(entry.control, layer)
+
+
+def _inspection_action(entry: Inspection) -> str:
+    """Returns the action in the words of the file."""
+    if entry.find != (DEFINITIONS,):
+        return entry.action
+    action, new = ("deny" if one == "block" else one for one in (entry.action, entry.new))
+    words = f"{action} a tool that is not as approved"
+    return words if new in (None, action) else f"{words}; {new} one that was never approved"
 
 
 def _inspection_words(layers: Sequence[Layer]) -> tuple[str, ...]:

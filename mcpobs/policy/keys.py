@@ -13,7 +13,7 @@ from typing import Final
 from mcpobs.limits.document import LARGEST
 from mcpobs.limits.model import STRATEGIES
 from mcpobs.policy.file import EFFECTS, ON_ERROR, ON_EXCEED
-from mcpobs.policy.inspect.section import ACTIONS, LEAST_RATE, LOOKS, MOST_RATE, ON_FAULT, OVERS
+from mcpobs.policy.inspect.section import ACTIONS, LEAST_RATE, LOOKS, MOST_RATE, ON_DEFINITION, ON_FAULT, OVERS
 from mcpobs.policy.inspect.words import WORDS
 from mcpobs.policy.rules.schedule import DAYS
 
@@ -473,10 +473,11 @@ INSPECTION: Final = Section(
         Key(
             "action",
             "choice",
-            "`pass`: only recorded; `flag`: passes, as a warning; `mask`: each place is overwritten; `block`: withheld",
+            "`pass`: only recorded; `flag`: passes, as a warning; `mask`: each place is overwritten; `block`: withheld;"
+            " of `definitions` `pass`, `flag` or `deny`: taken out of the list, and calls are refused",
             "flag",
             "mask",
-            one_of(*ACTIONS),
+            one_of(*ACTIONS, "deny"),
         ),
         *_WHAT,
         Key(
@@ -503,6 +504,22 @@ INSPECTION: Final = Section(
             "block with mask or block, else flag",
             "block",
             one_of(*OVERS),
+        ),
+        Key(
+            "new",
+            "choice",
+            "of `definitions`: what becomes of a tool that was never approved: `pass`, `flag` or `deny`",
+            "the action",
+            "flag",
+            one_of(*ON_DEFINITION),
+        ),
+        Key(
+            "approved",
+            "text",
+            "of `definitions`: the file of the approved ones, from the folder of this file on",
+            "approved/SERVER.json beside config.toml",
+            "approved/shop.json",
+            TEXT,
         ),
         _CONTROL[0],
         Key(
@@ -681,7 +698,7 @@ TOOL: Final = Section(
         Key(
             "result",
             "mapping",
-            "size of the result, for `mcpobs check`",
+            "size and shapes of the result, for `mcpobs check` and `find: [shape, size]`",
             NONE,
             "{max_bytes: 65536}",
             in_section("result"),
@@ -731,7 +748,23 @@ ARGUMENTS: Final = Section(
     ),
     _WITH_SIZE,
 )
-RESULT: Final = Section("result", "`result` of a tool", (_MAX_BYTES, *_EVIDENCE), _WITH_SIZE)
+RESULT: Final = Section(
+    "result",
+    "`result` of a tool",
+    (
+        _MAX_BYTES,
+        Key(
+            "shapes",
+            "list",
+            "known forms of answers: types without names",
+            "any",
+            '["{number,string×2}"]',
+            {"type": "array", "items": TEXT},
+        ),
+        *_EVIDENCE,
+    ),
+    _WITH_SIZE,
+)
 
 
 def _limit(name: str, key: str, number: Json, example: str = "15") -> Section:

@@ -134,6 +134,10 @@ class Inspection:
     """What becomes of a message with more text than that."""
     on_error: Literal["flag", "block"]
     control: Control = Control()
+    new: Action | None = None
+    """Of `find: definitions`: what becomes of a tool that was never approved; None: as the action."""
+    approved: str | None = None
+    """Of `find: definitions`: the file of the approved ones, below the folder of the policy's file."""
     line: int = field(default=0, compare=False, repr=False)
 
 

@@ -66,8 +66,11 @@ def _unenforced(layers: Sequence[Layer]) -> Iterator[str]:
     tools = [tool for layer in layers for tool in layer.learned.tools.values()]
     if any(tool.latency_ms is not None for tool in tools):
         yield "Latency budgets: `mcpobs check` compares them; no call is refused for them."
-    if any(tool.result_max_bytes is not None for tool in tools):
+    finds = {word for layer in layers for entry in layer.inspect for word in entry.find}
+    if "size" not in finds and any(tool.result_max_bytes is not None for tool in tools):
         yield "Sizes of results: `mcpobs check` compares them; no result is withheld for its size."
+    if "shape" not in finds and any(tool.result_shapes is not None for tool in tools):
+        yield "Shapes of results: `mcpobs check` compares them; no result is withheld for its shape."
     if any(tool.arguments.shapes is not None for tool in tools):
         yield "Shapes of arguments: a call of a new shape is marked in its row, and passes."
     shadow = [item.id for layer in layers for item in controlled(layer) if wording.mode(item.control, layer)]

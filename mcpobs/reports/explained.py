@@ -186,7 +186,7 @@ def _findings(text: object) -> Iterator[str]:
         if not isinstance(one, dict):
             continue
         if "more" in one:
-            yield f"and {one['more']} kinds more"
+            yield f"and {one['more']} more"
             continue
         rule = "" if one.get("rule") == one.get("find") else f" ({one.get('rule')})"
         first = f", first at character {one['start']:,}" if isinstance(one.get("start"), int) else ""

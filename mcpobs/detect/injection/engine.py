@@ -18,8 +18,10 @@ class Place(NamedTuple):
 
 
 class Shelf:
-    """Expressions in one set. A set walks all of its expressions at once, so its states multiply with what it holds:
-    all patterns in one set took 24 ms for 10 KB of fresh text, on ten shelves they take 0.4 ms.
+    """Expressions in one set.
+
+    A set walks all of its expressions at once, and its states multiply with what it holds: all patterns in one set
+    took 24 ms for 10 KB of fresh text, on ten shelves they take a fortieth.
     """
 
     def __init__(self, regexes: Sequence[str]) -> None:
@@ -27,7 +29,7 @@ class Shelf:
         self._set = compiled_set(self.regexes)
 
     def matched(self, data: bytes) -> list[str]:
-        return [self.regexes[number] for number in self._set.Match(data) or ()]
+        return [self.regexes[number] for number in self._set.Match(data) or ()]  # type: ignore[no-untyped-call]
 
 
 class Engine:
@@ -36,8 +38,10 @@ class Engine:
     An expression of its own is compiled when a set first reports it: most texts need none.
     """
 
-    def __init__(self, patterns: Sequence[Sequence[Pattern]], others: Sequence[Pattern], gates: Sequence[Sequence[str]]) -> None:
-        """`patterns` are one shelf each; `others` are written in letters that ASCII has not; `gates` are as they stand."""
+    def __init__(
+        self, patterns: Sequence[Sequence[Pattern]], others: Sequence[Pattern], gates: Sequence[Sequence[str]]
+    ) -> None:
+        """Takes shelves of patterns, patterns that ASCII texts cannot hold, and shelves of plain expressions."""
         self._needed: dict[str, list[tuple[Pattern, str]]] = {}
         for pattern in (*others, *(pattern for shelf in patterns for pattern in shelf)):
             near = expanded(pattern.near) if pattern.near else ""
@@ -73,7 +77,8 @@ class Engine:
             if count == MOST_PLACES:
                 return None
             start, end = match.span()
-            if other.search(data[end : end + within]) or other.search(data[max(0, start - within) : start]):
+            before, after = (start, end) if pattern.inside else (end, start)
+            if other.search(data[before : end + within]) or other.search(data[max(0, start - within) : after]):
                 return Place(start, end)
         return None
 

@@ -16,14 +16,24 @@ _ANY_REMOVED = compiled(f"[\u0300-\u036f{INVISIBLE}]")
 _ANY_INVISIBLE = compiled(f"[{INVISIBLE}]")
 
 
+_WITHOUT_FORM = (("đ", "d"), ("Đ", "D"), ("ł", "l"), ("Ł", "L"), ("ø", "o"), ("Ø", "O"), ("ı", "i"))
+"""Letters whose stroke or missing dot Unicode does not count as an accent."""
+
+_LONG_FORM = re.compile("[\ufdfa\ufdfb]")
+"""Ligatures whose compatibility form has eighteen letters: a text of them would grow as much."""
+
+
 def folded(text: str) -> str:
     """Returns the text without accents and invisible characters, in compatibility form. ASCII stays as it is."""
     if text.isascii():
         return text
     if not unicodedata.is_normalized("NFKD", text):
+        text = _LONG_FORM.sub(" ", text)
         text = unicodedata.normalize("NFKD", text)
     if _ANY_REMOVED.search(text.encode("utf-8", "replace")):  # RE2 needs a tenth of the time that `re` does
         text = _REMOVED.sub("", text)
+    for letter, plain in _WITHOUT_FORM:
+        text = text.replace(letter, plain)
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 

@@ -12,6 +12,9 @@ SPACE = r"""[\s*_"'`]+"""
 """A space of a pattern: white space, and the emphasis or quotes that a sentence may carry between two words."""
 
 
+MAYBE_SPACE = SPACE[:-1] + "*"
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """One regular expression, or two that lie within a distance.
@@ -27,6 +30,9 @@ class Pattern:
     passes: str
     near: str = ""
     within: int = 60
+    inside: bool = False
+    """Whether `near` may also lie in what `regex` found."""
+
     shared: str = ""
     """The name that patterns with one weight in common are weighed as."""
 
@@ -37,7 +43,11 @@ class Pattern:
 
 def expanded(regex: str) -> str:
     """Returns the RE2 expression of a pattern's text."""
-    return folded(re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex).replace(" ", SPACE))
+    return folded(
+        re.sub(r"<([A-Z_]+)>", lambda found: _alternatives(found[1]), regex)
+        .replace(" ?", MAYBE_SPACE)
+        .replace(" ", SPACE)
+    )
 
 
 def _alternatives(name: str) -> str:

@@ -8,7 +8,8 @@ from typing import Protocol
 import re2
 
 MAX_MEMORY_BYTES = 32 << 20
-"""States that one expression, or one set, may keep. They are built as texts need them and discarded when this is full."""
+"""States that one expression, or one set, may keep. Texts build them; they are discarded when this is full."""
+
 
 class Match(Protocol):
     def span(self) -> tuple[int, int]: ...
@@ -28,8 +29,8 @@ def compiled(regex: str) -> Regex:
 def compiled_set(regexes: Sequence[str]) -> re2.Set:
     made: re2.Set = re2.Set.SearchSet(_options())  # type: ignore[no-untyped-call]  # the package has no hints
     for regex in regexes:
-        made.Add(regex)
-    made.Compile()
+        made.Add(regex)  # type: ignore[no-untyped-call]
+    made.Compile()  # type: ignore[no-untyped-call]
     return made
 
 

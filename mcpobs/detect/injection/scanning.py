@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from mcpobs.detect.injection.calibration import calibration
+from mcpobs.detect.injection.calibration import MODEL, calibration
 from mcpobs.detect.injection.codings import CODINGS
 from mcpobs.detect.injection.decoding import decoded
 from mcpobs.detect.injection.engine import Engine
@@ -14,6 +14,7 @@ from mcpobs.detect.injection.families import CONTEXT, FAMILIES, SHELVES, multili
 from mcpobs.detect.injection.joined import Joined, joined
 from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.summary import Found, summary
+from mcpobs.detect.model import score as model_score
 
 
 class Hit(NamedTuple):
@@ -35,15 +36,22 @@ class Scanned(NamedTuple):
 def scan(texts: Sequence[str]) -> Scanned:
     """Scores the strings of one result together. Higher is worse; compare with `threshold`."""
     whole = joined(texts)
-    found = _found(whole.text)
-    score = calibration().score(summary(whole.text, found))
+    found, readings = read(whole.text)
+    score = calibration().score(_weighed(whole.text, found, readings))
     return Scanned(score, tuple(_hit(whole, each) for each in found if each.family != CONTEXT), whole.truncated)
 
 
 def features(text: str | Sequence[str]) -> dict[str, float]:
     """Returns the features that the score is a weighted sum of, by name; absent ones are 0."""
     whole = joined([text] if isinstance(text, str) else text)
-    return summary(whole.text, _found(whole.text))
+    return _weighed(whole.text, *read(whole.text))
+
+
+def measured(text: str) -> tuple[dict[str, float], list[str]]:
+    """Returns the features of the patterns, and the readings that the linear model scores."""
+    whole = joined([text])
+    found, readings = read(whole.text)
+    return summary(whole.text, found), readings
 
 
 def threshold(rate: float) -> float:
@@ -51,7 +59,17 @@ def threshold(rate: float) -> float:
     return calibration().threshold(rate)
 
 
-def _found(text: str) -> list[Found]:
+def _weighed(text: str, found: Sequence[Found], readings: Sequence[str]) -> dict[str, float]:
+    features = summary(text, found)
+    margin = model_score(readings)
+    if margin is not None:
+        features[MODEL] = margin
+    return features
+
+
+def read(text: str) -> tuple[list[Found], list[str]]:
+    """Returns everything that a text holds, the signs of its context included; and its readings: normalised, then
+    whatever is hidden or coded in it."""
     plain = normalised(text)
     data = plain.encode("utf-8", "replace")
     engine = _engine()
@@ -63,12 +81,14 @@ def _found(text: str) -> list[Found]:
         if layer.kind == "confusable":
             folded = layer.text.encode("utf-8", "replace")
             further += _decoded(folded, engine.matched(folded), layer)
+    named: set[str] = set()
     for layer in further:
-        if layer.kind in OWN_FINDINGS:
+        if layer.kind in OWN_FINDINGS and layer.kind not in named:
+            named.add(layer.kind)
             found.append(_own(layer))
         data = layer.text.encode("utf-8", "replace")
         found.extend(_places(data, engine.matched(data), layer))
-    return found
+    return found, [plain, *(layer.text for layer in further)]
 
 
 def _decoded(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Layer]:
@@ -77,10 +97,10 @@ def _decoded(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Lay
 
 
 OWN_FINDINGS = {
-    "tags": "invisible", "variations": "invisible", "bidi": "invisible", "split": "invisible", "confusable": "lookalike", "leet": "lookalike",
-    "shifted": "coded", "backwards": "coded", "binary": "coded", "decimal": "coded", "hex": "coded", "base32": "coded", "base85": "coded", "base64": "coded", "entities": "coded",
-    "percent": "coded", "backslashes": "coded", "morse": "coded", "spaced": "lookalike",
-}  # fmt: skip
+    **dict.fromkeys(("tags", "variations", "bidi", "split"), "invisible"),
+    **dict.fromkeys(("confusable", "leet"), "lookalike"),
+    **dict.fromkeys(("shifted", "backwards", "binary", "decimal", "morse", "base85"), "coded"),
+}
 """The readings that are findings by themselves, whatever they say, with the family of these."""
 
 

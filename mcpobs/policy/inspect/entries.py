@@ -32,7 +32,7 @@ def looks_at(entry: Inspection, of: Of, facts: CallFacts, kinds: frozenset[str],
     if of == "result" and facts.method.startswith("tasks/"):
         return True  # of a call that began elsewhere: any tool's
     if is_general(what):
-        return facts.kind != "tool" or target is None or _meant(what, target, kinds)
+        return facts.kind != "tool" or target is None or not matches(what.unless_tools, target)
     if of == "listing":
         member = _BY_ITEM.get(facts.method)
         return member is not None and getattr(what, member) is not None
@@ -41,7 +41,7 @@ def looks_at(entry: Inspection, of: Of, facts: CallFacts, kinds: frozenset[str],
 
 def is_general(what: What) -> bool:
     """Whether an entry is about all messages: it names nothing, or only all tools."""
-    others = what.resources is None and what.prompts is None and what.methods is None
+    others = what.resources is None and what.prompts is None and what.methods is None and what.kinds is None
     return others and (what.tools is None or "*" in what.tools)
 
 
@@ -53,11 +53,6 @@ def fingerprint(entry: Inspection) -> str:
 
 def _is_of(servers: Sequence[str], server: str | None) -> bool:
     return server is not None and matches(servers, server)
-
-
-def _meant(what: What, tool: str, kinds: frozenset[str]) -> bool:
-    """Whether an entry about all tools is about this one."""
-    return not matches(what.unless_tools, tool) and (what.kinds is None or bool(kinds & frozenset(what.kinds)))
 
 
 def is_item_of(what: What, item: str) -> bool:

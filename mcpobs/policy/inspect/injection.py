@@ -10,7 +10,7 @@ What to do: flag first, look at `mcpobs report findings`, then block for tools t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from mcpobs.detect.injection import scan, threshold
@@ -31,19 +31,36 @@ class Injection:
         self._masks = masks
 
     def inspect(self, view: View) -> Sequence[Finding]:
-        texts = view.texts
+        groups = _items(view.texts) if view.of == "listing" else [view.texts]
+        return [finding for texts in groups for finding in self._together(texts)]
+
+    def _together(self, texts: Sequence[Text]) -> Iterator[Finding]:
+        """Scores texts together."""
         scanned = scan([text.text for text in texts])
-        found: list[Finding] = [Finding(FIND, TRUNCATED, "whole")] if scanned.truncated else []
+        if scanned.truncated:
+            yield Finding(FIND, TRUNCATED, "whole")
         if scanned.score < self._threshold:
-            return found
-        hits = [_finding(texts[hit.text], hit.rule, hit.family, hit.start, hit.end) for hit in scanned.hits]
+            return
+        for hit in scanned.hits:
+            yield _finding(texts[hit.text], hit.rule, hit.family, hit.start, hit.end)
+        named = {hit.text for hit in scanned.hits}
         if self._masks:
-            named = {hit.at for hit in hits}
-            hits += [_finding(text, BY_SCORE) for text in texts if text.at not in named and self._is_one(text)]
-        return [*found, *(hits or [Finding(FIND, BY_SCORE, "whole")])]
+            others = [text for number, text in enumerate(texts) if number not in named and self._is_one(text)]
+            yield from (_finding(text, BY_SCORE) for text in others)
+            named |= {-1} if others else set()
+        if not named:
+            yield Finding(FIND, BY_SCORE, "whole", texts[0].at[:3] if texts else ())
 
     def _is_one(self, text: Text) -> bool:
         return scan([text.text]).score >= self._threshold
+
+
+def _items(texts: Sequence[Text]) -> list[Sequence[Text]]:
+    """The texts of each item of a listing, because one may hide in many."""
+    found: dict[object, list[Text]] = {}
+    for text in texts:
+        found.setdefault(text.at[:3] if text.item is not None else None, []).append(text)
+    return list(found.values())
 
 
 def _finding(text: Text, rule: str, family: str | None = None, start: int = -1, end: int = -1) -> Finding:

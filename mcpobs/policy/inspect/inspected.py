@@ -11,7 +11,7 @@ from mcpobs.policy.model import Action
 
 STRICTNESS: Final[dict[Action, int]] = {"pass": 0, "flag": 1, "mask": 2, "block": 3}
 MAX_RECORDED: Final = 32
-"""Kinds of findings in one row; further ones are only counted."""
+"""Kinds of findings in one row; the places of further ones are only counted, as `more`."""
 
 
 class Noted(NamedTuple):

@@ -103,6 +103,8 @@ class Context:
     """The key of masks: equal values have equal masks, in all fronts of a user."""
     folder: Path | None = None
     """The folder of the user's configuration, for state that outlives a process."""
+    layers: Sequence[Layer] = ()
+    """All layers of the policy that are for the server: numbers may be learned in another file."""
 
 
 class Inspector(Protocol):

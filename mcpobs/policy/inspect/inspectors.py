@@ -17,6 +17,7 @@ from mcpobs.policy.inspect.inspected import Inspected, Noted
 from mcpobs.policy.inspect.inspector import FAULT, TRUNCATED, Context, Finding, Inspector, Of, Text, View
 from mcpobs.policy.inspect.kinds import inspectors
 from mcpobs.policy.inspect.texts import texts
+from mcpobs.policy.inspect.words import DEFINITIONS
 from mcpobs.policy.model import Action, Inspection, Layer, Policy
 
 MAX_KEPT: Final = 4_096
@@ -47,10 +48,10 @@ class Inspectors:
         """`report` takes the faults of inspectors."""
         self._report = report
         self._server = server
+        layers = [layer for layer in policy.layers if layer.server in (None, server)]
         self._bound = [
-            Bound(entry, layer, inspectors(entry, Context(layer, server, key, folder)), fingerprint(entry))
-            for layer in policy.layers
-            if layer.server in (None, server)
+            Bound(entry, layer, inspectors(entry, Context(layer, server, key, folder, layers)), fingerprint(entry))
+            for layer in layers
             for entry in layer.inspect
         ]
         self._kept: dict[tuple[object, ...], tuple[Bound, ...]] = {}
@@ -68,11 +69,18 @@ class Inspectors:
         return found
 
     def inspect(
-        self, of: Of, facts: CallFacts, message: dict[str, object], entries: Sequence[Bound], *, is_error: bool = False
+        self,
+        of: Of,
+        facts: CallFacts,
+        message: dict[str, object],
+        entries: Sequence[Bound],
+        *,
+        is_error: bool = False,
+        output_schema: object = None,
     ) -> Inspected:
         """Looks at a message for some entries, which `about` returned. Never raises."""
         inspected = Inspected()
-        view = View(of, facts, message, is_error=is_error)
+        view = View(of, facts, message, is_error=is_error, output_schema=output_schema)
         fault: Exception | None = None
         try:
             found, is_cut = texts(of, message)
@@ -119,6 +127,8 @@ def _is_in_force(bound: Bound, facts: CallFacts) -> bool:
 def _action(entry: Inspection, finding: Finding) -> Action:
     if finding.rule == TRUNCATED:
         return entry.over
+    if finding.find == DEFINITIONS and finding.rule == "new" and entry.new is not None:
+        return entry.new
     return "block" if entry.action == "mask" and finding.mask is None else entry.action
 
 

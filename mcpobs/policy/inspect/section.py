@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
+from mcpobs.installed.extras import needing
 from mcpobs.limits.document import Place
 from mcpobs.policy.fields import choice, names
-from mcpobs.policy.inspect.words import WORDS
+from mcpobs.policy.inspect.words import DEFINITIONS, INSPECTORS, WORDS
 from mcpobs.policy.model import Action, Control, Inspection, Look, OnError, Over, What
 
 ACTIONS: Final[tuple[Action, ...]] = ("pass", "flag", "mask", "block")
@@ -16,12 +17,16 @@ OVERS: Final[tuple[Over, ...]] = ("flag", "block", "pass")
 ON_FAULT: Final = ("flag", "block", "allow", "deny")
 """`allow` and `deny` as everywhere in a policy: a result that could not be inspected is never passed silently."""
 WHAT: Final = ("tools", "unless_tools", "resources", "prompts", "methods", "servers", "kinds")
-OWN: Final = ("id", "find", "action", "rate", "where", "max_bytes", "over")
+OWN: Final = ("id", "find", "action", "rate", "where", "max_bytes", "over", "new", "approved")
 CONTROL: Final = ("mode", "on_error", "share")
 MAX_BYTES: Final = 1 << 20
 RATE: Final = 0.01
 LEAST_RATE, MOST_RATE = 0.001, 0.1
 """Of what the shipped calibration covers."""
+ON_DEFINITION: Final = ("pass", "flag", "deny")
+"""The actions of `find: definitions`: it has no text to mask, and concerns the tool and not a result."""
+PATTERNS: Final = frozenset({"injection", "personal"})
+"""Inspectors whose patterns need an engine of linear time."""
 STRICT: Final = frozenset({"mask", "block"})
 
 
@@ -46,7 +51,9 @@ def _entry(
         if key not in fields:
             place.refuse(f"no `{key}`", 'write e.g. {id: injection, tools: ["*"], find: injection, action: flag}')
     find = _find(fields["find"])
-    action: Action = choice(fields["action"], ACTIONS) if "action" in fields else "flag"
+    of_definitions = DEFINITIONS in find
+    _check_definitions(place, fields, find)
+    action = _action(fields["action"], of_definitions) if "action" in fields else "flag"
     fault = fields.pop("on_error", None)
     return Inspection(
         id=read_id(fields["id"]),
@@ -59,6 +66,8 @@ def _entry(
         over=choice(fields["over"], OVERS) if "over" in fields else "block" if action in STRICT else "flag",
         on_error=_on_fault(fault, action, on_error),
         control=read_control(fields),
+        new=_action(fields["new"], of_definitions) if "new" in fields else None,
+        approved=fields["approved"].text() if "approved" in fields else None,
         line=place.line,
     )
 
@@ -66,7 +75,31 @@ def _entry(
 def _find(place: Place) -> tuple[str, ...]:
     items = [place] if place.is_scalar else place.items()
     names(place)
-    return tuple(dict.fromkeys(choice(item, WORDS) for item in items))
+    find = tuple(dict.fromkeys(choice(item, WORDS) for item in items))
+    if any(INSPECTORS[word] in PATTERNS for word in find):
+        with needing("`inspect`", "policy"):
+            import re2  # noqa: F401  # a policy that cannot be enforced is refused at start
+    return find
+
+
+def _action(place: Place, of_definitions: bool) -> Action:
+    if not of_definitions:
+        return choice(place, ACTIONS)
+    chosen = choice(place, ON_DEFINITION)
+    return "block" if chosen == "deny" else "pass" if chosen == "pass" else "flag"
+
+
+def _check_definitions(place: Place, fields: Mapping[str, Place], find: tuple[str, ...]) -> None:
+    if DEFINITIONS not in find:
+        for key in ("new", "approved"):
+            if key in fields:
+                fields[key].refuse(f"is about `find: {DEFINITIONS}`", f"leave `{key}` out")
+    elif len(find) > 1:
+        fields["find"].refuse(f"`{DEFINITIONS}` beside other words", "make two entries of it")
+    else:
+        for key in ("where", "max_bytes", "over"):
+            if key in fields:
+                fields[key].refuse(f"is not about `find: {DEFINITIONS}`", f"leave `{key}` out")
 
 
 def _what(place: Place, fields: Mapping[str, Place]) -> What:
@@ -81,6 +114,8 @@ def _what(place: Place, fields: Mapping[str, Place]) -> What:
 
 
 def _where(fields: Mapping[str, Place], find: tuple[str, ...]) -> tuple[Look, ...]:
+    if DEFINITIONS in find:
+        return ("listing", "arguments")  # calls are looked at before the server sees them
     if "where" not in fields:
         return ("result", "listing") if "injection" in find else ("result",)
     items = [fields["where"]] if fields["where"].is_scalar else fields["where"].items()

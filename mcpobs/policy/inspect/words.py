@@ -7,8 +7,14 @@ from typing import Final
 
 from mcpobs.detect.personal.found import GROUPS, KINDS
 
+DEFINITIONS: Final = "definitions"
+
 INSPECTORS: Final[Mapping[str, str]] = {
     "injection": "injection",
+    "output_schema": "output_schema",
+    "shape": "shape",
+    "size": "shape",
+    DEFINITIONS: "definitions",
     **dict.fromkeys((*GROUPS, *sorted(KINDS)), "personal"),
 }
 """The module of `policy/inspect` that each word belongs to."""

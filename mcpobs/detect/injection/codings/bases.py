@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 
-from mcpobs.detect.injection.codings.coding import Coding, printable
+from mcpobs.detect.injection.codings.coding import SHORTEST, Coding, printable
 
 PROBE = 32
 """Bytes of a run that are decoded first: an image fails there and costs no more."""
@@ -63,11 +63,42 @@ def _decimal(run: bytes, _: bytes) -> str | None:
     return printable(bytes(numbers)) if max(numbers) < 256 else None
 
 
+_MORSE_SIGNS = """
+    .- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. --
+    -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..
+    ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----. .-.-.- --..-- ..--..
+    -..-. .--.-. ---...
+"""
+_MORSE = dict(zip(_MORSE_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?/@:", strict=True))
+
+
+def _morse(run: bytes, _: bytes) -> str | None:
+    words = re.split(r"\s*/\s*|\s{3,}", run.decode())
+    text = " ".join("".join(_MORSE.get(letter, "") for letter in word.split()) for word in words)
+    return text if len(text) >= SHORTEST else None
+
+
 CODINGS = (
-    Coding("base64", r"[a-z0-9+/_-]{24}", _base64, run=r"[a-z0-9+/_-]{20,}(?:\s{1,2}[a-z0-9+/_-]{20,})*(?:\s{1,2}[a-z0-9+/]{1,76})?={0,2}"),
+    Coding(
+        "base64",
+        r"[a-z0-9+/_-]{24}",
+        _base64,
+        run=r"[a-z0-9+/_-]{20,}(?:\s{1,2}[a-z0-9+/_-]{20,})*(?:\s{1,2}[a-z0-9+/]{1,76})?={0,2}",
+    ),
     Coding("base32", r"(?-i:[A-Z2-7]{24})", _base32, run=r"(?-i:[A-Z2-7]{24,})={0,6}"),
-    Coding("base85", r"[a-z0-9][!#$%&()*+;<>?@^`{|}~][a-z0-9]{1,8}[!#$%&()*+;<>?@^`{|}~][a-z0-9]{1,8}[!#$%&()*+;<>?@^`{|}~][^\s]{12}", _base85, run=r"[!-~]{30,}"),
-    Coding("hex", r"(?:[0-9a-f]{2}){12}|(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12}", _hex, run=r"(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12,}"),
+    Coding(
+        "base85",
+        r"[a-z0-9][!#$%&()*+;<>?@^`{|}~][a-z0-9]{1,8}[!#$%&()*+;<>?@^`{|}~][a-z0-9]{1,8}[!#$%&()*+;<>?@^`{|}~][^\s]{12}",
+        _base85,
+        run=r"[!-~]{30,}",
+    ),
+    Coding(
+        "hex",
+        r"(?:[0-9a-f]{2}){12}|(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12}",
+        _hex,
+        run=r"(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12,}",
+    ),
     Coding("binary", r"[01]{8}\s?[01]{8}\s?[01]{8}", _binary, run=r"(?:[01]{8}\s{0,2}){3,}"),
+    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8}", _morse, run=r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}"),
     Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10}", _decimal, run=r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}"),
 )

@@ -9,7 +9,20 @@ from string import ascii_lowercase as ALPHABET
 
 from mcpobs.detect.injection.codings.coding import Coding
 
-WORDS = ("instruction", "previous", "ignore", "system", "password", "prompt", "disregard", "guidelines", "assistant", "developer", "attacker", "override")
+WORDS = (
+    "instruction",
+    "previous",
+    "ignore",
+    "system",
+    "password",
+    "prompt",
+    "disregard",
+    "guidelines",
+    "assistant",
+    "developer",
+    "attacker",
+    "override",
+)
 
 
 def _table(letters: str) -> bytes:
@@ -18,7 +31,9 @@ def _table(letters: str) -> bytes:
 
 _ALPHABETS = [ALPHABET[shift:] + ALPHABET[:shift] for shift in range(1, 26)] + [ALPHABET[::-1]]
 _TABLES = {
-    word.translate(str.maketrans(ALPHABET, letters)).encode(): _table(letters) for letters in _ALPHABETS for word in WORDS
+    word.translate(str.maketrans(ALPHABET, letters)).encode(): _table(letters)
+    for letters in _ALPHABETS
+    for word in WORDS
 }
 
 

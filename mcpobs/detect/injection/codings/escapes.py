@@ -27,7 +27,17 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 
 CODINGS = (
-    Coding("percent", r"%[0-9a-f]{2}[\w.~+-]{0,12}%[0-9a-f]{2}[\w.~+-]{0,12}%[0-9a-f]{2}", _percent, run=r"[\w.~+-]{0,20}(?:%[0-9a-f]{2}[\w.~+-]{0,20}){3,}"),
+    Coding(
+        "percent",
+        r"%[0-9a-f]{2}[\w.~+-]{0,12}%[0-9a-f]{2}[\w.~+-]{0,12}%[0-9a-f]{2}",
+        _percent,
+        run=r"[\w.~+-]{0,20}(?:%[0-9a-f]{2}[\w.~+-]{0,20}){3,}",
+    ),
     Coding("entities", r"&#x?[0-9a-f]{2,6};", _entities, run=r"(?:&#x?[0-9a-f]{2,6};[^&\n]{0,24}){3,}"),
-    Coding("backslashes", r"\\(?:u[0-9a-f{]|x[0-9a-f])[0-9a-f]", _backslashes, run=r"[\w\s]{0,24}(?:\\{1,2}(?:u\{?|x|U000)[0-9a-f]{2,5}\}?[^\\\n]{0,24}){3,}"),
+    Coding(
+        "backslashes",
+        r"\\(?:u[0-9a-f{]|x[0-9a-f])[0-9a-f]",
+        _backslashes,
+        run=r"[\w\s]{0,24}(?:\\{1,2}(?:u\{?|x|U000)[0-9a-f]{2,5}\}?[^\\\n]{0,24}){3,}",
+    ),
 )

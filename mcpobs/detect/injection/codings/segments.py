@@ -7,19 +7,24 @@ import re
 LONGEST = 14
 MOST_LETTERS = 2000
 
-WORDS = frozenset(
-    """a about above access account action address admin agent ai all an and answer any api append are as ask assistant at attacker authorized be been
-    before below bypass by call can cat change code command commands com complete confidential configuration contact contents continue credentials customer data database delete
-    developer directives disable disclose disregard do document does done earlier email enable end enter erase evil example execute
-    exfiltrate export file filters first follow following for forget forward from full get give given go guidelines has have hello hidden http https human
-    ignore immediately important in inbox include information inform input instead instructions instruction into invoice is it its key keys language last latest list load
-    local log main mention me message messages mode model money must my new next no not note notes notify now of ok on only open operator or
-    orders original other our output override page pass password passwords pay payment please policy post previous print prior private prompt provide
-    question read reader reading refund remove repeat reply report request respond response restrictions reveal role rules run safety say secret secrets
-    security send session share show silently skip so start stop store summary system tell text that the their them then there these they this
-    to token tokens tool tools transfer transaction unrestricted until upload url use user users value verify wallet was we what when where which who will with
-    without word write you your yourself""".split()
-)  # fmt: skip
+_WORD_LIST = """
+    a about above access account action address admin agent ai all an and answer any api append are as ask
+    assistant at attacker authorized be been before below bypass by call can cat change code command commands com
+    complete confidential configuration contact contents continue credentials customer data database delete
+    developer directives disable disclose disregard do document does done earlier email enable end enter erase
+    evil example execute exfiltrate export file filters first follow following for forget forward from full get
+    give given go guidelines has have hello hidden http https human ignore immediately important in inbox include
+    information inform input instead instructions instruction into invoice is it its key keys language last latest
+    list load local log main mention me message messages mode model money must my new next no not note notes
+    notify now of ok on only open operator or orders original other our output override page pass password
+    passwords pay payment please policy post previous print prior private prompt provide question read reader
+    reading refund remove repeat reply report request respond response restrictions reveal role rules run safety
+    say secret secrets security send session share show silently skip so start stop store summary system tell text
+    that the their them then there these they this to token tokens tool tools transfer transaction unrestricted
+    until upload url use user users value verify wallet was we what when where which who will with without word
+    write you your yourself
+"""
+WORDS = frozenset(_WORD_LIST.split())
 
 
 def segmented(text: str) -> str:

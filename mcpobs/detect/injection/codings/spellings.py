@@ -15,16 +15,27 @@ from mcpobs.detect.injection.codings.segments import segmented
 SHORTEST_SLIPPED = 6
 SHORTEST_REPLACED = 8
 
-WORDS = (
-    "ignore", "instructions", "instruction", "previous", "disregard", "system", "prompt", "password", "override", "forget",
-    "guidelines", "assistant", "developer", "filters", "restrictions", "reveal", "delete", "execute", "bypass",
-    "everything", "user", "users", "please", "access", "secret", "respond", "response", "forward", "unrestricted", "rules", "safety", "security", "above", "earlier", "directives",
-    "message", "reader", "reading", "agent", "important", "without", "before", "credentials", "immediately", "follow", "transfer", "commands", "mode", "model", "send", "email", "tell",
-)  # fmt: skip
+_WORD_LIST = """
+    ignore instructions instruction previous disregard system prompt password override forget guidelines assistant
+    developer filters restrictions reveal delete execute bypass everything user users please access secret respond
+    response forward unrestricted rules safety security above earlier directives message reader reading agent
+    important without before credentials immediately follow transfer commands mode model send email tell
+"""
+WORDS = tuple(_WORD_LIST.split())
 
 LOOKALIKES = {
-    "a": "a4@", "b": "b8", "c": "c(", "e": "e3€", "g": "g96", "i": "i1!|l", "l": "l1|!i", "o": "o0", "s": "s5$", "t": "t7+", "z": "z2",
-}  # fmt: skip
+    "a": "a4@",
+    "b": "b8",
+    "c": "c(",
+    "e": "e3€",
+    "g": "g96",
+    "i": "i1!|l",
+    "l": "l1|!i",
+    "o": "o0",
+    "s": "s5$",
+    "t": "t7+",
+    "z": "z2",
+}
 
 
 def _leet_words() -> Iterator[str]:
@@ -44,7 +55,13 @@ _AMBIGUOUS = re.compile(r"[1!|]")
 def _plain(text: bytes, _: bytes) -> str | None:
     """Returns the text twice: with every ambiguous sign read as i, and as l."""
     letters = text.decode("utf-8", "replace").translate(_LEET)
-    return _AMBIGUOUS.sub("i", letters) + "\n\n" + _AMBIGUOUS.sub("l", letters) + "\n\n" + _WITHIN.sub("l", letters.replace("1", "i"))
+    return (
+        _AMBIGUOUS.sub("i", letters)
+        + "\n\n"
+        + _AMBIGUOUS.sub("l", letters)
+        + "\n\n"
+        + _WITHIN.sub("l", letters.replace("1", "i"))
+    )
 
 
 _WITHIN = re.compile(r"[!|]")
@@ -56,7 +73,7 @@ def _joined(run: bytes, _: bytes) -> str | None:
     return segmented(letters)
 
 
-SLIPPED = tuple(word for word in WORDS if len(word) >= SHORTEST_SLIPPED) + ("immediately", "authorization", "confidential")
+SLIPPED = (*(word for word in WORDS if len(word) >= SHORTEST_SLIPPED), "authorization", "confidential")
 
 
 def _slips() -> dict[str, str]:
@@ -92,10 +109,12 @@ def _but(letter: str) -> str:
     return "[" + "".join(f"{part[0]}-{part[-1]}" for part in (before, after) if part) + "]"
 
 
-REAL = frozenset(
-    "promt filers filer reveals revels revel revealed message messages forgets forger forged forges rulers everythings passwords "
-    "restriction instruction direction directive detectives command comments agents assistants developers developed credential restrictive".split()
-)
+_REAL_LIST = """
+    promt filers filer reveals revels revel revealed message messages forgets forger forged forges rulers
+    everythings passwords restriction instruction direction directive detectives command comments agents
+    assistants developers developed credential restrictive
+"""
+REAL = frozenset(_REAL_LIST.split())
 """Words that are no slips of others."""
 
 _SLIPS = _slips()
@@ -110,6 +129,11 @@ def _corrected(text: bytes, slip: bytes) -> str | None:
 
 CODINGS = (
     Coding("leet", rf"(?:{'|'.join(_leet_words())})", _plain, around=300),
-    Coding("spaced", r"\b(?:\w[\s.\-_*·|/]{1,2}){5}\w\b", _joined, run=r"(?:\w[\s.\-_*·|/]{1,3}){5,}\w\b(?:[\s.,;:!?]{1,3}(?:\w[\s.\-_*·|/]{1,3}){1,}\w\b)*"),
+    Coding(
+        "spaced",
+        r"\b(?:\w[\s.\-_*·|/]{1,2}){5}\w\b",
+        _joined,
+        run=r"(?:\w[\s.\-_*·|/]{1,3}){5,}\w\b(?:[\s.,;:!?]{1,3}(?:\w[\s.\-_*·|/]{1,3}){1,}\w\b)*",
+    ),
     Coding("slip", _slip_expression(), _corrected, around=200),
 )

@@ -12,7 +12,7 @@ PATTERNS = (
     ),
     Pattern(
         "approval-not-needed",
-        r"\b(?:no|without (?:any|asking for|further|waiting for|additional|requesting|seeking)?|do not (?:ask|wait|request) for|don'?t (?:ask|wait|request) for|skip(?:ping)?(?: the)?|bypass(?:ing)?(?: the)?|not require) ?(?:(?:any|additional|further|more|user|human|explicit|prior|manual|the|usual|asking|for) )*(?:confirmation|approval|permission|consent|authori[sz]ation|confirming|verification)(?: (?:is|from|by|will be|step|prompt|dialog|needed|required|necessary|needs))",
+        r"\b(?:no|without (?:any|asking for|further|waiting for|additional|requesting|seeking)?|do not (?:ask|wait|request) for|don'?t (?:ask|wait|request) for|skip(?:ping)?(?: the)?|bypass(?:ing)?(?: the)?|not require|ignore(?: the)?) ?(?:(?:any|additional|further|more|user|human|explicit|prior|manual|the|usual|asking|for) )*(?:confirmation|approval|permission|consent|authori[sz]ation|confirming|verification)(?: (?:is|from|by|will be|step|prompt|dialog|needed|required|necessary|needs))",
         "no confirmation is needed",
         "No further confirmation is required.",
         "No confirmation email arrived.",
@@ -37,5 +37,12 @@ PATTERNS = (
         "the reader has rights now",
         "You are hereby authorized to open the vault.",
         "You are here.",
+    ),
+    Pattern(
+        "approval-skip",
+        r"\b(?:ignore|skip|bypass|do not wait for|don't wait for|omit|suppress|avoid|leave out|no need for) (?:(?:the|any|all|user|human|usual|further|manual) )*(?:confirmations?|approvals?|permission (?:dialogs?|prompts?|checks?)|human review|review step|consent|authori[sz]ation|verification|sign-?off)\b|\b(?:approval|permission|consent|confirmation|authori[sz]ation) (?:is|was|has been|were) (?:(?:already|not|never|hereby|automatically|no|longer) )+(?:given|granted|needed|required|necessary|obtained)(?: in advance| here| already)?",
+        "leaves the approval out",
+        "Skip the permission dialog.",
+        "Skip the permissions page.",
     ),
 )

@@ -1,11 +1,11 @@
-"""Context: documents in which attacks are described, and logs. These signs lower the score; none is a finding."""
+"""Context: documents that describe attacks, and transcripts. Attacks found beside these signs weigh less; no sign is a finding."""
 
 from mcpobs.detect.injection.pattern import Pattern
 
 PATTERNS = (
     Pattern(
         "context-security-terms",
-        r"\b(?:prompt[\s-]injections?|injection attacks?|jailbreak(?:s|ing)? (?:attempts?|attacks?|prompts?|techniques?)|indirect injections?|tool poisoning|adversarial (?:prompts?|inputs?|examples?|attacks?)|red[\s-]team(?:ing|ers)?|owasp|threat models?|attack (?:vectors?|surface|scenarios?|techniques?)|llm(?:01|-security| security)|data exfiltration|rug pulls?)\b",
+        r"\b(?:prompt[\s-]?injections?|injection attacks?|jailbreak(?:s|ing)? (?:attempts?|attacks?|prompts?|techniques?)|indirect injections?|tool poisoning|adversarial (?:prompts?|inputs?|examples?|attacks?)|red[\s-]team(?:ing|ers)?|owasp|threat models?|attack (?:vectors?|surface|scenarios?|techniques?)|llm(?:01|-security| security)|data exfiltration|rug pulls?|(?:inyeccion|inyección) de prompts?|injection de prompts?|iniezione di prompt|injeção de prompt|prompt[\s-]?injektion)\b|промпт-?инъекц|инъекци\w+ промпт|提示(?:词)?注入|プロンプトインジェクション|프롬프트 ?인젝션|حقن ال(?:أوامر|موجه)|инъекц",
         "the vocabulary of documents on attacks",
         "Prompt injection is a risk.",
         "The injection of fuel",
@@ -19,24 +19,10 @@ PATTERNS = (
     ),
     Pattern(
         "context-defends",
-        r"\b(?:mitigat(?:e|es|ion|ions|ing)|prevent(?:s|ion|ing)?|detect(?:s|ion|ing|or|ors)?|defen[dcs]e?s?|protect(?:s|ion|ing)?|vulnerab(?:le|ility|ilities)|exploit(?:s|ed|ation)?|sanitiz(?:e|es|ing|ation)|scann(?:er|ing)|guardrails?|cve-\d{4}|advisory|security (?:research(?:ers?)?|risks?|issues?|best practices|considerations|policy))\b",
+        r"\b(?:mitigat(?:e|es|ion|ions|ing)|vulnerab(?:le|ility|ilities)|exploitation|sanitiz(?:e|es|ing|ation)|scanners?|guardrails? (?:that|for|are|is|can|api|server)|cve-\d+|advisory|detect(?:s|ing|ion|ors?)? (?:prompt|inject|malicious|attack|jailbreak)\w*|security (?:research(?:ers?)?|risks?|best practices|considerations))\b",
         "the vocabulary of defence",
         "How to mitigate this risk",
         "How to bake bread",
-    ),
-    Pattern(
-        "context-example",
-        r"\b(?:e\.g\.|for example|for instance|such as|example(?:s)?(?: of)?|like|phrases?|strings?|patterns?|payloads?|quot(?:e|es|ed|ing)|sample)[\s:,]*(?:a |an |the )?[\"'“‘`«]",
-        "a quotation that is introduced as an example",
-        "phrases such as \"open the door\"",
-        "such as doors",
-    ),
-    Pattern(
-        "context-log-line",
-        r"(?:^|\n)\[?(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d\d/\d\d/\d\d \d\d:\d\d|[A-Z][a-z]{2}\s{1,2}\d{1,2} \d\d:\d\d:\d\d|\d\d:\d\d:\d\d[.,]\d{3})",
-        "a line of a log",
-        "2026-01-01 10:00:00 started",
-        "on 2026-01-01 we started",
     ),
     Pattern(
         "context-transcript",
@@ -46,12 +32,5 @@ PATTERNS = (
         "a user: hello",
         near=r"\n\W*(?:assistant|ai|bot|model)\W*:",
         within=300,
-    ),
-    Pattern(
-        "context-schema",
-        r"\"(?:role|content|messages|inputSchema|parameters|properties|type)\"\s?:\s?[\"{\[]",
-        "messages or schemas as data",
-        '{"role": "system"}',
-        "a role: system",
     ),
 )

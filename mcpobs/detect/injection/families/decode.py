@@ -21,7 +21,7 @@ PATTERNS = (
     ),
     Pattern(
         "decode-code-in-ticks",
-        r"\b(?:run|execute|eval|exec|evaluate) ?:\s*`",
+        r"\b(?:run|execute|eval|exec|evaluate) ?:\s*`[^`]",
         "a command in ticks after a colon",
         "run: `whoami`",
         "run: npm test",
@@ -30,7 +30,7 @@ PATTERNS = (
         "decode-whoami",
         r"\bwhoami\b|/etc/(?:passwd|shadow)\b|\brm -rf (?:/|~|\*)|\|\s*(?:ba)?sh\b|/dev/tcp/|\bbash -i\b|\bnc -e\b|base64 (?:-d|--decode)\b|\bbash -c\b|\bsh -c\b",
         "commands that attacks show their success with",
-        "cat /etc/passwd",
+        "please cat /etc/passwd",
         "who am I",
         near=r"\b(?:run|execute|exec|eval|please|must|you|now|ai|assistant|system)\b",
         within=30,

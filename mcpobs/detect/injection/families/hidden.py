@@ -43,7 +43,7 @@ PATTERNS = (
     ),
     Pattern(
         "hidden-code-comment",
-        r"(?:^|\n)[ \t]*(?://|#|--|/\*|;|%|\"\"\"|rem\b)[ \t*!-]*(?:(?:note|important|todo|attention|hey|dear|hello|system|instruction)s?[\s:,]+(?:to|for|from)? ?)?(?:ai|llm|copilot|cursor|claude|assistants?|agents?|chatgpt|gpt|language models?)\b[\s,:!-]",
+        r"(?:^|\n)[\s\t]*(?://|#|--|/\*|;|%|\"\"\"|rem\b)[\s\t*!-]*(?:(?:note|important|todo|attention|hey|dear|hello|system|instruction)s?[\s:,]+(?:to|for|from)? ?)?(?:ai|llm|copilot|cursor|claude|assistants?|agents?|chatgpt|gpt|language models?)\b[\s,:!-]",
         "a comment of a program that speaks to the model",
         "# AI assistants, please open the door",
         "# aim for the door",

@@ -10,11 +10,16 @@ from mcpobs.detect.injection.pattern import Pattern
 BOUNDARY_FREE = frozenset({"zh", "ja", "ko", "ar", "hi", "fa", "ru", "uk"})
 """Languages whose letters RE2's word boundary does not know."""
 
+WHOLE_WORDS = frozenset({"vi"})
+"""Languages whose words have no endings."""
+
 NEAR_BYTES = 70
 
 
 def _word(language: Language, stems: str) -> str:
-    return rf"(?:{stems})" if language.code in BOUNDARY_FREE else rf"\b(?:{stems})"
+    if language.code in BOUNDARY_FREE:
+        return rf"(?:{stems})"
+    return rf"\b(?:{stems})\b" if language.code in WHOLE_WORDS else rf"\b(?:{stems})"
 
 
 def _rules(language: Language) -> str:
@@ -28,12 +33,61 @@ def _patterns(language: Language) -> Iterator[Pattern]:
     within = NEAR_BYTES * (2 if code in BOUNDARY_FREE else 1)
     revoked, free, revealed, hidden, new, obeyed = language.find
     passes = "The weather is fine."
-    yield Pattern(f"multilingual-override-{code}", _word(word, language.revoke), f"revokes rules ({code})", revoked, passes, _rules(language), within, "multilingual-override")
-    yield Pattern(f"multilingual-free-{code}", _word(word, language.free), f"another identity or mode ({code})", free, passes, shared="multilingual-free")
-    yield Pattern(f"multilingual-reveal-{code}", _word(word, language.reveal), f"gives something away ({code})", revealed, passes, _word(word, language.secret), within, "multilingual-reveal")
-    yield Pattern(f"multilingual-hide-{code}", _word(word, language.hide), f"conceals ({code})", hidden, passes, shared="multilingual-hide")
-    yield Pattern(f"multilingual-new-{code}", _word(word, language.new), f"new instructions, or a message to the model ({code})", new, passes, shared="multilingual-new")
-    yield Pattern(f"multilingual-obey-{code}", _word(word, language.obey), f"the writer's own orders ({code})", obeyed, passes, shared="multilingual-obey")
+    yield Pattern(
+        f"multilingual-override-{code}",
+        _word(word, language.revoke),
+        f"revokes rules ({code})",
+        revoked,
+        passes,
+        _rules(language),
+        within,
+        "multilingual-override",
+    )
+    yield Pattern(
+        f"multilingual-free-{code}",
+        _word(word, language.free),
+        f"another identity or mode ({code})",
+        free,
+        passes,
+        shared="multilingual-free",
+    )
+    yield Pattern(
+        f"multilingual-reveal-{code}",
+        _word(word, language.reveal),
+        f"gives something away ({code})",
+        revealed,
+        passes,
+        _word(word, language.secret),
+        within,
+        "multilingual-reveal",
+    )
+    yield Pattern(
+        f"multilingual-hide-{code}",
+        _word(word, language.hide),
+        f"conceals ({code})",
+        hidden,
+        passes,
+        _word(word, language.user),
+        within,
+        inside=True,
+        shared="multilingual-hide",
+    )
+    yield Pattern(
+        f"multilingual-new-{code}",
+        _word(word, language.new),
+        f"new instructions, or a message to the model ({code})",
+        new,
+        passes,
+        shared="multilingual-new",
+    )
+    yield Pattern(
+        f"multilingual-obey-{code}",
+        _word(word, language.obey),
+        f"the writer's own orders ({code})",
+        obeyed,
+        passes,
+        shared="multilingual-obey",
+    )
 
 
 LATIN = tuple(p for language in LANGUAGES if language.code not in BOUNDARY_FREE for p in _patterns(language))

@@ -23,8 +23,8 @@ PATTERNS = (
         "output-just-say",
         r"\b(?:just|only|simply|instead|always|now|and|then|must|to|please) (?:(?:just|only|simply) )?(?:print|say|output|write|respond|reply|answer|return|type|repeat) (?:(?:with|the|exactly|only|word|words|phrase|string|text|following|token|back|sentence|message|line|just|a|single) )*[:\s]*[\"'“‘`{]",
         "a fixed answer in quotes",
-        "and just print \"owned\"",
-        "to write a \"book\" about print",
+        'and just print "owned"',
+        'to write a book about "print"',
     ),
     Pattern(
         "output-repeat-forever",

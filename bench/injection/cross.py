@@ -1,0 +1,71 @@
+"""Scores rows by a scanner that was made without them: weights, calibration and thresholds are fitted anew per fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.injection.corpus import Seen, crossed, fold, for_weights, learnt, with_margin
+from bench.injection.descent import Settings
+from bench.injection.fit import fitted, threshold
+
+INNER_FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """Of one row: its scores, and by rate the thresholds that its fold's scanner would have shipped."""
+
+    score: float
+    alone: float
+    """By patterns alone."""
+
+    thresholds: dict[float, float]
+    alone_thresholds: dict[float, float]
+
+
+def left_out(
+    rows: Sequence[Seen],
+    own: Sequence[Seen],
+    settings: Settings,
+    folds: int,
+    rates: Sequence[float],
+    key: Callable[[Seen], str],
+) -> list[Crossed]:
+    """Leaves out one fold after the other. `key` names what has to stay together: the group, or the family."""
+    made: list[Crossed | None] = [None] * len(rows)
+    numbers = [fold(key(each), folds) for each in rows]
+    for number in range(folds):
+        others = [each for each, other in zip(rows, numbers, strict=True) if other != number]
+        inside = [index for index, other in enumerate(numbers) if other == number]
+        for index, one in zip(inside, scored(others, [rows[i] for i in inside], own, settings, rates), strict=True):
+            made[index] = one
+    return [one for one in made if one is not None]
+
+
+def scored(
+    others: Sequence[Seen], rows: Sequence[Seen], own: Sequence[Seen], settings: Settings, rates: Sequence[float]
+) -> list[Crossed]:
+    """Fits on `others`, scores `rows`."""
+    margins = crossed(others, own, settings, INNER_FOLDS, "inner")
+    labels = [each.row.attack for each in others]
+    inputs = [with_margin(each, margin) for each, margin in zip(others, margins, strict=True)]
+    written = for_weights(own)
+    both, patterns = fitted(inputs, labels, written), fitted([each.features for each in others], labels, written)
+    both_scores = [both.score(each) for each in inputs]
+    alone_scores = [patterns.score(each.features) for each in others]
+    limits = {rate: _limit(others, both_scores, rate) for rate in rates}
+    alone_limits = {rate: _limit(others, alone_scores, rate) for rate in rates}
+    model = learnt(others, own, settings)
+    return [
+        Crossed(
+            both.score(with_margin(each, model.score(each.hashed))), patterns.score(each.features), limits, alone_limits
+        )
+        for each in rows
+    ]
+
+
+def _limit(rows: Sequence[Seen], scores: Sequence[float], rate: float) -> float:
+    pairs = list(zip(rows, scores, strict=True))
+    plain = [score for each, score in pairs if each.row.tier == "plain"]
+    return threshold(plain, [score for each, score in pairs if each.row.tier == "hard"], rate)
