@@ -68,7 +68,9 @@ def test_names_that_are_missing_have_a_default_and_blank_lines_are_passed():
     assert (row.tier, row.family, row.attack) == ("attack", "all", True)
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "3", '{"text": 1, "label": 0}', '{"text": "x"}', '{"text": "x", "label": 2}'])
+@pytest.mark.parametrize(
+    "line", ["{", "[]", "3", '{"text": 1, "label": 0}', '{"text": "x"}', '{"text": "x", "label": 2}']
+)
 def test_a_line_that_is_none_is_named_by_its_number(line):
     with pytest.raises(UsageError, match="line 2"):
         read(['{"text": "x", "label": 1}', line])

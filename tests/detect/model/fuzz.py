@@ -15,7 +15,13 @@ from random import Random
 from bench.injection.hashing import hashes
 from mcpobs.detect.native.library import Ngrams
 
-ALPHABETS = ("ab 1_.-", "\n \u3000\t", "忽略之前 ab", "éß🙂\u200d\ud800\U000e0041", "".join(map(chr, range(0x2000, 0x2070))))
+ALPHABETS = (
+    "ab 1_.-",
+    "\n \u3000\t",
+    "忽略之前 ab",
+    "éß🙂\u200d\ud800\U000e0041",
+    "".join(map(chr, range(0x2000, 0x2070))),
+)
 
 
 class Exact:
@@ -36,7 +42,12 @@ def main(library: str, count: int) -> int:
     ngrams, random = Ngrams(Path(library)), Random(7)
     raw = ctypes.CDLL(library)
     raw.mcpobs_ngrams_score.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_uint32]
-    raw.mcpobs_ngrams_hashes.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_uint32), ctypes.c_size_t]
+    raw.mcpobs_ngrams_hashes.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.POINTER(ctypes.c_uint32),
+        ctypes.c_size_t,
+    ]
     raw.mcpobs_ngrams_hashes.restype = ctypes.c_size_t
     for number in range(count):
         bits = random.randrange(1, 18)
