@@ -1,9 +1,10 @@
 """Recall and precision of detect.personal on labelled texts, and its CPU on fresh ones, beside presidio-analyzer.
 
-    python -m bench.personal DATA [--presidio PYTHON]
+    python -m bench.personal DATA [--presidio PYTHON] [--write]
 
 DATA is a folder with pii_dev.jsonl.gz (`text`, `family`, `spans` of start, end and type) and injection_dev.jsonl.gz, of
-which the benign texts are read. PYTHON is an interpreter that has presidio-analyzer and spaCy. Both see each text once
+which the benign texts are read. PYTHON is an interpreter that has presidio-analyzer and spaCy. `--write` replaces the
+section of bench/RESULTS.md. Both see each text once
 and in turn. A finding counts if it overlaps a label of its kind. IP addresses of real texts have no labels and are left
 out.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import os
 import statistics
 import subprocess
 import time
@@ -31,6 +33,8 @@ TYPES = {
     "US_SSN": "ssn",
     "IP_ADDRESS": "ip",
 }
+RESULTS = Path(__file__).with_name("RESULTS.md")
+TITLE = "Personal data and secrets"
 KINDS = tuple(TYPES.values())
 ROUNDS = 5
 SMALLEST, LARGEST = 5_000, 10_000  # characters of a text whose CPU is measured
@@ -146,7 +150,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--presidio", metavar="PYTHON")
+    parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
+    load = os.getloadavg()[0]
     finders: dict[str, Finder] = {"mcpobs": ours, "mcpobs, secrets too": with_secrets}
     presidio = Presidio(given.presidio) if given.presidio else None
     if presidio is not None:
@@ -161,7 +167,18 @@ def main() -> None:
     spent = {kind: cpu(finders, texts) for kind, texts in fresh.items()}
     if presidio is not None:
         presidio.close()
-    print("\n".join(_table(scores, spent, {kind: len(texts) for kind, texts in fresh.items()})))
+    text = "\n".join(_table(scores, spent, {kind: len(texts) for kind, texts in fresh.items()}))
+    text += f" Load average {load:.1f} at the start."
+    print(text)
+    if given.write:
+        _write(text)
+
+
+def _write(text: str) -> None:
+    """Replaces the section of the results, or adds it at their end."""
+    head, _, rest = RESULTS.read_text().partition(f"\n## {TITLE}\n")
+    _, heading, after = rest.partition("\n## ")
+    RESULTS.write_text(f"{head.rstrip()}\n\n## {TITLE}\n\n{text.strip()}\n{heading}{after}")
 
 
 def _table(

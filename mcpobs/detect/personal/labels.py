@@ -16,12 +16,13 @@ FILLERS = _words(
     und ist nummer numero numéro número"""
 )
 PHONES = _words(
-    """call callback calling cell cellphone cellular dial fax handy landline message messages mob mobil mobile
-    mobilenumber mobiltelefon msisdn phone phonenumber phones portable reach ring sms tel telefax telefon telefone
-    telefono telefonnummer telefoon telephone teléfono text texting tél téléphone viber whatsapp
-    手机 电话 電話 電話番号"""
+    """cell cellphone cellular fax handy landline mob mobil mobile mobilenumber mobiltelefon msisdn phone phonenumber
+    phones portable tel telefax telefon telefone telefono telefonnummer telefoon telephone teléfono tél téléphone viber
+    whatsapp 手机 电话 電話 電話番号"""
 )
-PHONES_AFTER = (PHONES | _words("direct home office work")) - _words("message messages text")
+CALLING = _words("call callback calling dial message messages reach ring sms text texting")
+"""Words before a phone number if other words are between, as in `call me on`: `messages: 1234567` is a count."""
+PHONES_AFTER = PHONES | _words("direct home office work")
 CARDS = _words(
     """amex card cardno cardnumber cards carta carte cc ccnum ccnumber credit creditcard debit diners discover jcb karte
     kreditkarte kreditkartennummer maestro mastercard pan tarjeta visa"""

@@ -21,13 +21,16 @@ ANCHORS = (
     b"passw", b"passphrase", b"pwd", b"secret", b"token", b"credential", b"connection[_ -]?string", _KEYS,
     b"bearer ", b"basic ", b"://",
 )  # fmt: skip
-_ASSIGNED = Pattern(
+_ASSIGNMENT = Pattern(
     rb"(?i)(?:" + _KEYS + rb"|connection[_ -]?string|[a-z]{3,16})[a-z0-9_]{0,24}[\"'`\]]{0,2}\s{0,3}(?::=|=>|[:=])"
-    rb"\s{0,3}[\"'`]{0,2}[^\x00\s\"'`,;<>(){}&|]{4,}"
+    rb"\s{0,3}[\"'`]{0,2}"
 )
+_VALUE = Pattern(rb"[^\x00\s\"'`,;<>(){}&|]+")
 _SCHEME = Pattern(rb"(?i)(?:bearer|basic) {1,2}[A-Za-z0-9._~+/-]{12,}=*")
 _USERINFO = Pattern(rb"://[^\x00\s/@:\"'<>?#]{0,128}:[^\x00\s/@\"'<>]{1,128}@")
-_LONGEST = 1_024
+_LONGEST = 8_192
+_LONGEST_LABEL = 80
+_SHOWN = 72  # characters of a value that say whether it is a secret: anchors may follow one another closely
 _PASSWORDS = (b"passw", b"pwd", b"passphrase")
 _PLACEHOLDERS = (
     b"your", b"xxx", b"***", b"...", b"example", b"changeme", b"change_me", b"placeholder", b"redacted", b"dummy",
@@ -62,20 +65,19 @@ def is_placeholder(value: bytes) -> bool:
 
 
 def _assigned(text: bytes) -> Found | None:
-    end = _ASSIGNED.at(text)
-    if end is None:
+    begin = _ASSIGNMENT.at(text[:_LONGEST_LABEL])
+    if begin is None:
         return None
-    begin = _value_at(text)
-    value = text[begin:end].rstrip(_TRAILING)
-    return Found("password", begin, begin + len(value)) if _is_secret(value, text[:begin].lower()) else None
+    label, shown = text[:begin].lower(), _value(text[begin : begin + _SHOWN])
+    if not _is_secret(shown, label):
+        return None
+    value = shown if len(shown) < _SHOWN - 8 else _value(text[begin:])
+    return Found("password", begin, begin + len(value))
 
 
-def _value_at(text: bytes) -> int:
-    """Returns where the value begins in `label = value`."""
-    at = min(found for found in (text.find(b":"), text.find(b"=")) if found >= 0)
-    while text[at : at + 1] in (b":", b"=", b">", b" ", b"\t", b"\n", b"\r", b'"', b"'", b"`"):
-        at += 1
-    return at
+def _value(text: bytes) -> bytes:
+    """Returns the value at the beginning of a text, without the end of its sentence."""
+    return text[: _VALUE.at(text) or 0].rstrip(_TRAILING)
 
 
 def _is_secret(value: bytes, label: bytes) -> bool:

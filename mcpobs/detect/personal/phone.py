@@ -13,11 +13,12 @@ import re
 
 from mcpobs.detect.personal.engine import Pattern
 from mcpobs.detect.personal.found import Found
-from mcpobs.detect.personal.labels import FILLERS, OTHER, PHONES, PHONES_AFTER, label
+from mcpobs.detect.personal.labels import CALLING, OTHER, PHONES, PHONES_AFTER, label
 from mcpobs.detect.personal.page import Page
 from mcpobs.detect.personal.run import Run
 
 _EXTENSION = Pattern(rb" ?(?:x|ext\.?|extension) ?[0-9]{1,6}\b")
+_PHONE_PREFIXES = (b"phone", b"telefon", b"telephone")
 _COUNTRIES = re.compile(
     rb"1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|2[1-689][0-9]|3[578][0-9]|42[0-9]|5[09][0-9]|"
     rb"6[7-9][0-9]|8[0578][0-9]|9[679][0-9]"
@@ -78,17 +79,10 @@ def _is_north_american(run: Run, bracket: bool) -> bool:
 
 def _is_labelled(page: Page, run: Run, start: int, end: int) -> bool:
     words = page.words_before(start)
-    if label(words) in PHONES or _is_key(words):
+    called = label(words)
+    if called in PHONES or called.startswith(_PHONE_PREFIXES):
         return True
-    after = page.words_after(end)
-    return bool(after) and after[0] in PHONES_AFTER and page.byte(end) in b" \t("
-
-
-def _is_key(words: list[bytes]) -> bool:
-    """Returns whether one of the nearest words is a name of a phone, with filler words only before it."""
-    for word in words:
-        if word.startswith((b"phone", b"telefon", b"telephone")):
-            return True
-        if word not in FILLERS:
-            return False
-    return False
+    if called in CALLING and words[0] != called:
+        return True
+    after = page.words_after(end) if run.separators and page.byte(end) in b" \t(" else []
+    return bool(after) and after[0] in PHONES_AFTER

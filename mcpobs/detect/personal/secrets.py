@@ -24,7 +24,10 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
     """Yields secrets, those with a form of their own before those that only a label names."""
     data = page.data
     labelled: list[Found] = []
+    taken = 0
     for start, end in _ANCHOR.spans(data):
+        if start < taken:
+            continue
         anchor = data[start:end].lower()
         module = _FIRST.get(anchor, password)
         if module is password and data[start : start + 2] in _HEX_KEYS and not anchor.endswith(b"key"):
@@ -32,6 +35,7 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
         wanted = [found for found in module.at(page, start, end) if found.kind in kinds]
         if module is password:
             labelled += wanted
-        else:
+        elif wanted:
+            taken = wanted[-1].end
             yield from wanted
     yield from labelled

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mcpobs.protocol.masks.finder import Finder, MakeMask, keyed
-from mcpobs.protocol.masks.leaves import of_place
+from mcpobs.protocol.masks.leaves import Leaf, of_place
 from mcpobs.protocol.masks.places import Path, Place, places
 from mcpobs.protocol.masks.splices import Splice, spliced, splices_of
-from mcpobs.protocol.masks.texts import masks_of_leaves
+from mcpobs.protocol.masks.texts import Mask, masks_of_leaves
 
 Where = Literal["content", "structured", "resource", "message", "error", "key"]
 MOST_STARTS = 32
@@ -56,25 +56,33 @@ def masked(raw: bytes, finder: Finder, key: bytes) -> Masked:
 
 def masked_with(raw: bytes, finder: Finder, make: MakeMask) -> Masked:
     """Masks as `masked` does, with masks that `make` returns."""
-    kept = [place for place in places(raw) if not _is_plumbing(place)]
-    owners: list[Place] = []
-    parts = []
-    for place in kept:
+    found: list[tuple[Place, list[Mask]]] = []
+    owners: list[list[Mask]] = []
+    parts: list[Leaf] = []
+    for place in places(raw):
+        if _is_plumbing(place):
+            continue
+        masks: list[Mask] = []
+        found.append((place, masks))
         for leaf in of_place(raw, place, 0, finder.keys):
-            owners.append(place)
+            owners.append(masks)
             parts.append(leaf)
+    for masks, more in zip(owners, masks_of_leaves(parts, finder, make), strict=True):
+        masks += more
     splices: list[Splice] = []
     starts: dict[tuple[str, Where], list[int]] = {}
-    for place, masks in zip(owners, masks_of_leaves(parts, finder, make), strict=True):
-        for mask, splice in zip(masks, splices_of(raw, place, (mask[1:] for mask in masks)), strict=False):
-            splices.append(splice)
-            starts.setdefault((mask.kind, _where(place)), []).append(splice.start)
+    for place, masks in found:
+        if masks:  # a place is read once, however many masks it has
+            made = splices_of(raw, place, (mask[1:] for mask in masks))
+            splices += made
+            for mask, splice in zip(masks, made, strict=False):
+                starts.setdefault((mask.kind, _where(place)), []).append(splice.start)
     if not splices:
         return Masked(raw, ())
-    findings = (
+    kinds = (
         MaskedKind(kind, where, len(several), tuple(several[:MOST_STARTS])) for (kind, where), several in starts.items()
     )
-    return Masked(spliced(raw, splices), tuple(findings))
+    return Masked(spliced(raw, splices), tuple(kinds))
 
 
 def _is_plumbing(place: Place) -> bool:

@@ -44,6 +44,6 @@ class Repeats:
             for before, length in self._by_word.get(word[0], ()):
                 start = word.start() - before
                 end = start + length
-                kind = self._kinds.get(text[start:end]) if start >= 0 else None
+                kind = self._kinds.get(text[start:end]) if start >= 0 and end <= len(text) else None
                 if kind is not None and not text[end : end + 1].isalnum():
                     yield kind, start, end

@@ -101,6 +101,8 @@ NEAR_MISSES: list[str] = [
     "case no. 523-59-9779 and part 523-59-9779",
     "rule 635.96.9547",
     "ISBN 978-3-481-17949-1; part no. 526-3859-33",
+    "messages: 1234567, text 7654321, call 10000000 times, processed 1234567 home pages",
+    '{"messages": 12345678, "text": "1234567"}',
     "phone model SM-G993F, serial 53870249165, firmware 268.275.1679",
     "Temperature 19.01 C, pressure 1036 hPa, 2026-05-20 13:37:00 +0200",
     "2026-05-20 13:37:00.123456 INFO started",
