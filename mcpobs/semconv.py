@@ -95,6 +95,7 @@ ARGUMENTS_FEATURES = "mcpobs.arguments.features"
 ARGUMENTS_BYTES = "mcpobs.arguments.bytes"
 RESULT_DIGEST = "mcpobs.result.digest"
 RESULT_SHAPE = "mcpobs.result.shape"
+RESULT_FORM = "mcpobs.result.form"
 RESULT_BYTES = "mcpobs.result.bytes"
 RESULT_ITEMS = "mcpobs.result.items"
 RESULT_EMPTY = "mcpobs.result.empty"
@@ -324,7 +325,13 @@ NAMES: tuple[Name, ...] = (
         "ours",
         "reserved",
     ),
-    Name("mcpobs.policy.findings", "findings", "json", "findings of the inspectors", "ours", "reserved"),
+    Name(
+        "mcpobs.policy.findings",
+        "findings",
+        "json",
+        "findings of inspectors: entry, kind, rule, part of the message, count, place, action; never text or value",
+        "ours",
+    ),
     # http
     Name("http.response.status_code", "http_status", "smallint", "status of the HTTP response", "otel"),
     Name(
@@ -428,6 +435,7 @@ NAMES: tuple[Name, ...] = (
     ),
     Name(LOG_MESSAGES, "log_notifications", "bigint", "log messages of the server that the operation got", "ours"),
     Name(RUN, "run", "text", "label of the traffic: --run or MCPOBS_RUN of the front that recorded it", "ours"),
+    Name(RESULT_FORM, "result_form", "text", "types of a tool's answer, without names: protocol/form.py", "ours"),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),
@@ -495,6 +503,7 @@ _NO_NAMES = frozenset(
         "date",
         "args_shape",  # already bounded, at twice the length
         "result_shape",
+        "result_form",
         "error_message",  # content
         "trace_state",  # read by machines
         "sent_service",  # of fixed length

@@ -46,7 +46,7 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "sessions": ("idle_gap_s",),
     "http": ("headers",),
     "identity": ("jwks", "issuer", "audience", "principal", "tenant", "role", "static"),
-    "collect": ("accept_older_than", "accept_ahead", "redact"),
+    "collect": ("accept_older_than", "accept_ahead", "redact", "scrub"),
     "policy": ("files", "state"),
 }
 """The tables of config.toml and their keys; [prices] and [servers] have keys of the user's."""
@@ -105,6 +105,8 @@ class Config:
     """[collect] accept_ahead: maximum time that a span may begin and end after its receipt."""
     redact: bool = False
     """[collect] redact: whether received spans are stored without content."""
+    scrub: bool = False
+    """[collect] scrub: whether received spans are stored without personal data and secrets."""
     policy: PolicyConfig = PolicyConfig()
 
 
@@ -153,7 +155,8 @@ def _config(data: Mapping[str, object], path: Path, env: Mapping[str, str]) -> C
         identity=_identity(_table(data, "identity", path), path) if "identity" in data else None,
         accept_older_than_s=older_s,
         accept_ahead_s=ahead_s,
-        redact=_redact(collect, path),
+        redact=_switch(collect, "redact", "without content", path),
+        scrub=_switch(collect, "scrub", "without personal data and secrets", path),
         policy=_policy(_table(data, "policy", path), path),
     )
 
@@ -255,11 +258,11 @@ def _headers(table: Mapping[str, object], path: Path) -> tuple[str, ...]:
     return names
 
 
-def _redact(table: Mapping[str, object], path: Path) -> bool:
-    redact = table.get("redact", False)
-    if not isinstance(redact, bool):
-        raise UsageError(f"{path}: [collect] redact must be true or false", "true: spans are stored without content")
-    return redact
+def _switch(table: Mapping[str, object], key: str, stored: str, path: Path) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise UsageError(f"{path}: [collect] {key} must be true or false", f"true: spans are stored {stored}")
+    return value
 
 
 def _policy(table: Mapping[str, object], path: Path) -> PolicyConfig:

@@ -15,6 +15,7 @@
 --   shadow_code      varchar  why rules in log_only would have denied it
 --   shadow_rules     varchar  ids of those, as JSON
 --   counters         varchar  the limits that counted it, as JSON: [before, after, most]
+--   findings         varchar  what inspectors found, as JSON
 --   verdicts         varchar  whether rules on content held, as JSON
 --   target           varchar  the tool or prompt, else the method
 --   tool             varchar  gen_ai.tool.name
@@ -45,6 +46,7 @@ select
     shadow_code,
     shadow_rules,
     policy_counters as counters,
+    findings,
     rule_verdicts as verdicts,
     coalesce(tool, prompt, method) as target,
     tool,

@@ -21,12 +21,14 @@
 --   result_bytes     bigint   size of the result
 --   result_empty     boolean  true where the result says nothing
 --   cost_microusd    bigint   cost of the call
+--   decision_code    varchar  why the call, or its result, was denied
+--   findings         varchar  what inspectors found in its messages, as JSON
 --   trace_id         varchar  trace of the call
 --   span_id          varchar  its span
 with placed as (
     select
         start_unix_nano, sequence, service_name, tool, outcome, duration_ms, error_type, status_code, args_digest,
-        args_shape, args_bytes, result_bytes, result_empty, cost_microusd, trace_id, span_id,
+        args_shape, args_bytes, result_bytes, result_empty, cost_microusd, decision_code, findings, trace_id, span_id,
         row_number() over (order by start_unix_nano, sequence nulls last, span_id, trace_id) as nth_call,
         count(*) over () as of_calls
     from tool_calls
@@ -35,7 +37,7 @@ with placed as (
 compared as (
     select
         start_unix_nano, service_name, tool, outcome, duration_ms, error_type, status_code, args_digest,
-        args_shape, args_bytes, result_bytes, result_empty, cost_microusd, trace_id, span_id, nth_call, of_calls,
+        args_shape, args_bytes, result_bytes, result_empty, cost_microusd, decision_code, findings, trace_id, span_id, nth_call, of_calls,
         min(nth_call) over (partition by service_name, tool, args_digest) as first_like_it
     from placed
 )
@@ -55,6 +57,8 @@ select
     result_bytes,
     result_empty,
     cost_microusd,
+    decision_code,
+    findings,
     trace_id,
     span_id
 from compared

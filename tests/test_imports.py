@@ -93,7 +93,9 @@ def test_with_a_policy_the_server_starts_after_it_is_read(by_config: bool, home:
     if by_config:
         (folder / "config.toml").write_text('[policy]\nfiles = ["policy.yaml"]\n')
     named = () if by_config else ("--policy", str(policy))
-    assert "mcpobs.policy.engine" in _loaded_before_the_server("--config", str(folder), *named)
+    loaded = _loaded_before_the_server("--config", str(folder), *named)
+    assert "mcpobs.policy.engine" in loaded
+    assert not [name for name in loaded if name.startswith(("mcpobs.detect", "mcpobs.policy.inspect", "re2"))]
 
 
 @pytest.mark.parametrize("by_config", [False, True])

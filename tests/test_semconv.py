@@ -14,9 +14,12 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mcpobs import semconv
+from mcpobs.gate.inspecting import Found
 from mcpobs.policy.codes import Code
 from mcpobs.policy.compiled import Counter
 from mcpobs.policy.decision import Decision, Lane
+from mcpobs.policy.inspect.inspected import Inspected, Noted
+from mcpobs.policy.inspect.inspector import Finding
 from mcpobs.policy.model import Cap
 from mcpobs.policy.state import Count, Reserved, Taken
 from mcpobs.proxy.http.bodies import MOST_WORK
@@ -125,7 +128,10 @@ def _decided() -> dict[str, object]:
     lane.counters, lane.counts = [counter], counts
     decision = Decision("2" * 16, "enforce", lane, Lane(Code.DENIED, ("quiet",)), {"quiet@1": True})
     ids = {"trace_id": "1" * 32, "span_id": "2" * 16}
-    return {**ids, "decision": decision.effect, "rule": lane.rules[0], **decision.columns()}
+    found = Found()
+    found.all.append(Inspected([Noted("pii", Finding("email", "email", "content", (), 3, 9), "mask", shadow=False)]))
+    columns = {**found.columns(), **decision.columns()}
+    return {**ids, "decision": decision.effect, "rule": lane.rules[0], **columns}
 
 
 def _rows_over_http(folder: Path) -> list[dict[str, object]]:

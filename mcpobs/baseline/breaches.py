@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -43,6 +43,7 @@ _ORDER = (
     "latency_ms",
     "arguments.max_bytes",
     "arguments.shapes",
+    "result.shapes",
     "argument_values",
     "result.max_bytes",
     "tools",
@@ -94,7 +95,14 @@ def check(
         found += _hours(limits, traffic.hours(plan, window, server))
     found += _latencies(limits, traffic.latencies(plan, window, server, MIN_CALLS))
     listed = {tool: limits.of(tool).arguments.shapes or () for tool in limits.tools}
-    found += _shapes(limits, early.named(traffic.shapes(plan, window, server), listed, hash_name))
+    found += _shapes(
+        "arguments.shapes",
+        early.named(traffic.shapes(plan, window, server), listed, hash_name),
+        lambda tool: limits.of(tool).arguments.shapes,
+    )
+    if any(tool.result_shapes is not None for tool in limits.tools.values()):
+        forms = traffic.forms(plan, window, server)
+        found += _shapes("result.shapes", forms, lambda tool: limits.of(tool).result_shapes)
     found += _unlisted(limits, sessions)
     return Checked(len(sessions), sum(session.calls for session in sessions), sorted(found, key=_place))
 
@@ -175,12 +183,12 @@ def _latencies(limits: Limits, latencies: Iterable[Latency]) -> Iterator[Breach]
             yield Breach("latency_ms", latency.tool, None, latency.p95_ms, budget.value, latency.calls, None)
 
 
-def _shapes(limits: Limits, shapes: Iterable[Shape]) -> Iterator[Breach]:
+def _shapes(name: str, shapes: Iterable[Shape], listed_of: Callable[[str], Sequence[str] | None]) -> Iterator[Breach]:
     for one in shapes:
-        listed = limits.of(one.tool).arguments.shapes
+        listed = listed_of(one.tool)
         if listed is not None and one.shape not in listed:
             yield Breach(
-                "arguments.shapes",
+                name,
                 one.tool,
                 one.pair.session,
                 None,

@@ -89,7 +89,12 @@ def _tools(learned: Learned) -> dict[str, ToolLimits]:
     """The tools, with their shapes and no number."""
     taken = {use.tool for session in learned.sessions for use in session.uses if use.taken}
     names = {tool for tool in taken if tool is not None and tool != ANY_TOOL} | {ANY_TOOL}
-    return {tool: ToolLimits(arguments=ArgumentLimits(None, learned.shapes.get(tool))) for tool in names}
+    return {
+        tool: ToolLimits(
+            arguments=ArgumentLimits(None, learned.shapes.get(tool)), result_shapes=learned.forms.get(tool)
+        )
+        for tool in names
+    }
 
 
 def _budgets(latencies: Iterable[Latency]) -> dict[Path, Limit]:

@@ -82,6 +82,10 @@ def _learned(
     rest = _left(_left(sessions, censored), excluded)
     _require_enough(sessions, rest, rules)
     kept = _without(plan, censored, excluded)
+    using = _using(rest)
+    forms, _, varied = normal.settled_shapes(
+        traffic.forms(kept, window, server), using, rules.min_sessions, len(rest), "result"
+    )
     cut = [session for session in sessions if session.pair in censored]
     runaways = normal.far_beyond(cut, rest)
     learned = Learned(
@@ -97,8 +101,19 @@ def _learned(
         hours=_hours(plan, kept, window, server),
         followings=traffic.followings(kept, window, server, rules.min_sessions),
         run=run,
+        forms=forms,
     )
-    return learned, refused
+    return learned, _joined(refused, varied)
+
+
+def _using(sessions: Iterable[Session]) -> Counter[str]:
+    """How many sessions use each tool."""
+    return Counter(use.tool for session in sessions for use in session.uses if use.tool is not None)
+
+
+def _joined(refused: Mapping[str, str], others: Mapping[str, str]) -> Mapping[str, str]:
+    """Why a tool has no list of shapes, of its arguments or its results."""
+    return {tool: "; ".join(why[tool] for why in (refused, others) if tool in why) for tool in {**refused, **others}}
 
 
 def _hours(plan: Plan, kept: Plan, window: Window, server: str | None) -> Hours:
@@ -159,8 +174,7 @@ def set_apart(
     excluded |= normal.far_out(rest)
     rest = _left(rest, excluded)
     shapes = early.named(traffic.shapes(_without(plan, censored, excluded), window, server), {}, hash_name)
-    using = Counter(use.tool for session in rest for use in session.uses if use.tool is not None)
-    listed, odd, refused = normal.settled_shapes(shapes, using, min_sessions, len(rest))
+    listed, odd, refused = normal.settled_shapes(shapes, _using(rest), min_sessions, len(rest))
     return Apart(sessions, censored, excluded | odd, listed, refused)
 
 

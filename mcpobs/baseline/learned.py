@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcpobs.baseline.traffic import Following, Hour, Latency, Price, Session
 from mcpobs.limits.model import Excluded
@@ -20,8 +20,8 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What the numbers are learned from. `latencies`, `shapes` and `followings` are of the normal sessions; `cut` are
-    sessions with a denied call, which may be normal ones."""
+    """What the numbers are learned from. `latencies`, `shapes`, `forms` and `followings` are of the normal sessions;
+    `cut` are sessions with a denied call, which may be normal ones."""
 
     sessions: Sequence[Session]
     normal: Sequence[Session]
@@ -35,3 +35,4 @@ class Learned:
     hours: Hours = Hours()
     followings: Sequence[Following] = ()
     run: str | None = None
+    forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

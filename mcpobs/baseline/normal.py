@@ -123,9 +123,10 @@ def _fence(ordered: Sequence[int]) -> tuple[float, float]:
 
 
 def settled_shapes(
-    shapes: Iterable[Shape], sessions_of: Mapping[str, int], min_sessions: int, total: int
+    shapes: Iterable[Shape], sessions_of: Mapping[str, int], min_sessions: int, total: int, what: str = "argument"
 ) -> tuple[dict[str, tuple[str, ...]], Why, dict[str, str]]:
-    """The shapes that each tool takes, the sessions with a shape of their own, and why a tool has no list.
+    """The shapes that each tool takes, the sessions with a shape of their own, and why a tool has no list. `what` has
+    the shapes: arguments or results.
 
     The share of sessions with a shape of their own estimates how often a new one will come (Good 1953, "The
     population frequencies of species and the estimation of population parameters"): where that is more than 5 %,
@@ -144,12 +145,12 @@ def settled_shapes(
         count, used = sessions_of.get(tool, 0), by_tool[tool]
         if count < min_sessions:
             continue
-        alone = {shape.pair: f"arguments of {tool} in a shape that no other session used" for shape in own[tool]}
+        alone = {shape.pair: f"{what}s of {tool} in a shape that no other session used" for shape in own[tool]}
         if len(used) - len(own[tool]) > MAX_SHAPES:
-            refused[tool] = f"argument shapes vary too much for a list: {len(used)}"
+            refused[tool] = f"{what} shapes vary too much for a list: {len(used)}"
         elif len(alone) > _exceptions(count) or len(odd.keys() | alone.keys()) > _exceptions(total):
             refused[tool] = (
-                f"argument shapes vary too much for a list: {len(alone)} of {count} sessions used one of their own"
+                f"{what} shapes vary too much for a list: {len(alone)} of {count} sessions used one of their own"
             )
         else:
             odd = alone | odd

@@ -149,7 +149,7 @@ class Following(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A shape of arguments that a tool was given."""
+    """A shape of arguments that a tool was given, or a form of its answers."""
 
     tool: str
     shape: str
@@ -228,6 +228,15 @@ def shapes(plan: Plan, window: Window, server: str | None) -> list[Shape]:
     return [
         Shape(tool, shape, calls, n, Pair(session, key, tenant), last)
         for tool, shape, calls, n, session, key, tenant, last in rows
+    ]
+
+
+def forms(plan: Plan, window: Window, server: str | None) -> list[Shape]:
+    """The forms of the tools' answers."""
+    rows = run(plan, catalog.load("baseline_forms"), _given(window, server)).rows
+    return [
+        Shape(tool, form, calls, n, Pair(session, key, tenant), last)
+        for tool, form, calls, n, session, key, tenant, last in rows
     ]
 
 

@@ -135,6 +135,8 @@ def _wished(old: Limits, found: Baseline, changes: list[Change]) -> Limits:
     for name in added & old.tools.keys():
         if old.tools[name].arguments.shapes is None and old.tools[name].arguments.max_bytes is None:
             tools[name] = replace(tools[name], arguments=new.tools[name].arguments)
+        if old.tools[name].result_shapes is None and old.tools[name].result_max_bytes is None:
+            tools[name] = replace(tools[name], result_shapes=new.tools[name].result_shapes)
     everybody = paths.group({path: one for path, one in numbers.items() if path[0] not in ("tenants", "roles")}, tools)
     return replace(
         old,

@@ -10,6 +10,7 @@ import typer
 from mcpobs import __version__
 from mcpobs.cli.demo import demo
 from mcpobs.cli.once import Commands
+from mcpobs.cli.options.approve import approve
 from mcpobs.cli.options.baseline import baseline
 from mcpobs.cli.options.check import check
 from mcpobs.cli.options.collect import collect
@@ -23,6 +24,7 @@ from mcpobs.cli.options.lake import app as lake
 from mcpobs.cli.options.policy import app as policy
 from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
+from mcpobs.cli.options.scan import scan, with_lake
 from mcpobs.cli.options.serve import serve
 from mcpobs.cli.options.simulate import simulate
 from mcpobs.cli.usage import explained
@@ -47,6 +49,8 @@ app.command(short_help="Hold the traffic against a limits file.")(check)
 app.add_typer(policy, name="policy")
 app.command(short_help="List what a policy refused, and why.")(decisions)
 app.command(short_help="Say why a call was refused.")(explain)
+app.command(short_help="Approve tool definitions, new or changed.")(approve)
+app.command(short_help="Look for injection, personal data and secrets.")(scan)
 app.command(short_help="Replay the traffic against a policy.")(simulate)
 app.command(short_help="Stop callers at once, or list who is stopped.")(halt)
 app.command(short_help="Let go on what is halted.")(resume)
@@ -83,6 +87,8 @@ def mcpobs(
 
 def run(argv: list[str]) -> int:
     """Runs a command line; returns its exit code. Usage errors are printed the way all errors are."""
+    if argv[:1] == ["scan"]:
+        argv = with_lake(argv)
     try:
         code = app(argv, standalone_mode=False, prog_name="mcpobs")
     except Exception as error:

@@ -51,6 +51,7 @@ class CollectOptions:
     accept_older_than: str | None = None
     accept_ahead: str | None = None
     redact: bool | None = None  # None: as the configuration says
+    scrub: bool | None = None  # likewise
     policy: tuple[str, ...] = ()
 
 
@@ -75,7 +76,9 @@ def collect(given: CollectOptions) -> None:
         options = replace(options, limits=replace(options.limits, connections=fitting))
 
     async def run() -> None:
-        async with open_intake(lake_folder(given.lake), redact=options.redact, charging=charging) as intake:
+        async with open_intake(
+            lake_folder(given.lake), redact=options.redact, scrub=options.scrub, charging=charging
+        ) as intake:
             received = await serving.serve(options, intake)
             counters = {**received, **intake.counters()}
         say("stopped; " + (", ".join(f"{name} {count:,}" for name, count in counters.items()) or "nothing came"))
@@ -173,6 +176,7 @@ def read_options(given: CollectOptions) -> Options:
         allowed_origins=tuple(parse_origin(origin, "--allow-origin") for origin in given.allow_origin),
         limits=Limits(body_bytes=body_bytes, held_bytes=held_bytes),
         redact=load_config().redact if given.redact is None else given.redact,
+        scrub=load_config().scrub if given.scrub is None else given.scrub,
     )
 
 

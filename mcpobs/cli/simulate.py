@@ -18,7 +18,7 @@ from mcpobs.output.formats import DEFAULT_ROWS
 from mcpobs.output.table import Rows
 from mcpobs.output.table import render as render_table
 from mcpobs.policy import file
-from mcpobs.policy.model import Policy
+from mcpobs.policy.model import Policy, controlled
 from mcpobs.queries.header import Column
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import on_sound_files, plan_of
@@ -67,6 +67,11 @@ TENANTS = (
     Column("calls", "bigint", "its calls"),
     Column("denied", "bigint", "calls of it that are denied"),
     Column("saved_microusd", "bigint", "what those cost"),
+)
+INSPECTED = (
+    Column("entry", "varchar", "an entry of `inspect`"),
+    Column("action", "varchar", "what it does for what it finds"),
+    Column("calls", "bigint", "calls in whose messages it found something when they were recorded"),
 )
 UNDECIDABLE = (
     Column("rule", "varchar", "a rule on what the lake does not record"),
@@ -150,9 +155,7 @@ def _remarks(found: Simulated, policy: Policy) -> list[Remark]:
 
 
 def _softened(policy: Policy) -> bool:
-    controls = [rule.control for layer in policy.layers for rule in layer.rules]
-    controls += [limit.control for layer in policy.layers for limit in layer.limits]
-    controls += [budget.control for layer in policy.layers for budget in layer.budgets]
+    controls = [item.control for layer in policy.layers for item in controlled(layer)]
     return any(control.mode == "log_only" or control.share is not None for control in controls)
 
 
@@ -204,6 +207,7 @@ def document(
         "total": total,
         "rules": json_text.document(RULES, rule_rows(found)),
         "tenants": json_text.document(TENANTS, tenant_rows(found)),
+        "findings": json_text.document(INSPECTED, inspected_rows(found)),
         "undecidable": {
             "calls": findings.undecidable_calls,
             **json_text.document(UNDECIDABLE, undecidable_rows(found)),
@@ -228,6 +232,7 @@ def _for_people(found: Simulated, rows: Rows) -> str:
         ("", SESSIONS[:SHOWN], [row[:SHOWN] for row in rows], None),
         ("denied, by rule", RULES, rule_rows(found), None),
     ]
+    parts.append(("found, by entry of inspect", INSPECTED, inspected_rows(found), None))
     if len(found.findings.tenants) > 1:
         parts.append(("by tenant", TENANTS, tenant_rows(found), None))
     if found.curve is not None:
@@ -319,6 +324,11 @@ def tenant_rows(found: Simulated) -> Rows:
         (tenant, one.sessions, one.cut, one.calls, one.denied, one.saved_microusd)
         for tenant, one in sorted(found.findings.tenants.items(), key=worst)
     ]
+
+
+def inspected_rows(found: Simulated) -> Rows:
+    entries = sorted(found.findings.inspected.items(), key=lambda item: (-item[1].calls, item[0]))
+    return [(entry, one.action, one.calls) for entry, one in entries]
 
 
 def undecidable_rows(found: Simulated) -> Sequence[tuple[str, int]]:

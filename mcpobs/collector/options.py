@@ -39,3 +39,4 @@ class Options:
     grace_s: float = 10.0
     """Time for requests in flight to end after a stop signal."""
     redact: bool = False  # spans are stored without content
+    scrub: bool = False  # spans are stored without personal data and secrets

@@ -180,16 +180,19 @@ def _rejection(checked: Checked) -> str:
 
 
 @asynccontextmanager
-async def open_intake(lake: Path, *, redact: bool = False, charging: Sequence[str] = ()) -> AsyncIterator[LakeIntake]:
+async def open_intake(
+    lake: Path, *, redact: bool = False, scrub: bool = False, charging: Sequence[str] = ()
+) -> AsyncIterator[LakeIntake]:
     """Yields the intake of a lake, which is created if missing. Commits everything at the end.
 
-    With `redact` spans are stored without their content. `charging` is the command of the process that charges model
-    calls to budgets, if one shall. Raises LakeError if the lake cannot be written.
+    With `redact` spans are stored without their content, with `scrub` without personal data and secrets. `charging` is
+    the command of the process that charges model calls to budgets, if one shall. Raises LakeError if the lake cannot be
+    written.
     """
     keys.open_folder(lake)
     loop = asyncio.get_running_loop()
     try:
-        wal = Wal(lake, redact=redact)
+        wal = Wal(lake, redact=redact, scrub=scrub)
     except OSError as error:
         raise LakeError(
             f"cannot write to the lake at {lake}: {error.strerror}", "check the folder's permissions and free space"
@@ -200,7 +203,7 @@ async def open_intake(lake: Path, *, redact: bool = False, charging: Sequence[st
         wal,
         ROLL_BYTES,
         lambda: loop.call_soon_threadsafe(committer.wake),
-        lambda: Wal(lake, redact=redact, expands=True),
+        lambda: Wal(lake, redact=redact, scrub=scrub, expands=True),
     )
     converter = Converter()
     intake = LakeIntake(lake, log, committer, converter, charger)

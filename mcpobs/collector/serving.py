@@ -145,6 +145,8 @@ def _greeting(options: Options, at: Receiving) -> list[str]:
     lines = [f"{name} on {scheme}://{endpoint}" for name, endpoint in listens if endpoint is not None]
     if options.redact:
         lines.append("spans are stored without content (--redact)")
+    elif options.scrub:
+        lines.append("spans are stored without personal data and secrets (--scrub)")
     for endpoint in at.exposed:
         if not options.tokens and not (options.tls and options.tls.client_ca):
             lines.append(f"warning: anyone who reaches {endpoint} may send; require a token with --token-file")

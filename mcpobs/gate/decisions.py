@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, NamedTuple, TypeVar
 
 from mcpobs.protocol.call import Error
 from mcpobs.protocol.outcome import Verdict
@@ -16,17 +16,33 @@ DENIED_CODE: Final = -32010
 """The JSON-RPC error code of a call that the gate denies; of the range that JSON-RPC leaves to implementations."""
 
 
+DECISION_META: Final = "mcpobs/decision"
+"""The member of `_meta`, or of an error's data, that says of a denial what a client may know."""
 UNDECIDED: Final = "refused: the policy could not be evaluated"
+
+
+class Edit(NamedTuple):
+    """A place in a text of a message, and what stands there from now on. All other bytes stay."""
+
+    at: tuple[str | int, ...]
+    """The path from the message's root, e.g. `("result", "content", 0, "text")`; of a member's name, to the member."""
+    start: int
+    """In characters of the text."""
+    end: int | None
+    """None: the end of the text."""
+    text: str
+    is_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Forward:
     """The message goes on to its receiver, byte for byte unless `params` replaces the sender's params; the sender's
-    `_meta` stays if they have none."""
+    `_meta` stays if they have none. `edits` change single places of it."""
 
     params: dict[str, object] | None = None
     decision: Literal["allow", "warn"] = "allow"
     rule: str | None = None
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +70,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The response goes on to the requester as it came."""
+    """The response goes on to the requester as it came, but for `edits`."""
 
     decision: Literal["allow", "warn"] = "allow"
     rule: str | None = None
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

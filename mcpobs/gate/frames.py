@@ -11,10 +11,10 @@ message passes, because servers log to their stdout.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mcpobs.gate.decisions import Answer, Begin, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.decisions import Answer, Begin, Edit, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.gate import Gate
 from mcpobs.protocol import frames
 from mcpobs.protocol.call import Call, Response
@@ -209,14 +209,17 @@ class FrameGate:
             case Pass() | Replace():
                 if call is not None:
                     record(call)
-                onward.append(part.raw if isinstance(decision, Pass) else _replaced(part.raw, decision))
+                onward.append(
+                    _edited(part.raw, decision.edits) if isinstance(decision, Pass) else _replaced(part.raw, decision)
+                )
             case Forward() if call is not None:
                 if part.kind == "notification" and not self._is_counted(call):
                     record(call)
                 call.held = False
                 if call.unread is not None:
                     self.passed.append(call)
-                onward.append(part.raw if decision.params is None else frames.with_params(part.raw, decision.params))
+                raw = part.raw if decision.params is None else frames.with_params(part.raw, decision.params)
+                onward.append(_edited(raw, decision.edits))
             case Answer() if call is not None:
                 self._conversation.end(call, now(), decision.verdict)
                 record(call)
@@ -299,6 +302,14 @@ def _answer(id_json: bytes, answer: Answer) -> bytes:
     if answer.error is not None:
         return frames.response(id_json, error=answer.error.as_json())
     return frames.response(id_json, result=answer.result or {})
+
+
+def _edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
+    if not edits:
+        return raw
+    from mcpobs.gate.splice import spliced
+
+    return spliced(raw, edits)
 
 
 def _replaced(raw: bytes, replace: Replace) -> bytes:

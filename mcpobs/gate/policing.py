@@ -15,13 +15,17 @@ from mcpobs.keys import digest_key
 from mcpobs.settings import load_config
 
 if TYPE_CHECKING:
+    from mcpobs.gate.inspecting import Inspecting
     from mcpobs.gate.policy_judge import PolicyJudge
+    from mcpobs.policy.inspect.schemas import OutputSchemas
     from mcpobs.policy.model import Policy
     from mcpobs.policy.state import Store
     from mcpobs.prices.book import Book
 
 _ID_KEY = "tenant-ids"
 """Names the key of the digests of tenants' ids, for all fronts of this user."""
+_MASK_KEY = "masks"
+"""Names the key of masks, likewise: equal values have equal masks in all fronts."""
 
 
 STATE = Path("policy", "state.db")
@@ -49,7 +53,7 @@ def judge_of(
     config = load_config(env=env)
     policy = file.load(chosen)
     found = judge(policy, server, config.prices, _store(state_of(config.policy.state, lake, env)), env)
-    Reloader(chosen, policy, found.engine.use).start(after_fork=forks)
+    Reloader(chosen, policy, found.use).start(after_fork=forks)
     return found
 
 
@@ -99,10 +103,23 @@ def judge(
     def id_key() -> bytes:
         return digest_key(_ID_KEY, config_folder(env))
 
+    schemas: OutputSchemas | None = None  # of the server, whatever policy is in force
+
+    def inspecting(engine: Engine) -> Inspecting | None:
+        if not any(layer.inspect for layer in engine.policy.layers):
+            return None
+        from mcpobs.gate.inspecting import Inspecting  # loads detectors
+        from mcpobs.policy.inspect.schemas import OutputSchemas
+
+        nonlocal schemas
+        schemas = schemas or OutputSchemas()
+        folder = config_folder(env)
+        return Inspecting(engine.policy, server, engine.kinds, lambda: digest_key(_MASK_KEY, folder), folder, schemas)
+
     store = store or MemoryStore()
     thread = None
     if store.blocks:
         from mcpobs.policy.store_thread import StoreThread
 
         thread = StoreThread()
-    return PolicyJudge(Engine(policy, store, server, price, id_key), book, server, thread)
+    return PolicyJudge(Engine(policy, store, server, price, id_key), book, server, thread, inspecting)

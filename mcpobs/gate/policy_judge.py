@@ -10,29 +10,46 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from mcpobs.gate.decisions import DENIED_CODE, FORWARD, PASS, Answer, Begin, End, Forward, Pass, Pending, Replace
+import orjson
+
+from mcpobs.gate.decisions import (
+    DECISION_META,
+    DENIED_CODE,
+    FORWARD,
+    PASS,
+    Answer,
+    Begin,
+    End,
+    Forward,
+    Pass,
+    Pending,
+    Replace,
+)
 from mcpobs.gate.tasks import Tasks, outcome_of
 from mcpobs.gate.unknown import UNKNOWN_CODE, UnknownTool
 from mcpobs.policy.codes import Code, Said, text
 from mcpobs.policy.conditions import CallFacts, Kind
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine
-from mcpobs.policy.model import Side
+from mcpobs.policy.model import Policy, Side
 from mcpobs.policy.state import StoreError
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.call import Call, Error, Response
 from mcpobs.protocol.operation import ValueFacts
 
 if TYPE_CHECKING:
+    from mcpobs.gate.inspecting import Found, Inspecting
     from mcpobs.gate.judge import OnError
+    from mcpobs.policy.inspect.inspected import Inspected
     from mcpobs.policy.store_thread import StoreThread
     from mcpobs.prices.book import Book
+    from mcpobs.prices.rule import Charge
+    from mcpobs.semconv import Outcome
 
 RESOURCE_CODE: Final = -32002
 METHOD_CODE: Final = -32601
-DECISION_META: Final = "mcpobs/decision"
 STORE_DEADLINE_S: Final = 5.0
 CLOSE_S: Final = 2.0
 MAX_TARGET = 512
@@ -50,13 +67,16 @@ KEPT_OUTCOMES = frozenset({"timeout", "unfinished", "cancelled", "task"})
 class _Judged:
     """What the judge keeps of a call until it is over."""
 
-    __slots__ = ("answered", "decision", "facts", "refused")
+    __slots__ = ("answered", "decision", "facts", "found", "inspected", "outcome", "refused")
 
     def __init__(self, decision: Decision, facts: CallFacts) -> None:
         self.decision = decision
         self.facts = facts
         self.answered = False
         self.refused: Lane | None = None  # why its result is withheld
+        self.found: Found | None = None  # what inspectors found in its messages
+        self.inspected: Inspected | None = None  # of them the response
+        self.outcome: Outcome | None = None  # of the server's response, also if it is withheld
 
 
 class PolicyJudge:
@@ -65,9 +85,18 @@ class PolicyJudge:
     on_error: OnError = "deny"
 
     def __init__(
-        self, engine: Engine, book: Book | None = None, server: str = "", thread: StoreThread | None = None
+        self,
+        engine: Engine,
+        book: Book | None = None,
+        server: str = "",
+        thread: StoreThread | None = None,
+        inspecting: Callable[[Engine], Inspecting | None] = lambda engine: None,
     ) -> None:
+        """`inspecting` makes the inspectors of the engine's policy; None without the section `inspect`."""
         self.engine = engine
+        self._make_inspecting = inspecting
+        self._inspected_policy = engine.policy
+        self._inspecting = inspecting(engine)
         self._book = book
         self._server = server
         self._thread = thread
@@ -75,6 +104,11 @@ class PolicyJudge:
         self._tasks = Tasks()
         self._cursors: set[str] = set()
         """Of the pages that follow a first page of tools."""
+
+    def use(self, policy: Policy) -> None:
+        """Takes another policy. Its inspectors are made here, so that no call waits for them."""
+        self.engine.use(policy)
+        self._inspectors()
 
     # -- begin -----------------------------------------------------------------------------------------------
 
@@ -108,7 +142,9 @@ class PolicyJudge:
         rule = lane.rules[0] if lane.rules else None
         if not lane.denies:
             effect: Literal["allow", "warn"] = "warn" if decision.effect == "warn" else "allow"
-            return FORWARD if effect == "allow" and rule is None else Forward(decision=effect, rule=rule)
+            forward = FORWARD if effect == "allow" and rule is None else Forward(decision=effect, rule=rule)
+            inspecting = self._inspectors()
+            return forward if inspecting is None else self._inspected_call(inspecting, call, judged, forward)
         judged.answered = True
         return self._answer(call, facts, decision, rule)
 
@@ -128,7 +164,8 @@ class PolicyJudge:
     def _server_request(self, call: Call) -> Begin:
         side = SIDES.get(call.operation.method)
         if side is None or self._takes(side, call.params):
-            return Forward()
+            inspecting = self._inspectors()
+            return Forward() if inspecting is None else inspecting.request(call)
         message = text(Code.SERVER_REQUEST, Said())
         return Answer(
             error=Error(DENIED_CODE, message), error_type=str(Code.SERVER_REQUEST), rule=f"server_requests.{side}"
@@ -148,19 +185,29 @@ class PolicyJudge:
         judged = call.judged
         if not isinstance(judged, _Judged):  # a server's own request, or plumbing
             return Pass()
-        if self._thread is None or not self._waits_for_store(call, judged, response.result):
-            return self._ended(call, judged, response, self._look(call, judged, response))
+        judged.outcome = call.operation.outcome
+        if self._thread is None or not self._waits_for_thread(call, judged, response.result):
+            return self._ended(call, judged, response, self._looked(call, judged, response))
         return self._later(
-            lambda: self._look(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
+            lambda: self._looked(call, judged, response), lambda lane: self._ended(call, judged, response, lane)
         )
 
-    def _waits_for_store(self, call: Call, judged: _Judged, result: object) -> bool:
-        """Whether a response is looked at in the store's thread: it asks the store, or changes what decisions read."""
-        if self.engine.asks_store_of_result(judged.decision) or call.operation.method.startswith("tasks/"):
+    def _waits_for_thread(self, call: Call, judged: _Judged, result: object) -> bool:
+        """Whether a response is looked at in the store's thread: an inspector takes long on a large one, or the engine
+        asks the store or changes what decisions read."""
+        if self._inspectors() is not None or self.engine.asks_store_of_result(judged.decision):
+            return True
+        if call.operation.method.startswith("tasks/"):
             return True
         return isinstance(result, dict) and (
             "task" in result or "taskId" in result or result.get("resultType", "complete") != "complete"
         )
+
+    def _looked(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
+        """Looks at a response: first the engine, then the inspectors at what it would let pass."""
+        lane = self._look(call, judged, response)
+        inspecting = self._inspectors()
+        return lane if lane is not None or inspecting is None else self._inspect(inspecting, call, judged, response)
 
     def _look(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
         result = response.result
@@ -216,14 +263,66 @@ class PolicyJudge:
         if listed is not None and isinstance(response.result, dict):
             if listed is TOOLS:
                 self._learn(call.params, response.result)
-            return self._filtered(judged.facts, response.result, *listed)
-        return PASS
+            return self._filtered(judged, response.result, *listed)
+        return PASS if judged.inspected is None else _passed(judged.inspected)
 
-    def _filtered(self, facts: CallFacts, result: dict[str, object], member: str, kind: Kind, name: str) -> End:
+    # -- inspection ------------------------------------------------------------------------------------------
+
+    def _inspectors(self) -> Inspecting | None:
+        """The inspectors of the policy in force."""
+        policy = self.engine.policy
+        if policy is not self._inspected_policy:
+            self._inspecting, self._inspected_policy = self._make_inspecting(self.engine), policy
+        return self._inspecting
+
+    def _inspected_call(self, inspecting: Inspecting, call: Call, judged: _Judged, forward: Forward) -> Begin:
+        """Inspects the arguments of a call, if an entry says so."""
+        from mcpobs.gate.inspecting import Found, forwarded, refusal
+
+        judged.found = Found(judged.decision.id)
+        inspected = inspecting.look("call", judged.facts, {"params": call.params}, judged.found)
+        if inspected is None or inspected.action != "block":
+            return forward if inspected is None else forwarded(forward, inspected)
+        judged.answered = True
+        is_whole = all(finding.where == "whole" for finding in inspected.blocks())  # e.g. a tool's definition
+        part = "call" if is_whole else "arguments"
+        judged.refused = lane = refusal(inspected, judged.decision.id, part, _shown(call, judged))
+        message, meta = text(Code.INSPECTION, lane.said), {"id": judged.decision.id, "code": str(Code.INSPECTION)}
+        code, rule = str(Code.INSPECTION), lane.rules[0]
+        if judged.facts.kind == "tool":
+            return Answer(result=_refusal(message, meta), error_type=code, rule=rule)
+        return Answer(error=Error(DENIED_CODE, message, {DECISION_META: meta}), error_type=code, rule=rule)
+
+    def _inspect(self, inspecting: Inspecting, call: Call, judged: _Judged, response: Response) -> Lane | None:
+        """Inspects a response. Returns why it is withheld; None if it passes, perhaps with masks."""
+        from mcpobs.gate.inspecting import LISTINGS, Found, refusal, withheld_items
+
+        method, facts = call.operation.method, judged.facts
+        task = self._tasks.of(call.params) if method.startswith("tasks/") else None
+        message = {"result": response.result} if response.error is None else {"error": response.error}
+        judged.found = judged.found or Found(judged.decision.id)
+        inspected = inspecting.look(
+            "listing" if method in LISTINGS else "result",
+            facts if task is None else task[1],
+            message,
+            judged.found,
+            is_error=response.error is not None,
+        )
+        judged.inspected = inspected
+        if inspected is None or inspected.action != "block":
+            return None
+        items = withheld_items(inspected, message) if method in _LISTED else None
+        if items is None:
+            return refusal(inspected, judged.decision.id, "result", _shown(call, judged))
+        judged.found.withheld = items
+        return None
+
+    def _filtered(self, judged: _Judged, result: dict[str, object], member: str, kind: Kind, name: str) -> End:
         """A list without what the caller may not see."""
-        items = result.get(member)
+        items, facts, inspected = result.get(member), judged.facts, judged.inspected
+        passed = Pass() if inspected is None else _passed(inspected)
         if not isinstance(items, list):
-            return Pass()
+            return passed
         asking = CallFacts(
             f"{member}/{kind}",
             kind=kind,
@@ -238,8 +337,13 @@ class PolicyJudge:
             for item in items
             if isinstance(item, dict) and isinstance(item.get(name), str) and self.engine.sees(item[name], asking)
         ]
-        if len(seen) == len(items):
-            return Pass()
+        withheld = set[str]() if judged.found is None else judged.found.withheld
+        if len(seen) == len(items) and not withheld:
+            return passed
+        if inspected is not None:
+            from mcpobs.gate.inspecting import listing
+
+            return listing(result, seen, member, name, inspected, withheld)
         return Replace(result={**result, member: seen}, decision="allow")
 
     def _learn(self, params: object, result: dict[str, object]) -> None:
@@ -273,7 +377,7 @@ class PolicyJudge:
         """Settles what the call reserved, and returns the columns of its decision."""
         judged = call.judged
         if not isinstance(judged, _Judged):
-            return None
+            return None if judged is None else cast("Found", judged).columns()
         operation = call.operation
         forwarded = not judged.answered and not call.held
         succeeded = operation.outcome == "ok" and judged.refused is None
@@ -284,16 +388,17 @@ class PolicyJudge:
             judged.facts,
             succeeded=succeeded,
             forwarded=forwarded,
-            cost_microusd=self._cost(call) if forwarded else None,
+            cost_microusd=self._cost(call, judged) if forwarded else None,
         )
         if self._thread is None or not self.engine.stores(judged.decision, forwarded=forwarded):
             settle()
         elif not judged.decision.settled:
             with suppress(StoreError):  # what is not settled keeps its estimate
                 self._thread.submit(settle, lambda _: None)
-        columns = judged.decision.columns()
+        columns = judged.decision.columns() if judged.found is None else _columns(judged.decision, judged.found)
         if judged.refused is not None:
             columns |= {"decision_id": judged.decision.id, "decision_code": str(judged.refused.code)}
+            columns |= self._cost_columns(call, judged) if forwarded else {}
         return columns
 
     def close(self) -> None:
@@ -302,17 +407,31 @@ class PolicyJudge:
             self._thread.close(CLOSE_S)
         self.engine.store.close()
 
-    def _cost(self, call: Call) -> int | None:
+    def _cost(self, call: Call, judged: _Judged) -> int | None:
         """What a call did cost, in micro-dollars; None if only the estimate is known."""
         operation = call.operation
-        if operation.tool is None or operation.outcome in KEPT_OUTCOMES:
+        if operation.tool is None or (judged.outcome or operation.outcome) in KEPT_OUTCOMES:
             return None
-        rule = None if self._book is None else self._book.of(self._server, operation.tool)
-        if rule is None:
+        if self._book is None or self._book.of(self._server, operation.tool) is None:
             return 0
-        size = None if operation.result is None else operation.result.size_bytes
-        charge = rule.charge(operation.outcome, size, operation.measured)
+        charge = self._charge(call, judged)
         return 0 if charge is None else charge.microusd
+
+    def _charge(self, call: Call, judged: _Judged) -> Charge | None:
+        """The cost of what the server did: also of a result that is withheld."""
+        operation = call.operation
+        rule = None if self._book is None or operation.tool is None else self._book.of(self._server, operation.tool)
+        if rule is None:
+            return None
+        size = None if operation.result is None else operation.result.size_bytes
+        return rule.charge(judged.outcome or operation.outcome, size, operation.measured)
+
+    def _cost_columns(self, call: Call, judged: _Judged) -> dict[str, str | int | bool]:
+        """The cost of a call whose result is withheld; the row of a denied call has none."""
+        charge = self._charge(call, judged)
+        if charge is None or charge.microusd is None:
+            return {}
+        return {"cost_microusd": charge.microusd, "cost_source": charge.source}
 
     def _later(self, work: Callable[[], Any], decided: Callable[[Any], Any]) -> Pending[Any]:
         pending: Pending[Any] = Pending(STORE_DEADLINE_S)
@@ -338,6 +457,27 @@ _LISTED: Mapping[str, tuple[str, Kind, str]] = {
     "resources/list": ("resources", "resource", "uri"),
     "resources/templates/list": ("resourceTemplates", "resource", "uriTemplate"),
 }
+
+
+def _passed(inspected: Inspected) -> Pass:
+    from mcpobs.gate.inspecting import passed
+
+    return passed(inspected)
+
+
+def _columns(decision: Decision, found: Found) -> dict[str, str | int | bool]:
+    """The columns of a decision, with those of what inspectors found."""
+    decision.verdicts = {**decision.verdicts, **found.verdicts}
+    columns = decision.columns()
+    ids = [*(decision.lane.rules or decision.lane.warnings), *found.ids]
+    if ids:
+        columns["rules"] = orjson.dumps(ids).decode()
+    return {**found.columns(), **columns}
+
+
+def _shown(call: Call, judged: _Judged) -> str:
+    target = judged.facts.target
+    return target if isinstance(target, str) and target else call.operation.method
 
 
 def facts_of(call: Call) -> tuple[CallFacts, str | None]:

@@ -328,6 +328,8 @@ def _describe_values(row: Row, operation: Operation) -> None:
             row["result_digest"] = result.digest
         if result.shape is not None:
             row["result_shape"] = result.shape
+        if result.form is not None:
+            row["result_form"] = result.form
         if operation.result_items is not None:
             row["result_items"] = operation.result_items
         if operation.result_empty is not None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from mcpobs.detect.recorded import scrubbed
 from mcpobs.masking import is_address, masked_urls
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.session import NOBODY, Caller, Identity
@@ -48,7 +49,7 @@ def caller_of(request: Any, known_session: str | None = None) -> Caller | None:
         connection=f"{address}:{port}",
         transport="sse" if sse else "http",
         peer=address,
-        user_agent=bounded_or_none(masked_urls(headers.get("user-agent", "")), MAX_USER_AGENT),
+        user_agent=bounded_or_none(scrubbed(masked_urls(headers.get("user-agent", ""))), MAX_USER_AGENT),
         protocol_session=session_digest(session) if session and not sse else None,
         issued=isinstance(issued, str) and not sse,
         sse_endpoint=session_digest(endpoint) if endpoint else None,

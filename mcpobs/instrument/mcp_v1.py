@@ -12,9 +12,19 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from mcpobs.gate.decisions import Answer, Replace
+from mcpobs.gate.decisions import Answer
 from mcpobs.instrument.caller import caller_of, headers_of
-from mcpobs.instrument.served import CANCELLED, DISCONNECTED, UNJUDGED, Message, ServedCall, ended_by
+from mcpobs.instrument.served import (
+    CANCELLED,
+    DISCONNECTED,
+    UNJUDGED,
+    Message,
+    ServedCall,
+    changed,
+    ended_by,
+    error_of,
+    forwarded_params,
+)
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
@@ -89,7 +99,7 @@ class KnownServers:
         """The response as it goes on the wire; that of `initialize` names the version."""
         code = getattr(response, "code", None)
         if isinstance(code, int):  # ErrorData
-            return Response(error={"code": code, "message": str(getattr(response, "message", ""))})
+            return Response(error=error_of(response, code))
         result = _dumped(getattr(response, "root", response))
         version = result.get("protocolVersion") if call.call.operation.method == "initialize" else None
         if isinstance(version, str):
@@ -201,8 +211,9 @@ async def _serve(
             if isinstance(decision, Answer):
                 await _respond(responder, _sdk_answer(decision.result, decision.error))
                 return
-            if decision.params is not None:
-                request = _with_params(request, decision.params)
+            params = forwarded_params(call, decision)
+            if params is not None:
+                request = _with_params(request, params)
         responder.respond = respond
         await handle(request)
     except BaseException as error:
@@ -227,11 +238,11 @@ async def _serve(
 async def _released(watching: KnownServers, call: ServedCall, response: Any, session: Any) -> Any:
     """The response that the judge lets pass."""
     try:
-        found = await call.release(watching.response(call, response, session))
+        found = changed(sent := watching.response(call, response, session), await call.release(sent))
     except Exception as error:  # our fault: what cannot be judged does not pass
         watching.front.report(error)
         return _sdk_answer(None, UNJUDGED)
-    return _sdk_answer(found.result, found.error) if isinstance(found, Replace) else response
+    return response if found is None else _sdk_answer(found.result, found.error)
 
 
 async def _respond(responder: Any, response: Any) -> None:

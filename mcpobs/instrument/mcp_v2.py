@@ -12,9 +12,18 @@ from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from mcpobs.gate.decisions import Answer, Replace
+from mcpobs.gate.decisions import Answer
 from mcpobs.instrument.caller import caller_of
-from mcpobs.instrument.served import UNJUDGED, Message, ServedCall, ended_by, watched
+from mcpobs.instrument.served import (
+    UNJUDGED,
+    Message,
+    ServedCall,
+    changed,
+    ended_by,
+    error_of,
+    forwarded_params,
+    watched,
+)
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
@@ -77,19 +86,20 @@ class Middleware:
             decision = await call.admit()
             if isinstance(decision, Answer):
                 return _sdk_answer(decision.result, decision.error)
-            if decision.params is not None:
-                ctx = replace(ctx, params=decision.params)
+            params = forwarded_params(call, decision)
+            if params is not None:
+                ctx = replace(ctx, params=params)
             try:
                 result = await call_next(ctx)
             except Exception as error:
-                code, message = _as_error(error) or (INTERNAL_ERROR, str(error))
-                released = await call.release(Response(error={"code": code, "message": message}))
-                if isinstance(released, Replace):
-                    return _sdk_answer(released.result, released.error)
+                sent = Response(error=_as_sent(error))
+                replaced = changed(sent, await call.release(sent))
+                if replaced is not None:
+                    return _sdk_answer(replaced.result, replaced.error)
                 raise
-            wire = self._named(call, ctx, result)
-            released = await call.release(Response(wire))
-            return _sdk_answer(released.result, released.error) if isinstance(released, Replace) else result
+            sent = Response(self._named(call, ctx, result))
+            replaced = changed(sent, await call.release(sent))
+            return result if replaced is None else _sdk_answer(replaced.result, replaced.error)
         except BaseException as error:
             if not isinstance(error, Exception):
                 self._front.try_to(partial(_fail, call, error, ctx))
@@ -227,6 +237,12 @@ def _as_error(error: Exception) -> tuple[int, str] | None:
     if isinstance(code, int):
         return code, str(getattr(found, "message", ""))
     return (INVALID_PARAMS, "Invalid request parameters") if _is_validation_error(error) else None
+
+
+def _as_sent(error: Exception) -> dict[str, object]:
+    """The error object that the SDK makes of an exception."""
+    code, message = _as_error(error) or (INTERNAL_ERROR, str(error))
+    return {**error_of(getattr(error, "error", None), code), "message": message}
 
 
 def _sdk_answer(result: dict[str, object] | None, error: Error | None) -> dict[str, object]:

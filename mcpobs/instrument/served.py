@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Pass, Pending, Replace
+from mcpobs.gate.decisions import DENIED_CODE, UNDECIDED, Answer, Begin, End, Forward, Pass, Pending, Replace
 from mcpobs.protocol.call import Error, Response
 from mcpobs.protocol.eras import is_modern
 from mcpobs.protocol.operation import Peer
@@ -241,6 +241,44 @@ async def _decided_in_trio(found: Pending[Any]) -> None:
 
     found.when_done(done)
     await event.wait()
+
+
+def forwarded_params(call: ServedCall, decision: Forward) -> dict[str, object] | None:
+    """The parameters that the handler gets in place of those that came; None if it gets these."""
+    if not decision.edits:
+        return decision.params
+    from mcpobs.gate.edits import edited
+
+    came = call.call.params if decision.params is None else decision.params
+    made = edited({"params": came}, decision.edits)
+    assert isinstance(made, dict)
+    params = made["params"]
+    return params if isinstance(params, dict) else None
+
+
+def changed(sent: Response, decision: End) -> Replace | None:
+    """What goes out in a response's place; None if it goes out as it is."""
+    if isinstance(decision, Replace):
+        return decision
+    if not decision.edits:
+        return None
+    from mcpobs.gate.edits import edited
+
+    whole = {"result": sent.result} if sent.error is None else {"error": sent.error}
+    made = edited(whole, decision.edits)
+    assert isinstance(made, dict)
+    error = made.get("error")
+    return Replace(made.get("result"), Error(error["code"], error["message"], error.get("data")) if error else None)
+
+
+def error_of(error: object, code: int) -> dict[str, object]:
+    """The object of an error that an SDK sends, with its data as JSON."""
+    found: dict[str, object] = {"code": code, "message": str(getattr(error, "message", ""))}
+    data = getattr(error, "data", None)
+    if data is not None:
+        dump = getattr(data, "model_dump", None)
+        found["data"] = data if dump is None else dump(by_alias=True, mode="json", exclude_none=True)
+    return found
 
 
 def ended_by(error: BaseException, by_client: bool, on_a_pipe: bool) -> tuple[Verdict, bool]:

@@ -48,6 +48,10 @@ REDACTED = "-redact"
 """Prefix of a log writer's name if its requests must be committed without content, by any process."""
 
 
+SCRUBBED = "-scrub"
+"""Prefix of a log writer's name if its requests must be committed with every text scrubbed, by any process."""
+
+
 EXPANDING = "-expands"
 """Prefix of a log writer's name if its requests grow to many times their size when stored. Commits alternate between
 such writers and the others, so the others wait for one batch, not for the whole backlog."""
@@ -55,6 +59,10 @@ such writers and the others, so the others wait for one batch, not for the whole
 
 def is_redacted(segment: Segment) -> bool:
     return segment.writer.endswith(REDACTED)
+
+
+def is_scrubbed(segment: Segment) -> bool:
+    return segment.writer.endswith(SCRUBBED)
 
 
 def is_expanding(segment: Segment) -> bool:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import duckdb  # noqa: F401  # only the package, not its C module, lets DuckDB read Arrow streams
 
+from mcpobs.folders import config_folder
+from mcpobs.keys import digest_key, read_identity
 from mcpobs.lake import parquet, repeated, sessions, wal
 from mcpobs.lake.dialects import PLACES, identified, translated
 from mcpobs.lake.dialects.names import LONGEST, MAX_BYTES
@@ -27,6 +29,7 @@ from mcpobs.lake.repeated import Sought
 from mcpobs.lake.schema import KEY, PARTITION, TIME, TYPES
 from mcpobs.lake.snapshot import DataFile
 from mcpobs.lake.times import DAY_NS, Accepted
+from mcpobs.protocol.masks.finder import keyed
 from mcpobs.settings import load_config
 
 _RAW = "received_spans"
@@ -61,12 +64,14 @@ class Receiving:
         config = load_config()
         self._idle_gap_ns = int(config.idle_gap_s * 1e9)
         self._accepted = Accepted(int(config.accept_older_than_s * 1e9), int(config.accept_ahead_s * 1e9))
+        self._lake = work.parent
         self._draft = work / f"received{parquet.DRAFT_SUFFIX}"
         connection.register(_RAW, self._decoded)
         # else a long `in (...)` becomes a join, which combines small chunks and so exceeds their bounds
         connection.execute("set disabled_optimizers = 'in_clause'")
         self._planned: set[str] = set()
         self._redact = False
+        connection.execute(f"prepare received_error_texts as select count(status_message) + count(events) from {_RAW}")
         connection.execute(
             # two keys with one hash take the longer path, as two spans with one key do
             f"prepare received_keys as select count(*), count(distinct hash({', '.join(KEY)})), min({TIME}), "
@@ -84,11 +89,27 @@ class Receiving:
         """Earliest start of a span received yesterday, however it was placed."""
         return self._received - self._accepted.older_ns - _AGAIN_NS
 
-    def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:
-        """Makes the spans of these requests the batch; with `redact` without their content."""
+    def take(
+        self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False, scrub: bool = False
+    ) -> None:
+        """Makes the spans of these requests the batch; with `redact` without their content. Personal data and secrets
+        are taken out of error texts, and with `scrub` out of every text."""
         self._redact = redact
         self._received = received_unix_nano
         self._decoded.batch = decode(bodies)
+        [(error_texts,)] = self.connection.execute("execute received_error_texts").fetchall()
+        if scrub or (error_texts and not redact):
+            self._scrub(every_text=scrub)
+
+    def _scrub(self, *, every_text: bool) -> None:
+        from mcpobs.lake.otlp.scrubbing import ERROR_TEXTS, TEXTS, scrubbed  # takes 70 ms, few batches need it
+
+        make = keyed(self._mask_key()) if every_text else None
+        self._decoded.batch = scrubbed(self._decoded.batch, TEXTS if every_text else ERROR_TEXTS, make)
+
+    def _mask_key(self) -> bytes:
+        """The key of masks: equal values have equal masks in one lake, so callers stay apart."""
+        return digest_key(read_identity(self._lake) or "", config_folder())
 
     def drop(self) -> None:
         """Drops the batch to free its memory for the next."""

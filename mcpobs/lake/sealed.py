@@ -65,13 +65,19 @@ def sealed_batch(
 
 
 def _alike(one: Found, other: Found) -> bool:
-    """Returns whether two log segments were written at nearly the same time and have the same redaction."""
+    """Returns whether two log segments were written at nearly the same time and are stored with the same content."""
     apart_ns = abs(one.path.stat().st_mtime_ns - other.path.stat().st_mtime_ns)
-    return apart_ns <= RECEIPT_SPAN_NS and is_redacted(one) == is_redacted(other)
+    if is_redacted(one) != is_redacted(other) or is_scrubbed(one) != is_scrubbed(other):
+        return False
+    return apart_ns <= RECEIPT_SPAN_NS
 
 
 def is_redacted(found: Found) -> bool:
     return backlog.is_redacted(found.segment)
+
+
+def is_scrubbed(found: Found) -> bool:
+    return backlog.is_scrubbed(found.segment)
 
 
 @dataclass(frozen=True, slots=True)

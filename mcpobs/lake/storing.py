@@ -15,7 +15,7 @@ from mcpobs.lake.engine import Connection, EngineError, connect
 from mcpobs.lake.hot import Loaded
 from mcpobs.lake.lock import MEMORY_BYTES
 from mcpobs.lake.schema import PARTITION, TYPES
-from mcpobs.lake.sealed import is_redacted
+from mcpobs.lake.sealed import is_redacted, is_scrubbed
 from mcpobs.lake.snapshot import DataFile, Snapshot
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def store_in_parts(
         # Files of an earlier part count as if they were in the table, so that a span in both parts is one row.
         known = replace(state, files=state.files | {file.path: file for file in stored.files})
         try:
-            receiving.take(part, received_unix_nano, redact=is_redacted(batch[0]))
+            receiving.take(part, received_unix_nano, redact=is_redacted(batch[0]), scrub=is_scrubbed(batch[0]))
             used = {file.date for file in stored.files if file.date is not None}
             more = _store_requests(receiving, table, known, used, 1 if requests.expanding else MOST_PARTITIONS)
         except Exception as error:

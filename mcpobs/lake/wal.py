@@ -16,7 +16,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from mcpobs import safefile
-from mcpobs.lake.backlog import EXPANDING, REDACTED, WAL
+from mcpobs.lake.backlog import EXPANDING, REDACTED, SCRUBBED, WAL
 from mcpobs.lake.delta import sync
 from mcpobs.segment import Segment
 
@@ -31,16 +31,17 @@ _HEAD = Struct("<II")
 class Wal:
     """Appends to one segment after another. For one process, and one thread at a time.
 
-    With `redact` any process commits the segments without content: their names say so. `expands` is for requests that
-    take many times their size when stored. Raises OSError if the folder or the first segment cannot be created.
+    With `redact` any process commits the segments without content, with `scrub` without personal data and secrets:
+    their names say so. `expands` is for requests that take many times their size when stored. Raises OSError if the
+    folder or the first segment cannot be created.
     """
 
-    def __init__(self, lake: Path, *, redact: bool = False, expands: bool = False) -> None:
+    def __init__(self, lake: Path, *, redact: bool = False, scrub: bool = False, expands: bool = False) -> None:
         folder = lake / WAL.folder
         safefile.make_own_folder(folder)
         sync(lake)
         self._lake = lake
-        kind = (EXPANDING if expands else "") + (REDACTED if redact else "")
+        kind = (EXPANDING if expands else "") + (REDACTED if redact else SCRUBBED if scrub else "")
         writer = f"{time.time_ns() // 1000:014x}-{os.urandom(4).hex()}{kind}"
         self._segment = Segment(writer, 0)
         self._fd = -1

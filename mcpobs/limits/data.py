@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 
 from mcpobs.limits.model import (
@@ -66,11 +66,7 @@ def _group(group: GroupLimits) -> dict[str, Data]:
 
 def tool_data(tool: ToolLimits) -> dict[str, Data]:
     """Returns one tool's entry; empty if the tool has no number of its own."""
-    arguments: dict[str, Data] = {}
-    if tool.arguments.max_bytes is not None:
-        arguments |= _whole("max_bytes", tool.arguments.max_bytes)
-    if tool.arguments.shapes is not None:
-        arguments["shapes"] = list(tool.arguments.shapes)
+    arguments = _sized(tool.arguments.max_bytes, tool.arguments.shapes)
     values: dict[str, Data] = {name: _leaves(tool.argument_values[name]) for name in sorted(tool.argument_values)}
     return _present(
         {
@@ -80,9 +76,17 @@ def tool_data(tool: ToolLimits) -> dict[str, Data]:
             "latency_ms": _leaf("budget", tool.latency_ms),
             "arguments": arguments or None,
             "argument_values": values or None,
-            "result": _whole("max_bytes", tool.result_max_bytes) if tool.result_max_bytes else None,
+            "result": _sized(tool.result_max_bytes, tool.result_shapes) or None,
         }
     )
+
+
+def _sized(most: Limit | None, shapes: Sequence[str] | None) -> dict[str, Data]:
+    """Returns the entry of arguments or results: the size with its evidence, and the shapes."""
+    found: dict[str, Data] = {} if most is None else _whole("max_bytes", most)
+    if shapes is not None:
+        found["shapes"] = list(shapes)
+    return found
 
 
 def baseline_data(baseline: Baseline) -> dict[str, Data]:

@@ -41,6 +41,7 @@ ENFORCED: Final[Mapping[str, Enforced]] = {
     "tools.T.argument_values.A.min": Enforced("refused", "call"),
     "tools.T.argument_values.A.max": Enforced("refused", "call"),
     "tools.T.result.max_bytes": Enforced("compared", "call"),
+    "tools.T.result.shapes": Enforced("compared", "call"),
     "sequences": Enforced("described", "file"),
 }
 """By path: `T` stands for a tool, `A` for an argument."""

@@ -67,6 +67,7 @@ POLICY: Final = (
     "rules",
     "limits",
     "budgets",
+    "inspect",
     "server_requests",
 )
 """Keys at the top of a policy. A file of numbers may have them: `mcpobs check` and `baseline` leave them alone."""
@@ -236,7 +237,8 @@ def _tool(place: Place) -> ToolLimits:
         latency_ms=_limit(latency, "budget", _budget) if latency else None,
         arguments=_arguments(fields["arguments"]) if "arguments" in fields else ArgumentLimits(),
         argument_values={name: _value(value) for name, value in values.entries().items()} if values else {},
-        result_max_bytes=_size(fields["result"]) if "result" in fields else None,
+        result_max_bytes=_size(fields["result"], "shapes") if "result" in fields else None,
+        result_shapes=_shapes(fields["result"]) if "result" in fields else None,
     )
 
 
@@ -268,11 +270,12 @@ def _budget(place: Place) -> float:
 
 
 def _arguments(place: Place) -> ArgumentLimits:
+    return ArgumentLimits(max_bytes=_size(place, "shapes"), shapes=_shapes(place))
+
+
+def _shapes(place: Place) -> tuple[str, ...] | None:
     shapes = place.fields(("max_bytes", "shapes", *EVIDENCE)).get("shapes")
-    return ArgumentLimits(
-        max_bytes=_size(place, "shapes"),
-        shapes=tuple(shape.text() for shape in shapes.items()) if shapes else None,
-    )
+    return tuple(shape.text() for shape in shapes.items()) if shapes else None
 
 
 def _size(place: Place, *beside: str) -> Limit | None:

@@ -79,6 +79,7 @@ class ToolLimits:
 
     `calls_per_hour` bounds a key in any rolling hour, over all of its sessions. `error_rate` bounds the share of a
     session's calls that failed, among at least ERROR_RATE_CALLS. `argument_values` has declared arguments only.
+    `result_shapes` are forms of answers (`protocol/form.py`); None allows any.
     """
 
     calls_per_session: Limit | None = None
@@ -88,6 +89,7 @@ class ToolLimits:
     calls_per_hour: Limit | None = None
     error_rate: Limit | None = None
     argument_values: Mapping[str, ValueLimits] = field(default_factory=dict)
+    result_shapes: tuple[str, ...] | None = None
 
     def backed_by(self, other: ToolLimits) -> ToolLimits:
         """Returns these limits, with the other's in place of missing ones."""
@@ -102,6 +104,7 @@ class ToolLimits:
             ),
             argument_values={**other.argument_values, **self.argument_values},
             result_max_bytes=self.result_max_bytes or other.result_max_bytes,
+            result_shapes=other.result_shapes if self.result_shapes is None else self.result_shapes,
         )
 
 

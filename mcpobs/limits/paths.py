@@ -59,6 +59,7 @@ def _tool(found: Mapping[Path, Limit], known: ToolLimits) -> ToolLimits:
     return ToolLimits(
         arguments=ArgumentLimits(found.get(("arguments", "max_bytes")), known.arguments.shapes),
         result_max_bytes=found.get(("result", "max_bytes")),
+        result_shapes=known.result_shapes,
         argument_values={name: ValueLimits(**values[name]) for name in sorted(values)},
         **{name: found.get((name,)) for name in _TOOL_NUMBERS},
     )

@@ -52,6 +52,9 @@ def _lines(one: Explained) -> Iterator[str]:
         yield f"  {one.policy_note}"
     for ruled in one.rules:
         yield from _rule(ruled)
+    if one.findings:
+        yield "  found:"
+        yield from (f"    {words}" for words in one.findings)
     if one.cause:
         yield f"  the halt follows from: {one.cause}"
     if one.different:
@@ -107,6 +110,7 @@ def _data(one: Explained) -> dict[str, object]:
             for ruled in one.rules
         ],
         "caused_by": one.cause,
+        "findings": list(one.findings),
         "different": list(one.different),
         "calls_before": [{name: plain(value) for name, value in record.items()} for record in one.before],
         "decision": {name: plain(value) for name, value in one.decision.items()},

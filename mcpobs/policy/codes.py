@@ -23,6 +23,7 @@ class Code(StrEnum):
     ARGUMENTS = "arguments"
     TENANT = "tenant"
     RESULT = "result"
+    INSPECTION = "inspection"
     CALL_LIMIT = "call_limit"
     RATE_LIMIT = "rate_limit"
     SUM_LIMIT = "sum_limit"
@@ -77,6 +78,8 @@ def _what(code: Code, said: Said) -> str:
             return f"{target} was refused: {said.needs}." if said.needs else f"{target} was refused."
         case Code.RESULT:
             return f"The result of {target} is withheld."
+        case Code.INSPECTION:
+            return f"{said.needs or f'The result of {target} is withheld'}."
         case Code.CALL_LIMIT | Code.RATE_LIMIT:
             return f"Limit reached: {used} calls of {target} used{per}."
         case Code.SUM_LIMIT:
@@ -111,7 +114,15 @@ def _instead(code: Code) -> str:
             return "Correct the arguments before you call it again."
         case Code.ORDER:
             return "Do that first, then call it again."
-        case Code.NOT_ALLOWED | Code.DENIED | Code.TENANT | Code.SCHEDULE | Code.RESULT | Code.REQUIREMENT:
+        case (
+            Code.NOT_ALLOWED
+            | Code.DENIED
+            | Code.TENANT
+            | Code.SCHEDULE
+            | Code.RESULT
+            | Code.INSPECTION
+            | Code.REQUIREMENT
+        ):
             return "Calling it again in the same way will be refused again."
         case Code.STORE_ERROR:
             return "Try again later."

@@ -292,13 +292,7 @@ class Compiled:
         """Which rules with a share are in force for the session; None if no rule has one."""
         if not self._shares or self.shadow:
             return None
-        return "".join("1" if self._is_drawn(share, id_, facts) else "0" for (_, id_), share in self._shares.items())
-
-    @staticmethod
-    def _is_drawn(share: float, id_: str, facts: CallFacts) -> bool:
-        text = f"{id_}\0{facts.enforcement_key}\0{facts.session_id}"
-        digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=7).digest()
-        return int.from_bytes(digest, "big") < share * (1 << 56)
+        return "".join("1" if is_drawn(share, id_, facts) else "0" for (_, id_), share in self._shares.items())
 
     def _is_in_force(self, layer: Layer, control: Control, id_: str, facts: CallFacts) -> bool:
         if self.shadow:
@@ -306,7 +300,7 @@ class Compiled:
         if (control.mode or layer.mode) == "log_only":
             return False
         share = control.share if control.share is not None else layer.share
-        return share is None or self._is_drawn(share, id_, facts)
+        return share is None or is_drawn(share, id_, facts)
 
     def _make(self, facts: CallFacts, target: str | None, kinds: frozenset[str]) -> Plan:
         layers, counters = [], list[Counter]()
@@ -471,6 +465,13 @@ class Compiled:
         width or invisible characters only, or it is not ASCII."""
         known = self._lookalikes.get(_skeleton(name))
         return bool(self._lookalikes) and (name not in known if known else not name.isascii())
+
+
+def is_drawn(share: float, id_: str, facts: CallFacts) -> bool:
+    """Whether a rule with a share is in force for the session of a call."""
+    text = f"{id_}\0{facts.enforcement_key}\0{facts.session_id}"
+    digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=7).digest()
+    return int.from_bytes(digest, "big") < share * (1 << 56)
 
 
 def matches(patterns: Iterable[str], name: str) -> bool:

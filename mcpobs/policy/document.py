@@ -10,7 +10,8 @@ from mcpobs.limits.model import ANY_TOOL
 from mcpobs.limits.paths import Path
 from mcpobs.policy import wording
 from mcpobs.policy.compiled import matches
-from mcpobs.policy.model import REOPENED_FACTOR, Effect, Layer, Policy, Rule, Who
+from mcpobs.policy.inspect.words import DEFINITIONS
+from mcpobs.policy.model import REOPENED_FACTOR, Effect, Inspection, Layer, Policy, Rule, Who
 from mcpobs.policy.text import Texts
 from mcpobs.policy.traffic import History
 from mcpobs.policy.uncovered import not_covered, uncovered_tools
@@ -57,6 +58,12 @@ def document(policy: Policy, texts: Texts, history: History | None = None) -> Do
         _others(layers, texts),
         Part(
             "Limits", _limit_words(layers), ("limit", "about", "for", "at most", "then", "mode"), tuple(_limits(layers))
+        ),
+        Part(
+            "Inspection",
+            _inspection_words(layers),
+            ("entry", "about", "looks for", "in", "then", "mode"),
+            tuple(_inspections(layers)),
         ),
         Part("Servers ask clients", (), ("request", "is"), tuple(_server_requests(layers))),
         Part("When something fails", tuple(_failing(layers))),
@@ -224,6 +231,41 @@ def _limit_words(layers: Sequence[Layer]) -> tuple[str, ...]:
         f"limit of a session alone stands a window of the caller: {REOPENED_FACTOR} × the limit in an hour, or the "
         "number per hour of the same file.",
     )
+
+
+def _inspections(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
+    for layer in layers:
+        for entry in layer.inspect:
+            looks = ", ".join(entry.find)
+            if "injection" in entry.find:
+                looks += f" (in {entry.rate:.1%} of harmless texts, too)"
+            about = wording.what(entry.what) or "all messages"
+            where, action = ", ".join(entry.where), _inspection_action(entry)
+            if entry.find == (DEFINITIONS,):
+                about, where = wording.what(entry.what) or "all tools", "tools/list, and calls"
+            yield entry.id, about, looks, where, action, wording.mode(entry.control, layer)
+
+
+def _inspection_action(entry: Inspection) -> str:
+    """Returns the action in the words of the file."""
+    if entry.find != (DEFINITIONS,):
+        return entry.action
+    action, new = ("deny" if one == "block" else one for one in (entry.action, entry.new))
+    words = f"{action} a tool that is not as approved"
+    return words if new in (None, action) else f"{words}; {new} one that was never approved"
+
+
+def _inspection_words(layers: Sequence[Layer]) -> tuple[str, ...]:
+    if not any(layer.inspect for layer in layers):
+        return ()
+    strict = [entry for layer in layers for entry in layer.inspect]
+    unseen = [entry.id for entry in strict if entry.on_error == "flag"]
+    words = (
+        "What comes back is looked at before it goes on; of several actions the strictest wins. Findings are recorded "
+        "by kind and place, never with text."
+    )
+    fails = f" What could not be looked at passes as a warning: {', '.join(unseen)}." if unseen else ""
+    return (words + fails,)
 
 
 def _server_requests(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:

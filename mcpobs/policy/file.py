@@ -27,6 +27,7 @@ from mcpobs.policy.model import (
     Cap,
     Control,
     Effect,
+    Inspection,
     Layer,
     Mode,
     OnError,
@@ -54,7 +55,6 @@ _CAPS = ("per_session", "per_principal", "per_tenant")
 _KINDS = ("sum", "same_args", "distinct_tools")
 _MODES: Final[tuple[Mode, ...]] = ("enforce", "log_only")
 NOT_YET: Final[Mapping[str, str]] = {
-    "inspect": "results are not inspected yet: leave the key out",
     "approvals": "calls cannot wait for an approval yet: leave the key out",
     "or_approval": "calls cannot wait for an approval yet: leave the key out",
     "ask": "write deny, halt or warn",
@@ -105,13 +105,21 @@ def of_texts(contents: Sequence[tuple[bytes, str]]) -> Policy:
     layers = [layer(content, source) for content, source in contents]
     seen: dict[str, str] = {}
     for one in layers:
-        for id_ in (*(rule.id for rule in one.rules), *(limit.id for limit in one.limits)):
+        for id_ in _ids(one):
             if id_ in seen:
                 raise UsageError(
                     f"{one.source}: the id {id_!r} is used twice, also in {seen[id_]}", "rename one of them"
                 )
             seen[id_] = one.source
     return Policy(layers, digest.hexdigest()[:16])
+
+
+def _ids(of: Layer) -> list[str]:
+    return [
+        *(rule.id for rule in of.rules),
+        *(limit.id for limit in of.limits),
+        *(entry.id for entry in of.inspect),
+    ]
 
 
 def layer(content: bytes, source: str) -> Layer:
@@ -125,19 +133,22 @@ def layer(content: bytes, source: str) -> Layer:
     rules = tuple(_rule(item) for item in fields["rules"].items()) if "rules" in fields else ()
     limits = tuple(_limit(item) for item in fields["limits"].items()) if "limits" in fields else ()
     budgets = tuple(_budgets(fields["budgets"])) if "budgets" in fields else ()
+    on_error = choice(fields["on_error"], ON_ERROR) if "on_error" in fields else "deny"
+    inspect = _inspections(fields["inspect"], on_error) if "inspect" in fields else ()
     _check_ids(fields)
     return Layer(
         source=source,
         rules=rules,
         limits=limits,
         budgets=budgets,
+        inspect=inspect,
         learned=limits_file.of_place(root, OURS) if any(key in fields for key in LEARNED) else Limits(),
         sensitive=names(fields["sensitive"]) if "sensitive" in fields else (),
         server_requests=_server_requests(fields["server_requests"]) if "server_requests" in fields else {},
         mode=choice(fields["mode"], _MODES) if "mode" in fields else "enforce",
         share=_share(fields["share"]) if "share" in fields else None,
         default=choice(fields["default"], ON_ERROR) if "default" in fields else "deny" if rules else "allow",
-        on_error=choice(fields["on_error"], ON_ERROR) if "on_error" in fields else "deny",
+        on_error=on_error,
         on_exceed=_on_exceed(fields),
         halt_for_ns=_halt_for(fields["halt_for"]) if "halt_for" in fields else HALT_FOR_NS,
         denials_in_a_row=_denials(fields["halt_after_denials"]) if "halt_after_denials" in fields else DENIALS_IN_A_ROW,
@@ -164,7 +175,7 @@ def _on_exceed(fields: dict[str, Place]) -> OnExceed:
 
 def _check_ids(fields: dict[str, Place]) -> None:
     seen: dict[str, Place] = {}
-    for place in (item for key in ("rules", "limits") if key in fields for item in fields[key].items()):
+    for place in (item for key in ("rules", "limits", "inspect") if key in fields for item in fields[key].items()):
         at = place.entries()["id"]
         id_ = at.text()
         if id_ in seen:
@@ -348,6 +359,12 @@ def _server_requests(place: Place) -> dict[Side, str]:
         known = ("allow", "deny", "form", "url") if side == "elicitation" else ("allow", "deny")
         found[side] = choice(value, known)  # type: ignore[index]  # one of SIDES
     return found
+
+
+def _inspections(place: Place, on_error: OnError) -> tuple[Inspection, ...]:
+    from mcpobs.policy.inspect.section import inspections  # a policy without the section loads nothing of it
+
+    return inspections(place, on_error, _id, _control)
 
 
 def _halt_for(place: Place) -> int | None:

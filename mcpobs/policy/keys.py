@@ -13,6 +13,8 @@ from typing import Final
 from mcpobs.limits.document import LARGEST
 from mcpobs.limits.model import STRATEGIES
 from mcpobs.policy.file import EFFECTS, ON_ERROR, ON_EXCEED
+from mcpobs.policy.inspect.section import ACTIONS, LEAST_RATE, LOOKS, MOST_RATE, ON_DEFINITION, ON_FAULT, OVERS
+from mcpobs.policy.inspect.words import WORDS
 from mcpobs.policy.rules.schedule import DAYS
 
 Json = Mapping[str, object]
@@ -43,6 +45,11 @@ ID: Final[Json] = {"type": ["string", "number", "boolean"], "pattern": "^[A-Za-z
 
 def one_of(*values: object) -> Json:
     return {"enum": list(values)}
+
+
+def several(words: Sequence[str]) -> Json:
+    """One word, or a list of words."""
+    return {"anyOf": [one_of(*words), {"type": "array", "minItems": 1, "items": one_of(*words)}]}
 
 
 def in_section(name: str) -> Json:
@@ -177,6 +184,7 @@ FILE: Final = Section(
         Key("rules", "list", "who may call what, and with what", NONE, "see below", listed("rule")),
         Key("limits", "list", "how often, and how much", NONE, "see below", listed("limit")),
         Key("budgets", "mapping", "how much calls may cost", NONE, "see below", in_section("budgets")),
+        Key("inspect", "list", "what to look for in what comes back", NONE, "see below", listed("inspection")),
         Key(
             "server_requests",
             "mapping",
@@ -456,6 +464,76 @@ BUDGET: Final = Section(
     {"required": ["usd", "window"]},
 )
 SESSION_BUDGET: Final = Section("session_budget", "A budget of a session", _BUDGET, {"required": ["usd"]})
+INSPECTION: Final = Section(
+    "inspection",
+    "An entry of `inspect`",
+    (
+        Key("id", "id", "names the entry in decisions and findings", REQUIRED, "injection", ID),
+        Key("find", "names", f"{', '.join(f'`{word}`' for word in WORDS)}", REQUIRED, "[email, card]", several(WORDS)),
+        Key(
+            "action",
+            "choice",
+            "`pass`: only recorded; `flag`: passes, as a warning; `mask`: each place is overwritten; `block`: withheld;"
+            " of `definitions` `pass`, `flag` or `deny`: taken out of the list, and calls are refused",
+            "flag",
+            "mask",
+            one_of(*ACTIONS, "deny"),
+        ),
+        *_WHAT,
+        Key(
+            "rate",
+            "share",
+            "of `injection`: the share of harmless texts that may be found, from 0.001 to 0.1",
+            "0.01",
+            "0.001",
+            {"type": "number", "minimum": LEAST_RATE, "maximum": MOST_RATE},
+        ),
+        Key(
+            "where",
+            "names",
+            "`result`: answers, and what the server sends by itself; `listing`: `*/list` and `initialize`; `arguments`",
+            "result; `injection`: also listing",
+            "[result, arguments]",
+            several(LOOKS),
+        ),
+        Key("max_bytes", "count", "most text of one message that is looked at", "1048576", "65536", COUNT),
+        Key(
+            "over",
+            "choice",
+            "more text than that: `block`; `flag`: its two ends are looked at; `pass`: so too, and it is not noted",
+            "block with mask or block, else flag",
+            "block",
+            one_of(*OVERS),
+        ),
+        Key(
+            "new",
+            "choice",
+            "of `definitions`: what becomes of a tool that was never approved: `pass`, `flag` or `deny`",
+            "the action",
+            "flag",
+            one_of(*ON_DEFINITION),
+        ),
+        Key(
+            "approved",
+            "text",
+            "of `definitions`: the file of the approved ones, from the folder of this file on",
+            "approved/SERVER.json beside config.toml",
+            "approved/shop.json",
+            TEXT,
+        ),
+        _CONTROL[0],
+        Key(
+            "on_error",
+            "choice",
+            "a fault while inspecting: `block` (or deny), or `flag` (or allow)",
+            "block with mask or block, else flag",
+            "block",
+            one_of(*ON_FAULT),
+        ),
+        _CONTROL[2],
+    ),
+    {"required": ["id", "find"], "dependentRequired": {"unless_tools": ["tools"], "kinds": ["tools"]}},
+)
 SERVER_REQUESTS: Final = Section(
     "server_requests",
     "What a server asks of its client",
@@ -636,7 +714,7 @@ TOOL: Final = Section(
         Key(
             "result",
             "mapping",
-            "size of the result, for `mcpobs check`",
+            "size and shapes of the result, for `mcpobs check` and `find: [shape, size]`",
             NONE,
             "{max_bytes: 65536}",
             in_section("result"),
@@ -686,7 +764,23 @@ ARGUMENTS: Final = Section(
     ),
     _WITH_SIZE,
 )
-RESULT: Final = Section("result", "`result` of a tool", (_MAX_BYTES, *_EVIDENCE), _WITH_SIZE)
+RESULT: Final = Section(
+    "result",
+    "`result` of a tool",
+    (
+        _MAX_BYTES,
+        Key(
+            "shapes",
+            "list",
+            "known forms of answers: types without names",
+            "any",
+            '["{number,string×2}"]',
+            {"type": "array", "items": TEXT},
+        ),
+        *_EVIDENCE,
+    ),
+    _WITH_SIZE,
+)
 
 
 def _limit(name: str, key: str, number: Json, example: str = "15") -> Section:
@@ -711,6 +805,7 @@ SECTIONS: Final[Sequence[Section]] = (
     BUDGETS,
     BUDGET,
     SESSION_BUDGET,
+    INSPECTION,
     SERVER_REQUESTS,
     BASELINE,
     EXCLUDED,

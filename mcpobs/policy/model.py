@@ -13,6 +13,11 @@ from mcpobs.policy.state import OnExceed
 Mode = Literal["enforce", "log_only"]
 OnError = Literal["allow", "deny"]
 Effect = Literal["allow", "require", "deny", "log_only"]
+Action = Literal["pass", "flag", "mask", "block"]
+"""What becomes of a message in which an inspector found something; later ones are stricter."""
+Look = Literal["result", "listing", "arguments"]
+"""Which messages an inspector looks at."""
+Over = Literal["flag", "block", "pass"]
 Side = Literal["sampling", "elicitation", "roots"]
 """What a server asks of its client."""
 
@@ -122,6 +127,31 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """An entry of `inspect`: looks for `find` in messages about `what`, and does `action` if it finds it.
+
+    `what` without tools, resources, prompts and methods is about all messages."""
+
+    id: str
+    what: What
+    find: tuple[str, ...]
+    action: Action
+    where: tuple[Look, ...]
+    rate: float
+    """The share of harmless texts in which injection may be found: it gives the threshold."""
+    max_bytes: int
+    over: Over
+    """What becomes of a message with more text than that."""
+    on_error: Literal["flag", "block"]
+    control: Control = Control()
+    new: Action | None = None
+    """Of `find: definitions`: what becomes of a tool that was never approved; None: as the action."""
+    approved: str | None = None
+    """Of `find: definitions`: the file of the approved ones, below the folder of the policy's file."""
+    line: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One file. A call goes on if each layer lets it: a later file narrows what an earlier one allows."""
 
@@ -129,6 +159,7 @@ class Layer:
     rules: tuple[Rule, ...] = ()
     limits: tuple[CallLimit, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    inspect: tuple[Inspection, ...] = ()
     learned: Limits = field(default_factory=Limits)
     sensitive: tuple[str, ...] = ()
     """Tools that need an `allow` also if `default` is allow."""
@@ -164,6 +195,6 @@ def about_calls(layer: Layer) -> list[Rule | CallLimit]:
     return [*layer.rules, *layer.limits]
 
 
-def controlled(layer: Layer) -> list[Rule | CallLimit | Budget]:
+def controlled(layer: Layer) -> list[Rule | CallLimit | Budget | Inspection]:
     """What has a mode, a share and an `on_error` of its own."""
-    return [*layer.rules, *layer.limits, *layer.budgets]
+    return [*layer.rules, *layer.limits, *layer.budgets, *layer.inspect]

@@ -92,7 +92,9 @@ def _of_code(denied: Denied, policy: Policy | None, texts: Texts | None) -> Iter
         case Code.POLICY_ERROR | Code.STORE_ERROR:
             yield "nothing about the call: deciding it failed, and `on_error` is deny; stderr of the front says why"
         case Code.RESULT:
-            yield "the result would have had to pass the inspector"
+            yield "the result would have had to show fewer ids of tenants"
+        case Code.INSPECTION:
+            yield f"{rules} would have had to find nothing; its findings are in `mcpobs report findings`"
 
 
 def _missing_allow(denied: Denied, policy: Policy | None, texts: Texts | None) -> Iterator[str]:

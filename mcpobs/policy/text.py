@@ -33,7 +33,7 @@ class Texts:
         for content, source in contents:
             lines = content.decode("utf-8-sig").splitlines()
             root = parse(content, source).entries()
-            for key in ("rules", "limits"):
+            for key in ("rules", "limits", "inspect"):
                 for place in root[key].items() if key in root else ():
                     fields = place.entries()
                     if "id" in fields:

@@ -45,15 +45,30 @@ def not_covered(layers: Sequence[Layer], uncovered: Sequence[str], history: Hist
         "Callers without a verified identity: a process or connection can be opened anew, and counts from 0 then. "
         "A limit slows such a caller down and does not stop it."
     )
-    yield "What a result says: nothing here looks at it, except `tenant: {result: …}`."
+    yield _results(layers)
+
+
+def _results(layers: Sequence[Layer]) -> str:
+    entries = [entry for layer in layers for entry in layer.inspect]
+    if not entries:
+        return "What a result says: nothing here looks at it, except `tenant: {result: …}`."
+    kinds = dict.fromkeys(kind for entry in entries for kind in entry.find)
+    return (
+        f"What a result says besides {', '.join(kinds)}, and what of these the detectors miss: none finds all. "
+        "Pictures, sounds and other binary content are not looked at."
+    )
 
 
 def _unenforced(layers: Sequence[Layer]) -> Iterator[str]:
     beyond = {enforcement.kind_of(path) for layer in layers for path, _ in paths.numbers(layer.learned)}
-    compared = [words for kind, words in _COMPARED.items() if kind in beyond]
+    finds = {word for layer in layers for entry in layer.inspect for word in entry.find}
+    compared = [words for kind, words in _COMPARED.items() if kind in beyond and _INSPECTED.get(kind) not in finds]
     if compared:
         yield f"Numbers that `mcpobs check` compares, and for which no call is refused: {', '.join(compared)}."
-    if any(tool.arguments.shapes is not None for layer in layers for tool in layer.learned.tools.values()):
+    tools = [tool for layer in layers for tool in layer.learned.tools.values()]
+    if "shape" not in finds and any(tool.result_shapes is not None for tool in tools):
+        yield "Shapes of results: `mcpobs check` compares them; no result is withheld for its shape."
+    if any(tool.arguments.shapes is not None for tool in tools):
         yield "Shapes of arguments: a call of a new shape is marked in its row, and passes."
     shadow = [item.id for layer in layers for item in controlled(layer) if wording.mode(item.control, layer)]
     if shadow:
@@ -65,6 +80,8 @@ _COMPARED: Mapping[str, str] = {
     "tools.T.latency_ms": "latency budgets (known after the call)",
     "tools.T.result.max_bytes": "sizes of results (known after the call)",
 }
+_INSPECTED: Mapping[str, str] = {"tools.T.result.max_bytes": "size"}
+"""What an entry of `inspect` finds instead."""
 
 
 def _by_word(layers: Sequence[Layer]) -> Iterator[str]:

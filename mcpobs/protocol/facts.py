@@ -71,11 +71,11 @@ class Facts:
                 result = result.copy()
                 del result["_meta"]
         text, size = canonical(result)
-        shape, items, empty = read_result(result, self._hash_key)
+        shape, items, empty, form = read_result(result, self._hash_key)
         if isinstance(result, dict) and is_true(result.get("isError")):
-            empty = False
+            empty, form = False, None
         facts = ValueFacts(
-            self._digest(text), shortened(shape, self.text_digest), size if size_bytes is None else size_bytes
+            self._digest(text), shortened(shape, self.text_digest), size if size_bytes is None else size_bytes, form
         )
         return facts, items, empty
 

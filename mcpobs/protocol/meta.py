@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from mcpobs.detect.recorded import scrubbed
 from mcpobs.masking import masked_urls
 from mcpobs.protocol.naming import conversation_name
 from mcpobs.protocol.operation import Peer
@@ -22,14 +23,15 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def peer_of(info: object) -> Peer | None:
-    """clientInfo or serverInfo; None where it is no such object. A URL in a name keeps no user, query or fragment."""
+    """clientInfo or serverInfo; None where it is no such object. A URL in a name keeps no user, query or fragment,
+    and personal data and secrets are scrubbed."""
     if not isinstance(info, dict):
         return None
     return Peer(_without_credentials(info.get("name")), _without_credentials(info.get("version")))
 
 
 def _without_credentials(value: object) -> str | None:
-    return bounded_or_none(masked_urls(value) if isinstance(value, str) else value)
+    return bounded_or_none(scrubbed(masked_urls(value)) if isinstance(value, str) else value)
 
 
 def version_of(value: object) -> str | None:

@@ -49,6 +49,7 @@ class ValueFacts:
     digest: Final[str | None]
     shape: Final[str | None]
     size_bytes: Final[int]
+    form: Final[str | None] = None  # of a tool's answer
 
 
 @dataclass(slots=True)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import orjson
 
+from mcpobs.protocol.form import form_of, form_of_blocks
+
 MAX_TEXT = 65_536  # a longer text is not parsed to count its items
 MAX_NAMES = 64  # members of an object that are looked at
 BLOCKS = frozenset({"text", "image", "audio", "resource", "resource_link", "tool_use", "tool_result"})
@@ -42,15 +44,19 @@ class Reading(NamedTuple):
     that lists go by (`items`, `results`); without structured content a single text block that is JSON of that kind.
 
     `empty`: no content at all, blank text, or JSON without anything in it: [], {}, {"items": [], "total": 0}.
+
+    `form`: of a tool's answer (`protocol/form.py`); None for a result that is none, and for JSON that is too long.
     """
 
     shape: str
     items: int | None
     empty: bool
+    form: str | None = None
 
 
-_ONE_TEXT = Reading("text", 1, False)
-_BLANK_TEXT = Reading("text", 1, True)
+_ONE_TEXT = Reading("text", 1, False, "(text)")
+_BLANK_TEXT = Reading("text", 1, True, "(text)")
+_UNREAD_TEXT = Reading("text", 1, False)
 
 
 def read_result(result: object, hash_key: Callable[[str], str]) -> Reading:
@@ -63,21 +69,24 @@ def read_result(result: object, hash_key: Callable[[str], str]) -> Reading:
     if len(blocks) == 1 and (text := _text(blocks[0])) is not None:  # most results by far
         if structured is not None:
             held = _listed(structured)
-            return Reading("text,structured" + _kind(structured), 1 if held is None else held, _blank(structured))
+            shape = "text,structured" + _kind(structured)
+            return Reading(shape, 1 if held is None else held, _blank(structured), form_of(structured))
         value = _json(text)
         if value is text:
+            if len(text) > MAX_TEXT and _may_be_json(text):
+                return _UNREAD_TEXT
             return _BLANK_TEXT if _is_blank(text) else _ONE_TEXT
         held = _listed(value)
-        return Reading("text", 1 if held is None else held, _blank(value))
+        return Reading("text", 1 if held is None else held, _blank(value), form_of(value))
     kinds = list(dict.fromkeys(map(_block_kind, blocks)))  # each once, in the order of its first block
     texts = [_text(block) for block in blocks]
     if structured is None:
         empty = all(text is not None and _blank_text(text) for text in texts)
-        return Reading(",".join(kinds), len(blocks), empty)
+        return Reading(",".join(kinds), len(blocks), empty, form_of_blocks(kinds))
     kinds.append("structured" + _kind(structured))
     held = _listed(structured)
     items = held if held is not None else len(blocks) or 1
-    return Reading(",".join(kinds), items, _blank(structured) and None not in texts)
+    return Reading(",".join(kinds), items, _blank(structured) and None not in texts, form_of(structured))
 
 
 def answer_of(result: dict[str, object]) -> object:
@@ -130,13 +139,17 @@ def _kind(value: object) -> str:
 
 def _json(text: str) -> object:
     """The list or object that a text is; the text itself where it is none."""
-    if len(text) > MAX_TEXT or not text.lstrip().startswith(("[", "{")):
+    if len(text) > MAX_TEXT or not _may_be_json(text):
         return text
     try:
         value: object = orjson.loads(text)
     except orjson.JSONDecodeError:
         return text
     return value
+
+
+def _may_be_json(text: str) -> bool:
+    return text.lstrip().startswith(("[", "{"))
 
 
 def _listed(value: object) -> int | None:

@@ -5,7 +5,7 @@ had to be different. Command line and serve ask here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcpobs.errors import UsageError
@@ -70,6 +70,8 @@ class Explained:
     policy_note: str
     cause: str | None = None
     """The denial that led to a halt."""
+    findings: tuple[str, ...] = ()
+    """What inspectors found in its messages: kinds and places, never text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def _explained(plan: Plan, decision: Record, at_hand: AtHand | None) -> Explaine
         before=tuple(before),
         policy_note=_policy_note(decision, at_hand, is_same),
         cause=_cause(plan, decision) if code == "halted" else None,
+        findings=tuple(_findings(decision["findings"])),
     )
 
 
@@ -175,6 +178,20 @@ def _policy_note(decision: Record, at_hand: AtHand | None, is_same: bool) -> str
         return f"policy {known}, which is at hand{degraded}"
     other = f"the files at hand are {at_hand.policy.hash}" if at_hand is not None else "no policy file is at hand"
     return f"policy {known}; {other}, so its text is not shown: name its files with --policy{degraded}"
+
+
+def _findings(text: object) -> Iterator[str]:
+    found = _json(text)
+    for one in found if isinstance(found, list) else ():
+        if not isinstance(one, dict):
+            continue
+        if "more" in one:
+            yield f"and {one['more']} more"
+            continue
+        rule = "" if one.get("rule") == one.get("find") else f" ({one.get('rule')})"
+        first = f", first at character {one['start']:,}" if isinstance(one.get("start"), int) else ""
+        action = f"would {one.get('action')}" if one.get("shadow") else one.get("action")
+        yield f"{one.get('id')}: {one.get('find')}{rule}, {one.get('count')} × in {one.get('where')}{first}: {action}"
 
 
 def _before(plan: Plan, decision: Record) -> list[Record]:

@@ -1,4 +1,4 @@
-"""Checks the installation: Python, the packages, the program that clients start, and the compiled decoder."""
+"""Checks the installation: Python, the packages, the program that clients start, and the libraries in C."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from mcpobs.detect import model
 from mcpobs.errors import UsageError
 from mcpobs.installed.commands import install_again, install_missing, install_packages
 from mcpobs.installed.distribution import of_this_copy, providers
@@ -44,6 +45,7 @@ def check(env: Mapping[str, str], argv0: str) -> Iterator[Check]:
     yield _telemetry()
     yield _program(env, argv0)
     yield _decoder(env)
+    yield _model()
 
 
 def _python() -> Check:
@@ -158,3 +160,12 @@ def _decoder(env: Mapping[str, str]) -> Check:
         hint = f"it matters only to a busy `mcpobs collect`; to use the one in C, unset {DECODER_VARIABLE}"
         return Check(ABOUT, "warn", f"{DECODER_VARIABLE}=plain: the OTLP decoder in C works but is not in use", hint)
     return Check(ABOUT, "ok", "the OTLP decoder in C is in use")
+
+
+def _model() -> Check:
+    if model.missing() is None:
+        return Check(ABOUT, "ok", "the linear model of the injection scanner is in use")
+    here = current()
+    build = install_again(here, of_this_copy(here, providers(here)))
+    hint = f"it matters only to policies that inspect results; with a C compiler, build it: {build}"
+    return Check(ABOUT, "warn", "the linear model is off: its library in C is not built; patterns inspect alone", hint)

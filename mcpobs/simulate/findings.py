@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mcpobs.baseline.traffic import Pair
 from mcpobs.policy.decision import Lane
+from mcpobs.policy.model import Inspection
 from mcpobs.policy.state import IDLE_NS
 from mcpobs.simulate.recorded import Recorded
 from mcpobs.simulate.replay import PriceOf, spent_microusd
@@ -51,6 +52,14 @@ class Denied:
 
 
 @dataclass(slots=True)
+class Inspected:
+    """Calls in whose messages one entry of `inspect` found something."""
+
+    action: str
+    calls: int = 0
+
+
+@dataclass(slots=True)
 class _Session:
     calls: int
     last_ns: int
@@ -77,6 +86,7 @@ class Findings:
     rules: dict[str, Denied] = field(default_factory=dict)
     tenants: dict[str | None, Denied] = field(default_factory=dict)
     undecidable: dict[str, int] = field(default_factory=dict)
+    inspected: dict[str, Inspected] = field(default_factory=dict)
     _known: dict[tuple[str | None, str | None, str], _Session] = field(default_factory=dict)
 
     def decided(self, call: Recorded, lane: Lane) -> None:
@@ -137,6 +147,11 @@ class Findings:
         self.undecidable_calls += 1
         for rule in {name.removesuffix(".reopened") for name in rules}:
             self.undecidable[rule] = self.undecidable.get(rule, 0) + 1
+
+    def found(self, call: Recorded, entry: Inspection) -> None:
+        if call.start_unix_nano < self.since:
+            return
+        self.inspected.setdefault(entry.id, Inspected(entry.action)).calls += 1
 
     def _session(self, call: Recorded) -> _Session:
         name = (call.enforcement_key, call.tenant, call.session_id)

@@ -19,12 +19,13 @@ from mcpobs.policy.conditions import UNKNOWN, CallFacts, Kind, Unknown
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine, Retry
 from mcpobs.policy.memory import MemoryStore
-from mcpobs.policy.model import Policy
+from mcpobs.policy.model import Inspection, Policy
 from mcpobs.policy.state import SessionKey
 from mcpobs.policy.values import ArgumentValues
 from mcpobs.protocol.session import Identity
 from mcpobs.simulate import ranges
 from mcpobs.simulate.decidable import decidable, reads_results, unnamed_methods
+from mcpobs.simulate.inspected import Entries
 from mcpobs.simulate.recorded import Recorded
 
 PriceOf = Callable[[str | None, str], int | None]
@@ -35,6 +36,7 @@ MAX_PROCESSES = 4_096
 MAX_IDENTITIES = 4_096
 _UNCHARGED = frozenset({"protocol_error", "input_required", "denied"})
 _ANSWERED = frozenset({"ok", "input_required", "task"})
+_INSPECTED = _ANSWERED | {"tool_error", "server_error", "protocol_error"}
 _KINDS: Mapping[str, Kind] = {
     "tools/call": "tool",
     "prompts/get": "prompt",
@@ -59,6 +61,9 @@ class Watch(Protocol):
 
     def undecided(self, call: Recorded, rules: Iterable[str]) -> None:
         """Rules could not be decided when a call ended."""
+
+    def found(self, call: Recorded, entry: Inspection) -> None:
+        """An entry of `inspect` found something in a message of a call."""
 
 
 class Clock:
@@ -125,6 +130,7 @@ class Replay:
         self._policy = decidable(policy)
         self._unnamed = unnamed_methods(policy)
         self._reads_results = reads_results(policy)
+        self._entries = Entries(policy)
         self._watch = watch
         self._price_of = price_of
         self._clock = Clock()
@@ -176,6 +182,7 @@ class Replay:
         engine.enter(call.resource)
         is_answered = self._reads_results and call.outcome in _ANSWERED
         is_withheld = is_answered and self._is_withheld(engine, decision, facts, call)
+        is_withheld = is_withheld or self._is_blocked(decision, facts, call)
         if call.outcome == "input_required" and not is_withheld:
             engine.asked_for_input(decision, facts, None)
         engine.settle(
@@ -194,6 +201,20 @@ class Replay:
         if lane is None:
             return False
         self._watch.withheld(call, lane)
+        return True
+
+    def _is_blocked(self, decision: Decision, facts: CallFacts, call: Recorded) -> bool:
+        """Whether an entry of `inspect` withholds the result."""
+        if call.never_ran and call.rule_verdicts is None:
+            return False
+        replayed = self._entries.replayed(facts, call.service_name, decision.verdicts)
+        for entry in replayed.found:
+            self._watch.found(call, entry)
+        if replayed.unknown and call.outcome in _INSPECTED:
+            self._watch.undecided(call, replayed.unknown)
+        if replayed.blocked_by is None:
+            return False
+        self._watch.withheld(call, Lane(code=Code.INSPECTION, rules=(replayed.blocked_by,)))
         return True
 
     def _engine(self, server: str | None) -> ReplayEngine:

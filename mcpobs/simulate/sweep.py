@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mcpobs.baseline.traffic import Pair
 from mcpobs.errors import UsageError
 from mcpobs.policy.decision import Lane
-from mcpobs.policy.model import REOPENED_FACTOR, Policy
+from mcpobs.policy.model import REOPENED_FACTOR, Inspection, Policy
 from mcpobs.simulate import caps
 from mcpobs.simulate.caps import Swept
 from mcpobs.simulate.findings import Findings
@@ -129,6 +129,9 @@ class _Probe:
 
     def undecided(self, call: Recorded, rules: Iterable[str]) -> None:
         self._findings.undecided(call, rules)
+
+    def found(self, call: Recorded, entry: Inspection) -> None:
+        self._findings.found(call, entry)
 
 
 class Callers:

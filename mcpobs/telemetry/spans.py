@@ -16,6 +16,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFl
 from opentelemetry.trace.status import Status, StatusCode
 
 from mcpobs import __version__, semconv
+from mcpobs.detect.recorded import scrubbed
 from mcpobs.telemetry.delivery import Delivery
 from mcpobs.telemetry.spool import Row
 
@@ -103,7 +104,7 @@ class SpanExport:
         )
         if row.get("error_type") is not None:
             message = row.get("error_message")
-            span.set_status(Status(StatusCode.ERROR, None if message is None else str(message)))
+            span.set_status(Status(StatusCode.ERROR, None if message is None else scrubbed(str(message))))
         if not span.get_span_context().trace_flags.sampled:
             self._delivery.unsampled += 1
         span.end(start + int(row.get("duration_ns") or 0))

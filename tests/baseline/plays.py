@@ -30,6 +30,7 @@ class Call:
     decision: str | None = None
     rule: str | None = None
     features: str | None = None
+    form: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def rows(plays: Iterable[Play]) -> Iterable[Row]:
                 "args_bytes": call.args_bytes,
                 "result_digest": f"result:{call.result or span}",
                 "result_bytes": call.result_bytes,
+                "result_form": call.form,
                 "result_empty": False,
                 "cost_microusd": call.cost_microusd,
                 "decision": call.decision,

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
     *("init", "instrument", "report", "query", "baseline", "simulate", "check", "collect", "serve", "demo", "doctor"),
-    *("halt", "resume"),
+    *("halt", "resume", "approve", "scan"),
     *("lake info", "lake compact", "lake prune", "lake retry"),
     *("policy check", "policy show", "policy schema", "decisions", "explain"),
 ]

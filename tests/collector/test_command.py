@@ -200,3 +200,24 @@ def test_a_token_that_no_header_can_carry_is_refused(token: str, monkeypatch: py
     monkeypatch.setenv("MCPOBS_COLLECT_TOKEN", token)
     with pytest.raises(UsageError, match="no bearer token"):
         read_options(given())
+
+
+KNOWN = "kanarie@mail.calc.org"
+
+
+def test_with_scrub_no_text_of_a_sender_holds_personal_data(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    request = with_content(1)
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    span.status.message = f"no user {KNOWN}"
+    span.attributes.add(key="db.query.text").value.string_value = f"select '{KNOWN}'"
+    with running("--lake", str(lake), "--scrub", MCPOBS_CONFIG=str(tmp_path)) as (popen, http, _):
+        assert ask(http, post(request.SerializeToString())).status == 200
+        popen.send_signal(signal.SIGTERM)
+        _, err = popen.communicate(timeout=60)
+    assert not [path for path in lake.rglob("*") if path.is_file() and KNOWN.encode() in path.read_bytes()]
+    with open_reading(lake) as reading:
+        [(message, attributes)] = reading.connection.execute("select error_message, attributes from spans").fetchall()
+    assert re.fullmatch(r"no user \[email:[0-9a-f]{8}\]", message)
+    assert message.removeprefix("no user ") in attributes, "equal values stay equal"
+    assert KNOWN not in err

@@ -18,7 +18,7 @@ from mcpobs.protocol.naming import session_digest
 from tests.instrument.recorded import calls_of, rows_of
 from tests.instrument.serving import served
 from tests.instrument.shop import new_shop
-from tests.proxy.test_canary import CANARY, HEADERS, LEGACY, call
+from tests.proxy.test_canary import CANARY, HEADERS, KNOWN, LEGACY, call
 
 
 def post(url: str, frame: dict[str, Any], **headers: str) -> http.client.HTTPResponse:
@@ -46,7 +46,7 @@ def test_of_a_server_in_this_process(lake: Path, exported: InMemorySpanExporter)
     spans = [span.to_json() for span in exported.get_finished_spans() if span.instrumentation_scope.name == "mcpobs"]
     assert len(spans) == len(rows_of(lake)) >= 5
     assert any(session_digest(session) in span for span in spans)
-    for secret in (CANARY, session):
+    for secret in (CANARY, session, *KNOWN):
         assert secret not in str(rows_of(lake))
         assert secret not in str(spans)
 

@@ -17,8 +17,10 @@ from mcpobs.lake.writer import commit
 
 
 class Receiving(received.Receiving):
-    def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:
-        super().take(bodies, received_unix_nano, redact=redact)
+    def take(
+        self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False, scrub: bool = False
+    ) -> None:
+        super().take(bodies, received_unix_nano, redact=redact, scrub=scrub)
         if any(b"deadly" in bytes(body) for body in bodies):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -142,6 +142,7 @@ def test_text_columns_are_names_or_bounded_elsewhere() -> None:
         "date",
         "args_shape",
         "result_shape",
+        "result_form",
         "error_message",
         "trace_state",
         "sent_service",  # a digest

@@ -138,8 +138,10 @@ class _Failing(received.Receiving):
             raise self.error
         return super().write(*args, **options)
 
-    def take(self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False) -> None:
-        super().take(bodies, received_unix_nano, redact=redact)
+    def take(
+        self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False, scrub: bool = False
+    ) -> None:
+        super().take(bodies, received_unix_nano, redact=redact, scrub=scrub)
         self._failing = any(b"deadly" in bytes(body) for body in bodies)
 
 

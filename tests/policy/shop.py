@@ -44,6 +44,18 @@ def new_server(ran):
         return f"paid {amount} for {order}"
 
     @server.tool()
+    async def customer(name: str) -> dict[str, str]:
+        """Finds a customer."""
+        ran("customer")
+        return {"name": 'Ånn \\ "O\'Hara"', "mail": f"{name}@example.com"}
+
+    @server.tool()
+    async def note(text: str) -> str:
+        """Reads a note that somebody left."""
+        ran("note")
+        return text
+
+    @server.tool()
     async def drop(text: str = "") -> str:
         """Drops everything."""
         ran("drop")

@@ -57,6 +57,23 @@ def documented(*contents: tuple[bytes, str], history: bool = False) -> Document:
     return document(policy, Texts(contents), History(policy, TRAFFIC) if history else None)
 
 
+def test_a_document_says_what_is_inspected_and_what_is_not() -> None:
+    written = (
+        b"version: 1\ninspect:\n- {id: orders, find: injection, rate: 0.005, action: block, on_error: flag}\n"
+        b"- {id: pii, tools: [crm], find: [email, card], action: mask, mode: log_only}\n"
+    )
+    found = documented((written, "policy.yaml"))
+    (part,) = [part for part in found.parts if part.title == "Inspection"]
+    assert part.rows == (
+        ("orders", "all messages", "injection (in 0.5% of harmless texts, too)", "result, listing", "block", ""),
+        ("pii", "tools crm", "email, card", "result", "mask", "log only"),
+    )
+    assert "What could not be looked at passes as a warning: orders." in part.words[0]
+    (left,) = [words for words in found.not_covered if words.startswith("What a result says")]
+    assert left.startswith("What a result says besides injection, email, card")
+    assert "Inspection" not in [part.title for part in documented(*CONTENTS).parts]
+
+
 def test_a_document_in_both_forms() -> None:
     found = documented(*CONTENTS, history=True)
     check(GOLDEN / "document.md", markdown(found))

@@ -426,6 +426,7 @@ def test_the_codes_are_a_contract() -> None:
         "arguments",
         "tenant",
         "result",
+        "inspection",
         "call_limit",
         "rate_limit",
         "sum_limit",

@@ -45,10 +45,18 @@ def test_a_condition_without_its_package_says_how_to_add_it(monkeypatch: pytest.
     assert refused.value.hint == add_extra("policy")
 
 
+def test_inspection_without_its_package_says_how_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(UsageError) as refused:
+        of_texts([(b"version: 1\ninspect: [{id: a, find: email}]", "policy")])
+    assert refused.value.message.startswith("`inspect` needs re2")
+    assert refused.value.hint == add_extra("policy")
+
+
 def test_a_policy_of_typed_conditions_loads_no_optional_package(tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text(TYPED)
-    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in PACKAGES)
+    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in (*PACKAGES, "re2", "mcpobs.detect"))
     code = (
         f"import sys\n{blocked}from mcpobs.policy.file import load\nprint(len(load([{str(policy)!r}]).layers[0].rules))"
     )

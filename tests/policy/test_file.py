@@ -66,6 +66,39 @@ server_requests: {sampling: deny, elicitation: form, roots: allow}
 HOUR, DAY = 3_600 * 10**9, 86_400 * 10**9
 
 
+INSPECT = """\
+version: 1
+inspect:
+- {id: injection, tools: ["*"], find: injection, rate: 0.005, action: block}
+- {id: pii, tools: [crm_lookup], find: [email, card, email], action: mask, where: [result, arguments], max_bytes: 65536}
+- {id: notes, find: secrets}
+- {id: open, find: phone, action: block, over: flag, on_error: allow, mode: log_only, share: 0.5}
+"""
+
+
+def test_entries_of_inspect_are_read_with_defaults_that_fit_their_actions() -> None:
+    found = _layer(INSPECT).inspect
+    assert [(one.find, one.action, one.where) for one in found] == [
+        (("injection",), "block", ("result", "listing")),
+        (("email", "card"), "mask", ("result", "arguments")),
+        (("secrets",), "flag", ("result",)),
+        (("phone",), "block", ("result",)),
+    ]
+    assert [(one.rate, one.max_bytes, one.over, one.on_error) for one in found] == [
+        (0.005, 1 << 20, "block", "block"),
+        (0.01, 65_536, "block", "block"),
+        (0.01, 1 << 20, "flag", "flag"),
+        (0.01, 1 << 20, "flag", "flag"),
+    ]
+    assert found[3].control == Control("log_only", None, 0.5)
+    assert found[1].what == What(tools=("crm_lookup",))
+
+
+def test_a_file_that_allows_on_error_flags_what_could_not_be_inspected() -> None:
+    (found,) = _layer("version: 1\non_error: allow\ninspect: [{id: a, find: email, action: block}]").inspect
+    assert found.on_error == "flag"
+
+
 def _layer(text: str) -> Layer:
     (found,) = of_texts([(text.encode(), "policy")]).layers
     return found
@@ -149,7 +182,6 @@ REFUSED: dict[str, tuple[str, str]] = {
     "version: 1\nrules: {a: b}": ("policy:2: rules: a mapping is not a list", ""),
     "version: 1\nrules: [a]": ("policy:2: rules[0]: 'a' is not a mapping", ""),
     # later versions
-    "version: 1\ninspect: []": ("policy:2: inspect: is not supported by this version yet", "leave the key out"),
     "version: 1\napprovals: {}": ("policy:2: approvals: is not supported by this version yet", ""),
     f"version: 1\nrules: [{RULE}, or_approval: {{expires: 15m}}}}]": (
         "policy:2: rules[0].or_approval: is not supported by this version yet",
@@ -243,6 +275,38 @@ REFUSED: dict[str, tuple[str, str]] = {
     "version: 1\nbudgets: {principal: {usd: -1, window: 1d}}": ("budgets.principal.usd: -1 is negative", ""),
     "version: 1\nbudgets: {session: {usd: 1e12}}": ("budgets.session.usd: 1e12 is too large", ""),
     "version: 1\nbudgets: {session: {usd: $1}}": ("budgets.session.usd: '$1' is not a number", ""),
+    # inspect
+    "version: 1\ninspect: {a: b}": ("policy:2: inspect: a mapping is not a list", ""),
+    "version: 1\ninspect:\n- {find: email}": ("policy:3: inspect[0]: no `id`", "find: injection"),
+    "version: 1\ninspect:\n- {id: a}": ("policy:3: inspect[0]: no `find`", ""),
+    "version: 1\ninspect:\n- {id: a, find: emial}": ("inspect[0].find: 'emial' is not known", "`email`"),
+    "version: 1\ninspect:\n- {id: a, find: [email, inject]}": (
+        "inspect[0].find[1]: 'inject' is not known",
+        "injection",
+    ),
+    "version: 1\ninspect:\n- {id: a, find: []}": ("inspect[0].find: an empty list matches nothing", ""),
+    "version: 1\ninspect:\n- {id: a, find: email, actoin: mask}": ("inspect[0].actoin: unknown key", "`action`"),
+    "version: 1\ninspect:\n- {id: a, find: email, action: redact}": (
+        "inspect[0].action: 'redact' is not known",
+        "mask",
+    ),
+    "version: 1\ninspect:\n- {id: a, find: email, rate: 0.01}": ("rate: is about `find: injection`", "leave `rate`"),
+    "version: 1\ninspect:\n- {id: a, find: injection, rate: 1}": ("rate: 1 is not a rate that is calibrated", "0.01"),
+    "version: 1\ninspect:\n- {id: a, find: injection, rate: 0.0001}": ("rate: 0.0001 is not a rate", ""),
+    "version: 1\ninspect:\n- {id: a, find: email, where: results}": ("where: 'results' is not known", "`result`"),
+    "version: 1\ninspect:\n- {id: a, find: email, max_bytes: 0}": ("max_bytes: 0 bytes hold no result", "1048576"),
+    "version: 1\ninspect:\n- {id: a, find: email, over: cut}": ("over: 'cut' is not known", "flag, block, pass"),
+    "version: 1\ninspect:\n- {id: a, find: email, on_error: pass}": ("on_error: 'pass' is not known", "block"),
+    "version: 1\ninspect:\n- {id: a, find: email, unless_tools: x}": ("`unless_tools` without `tools`", ""),
+    "version: 1\ninspect:\n- {id: a, find: email, tools: x, kinds: reads}": ("kinds: 'reads' is not known", "`read`"),
+    "version: 1\ninspect:\n- {id: a, find: email}\n- {id: a, find: iban}": (
+        "inspect[1].id: 'a' is used twice",
+        "rename",
+    ),
+    "version: 1\nrules:\n- {id: a, effect: allow, tools: x}\ninspect:\n- {id: a, find: iban}": (
+        "policy:5: inspect[0].id: 'a' is used twice, also at rules[0].id",
+        "",
+    ),
     # YAML
     "version: 1\nrules: &a []\nlimits: *a": ("policy:2: anchors and aliases are not read", ""),
     "version: 1\na: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]": ("policy:2: anchors and aliases are not read", ""),

@@ -69,6 +69,10 @@ budgets:
   session: {usd: 0.42, on_exceed: halt, mode: log_only, on_error: deny, share: .5}
   principal: {usd: 20, window: 1d}
   tenant: {usd: 20, window: 90S}
+inspect:
+- {id: injection, find: injection, rate: 0.005, action: block, over: flag, max_bytes: 1_000, on_error: deny}
+- {id: pii, tools: "*", unless_tools: [x], resources: [y], prompts: z, methods: m, servers: s, kinds: read,
+   find: [email, secrets], where: [result, arguments], action: mask, mode: log_only, share: 0.5, on_error: flag}
 server_requests: {sampling: deny, elicitation: url, roots: allow}
 baseline:
   {server: shop, from: 2026-11-01, to: 20261121, sessions: 3, calls: 9, excluded: [{session: 9f2c, why: a loop}],
@@ -215,6 +219,14 @@ LIMIT = "version: 1\nlimits:\n- {id: a, tools: [x]%s}"
         "version: 1\nbudgets: {session: {usd: 1, window: 1d}}",
         "version: 1\nbudgets: {principal: {usd: 1}}",
         "version: 1\nbudgets: {user: {usd: 1, window: 1d}}",
+        "version: 1\ninspect: {}",
+        "version: 1\ninspect: [{id: a}]",
+        "version: 1\ninspect: [{id: a, find: emial}]",
+        "version: 1\ninspect: [{id: a, find: [email, mail]}]",
+        "version: 1\ninspect: [{id: a, find: injection, rate: 0.5}]",
+        "version: 1\ninspect: [{id: a, find: email, action: redact}]",
+        "version: 1\ninspect: [{id: a, find: email, where: results}]",
+        "version: 1\ninspect: [{id: a, find: email, unless_tools: [x]}]",
         "version: 1\nserver_requests: {sampling: form}",
         "version: 1\nserver_requests: deny",
         "version: 1\nbaseline: {from: 2026-11-01}",
@@ -311,6 +323,7 @@ WRAPPED = {
     "file": "$",
     "rule": "{version: 1, rules: [$]}",
     "limit": "{version: 1, limits: [$]}",
+    "inspection": "{version: 1, inspect: [$]}",
     "tool": "{version: 1, tools: {x: $}}",
     "arguments": "{version: 1, tools: {x: {arguments: $}}}",
     "result": "{version: 1, tools: {x: {result: $}}}",

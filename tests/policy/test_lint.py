@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mcpobs.policy import file
+from mcpobs.policy.inspect.entries import fingerprint
 from mcpobs.policy.lint import lint
 from mcpobs.policy.lint.finding import Finding, Known
 from mcpobs.policy.traffic import History, Traffic
@@ -185,3 +186,56 @@ def test_findings_stand_in_the_order_of_files_and_lines() -> None:
     ]
     found = lint(file.of_texts(contents))
     assert [(one.source, one.line) for one in found] == [("z.yaml", 2), ("z.yaml", 4), ("a.yaml", 2)]
+
+
+# -- inspection ------------------------------------------------------------------------------------------------------
+
+ENTRY = "inspect:\n- {id: pii, tools: [search], find: email, action: %s}"
+
+
+def inspected(text: str, *verdicts: bool | None) -> tuple[Traffic, ...]:
+    """Calls of `search`, with what the only entry of a file found in each."""
+    (entry,) = file.of_texts([((HEAD + text).encode(), "policy.yaml")]).layers[0].inspect
+    name = fingerprint(entry)
+    return tuple(
+        Traffic("tools/call", "search", "shop", "cursor", ANN, 7, {} if one is None else {name: one})
+        for one in verdicts
+    )
+
+
+@pytest.mark.parametrize(
+    ("action", "verdicts", "problem"),
+    [
+        ("mask", (True, True), "masked nothing in 14 recorded calls"),
+        ("mask", (None,), "no recorded call was looked at, so it masked nothing"),
+        ("block", (True,), "blocked nothing in 7 recorded calls"),
+        ("mask", (True, False), None),
+        ("flag", (True,), None),
+    ],
+)
+def test_an_entry_that_never_found_anything_is_named(
+    action: str, verdicts: tuple[bool | None, ...], problem: str | None
+) -> None:
+    text = ENTRY % action
+    found = [one for one in findings(text, inspected(text, *verdicts)) if one.check == "never-found"]
+    assert [(one.level, one.line, one.about) for one in found] == ([("note", 3, "pii")] if problem else [])
+    assert all(str(problem) in one.problem for one in found)
+
+
+def test_verdicts_of_another_text_of_an_entry_are_not_its_own() -> None:
+    other = ENTRY.replace("email", "phone") % "mask"
+    found = findings(ENTRY % "mask", inspected(other, False))
+    assert "no recorded call" in next(one.problem for one in found if one.check == "never-found")
+
+
+@pytest.mark.parametrize(
+    ("more", "level"),
+    [(", on_error: flag", "warning"), (", over: flag", "note"), (", over: pass", "note"), ("", None)],
+)
+def test_an_entry_that_lets_pass_what_it_cannot_look_at_is_named(more: str, level: str | None) -> None:
+    found = [one for one in findings(ENTRY % f"block{more}") if one.check == "fails-open"]
+    assert [one.level for one in found] == ([level] if level else [])
+
+
+def test_tools_that_an_entry_names_and_nobody_has_seen_are_named() -> None:
+    assert ("unknown-tool", 3, "pii") in named(findings(ENTRY.replace("search", "serch") % "flag", TRAFFIC))

@@ -22,7 +22,7 @@ ANN = Identity("ann", "acme", "admin")
 PREFIXES = {"everybody": (), "tenant": ("tenants", "acme"), "role": ("roles", "admin")}
 HOUR_NS = 3_600 * SECOND_NS
 EVIDENCE = {key.name for key in _EVIDENCE}
-LEAST: dict[str, float] = {"tools.T.error_rate": 0.1}
+VALUES: dict[str, object] = {"tools.T.error_rate": 0.1, "tools.T.result.shapes": ["object(text)"]}
 
 
 def _numbers_of(section: str) -> Iterator[str]:
@@ -154,7 +154,7 @@ def test_a_number_of_any_tool_holds_for_each_tool_without_its_own(kind: str, who
 
 @pytest.mark.parametrize("kind", [path for path, one in ENFORCED.items() if one.effect == "compared"])
 def test_a_number_that_is_only_compared_refuses_nothing(kind: str) -> None:
-    desk = Desk(_policy(kind, LEAST.get(kind, 1), ()))
+    desk = Desk(_policy(kind, VALUES.get(kind, 1), ()))
     codes = [desk.code("search", ANN, fails=True, cost=1_000_000, args_bytes=9_999) for _ in range(12)]
     assert codes == [None] * 12
 

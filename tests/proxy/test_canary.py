@@ -22,14 +22,26 @@ from mcpobs.protocol.naming import session_digest
 from tests.telemetry.receiver import Receiver, receiving
 
 CANARY = "kAn4rIe-7731-c0de"
+KNOWN = ("AKIA" + "K4N4RIEQ2MZ7TWBX", "kanarie@mail.calc.org", "+49 30 773101337")
+"""Secrets and personal data that can be recognised: they are recorded nowhere either, not even within a text that is
+recorded, as the name of a client."""
+ALL_KNOWN = " ".join(KNOWN)
 SERVER = str(Path(__file__).with_name("scripted.py"))
 MCPOBS = [sys.executable, "-m", "mcpobs"]
 META = {"progressToken": CANARY, "baggage": f"user={CANARY}", "tracestate": f"vendor={CANARY}", "io.example/x": CANARY}
-LEGACY = {"protocolVersion": "2025-11-25", "clientInfo": {"name": "tester", "version": "1"}, "capabilities": {}}
+LEGACY = {
+    "protocolVersion": "2025-11-25",
+    "clientInfo": {"name": f"tester {ALL_KNOWN}", "version": f"1 {ALL_KNOWN}"},
+    "capabilities": {},
+}
 
 
 def call(id_: object, tool: str, **params: Any) -> dict[str, Any]:
-    params = {"name": tool, "arguments": {"q": CANARY, CANARY: [CANARY]}, "_meta": META} | params
+    params = {
+        "name": tool,
+        "arguments": {"q": f"{CANARY} {ALL_KNOWN}", CANARY: [CANARY], ALL_KNOWN: 1},
+        "_meta": META,
+    } | params
     return {"jsonrpc": "2.0", "id": id_, "method": "tools/call", "params": params}
 
 
@@ -69,18 +81,21 @@ def environment(receiver: Receiver) -> dict[str, str]:
     }
 
 
-def is_nowhere(lake: Path, receiver: Receiver, stderr: str, secret: str = CANARY) -> None:
+def is_nowhere(lake: Path, receiver: Receiver, stderr: str) -> None:
     """Neither in the files as the front left them, nor in the table, nor in what was exported, nor on stderr."""
-    assert not in_files(lake, secret)
+    secrets = (CANARY, *KNOWN)
+    assert not [in_files(lake, secret) for secret in secrets if in_files(lake, secret)]
     subprocess.run([*MCPOBS, "lake", "compact", "--lake", lake], check=True, capture_output=True, timeout=120)
-    assert not in_files(lake, secret)
+    assert not [in_files(lake, secret) for secret in secrets if in_files(lake, secret)]
     with open_reading(lake) as reading:
         rows = reading.connection.execute("select * from spans").fetchall()
     assert rows
-    assert secret not in str(rows)
     assert receiver.requests
-    assert not [str(request) for request, _ in receiver.requests if secret in str(request)]
-    assert secret not in stderr
+    exported = str([str(request) for request, _ in receiver.requests])
+    for secret in secrets:
+        assert secret not in str(rows)
+        assert secret not in exported
+        assert secret not in stderr
 
 
 def in_files(lake: Path, secret: str) -> list[Path]:
@@ -110,9 +125,10 @@ class Upstream(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer: dict[str, Any] = {"result": {"content": [{"type": "text", "text": CANARY}], CANARY: CANARY}}
+        text = f"{CANARY} {ALL_KNOWN}"
+        answer: dict[str, Any] = {"result": {"content": [{"type": "text", "text": text}], CANARY: CANARY}}
         if message.get("params", {}).get("name") == "error":
-            answer = {"error": {"code": -32603, "message": CANARY, "data": CANARY}}
+            answer = {"error": {"code": -32603, "message": text, "data": text}}
         status = 400 if message.get("params", {}).get("name") == "refused" else 200
         self._answer(status, {"jsonrpc": "2.0", "id": message.get("id"), **answer}, message["method"] == "initialize")
 
@@ -167,7 +183,8 @@ HEADERS = {
     "X-Whatever": CANARY,
     "Referer": f"https://user:{CANARY}@a.example/{CANARY}?q={CANARY}",
     "Origin": f"http://{CANARY}",
-    "User-Agent": f"tester/1 (+https://user:{CANARY}@a.example/{CANARY}?q={CANARY})",
+    "User-Agent": f"tester/1 (+https://user:{CANARY}@a.example/{CANARY}?q={CANARY}; {ALL_KNOWN})",
+    "X-Request-Id": ALL_KNOWN,
     "Forwarded": f"for={CANARY};host={CANARY}_x/;proto={CANARY}",
     "X-Forwarded-For": CANARY,
     "Mcp-Param-Q": CANARY,

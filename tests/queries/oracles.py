@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -531,3 +532,44 @@ def decisions(rows: list[Row]) -> list[Row]:
         )
     )
     return [{name: value for name, value in row.items() if name != "_sequence"} for row in found]
+
+
+def findings(rows: list[Row]) -> list[Row]:
+    groups: dict[tuple[Any, ...], list[tuple[Row, int]]] = {}
+    for row in rows:
+        if row.get("method") is None or row.get("kind") not in ("server", "client") or row.get("findings") is None:
+            continue
+        for one in json.loads(row["findings"]):
+            action = f"would {one['action']}" if one.get("shadow") else one["action"]
+            target = row.get("tool") or row["method"]
+            key = target, one["find"], one.get("family") or one["find"], action, one["id"], row.get("service_name")
+            groups.setdefault(key, []).append((row, one["count"]))
+    found = [
+        {
+            "target": target,
+            "find": find,
+            "family": family,
+            "action": action,
+            "findings": sum(places for _, places in group),
+            "calls": len({(row["span_id"], row["trace_id"]) for row, _ in group}),
+            "sessions": len({row["session_id"] for row, _ in group if row.get("session_id") is not None}),
+            "first_unix_nano": min(row["start_unix_nano"] for row, _ in group),
+            "last_unix_nano": max(row["start_unix_nano"] for row, _ in group),
+            "entry": entry,
+            "service_name": service,
+        }
+        for (target, find, family, action, entry, service), group in groups.items()
+    ]
+    return sorted(
+        found,
+        key=lambda r: (
+            -r["findings"],
+            -r["last_unix_nano"],
+            r["target"],
+            r["find"],
+            r["family"],
+            r["action"],
+            r["entry"],
+            nulls_last(r["service_name"]),
+        ),
+    )

@@ -25,6 +25,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "loops": oracles.loops,
     "shapes": shapes_oracle.shapes,
     "decisions": oracles.decisions,
+    "findings": oracles.findings,
     "coverage": oracles.coverage,
     "cost": cost_oracle.cost,
     "http": http_oracle.http,

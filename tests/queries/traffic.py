@@ -11,6 +11,12 @@ _OUTCOMES = ["ok"] * 12 + ["tool_error"] * 4 + ["server_error", "timeout", "prot
 _OUTCOMES += ["input_required", "task", "unfinished"]
 _FLAGS = ["control", "invisible", "long_run", "markup", "null_byte", "shell", "sql", "template", "traversal", "url"]
 
+_FINDINGS = [
+    '[{"id":"a","find":"injection","rule":"x","where":"content","count":2,"action":"flag","family":"roles","start":3}]',
+    '[{"id":"b","find":"email","rule":"email","where":"key","count":1,"action":"block","shadow":true},'
+    '{"id":"a","find":"email","rule":"email","where":"key","count":1,"action":"mask"}]',
+]
+
 
 def random_rows(chance: random.Random, calls: int) -> list[Row]:
     rows: list[Row] = []
@@ -67,6 +73,7 @@ def _decided(chance: random.Random) -> dict[str, Any]:
         "rules": chance.choice(['["a","b"]', None]),
         "shadow_code": chance.choice(["size", None]),
         "shadow_rules": '["c"]',
+        "findings": chance.choice([None, *_FINDINGS]),
     }
 
 

@@ -64,6 +64,19 @@ def test_doctor_names_the_decoder_in_use() -> None:
     assert "not" in unused.line
 
 
+def test_doctor_says_whether_the_linear_model_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    def line() -> Check:
+        found = installation.check({"PATH": HERE}, f"{HERE}/mcpobs")
+        return next(check for check in found if "linear model" in check.line)
+
+    monkeypatch.setattr(installation.model, "missing", lambda: None)
+    assert line().state == "ok"
+    monkeypatch.setattr(installation.model, "missing", lambda: "no such file")
+    assert line().state == "warn"
+    assert "is off" in line().line
+    assert "C compiler" in str(line().hint)
+
+
 def test_a_mcpobs_that_is_not_on_the_path_is_reported_with_its_folder(tmp_path: Path) -> None:
     found = installation.check({"PATH": str(tmp_path)}, f"{HERE}/mcpobs")
     check = next(c for c in found if "PATH" in c.line)

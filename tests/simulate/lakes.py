@@ -7,6 +7,7 @@ from typing import Any
 
 from mcpobs.policy import file
 from mcpobs.policy.decision import Lane
+from mcpobs.policy.model import Inspection
 from mcpobs.queries.plan import Plan
 from mcpobs.reports.window import FOREVER
 from mcpobs.simulate.recorded import Recorded, extent, operations
@@ -22,6 +23,7 @@ class Decisions:
         self.undecidable: list[tuple[str, ...]] = []
         self.late: list[str] = []
         self.results: list[str] = []
+        self.findings: list[tuple[str, str]] = []
 
     def decided(self, call: Recorded, lane: Lane) -> None:
         self.codes.append(None if lane.code is None else str(lane.code))
@@ -32,6 +34,9 @@ class Decisions:
 
     def undecided(self, call: Recorded, rules: Iterable[str]) -> None:
         self.late += rules
+
+    def found(self, call: Recorded, entry: Inspection) -> None:
+        self.findings.append((entry.id, entry.action))
 
 
 def rows(*given: Mapping[str, Any]) -> list[Row]:

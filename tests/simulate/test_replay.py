@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mcpobs.policy import file
+from mcpobs.policy.inspect.entries import fingerprint
 from tests.simulate.lakes import decided
 
 SEARCHES = "limits: [{id: l, tools: [search], per_session: 2}]\nhalt_after_denials: off"
@@ -286,3 +287,32 @@ def test_a_subscription_is_undecidable_if_the_policy_may_be_about_its_resources(
     found = decided(policy, {"method": "subscriptions/listen", "tool": None})
     assert found.codes == [None]
     assert bool(found.undecidable[0]) is is_undecidable
+
+
+INSPECTED = "inspect: [{id: pii, tools: [search], find: email, action: %s}]"
+
+
+def verdict(held: bool) -> str:
+    """As a front records it: the name does not depend on the action."""
+    (entry,) = file.of_texts([(f"version: 1\n{INSPECTED % 'flag'}".encode(), "policy.yaml")]).layers[0].inspect
+    return json.dumps({fingerprint(entry): held})
+
+
+@pytest.mark.parametrize(("action", "results"), [("block", ["inspection"]), ("mask", []), ("flag", []), ("pass", [])])
+def test_an_entry_of_inspect_goes_by_its_recorded_verdict_whatever_its_action(action: str, results: list[str]) -> None:
+    found = decided(INSPECTED % action, {"rule_verdicts": verdict(False)}, {"rule_verdicts": verdict(True)}, {})
+    assert found.findings == [("pii", action)]
+    assert found.results == results
+    assert found.late == ["pii"]
+    assert found.codes == [None, None, None]
+
+
+def test_a_result_that_is_withheld_is_no_success() -> None:
+    policy = INSPECTED % "block" + "\nrules: [{id: r, effect: require, tools: [refund], after: {tool: search}}, "
+    policy += "{id: a, effect: allow, tools: ['*']}]"
+    assert decided(policy, {"rule_verdicts": verdict(False)}, {"tool": "refund"}).codes == [None, "order"]
+    assert decided(policy, {"rule_verdicts": verdict(True)}, {"tool": "refund"}).codes == [None, None]
+
+
+def test_what_an_entry_is_not_about_is_decided() -> None:
+    assert decided(INSPECTED % "block", {"tool": "other"}, {"outcome": "timeout"}).late == []

@@ -17,6 +17,7 @@ import pytest
 from mcpobs.lake.reader import open_reading
 from mcpobs.policy import file
 from mcpobs.policy.decision import Lane, tightest
+from mcpobs.policy.model import Inspection
 from mcpobs.queries.run import plan_of
 from mcpobs.reports.window import FOREVER
 from mcpobs.settings import load_config
@@ -53,6 +54,9 @@ class Decisions:
 
     def undecided(self, call: Recorded, rules: Iterable[str]) -> None:
         raise AssertionError("no policy here reads content")
+
+    def found(self, call: Recorded, entry: Inspection) -> None:
+        raise AssertionError("no policy here inspects")
 
 
 def simulated(lake: Path, policy: list[str]) -> list[Decided]:

@@ -44,6 +44,15 @@ def collect(
             show_default=False,
         ),
     ] = None,
+    scrub: Annotated[
+        bool | None,
+        typer.Option(
+            "--scrub/--no-scrub",
+            help="Store spans without recognisable personal data and secrets: a mask takes the place of each, in every "
+            "text. Without it that is so in error texts only.  [default: [collect] scrub in config.toml, else no]",
+            show_default=False,
+        ),
+    ] = None,
     policy: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,7 +103,8 @@ def collect(
     `mcpobs instrument`, an SDK in any language, an OpenTelemetry Collector. A request is acknowledged when its spans
     are on disk; one that is sent again is stored once. Metrics and logs are acknowledged and dropped.
 
-    What senders put into their spans is stored as they sent it, unless --redact takes it out (docs/redaction.md).
+    What senders put into their spans is stored as they sent it, except personal data and secrets in error texts.
+    --scrub takes these out of every text, and --redact takes out all content (docs/redaction.md).
 
     Only this machine is served unless you name another host. /healthz shows its state.
 
@@ -127,6 +137,7 @@ def collect(
             tls_key=tls_key,
             tls_client_ca=tls_client_ca,
             redact=redact,
+            scrub=scrub,
             policy=tuple(policy or ()),
             max_body=max_body,
             max_in_flight=max_in_flight,

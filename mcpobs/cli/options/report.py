@@ -61,6 +61,7 @@ def report(
       cost       what do calls cost, and who spends it?
       http       how do requests reach the servers over HTTP, and which do not get in?
       decisions  what did the policy refuse, and what would it have refused?
+      findings   what did inspection find in results, and what became of it?
       coverage   who reports the calls of each server, and what is not seen?
       all        every report, with a sentence about each first: a daily digest
 

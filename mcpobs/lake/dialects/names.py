@@ -12,6 +12,7 @@ _LONGEST: Final[dict[str, int]] = {
     **dict.fromkeys(NAMED, MAX_NAME),
     "args_shape": 2 * MAX_NAME,  # our own are already bounded
     "result_shape": 2 * MAX_NAME,
+    "result_form": 2 * MAX_NAME,
 }
 _TEXTS: Final = tuple(
     column

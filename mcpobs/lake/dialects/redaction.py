@@ -125,6 +125,7 @@ _ONLY_OURS = (
     "args_features",
     "args_shape",
     "result_shape",
+    "result_form",
     "findings",
     "http_headers",
     "cost_paths",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mcpobs.policy.lint import bypasses, history, matching, names
+from mcpobs.policy.lint import bypasses, history, inspection, matching, names
 from mcpobs.policy.lint.finding import NOTHING_KNOWN, Finding, Known
 from mcpobs.policy.model import Layer, Policy
 
@@ -24,6 +24,8 @@ CHECKS: Sequence[Callable[[Layer, Known], Iterator[Finding]]] = (
     bypasses.self_declared,
     bypasses.reopened,
     bypasses.not_enforced,
+    inspection.passes_unseen,
+    inspection.never_found,
 )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mcpobs.policy.model import Budget, CallLimit, Layer, Rule
+from mcpobs.policy.model import Budget, CallLimit, Inspection, Layer, Rule
 from mcpobs.policy.traffic import History
 
 Level = Literal["warning", "note"]
-Item = Rule | CallLimit | Budget
+Item = Rule | CallLimit | Budget | Inspection
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from mcpobs.errors import nearest
 from mcpobs.policy.compiled import matches
-from mcpobs.policy.lint.finding import Finding, Known, Level, of_item, of_key
-from mcpobs.policy.model import CallLimit, Layer, Rule, about_calls
+from mcpobs.policy.lint.finding import Finding, Item, Known, Level, of_item, of_key
+from mcpobs.policy.model import Layer, Rule, about_calls
 from mcpobs.policy.rules.order import After
 
 _VERIFIED = ("roles", "scopes", "principals", "tenants")
@@ -15,7 +15,7 @@ _VERIFIED = ("roles", "scopes", "principals", "tenants")
 
 def unknown_names(layer: Layer, known: Known) -> Iterator[Finding]:
     """Tools and servers that nobody has seen, with the nearest that somebody has."""
-    for item in about_calls(layer):
+    for item in (*about_calls(layer), *layer.inspect):
         tools = [*(item.what.tools or ()), *item.what.unless_tools]
         if isinstance(item, Rule):
             tools += [condition.tool for condition in item.conditions if isinstance(condition, After)]
@@ -28,7 +28,7 @@ def unknown_names(layer: Layer, known: Known) -> Iterator[Finding]:
 
 
 def _unknown(
-    item: Rule | CallLimit, layer: Layer, kind: str, names: Iterable[str], known: frozenset[str] | None
+    item: Item, layer: Layer, kind: str, names: Iterable[str], known: frozenset[str] | None
 ) -> Iterator[Finding]:
     for name in dict.fromkeys(names):
         if known and not any(matches((name,), one) for one in known):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import orjson
 
+from mcpobs.detect.recorded import scrubbed
 from mcpobs.masking import MAX_VALUE, carries_secret, masked_header, masked_path, masked_urls
 from mcpobs.protocol.text import bounded
 
@@ -25,7 +26,7 @@ class RecordedHead:
     def __init__(self, names: frozenset[str]) -> None:
         self._names = frozenset(name for name in names if name != USER_AGENT_HEADER and not carries_secret(name))
         self._headers: dict[_Key, str | None] = {}
-        self._user_agents = _Kept(lambda text: bounded(masked_urls(text), MAX_VALUE))
+        self._user_agents = _Kept(lambda text: bounded(scrubbed(masked_urls(text)), MAX_VALUE))
         self._paths = _Kept(masked_path)
 
     def headers(self, headers: Mapping[str, str]) -> str | None:
@@ -35,7 +36,7 @@ class RecordedHead:
         key = (method, found)
         if key in self._headers:
             return self._headers[key]
-        texts = {name: bounded(masked_header(name, value, method), MAX_VALUE) for name, value in found}
+        texts = {name: bounded(scrubbed(masked_header(name, value, method)), MAX_VALUE) for name, value in found}
         written = orjson.dumps(texts).decode() if texts else None
         if len(method or "") + sum(len(value) for _, value in found) <= _LONGEST_KEPT:
             _make_room(self._headers)

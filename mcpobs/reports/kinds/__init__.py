@@ -9,6 +9,7 @@ KINDS = {
     "decisions": "Decisions",
     "errors": "Errors",
     "failures": "Failures",
+    "findings": "Findings",
     "http": "Http",
     "latency": "Latency",
     "loops": "Loops",

@@ -1,0 +1,1 @@
+"""Trains, calibrates and measures the injection scanner. Not part of the package that users install."""

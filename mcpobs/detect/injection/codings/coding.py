@@ -1,0 +1,48 @@
+"""A way to write a text so that patterns do not see it, with the sign that betrays it and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """`gate` is an expression that one of the sets holds; where it is found, `run`, or itself, finds the coded text.
+
+    `decoded` receives the coded text and the run in it, and returns the clear text or None. `around` widens a run by
+    bytes on both sides where words beside it are written in the same way.
+    """
+
+    name: str
+    gate: str
+    decoded: Callable[[bytes, bytes], str | None]
+    run: str = ""
+    around: int = 0
+    signs: tuple[bytes, ...] = ()
+    """Bytes one of which every coded text holds. They are looked for in place of a gate."""
+
+    def is_open(self, data: bytes, matched: Collection[str]) -> bool:
+        """Whether the text may hold something that is written so. `matched` are the expressions that it holds."""
+        return any(sign in data for sign in self.signs) if self.signs else self.gate in matched
+
+
+def printable(data: bytes) -> str | None:
+    """Returns the text if these bytes are one that a person could read."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if len(text) >= SHORTEST and _readable(text) else None
+
+
+SHORTEST = 8
+
+
+def _readable(text: str) -> bool:
+    if text.isascii():
+        return not text.encode().translate(None, _READABLE)
+    return sum(not (each.isprintable() or each.isspace()) for each in text) <= len(text) // 50
+
+
+_READABLE = bytes(range(32, 127)) + b"\t\n\r"

@@ -1,0 +1,5 @@
+"""The linear model of injected instructions. Judges by wording, knows no pattern. Off without its library in C."""
+
+from mcpobs.detect.model.linear import missing, score
+
+__all__ = ["missing", "score"]

@@ -1,0 +1,63 @@
+"""Applies edits to a message: to its bytes, where every other byte stays, and to its value in a server's process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+
+from mcpobs.gate.decisions import Edit
+
+
+def disjoint(edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """Returns edits of which no two overlap, in their order within each text: of several at one place the first
+    begins, and all they cover is replaced."""
+    found: list[Edit] = []
+    for edit in sorted(edits, key=lambda one: (str(one.at), one.is_key, one.start)):
+        last = found[-1] if found else None
+        if last is None or (last.at, last.is_key) != (edit.at, edit.is_key) or not _overlap(last, edit):
+            found.append(edit)
+        elif last.end is not None and (edit.end is None or edit.end > last.end):
+            found[-1] = last._replace(end=edit.end)
+    return tuple(found)
+
+
+def _overlap(first: Edit, second: Edit) -> bool:
+    return first.end is None or second.start < first.end or second.start == first.start
+
+
+def edited(value: object, edits: Sequence[Edit]) -> object:
+    """Returns a message's value with its edits; what they do not touch is the same object."""
+    by_step: dict[str | int, list[Edit]] = {}
+    own: list[Edit] = []
+    for edit in edits:
+        if not edit.at:
+            own.append(edit)
+        else:
+            by_step.setdefault(edit.at[0], []).append(edit)
+    if isinstance(value, str):
+        return _text(value, own)
+    if isinstance(value, int) and own:
+        return own[0].text
+    if isinstance(value, dict):
+        return {_name(key, by_step.get(key, ())): _below(item, by_step.get(key, ())) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_below(item, by_step.get(place, ())) for place, item in enumerate(value)]
+    return value
+
+
+def _below(value: object, edits: Sequence[Edit]) -> object:
+    below = [edit._replace(at=edit.at[1:]) for edit in edits if not (edit.is_key and len(edit.at) == 1)]
+    return edited(value, below) if below else value
+
+
+def _name(key: str, edits: Sequence[Edit]) -> str:
+    return _text(key, [edit for edit in edits if edit.is_key and len(edit.at) == 1])
+
+
+def _text(text: str, edits: Iterable[Edit]) -> str:
+    """The text with edits of which no two overlap."""
+    parts, at = list[str](), 0
+    for edit in sorted(edits, key=attrgetter("start")):
+        parts += [text[at : edit.start], edit.text]
+        at = len(text) if edit.end is None else edit.end
+    return "".join((*parts, text[at:]))

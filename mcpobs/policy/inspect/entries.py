@@ -1,0 +1,60 @@
+"""Which messages an entry of `inspect` looks at, and the name of its verdicts. Loads no detector."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from mcpobs.policy.compiled import is_about, matches
+from mcpobs.policy.conditions import CallFacts, Unknown
+from mcpobs.policy.model import Control, Inspection, Look, What
+
+if TYPE_CHECKING:
+    from mcpobs.policy.inspect.inspector import Of
+
+_LOOKS: Final[Mapping[Of, Look]] = {"call": "arguments", "result": "result", "request": "result", "listing": "listing"}
+_BY_ITEM: Final = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resources",
+}
+
+
+def looks_at(entry: Inspection, of: Of, facts: CallFacts, kinds: frozenset[str], server: str | None) -> bool:
+    """Whether an entry looks at a message. `kinds` are those of the tool: `read` or `write`."""
+    what = entry.what
+    target = None if isinstance(facts.target, Unknown) else facts.whole or facts.target
+    if _LOOKS[of] not in entry.where or (what.servers is not None and not _is_of(what.servers, server)):
+        return False
+    if of == "result" and facts.method.startswith("tasks/"):
+        return True  # of a call that began elsewhere: any tool's
+    if is_general(what):
+        return facts.kind != "tool" or target is None or not matches(what.unless_tools, target)
+    if of == "listing":
+        member = _BY_ITEM.get(facts.method)
+        return member is not None and getattr(what, member) is not None
+    return is_about(what, facts, target, kinds, server)
+
+
+def is_general(what: What) -> bool:
+    """Whether an entry is about all messages: it names nothing, or only all tools."""
+    others = what.resources is None and what.prompts is None and what.methods is None and what.kinds is None
+    return others and (what.tools is None or "*" in what.tools)
+
+
+def fingerprint(entry: Inspection) -> str:
+    """Names an entry with what it looks for, and not with its action: a replay of another action uses its verdicts."""
+    looks = replace(entry, action="flag", on_error="flag", over="flag", control=Control())
+    return f"{entry.id}@{hashlib.blake2b(repr(looks).encode(), digest_size=4).hexdigest()}"
+
+
+def _is_of(servers: Sequence[str], server: str | None) -> bool:
+    return server is not None and matches(servers, server)
+
+
+def is_item_of(what: What, item: str) -> bool:
+    named = [*(what.tools or ()), *(what.resources or ()), *(what.prompts or ())]
+    return (is_general(what) or matches(named, item)) and not matches(what.unless_tools, item)

@@ -1,0 +1,84 @@
+"""Entries of `inspect` that let pass what they cannot look at, or that never found anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mcpobs.policy.inspect.entries import fingerprint, looks_at
+from mcpobs.policy.lint.finding import Finding, Known, of_item
+from mcpobs.policy.model import Inspection, Layer
+from mcpobs.policy.traffic import History
+
+_STRICT = ("mask", "block")
+_KINDS = frozenset({"read", "write"})
+
+
+def passes_unseen(layer: Layer, known: Known) -> Iterator[Finding]:
+    """Entries that mask or block, and let pass what they could not look at."""
+    for entry in layer.inspect:
+        if entry.action not in _STRICT:
+            continue
+        if entry.on_error == "flag":
+            yield of_item(
+                entry,
+                layer,
+                "fails-open",
+                "warning",
+                "a fault while inspecting lets the message pass",
+                f"whatever makes the inspector fail passes without its {entry.action}",
+                "write on_error: block, or leave it out",
+            )
+        if entry.over != "block":
+            yield of_item(
+                entry,
+                layer,
+                "fails-open",
+                "note",
+                f"`over: {entry.over}`",
+                "of a larger message only the two ends are looked at, and the rest passes as it is",
+                "leave it out: block is the default here",
+            )
+
+
+def never_found(layer: Layer, known: Known) -> Iterator[Finding]:
+    """Entries that mask or block, and never applied to any recorded message."""
+    if known.history is None:
+        return
+    for entry in layer.inspect:
+        if entry.action not in _STRICT:
+            continue
+        inspected, found = _recorded(entry, layer, known.history)
+        if found:
+            continue
+        done = "masked" if entry.action == "mask" else "blocked"
+        if inspected:
+            problem = f"{done} nothing in {inspected:,} recorded calls that it looked at"
+            meaning = "either there is nothing to find, or it looks in the wrong place"
+        else:
+            problem = f"no recorded call was looked at, so it {done} nothing"
+            meaning = "it was not in force yet, or it is about no tool that is called"
+        yield of_item(
+            entry,
+            layer,
+            "never-found",
+            "note",
+            problem,
+            meaning,
+            "compare `find`, `tools` and `where` with a result; `mcpobs scan` shows what would be found",
+        )
+
+
+def _recorded(entry: Inspection, layer: Layer, history: History) -> tuple[int, int]:
+    """Recorded calls that an entry looked at, and those of them in which it found something."""
+    name = fingerprint(entry)
+    inspected = found = 0
+    for one in history.traffic:
+        server = one.server
+        if layer.server not in (None, server):
+            continue
+        if not any(looks_at(entry, of, one.facts, _KINDS, server) for of in ("result", "call")):
+            continue
+        verdict = one.verdicts.get(name)
+        inspected += one.calls if verdict is not None else 0
+        found += one.calls if verdict is False else 0
+    return inspected, found
