@@ -123,6 +123,8 @@ def _disjoint(found: Iterable[Found]) -> list[Found]:
 
 def _mask(leaf: Leaf, found: Found, make: MakeMask) -> Mask:
     text = make(found.kind, leaf.text[found.start : found.end])
+    if leaf.text[max(0, found.start - 3) : found.start] == "://" or leaf.text[found.start - 1 : found.start] == "@":
+        text = text.strip("[]").replace(":", "-")  # brackets in a URL's host are an IPv6 address: clients refuse others
     if not leaf.is_number and _is_bare_number(leaf.text, found):
         text = f'"{text}"'
     return Mask(found.kind, *leaf.lift(found.start, found.end, text))
