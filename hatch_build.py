@@ -1,7 +1,7 @@
 """Builds the libraries in C with the package. Never fails for want of a compiler: mcpobs then does without them.
 
-The libraries are no extension modules: they know nothing of Python and are loaded with ctypes, so one wheel serves every
-Python on a platform. The compiler is that of the environment variable CC, else cc, gcc or clang.
+The libraries are no extension modules: they know nothing of Python and are loaded with ctypes, so one wheel serves
+every Python on a platform. The compiler is that of the environment variable CC, else cc, gcc or clang.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import shlex
 import shutil
 import subprocess
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -23,8 +22,7 @@ FLAGS = (
 )
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(NamedTuple):  # no dataclass: hatchling runs this file without a module that one could look up
     source: Path
     made: Path
     without: str

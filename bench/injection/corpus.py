@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.injection.descent import Hashed, Model, Settings, train
 from bench.injection.rows import licence
-from bench.injection.texts import carried, written
+from bench.injection.texts import BARE, CARRIED, carried, written
 from mcpobs.detect.evaluation import Labelled
 from mcpobs.detect.injection.calibration import MODEL
 from mcpobs.detect.injection.scanning import measured
@@ -21,6 +21,9 @@ CONTESTED: Final = frozenset({"slabs", "deepset", "embedded_benign"})
 
 VARIANTS: Final = 8
 """Texts that are made of a written line, at most."""
+
+OWN_SHARE: Final = 0.3
+"""What one of them counts in the training, beside a text of the data: there are three to one."""
 
 
 @dataclass(frozen=True)
@@ -39,40 +42,32 @@ def own(library: Ngrams, rows: Sequence[Labelled], seed: int) -> list[Seen]:
     """The texts written for the model, bare and in carriers from `rows`."""
     random = Random(seed)
     bare = list(written(random, VARIANTS))
-    carriers = [row for row in rows if licence(row.source) and row.tier in ("plain", "hard") and len(row.text) > 300]
-    carriers = [row for row in carriers if row.family not in CONTESTED]
+    allowed = [row for row in rows if licence(row.source) and row.family not in CONTESTED]
+    carriers = [row for row in allowed if row.tier in ("plain", "hard") and len(row.text) > 300]
     return [seen(library, row) for row in [*bare, *carried(bare, carriers, random)]]
-
-
-def for_weights(own: Sequence[Seen]) -> list[tuple[Mapping[str, float], int]]:
-    """Our own texts that weights of rules are fitted on: bare, and not the orders that no rule can know."""
-    used = [each for each in own if each.row.tier != "unmarked" and len(each.row.text) <= LONGEST_BARE]
-    return [(each.features, int(each.row.attack)) for each in used]
-
-
-LONGEST_BARE: Final = 300
 
 
 def fold(group: str, folds: int, salt: str = "") -> int:
     return zlib.crc32(f"{salt}{group}".encode()) % folds
 
 
-def learnt(rows: Iterable[Seen], own: Iterable[Seen], settings: Settings) -> Model:
-    """Trains on the rows whose licence allows it, and on our own."""
-    used = [each for each in rows if licence(each.row.source)] + list(own)
+def learnt(rows: Iterable[Seen], settings: Settings) -> Model:
+    """Trains on the rows whose licence allows it."""
+    used = [each for each in rows if licence(each.row.source)]
     labels, groups = [each.row.attack for each in used], [each.row.group for each in used]
-    return train([each.hashed for each in used], labels, [1.0] * len(used), groups, settings)
+    shares = [OWN_SHARE if each.row.tier in (BARE, CARRIED) else 1.0 for each in used]
+    return train([each.hashed for each in used], labels, shares, groups, settings)
 
 
-def crossed(rows: Sequence[Seen], own: Sequence[Seen], settings: Settings, folds: int, salt: str) -> list[float]:
-    """The margin of each row by a model that saw no row of its group."""
+def crossed(rows: Sequence[Seen], settings: Settings, folds: int, salt: str) -> list[float]:
+    """The margin of each row by a model that saw no row of its group. Carried texts of our own get none."""
     margins = [0.0] * len(rows)
+    numbers = [fold(each.row.group, folds, salt) for each in rows]
     for number in range(folds):
-        left_out = [index for index, each in enumerate(rows) if fold(each.row.group, folds, salt) == number]
-        others = [each for each in rows if fold(each.row.group, folds, salt) != number]
-        model = learnt(others, own, settings)
-        for index in left_out:
-            margins[index] = model.score(rows[index].hashed)
+        model = learnt((each for each, other in zip(rows, numbers, strict=True) if other != number), settings)
+        for index, each in enumerate(rows):
+            if numbers[index] == number and each.row.tier != CARRIED:
+                margins[index] = model.score(each.hashed)
     return margins
 
 

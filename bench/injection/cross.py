@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.injection.corpus import Seen, crossed, fold, for_weights, learnt, with_margin
+from bench.injection.corpus import Seen, crossed, fold, learnt, with_margin
 from bench.injection.descent import Settings
-from bench.injection.fit import fitted, threshold
+from bench.injection.fit import threshold, weighed
 
 INNER_FOLDS = 4
 
@@ -32,40 +32,38 @@ def left_out(
     rates: Sequence[float],
     key: Callable[[Seen], str],
 ) -> list[Crossed]:
-    """Leaves out one fold after the other. `key` names what has to stay together: the group, or the family."""
+    """Leaves out one fold after the other. `key` names what has to stay together: the group, or the family. Our own
+    texts always teach."""
     made: list[Crossed | None] = [None] * len(rows)
     numbers = [fold(key(each), folds) for each in rows]
     for number in range(folds):
         others = [each for each, other in zip(rows, numbers, strict=True) if other != number]
         inside = [index for index, other in enumerate(numbers) if other == number]
-        for index, one in zip(inside, scored(others, [rows[i] for i in inside], own, settings, rates), strict=True):
+        scores = scored([*others, *own], [rows[index] for index in inside], settings, rates)
+        for index, one in zip(inside, scores, strict=True):
             made[index] = one
     return [one for one in made if one is not None]
 
 
-def scored(
-    others: Sequence[Seen], rows: Sequence[Seen], own: Sequence[Seen], settings: Settings, rates: Sequence[float]
-) -> list[Crossed]:
+def scored(others: Sequence[Seen], rows: Sequence[Seen], settings: Settings, rates: Sequence[float]) -> list[Crossed]:
     """Fits on `others`, scores `rows`."""
-    margins = crossed(others, own, settings, INNER_FOLDS, "inner")
-    labels = [each.row.attack for each in others]
+    margins = crossed(others, settings, INNER_FOLDS, "inner")
     inputs = [with_margin(each, margin) for each, margin in zip(others, margins, strict=True)]
-    written = for_weights(own)
-    both, patterns = fitted(inputs, labels, written), fitted([each.features for each in others], labels, written)
+    both, patterns = weighed(others, inputs), weighed(others, [each.features for each in others])
     both_scores = [both.score(each) for each in inputs]
     alone_scores = [patterns.score(each.features) for each in others]
-    limits = {rate: _limit(others, both_scores, rate) for rate in rates}
-    alone_limits = {rate: _limit(others, alone_scores, rate) for rate in rates}
-    model = learnt(others, own, settings)
-    return [
-        Crossed(
-            both.score(with_margin(each, model.score(each.hashed))), patterns.score(each.features), limits, alone_limits
-        )
-        for each in rows
-    ]
+    limits = {rate: limit(others, both_scores, rate) for rate in rates}
+    alone_limits = {rate: limit(others, alone_scores, rate) for rate in rates}
+    model = learnt(others, settings)
+    made = []
+    for each in rows:
+        score = both.score(with_margin(each, model.score(each.hashed)))
+        made.append(Crossed(score, patterns.score(each.features), limits, alone_limits))
+    return made
 
 
-def _limit(rows: Sequence[Seen], scores: Sequence[float], rate: float) -> float:
+def limit(rows: Sequence[Seen], scores: Sequence[float], rate: float) -> float:
+    """The threshold of a rate by the scores of these rows."""
     pairs = list(zip(rows, scores, strict=True))
     plain = [score for each, score in pairs if each.row.tier == "plain"]
     return threshold(plain, [score for each, score in pairs if each.row.tier == "hard"], rate)

@@ -12,10 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from bench.injection.hashing import BLOCK
 from mcpobs.detect.native.library import Ngrams
 
 SOURCE: Final = Path(__file__).with_name("descent.c")
 READING_CHARACTERS: Final = 100_000
+BLOCKS_MOST: Final = 8000
+"""Of one text, as `descent.c` has room for; an attack after so many is not learnt."""
+
 WINDOW_LEAST: Final = 2
 WINDOW_MOST: Final = 6
 """Blocks of a window, as in `descent.c` and `ngrams.c`."""
@@ -40,6 +44,8 @@ class Hashed:
     def __init__(self, library: Ngrams, readings: Sequence[str]) -> None:
         self.hashes, self.counts = array("I"), array("I")
         for number, reading in enumerate(readings):
+            if len(self.counts) + len(reading) // BLOCK > BLOCKS_MOST:
+                break
             pairs = library.hashes(reading[:READING_CHARACTERS])
             counts = [0] * (pairs[-1][0] + 1 if pairs else 1)
             for block, _ in pairs:

@@ -1,9 +1,9 @@
 """Evaluates the injection scanner with everything refitted per fold: weights, calibration, thresholds.
 
-    python -m bench.injection.evaluate DATA [--by group|family] [--folds 10]
+    python -m bench.injection.evaluate DATA [--by group|family] [--folds 5]
 
-DATA is a folder with injection_dev.jsonl.gz. Prints, per tier, recall with Wilson's 95 % interval at thresholds that each
-fold's scanner names for a rate, for patterns with the model and for patterns alone.
+DATA is a folder with injection_dev.jsonl.gz. Prints, per tier, recall with Wilson's 95 % interval at the thresholds
+that each fold's scanner names for a rate, for patterns with the model and for patterns alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--by", choices=("group", "family"), default="group")
-    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--folds", type=int, default=5)
     given = parser.parse_args()
     rows = load(given.data / DATA)
     library, settings = Ngrams(), Settings()

@@ -6,11 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.injection.corpus import CONTESTED, Seen
+from bench.injection.texts import BARE, CARRIED
+from mcpobs.detect.evaluation import Labelled
 from mcpobs.detect.injection.calibration import Calibration, bounded
 
 RATES = (0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1)
-PLAIN_SHARE = 0.7
+PLAIN_SHARE = 0.6
 """Plain texts may exceed a threshold at most at this share of its rate: most results are plain."""
+
+CAUTION = 0.5
+"""Standard errors of a count of benign texts that a threshold leaves as room: the fewer texts, the more."""
 
 
 @dataclass
@@ -20,12 +26,25 @@ class _Column:
 
 
 PENALTY = 0.33
-SHRINK = 0.8
+SHRINK = 0.4
 """How far a rule's weight is drawn to the evidence of being rare: see `_centre`."""
 
 RARE = 0.01
 WRITTEN = 0.1
 """What a text that was written for the scanner counts, beside a text of the data."""
+
+
+def weighed(rows: Sequence[Seen], inputs: Sequence[Mapping[str, float]]) -> Calibration:
+    """Fits on all rows but contested attacks, most of which hold no instruction, and on the bare texts that were
+    written for the scanner: patterns are made with the rows in view, and weigh too much without other texts."""
+    pairs = list(zip((each.row for each in rows), inputs, strict=True))
+    used = [(given, row.attack) for row, given in pairs if row.tier not in (BARE, CARRIED) and not _contested(row)]
+    written = [(given, int(row.attack)) for row, given in pairs if row.tier == BARE]
+    return fitted([given for given, _ in used], [attack for _, attack in used], written)
+
+
+def _contested(row: Labelled) -> bool:
+    return row.attack and row.family in CONTESTED
 
 
 def fitted(
@@ -85,7 +104,7 @@ def _newton(
     penalty: float,
 ) -> float:
     """`off` is how far the weight is from its centre."""
-    slope, bend = drawn * off, drawn
+    slope, bend = penalty * off, penalty
     for row, value in zip(column.rows, column.values, strict=True):
         chance = 1 / (1 + math.exp(-max(-30.0, min(30.0, margins[row]))))
         slope += counts[row] * (chance - labels[row]) * value
@@ -102,13 +121,14 @@ def _shift(column: _Column, margins: list[float], change: float) -> None:
 def threshold(plain: Sequence[float], hard: Sequence[float], rate: float) -> float:
     """Returns a score that a fresh benign text exceeds with at most this probability, by the counts at hand.
 
-    Of n benign scores it is the k-th highest with k = rate × (n + 1), rounded down: a fresh score is equally likely to
-    fall into each of the n + 1 gaps. A rate finer than 1 in n + 1 gets the highest benign score. Plain texts have to
-    keep `PLAIN_SHARE` of the rate by themselves.
+    Of n benign scores it is the k-th highest. With k = rate × (n + 1) a fresh score would exceed it with just that
+    probability, because it is equally likely to fall into each of the n + 1 gaps; `CAUTION` × √k are taken off. A rate
+    finer than 1 in n + 1 gets the highest benign score. Plain texts have to keep `PLAIN_SHARE` of the rate alone.
     """
     return max(_exceeded([*plain, *hard], rate), _exceeded(plain, rate * PLAIN_SHARE))
 
 
 def _exceeded(scores: Sequence[float], rate: float) -> float:
-    place = max(1, int(rate * (len(scores) + 1)))
+    expected = rate * (len(scores) + 1)
+    place = max(1, int(expected - CAUTION * math.sqrt(expected)))
     return sorted(scores, reverse=True)[place - 1] if scores else -math.inf

@@ -1,4 +1,4 @@
-"""Scores texts with other scanners, in their own environment: Python with glassport, zn-gate and stackone-defender[onnx].
+"""Scores texts with other scanners, in an environment that has glassport, zn-gate and stackone-defender[onnx].
 
 Reads one JSON object a line ({"scanner", "text"}), answers with {"score", "default", "cpu_ms"}: how bad the text looks,
 whether the scanner stops it by default, and the CPU time of this process. Imports nothing of mcpobs.

@@ -84,9 +84,8 @@ def licence(source: str) -> str | None:
 
 def load(path: Path) -> list[Labelled]:
     """Reads JSON lines, gzip by the name's end."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
-        return read(lines)
+    packed = path.read_bytes()
+    return read((gzip.decompress(packed) if path.suffix == ".gz" else packed).decode().split("\n"))
 
 
 def repository(source: str) -> str:

@@ -1,13 +1,14 @@
 """Expands the texts that were written for training (`texts/*.txt`).
 
-A line is one sentence with alternatives: `[Ignore|Forget] the [rules|orders].` A line that starts with `#` is a comment;
-`\\[` is a bracket. Attacks are put into carriers: benign rows that may be trained on.
+A line is one sentence with alternatives: `[Ignore|Forget] the [rules|orders].` A line that starts with `#` is a
+comment; `\\[` is a bracket. Texts are put into carriers: benign rows that may be trained on.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -16,24 +17,29 @@ from mcpobs.detect.evaluation import Labelled
 
 FOLDER: Final = Path(__file__).with_name("texts")
 KINDS: Final = {
-    "attacks.en": (1, "marked"),
-    "attacks.other": (1, "multilingual"),
-    "orders.en": (1, "unmarked"),
-    "benign": (0, "hard"),
-    "benign.families": (0, "hard"),
+    **dict.fromkeys(("attacks.en", "attacks.families", "attacks.other", "orders.en"), True),
+    **dict.fromkeys(("benign", "benign.families"), False),
 }
+BARE: Final = "written"
+CARRIED: Final = "carried"
+"""Tiers of these texts: bare, and in carriers. No tier of the evaluation."""
+
+SOURCE: Final = "written for this model"
+CARRIER_CHARACTERS: Final = 700
+FORMS: Final = (
+    *("\n{}\n", "\n\n{}\n\n", " {} ", "\n# {}\n", "<!-- {} -->"),
+    *("\n| {} | - |\n", '", "note": "{}", "'),
+)
 _PART: Final = re.compile(r"(?<!\\)\[((?:[^\[\]\\|]|\\.)*(?:\|(?:[^\[\]\\|]|\\.)*)*(?<!\\))\]")
 
 
 def written(random: Random, each: int) -> Iterator[Labelled]:
     """At most `each` different texts a line, bare."""
-    for name, (label, tier) in KINDS.items():
+    for name, attack in KINDS.items():
         for number, line in enumerate((FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines()):
             if line and not line.startswith("# "):
                 for text in dict.fromkeys(expanded(line, random) for _ in range(each)):
-                    yield Labelled(
-                        text, bool(label), f"written_{name}", tier, f"written-{name}-{number}", "written for this model"
-                    )
+                    yield Labelled(text, attack, name, BARE, f"{name}-{number}", SOURCE)
 
 
 def expanded(line: str, random: Random) -> str:
@@ -48,11 +54,8 @@ def carried(rows: Sequence[Labelled], carriers: Sequence[Labelled], random: Rand
     for row in rows:
         carrier = random.choice(carriers).text
         at = _break(carrier, random.randrange(len(carrier) + 1))
-        form = random.choice(
-            ("\n{}\n", "\n\n{}\n\n", " {} ", "\n# {}\n", "<!-- {} -->", "\n| {} | - |\n", '", "note": "{}", "')
-        )
-        text = carrier[max(0, at - 700) : at] + form.format(row.text) + carrier[at : at + 700]
-        yield Labelled(text, row.attack, row.family, row.tier, row.group, row.source)
+        before, after = carrier[max(0, at - CARRIER_CHARACTERS) : at], carrier[at : at + CARRIER_CHARACTERS]
+        yield replace(row, text=before + random.choice(FORMS).format(row.text) + after, tier=CARRIED)
 
 
 def _break(text: str, near: int) -> int:

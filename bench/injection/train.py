@@ -19,16 +19,16 @@ from pathlib import Path
 
 import mcpobs.detect.injection
 import mcpobs.detect.model
-from bench.injection.corpus import Seen, crossed, for_weights, learnt, own, seen, with_margin
-from bench.injection.cross import Crossed, left_out
+from bench.injection.corpus import Seen, crossed, learnt, own, seen, with_margin
+from bench.injection.cross import Crossed, left_out, limit
 from bench.injection.descent import Model, Settings
 from bench.injection.evaluate import DATA, SLICES, flagged, key, share
-from bench.injection.fit import RATES, fitted, threshold
+from bench.injection.fit import RATES, weighed
 from bench.injection.rows import EXCLUDED, licence, load, repository
 from mcpobs.detect.injection.calibration import Calibration
 from mcpobs.detect.native.library import Ngrams
 
-FOLDS = 10
+FOLDS = 5
 RATE = 0.01
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     rows = load(given.data / DATA)
     known = [seen(library, row) for row in rows]
     ours = own(library, rows, given.seed)
-    model = learnt(known, ours, settings)
+    model = learnt([*known, *ours], settings)
     outside = left_out(known, ours, settings, FOLDS, (RATE,), key("group"))
     tables = calibrations(known, ours, settings, outside)
     hits = flagged(outside, RATE)
@@ -54,33 +54,22 @@ def calibrations(
 ) -> dict[str, Calibration]:
     """Weights are fitted on all rows. A threshold is the higher of two: by the scores of these weights, and by scores
     of scanners that saw no row of the group."""
-    margins = crossed(rows, ours, settings, FOLDS, "")
-    labels = [each.row.attack for each in rows]
-    inputs = [with_margin(each, margin) for each, margin in zip(rows, margins, strict=True)]
-    written = for_weights(ours)
-    both, alone = fitted(inputs, labels, written), fitted([each.features for each in rows], labels, written)
+    every = [*rows, *ours]
+    margins = crossed(every, settings, FOLDS, "")
+    inputs = [with_margin(each, margin) for each, margin in zip(every, margins, strict=True)]
+    both, alone = weighed(every, inputs), weighed(every, [each.features for each in every])
+    sides = {
+        "patterns_and_model": (both, inputs, [each.score for each in outside]),
+        "patterns": (alone, [each.features for each in rows], [each.alone for each in outside]),
+    }
     return {
-        "patterns_and_model": _named(
-            rows, both, [both.score(each) for each in inputs], [each.score for each in outside]
-        ),
-        "patterns": _named(
-            rows, alone, [alone.score(each.features) for each in rows], [each.alone for each in outside]
-        ),
+        name: _named(rows, made, [made.score(each) for each in given[: len(rows)]], apart)
+        for name, (made, given, apart) in sides.items()
     }
 
 
 def _named(rows: Sequence[Seen], made: Calibration, *scores: Sequence[float]) -> Calibration:
-    limits = []
-    for rate in RATES:
-        each = [
-            threshold(
-                [score for row, score in zip(rows, some, strict=True) if row.row.tier == "plain"],
-                [score for row, score in zip(rows, some, strict=True) if row.row.tier == "hard"],
-                rate,
-            )
-            for some in scores
-        ]
-        limits.append((rate, round(max(each), 4)))
+    limits = [(rate, round(max(limit(rows, some, rate) for some in scores), 4)) for rate in RATES]
     return Calibration(made.intercept, made.weights, tuple(limits))
 
 

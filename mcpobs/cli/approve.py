@@ -18,14 +18,17 @@ from mcpobs import safefile
 from mcpobs.cli.streams import emit, say
 from mcpobs.errors import EXIT_FINDINGS, EXIT_OK, UsageError, nearest, require_folder
 from mcpobs.folders import config_folder, use_config_folder
+from mcpobs.gate.policing import files_of
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
+from mcpobs.policy import file
+from mcpobs.policy.compiled import matches
 from mcpobs.policy.definitions import record
 from mcpobs.policy.definitions.definition import definitions_of
 from mcpobs.policy.definitions.record import Entry, Record
 from mcpobs.policy.definitions.review import Reviewed, fingerprint, remove, review
 from mcpobs.policy.definitions.review import approve as approved_by
-from mcpobs.policy.definitions.watch import APPROVED, SEEN, approved_file, seen_file
+from mcpobs.policy.definitions.watch import APPROVED, SEEN, approved_file, approved_of, seen_file
 from mcpobs.policy.definitions.wording import difference, lines
 
 _SEEN_HINT = "run it once behind a policy with `find: definitions`, or give its tools/list result with --from"
@@ -44,6 +47,7 @@ class ApproveOptions:
     expect: str | None = None
     source: str | None = None
     file: str | None = None
+    policies: Sequence[str] = ()
     remove: bool = False
     config: str | None = None
     json: bool = False
@@ -97,9 +101,9 @@ def _check(options: ApproveOptions) -> None:
 
 def _read(name: str, options: ApproveOptions) -> _Server:
     folder = config_folder()
-    path = Path(options.file).expanduser() if options.file else approved_file(folder, name)
+    path = Path(options.file).expanduser() if options.file else _path(name, folder, options.policies)
     seen = _given(name, options.source) if options.source else record.read(seen_file(folder, name), name)
-    approved = record.read(path, name)
+    approved = record.read(path, name, whole=True)
     if seen is None and approved is None:
         known = _names(folder)
         close = nearest(name, known)
@@ -110,6 +114,17 @@ def _read(name: str, options: ApproveOptions) -> _Server:
             close = nearest(tool, [one.name for one in found])
             raise UsageError(f"{name} has no tool {tool}", f"did you mean {close}?" if close else None)
     return _Server(name, path, approved, [one for one in found if not options.tools or one.name in options.tools])
+
+
+def _path(server: str, folder: Path, policies: Sequence[str]) -> Path:
+    """Returns the file of a server's approved definitions: the one that a policy names, else the usual one."""
+    for layer in file.load(files).layers if (files := files_of(policies)) else ():
+        for entry in layer.inspect:
+            servers = entry.what.servers
+            is_its = layer.server in (None, server) and (servers is None or matches(servers, server))
+            if entry.approved is not None and is_its:
+                return approved_of(layer, entry.approved)
+    return approved_file(folder, server)
 
 
 def _given(server: str, source: str) -> Record:
@@ -155,7 +170,8 @@ def _approve(servers: Sequence[_Server], options: ApproveOptions) -> int:
         emit(json_text.render({"servers": [_plain(server, wanted[server.name]) for server in servers]}))
     for server in servers:
         names = ", ".join(printable(one.name) for one in wanted[server.name])
-        say(f"approved for {server.name}: {names}" if names else f"nothing of {server.name} is open", None)
+        if names or not server.open:
+            say(f"approved for {server.name}: {names}" if names else f"nothing of {server.name} is open")
     if left:
         say(f"{left} cannot be approved: too large, or not plain JSON", "see them with --diff")
     return EXIT_FINDINGS if left else EXIT_OK

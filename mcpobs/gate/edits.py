@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from mcpobs.gate.decisions import Edit
 
@@ -54,6 +55,9 @@ def _name(key: str, edits: Sequence[Edit]) -> str:
 
 
 def _text(text: str, edits: Iterable[Edit]) -> str:
-    for edit in sorted(edits, key=lambda one: (one.start, len(text) if one.end is None else one.end), reverse=True):
-        text = text[: edit.start] + edit.text + ("" if edit.end is None else text[edit.end :])
-    return text
+    """The text with edits of which no two overlap."""
+    parts, at = list[str](), 0
+    for edit in sorted(edits, key=attrgetter("start")):
+        parts += [text[at : edit.start], edit.text]
+        at = len(text) if edit.end is None else edit.end
+    return "".join((*parts, text[at:]))

@@ -17,6 +17,7 @@ from mcpobs.settings import load_config
 if TYPE_CHECKING:
     from mcpobs.gate.inspecting import Inspecting
     from mcpobs.gate.policy_judge import PolicyJudge
+    from mcpobs.policy.inspect.schemas import OutputSchemas
     from mcpobs.policy.model import Policy
     from mcpobs.policy.state import Store
     from mcpobs.prices.book import Book
@@ -93,7 +94,6 @@ def judge(
     """The judge of a policy that is read already. Without a store the counters are this process's own."""
     from mcpobs.gate.policy_judge import PolicyJudge
     from mcpobs.policy.engine import Engine
-    from mcpobs.policy.inspect.schemas import OutputSchemas
     from mcpobs.policy.memory import MemoryStore
 
     def price(tool: str) -> int | None:
@@ -103,13 +103,16 @@ def judge(
     def id_key() -> bytes:
         return digest_key(_ID_KEY, config_folder(env))
 
-    schemas = OutputSchemas()  # of the server, whatever policy is in force
+    schemas: OutputSchemas | None = None  # of the server, whatever policy is in force
 
     def inspecting(engine: Engine) -> Inspecting | None:
         if not any(layer.inspect for layer in engine.policy.layers):
             return None
         from mcpobs.gate.inspecting import Inspecting  # loads detectors
+        from mcpobs.policy.inspect.schemas import OutputSchemas
 
+        nonlocal schemas
+        schemas = schemas or OutputSchemas()
         folder = config_folder(env)
         return Inspecting(engine.policy, server, engine.kinds, lambda: digest_key(_MASK_KEY, folder), folder, schemas)
 

@@ -111,27 +111,25 @@ def _in_literal(raw: bytes, at: int, edits: Sequence[Edit]) -> Iterator[tuple[in
 
 def _offsets(raw: bytes, at: int, last: int, wanted: Sequence[int]) -> Iterator[int]:
     """Where characters begin in the bytes of a literal, for numbers of characters in rising order."""
-    numbers = iter(wanted)
-    number = next(numbers, None)
+    numbers = list(reversed(wanted))
     count = 0
-    while number is not None:
+    while numbers:
         found = _CHARACTERS.match(raw, at, last)
-        piece = b"" if found is None else found.group()
-        length = 1 if piece[:1] == b"\\" else len(piece.decode("utf-8", "surrogatepass"))
-        while number is not None and number - count < length:
-            skipped = number - count
-            yield at + (
-                len(piece.decode("utf-8", "surrogatepass")[:skipped].encode("utf-8", "surrogatepass")) if skipped else 0
-            )
-            number = next(numbers, None)
         if found is None:
             break
-        at, count = found.end(), count + length
-    while number is not None:
-        if number != count:
+        piece = found.group()
+        text = "\\" if piece[:1] == b"\\" else piece.decode("utf-8", "surrogatepass")
+        taken, taken_bytes = 0, 0
+        while numbers and numbers[-1] - count < len(text):
+            upto = numbers.pop() - count
+            taken_bytes += len(text[taken:upto].encode("utf-8", "surrogatepass"))
+            taken = upto
+            yield at + taken_bytes
+        at, count = found.end(), count + len(text)
+    while numbers:
+        if numbers.pop() != count:
             raise SpliceError("an edit beyond the end of a text")
         yield last
-        number = next(numbers, None)
 
 
 def _escaped(text: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mcpobs.detect.strings import strings
+from mcpobs.detect.strings import MOST_VALUES, strings
 
 MOST: Final = 128 << 10
 """Characters of a piece; the scanners keep some thirty times as much."""
@@ -52,8 +52,47 @@ def of_value(source: str, value: object, place: str = "") -> Iterator[Piece]:
 
 
 def _windows(value: object) -> Iterator[Window]:
-    for found in strings(value):
-        yield from split(found.text, found.path, found.is_key)
+    for path, text, is_key in _texts(value):
+        yield from split(text, path, is_key)
+
+
+def _texts(value: object) -> Iterator[tuple[tuple[Step, ...], str, bool]]:
+    """Yields every string and key with its path. A value with more than `strings` visits is divided: halves of a list
+    or object, then the one member that is left. `start` is the place of a half's first item."""
+    to_do: list[tuple[object, tuple[Step, ...], int]] = [(value, (), 0)]
+    while to_do:
+        one, path, start = to_do.pop()
+        if not isinstance(one, dict | list) or not _is_large(one):
+            for below, text, is_key, _ in strings(one, numbers=True):
+                if start and below:
+                    below = (int(below[0]) + start, *below[1:])
+                yield (*path, *below), text, is_key
+        elif len(one) > 1:
+            half = len(one) // 2
+            if isinstance(one, list):
+                to_do += [(one[half:], path, start + half), (one[:half], path, start)]
+            else:
+                items = list(one.items())
+                to_do += [(dict(items[half:]), path, 0), (dict(items[:half]), path, 0)]
+        elif isinstance(one, list):
+            to_do.append((one[0], (*path, start), 0))
+        else:
+            ((name, inner),) = one.items()
+            yield (*path, name), name, True
+            to_do.append((inner, (*path, name), 0))
+
+
+def _is_large(value: object) -> bool:
+    """Whether a value has more values than `strings` visits."""
+    to_do, seen = [value], 0
+    while to_do and seen <= MOST_VALUES // 2:  # a member counts twice there, as a key and as a value
+        one = to_do.pop()
+        seen += 1
+        if isinstance(one, dict):
+            to_do += one.values()
+        elif isinstance(one, list):
+            to_do += one
+    return bool(to_do) or seen > MOST_VALUES // 2
 
 
 def split(text: str, path: tuple[Step, ...] | None = None, is_key: bool = False) -> Iterator[Window]:

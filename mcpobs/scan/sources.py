@@ -47,6 +47,8 @@ def pieces(paths: list[str], progress: Progress, form: As = "auto") -> Iterator[
     is not of the form."""
     for path in paths:
         if path == STDIN:
+            if sys.stdin is None:  # started without it
+                raise UsageError("stdin is closed", "name a file")
             yield from _of_stream(STDIN, sys.stdin.buffer, progress, form)
         elif Path(path).is_dir():
             yield from _of_folder(path, progress, form)

@@ -93,6 +93,32 @@ def _json(mcpobs: Mcpobs) -> dict[str, list[dict[str, str]]]:
     return found
 
 
+def test_what_is_too_large_stays_open(folder: Path, mcpobs: Mcpobs) -> None:
+    source = folder / "tools.json"
+    source.write_text(json.dumps([{"name": "search"}, {"name": "huge", "description": "x" * 300_000}]))
+    code, _, said = mcpobs("definitions", "shop", "--from", str(source), "--yes")
+    assert code == 1
+    assert "approved for shop: search" in said
+    assert "1 cannot be approved" in said
+    code, _, said = mcpobs("definitions", "shop", "--from", str(source), "--yes")
+    assert (code, "is open" in said) == (1, False)
+
+
+def test_the_file_that_a_policy_names_is_the_one(folder: Path, mcpobs: Mcpobs) -> None:
+    policy = folder / "policy.yaml"
+    policy.write_text(
+        "version: 1\ninspect:\n- {id: a, find: definitions, servers: [files], approved: no.json}\n"
+        "- {id: b, find: definitions, approved: repository/shop.json}\n"
+    )
+    _see(folder, search="Searches.")
+    assert mcpobs("definitions", "shop", "--policy", str(policy), "--yes")[0] == 0
+    assert (folder / "repository" / "shop.json").exists()
+    (folder / "config.toml").write_text(f'[policy]\nfiles = ["{policy}"]\n')
+    assert mcpobs("definitions", "shop", "--diff")[0] == 0
+    assert mcpobs("definitions")[0] == 0
+    assert not approved_file(folder, "shop").exists()
+
+
 @pytest.mark.parametrize(
     "outer", [lambda tools: tools, lambda tools: {"tools": tools}, lambda tools: {"result": {"tools": tools}}]
 )

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcpobs.cli.app import run
-from mcpobs.cli.options.scan import with_lake
+from mcpobs.cli.options.scan import _find_words, with_lake
+from mcpobs.detect.strings import strings
 from mcpobs.errors import McpobsError
 from mcpobs.scan import recorded
-from mcpobs.scan.piece import MOST, OVERLAP
+from mcpobs.scan.piece import MOST, OVERLAP, of_value
 from mcpobs.scan.scanners import Scanners
 from mcpobs.scan.sources import As, Progress, pieces
 from mcpobs.terminal import printable
@@ -189,6 +192,42 @@ def test_a_large_text_takes_little_memory_and_every_character_counts_once(tmp_pa
     assert most < 4 << 20
     assert progress.characters == len(line) * 300_000
     assert lines == sorted(line for line in lines if line is not None)
+
+
+def test_every_string_of_a_document_with_very_many_values_is_scanned(
+    tmp_path: Path, scan: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcpobs.detect.strings.MOST_VALUES", 100)
+    monkeypatch.setattr("mcpobs.scan.piece.MOST_VALUES", 100)
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"rows": [[n, None] for n in range(150)] + [{"to": MAIL}], MAIL: 4111111111111111}))
+    assert _places(scan(str(path), "--find", "personal")[1]) == {
+        ("$.{key}", "email", 0),
+        ("$.rows[150].to", "email", 0),
+        ("$.{…}", "card", 0),
+    }
+
+
+_JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=2), inner, max_size=5),
+    max_leaves=40,
+)
+
+
+@given(_JSON)
+def test_a_value_that_is_divided_has_the_same_strings_at_the_same_paths(value: Any) -> None:
+    whole = [(found.path, found.text, found.is_key) for found in strings(value, numbers=True)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mcpobs.scan.piece.MOST_VALUES", 6)
+        assert [
+            (window.path, window.text, window.is_key) for piece in of_value("a", value) for window in piece.windows
+        ] == whole
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("inj", ["injection"]), ("email,s", ["email,secrets"])])
+def test_words_complete(typed: str, offered: list[str]) -> None:
+    assert _find_words(typed) == offered
 
 
 def test_a_document_over_the_bound_is_scanned_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

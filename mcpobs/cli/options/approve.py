@@ -33,6 +33,10 @@ def approve(
     file: Annotated[
         str | None, typer.Option(metavar="FILE", help="The file of approved definitions, e.g. in a repository.")
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Policies that may name that file.  [default: those of config.toml]"),
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take approvals back; name each with --tool.")] = False,
     config: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Folder of config.toml.  [env: MCPOBS_CONFIG]")
@@ -65,6 +69,7 @@ def approve(
         expect=expect,
         source=source,
         file=file,
+        policies=tuple(policy or ()),
         remove=remove,
         config=config,
         json=json,

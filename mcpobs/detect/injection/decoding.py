@@ -20,7 +20,7 @@ def decoded(data: bytes, matched: Collection[str]) -> Iterator[tuple[str, str, i
     """Yields the name of the coding, the clear text and the place of the coded one."""
     left = MOST_DECODED
     for number, coding in enumerate(CODINGS):
-        if coding.gate not in matched:
+        if not coding.is_open(data, matched):
             continue
         past = 0
         for count, run in enumerate(_regex(number).finditer(data)):

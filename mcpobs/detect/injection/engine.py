@@ -63,16 +63,17 @@ class Engine:
         """Yields every pattern that the text holds, with its first place."""
         for regex in matched & self._needed.keys():
             for pattern, near in self._needed[regex]:
-                if not near or near in matched:
-                    place = self._place(pattern, regex, near, data)
-                    if place is not None:
-                        yield pattern, place
+                place = self._place(pattern, regex, near, data)
+                if place is not None:
+                    yield pattern, place
 
     def _place(self, pattern: Pattern, regex: str, near: str, data: bytes) -> Place | None:
         if not near:
             match = self._regex(regex).search(data)
             return Place(*match.span()) if match else None
         other, within = self._regex(near), pattern.within
+        if other.search(data) is None:
+            return None
         for count, match in enumerate(self._regex(regex).finditer(data)):
             if count == MOST_PLACES:
                 return None
@@ -89,4 +90,4 @@ class Engine:
 
 
 def _shelf(patterns: Sequence[Pattern]) -> Shelf:
-    return Shelf([expanded(regex) for pattern in patterns for regex in (pattern.regex, pattern.near) if regex])
+    return Shelf([expanded(pattern.regex) for pattern in patterns])

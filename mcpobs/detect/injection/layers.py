@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from mcpobs.detect.injection import confusables, invisible
 from mcpobs.detect.injection.folding import folded, hides
 
+BESIDE = 40
+"""Characters beside the first and the last hidden one that belong to their words."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -31,6 +34,7 @@ def unfolded(text: str, plain: str) -> Iterator[Layer]:
     for found in invisible.hidden(text) if hides(text) else ():
         yield Layer(found.text, found.kind, (found.start, found.end))
         if found.kind == "split":
-            yield Layer(invisible.spaced(text[found.start : found.end]), "spaced", (found.start, found.end))
+            beside = text[max(0, found.start - BESIDE) : found.end + BESIDE]
+            yield Layer(invisible.spaced(beside), "spaced", (found.start, found.end))
     if confusables.mixed(plain):
         yield Layer(confusables.latin(plain), "confusable")

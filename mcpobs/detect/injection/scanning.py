@@ -132,5 +132,7 @@ def _hit(whole: Joined, found: Found) -> Hit:
 @cache
 def _engine() -> Engine:
     shelves = [[pattern for family in shelf for pattern in FAMILIES[family]] for shelf in SHELVES]
-    gates = [[coding.gate for coding in CODINGS if coding.runs is runs] for runs in (False, True)]
+    gates = [
+        [coding.gate for coding in CODINGS if not coding.signs and bool(coding.run) is runs] for runs in (False, True)
+    ]
     return Engine([*shelves, multilingual.LATIN], multilingual.OTHERS, gates)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from mcpobs.policy.definitions.definition import MAX_TOOLS, Definition, definiti
 VERSION: Final = 1
 MAX_FILE: Final = 32 << 20
 _MAX_FILE_NAME: Final = 120
+_SHA256: Final = re.compile("[0-9a-f]{64}")
 _MEMBERS: Final = frozenset({"version", "server", "tools"})
 _ENTRY: Final = frozenset({"sha256", "at", "by", "definition"})
 
@@ -50,9 +52,10 @@ def file_name(server: str) -> str:
     return f"{safe}.json"
 
 
-def read(path: Path, server: str | None = None) -> Record | None:
+def read(path: Path, server: str | None = None, *, whole: bool = False) -> Record | None:
     """Returns the definitions of a file; None if there is none. Raises UsageError for a file that is damaged, is of
-    another server, or holds a definition that does not have its fingerprint."""
+    another server, holds a definition that does not have its fingerprint, or (if they must be `whole`) a fingerprint
+    alone, which nobody can have read."""
     try:
         content = safefile.read_trusted(path, MAX_FILE)
     except FileNotFoundError:
@@ -63,6 +66,9 @@ def read(path: Path, server: str | None = None) -> Record | None:
     record = of_text(content, str(path))
     if server is not None and record.server != server:
         raise UsageError(f"{path} holds the definitions of {record.server}, not of {server}", "name another file")
+    for name, entry in record.tools.items():
+        if whole and entry.definition.value is None:
+            raise _damaged(str(path), f"the entry of {name!r} has no definition")
     return record
 
 
@@ -86,12 +92,19 @@ def _entry(name: str, entry: object, source: str) -> Entry:
     if not isinstance(entry, dict) or not _ENTRY - {"by"} <= entry.keys() <= _ENTRY:
         raise _damaged(source, f"the entry of {name!r} needs the members sha256, at and definition")
     by, at = entry.get("by"), entry["at"]
-    definition = definition_of(entry["definition"])
+    definition = _definition(name, entry["sha256"], entry["definition"])
     if definition is None or definition.name != name or not isinstance(at, str) or not isinstance(by, str | None):
         raise _damaged(source, f"the entry of {name!r} is not a definition of it")
     if definition.sha256 != entry["sha256"]:
         raise _damaged(source, f"the definition of {name!r} does not have its fingerprint")
     return Entry(definition, at, by)
+
+
+def _definition(name: str, sha256: object, value: object) -> Definition | None:
+    """Returns the definition of an entry. A front keeps the fingerprint alone of one that cannot be approved."""
+    if value is None and isinstance(sha256, str) and _SHA256.fullmatch(sha256):
+        return Definition(name, sha256, len(name), None)
+    return definition_of(value)
 
 
 def _damaged(source: str, why: str) -> UsageError:

@@ -17,8 +17,9 @@ from typing import Final, Literal
 
 from mcpobs.errors import UsageError
 from mcpobs.policy.definitions import record
-from mcpobs.policy.definitions.definition import MAX_TOOLS, Definition
+from mcpobs.policy.definitions.definition import MAX_NAME, MAX_TOOLS, Definition
 from mcpobs.policy.definitions.record import Entry, Record
+from mcpobs.policy.model import Layer
 from mcpobs.stderr import warn
 from mcpobs.terminal import HINT
 
@@ -34,6 +35,11 @@ SEEN: Final = "seen"
 
 def approved_file(folder: Path, server: str) -> Path:
     return folder / APPROVED / record.file_name(server)
+
+
+def approved_of(layer: Layer, named: str) -> Path:
+    """Returns the file that an entry of a policy names: from the folder of the policy's file on."""
+    return Path(layer.source).parent / Path(named).expanduser()
 
 
 def seen_file(folder: Path, server: str) -> Path:
@@ -61,7 +67,7 @@ class Watch:
         self._approved, self._seen = approved, seen
         self._warn, self._clock, self._now = warn, clock, now
         self._stamp = _stamp(approved)
-        self._known = record.read(approved, server) or Record(server)
+        self._known = record.read(approved, server, whole=True) or Record(server)
         self._seen_here: dict[str, frozenset[str]] = {}  # fingerprints that this process saw in the last listing
         self._seen_ever = self._read_seen()
         self._seen_bytes = _bytes(self._seen_ever)
@@ -111,7 +117,7 @@ class Watch:
             return
         self._stamp = stamp
         try:
-            self._known = record.read(self._approved, self._server) or Record(self._server)
+            self._known = record.read(self._approved, self._server, whole=True) or Record(self._server)
         except UsageError as error:
             self._warn(f"{error.message}; the definitions approved before stay in force")
             return
@@ -128,8 +134,9 @@ class Watch:
         kept = dict(tools)
         for one in definitions:
             known = kept.get(one.name)
-            if one.value is None or (known is not None and known.definition.sha256 == one.sha256):
+            if len(one.name) > MAX_NAME or (known is not None and known.definition.sha256 == one.sha256):
                 continue
+            one = one if one.value is not None else one._replace(size_bytes=len(one.name))  # its fingerprint is kept
             size = self._seen_bytes + one.size_bytes - (0 if known is None else known.definition.size_bytes)
             if size <= MAX_SEEN_BYTES and (known is not None or len(kept) < MAX_TOOLS):
                 kept[one.name], self._seen_bytes = Entry(one, at), size

@@ -10,12 +10,11 @@ What to do: run it with `flag` once, approve what it lists, then write `deny`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 from mcpobs.policy.compiled import matches
 from mcpobs.policy.definitions.definition import definition_of
-from mcpobs.policy.definitions.watch import Watch, approved_file, seen_file
+from mcpobs.policy.definitions.watch import Watch, approved_file, approved_of, seen_file
 from mcpobs.policy.inspect.inspector import Context, Finding, View
 from mcpobs.policy.inspect.words import DEFINITIONS
 from mcpobs.policy.model import Inspection, What
@@ -64,5 +63,5 @@ def make(entry: Inspection, finds: frozenset[str], context: Context) -> Definiti
         return Definitions(entry.what, None)
     approved = approved_file(context.folder, context.server)
     if entry.approved is not None:
-        approved = Path(context.layer.source).parent / Path(entry.approved).expanduser()
+        approved = approved_of(context.layer, entry.approved)
     return Definitions(entry.what, Watch(context.server, approved, seen_file(context.folder, context.server)))

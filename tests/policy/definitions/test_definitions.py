@@ -265,6 +265,22 @@ def test_a_server_that_changes_with_every_listing_writes_a_bounded_number_of_fil
     assert seen.tools["search"].definition == _definition(description=str(3 * WRITES - 1))
 
 
+def test_what_cannot_be_approved_is_seen_and_never_taken_for_approved(tmp_path: Path) -> None:
+    world = _World(tmp_path)
+    world.watch.listed([_definition()])
+    world.approve()
+    huge = _definition(description="x" * MAX_BYTES)
+    assert world.watch.listed([huge]) == ["changed"]
+    assert world.start().standing("search") == "changed"
+    (one,) = review(record.read(world.approved), record.read(world.seen))
+    assert (one.standing, one.can_be_approved) == ("changed", False)
+    assert "cannot be approved" in lines(one)[1]
+    record.write(world.approved, _record(huge))
+    with pytest.raises(UsageError, match="has no definition"):
+        record.read(world.approved, whole=True)
+    assert world.seen.stat().st_size < 1_000
+
+
 def test_fronts_of_one_server_add_to_the_same_file(tmp_path: Path) -> None:
     world = _World(tmp_path)
     other = world.start()

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mcpobs.errors import UsageError
 from mcpobs.output.document import markdown
@@ -192,3 +194,26 @@ def test_the_document_says_what_becomes_of_a_tool() -> None:
     shown = markdown(document(file.of_texts(texts := [(text.encode(), "policy.yaml")]), Texts(texts)))
     assert "deny a tool that is not as approved; flag one that was never approved" in shown
     assert "flag a tool that is not as approved |" in shown
+
+
+_ODD = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3) | st.sampled_from(["search", "fetch"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "description", "inputSchema", "x"]), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_ODD, max_size=4))
+def test_whatever_a_server_lists_only_what_is_approved_gets_through(folder: Path, tools: list[Any]) -> None:
+    shop = _shop()
+    _listed(shop, GOOD)
+    _approve(folder)
+    shop.ask("tools/list")
+    shown = shop.answer({"tools": [GOOD, *tools], "resultType": "complete"})["result"]["tools"]
+    others = [tool for tool in tools if isinstance(tool, dict) and tool.get("name") == "search"]
+    assert shown == ([GOOD] if not others else [])
+    seen_file(folder, "shop").unlink()

@@ -115,6 +115,6 @@ def test_any_result_is_inspected_and_a_mask_leaves_it_json(result: object) -> No
 
 
 def test_a_value_with_more_than_can_be_walked_over_says_so() -> None:
-    found, is_cut = texts("result", {"result": {"structuredContent": ["x"] * 300_000}})
+    found, is_cut = texts("result", {"result": {"structuredContent": ["x"] * 210_000}})
     assert is_cut
-    assert len(found) < 300_000
+    assert len(found) < 210_000

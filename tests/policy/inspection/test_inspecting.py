@@ -346,13 +346,13 @@ def test_places_in_a_large_text_are_those_of_the_whole(words: str) -> None:
 
 
 def test_the_row_of_many_findings_is_bounded() -> None:
-    keys = {f"k{n}": {"content": f"a{n}@example.com"} for n in range(500)}
+    keys = {f"k{n}": {"content": f"a{n}@example.com"} for n in range(50)}
     entries = ", ".join(f"{{id: e{n}, find: [email, ip], action: flag}}" for n in range(MAX_RECORDED + 8))
     shop, _ = inspected(f"inspect: [{entries}]", json.dumps({"jsonrpc": "2.0", "id": 1, "result": keys}).encode())
     found = json.loads(shop.last["findings"])
     assert len(found) == MAX_RECORDED + 1
-    assert found[0]["count"] == 500
-    assert found[-1] == {"more": 8 * 500}
+    assert found[0]["count"] == 50
+    assert found[-1] == {"more": 8 * 50}
 
 
 def test_a_reload_takes_other_entries_at_once() -> None:

@@ -73,7 +73,7 @@ _MORSE = dict(zip(_MORSE_SIGNS.split(), "abcdefghijklmnopqrstuvwxyz0123456789.,?
 
 
 def _morse(run: bytes, _: bytes) -> str | None:
-    words = re.split(r"\s*/\s*|\s{3,}", run.decode())
+    words = re.split(r"\s*/\s*|\s{3,}|\n", run.decode())
     text = " ".join("".join(_MORSE.get(letter, "") for letter in word.split()) for word in words)
     return text if len(text) >= SHORTEST else None
 
@@ -81,9 +81,9 @@ def _morse(run: bytes, _: bytes) -> str | None:
 CODINGS = (
     Coding(
         "base64",
-        r"[a-z0-9+/_-]{24}",
+        r"[a-z0-9+/_-]{30}",
         _base64,
-        run=r"[a-z0-9+/_-]{20,}(?:\s{1,2}[a-z0-9+/_-]{20,})*(?:\s{1,2}[a-z0-9+/]{1,76})?={0,2}",
+        run=r"[a-z0-9+/_-]{30,}(?:\s{1,2}[a-z0-9+/_-]{20,})*(?:\s{1,2}[a-z0-9+/]{1,76})?={0,2}",
     ),
     Coding("base32", r"(?-i:[A-Z2-7]{24})", _base32, run=r"(?-i:[A-Z2-7]{24,})={0,6}"),
     Coding(
@@ -98,7 +98,7 @@ CODINGS = (
         _hex,
         run=r"(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12,}",
     ),
-    Coding("binary", r"[01]{8}\s?[01]{8}\s?[01]{8}", _binary, run=r"(?:[01]{8}\s{0,2}){3,}"),
-    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8}", _morse, run=r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}"),
-    Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10}", _decimal, run=r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}"),
+    Coding("binary", r"(?:[01]{8}\s{0,2}){3,}", _binary, signs=(b"0110",)),
+    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}", _morse, signs=(b".-", b"-.")),
+    Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}", _decimal, signs=(b"101",)),
 )

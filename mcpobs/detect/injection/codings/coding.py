@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """`gate` is a short expression that the set of all patterns holds; `run` finds the coded text once the gate did.
+    """`gate` is an expression that one of the sets holds; where it is found, `run`, or itself, finds the coded text.
 
     `decoded` receives the coded text and the run in it, and returns the clear text or None. `around` widens a run by
     bytes on both sides where words beside it are written in the same way.
@@ -19,11 +19,12 @@ class Coding:
     decoded: Callable[[bytes, bytes], str | None]
     run: str = ""
     around: int = 0
+    signs: tuple[bytes, ...] = ()
+    """Bytes one of which every coded text holds. They are looked for in place of a gate."""
 
-    @property
-    def runs(self) -> bool:
-        """Whether the gate counts characters of a class. Its states would multiply with those of words."""
-        return bool(self.run) and self.name not in ("percent", "entities", "backslashes")
+    def is_open(self, data: bytes, matched: Collection[str]) -> bool:
+        """Whether the text may hold something that is written so. `matched` are the expressions that it holds."""
+        return any(sign in data for sign in self.signs) if self.signs else self.gate in matched
 
 
 def printable(data: bytes) -> str | None:

@@ -27,17 +27,12 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 
 CODINGS = (
-    Coding(
-        "percent",
-        r"%[0-9a-f]{2}[\w.~+-]{0,12}%[0-9a-f]{2}[\w.~+-]{0,12}%[0-9a-f]{2}",
-        _percent,
-        run=r"[\w.~+-]{0,20}(?:%[0-9a-f]{2}[\w.~+-]{0,20}){3,}",
-    ),
-    Coding("entities", r"&#x?[0-9a-f]{2,6};", _entities, run=r"(?:&#x?[0-9a-f]{2,6};[^&\n]{0,24}){3,}"),
+    Coding("percent", r"[\w.~+-]{0,20}(?:%[0-9a-f]{2}[\w.~+-]{0,20}){3,}", _percent, signs=(b"%",)),
+    Coding("entities", r"(?:[^&\n]{0,24}&#x?[0-9a-f]{2,6};){3,}[^&\n]{0,40}", _entities, signs=(b"&#",)),
     Coding(
         "backslashes",
-        r"\\(?:u[0-9a-f{]|x[0-9a-f])[0-9a-f]",
+        r"[\w\s]{0,24}(?:\\{1,2}(?:u\{?|x|U000)[0-9a-f]{2,5}\}?[^\\\n]{0,24}){3,}",
         _backslashes,
-        run=r"[\w\s]{0,24}(?:\\{1,2}(?:u\{?|x|U000)[0-9a-f]{2,5}\}?[^\\\n]{0,24}){3,}",
+        signs=(b"\\u", b"\\x", b"\\U"),
     ),
 )

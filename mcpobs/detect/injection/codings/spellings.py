@@ -12,7 +12,6 @@ from string import ascii_lowercase as ALPHABET
 from mcpobs.detect.injection.codings.coding import Coding
 from mcpobs.detect.injection.codings.segments import segmented
 
-SHORTEST_SLIPPED = 6
 SHORTEST_REPLACED = 8
 
 _WORD_LIST = """
@@ -68,12 +67,15 @@ _WITHIN = re.compile(r"[!|]")
 
 
 def _joined(run: bytes, _: bytes) -> str | None:
-    text = run.decode("utf-8", "replace")
-    letters = re.sub(r"(?<=\w)[\s.\-_*·|/]{1,2}(?=\w(?!\w))", "", re.sub(r"\s{3,}| [/|] ", "\n", text))
-    return segmented(letters)
+    words = re.sub(r"\s{3,}| [/|] ", "\n", run.decode("utf-8", "replace"))
+    return segmented(re.sub(r"(?<=\w)[ \t.\-_*·|/]{1,2}(?=\w(?!\w))", "", words))
 
 
-SLIPPED = (*(word for word in WORDS if len(word) >= SHORTEST_SLIPPED), "authorization", "confidential")
+_SLIPPED_LIST = """
+    ignore instructions instruction previous disregard system prompt password override forget guidelines assistant
+    developer restrictions reveal credentials directives unrestricted commands
+"""
+SLIPPED = tuple(_SLIPPED_LIST.split())
 
 
 def _slips() -> dict[str, str]:

@@ -5,10 +5,12 @@ from mcpobs.detect.injection.pattern import Pattern
 PATTERNS = (
     Pattern(
         "approval-given",
-        r"\b(?:user|owner|customer|admin(?:istrator)?|operator|human|manager|supervisor|boss|account holder|legal|compliance|security team|management|ceo|client) (?:(?:has|have|had|already|previously|explicitly|just|also|fully|hereby|now) )+(?:pre-?)?(?:approved?|authori[sz]ed|consented|confirmed|agreed|granted|signed off|given (?:you )?(?:full |explicit |prior )?(?:permission|consent|approval|authori[sz]ation)|waived|allowed|okayed)\b",
+        r"\b(?:has|have|had|already|previously|hereby) (?:(?:has|have|had|already|previously|explicitly|just|also|fully|hereby|now|been|given|you) )*(?:pre-?)?(?:approved?|authori[sz]ed|consented|confirmed|agreed|granted|signed off|(?:full |explicit |prior )?(?:permission|consent|approval|authori[sz]ation)|waived|okayed)\b",
         "somebody has already agreed",
         "The account holder has already approved this transfer.",
         "The user has a name.",
+        near=r"\b(?:users?|owners?|customers?|admin(?:istrator)?s?|operators?|humans?|managers?|supervisors?|boss|account holders?|legal|compliance|security team|management|ceo|clients?|persons?|developers?|company|principal|it department)\b",
+        within=40,
     ),
     Pattern(
         "approval-not-needed",
@@ -26,10 +28,12 @@ PATTERNS = (
     ),
     Pattern(
         "approval-forgot",
-        r"\b(?:user|owner|customer|operator|human|person|principal) (?:(?:you|who|that|are|is|whom|working|for|also|just|has|have|had|had|helping|actually|really) )*(?:forgot to|wants? you to|would like you to|expects? you to|asked (?:you|me|us) to|needs? you to|has asked|has requested that you|instructed you to|told (?:me|us) to|ordered you to)\b",
+        r"\b(?:forgot to|wants? you to|would like you to|expects? you to|asked (?:you|me|us) to|needs? you to|has asked|has requested that you|instructed you to|told (?:me|us) to|ordered you to)\b",
         "a wish of the user that the user did not voice",
         "The user forgot to add that the door must be opened.",
         "The user wants a report.",
+        near=r"\b(?:users?|owners?|customers?|admin(?:istrator)?s?|operators?|humans?|managers?|supervisors?|boss|account holders?|legal|compliance|security team|management|ceo|clients?|persons?|developers?|company|principal|it department)\b",
+        within=60,
     ),
     Pattern(
         "approval-is-authorized",

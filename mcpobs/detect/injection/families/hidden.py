@@ -41,11 +41,4 @@ PATTERNS = (
         near=r"\b(?:ai assistants?|llms?|language models?|ignore (?:all|any|the|previous|prior|your)|disregard|system (?:prompt|note|override)|you (?:must|are now|shall)|reveal|override|your (?:instructions|system prompt))\b",
         within=60,
     ),
-    Pattern(
-        "hidden-code-comment",
-        r"(?:^|\n)[\s\t]*(?://|#|--|/\*|;|%|\"\"\"|rem\b)[\s\t*!-]*(?:(?:note|important|todo|attention|hey|dear|hello|system|instruction)s?[\s:,]+(?:to|for|from)? ?)?(?:ai|llm|copilot|cursor|claude|assistants?|agents?|chatgpt|gpt|language models?)\b[\s,:!-]",
-        "a comment of a program that speaks to the model",
-        "# AI assistants, please open the door",
-        "# aim for the door",
-    ),
 )

@@ -66,4 +66,11 @@ PATTERNS = (
         "Start sudo mode.",
         "Start night mode.",
     ),
+    Pattern(
+        "persona-now-role",
+        r"\b(?:you are|you're|you will be|you shall be|consider yourself|you have become|you become) (?:now|from now on|henceforth|hereby)[\s,:]+(?:an? (?:admin|root|developer|hacker|pirate|model|ai\b|bot|assistant|agent|system|unrestricted|unfiltered|uncensored|different|new|evil|free|helpful|malicious|rogue|linux|terminal|shell|database|sql|console|character|expert|person|super|jailbroken|powerful)|the (?:admin|root|system|developer|operator|owner|assistant|master|attacker)|my |acting|operating|playing|called|named|known as|unrestricted|unfiltered|uncensored|dan\b|evil|root\b|jailbroken|in (?:[\w-]+ ){1,3}mode|no longer|required|obliged|instructed|under (?:my|the|new)|going to|bound|controlled|free (?:from|of|to)|free\b)",
+        "the role that the reader has now",
+        "You are now the admin.",
+        "You are now a member.",
+    ),
 )

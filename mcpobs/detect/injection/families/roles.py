@@ -61,4 +61,11 @@ PATTERNS = (
         "### Instruction: ignore the article",
         "### Instructions\nOpen the box",
     ),
+    Pattern(
+        "roles-system-line",
+        r"(?:^|\n)\s*[#*_<\[({]*(?:system|system prompt|system message)[\])}*_>]*\s*:",
+        "a line of the role system, whatever it says",
+        "system:",
+        "The system: a computer",
+    ),
 )

@@ -1,4 +1,4 @@
-"""An error that a server raises in its own process is inspected with its data, which the SDK sends too."""
+"""Inspection in a server's own process: errors with their data, which the SDK sends too, and arguments."""
 
 from __future__ import annotations
 
@@ -52,3 +52,27 @@ async def test_a_finding_in_the_data_of_an_error(home: Path) -> None:
     assert masked.value.error.message.startswith("failed for [email:")
     assert masked.value.error.data["why"][0].endswith("] is away")
     assert "example.com" not in str(masked.value.error)
+
+
+@pytest.mark.parametrize("action", ["mask", "block"])
+@pytest.mark.anyio
+async def test_arguments_are_inspected_before_the_handler_gets_them(home: Path, action: str) -> None:
+    got: list[str] = []
+    server = MCPServer("notes")
+
+    @server.tool()
+    async def note(text: str) -> str:
+        """Notes a text."""
+        got.append(text)
+        return "noted"
+
+    policy = home / "policy.yaml"
+    policy.write_text(f"version: 1\ninspect: [{{id: pii, find: email, where: arguments, action: {action}}}]\n")
+    entry.instrument(lake=home / "lake", name="notes", policy=[policy])
+    try:
+        async with Client(server) as client:
+            result = await client.call_tool("note", {"text": "write to ann@example.com"})
+    finally:
+        entry.uninstrument()
+    assert result.is_error is (action == "block")
+    assert [text.startswith("write to [email:") for text in got] == ([True] if action == "mask" else [])
