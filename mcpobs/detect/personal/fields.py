@@ -8,9 +8,11 @@ files and places have one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from mcpobs.detect.personal.engine import Pattern
 from mcpobs.detect.personal.page import key_words
 from mcpobs.detect.personal.password import is_placeholder
 
@@ -46,6 +48,12 @@ class Fields:
         }
         self._longest = max(map(len, self._kinds))
         self.kind = lru_cache(maxsize=4_096)(self._kind)
+        names = (rb"[_ .-]?".join(re.escape(word) for word in reversed(words)) for words in self._kinds)
+        self._in_json = Pattern(b"(?i)(?:" + b"|".join(names) + rb")[\\\"]{1,8}\s{0,4}:")
+
+    def are_in(self, text: str) -> bool:
+        """Returns whether JSON within a text has a member with one of the names, or one that ends like it."""
+        return next(self._in_json.spans(text.encode("utf-8", "replace")), None) is not None
 
     def _kind(self, key: str) -> str | None:
         """Returns the kind of the values of a key."""
@@ -57,14 +65,15 @@ class Fields:
         return None
 
 
-_DEFAULT = Fields()
+DEFAULT_FIELDS = Fields()
+KINDS = frozenset(DEFAULT)
 
 
 def kind_of(key: str | None, value: str, kinds: frozenset[str], fields: Fields | None = None) -> str | None:
     """Returns the kind of a whole value by its key; None if it is no datum."""
     if not key or not value.strip() or len(value) > _MOST_VALUE:
         return None
-    kind = (fields or _DEFAULT).kind(key)
+    kind = (fields or DEFAULT_FIELDS).kind(key)
     if kind is None or kind not in kinds:
         return None
     if kind == "password" and (len(value) < _LEAST_SECRET or is_placeholder(value.encode("utf-8", "replace"))):

@@ -52,17 +52,15 @@ def leaves(text: str, key: str | None, depth: int = 0) -> Iterator[Leaf]:
         yield Leaf(text[at:], key, _shifted(at))
 
 
-def of_place(data: bytes, place: Place, depth: int, keys: bool) -> Iterator[Leaf]:
-    """Yields the texts to search of one string or number; they are lifted to characters of it."""
-    if data[place.start] != QUOTE:
-        digits = data[place.start : place.end]
-        if len(digits) >= _LEAST_DIGITS and digits.isdigit():
-            yield Leaf(digits.decode(), place.key, _same, is_number=True)
-    elif place.is_key:
-        if keys:
-            yield Leaf(Literal(data[place.start : place.end]).text, None, _same)
-    else:
-        yield from leaves(Literal(data[place.start : place.end]).text, place.key, depth)
+def whole(text: str, key: str | None, is_number: bool = False) -> Leaf:
+    """Returns a text as its only leaf."""
+    return Leaf(text, key, _same, is_number)
+
+
+def digits_of(data: bytes, place: Place) -> str | None:
+    """Returns the digits of a number that may be a datum."""
+    digits = data[place.start : place.end]
+    return digits.decode() if len(digits) >= _LEAST_DIGITS and digits.isdigit() else None
 
 
 def _document_leaves(document: str, key: str | None, depth: int) -> Iterator[Leaf]:
@@ -71,8 +69,13 @@ def _document_leaves(document: str, key: str | None, depth: int) -> Iterator[Lea
     offsets = Offsets(document, _ERRORS)
     for place in places(data):
         lift = _in_document(data, offsets, place)
-        for leaf in of_place(data, place, depth, keys=False):
-            yield leaf._replace(key=leaf.key or key, lift=_chained(leaf.lift, lift))
+        if data[place.start] != QUOTE:
+            digits = digits_of(data, place)
+            if digits is not None:
+                yield Leaf(digits, place.key or key, lift, is_number=True)
+        elif not place.is_key:
+            for leaf in leaves(Literal(data[place.start : place.end]).text, place.key or key, depth):
+                yield leaf._replace(lift=_chained(leaf.lift, lift))
 
 
 def _in_document(data: bytes, offsets: Offsets, place: Place) -> Lift:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mcpobs.protocol.masks.finder import Finder, MakeMask, keyed
-from mcpobs.protocol.masks.leaves import Leaf, of_place
+from mcpobs.protocol.masks.leaves import digits_of
+from mcpobs.protocol.masks.literal import QUOTE, text_of
 from mcpobs.protocol.masks.places import Path, Place, places
 from mcpobs.protocol.masks.splices import Splice, spliced, splices_of
-from mcpobs.protocol.masks.texts import Mask, masks_of_leaves
+from mcpobs.protocol.masks.texts import Datum, masks_with
 
 Where = Literal["content", "structured", "resource", "message", "error", "key"]
 MOST_STARTS = 32
@@ -56,22 +57,16 @@ def masked(raw: bytes, finder: Finder, key: bytes) -> Masked:
 
 def masked_with(raw: bytes, finder: Finder, make: MakeMask) -> Masked:
     """Masks as `masked` does, with masks that `make` returns."""
-    found: list[tuple[Place, list[Mask]]] = []
-    owners: list[list[Mask]] = []
-    parts: list[Leaf] = []
+    found: list[Place] = []
+    data: list[Datum] = []
     for place in places(raw):
-        if _is_plumbing(place):
-            continue
-        masks: list[Mask] = []
-        found.append((place, masks))
-        for leaf in of_place(raw, place, 0, finder.keys):
-            owners.append(masks)
-            parts.append(leaf)
-    for masks, more in zip(owners, masks_of_leaves(parts, finder, make), strict=True):
-        masks += more
+        datum = None if _is_plumbing(place) or (place.is_key and not finder.keys) else _datum(raw, place)
+        if datum is not None:
+            found.append(place)
+            data.append(datum)
     splices: list[Splice] = []
     starts: dict[tuple[str, Where], list[int]] = {}
-    for place, masks in found:
+    for place, masks in zip(found, masks_with(data, finder, make), strict=True):
         if masks:  # a place is read once, however many masks it has
             made = splices_of(raw, place, (mask[1:] for mask in masks))
             splices += made
@@ -83,6 +78,13 @@ def masked_with(raw: bytes, finder: Finder, make: MakeMask) -> Masked:
         MaskedKind(kind, where, len(several), tuple(several[:MOST_STARTS])) for (kind, where), several in starts.items()
     )
     return Masked(spliced(raw, splices), tuple(kinds))
+
+
+def _datum(raw: bytes, place: Place) -> Datum | None:
+    if raw[place.start] != QUOTE:
+        digits = digits_of(raw, place)
+        return None if digits is None else Datum(digits, place.key, is_number=True)
+    return Datum(text_of(raw[place.start : place.end]), None if place.is_key else place.key)
 
 
 def _is_plumbing(place: Place) -> bool:

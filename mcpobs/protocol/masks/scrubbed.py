@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from mcpobs.detect.personal import KINDS
 from mcpobs.protocol.masks.finder import Finder, MakeMask
-from mcpobs.protocol.masks.leaves import leaves
 from mcpobs.protocol.masks.masked import masked_with
-from mcpobs.protocol.masks.texts import masks_of_leaves
+from mcpobs.protocol.masks.texts import Datum, masks_with
 
 _EVERYTHING = Finder(KINDS)
 
@@ -24,12 +23,12 @@ def scrubbed_json(text: str, make: MakeMask | None = None) -> str:
 
 def scrubbed_text(text: str, make: MakeMask | None = None) -> str:
     """Returns the text, or JSON within it, scrubbed; the same object if nothing is found."""
-    found = masks_of_leaves(list(leaves(text, None)), _EVERYTHING, make or _kind)
-    if not any(found):
+    [masks] = masks_with([Datum(text)], _EVERYTHING, make or _kind)
+    if not masks:
         return text
     parts: list[str] = []
     at = 0
-    for mask in sorted((mask for masks in found for mask in masks), key=lambda one: one.start):
+    for mask in sorted(masks, key=lambda one: one.start):
         parts += text[at : mask.start], mask.text
         at = mask.end
     return "".join((*parts, text[at:]))

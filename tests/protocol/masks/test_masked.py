@@ -6,6 +6,7 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import AnyUrl, TypeAdapter
 
 from mcpobs.protocol.masks import Finder, masked
 
@@ -131,6 +132,26 @@ def shape(value: object) -> object:
     if isinstance(value, str) and value.startswith("{"):
         return shape(json.loads(value))
     return "scalar"
+
+
+@pytest.mark.parametrize(
+    ("url", "masked_url"),
+    [
+        ("https://85.151.92.30/x", r"https://ip-[0-9a-f]{8}/x"),
+        ("https://ann@85.151.92.30/x", r"https://ann@ip-[0-9a-f]{8}/x"),
+        ("ftp://ada@calc.org/x", r"ftp://email-[0-9a-f]{8}/x"),
+        ("https://x.org/ada@calc.org?q", r"https://x.org/\[email:[0-9a-f]{8}\]\?q"),
+        ("mailto:ada@calc.org", r"mailto:\[email:[0-9a-f]{8}\]"),
+        ("https://svc:h7Gd-q2wX@x.org/a", r"https://svc:\[password:[0-9a-f]{8}\]@x.org/a"),
+    ],
+)
+def test_a_url_stays_a_url(url: str, masked_url: str):
+    raw = json.dumps({"content": [{"type": "resource_link", "uri": url}]}).encode()
+    result = masked(raw, FINDER, KEY).raw
+    made = json.loads(result)["content"][0]["uri"]
+    assert re.fullmatch(masked_url, made)
+    TypeAdapter(AnyUrl).validate_python(made)
+    assert masked(result, FINDER, KEY).raw is result
 
 
 def test_what_is_no_text_stays():
