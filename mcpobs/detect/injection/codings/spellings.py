@@ -67,9 +67,8 @@ _WITHIN = re.compile(r"[!|]")
 
 
 def _joined(run: bytes, _: bytes) -> str | None:
-    text = run.decode("utf-8", "replace")
-    letters = re.sub(r"(?<=\w)[\s.\-_*·|/]{1,2}(?=\w(?!\w))", "", re.sub(r"\s{3,}| [/|] ", "\n", text))
-    return segmented(letters)
+    words = re.sub(r"\s{3,}| [/|] ", "\n", run.decode("utf-8", "replace"))
+    return segmented(re.sub(r"(?<=\w)[ \t.\-_*·|/]{1,2}(?=\w(?!\w))", "", words))
 
 
 _SLIPPED_LIST = """
