@@ -132,7 +132,7 @@ def _hit(whole: Joined, found: Found) -> Hit:
 @cache
 def _engine() -> Engine:
     shelves = [[pattern for family in shelf for pattern in FAMILIES[family]] for shelf in SHELVES]
-    gates = [
-        [coding.gate for coding in CODINGS if not coding.signs and bool(coding.run) is runs] for runs in (False, True)
-    ]
-    return Engine([*shelves, multilingual.LATIN], multilingual.OTHERS, gates)
+    gated = [coding for coding in CODINGS if not coding.signs]
+    words = [coding.gate for coding in gated if not coding.run]
+    runs = [[coding.gate] for coding in gated if coding.run]  # these count characters: alone each is cheapest
+    return Engine([*shelves, multilingual.LATIN], multilingual.OTHERS, [words, *runs])

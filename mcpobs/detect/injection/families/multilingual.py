@@ -53,11 +53,11 @@ def _patterns(language: Language) -> Iterator[Pattern]:
     )
     yield Pattern(
         f"multilingual-reveal-{code}",
-        _word(word, language.reveal),
+        _word(word, language.secret),
         f"gives something away ({code})",
         revealed,
         passes,
-        _word(word, language.secret),
+        _word(word, language.reveal),
         within,
         shared="multilingual-reveal",
     )
@@ -90,11 +90,11 @@ def _patterns(language: Language) -> Iterator[Pattern]:
     )
     yield Pattern(
         f"multilingual-leak-{code}",
-        _word(language, language.leak),
+        _word(language, language.leak_near),
         f"asks for the prompt ({code})",
         LEAKS[code],
         passes,
-        _word(language, language.leak_near),
+        _word(language, language.leak),
         within,
         shared="multilingual-leak",
     )
