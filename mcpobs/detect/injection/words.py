@@ -4,15 +4,16 @@ WORDS = {
     "ANY": (
         r"all|any|every|each|everything|anything|whatever|the|these|those|this|that|your|my|our|its|their|of|"
         r"in|to|prior|previous|previously|earlier|above|preceding|past|former|old|original|initial|existing|"
-        r"current|other|given|said|standing|usual|normal|default|system|user|developer|safety|security|"
-        r"so-called|aforementioned|foregoing"
+        r"current|other|given|said|standing|usual|normal|default|system|user|developer|safety|security|and|or|"
+        r"following|subsequent|later|so-called|aforementioned|foregoing"
     ),
     "IGNORE": (
         r"ignor(?:e|es|ed|ing)|disregard(?:s|ed|ing)?|forget(?:s|ting)?|overlook(?:ing)?|neglect(?:ing)?|"
-        r"set aside|put aside|throw (?:away|out)|do not (?:follow|obey|heed|use|listen to|comply with|"
-        r"adhere to)|don'?t (?:follow|obey|heed|listen to|comply with|adhere to|apply|respect)|"
-        r"stop (?:following|obeying|listening to|using)|pay no attention to|disobey|dismiss|discard|drop|"
-        r"abandon|erase|wipe|clear|delete|skip|cancel|void|nullify|invalidate|revoke|rescind|suspend"
+        r"set aside|put aside|throw (?:away|out)|(?:do not|never|no longer|must not|should not) (?:follow|"
+        r"obey|heed|listen to|comply with|adhere to|apply|respect)|don'?t (?:follow|obey|heed|listen to|"
+        r"comply with|adhere to|apply|respect)|stop (?:following|obeying|listening to|using)|"
+        r"pay no attention to|disobey|dismiss|discard|drop|abandon|erase|wipe|clear|delete|skip|cancel|void|"
+        r"nullify|invalidate|revoke|rescind|suspend"
     ),
     "OVERRIDE": (
         r"overrid(?:e|es|den|ing)|overwrit(?:e|es|ten|ing)|supersed(?:e|es|ed|ing)|replac(?:e|es|ed|ing)|"
