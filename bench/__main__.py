@@ -1,6 +1,6 @@
 """Runs every benchmark and writes bench/RESULTS.md. Needs a quiet machine and about twenty minutes.
 
-python -m bench [--glassport PATH] [--go PATH] [--otelcol PATH]
+python -m bench [--glassport PATH] [--go PATH] [--otelcol PATH] [--texts FOLDER --scanners PYTHON]
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ def main() -> None:
     parser.add_argument("--glassport", default=shutil.which("glassport"))
     parser.add_argument("--go", default=shutil.which("go"), help="the go command, to build a server with")
     parser.add_argument("--otelcol", default=shutil.which("otelcol"), help="an OpenTelemetry Collector's binary")
+    parser.add_argument("--texts", help="the folder with injection_dev.jsonl.gz")
+    parser.add_argument("--scanners", help="the Python of an environment with other injection scanners")
     given = parser.parse_args()
     load = os.getloadavg()[0]
     sections = {
@@ -42,6 +44,8 @@ def main() -> None:
         "A reservation in the policy's store": _output("bench.policy_store"),
         "Reports and bytes": report.run(1_000_000, 5),
     }
+    if given.texts and given.scanners:
+        sections["Finding injections"] = _output("bench.injection.rivals", given.texts, given.scanners)
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     head = (
         "# Results\n\n"
@@ -55,9 +59,9 @@ def main() -> None:
     print(head + body)
 
 
-def _output(module: str) -> str:
+def _output(module: str, *arguments: str) -> str:
     """What a benchmark prints that needs a process of its own."""
-    command = [sys.executable, "-m", module]
+    command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
 
 

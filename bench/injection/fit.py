@@ -30,7 +30,7 @@ SHRINK = 0.4
 """How far a rule's weight is drawn to the evidence of being rare: see `_centre`."""
 
 RARE = 0.01
-WRITTEN = 0.1
+WRITTEN = 0.03
 """What a text that was written for the scanner counts, beside a text of the data."""
 
 

@@ -160,11 +160,12 @@ def cpu(texts: Sequence[str], python: str) -> str:
             worker.ask(scanner, blocks.pop())
         for number in range(ROUNDS):
             turn: dict[str, list[float]] = {}
-            for block in blocks[number * BLOCKS : (number + 1) * BLOCKS]:
+            these = blocks[number * BLOCKS : (number + 1) * BLOCKS]
+            for block in these:  # one scanner after the other: between two others each would find its cache emptied
                 for name, ms in _ours(block).items():
                     turn.setdefault(name, []).append(ms)
-                for scanner in SCANNERS:
-                    turn.setdefault(scanner, []).append(worker.ask(scanner, block).cpu_ms)
+            for scanner in SCANNERS:
+                turn[scanner] = [worker.ask(scanner, block).cpu_ms for block in these]
             for name, times in turn.items():
                 spent.setdefault(name, []).append(statistics.median(times))
     base = statistics.median(spent["glassport"])

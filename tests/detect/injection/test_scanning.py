@@ -93,8 +93,9 @@ def test_no_strings_are_no_attack():
     assert scan([]).hits == ()
 
 
-def test_a_harmless_sign_never_lowers_the_score():
-    assert scan([ATTACK + " Have a nice day."]).score == scan([ATTACK]).score
+def test_a_harmless_sentence_takes_no_finding_away():
+    found, more = features(ATTACK), features(ATTACK + " Have a nice day.")
+    assert {name for name in found if name != "model"} == {name for name in more if name != "model"}
 
 
 def test_the_score_is_made_of_the_features():
