@@ -44,7 +44,7 @@ def test_one_that_was_killed_is_started_again_and_says_so_until_it_works(
         assert committer._process is not None
         first = committer._process.pid
         os.kill(first, signal.SIGKILL)
-        while committer.restarts == 0 or committer._process.pid == first:
+        while committer.restarts == 0 or committer._process is None or committer._process.pid == first:
             await asyncio.sleep(0.01)
         while committer.error is not None:  # its first commit, of nothing, works
             await asyncio.sleep(0.01)
