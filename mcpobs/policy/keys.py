@@ -184,7 +184,7 @@ FILE: Final = Section(
         Key("rules", "list", "who may call what, and with what", NONE, "see below", listed("rule")),
         Key("limits", "list", "how often, and how much", NONE, "see below", listed("limit")),
         Key("budgets", "mapping", "how much calls may cost", NONE, "see below", in_section("budgets")),
-        Key("inspect", "list", "what to look for in what comes back", NONE, "see below", listed("inspection")),
+        Key("inspect", "list", "what to look for in messages of the server", NONE, "see below", listed("inspection")),
         Key(
             "server_requests",
             "mapping",
