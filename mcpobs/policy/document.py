@@ -261,8 +261,8 @@ def _inspection_words(layers: Sequence[Layer]) -> tuple[str, ...]:
     strict = [entry for layer in layers for entry in layer.inspect]
     unseen = [entry.id for entry in strict if entry.on_error == "flag"]
     words = (
-        "What comes back is looked at before it goes on; of several actions the strictest wins. Findings are recorded "
-        "by kind and place, never with text."
+        "Messages of the server are inspected before the client gets them; of several actions the strictest wins. "
+        "Findings are recorded by kind and place, never with text."
     )
     fails = f" Messages that cannot be inspected pass with a warning: {', '.join(unseen)}." if unseen else ""
     return (words + fails,)

@@ -69,8 +69,8 @@ def test_a_document_says_what_is_inspected_and_what_is_not() -> None:
         ("pii", "tools crm", "email, card", "result", "mask", "log only"),
     )
     assert "Messages that cannot be inspected pass with a warning: orders." in part.words[0]
-    (left,) = [words for words in found.not_covered if words.startswith("What a result says")]
-    assert left.startswith("What a result says besides injection, email, card")
+    (left,) = [words for words in found.not_covered if words.startswith("Contents of results")]
+    assert left.startswith("Contents of results other than injection, email, card")
     assert "Inspection" not in [part.title for part in documented(*CONTENTS).parts]
 
 
