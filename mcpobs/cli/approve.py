@@ -1,6 +1,6 @@
 """`mcpobs approve definitions`: shows what changed in the tool definitions of servers, and writes what is approved.
 
-The first word names the kind of what is approved, so an id of a waiting call can stand in its place.
+The first word names the kind of approval, so that ids of waiting calls can be added later.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mcpobs.policy.definitions.review import approve as approved_by
 from mcpobs.policy.definitions.watch import APPROVED, SEEN, approved_file, approved_of, seen_file
 from mcpobs.policy.definitions.wording import difference, lines
 
-_SEEN_HINT = "run it once behind a policy with `find: definitions`, or give its tools/list result with --from"
+_SEEN_HINT = "run the server once behind a policy with `find: definitions`, or name its tools/list result with --from"
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ class FrameGate:
                     back.append(_answer(frames.id_of(part.raw), decision))
 
     def catch_up(self) -> None:
-        """Does what need not hold up a frame. For when the frames that were released are written."""
+        """Does the work that need not delay a frame. Call it after the released frames are written."""
         passed, self.passed = self.passed, []
         for call in passed:
             call.describe()

@@ -16,7 +16,7 @@ _KINDS = {"s": ("max_length",), "n": ("min", "max"), "l": ("max_items", "max_len
 
 
 def decided(condition: ArgumentValues, features: str) -> bool | None:
-    """Returns whether the arguments of a call are within their numbers; None if their ranges do not say."""
+    """Returns whether the arguments of a call are within their numbers; None if their ranges do not decide it."""
     words = _words(features)
     if words is None:
         return None

@@ -69,7 +69,7 @@ def never_found(layer: Layer, known: Known) -> Iterator[Finding]:
 
 
 def _recorded(entry: Inspection, layer: Layer, history: History) -> tuple[int, int]:
-    """Recorded calls that an entry looked at, and those of them in which it found something."""
+    """Returns the number of recorded calls that an entry inspected, and of those in which it found something."""
     name = fingerprint(entry)
     inspected = found = 0
     for one in history.traffic:
