@@ -1,4 +1,4 @@
-"""`mcpobs scan`: scans files or a lake and prints the findings. The text that matched needs --show."""
+"""`mcpobs scan`: scans files or a lake and prints the findings. Prints matched text only with --show."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _scan_of(options: ScanOptions) -> Scan:
 
 
 def _stepping(found: Iterable[Piece], seen: Progress, step: Callable[[str], None]) -> Iterator[Piece]:
-    """Yields the pieces, and shows how far the scan is."""
+    """Yields the pieces, and shows the progress of the scan."""
     for piece in found:
         step(f"scanning {seen.at}, {seen.characters:,} characters")
         yield piece

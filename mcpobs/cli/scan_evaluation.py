@@ -1,5 +1,5 @@
-"""`mcpobs scan --evaluate`: how many labelled texts the injection scanner finds, by tier and family, and the thresholds
-of several rates."""
+"""`mcpobs scan --evaluate`: measures how many labelled texts the injection scanner finds, by tier and family, and the
+thresholds of several rates."""
 
 from __future__ import annotations
 

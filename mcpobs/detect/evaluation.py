@@ -15,7 +15,7 @@ from mcpobs.errors import UsageError
 
 RATES: Final = (0.001, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1)
 COMMON_BENIGN: Final = frozenset({"plain", "hard"})
-"""Tiers that the false-positive rate counts. Texts that quote attacks are shown apart."""
+"""Tiers that count towards the false-positive rate. Texts that quote attacks have rows of their own."""
 
 _Z: Final = 1.959964  # of a two-sided 95 % interval
 
@@ -31,7 +31,7 @@ class Labelled:
 
 
 class Share(NamedTuple):
-    """How many of some texts were found."""
+    """The number of texts, and of those that were found."""
 
     found: int
     of: int
@@ -73,7 +73,7 @@ class Evaluation:
 
 
 def read(lines: Iterable[str]) -> list[Labelled]:
-    """Reads labelled texts. Raises UsageError with the number of the first line that is none."""
+    """Reads labelled texts. Raises UsageError with the number of the first line without text or label."""
     found = []
     for number, line in enumerate(lines, 1):
         if line.strip():

@@ -114,7 +114,7 @@ class FrameGate:
         self._max_bytes = max_bytes
         self._held: set[Held] = set()
         self.passed: list[Call] = []
-        """Calls that went on, and whose arguments are still to be described: `catch_up` does."""
+        """Forwarded calls whose arguments `catch_up` has still to describe."""
 
     def take(
         self, sender: Sender, frame: bytes, stamp: Stamp, record: Record, span: TraceContext | None = None

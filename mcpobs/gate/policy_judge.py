@@ -466,7 +466,7 @@ def _passed(inspected: Inspected) -> Pass:
 
 
 def _columns(decision: Decision, found: Found) -> dict[str, str | int | bool]:
-    """The columns of a decision, with those of what inspectors found."""
+    """The columns of a decision and of its findings."""
     decision.verdicts = {**decision.verdicts, **found.verdicts}
     columns = decision.columns()
     ids = [*(decision.lane.rules or decision.lane.warnings), *found.ids]

@@ -81,7 +81,7 @@ _COMPARED: Mapping[str, str] = {
     "tools.T.result.max_bytes": "sizes of results (known after the call)",
 }
 _INSPECTED: Mapping[str, str] = {"tools.T.result.max_bytes": "size"}
-"""What an entry of `inspect` finds instead."""
+"""Numbers that a word of `find` compares too."""
 
 
 def _by_word(layers: Sequence[Layer]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Decides numbers of arguments by the recorded features of a call: they hold ranges of values, and no value.
+"""Decides numbers of arguments by the recorded features of a call, which hold ranges of values and no value.
 
 A range that lies within a number or beyond it decides; one that the number divides does not.
 """
