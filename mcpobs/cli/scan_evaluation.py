@@ -45,7 +45,10 @@ def run_evaluation(path: str, rate: float, *, json: bool) -> int:
     from mcpobs.detect.evaluation import as_json, evaluate, read
 
     with _opened(path) as lines:
-        rows = read(lines)
+        try:
+            rows = read(lines)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.message}", error.hint) from None
     if not rows:
         raise UsageError(f"{path} holds no text", 'give {"text": "...", "label": 0 or 1} in each line')
     with progress() as shown:

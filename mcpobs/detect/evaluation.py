@@ -129,7 +129,7 @@ def _labelled(line: str, number: int) -> Labelled:
     try:
         given = json.loads(line)
     except ValueError as error:
-        raise UsageError(f"line {number} is no JSON ({error})", "give one JSON object a line") from None
+        raise UsageError(f"line {number} is not JSON ({error})", "write one JSON object in each line") from None
     if not isinstance(given, Mapping) or not isinstance(given.get("text"), str) or given.get("label") not in (0, 1):
         raise UsageError(f"line {number} has no text or no label", 'give {"text": "...", "label": 0 or 1} in each line')
     attack = given["label"] == 1

@@ -164,6 +164,7 @@ def test_the_exit_code_is_that_of_a_search(tmp_path: Path, scan: Scan) -> None:
         ([".", "--evaluate", "x"], "leave the paths"),
         (["--evaluate", "nowhere"], "cannot read nowhere"),
         (["--evaluate", "/dev/null"], "it is a device"),
+        (["--evaluate", __file__], "test_scan.py: line 1 is not JSON"),
         ([".", "--classifier", "gpt"], "write --classifier stackone-defender"),
     ],
 )
