@@ -78,7 +78,8 @@ def run_check(options: PolicyOptions) -> bool:
         )
     else:
         width = paper().cells_wide
-        emit("".join(_lines(finding, width) for finding in found) + f"{_summary(policy, found, history)}\n")
+        summary = wrapped(_summary(policy, found, history), width, "  ")
+        emit("".join(_lines(finding, width) for finding in found) + f"{summary}\n")
     return any(finding.level == "warning" for finding in found)
 
 
