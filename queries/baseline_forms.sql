@@ -11,7 +11,7 @@
 --   calls            bigint   calls with such an answer
 --   sessions         bigint   sessions with such a call
 --   session_id       varchar  one of them; the first by name
---   enforcement_key  varchar  who calls in it, where it is the only one
+--   enforcement_key  varchar  the caller in it, if there is only one
 --   tenant           varchar  tenant of that caller
 --   last_unix_nano   bigint   start of the last such call
 with each as (

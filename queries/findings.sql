@@ -1,4 +1,4 @@
--- question: What did inspection find in what came back, and what became of it?
+-- question: What did inspection find in messages of the server, and which action was taken?
 -- topic:    12 What did inspection find?
 -- kind:     report
 -- reads:    operations
@@ -12,13 +12,13 @@
 --   target            varchar  the tool or prompt, else the method
 --   family            varchar  the family of patterns; of a kind without families the kind
 --   action            varchar  pass · flag · mask · block · would …: by an entry in log_only
+--   entry             varchar  the id of the entry of `inspect`
 --   findings          bigint   places
+--   calls             bigint   messages with such a place
 --   sessions          bigint   their sessions
+--   find              varchar  the kind of finding: injection, email, …
 --   last_unix_nano    bigint   start of the last such call
 --   first_unix_nano   bigint   start of the first such call
---   calls             bigint   messages with such a place
---   find              varchar  the kind of finding: injection, email, …
---   entry             varchar  the id of the entry of `inspect`
 --   last_session_id   varchar  session of that last call
 --   last_decision_id  varchar  for `mcpobs explain`
 --   service_name      varchar  the MCP server
@@ -83,13 +83,13 @@ select
     target,
     coalesce(family, find) as family,
     action,
+    entry,
     cast(sum(places) as bigint) as findings,
+    count(distinct call) as calls,
     count(distinct session_id) as sessions,
+    find,
     max(start_unix_nano) as last_unix_nano,
     min(start_unix_nano) as first_unix_nano,
-    count(distinct call) as calls,
-    find,
-    entry,
     max(case when newest = 1 then session_id end) as last_session_id,
     max(case when newest = 1 then decision_id end) as last_decision_id,
     service_name

@@ -169,7 +169,7 @@ def cpu(texts: Sequence[str], python: str) -> str:
             for name, times in turn.items():
                 spent.setdefault(name, []).append(statistics.median(times))
     base = statistics.median(spent["glassport"])
-    lines = ["| scanner | CPU ms, median | of the rounds, from–to | of glassport's |", "|---|---|---|---|"]
+    lines = ["| scanner | CPU ms, median | lowest–highest round | glassport = 1 |", "|---|---|---|---|"]
     for name, times in spent.items():
         middle = statistics.median(times)
         lines.append(f"| {name} | {middle:.2f} | {min(times):.2f}–{max(times):.2f} | {middle / base:.2f} |")

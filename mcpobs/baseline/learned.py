@@ -20,8 +20,8 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What the numbers are learned from. `latencies`, `shapes`, `forms` and `followings` are of the normal sessions;
-    `cut` are sessions with a denied call, which may be normal ones."""
+    """The traffic from which numbers are learned. `latencies`, `shapes`, `forms` and `followings` are those of normal
+    sessions; `cut` are sessions with a denied call, which may be normal."""
 
     sessions: Sequence[Session]
     normal: Sequence[Session]

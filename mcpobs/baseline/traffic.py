@@ -149,7 +149,7 @@ class Following(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A shape of arguments that a tool was given, or a form of its answers."""
+    """A shape of arguments of a tool, or a form of its answers."""
 
     tool: str
     shape: str
@@ -232,7 +232,7 @@ def shapes(plan: Plan, window: Window, server: str | None) -> list[Shape]:
 
 
 def forms(plan: Plan, window: Window, server: str | None) -> list[Shape]:
-    """The forms of the tools' answers."""
+    """The forms of answers, by tool."""
     rows = run(plan, catalog.load("baseline_forms"), _given(window, server)).rows
     return [
         Shape(tool, form, calls, n, Pair(session, key, tenant), last)

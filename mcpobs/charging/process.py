@@ -100,7 +100,7 @@ class _Charging:
         return WAITING_S if waiting else IDLE_S
 
     def _use(self, policy: Policy) -> None:
-        """Takes a changed policy, as fronts do."""
+        """Switches to a changed policy, like the fronts."""
         self._budgets = Budgets(policy)
         if self._rounds is not None:
             self._rounds.use(self._budgets)

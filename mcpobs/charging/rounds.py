@@ -55,7 +55,7 @@ class Rounds:
         self._sharing: dict[Sharing, int] = {}  # sessions, without their beginning, and when they began
 
     def use(self, budgets: Budgets) -> None:
-        """Takes the budgets of another policy. What is charged stays charged."""
+        """Switches to the budgets of another policy. Charged amounts stay charged."""
         self._budgets = budgets
 
     def round(self) -> Round:

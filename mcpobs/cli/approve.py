@@ -1,6 +1,6 @@
-"""`mcpobs approve definitions`: shows what changed in the tool definitions of servers, and writes what is approved.
+"""`mcpobs approve definitions`: shows changes in the tool definitions of servers, and writes approved definitions.
 
-The first word names the kind of what is approved, so an id of a waiting call can stand in its place.
+The first word names the kind of approval, so that ids of waiting calls can be added later.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mcpobs.policy.definitions.review import approve as approved_by
 from mcpobs.policy.definitions.watch import APPROVED, SEEN, approved_file, approved_of, seen_file
 from mcpobs.policy.definitions.wording import difference, lines
 
-_SEEN_HINT = "run it once behind a policy with `find: definitions`, or give its tools/list result with --from"
+_SEEN_HINT = "run the server once behind a policy with `find: definitions`, or name its tools/list result with --from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class ApproveOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Server:
-    """One server: where its approved definitions lie, and what was read."""
+    """One server: the file of its approved definitions, and its tools."""
 
     name: str
     path: Path
@@ -68,7 +68,7 @@ class _Server:
 
 
 def run_approve(options: ApproveOptions) -> int:
-    """Returns the exit code: 1 if definitions stay open."""
+    """Returns the exit code: 1 if definitions are still open."""
     _check(options)
     if options.config is not None:
         require_folder(options.config, "--config")
@@ -117,7 +117,7 @@ def _read(name: str, options: ApproveOptions) -> _Server:
 
 
 def _path(server: str, folder: Path, policies: Sequence[str]) -> Path:
-    """Returns the file of a server's approved definitions: the one that a policy names, else the usual one."""
+    """Returns the file of approved definitions of a server: the one that a policy names, else the default one."""
     for layer in file.load(files).layers if (files := files_of(policies)) else ():
         for entry in layer.inspect:
             servers = entry.what.servers
@@ -209,7 +209,7 @@ def _write(server: _Server, found: Record) -> None:
 
 
 def _list(options: ApproveOptions) -> int:
-    """Lists the servers whose definitions were seen or approved, with what is open."""
+    """Lists the servers whose definitions were seen or approved, with the number of open ones."""
     folder = config_folder()
     servers = [_read(name, options) for name in _names(folder)]
     if options.json:

@@ -1,4 +1,4 @@
-"""Refuses an option that is given twice and takes one value: otherwise the last one would hold in silence."""
+"""Refuses an option that takes one value and is given twice. Otherwise the last value would win silently."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mcpobs import safefile
-from mcpobs.cli.streams import emit, say, terminal_cells, warn
+from mcpobs.cli.streams import emit, paper, say, terminal_cells, warn
 from mcpobs.errors import LakeError, UsageError
 from mcpobs.folders import LAKE_VARIABLE, lake_folder
 from mcpobs.gate.policing import files_of
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import json_text
 from mcpobs.output.document import markdown, text
-from mcpobs.output.text import printable
+from mcpobs.output.text import printable, wrapped
 from mcpobs.policy import file
 from mcpobs.policy.document import document
 from mcpobs.policy.json_schema import json_schema
@@ -77,13 +77,16 @@ def run_check(options: PolicyOptions) -> bool:
             )
         )
     else:
-        emit("".join(map(_lines, found)) + f"{_summary(policy, found, history)}\n")
+        width = paper().cells_wide
+        summary = wrapped(_summary(policy, found, history), width, "  ")
+        emit("".join(_lines(finding, width) for finding in found) + f"{summary}\n")
     return any(finding.level == "warning" for finding in found)
 
 
-def _lines(finding: Finding) -> str:
+def _lines(finding: Finding, width: int | None) -> str:
     head = f"{finding.source}:{finding.line}: {finding.level}: {finding.about}: {finding.problem} [{finding.check}]"
-    return f"{printable(head)}\n  means: {printable(finding.meaning)}\n  do:    {printable(finding.fix)}\n"
+    lines = [head, f"  means: {finding.meaning}", f"  do:    {finding.fix}"]
+    return "".join(f"{wrapped(printable(line), width, ' ' * 9)}\n" for line in lines)
 
 
 def _summary(policy: Policy, found: Sequence[Finding], history: History | None) -> str:

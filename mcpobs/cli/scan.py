@@ -1,4 +1,4 @@
-"""`mcpobs scan`: scans files or a lake and prints the findings. The text that matched needs --show."""
+"""`mcpobs scan`: scans files or a lake and prints the findings. Prints matched text only with --show."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ def _scan_of(options: ScanOptions) -> Scan:
 
 
 def _stepping(found: Iterable[Piece], seen: Progress, step: Callable[[str], None]) -> Iterator[Piece]:
-    """Yields the pieces, and shows how far the scan is."""
+    """Yields the pieces, and shows the progress of the scan."""
     for piece in found:
-        step(f"scanning {seen.at}, {seen.characters / 1_000_000:.1f} MB")
+        step(f"scanning {seen.at}, {seen.characters:,} characters")
         yield piece
 
 
@@ -163,9 +163,9 @@ def _print(scanned: _Scanned, options: ScanOptions) -> None:
 
 
 def _table(found: Sequence[Found], options: ScanOptions) -> str:
-    """A table without the columns that say nothing: the source if there is only one, the text without --show."""
+    """A table without empty columns: the text without --show, the source if one file or a lake was scanned."""
     names = list(_TYPES)
-    if len({one.source for one in found}) < 2 and len(options.paths) < 2:
+    if len(options.paths) < 2 and not any(Path(path).is_dir() for path in options.paths):
         names.remove("source")
     if not options.show:
         names.remove("text")
@@ -204,4 +204,4 @@ def _summary(scanned: _Scanned) -> str:
     left = scanned.count - len(scanned.found)
     more = f", {left:,} of them not listed" if left else ""
     count = f"{scanned.count:,} finding{'' if scanned.count == 1 else 's'}" if scanned.count else "nothing found"
-    return f"{count}{more}{files}, {seen.characters / 1_000_000:.1f} MB{skipped}"
+    return f"{count}{more}{files}, {seen.characters:,} characters{skipped}"

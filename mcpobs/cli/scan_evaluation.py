@@ -1,5 +1,5 @@
-"""`mcpobs scan --evaluate`: how many labelled texts the injection scanner finds, by tier and family, and the thresholds
-of several rates."""
+"""`mcpobs scan --evaluate`: measures how many labelled texts the injection scanner finds, by tier and family, and the
+thresholds of several rates."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def run_evaluation(path: str, rate: float, *, json: bool) -> int:
     from mcpobs.detect.evaluation import as_json, evaluate, read
 
     with _opened(path) as lines:
-        rows = read(lines)
+        try:
+            rows = read(lines)
+        except UsageError as error:
+            raise UsageError(f"{path}: {error.message}", error.hint) from None
     if not rows:
         raise UsageError(f"{path} holds no text", 'give {"text": "...", "label": 0 or 1} in each line')
     with progress() as shown:

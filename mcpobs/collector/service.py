@@ -186,8 +186,8 @@ async def open_intake(
     """Yields the intake of a lake, which is created if missing. Commits everything at the end.
 
     With `redact` spans are stored without their content, with `scrub` without personal data and secrets. `charging` is
-    the command of the process that charges model calls to budgets, if one shall. Raises LakeError if the lake cannot be
-    written.
+    the command of the process that charges model calls to budgets, if there is one. Raises LakeError if the lake cannot
+    be written.
     """
     keys.open_folder(lake)
     loop = asyncio.get_running_loop()

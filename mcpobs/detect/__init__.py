@@ -1,1 +1,1 @@
-"""Finds what a text holds: injected instructions, personal data, secrets. Pure: linear time, bounded memory, no I/O."""
+"""Finds injected instructions, personal data and secrets in texts. Pure: linear time, bounded memory, no I/O."""

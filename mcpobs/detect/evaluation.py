@@ -15,7 +15,7 @@ from mcpobs.errors import UsageError
 
 RATES: Final = (0.001, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1)
 COMMON_BENIGN: Final = frozenset({"plain", "hard"})
-"""Tiers that the false-positive rate counts. Texts that quote attacks are shown apart."""
+"""Tiers that count towards the false-positive rate. Texts that quote attacks have rows of their own."""
 
 _Z: Final = 1.959964  # of a two-sided 95 % interval
 
@@ -31,7 +31,7 @@ class Labelled:
 
 
 class Share(NamedTuple):
-    """How many of some texts were found."""
+    """The number of texts, and of those that were found."""
 
     found: int
     of: int
@@ -73,7 +73,7 @@ class Evaluation:
 
 
 def read(lines: Iterable[str]) -> list[Labelled]:
-    """Reads labelled texts. Raises UsageError with the number of the first line that is none."""
+    """Reads labelled texts. Raises UsageError with the number of the first line without text or label."""
     found = []
     for number, line in enumerate(lines, 1):
         if line.strip():
@@ -129,7 +129,7 @@ def _labelled(line: str, number: int) -> Labelled:
     try:
         given = json.loads(line)
     except ValueError as error:
-        raise UsageError(f"line {number} is no JSON ({error})", "give one JSON object a line") from None
+        raise UsageError(f"line {number} is not JSON ({error})", "write one JSON object in each line") from None
     if not isinstance(given, Mapping) or not isinstance(given.get("text"), str) or given.get("label") not in (0, 1):
         raise UsageError(f"line {number} has no text or no label", 'give {"text": "...", "label": 0 or 1} in each line')
     attack = given["label"] == 1

@@ -1,4 +1,4 @@
-"""Scrubs texts that peers chose and telemetry records: names, headers, user agents, status texts.
+"""Scrubs recorded texts that peers choose: names, headers, user agents, status texts.
 
 A quick look decides whether a text may hold anything. Only then are the recognisers loaded (10 ms, and google-re2
 7 ms): a process that observes usual clients never loads them.
@@ -24,8 +24,8 @@ _NO_ADDRESSES = frozenset(("ip",))
 
 
 def scrubbed(text: str) -> str:
-    """Returns the text without personal data and secrets, except IP addresses: versions look like them, and of callers
-    they are recorded on purpose."""
+    """Returns the text without personal data and secrets, except IP addresses: versions look like them, and those of
+    callers are recorded on purpose."""
     if len(text) < 7:
         return text
     low = text.lower()

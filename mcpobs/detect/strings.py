@@ -11,7 +11,7 @@ not inspected."""
 
 
 LEAST_DIGITS = 7
-"""Of an integer that may stand for a text: a telephone or card number."""
+"""Fewest digits of an integer that may be a telephone or card number."""
 
 
 class Text(NamedTuple):

@@ -17,15 +17,16 @@ DENIED_CODE: Final = -32010
 
 
 DECISION_META: Final = "mcpobs/decision"
-"""The member of `_meta`, or of an error's data, that says of a denial what a client may know."""
+"""The member of `_meta`, or of the data of an error, that describes a denial to the client."""
 UNDECIDED: Final = "refused: the policy could not be evaluated"
 
 
 class Edit(NamedTuple):
-    """A place in a text of a message, and what stands there from now on. All other bytes stay."""
+    """A place in a text of a message, and its new text. All other bytes stay."""
 
     at: tuple[str | int, ...]
-    """The path from the message's root, e.g. `("result", "content", 0, "text")`; of a member's name, to the member."""
+    """The path from the root of the message, e.g. `("result", "content", 0, "text")`. A member name has the path of its
+    member."""
     start: int
     """In characters of the text."""
     end: int | None
@@ -70,7 +71,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The response goes on to the requester as it came, but for `edits`."""
+    """The response goes on to the requester, unchanged except for `edits`."""
 
     decision: Literal["allow", "warn"] = "allow"
     rule: str | None = None
@@ -98,7 +99,7 @@ End = Pass | Replace
 
 FORWARD: Final = Forward()
 PASS: Final = Pass()
-"""The usual decisions: made once, because each call needs both."""
+"""The usual decisions, made once because each call needs both."""
 
 Decided = TypeVar("Decided")
 

@@ -9,8 +9,8 @@ from mcpobs.gate.decisions import Edit
 
 
 def disjoint(edits: Iterable[Edit]) -> tuple[Edit, ...]:
-    """Returns edits of which no two overlap, in their order within each text: of several at one place the first
-    begins, and all they cover is replaced."""
+    """Returns edits without overlaps, in their order within each text. Overlapping edits become one: the text of the
+    first replaces all the characters that they cover."""
     found: list[Edit] = []
     for edit in sorted(edits, key=lambda one: (str(one.at), one.is_key, one.start)):
         last = found[-1] if found else None
@@ -26,7 +26,7 @@ def _overlap(first: Edit, second: Edit) -> bool:
 
 
 def edited(value: object, edits: Sequence[Edit]) -> object:
-    """Returns a message's value with its edits; what they do not touch is the same object."""
+    """Returns the value of a message with its edits. Parts without an edit are the same objects."""
     by_step: dict[str | int, list[Edit]] = {}
     own: list[Edit] = []
     for edit in edits:
@@ -55,7 +55,7 @@ def _name(key: str, edits: Sequence[Edit]) -> str:
 
 
 def _text(text: str, edits: Iterable[Edit]) -> str:
-    """The text with edits of which no two overlap."""
+    """Returns the text with its edits, which do not overlap."""
     parts, at = list[str](), 0
     for edit in sorted(edits, key=attrgetter("start")):
         parts += [text[at : edit.start], edit.text]

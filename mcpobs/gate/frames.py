@@ -114,7 +114,7 @@ class FrameGate:
         self._max_bytes = max_bytes
         self._held: set[Held] = set()
         self.passed: list[Call] = []
-        """Calls that went on, and whose arguments are still to be described: `catch_up` does."""
+        """Forwarded calls whose arguments `catch_up` has still to describe."""
 
     def take(
         self, sender: Sender, frame: bytes, stamp: Stamp, record: Record, span: TraceContext | None = None
@@ -227,7 +227,7 @@ class FrameGate:
                     back.append(_answer(frames.id_of(part.raw), decision))
 
     def catch_up(self) -> None:
-        """Does what need not hold up a frame. For when the frames that were released are written."""
+        """Does the work that need not delay a frame. Call it after the released frames are written."""
         passed, self.passed = self.passed, []
         for call in passed:
             call.describe()

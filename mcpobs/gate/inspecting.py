@@ -1,4 +1,4 @@
-"""Inspects messages for the judge of a policy: what its inspectors find becomes a decision, and columns of the row.
+"""Inspects messages for the judge of a policy: turns findings into a decision and into columns of the row.
 
 Loaded only with a policy that has the section `inspect`.
 """
@@ -37,7 +37,7 @@ LISTINGS: Final = frozenset(
         "server/discover",
     }
 )
-"""Requests whose answers describe what the server has."""
+"""Requests whose results describe the server: its tools, prompts, resources and instructions."""
 _WRITES: Final = frozenset({"write"})
 
 
@@ -63,7 +63,7 @@ class Inspecting:
     def look(
         self, of: Of, facts: CallFacts, message: dict[str, object], found: Found, *, is_error: bool = False
     ) -> Inspected | None:
-        """Returns what the inspectors find in a message, and keeps it for the row; None if none is about it."""
+        """Returns the findings in a message, and keeps them for the row; None if no entry applies to it."""
         kinds = self._kinds.get(str(facts.target), _WRITES)
         if self._schemas is not None and facts.method == "tools/list" and of == "listing":
             self._schemas.learn(message.get("result"))
@@ -76,7 +76,7 @@ class Inspecting:
         return inspected
 
     def request(self, call: Call) -> Begin:
-        """Inspects what the server asks or says by itself."""
+        """Inspects requests and notifications of the server."""
         operation, session = call.operation, call.session
         facts = CallFacts(
             operation.method,
@@ -99,14 +99,14 @@ class Inspecting:
 
 
 class Found:
-    """What was found in the messages of one call, until its row is written."""
+    """The findings in the messages of one call, until its row is written."""
 
     __slots__ = ("_id", "all", "withheld")
 
     def __init__(self, id_: str | None = None) -> None:
         self.all: list[Inspected] = []
         self.withheld: set[str] = set()
-        """The names of a listing's items that are not passed on."""
+        """The names of items of a listing that are withheld."""
         self._id = id_
 
     @property
@@ -127,11 +127,11 @@ class Found:
 
     @property
     def ids(self) -> list[str]:
-        """The entries in force that noted something."""
+        """The entries in force that found something to record."""
         return _each(id_ for one in self.all for id_ in one.ids)
 
     def columns(self) -> dict[str, str | int | bool]:
-        """The columns of the findings; nothing of a message is in them."""
+        """The columns of the findings, without any text of a message."""
         rows = [row for one in self.all for row in one.recorded()]
         columns: dict[str, str | int | bool] = {}
         if rows:
@@ -149,7 +149,7 @@ class Found:
 
 
 def forwarded(forward: Forward, inspected: Inspected) -> Forward:
-    """A message that goes on, as its findings say."""
+    """A message that passes, with the masks of its findings."""
     rule = inspected.warned_by
     if rule is None:
         return forward
@@ -157,7 +157,7 @@ def forwarded(forward: Forward, inspected: Inspected) -> Forward:
 
 
 def passed(inspected: Inspected) -> Pass:
-    """A response that goes on, as its findings say."""
+    """A response that passes, with the masks of its findings."""
     rule = inspected.warned_by
     return Pass() if rule is None else Pass("warn", rule, edits(inspected.masks()))
 
@@ -165,7 +165,7 @@ def passed(inspected: Inspected) -> Pass:
 def listing(
     result: dict[str, object], seen: Sequence[object], member: str, name: str, inspected: Inspected, withheld: set[str]
 ) -> Replace:
-    """A list of which the caller sees some items, as its findings say: masked, and without those that are withheld."""
+    """A list that passes, with the masks of its findings and without the items that are withheld."""
     masked = edited({"result": result}, edits(inspected.masks()))
     whole = value_at(masked, ("result",))
     before, after = result.get(member), value_at(whole, (member,))
@@ -184,7 +184,7 @@ def listing(
 
 
 def refusal(inspected: Inspected, decision_id: str, part: str, target: str) -> Lane:
-    """Why a message is withheld: the entry and the decision, and nothing of the message."""
+    """The reason why a message is withheld: names the entry and the decision, and nothing of the message."""
     rule = inspected.ids[0]
     needs = f"The {part} of {target} {'are' if part.endswith('s') else 'is'} withheld by the rule {rule}"
     said = Said(target, needs=f"{needs} (decision {decision_id})")
@@ -203,7 +203,7 @@ def edits(findings: Iterable[Finding]) -> tuple[Edit, ...]:
 
 
 def withheld_items(inspected: Inspected, message: dict[str, object]) -> set[str] | None:
-    """The names of a listing's items in which something is to be withheld; None if it lies elsewhere, too."""
+    """The names of items of a listing with a blocking finding; None if one lies elsewhere too."""
     items = items_of(inspected.blocks())
     if items is None:
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ID_KEY = "tenant-ids"
 """Names the key of the digests of tenants' ids, for all fronts of this user."""
 _MASK_KEY = "masks"
-"""Names the key of masks, likewise: equal values have equal masks in all fronts."""
+"""Names the key of masks: equal values have equal masks in all fronts."""
 
 
 STATE = Path("policy", "state.db")

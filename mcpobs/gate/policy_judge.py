@@ -106,7 +106,7 @@ class PolicyJudge:
         """Of the pages that follow a first page of tools."""
 
     def use(self, policy: Policy) -> None:
-        """Takes another policy. Its inspectors are made here, so that no call waits for them."""
+        """Switches to another policy. Makes its inspectors at once, so that no call waits for them."""
         self.engine.use(policy)
         self._inspectors()
 
@@ -193,8 +193,8 @@ class PolicyJudge:
         )
 
     def _waits_for_thread(self, call: Call, judged: _Judged, result: object) -> bool:
-        """Whether a response is looked at in the store's thread: an inspector takes long on a large one, or the engine
-        asks the store or changes what decisions read."""
+        """Whether a response is judged in the store's thread: an inspector needs long for a large one, or the engine
+        asks the store or changes state that decisions read."""
         if self._inspectors() is not None or self.engine.asks_store_of_result(judged.decision):
             return True
         if call.operation.method.startswith("tasks/"):
@@ -204,7 +204,7 @@ class PolicyJudge:
         )
 
     def _looked(self, call: Call, judged: _Judged, response: Response) -> Lane | None:
-        """Looks at a response: first the engine, then the inspectors at what it would let pass."""
+        """Judges a response: first the engine, then the inspectors if the engine lets it pass."""
         lane = self._look(call, judged, response)
         inspecting = self._inspectors()
         return lane if lane is not None or inspecting is None else self._inspect(inspecting, call, judged, response)
@@ -347,8 +347,8 @@ class PolicyJudge:
         return Replace(result={**result, member: seen}, decision="allow")
 
     def _learn(self, params: object, result: dict[str, object]) -> None:
-        """Learns which tools there are, and what they do. Once a list was seen from its first page to its last, other
-        names are made up."""
+        """Learns the tools and their kinds. After a list was seen from its first page to its last, any other name
+        counts as made up."""
         tools = result.get("tools")
         if not isinstance(tools, list):
             return
@@ -418,7 +418,7 @@ class PolicyJudge:
         return 0 if charge is None else charge.microusd
 
     def _charge(self, call: Call, judged: _Judged) -> Charge | None:
-        """The cost of what the server did: also of a result that is withheld."""
+        """The cost of the work of the server, also if its result is withheld."""
         operation = call.operation
         rule = None if self._book is None or operation.tool is None else self._book.of(self._server, operation.tool)
         if rule is None:
@@ -466,7 +466,7 @@ def _passed(inspected: Inspected) -> Pass:
 
 
 def _columns(decision: Decision, found: Found) -> dict[str, str | int | bool]:
-    """The columns of a decision, with those of what inspectors found."""
+    """The columns of a decision and of its findings."""
     decision.verdicts = {**decision.verdicts, **found.verdicts}
     columns = decision.columns()
     ids = [*(decision.lane.rules or decision.lane.warnings), *found.ids]
@@ -555,7 +555,7 @@ def _watched(call: Call) -> list[str]:
 
 
 def _of_resource(facts: CallFacts, uri: str) -> CallFacts:
-    """The same call as one of a resource."""
+    """The same call, for one of its resources."""
     whole = uri if len(uri) > MAX_TARGET else None
     return replace(facts, kind="resource", target=uri if whole is None else _shortened(uri), whole=whole)
 

@@ -75,7 +75,7 @@ def _members(raw: bytes, at: int) -> Iterator[tuple[str | int, int, int]]:
 
 
 def _elements(raw: bytes, at: int) -> Iterator[tuple[str | int, int, int]]:
-    """The elements of an array: number, and twice where it begins."""
+    """The elements of an array: number, and its beginning twice."""
     if raw[at : at + 1] != b"[":
         raise SpliceError("an edit below a plain value")
     at, place = skip_space(raw, at + 1), 0
@@ -85,7 +85,7 @@ def _elements(raw: bytes, at: int) -> Iterator[tuple[str | int, int, int]]:
 
 
 def _next(raw: bytes, value_at: int) -> int:
-    """Where the part after a value begins; the closing bracket if there is none."""
+    """Returns the beginning of the part after a value, or the closing bracket."""
     end = value_end(raw, value_at)
     if end is None:
         raise SpliceError("a broken value")

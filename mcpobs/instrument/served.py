@@ -244,7 +244,7 @@ async def _decided_in_trio(found: Pending[Any]) -> None:
 
 
 def forwarded_params(call: ServedCall, decision: Forward) -> dict[str, object] | None:
-    """The parameters that the handler gets in place of those that came; None if it gets these."""
+    """The parameters for the handler if they were changed; None if it gets the original ones."""
     if not decision.edits:
         return decision.params
     from mcpobs.gate.edits import edited
@@ -257,7 +257,7 @@ def forwarded_params(call: ServedCall, decision: Forward) -> dict[str, object] |
 
 
 def changed(sent: Response, decision: End) -> Replace | None:
-    """What goes out in a response's place; None if it goes out as it is."""
+    """The replacement of a response; None if the response goes out unchanged."""
     if isinstance(decision, Replace):
         return decision
     if not decision.edits:

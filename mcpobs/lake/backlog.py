@@ -49,7 +49,7 @@ REDACTED = "-redact"
 
 
 SCRUBBED = "-scrub"
-"""Prefix of a log writer's name if its requests must be committed with every text scrubbed, by any process."""
+"""Prefix of the name of a log segment whose texts every process must scrub when it commits them."""
 
 
 EXPANDING = "-expands"

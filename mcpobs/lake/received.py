@@ -92,8 +92,8 @@ class Receiving:
     def take(
         self, bodies: Sequence[Body], received_unix_nano: int, *, redact: bool = False, scrub: bool = False
     ) -> None:
-        """Makes the spans of these requests the batch; with `redact` without their content. Personal data and secrets
-        are taken out of error texts, and with `scrub` out of every text."""
+        """Makes the spans of these requests the batch; with `redact` without their content. Masks personal data and
+        secrets in error texts, and with `scrub` in every text."""
         self._redact = redact
         self._received = received_unix_nano
         self._decoded.batch = decode(bodies)

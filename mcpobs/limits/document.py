@@ -76,7 +76,9 @@ class Place:
 
     def items(self) -> list[Place]:
         if not isinstance(self.node, yaml.SequenceNode):
-            self.refuse(f"{_shown(self.node)} is not a list", "write [first, second]")
+            is_mapping = isinstance(self.node, yaml.MappingNode)
+            hint = "begin each of its entries with `- `" if is_mapping else "write [first, second]"
+            self.refuse(f"{_shown(self.node)} is not a list", hint)
         return [Place(self.source, f"{self.path}[{index}]", item) for index, item in enumerate(self.node.value)]
 
     def plain(self) -> object:
@@ -197,5 +199,7 @@ def _shown(node: yaml.Node) -> str:
             return "a mapping"
         case yaml.SequenceNode():
             return "a list"
+        case yaml.ScalarNode(tag="tag:yaml.org,2002:null"):
+            return "an empty value"
         case _:
             return repr(str(node.value)[:80])

@@ -1,4 +1,4 @@
-"""Declares for each number of a limits file what comes of a value beyond it. Does no I/O.
+"""Declares for each number of a limits file the effect of a value beyond it. Does no I/O.
 
 `refused`: a call is refused before the server sees it. `marked`: the call passes, and its row says so. `compared`:
 `mcpobs check` finds it afterwards, because it is known only when the call or the session is over. `described`: no
@@ -18,7 +18,7 @@ ARGUMENT: Final = "A"
 
 
 class Enforced(NamedTuple):
-    """What comes of a value beyond a number, and whose values are counted together."""
+    """The effect of a value beyond a number, and the scope in which values are counted together."""
 
     effect: Effect
     per: Literal["session", "caller", "call", "tool", "file"]

@@ -271,7 +271,7 @@ class Limits:
 
     @property
     def bounds_cost(self) -> bool:
-        """Whether the file has a number for the cost of anybody's session."""
+        """Whether the file has a number for the cost of any session."""
         groups = (self.session, *(group.session for group in (*self.tenants.values(), *self.roles.values())))
         return any(session.cost_usd is not None for session in groups)
 

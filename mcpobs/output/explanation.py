@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from shlex import quote
-from textwrap import fill
 
 from mcpobs.output.json_text import plain
+from mcpobs.output.text import wrapped
 from mcpobs.policy.remedy import OURS
 from mcpobs.policy.text import Said
 from mcpobs.reports.explained import Explained, Explanation, Ruled
@@ -33,10 +33,9 @@ def text(of: Explanation, width: int | None = None) -> str:
 
 def _wrapped(line: str, width: int) -> str:
     """A line in lines of a width, further ones indented below it. Lines of files stay whole."""
-    if len(line) <= width or line.startswith(_OF_FILE):
+    if line.startswith(_OF_FILE):
         return line
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return fill(line, max(width, 40), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return wrapped(line, width, " " * (len(line) - len(line.lstrip()) + 2))
 
 
 def data(of: Explanation) -> dict[str, object]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from textwrap import fill
 
 from mcpobs.terminal import printable, printable_lines
 
-__all__ = ["printable", "printable_lines", "shortened", "taken", "width"]
+__all__ = ["printable", "printable_lines", "shortened", "taken", "width", "wrapped"]
 
 
 def width(text: str) -> int:
@@ -30,6 +31,13 @@ def shortened(text: str, cells: int) -> str:
         return "…"[:cells]
     head, tail = cells // 2, cells - cells // 2 - 1
     return taken(text, head) + "…" + taken(text[::-1], tail)[::-1]
+
+
+def wrapped(line: str, cells: int | None, indent: str) -> str:
+    """The line in lines of so many cells, at least 40, with further ones indented; unchanged if `cells` is None."""
+    if cells is None or len(line) <= cells:
+        return line
+    return fill(line, max(cells, 40), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def taken(text: str, cells: int) -> str:

@@ -46,8 +46,8 @@ PLUMBING = frozenset(
 )
 """Requests of a client that no `allow` is needed for: they reach no tool, no resource and no prompt."""
 NOT_LISTED = "not listed"
-"""The kind of a tool that a server with a whole list does not list, beside `write`. Such names share their counters: a
-caller makes up as many as it likes."""
+"""The kind of a tool that is missing in the whole list of its server, beside `write`. Such names share their counters,
+because a caller can make up any number of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Counter:
         )
 
     def fixed(self, facts: CallFacts) -> Count | None:
-        """The same if it takes nothing of the call."""
+        """The same counter if it reads nothing of the call."""
         match self.counts:
             case "calls":
                 return self.count(facts)
@@ -102,7 +102,7 @@ def whose(facts: CallFacts) -> str:
 
 
 def under(facts: CallFacts, server: str | None) -> Under:
-    """What else a call belongs to that may be halted by name."""
+    """The other names by which a call may be halted."""
     found: list[tuple[HaltScope, str]] = [("principal", facts.enforcement_key)]
     if facts.identity.tenant is not None:
         found.append(("tenant", facts.identity.tenant))
@@ -193,9 +193,9 @@ class Plan:
     """What all layers ask of calls of one target by one caller."""
 
     whose: str
-    """Who is held to account for the calls."""
+    """The caller to which the calls are charged."""
     under: Under
-    """What else the calls belong to that may be halted by name."""
+    """The other names by which the calls may be halted."""
     layers: tuple[LayerPlan, ...]
     checks: Checks | None
     counters: tuple[Counter, ...]
@@ -214,7 +214,7 @@ class Plan:
     hidden_by: str | None
     """The rule for whose sake the caller may not even see the target; `default` if no rule allows it."""
     reads_facts: bool
-    """Whether it reads digest, shape or size of the arguments."""
+    """Whether a condition reads digest, shape or size of the arguments."""
     needs_session: bool
     reads_arguments: bool
     remembers: tuple[tuple[str, ...], ...]

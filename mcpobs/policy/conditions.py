@@ -59,7 +59,7 @@ class CallFacts:
     args_shape: str | None = None
     args_bytes: int | None = None
     unread: Callable[[], ValueFacts | None] | None = None
-    """Gives the three above, if that was put off; `read_arguments` calls it."""
+    """Sets the three above if they were deferred. `read_arguments` calls it."""
     identity: Identity = NOBODY
     enforcement_key: str = ""
     session_id: str = ""
@@ -134,15 +134,15 @@ class Condition(Protocol):
 
 
 Holds = Callable[[CallFacts], bool]
-"""`Condition.holds`, or a quicker form of it: True only if that is True."""
+"""`Condition.holds`, or a faster form that is True only if `holds` is True."""
 
 
 @runtime_checkable
 class Prepared(Protocol):
-    """A condition that is quicker if it is prepared once for a caller."""
+    """A condition that is faster once it is prepared for a caller."""
 
     def prepared(self, identity: Identity) -> Holds:
-        """The quicker form for calls of this caller. It calls `holds` for whatever is not the usual case."""
+        """The faster form for calls of this caller. Calls `holds` in all unusual cases."""
 
 
 class ReadCondition(Protocol):

@@ -95,7 +95,7 @@ class Members:
 
 
 class Age:
-    """The time since a counter began, in full milliseconds."""
+    """The time since a counter began, in whole milliseconds."""
 
     __slots__ = ("since_ns",)
 
@@ -107,7 +107,7 @@ class Age:
         return Taken(age, count.limit is not None and age > count.limit)
 
     def add(self, count: Count, now_ns: int) -> None:
-        """Nothing is added: it ages by itself."""
+        """Adds nothing: an age grows by itself."""
 
     def correct(self, count: Count, amount: int, at_ns: int, now_ns: int) -> None:
         """Nothing was added."""

@@ -238,7 +238,7 @@ def _inspections(layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
         for entry in layer.inspect:
             looks = ", ".join(entry.find)
             if "injection" in entry.find:
-                looks += f" (in {entry.rate:.1%} of harmless texts, too)"
+                looks += f" (also in {entry.rate * 100:g} % of harmless texts)"
             about = wording.what(entry.what) or "all messages"
             where, action = ", ".join(entry.where), _inspection_action(entry)
             if entry.find == (DEFINITIONS,):
@@ -261,10 +261,10 @@ def _inspection_words(layers: Sequence[Layer]) -> tuple[str, ...]:
     strict = [entry for layer in layers for entry in layer.inspect]
     unseen = [entry.id for entry in strict if entry.on_error == "flag"]
     words = (
-        "What comes back is looked at before it goes on; of several actions the strictest wins. Findings are recorded "
-        "by kind and place, never with text."
+        "Messages of the server are inspected before the client gets them; of several actions the strictest wins. "
+        "Findings are recorded by kind and place, never with text."
     )
-    fails = f" What could not be looked at passes as a warning: {', '.join(unseen)}." if unseen else ""
+    fails = f" Messages that cannot be inspected pass with a warning: {', '.join(unseen)}." if unseen else ""
     return (words + fails,)
 
 

@@ -36,7 +36,7 @@ MAX_DEPTH = 64
 _WRITES = frozenset({"write"})
 _MADE_UP = frozenset({"write", NOT_LISTED})
 _OF_RETRIES = frozenset({"cost", "duration"})
-"""What a retry of `input_required` counts: the call that asked for input cost nothing, and time goes on."""
+"""What a retry of `input_required` counts: cost and time, because the call that asked for input cost nothing."""
 _PLAIN = frozenset({str, bool, type(None)})
 
 
@@ -97,7 +97,7 @@ class Engine:
         return self._compiled[0].judges_results
 
     def knows_all_tools(self) -> None:
-        """Takes `kinds` for the whole list: other names share their counters."""
+        """Treats `kinds` as the whole list of tools: other names share their counters."""
         self._others = _MADE_UP
 
     # -- before the call -------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Engine:
         return self._compiled[0].plan(replace(facts, target=name), self._kinds(name)).hidden_by is None
 
     def begin_each(self, each: Sequence[CallFacts]) -> tuple[Decision, CallFacts]:
-        """Decides a call that names several resources: each as a call of its own, and none if one is denied."""
+        """Decides a call that names several resources: each resource as a separate call. One denial denies them all."""
         begun: list[tuple[Decision, CallFacts]] = []
         for facts in each:
             decision = self.begin(facts)

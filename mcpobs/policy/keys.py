@@ -184,7 +184,7 @@ FILE: Final = Section(
         Key("rules", "list", "who may call what, and with what", NONE, "see below", listed("rule")),
         Key("limits", "list", "how often, and how much", NONE, "see below", listed("limit")),
         Key("budgets", "mapping", "how much calls may cost", NONE, "see below", in_section("budgets")),
-        Key("inspect", "list", "what to look for in what comes back", NONE, "see below", listed("inspection")),
+        Key("inspect", "list", "what to look for in messages of the server", NONE, "see below", listed("inspection")),
         Key(
             "server_requests",
             "mapping",
@@ -473,8 +473,8 @@ INSPECTION: Final = Section(
         Key(
             "action",
             "choice",
-            "`pass`: only recorded; `flag`: passes, as a warning; `mask`: each place is overwritten; `block`: withheld;"
-            " of `definitions` `pass`, `flag` or `deny`: taken out of the list, and calls are refused",
+            "`pass`: only recorded; `flag`: passes with a warning; `mask`: each place is overwritten; `block`: "
+            "withheld; of `definitions`: `pass`, `flag`, or `deny`: removed from the list, and calls are refused",
             "flag",
             "mask",
             one_of(*ACTIONS, "deny"),
@@ -483,7 +483,7 @@ INSPECTION: Final = Section(
         Key(
             "rate",
             "share",
-            "of `injection`: the share of harmless texts that may be found, from 0.001 to 0.1",
+            "of `injection`: the share of harmless texts that are found too, from 0.001 to 0.1",
             "0.01",
             "0.001",
             {"type": "number", "minimum": LEAST_RATE, "maximum": MOST_RATE},
@@ -491,16 +491,16 @@ INSPECTION: Final = Section(
         Key(
             "where",
             "names",
-            "`result`: answers, and what the server sends by itself; `listing`: `*/list` and `initialize`; `arguments`",
+            "`result`: results, errors, requests of the server; `listing`: `*/list` and `initialize`; `arguments`",
             "result; `injection`: also listing",
             "[result, arguments]",
             several(LOOKS),
         ),
-        Key("max_bytes", "count", "most text of one message that is looked at", "1048576", "65536", COUNT),
+        Key("max_bytes", "count", "most text of one message that is inspected", "1048576", "65536", COUNT),
         Key(
             "over",
             "choice",
-            "more text than that: `block`; `flag`: its two ends are looked at; `pass`: so too, and it is not noted",
+            "more text than that: `block`; `flag`: its two ends are inspected; `pass`: the same, without a finding",
             "block with mask or block, else flag",
             "block",
             one_of(*OVERS),
@@ -508,7 +508,7 @@ INSPECTION: Final = Section(
         Key(
             "new",
             "choice",
-            "of `definitions`: what becomes of a tool that was never approved: `pass`, `flag` or `deny`",
+            "of `definitions`: the action for a tool that was never approved: `pass`, `flag` or `deny`",
             "the action",
             "flag",
             one_of(*ON_DEFINITION),
@@ -516,7 +516,7 @@ INSPECTION: Final = Section(
         Key(
             "approved",
             "text",
-            "of `definitions`: the file of the approved ones, from the folder of this file on",
+            "of `definitions`: the file of the approved definitions, relative to the folder of this file",
             "approved/SERVER.json beside config.toml",
             "approved/shop.json",
             TEXT,

@@ -1,6 +1,6 @@
 """Makes counters and a condition of the numbers of a limits file, for one caller and tool. Does no I/O.
 
-`limits/enforcement.py` says of each number whether it is made into one. A number of the caller's tenant or role stands
+`limits/enforcement.py` declares which numbers become counters. A number of the caller's tenant or role stands
 in place of everybody's; its counter is the same, so a caller keeps its count if its number changes.
 """
 
@@ -36,7 +36,7 @@ class Number(NamedTuple):
 
 
 def numbers_of(layer: Layer, tool: str, identity: Identity, *, is_listed: bool = True) -> Iterator[Number]:
-    """Yields what calls of a tool are counted by. Tools that the server does not list share the counters of `*`."""
+    """Yields the counters of calls of a tool. Tools that the server does not list share the counters of `*`."""
     yield from _of_session(layer, identity)
     yield from costs_of(layer, identity)
     yield from _of_tool(layer, tool, identity, is_listed=is_listed or tool in _named(layer.learned))
@@ -68,7 +68,7 @@ def _of_session(layer: Layer, identity: Identity) -> Iterator[Number]:
 
 
 def costs_of(layer: Layer, identity: Identity) -> Iterator[Number]:
-    """Yields what the costs of a session are counted by."""
+    """Yields the counters of the costs of a session."""
     cost = layer.learned.session_of(identity.tenant, identity.role).cost_usd
     if cost is None:
         return
@@ -79,7 +79,7 @@ def costs_of(layer: Layer, identity: Identity) -> Iterator[Number]:
 
 
 def spending_of(layer: Layer) -> Iterator[Number]:
-    """Yields what a caller's other costs add to, whatever its role: adding asks for no cap."""
+    """Yields the counters to which other costs of a caller are added, for any role: adding needs no cap."""
     if layer.learned.bounds_cost:
         cap = Cap("session", 0, FOREVER)
         number = Number("session.cost_usd", "session.cost_usd", cap, "cost", Code.COST_LIMIT, layer.on_exceed)
@@ -122,7 +122,7 @@ def max_bytes_of(limits: Limits, tool: str, identity: Identity, of: ToolLimits) 
 
 
 def _id(limits: Limits, identity: Identity, limit: Limit, get: Callable[[GroupLimits], Limit | None], name: str) -> str:
-    """Returns the path of a number, with the tenant or role that it is of."""
+    """Returns the path of a number, with its tenant or role."""
     for prefix, group in limits.named_groups_of(identity.tenant, identity.role):
         if get(group) is limit:
             return f"{prefix}.{name}"

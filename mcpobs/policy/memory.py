@@ -26,7 +26,7 @@ _ScopedKey = tuple[str, str, int, bool, bool]
 
 
 _ShareKey = tuple[str, int, bool, bool]
-"""Scope, window, shadow and kind: what one caller's share of the counters is counted by."""
+"""Scope, window, shadow and kind: the unit in which the share of a caller in the counters is counted."""
 
 
 @dataclass(slots=True)
@@ -42,14 +42,14 @@ class _Scoped:
 
 
 class _Found(NamedTuple):
-    """The counters of a plan, as a session found them last. Its own ones live as long as it does."""
+    """The counters of a plan, as a session read them last. Those of the session live as long as it does."""
 
     counts: Sequence[Count]
     counters: list[Counter]
     scoped: list[tuple[OrderedDict[_ScopedKey, _Scoped], _ScopedKey, _Scoped]]
 
     def holds(self, counts: Sequence[Count]) -> bool:
-        """Whether they are those of `counts`, and none was forgotten since."""
+        """Whether these are the counters of `counts`, and none was forgotten since."""
         if self.counts is not counts:
             return False
         for shelf, key, one in self.scoped:  # noqa: SIM110 - all() takes a generator for each call
@@ -192,7 +192,8 @@ class MemoryRows:
     # -- counters ---------------------------------------------------------------------------------------------
 
     def _note(self, known: _Session, session: SessionKey, counts: Sequence[Count], counters: Sequence[Counter]) -> None:
-        """Keeps what a plan counts for the next call. Disposable counters may go, so those are looked up again."""
+        """Keeps the counters of a plan for the next call. Disposable counters may be dropped, so they are looked up
+        again."""
         if not isinstance(counts, tuple) or any(count.disposable for count in counts):
             return
         shared = [(self._shelf(one), _scoped_key(session.shadow, one)) for one in counts if one.scope is not None]

@@ -14,7 +14,7 @@ Mode = Literal["enforce", "log_only"]
 OnError = Literal["allow", "deny"]
 Effect = Literal["allow", "require", "deny", "log_only"]
 Action = Literal["pass", "flag", "mask", "block"]
-"""What becomes of a message in which an inspector found something; later ones are stricter."""
+"""Actions for a message with findings, the strictest last."""
 Look = Literal["result", "listing", "arguments"]
 """Which messages an inspector looks at."""
 Over = Literal["flag", "block", "pass"]
@@ -92,8 +92,8 @@ REOPENED_WINDOW_NS: Final = 3_600 * 1_000_000_000
 
 
 def reopened(cap: Cap) -> Cap:
-    """The window of the caller behind the cap of a session: so many times the cap in an hour. Otherwise a new session
-    would wash the cap away. A policy that says how much a caller may do in a window needs none."""
+    """The window of the caller behind the cap of a session: this many times the cap in an hour. Otherwise a new session
+    would reset the cap. A policy with a window of its own for the caller needs none."""
     return Cap("principal", cap.most * REOPENED_FACTOR, REOPENED_WINDOW_NS)
 
 
@@ -138,16 +138,16 @@ class Inspection:
     action: Action
     where: tuple[Look, ...]
     rate: float
-    """The share of harmless texts in which injection may be found: it gives the threshold."""
+    """The share of harmless texts in which injections are found too. It sets the threshold."""
     max_bytes: int
     over: Over
-    """What becomes of a message with more text than that."""
+    """The action for a message with more text than that."""
     on_error: Literal["flag", "block"]
     control: Control = Control()
     new: Action | None = None
-    """Of `find: definitions`: what becomes of a tool that was never approved; None: as the action."""
+    """Of `find: definitions`: the action for a tool that was never approved; None means `action`."""
     approved: str | None = None
-    """Of `find: definitions`: the file of the approved ones, below the folder of the policy's file."""
+    """Of `find: definitions`: the file of approved definitions, relative to the folder of the policy file."""
     line: int = field(default=0, compare=False, repr=False)
 
 

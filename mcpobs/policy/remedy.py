@@ -9,7 +9,8 @@ from mcpobs.policy import wording
 from mcpobs.policy.codes import Code
 from mcpobs.policy.compiled import Compiled, is_about, matches
 from mcpobs.policy.conditions import CallFacts
-from mcpobs.policy.model import Policy, Rule, Who
+from mcpobs.policy.inspect.words import DEFINITIONS
+from mcpobs.policy.model import Inspection, Policy, Rule, Who
 from mcpobs.policy.text import Texts
 from mcpobs.protocol.session import NOBODY, Identity
 
@@ -94,7 +95,9 @@ def _of_code(denied: Denied, policy: Policy | None, texts: Texts | None) -> Iter
         case Code.RESULT:
             yield "the result would have had to show fewer ids of tenants"
         case Code.INSPECTION:
-            yield f"{rules} would have had to find nothing; its findings are in `mcpobs report findings`"
+            yield f"{rules} would have had to find nothing; the findings are above and in `mcpobs report findings`"
+            if any(entry.id in denied.rules and DEFINITIONS in entry.find for entry in _inspections(policy)):
+                yield "`mcpobs approve definitions` shows changed definitions and approves them"
 
 
 def _missing_allow(denied: Denied, policy: Policy | None, texts: Texts | None) -> Iterator[str]:
@@ -127,6 +130,11 @@ def _allows(denied: Denied, policy: Policy | None) -> Iterator[Rule]:
                 rule.what, facts, denied.target, frozenset({"read", "write"}), denied.server
             ):
                 yield rule
+
+
+def _inspections(policy: Policy | None) -> Iterator[Inspection]:
+    for layer in () if policy is None else policy.layers:
+        yield from layer.inspect
 
 
 def _lacks(who: Who, denied: Denied) -> Iterator[str]:

@@ -44,8 +44,8 @@ class Bounds:
     scoped: int = 262_144
     """Counters that sessions share."""
     scoped_part: int = 64
-    """Once half of those are taken, a scope may have one part of so many of each window: who makes up names takes no
-    room of others."""
+    """Once half of those are in use, a scope may have one part in this many of each window, so that a caller that makes
+    up names takes no counters of others."""
     owned: int = 1_048_576
     """Ids that belong to a tenant: about 200 MB at most, if a policy asks for so many."""
     halts: int = 65_536
@@ -88,7 +88,7 @@ class Rows(Protocol):
 
     @property
     def had_no_named_halts(self) -> bool:
-        """Whether there was no halt by name a moment ago. For any thread; does no I/O."""
+        """Whether no halt by name was in force a moment ago. For any thread; does no I/O."""
 
     def change(self) -> AbstractContextManager[int]:
         """One step that changes rows: alone, and whole or not at all. Gives the time, in ns. Raises StoreError."""
@@ -122,7 +122,7 @@ class Rows(Protocol):
         """Counters, new ones if there are none. Two counts of one counter get the same object."""
 
     def done(self, session: SessionKey, seen: Seen) -> dict[str, Done]:
-        """What a session has done. Nobody changes it."""
+        """The history of a session. Never changed."""
 
     def keep_done(self, session: SessionKey, seen: Seen, done: dict[str, Done]) -> None: ...
 

@@ -73,7 +73,8 @@ class Sessions:
         self._conversations = {name: _by_caller(found) for name, found in conversations.items()}
 
     def of(self, call: ModelCall) -> Sequence[Sharing] | Uncharged:
-        """The sessions that a model call is charged to, one of each caller, or why it is charged to none."""
+        """The sessions to which a model call is charged, one for each caller, or the reason why it is charged to
+        none."""
         if call.cost_microusd is None:
             return "unpriced"
         found = self._traces.get(call.trace_id)
@@ -103,8 +104,9 @@ class Budgets:
         return any(layer.budgets or layer.learned.bounds_cost for layer in self._policy.layers)
 
     def charges(self, call: ModelCall, of: Sharing) -> list[Charge]:
-        """What a model call of a session adds, on the counters that the engine reserves on: of the session and its
-        caller, of its tenant, and on those of the session's shadow. Callers of one tenant add to the tenant's once."""
+        """What a model call adds to the counters of its session, caller and tenant, and to those of the session's
+        shadow: the counters on which the engine reserves. Callers of one tenant add to the counters of the tenant
+        once."""
         identity = Identity(tenant=of.tenant)
         facts = CallFacts(
             "tools/call",
@@ -137,7 +139,7 @@ class Budgets:
 
 
 def mark_of(call: ModelCall, payer: str, *, shadow: bool = False) -> Mark:
-    """Names a model call and who pays it: a span that comes again is charged once to each, and so are two spans of one
+    """Names a model call and its payer. A repeated span is charged once to each payer, and so are two spans of one
     call, one within the other."""
     within = () if call.parent_span_id is None else (_digest(call.trace_id, call.parent_span_id, payer, shadow),)
     return Mark(_digest(call.trace_id, call.span_id, payer, shadow), call.start_unix_nano + WITHIN_NS, within)

@@ -216,7 +216,7 @@ class Room:
 
 
 def _shared(key: bytes) -> bytes:
-    """What the keys of one scope's counters of a window and kind begin with."""
+    """Prefix of the keys of counters of one scope, window and kind."""
     return key[: SCOPED.size + SCOPED.unpack_from(key)[4]]
 
 

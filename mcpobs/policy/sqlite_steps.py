@@ -27,7 +27,7 @@ _BEGUN = (
 _VERSION = "pragma data_version"
 """A number that changes with what other connections commit, and begins a step that reads."""
 _FRESH_NS = 250_000_000
-"""How old a look at the halts may be that a result is passed on by."""
+"""The greatest age of a check of the halts by which a result may pass."""
 _LONGEST_PAUSE_S = 0.003
 _FRESH = 3
 """How often a file may be replaced within one step."""
@@ -42,7 +42,7 @@ class Steps:
         self._any_named_halts = True
         self._looked_ns = 0
         self.generation = 0
-        """Changes with what others wrote, and after a step that failed: what was read before holds no more."""
+        """Changes with each write of others and after a failed step: data that was read before is then stale."""
         self._version: int | None = None
         self._boot = times.boot()
         self._clock = Clock(times)
@@ -70,7 +70,7 @@ class Steps:
 
     @property
     def had_no_named_halts(self) -> bool:
-        """Whether a step of this process found no halt by name, a moment ago. Does no I/O."""
+        """Whether a step of this process found no halt by name a moment ago. Does no I/O."""
         return not self._any_named_halts and self._clock() - self._looked_ns <= _FRESH_NS
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Steps:
     # -- within a step ----------------------------------------------------------------------------------------
 
     def _catch_up(self, version: int) -> None:
-        """Reads again what others may have changed."""
+        """Reads again the data that others may have changed."""
         self.forget()
         offset_ns, self.any_halts, self._any_named_halts = self.execute(_BEGUN, (self._boot,)).fetchone()
         if offset_ns != self._clock.offset_ns:
@@ -135,7 +135,7 @@ class Steps:
             self._version = version
 
     def forget(self) -> None:
-        """Takes nothing for known that was read before."""
+        """Discards the data that was read before."""
         self._version = None
         self._any_named_halts = True
         self.generation += 1

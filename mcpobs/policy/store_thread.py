@@ -66,7 +66,7 @@ def _work(waiting: SimpleQueue[_Call | None]) -> None:
         result: object
         try:
             result = function()
-        except BaseException as error:  # whoever waits has to hear of it
+        except BaseException as error:  # the waiting caller must get it
             result = error
         try:
             done(result)

@@ -51,11 +51,11 @@ def not_covered(layers: Sequence[Layer], uncovered: Sequence[str], history: Hist
 def _results(layers: Sequence[Layer]) -> str:
     entries = [entry for layer in layers for entry in layer.inspect]
     if not entries:
-        return "What a result says: nothing here looks at it, except `tenant: {result: …}`."
+        return "Contents of results: nothing here inspects them, except `tenant: {result: …}`."
     kinds = dict.fromkeys(kind for entry in entries for kind in entry.find)
     return (
-        f"What a result says besides {', '.join(kinds)}, and what of these the detectors miss: none finds all. "
-        "Pictures, sounds and other binary content are not looked at."
+        f"Contents of results other than {', '.join(kinds)}, and those of these that the detectors miss: none finds "
+        "all. Pictures, sounds and other binary content are not inspected."
     )
 
 
@@ -81,7 +81,7 @@ _COMPARED: Mapping[str, str] = {
     "tools.T.result.max_bytes": "sizes of results (known after the call)",
 }
 _INSPECTED: Mapping[str, str] = {"tools.T.result.max_bytes": "size"}
-"""What an entry of `inspect` finds instead."""
+"""Numbers that a word of `find` compares too."""
 
 
 def _by_word(layers: Sequence[Layer]) -> Iterator[str]:

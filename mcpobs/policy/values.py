@@ -1,7 +1,7 @@
 """Compares the values of arguments with the numbers of a limits file. Does no I/O.
 
-A value of a kind that the file has no number for is refused if it could carry one past the file: a list or text in
-place of a number. An argument that is left out, null, or true or false carries none.
+A value of a type that evades the numbers of the file is refused, such as a list or text in place of a number. An
+argument that is missing, null, true or false passes.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _value(limit: Limit | None) -> float | None:
 
 
 def _problem(value: object, bounds: Bounds) -> str | None:
-    """Says what is wrong with a value; None if nothing is."""
+    """Describes the fault of a value; None if it has none."""
     match value:
         case None | bool():
             return None

@@ -52,10 +52,10 @@ class Call:
     counted: bool = field(default=False)  # a row that stands for several counts it
     tentative: bool = field(default=False)  # it came without `jsonrpc`: no operation unless it is answered
     unread: Callable[[], tuple[ValueFacts, str | None]] | None = None
-    """Takes the facts of its arguments; None if nobody still has to."""
+    """Reads the facts of its arguments; None if they were read."""
 
     def describe(self) -> None:
-        """Takes the facts of the arguments, if that was put off. For any thread: twice gives the same."""
+        """Reads the facts of the arguments if that was deferred. For any thread: a second call gives the same."""
         if self.unread is not None:
             try:  # noqa: SIM105  # suppress() takes 0.4 µs a call
                 self.operation.arguments, self.operation.arguments_features = self.unread()

@@ -29,12 +29,12 @@ def form_of(value: object) -> str:
 
 
 def form_of_blocks(kinds: list[str]) -> str:
-    """Returns the form of an answer that is no JSON: the kinds of its content blocks, e.g. `(text,image)`."""
+    """Returns the form of an answer that is not JSON: the kinds of its content blocks, e.g. `(text,image)`."""
     return f"({','.join(kinds)})"
 
 
 def kind_of(form: str) -> str:
-    """Returns what a form is at its outside, as a word."""
+    """Returns the outermost type of a form, as a word."""
     return _KINDS.get(form[:1], "value")
 
 
@@ -63,7 +63,7 @@ def _object(value: dict[str, object], depth: int) -> str:
 
 @lru_cache(maxsize=256)
 def _counted(forms: tuple[str, ...]) -> str:
-    """The form of an object with such members. Remembered: the items of a list are mostly alike."""
+    """Returns the form of an object with these members. Cached, because most items of a list are alike."""
     parts = [form if count == 1 else f"{form}×{count}" for form, count in Counter(forms).items()]
     return _bounded("{" + ",".join(parts) + "}")
 
@@ -76,5 +76,5 @@ def _array(value: list[object], depth: int) -> str:
 
 
 def _bounded(form: str) -> str:
-    """At each level, because 64 members of 64 members have long forms."""
+    """The bound holds at each level, because 64 members of 64 members have long forms."""
     return form if len(form) <= MAX_FORM else form[: MAX_FORM - 1] + CUT

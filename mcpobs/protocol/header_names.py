@@ -1,4 +1,4 @@
-"""Which arguments a tool's inputSchema copies to headers (2026-07-28, `x-mcp-header`). Reads nothing else of it.
+"""Lists the arguments that an inputSchema copies to headers (2026-07-28, `x-mcp-header`). Reads nothing else of it.
 
 Schemas come from the peer: depth and number are bounded, and what is beyond the bounds counts as not declared.
 """

@@ -41,7 +41,7 @@ def lenient_keys(key: Key) -> tuple[Key, ...]:
 
 
 def plain_key(value: object) -> Key | None:
-    """What ids have in common that some client or server takes for the same: 1, "1" and 1.0."""
+    """Returns the common form of ids that some client or server treats as the same: 1, "1" and 1.0."""
     key = id_key(value)
     number = None if key is None else _number_of(key)
     return key if number is None else number

@@ -50,7 +50,7 @@ class Lifecycle:
     """Begins and ends the calls of one front.
 
     With `keeps_content` a call has its params and a response its value, for a judge; otherwise content is let go. With
-    `puts_off` the facts of arguments are taken by `Call.describe`, when the front has passed the call on, or at its
+    `puts_off` the facts of arguments are read by `Call.describe`, when the front has passed the call on, or at its
     end.
     """
 
@@ -124,7 +124,8 @@ class Lifecycle:
     def _read_params(
         self, operation: Operation, method: str, params: dict[str, object], catalog: Catalog
     ) -> Callable[[], tuple[ValueFacts, str | None]] | None:
-        """Reads what the operation needs at once. Returns what takes the facts of its arguments, if it has any."""
+        """Reads the facts that the operation needs at once. Returns the reader of the facts of its arguments, if it has
+        any."""
         if method.startswith(_OF_RESOURCES):
             operation.resource_scheme = target_of(method, params)[2]
         meta = params.get("_meta")

@@ -92,8 +92,8 @@ class PendingRequests:
         return pending[0] if pending else None
 
     def has_in_use(self, key: Key) -> bool:
-        """Whether a response with this id may still come, also to a request that was cancelled; or with one that some
-        servers take for the same."""
+        """Whether a response may still come, also to a cancelled request, with this id or one that some servers treat
+        as the same."""
         if not self._first and not self._given_up and not self._forgotten:
             return False
         return any(

@@ -37,7 +37,7 @@ class Catalog:
         self.tools = Declarations()
         self.prompts = Declarations()
         self.headers: dict[str, HeaderNames] = {}
-        """By tool, the arguments that are copied to headers; none of a tool that nobody has listed."""
+        """The arguments that are copied to headers, by tool; empty for a tool that nobody has listed."""
 
     def learn(self, method: str, result: object) -> None:
         """Takes the declarations of a listing's result."""

@@ -62,7 +62,7 @@ class _Direction:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits but the next frame."""
+        """Whether the pipe waits only for the next frame."""
         return not (self.held or self.sink.pending or self.at_end or self.sink.gone)
 
     @property

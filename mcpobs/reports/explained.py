@@ -191,7 +191,8 @@ def _findings(text: object) -> Iterator[str]:
         rule = "" if one.get("rule") == one.get("find") else f" ({one.get('rule')})"
         first = f", first at character {one['start']:,}" if isinstance(one.get("start"), int) else ""
         action = f"would {one.get('action')}" if one.get("shadow") else one.get("action")
-        yield f"{one.get('id')}: {one.get('find')}{rule}, {one.get('count')} × in {one.get('where')}{first}: {action}"
+        where = "the whole message" if one.get("where") == "whole" else one.get("where")
+        yield f"{one.get('id')}: {one.get('find')}{rule}, {one.get('count')} × in {where}{first}: {action}"
 
 
 def _before(plan: Plan, decision: Record) -> list[Record]:

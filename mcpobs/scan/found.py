@@ -1,4 +1,4 @@
-"""A finding of a scan: its source, place, rule and offset. Holds the matched text only if it is to be shown."""
+"""A finding of a scan: its source, place, rule and offset. Holds the matched text only for --show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 WHOLE: Final = "whole"
-"""The rule of texts that a model found: it names no place in them."""
+"""The rule of a finding of a model, which names no place in the text."""
 
 
 @dataclass(frozen=True, slots=True)

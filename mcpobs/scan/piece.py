@@ -1,4 +1,4 @@
-"""A piece: texts that are scanned together, as the strings of one result are. Does no I/O."""
+"""A piece: texts that are scanned together, like the strings of one result. Does no I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from mcpobs.detect.strings import MOST_VALUES, strings
 
 MOST: Final = 128 << 10
-"""Characters of a piece; the scanners keep some thirty times as much."""
+"""Characters of a piece. The scanners allocate about thirty times as much memory."""
 OVERLAP: Final = 1 << 10
 """Characters that a window of a long text shares with the one before, so that no match is cut in two."""
 Step = str | int
@@ -39,7 +39,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Windows that are scanned together. `place` says where in the source they lie: a line, or a field of a lake."""
+    """Windows that are scanned together. `place` names their line of the source, or their field of a lake."""
 
     source: str
     windows: tuple[Window, ...]
@@ -57,8 +57,8 @@ def _windows(value: object) -> Iterator[Window]:
 
 
 def _texts(value: object) -> Iterator[tuple[tuple[Step, ...], str, bool]]:
-    """Yields every string and key with its path. A value with more than `strings` visits is divided: halves of a list
-    or object, then the one member that is left. `start` is the place of a half's first item."""
+    """Yields every string and key with its path. A value with more items than `strings` visits is divided into halves,
+    down to a single member. `start` is the index of the first item of a half."""
     to_do: list[tuple[object, tuple[Step, ...], int]] = [(value, (), 0)]
     while to_do:
         one, path, start = to_do.pop()
@@ -121,8 +121,8 @@ def _grouped(source: str, place: str, windows: Iterable[Window]) -> Iterator[Pie
 
 
 def shown(path: tuple[Step, ...], is_key: bool = False, secret: Collection[str] = ()) -> str:
-    """Returns a path as text: `$.rows[3].note`. A key that is itself a finding, or that is no plain word, is not shown,
-    because it may hold what was found."""
+    """Returns a path as text: `$.rows[3].note`. Hides a key that is itself a finding or not a plain word, because it
+    may hold matched text."""
     parts = ["$"]
     for place, step in enumerate(path):
         hidden = is_key and place == len(path) - 1

@@ -1,4 +1,4 @@
-"""Reads the texts that a lake holds, as pieces: names, messages, attributes and events of its spans."""
+"""Reads the texts of a lake in pieces: names, messages, attributes and events of its spans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JSON: Final = frozenset({"http_headers", "attributes", "resource", "events", "l
 
 
 def pieces(plan: Plan, progress: Progress, since: int, until: int) -> Iterator[Piece]:
-    """Yields each different text once. No more than a batch of them is in memory."""
+    """Yields each distinct text once. Keeps at most a batch of texts in memory."""
     query = catalog.load("recorded_texts")
     values = query.values({"since": since, "until": until})
     rows = plan.connection.execute(plan.statement(query, values), values)

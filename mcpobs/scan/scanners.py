@@ -46,7 +46,7 @@ def words_of(text: str) -> frozenset[str]:
 
 
 class Scanners:
-    """What a scan looks for, and from which score on injection counts."""
+    """Looks for some kinds of findings. An injection counts above the threshold of a rate."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Scanners:
         """Returns the findings of a piece in the order of their places."""
         texts = [window.text for window in piece.windows]
         hits = [*self._personal(piece.windows), *self._injections(texts), *self._classified(texts)]
-        return _counted(piece, sorted(hits, key=lambda hit: hit[:2]), self._show)
+        return _counted(piece, sorted(hits, key=lambda hit: hit[:5]), self._show)
 
     def _personal(self, windows: Sequence[Window]) -> Iterator[_Hit]:
         if not self._kinds:
@@ -93,7 +93,7 @@ class Scanners:
 
 
 def _counted(piece: Piece, hits: Sequence[_Hit], show: bool) -> list[Found]:
-    """Returns one finding for each place and rule. Matches that the window before has already are left out."""
+    """Returns one finding for each place and rule. Matches that the previous window has too are left out."""
     windows = piece.windows
     secret = {windows[hit.window].text for hit in hits if windows[hit.window].is_key}
     found: dict[tuple[str, str, str], list[_Hit]] = {}

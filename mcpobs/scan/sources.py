@@ -57,7 +57,7 @@ def pieces(paths: list[str], progress: Progress, form: As = "auto") -> Iterator[
 
 
 def _of_folder(folder: str, progress: Progress, form: As) -> Iterator[Piece]:
-    """Yields those of all files below, by name. Links are not followed, and binary files are skipped."""
+    """Yields the pieces of all files below a folder, sorted by name. Skips links and binary files."""
     for above, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED)
         for name in sorted(files):
@@ -126,7 +126,7 @@ class _Reading:
         return self._stream.read(_READ)
 
     def _fill(self, most: int) -> bytes:
-        """Returns the next bytes, `most` if there are so many, and keeps them for the next reader."""
+        """Returns the next bytes, at most `most`, and keeps them for the next read."""
         parts = [self._buffer[self._at :]]
         size = len(parts[0])
         while size < most and (part := self._stream.read(_READ)):
@@ -136,7 +136,7 @@ class _Reading:
         return self._buffer
 
     def _document(self) -> tuple[object] | None:
-        """Returns the document; None if the stream is none, or too large for one."""
+        """Returns the JSON document; None if the stream is not one document or is too large."""
         if not self._fill(_HEAD).lstrip(codecs.BOM_UTF8 + b" \t\r\n").startswith((b"{", b"[", b'"')):
             return None
         line, rest = self._first_line()
@@ -151,7 +151,7 @@ class _Reading:
             return None
 
     def _first_line(self) -> tuple[bytes, bytes]:
-        """Returns the first line, and whatever is known of the lines after it."""
+        """Returns the first line, and the bytes after it that were read too."""
         most = _HEAD
         while True:
             found = self._fill(most)
@@ -177,7 +177,7 @@ class _Reading:
                     yield Piece(self._source, (window,), place)
 
     def _lines(self) -> Iterator[bytes]:
-        """Yields the lines; a longer one than MAX_LINE in parts."""
+        """Yields the lines. A line longer than MAX_LINE comes in parts."""
         left = b""
         while part := self._read():
             *whole, left = (left + part).split(b"\n")

@@ -78,7 +78,7 @@ def _of(layer: Layer) -> Iterator[Swept]:
 
 
 def _counted(limits: Limits) -> Iterator[tuple[Path, Limit]]:
-    """The numbers of a limits file that counters are held to."""
+    """The numbers of a limits file that bound counters."""
     for path, limit in paths.numbers(limits):
         kind = enforcement.of(path)
         if kind.effect == "refused" and kind.per != "call":

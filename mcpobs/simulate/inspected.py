@@ -1,4 +1,4 @@
-"""Replays entries of `inspect` from the verdicts that were recorded while they looked: the lake holds no content."""
+"""Replays entries of `inspect` from their recorded verdicts, because the lake holds no content."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from mcpobs.policy.conditions import CallFacts
 from mcpobs.policy.model import Inspection, Policy
 
 _KINDS = frozenset({"read", "write"})
-"""Whether a tool reads or writes is not recorded: an entry of one kind may have looked."""
+"""Both kinds: the lake does not record whether a tool reads or writes, so an entry for either may have inspected it."""
 
 
 class Replayed(NamedTuple):
-    """What the entries that look at a call would make of it."""
+    """The result of the entries that inspect a call."""
 
     found: tuple[Inspection, ...]
-    """Those that found something."""
+    """The entries that found something."""
     unknown: tuple[str, ...]
-    """The ids of those without a recorded verdict."""
+    """The ids of the entries without a recorded verdict."""
 
     @property
     def blocked_by(self) -> str | None:

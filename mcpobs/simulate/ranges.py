@@ -1,4 +1,4 @@
-"""Decides numbers of arguments by the recorded features of a call: they hold ranges of values, and no value.
+"""Decides numbers of arguments by the recorded features of a call, which hold ranges of values and no value.
 
 A range that lies within a number or beyond it decides; one that the number divides does not.
 """
@@ -16,7 +16,7 @@ _KINDS = {"s": ("max_length",), "n": ("min", "max"), "l": ("max_items", "max_len
 
 
 def decided(condition: ArgumentValues, features: str) -> bool | None:
-    """Returns whether the arguments of a call are within their numbers; None if their ranges do not say."""
+    """Returns whether the arguments of a call are within their numbers; None if their ranges do not decide it."""
     words = _words(features)
     if words is None:
         return None

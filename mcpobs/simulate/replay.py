@@ -102,7 +102,7 @@ class ReplayEngine(Engine):
         return self._compiled[0].is_lookalike(tool)
 
     def by_ranges(self, facts: CallFacts, features: str) -> dict[str, bool]:
-        """The verdicts on numbers of arguments, as far as recorded ranges of values decide them."""
+        """The verdicts on numbers of arguments, if recorded ranges of values decide them."""
         found = dict[str, bool]()
         for layer in self._compiled[0].plan(facts, self._kinds(facts.target)).layers:
             for bound in layer.requires:

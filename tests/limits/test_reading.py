@@ -136,7 +136,7 @@ REFUSED = {
     "version: 1\ntools: {a: {arguments: {shapes: x}}}": ("tools.a.arguments.shapes: 'x' is not a list", "[first"),
     "version: 1\ntools: {a: {arguments: {shapes: [[x]]}}}": ("shapes[0]: a list is not a text", ""),
     "version: 1\ntools: [a, b]": ("limits:2: tools: a list is not a mapping", ""),
-    "version: 1\ntools:": ("limits:2: tools: '' is not a mapping", ""),
+    "version: 1\ntools:": ("limits:2: tools: an empty value is not a mapping", ""),
     "version: 1\nsession: {calls: -3}": ("limits:2: session.calls: -3 is negative", "0 or more"),
     "version: 1\nsession: {calls: .nan}": ("session.calls: '.nan' is not a number", ""),
     "version: 1\nsession: {calls: .inf}": ("session.calls: '.inf' is not a number", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcpobs.output.text import printable, shortened, width
+from mcpobs.output.text import printable, shortened, width, wrapped
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,12 @@ def test_wide_and_combining_characters_have_their_width(text: str, cells: int) -
 def test_a_long_text_loses_its_middle(text: str, cells: int, shown: str) -> None:
     assert shortened(text, cells) == shown
     assert width(shortened(text, cells)) <= cells
+
+
+def test_a_long_line_goes_on_with_an_indent_and_keeps_its_long_words() -> None:
+    line = "  means: " + "word " * 10 + "x" * 50
+    shown = wrapped(line, 40, " " * 9).splitlines()
+    assert "".join(shown).split() == line.split()
+    assert all(len(one) <= 40 for one in shown[:-1])
+    assert shown[-1] == " " * 9 + "x" * 50
+    assert wrapped(line, None, "") == line

@@ -15,6 +15,9 @@ from tests.golden import check
 
 PAGE = Path(__file__).parents[2] / "docs" / "policy.md"
 SAID = Said("search", "15", "15", "session", 90, "it needs a successful call of login before it")
+SAID_OF = {
+    Code.INSPECTION: Said("search", needs="The result of search is withheld by the rule mail (decision 3f9a2c10)")
+}
 WHEN = {
     Code.HALTED: "the session, caller, tenant, tool or server is halted",
     Code.UNKNOWN: "the caller may not even see the tool; a resource or prompt likewise",
@@ -26,7 +29,7 @@ WHEN = {
     Code.ARGUMENTS: "`args_schema`, `argument_values` of a tool, or arguments that cannot be read in one way only",
     Code.TENANT: "`tenant`: the argument or the result is another tenant's",
     Code.RESULT: "`tenant.ids`: a result shows too many ids",
-    Code.INSPECTION: "`inspect`: something was found, with `action: block`",
+    Code.INSPECTION: "`inspect`: an entry with `action: block` found something",
     Code.CALL_LIMIT: "calls of a session, also of one tool",
     Code.RATE_LIMIT: "calls in a window, `calls_per_hour`",
     Code.SUM_LIMIT: "`sum` of an argument",
@@ -69,7 +72,7 @@ def _keys() -> str:
 
 
 def _codes() -> str:
-    rows = [f"| `{code}` | {WHEN[code]} | {_cell(text(code, SAID))} |" for code in Code]
+    rows = [f"| `{code}` | {WHEN[code]} | {_cell(text(code, SAID_OF.get(code, SAID)))} |" for code in Code]
     return "\n".join(["| code | when | the model reads, e.g. |", "|---|---|---|", *rows]) + "\n"
 
 

@@ -65,12 +65,12 @@ def test_a_document_says_what_is_inspected_and_what_is_not() -> None:
     found = documented((written, "policy.yaml"))
     (part,) = [part for part in found.parts if part.title == "Inspection"]
     assert part.rows == (
-        ("orders", "all messages", "injection (in 0.5% of harmless texts, too)", "result, listing", "block", ""),
+        ("orders", "all messages", "injection (also in 0.5 % of harmless texts)", "result, listing", "block", ""),
         ("pii", "tools crm", "email, card", "result", "mask", "log only"),
     )
-    assert "What could not be looked at passes as a warning: orders." in part.words[0]
-    (left,) = [words for words in found.not_covered if words.startswith("What a result says")]
-    assert left.startswith("What a result says besides injection, email, card")
+    assert "Messages that cannot be inspected pass with a warning: orders." in part.words[0]
+    (left,) = [words for words in found.not_covered if words.startswith("Contents of results")]
+    assert left.startswith("Contents of results other than injection, email, card")
     assert "Inspection" not in [part.title for part in documented(*CONTENTS).parts]
 
 

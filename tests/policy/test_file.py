@@ -276,7 +276,8 @@ REFUSED: dict[str, tuple[str, str]] = {
     "version: 1\nbudgets: {session: {usd: 1e12}}": ("budgets.session.usd: 1e12 is too large", ""),
     "version: 1\nbudgets: {session: {usd: $1}}": ("budgets.session.usd: '$1' is not a number", ""),
     # inspect
-    "version: 1\ninspect: {a: b}": ("policy:2: inspect: a mapping is not a list", ""),
+    "version: 1\ninspect: {a: b}": ("policy:2: inspect: a mapping is not a list", "`- `"),
+    "version: 1\ninspect:": ("policy:2: inspect: an empty value is not a list", "[first"),
     "version: 1\ninspect:\n- {find: email}": ("policy:3: inspect[0]: no `id`", "find: injection"),
     "version: 1\ninspect:\n- {id: a}": ("policy:3: inspect[0]: no `find`", ""),
     "version: 1\ninspect:\n- {id: a, find: emial}": ("inspect[0].find: 'emial' is not known", "`email`"),

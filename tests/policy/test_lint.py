@@ -207,7 +207,7 @@ def inspected(text: str, *verdicts: bool | None) -> tuple[Traffic, ...]:
     ("action", "verdicts", "problem"),
     [
         ("mask", (True, True), "masked nothing in 14 recorded calls"),
-        ("mask", (None,), "no recorded call was looked at, so it masked nothing"),
+        ("mask", (None,), "inspected no recorded call, so it masked nothing"),
         ("block", (True,), "blocked nothing in 7 recorded calls"),
         ("mask", (True, False), None),
         ("flag", (True,), None),

@@ -245,3 +245,10 @@ def test_the_text_of_a_number_is_found_by_the_path_that_decisions_name(id_: str,
     said = Texts([(NUMBERS.encode(), "limits.yaml")]).of(id_)
     assert said is not None
     assert said.line == line
+
+
+def test_a_refused_tool_definition_names_the_command_that_approves_it() -> None:
+    policy = file.of_texts([(b"version: 1\ninspect: [{id: kept, find: definitions, action: deny}]\n", "policy.yaml")])
+    denied = Denied(Code.INSPECTION, ("kept",), "search")
+    assert any("mcpobs approve definitions" in line for line in remedies(denied, policy, None))
+    assert not any("mcpobs approve" in line for line in remedies(replace(denied, rules=("other",)), policy, None))

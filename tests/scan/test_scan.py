@@ -85,6 +85,29 @@ def test_a_form_can_be_chosen(tmp_path: Path, scan: Scan, form: str) -> None:
     assert [(one["place"], one["offset"]) for one in scan(str(path), "--as", form)[1]["findings"]] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("path", "columns"),
+    [
+        (".", ["source", "place", "rule", "offset", "count", "score"]),
+        ("a.txt", ["place", "rule", "offset", "count", "score"]),
+    ],
+)
+def test_a_table_names_the_source_if_a_folder_was_scanned(
+    path: str,
+    columns: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.txt").write_text(MAIL)
+    Path("b.txt").write_text("")
+    assert run(["scan", path]) == 1
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[0].split() == columns
+    assert f"{len(MAIL):,} characters" in shown.err
+
+
 def test_stdin_and_folders_are_scanned_without_binary_files_and_links(
     tmp_path: Path, scan: Scan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +164,7 @@ def test_the_exit_code_is_that_of_a_search(tmp_path: Path, scan: Scan) -> None:
         ([".", "--evaluate", "x"], "leave the paths"),
         (["--evaluate", "nowhere"], "cannot read nowhere"),
         (["--evaluate", "/dev/null"], "it is a device"),
+        (["--evaluate", __file__], "test_scan.py: line 1 is not JSON"),
         ([".", "--classifier", "gpt"], "write --classifier stackone-defender"),
     ],
 )

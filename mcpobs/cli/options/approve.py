@@ -10,7 +10,8 @@ from mcpobs.cli.options.shared import Json
 
 What = Annotated[str, typer.Argument(metavar="WHAT", help="`definitions`: the tool definitions of servers.")]
 Servers = Annotated[
-    list[str] | None, typer.Argument(metavar="[SERVER]...", help="Their names.  [default: list what is open]")
+    list[str] | None,
+    typer.Argument(metavar="[SERVER]...", help="Names of servers.  [default: list all with their open definitions]"),
 ]
 
 
@@ -37,17 +38,17 @@ def approve(
         list[str] | None,
         typer.Option(metavar="FILE", help="Policies that may name that file.  [default: those of config.toml]"),
     ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take approvals back; name each with --tool.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Withdraw approvals; name each tool with --tool.")] = False,
     config: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="Folder of config.toml.  [env: MCPOBS_CONFIG]")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Approve what waits for a person: the tool definitions of servers, new or changed.
+    """Approve new and changed tool definitions of servers.
 
-    A front with a policy that has `find: definitions` notes what a server lists. Approved definitions lie in
+    A front whose policy has `find: definitions` records the tools that a server lists. Approved definitions are in
     approved/SERVER.json beside config.toml, or in the file that the policy or --file names; keep it in git. `--by` is a
-    label: nobody verifies it. Exit code 1: something is still open.
+    label: nobody verifies it. Exit code 1: a definition is still open.
 
     \b
     Examples:

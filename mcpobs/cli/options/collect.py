@@ -103,7 +103,7 @@ def collect(
     `mcpobs instrument`, an SDK in any language, an OpenTelemetry Collector. A request is acknowledged when its spans
     are on disk; one that is sent again is stored once. Metrics and logs are acknowledged and dropped.
 
-    What senders put into their spans is stored as they sent it, except personal data and secrets in error texts.
+    Spans are stored as sent, except personal data and secrets in error texts.
     --scrub takes these out of every text, and --redact takes out all content (docs/redaction.md).
 
     Only this machine is served unless you name another host. /healthz shows its state.

@@ -39,7 +39,7 @@ def scan(
     ] = None,
     lake: Annotated[
         str | None,
-        typer.Option(metavar="[FOLDER]", help="The texts of a lake instead.  [default: MCPOBS_LAKE, else yours]"),
+        typer.Option(metavar="[FOLDER]", help="Scan the texts of a lake instead.  [default: MCPOBS_LAKE, else yours]"),
     ] = None,
     since: Annotated[str | None, typer.Option(help="With --lake: spans since then, e.g. 2h, 7d.")] = None,
     until: Annotated[str | None, typer.Option(help="With --lake: spans before then.")] = None,
@@ -52,14 +52,16 @@ def scan(
         ),
     ] = ",".join(FINDS),
     rate: Annotated[
-        float, typer.Option(metavar="SHARE", help="Harmless texts in which injection may be found: 0.001 to 0.1.")
+        float, typer.Option(metavar="SHARE", help="Share of harmless texts that are found too: 0.001 to 0.1.")
     ] = 0.01,
     form: Annotated[
         str, typer.Option("--as", metavar="FORM", autocompletion=_form_words, help="auto, text, json or jsonl.")
     ] = "auto",
-    show: Annotated[bool, typer.Option("--show", help="Show what matched, control characters as escapes.")] = False,
+    show: Annotated[
+        bool, typer.Option("--show", help="Print matched text, with control characters as escapes.")
+    ] = False,
     classifier: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Ask a heavy model too: stackone-defender, if installed.")
+        str | None, typer.Option(metavar="NAME", help="Also ask a large model: stackone-defender, if installed.")
     ] = None,
     evaluate: Annotated[
         str | None,
@@ -69,13 +71,13 @@ def scan(
 ) -> int:
     """Look for injected instructions, personal data and secrets, with the detectors that inspect results.
 
-    Reads JSON by its strings and names their paths, JSON lines line by line, anything else as text. Without --show no
-    matched text is printed.
+    Scans each string of a JSON document and names its path, JSON lines line by line, anything else as text. Prints no
+    matched text without --show.
 
     \b
     Exit codes:
-      0  nothing found
-      1  something found
+      0  no findings
+      1  findings
       2  a wrong option or an unreadable file
       3  no lake
 

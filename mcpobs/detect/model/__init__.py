@@ -1,4 +1,4 @@
-"""The linear model of injected instructions. Judges by wording, knows no pattern. Off without its library in C."""
+"""The linear model of injected instructions. Judges wording without patterns. Off without its library in C."""
 
 from mcpobs.detect.model.linear import missing, score
 

@@ -1,4 +1,4 @@
-"""Names the kinds of personal data and secrets, and what a recogniser returns."""
+"""Names the kinds of personal data and secrets, and defines the result of a recogniser."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECRETS = frozenset(
         "sendgrid_key", "shopify_token", "slack_token", "stripe_key", "telegram_token", "twilio_key",
     )
 )  # fmt: skip
-"""Kinds of secrets. `password` is any value that its label calls a password, secret, key or token."""
+"""Kinds of secrets. `password` is any value whose label says password, secret, key or token."""
 KINDS = PERSONAL | SECRETS
 GROUPS = {"personal": PERSONAL, "secrets": SECRETS}
 

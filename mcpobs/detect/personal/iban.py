@@ -37,7 +37,7 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
 
 
 def _end(data: bytes, start: int) -> int | None:
-    """Returns where the account number ends that begins at `start`; None if it is none."""
+    """Returns the end of the account number that begins at `start`; None if none does."""
     text = data[start : start + _LONGEST]
     length = _LENGTHS.get(text[:2].decode("latin-1").upper())
     if length is None or data[max(0, start - 1) : start] in (b"_", b"-", b"/", b"."):

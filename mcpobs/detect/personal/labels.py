@@ -1,4 +1,4 @@
-"""Decides what the words beside a number call it: the nearest word that is no filler decides."""
+"""Determines the label of a number: the nearest word beside it that is no filler."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PHONES = _words(
     whatsapp 手机 电话 電話 電話番号"""
 )
 CALLING = _words("call callback calling dial message messages reach ring sms text texting")
-"""Words before a phone number if other words are between, as in `call me on`: `messages: 1234567` is a count."""
+"""Labels of a phone number even with other words between, as in `call me on`. `messages: 1234567` is a count."""
 PHONES_AFTER = PHONES | _words("direct home office work")
 CARDS = _words(
     """amex card cardno cardnumber cards carta carte cc ccnum ccnumber credit creditcard debit diners discover jcb karte
@@ -36,7 +36,7 @@ OTHER = _words(
     rule seed seq sequence serial session sha size sku span ticket time timestamp trace tracking transaction ts txn
     udi uid upc uuid v ver version vin zip"""
 )
-"""Words that call a number something else than personal."""
+"""Labels of numbers that are not personal data."""
 
 
 def label(words: Iterable[bytes]) -> bytes:

@@ -45,7 +45,7 @@ class Page:
         self._tables: dict[int, Table | None] = {}
 
     def number(self, at: int) -> int:
-        """Returns which text a place lies in."""
+        """Returns the number of the text that holds a place."""
         return bisect_right(self.starts, at) - 1
 
     def end(self, number: int) -> int:

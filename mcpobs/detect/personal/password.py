@@ -1,4 +1,4 @@
-"""Passwords, keys and tokens without a form of their own: a label calls them that.
+"""Passwords, keys and tokens without a recognisable form, found by their label.
 
 What it does: takes the value after `password=`, `"api_key": `, `SECRET_TOKEN: ` and the like, the credentials after
 `Bearer`, `Basic` and `Authorization: …`, and the password in a URL (`scheme://user:password@host`). A value that is a
@@ -30,7 +30,7 @@ _SCHEME = Pattern(rb"(?i)(?:bearer|basic) {1,2}[A-Za-z0-9._~+/-]{12,}=*")
 _USERINFO = Pattern(rb"://[^\x00\s/@:\"'<>?#]{0,128}:[^\x00\s/@\"'<>]{1,128}@")
 _LONGEST = 8_192
 _LONGEST_LABEL = 80
-_SHOWN = 72  # characters of a value that say whether it is a secret: anchors may follow one another closely
+_SHOWN = 72  # characters of a value that are validated: labels may follow one another closely
 _PASSWORDS = (b"passw", b"pwd", b"passphrase")
 _PLACEHOLDERS = (
     b"your", b"xxx", b"***", b"...", b"example", b"changeme", b"change_me", b"placeholder", b"redacted", b"dummy",
@@ -59,7 +59,7 @@ def at(page: Page, start: int, end: int) -> Iterator[Found]:
 
 
 def is_placeholder(value: bytes) -> bool:
-    """Returns whether a value stands for a secret and is none."""
+    """Returns whether a value is a placeholder for a secret."""
     plain = value.lower()
     return len(set(plain)) < 3 or any(mark in plain[:24] for mark in _PLACEHOLDERS) or plain[:1] in (b"$", b"%", b"@")
 

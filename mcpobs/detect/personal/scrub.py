@@ -1,4 +1,4 @@
-"""Takes personal data and secrets out of texts that telemetry records."""
+"""Replaces personal data and secrets in recorded texts."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def table_of(data: bytes) -> Table | None:
 
 
 def _columns(line: bytes, delimiter: bytes) -> list[list[bytes]] | None:
-    """Returns the words of each column of a header, none for `value` and the like; None if a cell is no name."""
+    """Returns the words of each column of a header (none for `value` and the like), or None if a cell is not a name."""
     columns: list[list[bytes]] = []
     for cell in line.split(delimiter):
         name = cell.strip(b" \t\r\"'*`")

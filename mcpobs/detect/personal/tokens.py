@@ -1,4 +1,4 @@
-"""Keys and tokens that their issuers give a recognisable form.
+"""Keys and tokens with a form that their issuer chose.
 
 What it does: takes a text with the prefix, the alphabet and the length that the issuer documents, if it is no part of a
 longer word. Each row of `TOKENS` is one form; a text of fewer than eight different characters is a placeholder.

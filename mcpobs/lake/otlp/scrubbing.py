@@ -1,6 +1,6 @@
-"""Takes personal data and secrets out of decoded spans, whichever decoder made them.
+"""Masks personal data and secrets in decoded spans of every decoder.
 
-By default of error texts only: status messages and events, which hold exceptions. `collect --scrub` does it for every
+By default only in error texts: status messages and events, which hold exceptions. `collect --scrub` does it for every
 text. arro3 (a dependency of deltalake) holds the columns; it takes 50 ms to import, so nothing is without texts.
 """
 
@@ -26,7 +26,7 @@ _DICTIONARY: Final = DataType.dictionary(DataType.int32(), _UTF8)
 
 
 class Scrubbed:
-    """Decoded spans with other texts. Its stream can be requested any number of times."""
+    """Decoded spans with scrubbed texts. Its stream can be requested several times."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -54,7 +54,7 @@ def scrubbed(batch: Batch, columns: Iterable[str], make: MakeMask | None = None)
 
 
 class _Texts(dict[str | None, str | None]):
-    """Scrubbed texts by the text, so that each is scrubbed once."""
+    """Maps each text to its scrubbed text, so that equal texts are scrubbed once."""
 
     def __init__(self, scrub: Callable[[str, MakeMask | None], str], make: MakeMask | None) -> None:
         super().__init__({None: None})

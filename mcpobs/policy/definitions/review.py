@@ -1,4 +1,4 @@
-"""Compares the definitions that fronts saw with the approved ones: what a person has to decide, tool by tool."""
+"""Compares the definitions that fronts saw with the approved ones, tool by tool, for a person to decide."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcpobs.policy.definitions.record import Entry, Record
 from mcpobs.policy.definitions.visible import oddities, visible
 
 Standing = Literal["approved", "new", "changed", "unseen"]
-"""How a tool stands: `unseen` is approved, and no front has seen it."""
+"""The standing of a tool. `unseen`: approved, and no front has seen it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Reviewed:
         return self.seen is not None and self.seen.definition.value is not None
 
     def changes(self) -> list[Change]:
-        """Returns the differences; everything of a new tool is added."""
+        """Returns the differences. Every member of a new tool counts as added."""
         before = None if self.approved is None else self.approved.definition.value
         after = None if self.seen is None else self.seen.definition.value
         return [one for one in changes(before, after) if one.path != ("name",)] if self.is_open else []
@@ -76,7 +76,7 @@ def fingerprint(reviewed: Collection[Reviewed]) -> str:
 
 
 def approve(server: str, approved: Record | None, tools: Collection[Reviewed], at: str, by: str | None) -> Record:
-    """Returns the approved definitions with those of some tools as they were seen."""
+    """Returns the approved definitions, with those of some tools replaced by the seen ones."""
     known = Record(server) if approved is None else approved
     entries = {one.name: Entry(one.seen.definition, at, by) for one in tools if one.seen is not None}
     return replace(known, tools={**known.tools, **entries})

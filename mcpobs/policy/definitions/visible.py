@@ -13,7 +13,7 @@ from mcpobs.terminal import printable
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159\U000e0100-\U000e01ef]"
 )
-"""Characters that Python counts as printable, and that most fonts show as nothing."""
+"""Characters that Python calls printable and most fonts draw as nothing."""
 _SPACES: Final = re.compile(r" {8,}")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _ALPHABETS: Final = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
@@ -22,7 +22,7 @@ MAX_NAMED: Final = 12
 
 
 def visible(text: str) -> str:
-    """Returns the text on one line: what is hidden, or what a terminal could obey, as an escape."""
+    """Returns the text on one line, with hidden and control characters as escapes."""
     text = printable(text)
     if not text.isascii():
         text = _UNSEEN.sub(lambda found: _escape(found[0]), text)

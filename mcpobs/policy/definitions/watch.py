@@ -1,7 +1,7 @@
 """Watches the tool definitions of one server for a front: compares what it lists with what a person approved.
 
 Two files: the approved definitions, which only `mcpobs approve` writes, and the seen ones, which fronts write for it.
-Changes of either are taken within LOOK_S, so an approval reaches a server that runs.
+A change of either takes effect within LOOK_S, so an approval reaches a running server.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mcpobs.terminal import HINT
 LOOK_S: Final = 1.0
 WRITES: Final = 16
 MAX_SEEN_BYTES: Final = 16 << 20
-"""Of the definitions that a server can make us keep."""
+"""Bound of the definitions that one server can make a front keep."""
 Standing = Literal["approved", "new", "changed"]
 APPROVED: Final = "approved"
 SEEN: Final = "seen"
@@ -49,7 +49,7 @@ def seen_file(folder: Path, server: str) -> Path:
 class Watch:
     """The definitions of one server. Not for several threads at a time.
 
-    A tool has several definitions if a server lists it twice: it stands as the worst of them.
+    A tool that a server lists twice has several definitions and takes the worst standing.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Watch:
         self._has_failed = False
 
     def listed(self, definitions: Sequence[Definition]) -> list[Standing]:
-        """Takes a page of `tools/list`; returns how each of its tools stands."""
+        """Reads a page of `tools/list`; returns the standing of each of its tools."""
         self._look()
         page: dict[str, set[str]] = {}
         for one in definitions:
@@ -91,8 +91,8 @@ class Watch:
         return [self._of(one.name, page[one.name]) for one in definitions]
 
     def standing(self, tool: str) -> Standing:
-        """Returns how a tool stands by what was listed last, here or by another front of the server. A tool that
-        nobody has listed yet stands as approved if it is."""
+        """Returns the standing of a tool in the newest list, of this or another front of the server. A tool that
+        nobody has listed yet counts as approved if an approval exists."""
         self._look()
         self._write()
         seen = self._seen_ever.tools.get(tool)
@@ -107,7 +107,7 @@ class Watch:
     # -- files ---------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Reads the approved definitions again if their file has changed. Those in force stay if it is damaged."""
+        """Reads the approved definitions again if their file has changed. Keeps those in force if it is damaged."""
         now = self._clock()
         if now - self._looked_s < LOOK_S:
             return
@@ -123,7 +123,7 @@ class Watch:
             return
 
     def _read_seen(self) -> Record:
-        """Returns what fronts saw before. The file is ours; a damaged one is written anew."""
+        """Returns the definitions that fronts saw before. Ignores a damaged file, which is then written again."""
         with suppress(UsageError):
             return record.read(self._seen, self._server) or Record(self._server)
         return Record(self._server)

@@ -21,7 +21,7 @@ MAX_LINE: Final = 2_000
 
 
 def lines(one: Reviewed) -> list[str]:
-    """Returns the lines of one tool: how it stands, and what is different."""
+    """Returns the lines of one tool: its standing and its differences."""
     found = [_head(one)]
     if one.seen is not None and not one.can_be_approved:
         return [*found, "  it is too large or too odd to be kept, and cannot be approved"]

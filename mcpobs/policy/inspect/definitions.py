@@ -1,4 +1,4 @@
-"""`find: definitions`: the tools that a server lists are those that a person approved.
+"""`find: definitions`: compares the tools that a server lists with those that a person approved.
 
 What it does: compares the fingerprint of each listed tool (name, title, description, schemas, annotations) with the
 approved one. `deny` takes a tool that is new or changed out of the list and refuses its calls, until it is approved:

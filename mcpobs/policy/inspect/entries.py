@@ -1,4 +1,4 @@
-"""Which messages an entry of `inspect` looks at, and the name of its verdicts. Loads no detector."""
+"""Selects the messages that an entry of `inspect` inspects, and names its verdicts. Loads no detector."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BY_ITEM: Final = {
 
 
 def looks_at(entry: Inspection, of: Of, facts: CallFacts, kinds: frozenset[str], server: str | None) -> bool:
-    """Whether an entry looks at a message. `kinds` are those of the tool: `read` or `write`."""
+    """Whether an entry inspects a message. `kinds` are those of the tool: `read` or `write`."""
     what = entry.what
     target = None if isinstance(facts.target, Unknown) else facts.whole or facts.target
     if _LOOKS[of] not in entry.where or (what.servers is not None and not _is_of(what.servers, server)):
@@ -40,13 +40,14 @@ def looks_at(entry: Inspection, of: Of, facts: CallFacts, kinds: frozenset[str],
 
 
 def is_general(what: What) -> bool:
-    """Whether an entry is about all messages: it names nothing, or only all tools."""
+    """Whether an entry applies to all messages: it names nothing, or only all tools."""
     others = what.resources is None and what.prompts is None and what.methods is None and what.kinds is None
     return others and (what.tools is None or "*" in what.tools)
 
 
 def fingerprint(entry: Inspection) -> str:
-    """Names an entry with what it looks for, and not with its action: a replay of another action uses its verdicts."""
+    """Names an entry by its kinds and messages, not by its action, so that a replay of another action has its
+    verdicts."""
     looks = replace(entry, action="flag", on_error="flag", over="flag", control=Control())
     return f"{entry.id}@{hashlib.blake2b(repr(looks).encode(), digest_size=4).hexdigest()}"
 

@@ -20,7 +20,7 @@ from mcpobs.policy.model import Inspection
 FIND: Final = "injection"
 MASK: Final = "[withheld: injection]"
 BY_SCORE: Final = "score"
-"""The rule of a finding that no pattern made."""
+"""The rule of a finding without a pattern."""
 
 
 class Injection:
@@ -56,7 +56,7 @@ class Injection:
 
 
 def _items(texts: Sequence[Text]) -> list[Sequence[Text]]:
-    """The texts of each item of a listing, because one may hide in many."""
+    """The texts of each item of a listing, because an injection may hide among many items."""
     found: dict[object, list[Text]] = {}
     for text in texts:
         found.setdefault(text.at[:3] if text.item is not None else None, []).append(text)

@@ -1,4 +1,4 @@
-"""What inspectors made of one message: findings with their actions, and what a lake may keep of them. Pure."""
+"""The result of an inspection: findings with their actions, and the data that a lake may keep of them. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_RECORDED: Final = 32
 
 
 class Noted(NamedTuple):
-    """A finding of an entry, with what is done for its sake. `shadow`: would be, the entry is not in force."""
+    """A finding of an entry, with its action. `shadow`: the entry is not in force, so the action is not taken."""
 
     id: str
     finding: Finding
@@ -25,7 +25,7 @@ class Noted(NamedTuple):
 
 @dataclass(slots=True)
 class Inspected:
-    """Findings in one message by all entries that are about it."""
+    """Findings in one message of all entries that apply to it."""
 
     noted: list[Noted] = field(default_factory=list)
     verdicts: dict[str, bool] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Inspected:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The entries in force that found something to note, those of the strictest action first."""
+        """The entries in force that found something to record, the strictest action first."""
         in_force = sorted(self._in_force(), key=lambda noted: -STRICTNESS[noted.action])
         return tuple(dict.fromkeys(noted.id for noted in in_force if noted.action != "pass"))
 
@@ -51,7 +51,7 @@ class Inspected:
 
     @property
     def warned_by(self) -> str | None:
-        """The entry for whose sake a message that passes is noted in its decision; None if it is not."""
+        """The entry that the decision of a passing message names; None without one."""
         return next(iter((*self.ids, *self.shadow_blocks)), None)
 
     def masks(self) -> list[Finding]:
@@ -59,14 +59,14 @@ class Inspected:
         return [noted.finding for noted in self._in_force() if noted.action == "mask"]
 
     def blocks(self) -> list[Finding]:
-        """The findings for whose sake the message, or an item of a listing, is withheld."""
+        """The findings that withhold the message, or an item of a listing."""
         return [noted.finding for noted in self._in_force() if noted.action == "block"]
 
     def _in_force(self) -> list[Noted]:
         return [noted for noted in self.noted if not noted.shadow]
 
     def recorded(self) -> list[dict[str, str | int | bool]]:
-        """What the row keeps: equal findings are one with a count and the first start. Never text or value."""
+        """The data for the row: equal findings become one with a count and the first start. Never text or value."""
         found: dict[tuple[object, ...], dict[str, str | int | bool]] = {}
         more: dict[str, str | int | bool] = {}
         for id_, finding, action, shadow in self.noted:

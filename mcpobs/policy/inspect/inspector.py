@@ -1,4 +1,4 @@
-"""What an inspector is: it looks at one message before its receiver does, and returns findings. Each kind is one file.
+"""Defines an inspector: inspects one message before its receiver gets it, and returns findings. Each kind is one file.
 
 An inspector sees a transient view of the message. A finding holds places and names, never text or value, because
 findings are recorded.
@@ -31,7 +31,7 @@ Where = Literal[
 FAULT: Final = "error"
 """The rule of a finding that stands for an inspector that failed."""
 TRUNCATED: Final = "truncated"
-"""The rule of a finding that says that a part of the message was not looked at: the entry's `over` decides."""
+"""The rule of a finding for a message that was inspected only in part: `over` of the entry decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class Text:
     item: str | None = None
     """In a listing, the name of the tool, prompt or resource that it describes."""
     is_decoded: bool = False
-    """It is sent in base64, so a place in it is none in the message."""
+    """The text is sent in base64, so a place in it is not a place in the message."""
     is_number: bool = False
-    """It is sent as an integer. A mask makes a text of it."""
+    """The text is sent as an integer. A mask turns it into a text."""
     offset: int = 0
-    """Characters before it that are left out, of a text that is too large. Places count them."""
+    """Characters before the text that were cut from a text that is too large. Places count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,10 @@ class View:
     """The call: method, tool, caller, arguments. Of a task's result, the call that began the task."""
     message: dict[str, object]
     texts: Sequence[Text] = ()
-    """Every text and every member name, without what is binary; at most `max_bytes` of the entry."""
+    """Every text and every member name except binary content; at most `max_bytes` of the entry."""
     is_error: bool = False
     is_cut: bool = False
-    """It has more values than are walked over."""
+    """The message has more values than are visited."""
     output_schema: object = None
     """As the server declared it for the tool; None without one."""
 
@@ -78,7 +78,7 @@ class Finding:
     find: str
     """A word of `find` in the policy: `injection`, `email`, `output_schema`."""
     rule: str
-    """What exactly: the pattern of a family, the kind of a deviation. Never text of the message."""
+    """The pattern of a family, or the kind of a deviation. Never text of the message."""
     where: Where
     at: At = ()
     start: int = -1
@@ -108,14 +108,14 @@ class Context:
 
 
 class Inspector(Protocol):
-    """Looks at messages for one entry of `inspect`. Called by one thread at a time. What it raises is a fault of ours:
-    the entry's `on_error` decides."""
+    """Inspects messages for one entry of `inspect`. Called by one thread at a time. If it raises, `on_error` of the
+    entry decides."""
 
     def inspect(self, view: View) -> Sequence[Finding]: ...
 
 
 class MakeInspector(Protocol):
-    """Makes the inspector of an entry: `finds` are those words of its `find` that this kind knows. Called once when a
-    policy takes force."""
+    """Makes the inspector of an entry: `finds` are the words of its `find` for this kind. Called once when a policy
+    takes effect."""
 
     def __call__(self, entry: Inspection, finds: frozenset[str], context: Context) -> Inspector: ...

@@ -1,4 +1,4 @@
-"""The entries of `inspect` of a policy, compiled for one server: which look at a message, and what they make of it.
+"""Compiles the entries of `inspect` of a policy for one server: selects them by message and collects their findings.
 
 The strictest action of all layers wins. A fault of an inspector is a finding, whose action is the entry's `on_error`.
 """
@@ -35,7 +35,7 @@ class Bound(NamedTuple):
 
 
 class Inspectors:
-    """All entries that are for one server. Makes their inspectors at once, so that no call waits for it."""
+    """All entries for one server. Makes their inspectors at once, so that no call waits for them."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Inspectors:
         self._kept: dict[tuple[object, ...], tuple[Bound, ...]] = {}
 
     def about(self, of: Of, facts: CallFacts, kinds: frozenset[str]) -> tuple[Bound, ...]:
-        """Returns the entries that look at a message. `kinds` are those of the tool: `read` or `write`."""
+        """Returns the entries that inspect a message. `kinds` are those of the tool: `read` or `write`."""
         target = None if isinstance(facts.target, Unknown) else facts.whole or facts.target
         key = of, facts.method, facts.kind, target, kinds
         found = self._kept.get(key)
@@ -78,7 +78,7 @@ class Inspectors:
         is_error: bool = False,
         output_schema: object = None,
     ) -> Inspected:
-        """Looks at a message for some entries, which `about` returned. Never raises."""
+        """Inspects a message for the entries that `about` returned. Never raises."""
         inspected = Inspected()
         view = View(of, facts, message, is_error=is_error, output_schema=output_schema)
         fault: Exception | None = None

@@ -1,4 +1,4 @@
-"""`find: output_schema`: the structured content of a result is valid by the schema that the server declared for it.
+"""`find: output_schema`: validates the structured content of a result against the schema that the server declared.
 
 What it does: validates `structuredContent`, any JSON value, with jsonschema-rs. A result without it is a finding if the
 tool declares a schema, unless the result is an error. A schema that fetches another one, or that could take more than
@@ -28,9 +28,9 @@ MISSING: Final = "missing"
 UNUSABLE: Final = "unusable_schema"
 MAX_SCHEMA: Final = 256 << 10
 MAX_WORK: Final = 1 << 34
-"""Of the product of schema and content, in bytes: about half a second."""
+"""Bound of the product of schema and content, in bytes: about half a second."""
 MAX_EXPLAINED: Final = 16 << 10
-"""Of a larger content no keyword is named: below `anyOf` all errors are made, 8 s for 2 MB."""
+"""Largest content whose findings name a keyword: below `anyOf` all errors are made, which takes 8 s for 2 MB."""
 MAX_KEPT: Final = 1_024
 _BACKTRACKS: Final = 10_000
 

@@ -1,4 +1,4 @@
-"""Bounds what a server's JSON Schema can cost to evaluate. Pure.
+"""Bounds the cost of the evaluation of a JSON Schema of a server. Pure.
 
 Validators follow references without memory, so a chain of doubled references takes 2^n steps, and so does a schema that
 applies itself twice to one member. `visits` counts how often one value is looked at; such schemas have no count.

@@ -20,7 +20,7 @@ class OutputSchemas:
         self._bytes = 0
 
     def learn(self, result: object) -> None:
-        """Takes the tools of a `tools/list` result."""
+        """Learns the tools of a `tools/list` result."""
         tools = result.get("tools") if isinstance(result, Mapping) else None
         for tool in tools[:MAX_TOOLS] if isinstance(tools, list) else ():
             if isinstance(tool, dict) and isinstance(tool.get("name"), str):

@@ -22,7 +22,7 @@ CONTROL: Final = ("mode", "on_error", "share")
 MAX_BYTES: Final = 1 << 20
 RATE: Final = 0.01
 LEAST_RATE, MOST_RATE = 0.001, 0.1
-"""Of what the shipped calibration covers."""
+"""Range of rates in the shipped calibration."""
 ON_DEFINITION: Final = ("pass", "flag", "deny")
 """The actions of `find: definitions`: it has no text to mask, and concerns the tool and not a result."""
 PATTERNS: Final = frozenset({"injection", "personal"})

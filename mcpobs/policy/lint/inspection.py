@@ -1,4 +1,4 @@
-"""Entries of `inspect` that let pass what they cannot look at, or that never found anything."""
+"""Entries of `inspect` that let messages pass that they cannot inspect, or that never found anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KINDS = frozenset({"read", "write"})
 
 
 def passes_unseen(layer: Layer, known: Known) -> Iterator[Finding]:
-    """Entries that mask or block, and let pass what they could not look at."""
+    """Entries that mask or block, and let messages pass that they could not inspect."""
     for entry in layer.inspect:
         if entry.action not in _STRICT:
             continue
@@ -25,7 +25,7 @@ def passes_unseen(layer: Layer, known: Known) -> Iterator[Finding]:
                 "fails-open",
                 "warning",
                 "a fault while inspecting lets the message pass",
-                f"whatever makes the inspector fail passes without its {entry.action}",
+                f"a message that makes the inspector fail passes without its {entry.action}",
                 "write on_error: block, or leave it out",
             )
         if entry.over != "block":
@@ -35,7 +35,7 @@ def passes_unseen(layer: Layer, known: Known) -> Iterator[Finding]:
                 "fails-open",
                 "note",
                 f"`over: {entry.over}`",
-                "of a larger message only the two ends are looked at, and the rest passes as it is",
+                "only the two ends of a larger message are inspected, and the rest passes unchanged",
                 "leave it out: block is the default here",
             )
 
@@ -52,11 +52,11 @@ def never_found(layer: Layer, known: Known) -> Iterator[Finding]:
             continue
         done = "masked" if entry.action == "mask" else "blocked"
         if inspected:
-            problem = f"{done} nothing in {inspected:,} recorded calls that it looked at"
-            meaning = "either there is nothing to find, or it looks in the wrong place"
+            problem = f"{done} nothing in {inspected:,} recorded calls that it inspected"
+            meaning = "there is nothing to find, or it looks in the wrong place"
         else:
-            problem = f"no recorded call was looked at, so it {done} nothing"
-            meaning = "it was not in force yet, or it is about no tool that is called"
+            problem = f"inspected no recorded call, so it {done} nothing"
+            meaning = "it was not in force yet, or no tool that it applies to was called"
         yield of_item(
             entry,
             layer,
@@ -69,7 +69,7 @@ def never_found(layer: Layer, known: Known) -> Iterator[Finding]:
 
 
 def _recorded(entry: Inspection, layer: Layer, history: History) -> tuple[int, int]:
-    """Recorded calls that an entry looked at, and those of them in which it found something."""
+    """Returns the number of recorded calls that an entry inspected, and of those in which it found something."""
     name = fingerprint(entry)
     inspected = found = 0
     for one in history.traffic:

@@ -39,9 +39,9 @@ def _unknown(
 def _unknown_words(kind: str, name: str, known: Iterable[str]) -> tuple[Level, str, str, str]:
     like = nearest(name, known)
     problem = f"no {kind} `{name}` was seen"
-    meaning = "if the name is wrong, this is about no call, and the calls that it should be about go their way"
+    meaning = "if the name is wrong, this applies to no call, and the calls that it is meant for go on without it"
     if like is None:
-        return "note", problem, meaning, f"check the name; a {kind} that was never used is no mistake"
+        return "note", problem, meaning, f"check the name, unless the {kind} is new"
     return "warning", f"{problem}; did you mean `{like}`?", meaning, f"write {like}, or leave it if both exist"
 
 

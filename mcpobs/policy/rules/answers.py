@@ -13,7 +13,7 @@ from mcpobs.policy.fields import MAX_PATH
 
 
 class Ambiguous:
-    """What two readers take for two things."""
+    """Stands for a value that two JSON readers interpret differently."""
 
 
 Step = str | None

@@ -1,6 +1,6 @@
 """Puts masks in place of personal data and secrets by splicing bytes: every other byte of a message stays.
 
-`masked` finds and masks in one step; `masks_of` only says what to write in which places of which texts.
+`masked` finds and masks in one step; `masks_of` only returns the masks and their places.
 """
 
 from mcpobs.protocol.masks.finder import Finder

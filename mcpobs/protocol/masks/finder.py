@@ -1,4 +1,4 @@
-"""Holds what a mask is made for: the kinds to find, the names of fields, and the key of the hashes."""
+"""Holds the settings of masks: the kinds to find, the names of fields, and the key of the hashes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Finder:
 
 
 def keyed(key: bytes) -> MakeMask:
-    """Returns what makes `[kind:hash]`. Equal values have equal hashes, however they are written; without the key a
-    hash says nothing about the value (HMAC-SHA256, 32 bits of it)."""
+    """Returns the maker of `[kind:hash]`. Values with the same canonical form have the same hash. Without the key a
+    hash reveals nothing about the value (HMAC-SHA256, 32 bits of it)."""
 
     def mask(kind: str, value: str) -> str:
         digest = hmac.digest(key, f"{kind}:{canonical(kind, value)}".encode("utf-8", "replace"), "sha256")

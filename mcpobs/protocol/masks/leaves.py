@@ -1,4 +1,4 @@
-"""Takes texts apart into those that are searched: JSON inside a text becomes its strings and numbers.
+"""Splits texts into leaves, which are searched: JSON inside a text becomes its strings and numbers.
 
 So an escape inside embedded JSON is read, its member names label its values, and a mask is a JSON string again.
 """
@@ -17,7 +17,7 @@ from mcpobs.protocol.masks.offsets import Offsets
 from mcpobs.protocol.masks.places import Place, places
 
 MOST_DEPTH = 3
-"""JSON in JSON in JSON; deeper, it is a plain text."""
+"""Levels of JSON inside JSON. Anything deeper is plain text."""
 _MOST_FAILURES = 8  # beginnings that look like JSON and are none
 _OPENING = re.compile(rb'\{(?=[ \t\r\n]{0,64}")|(?:\A|\n)[ \t]{0,64}\[', re.ASCII)
 _ERRORS = "surrogatepass"

@@ -21,14 +21,14 @@ _PARTS: dict[object, Where] = {
     "error": "error",
 }
 _PLUMBING = frozenset(("nextCursor", "requestState", "resultType"))
-"""Members of a result that the client sends back as they are."""
+"""Members of a result that the client sends back unchanged."""
 _BINARY = frozenset(("data", "blob"))
 _HOLD_BINARY = frozenset(("content", "contents", "messages"))
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedKind:
-    """What was masked of one kind in one part of the value: never a value."""
+    """The masks of one kind in one part of the value: places and counts, never a value."""
 
     kind: str
     where: Where

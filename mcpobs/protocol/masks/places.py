@@ -13,7 +13,7 @@ from mcpobs.protocol.masks.literal import text_of
 Step = str | int
 Path = tuple[Step, ...]
 FIRST_STEPS = 4
-"""Steps of a path that a place keeps: they say which part of a result it lies in."""
+"""Steps of a path that a place keeps, to name its part of the result."""
 _SCALAR = re.compile(rb"-?[0-9][0-9.eE+-]*+|true|false|null")
 
 

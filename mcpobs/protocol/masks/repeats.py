@@ -34,7 +34,7 @@ class Repeats:
                 self._by_word.setdefault(word[0], {})[word.start(), len(text)] = None
 
     def within(self, text: str) -> Iterator[tuple[str, int, int]]:
-        """Yields kind, start and end of the values in a text. One that a letter or digit goes on from is another."""
+        """Yields kind, start and end of the values in a text. A value next to a letter or digit does not count."""
         if text in self._kinds:
             yield self._kinds[text], 0, len(text)
             return

@@ -1,4 +1,4 @@
-"""Takes personal data and secrets out of recorded texts: `[kind]` in their place. JSON stays valid."""
+"""Replaces personal data and secrets in recorded texts by `[kind]`. JSON stays valid."""
 
 from __future__ import annotations
 

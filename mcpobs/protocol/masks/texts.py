@@ -1,4 +1,4 @@
-"""Decides which places of texts are masked, and with what."""
+"""Decides which places of texts are masked, and makes the masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mcpobs.protocol.masks.repeats import Repeats, Value
 
 
 class Mask(NamedTuple):
-    """A place in a text, in characters, and what stands there from now on."""
+    """A place in a text, in characters, and its new text."""
 
     kind: str
     start: int
@@ -88,8 +88,8 @@ def _softened(text: str) -> str:
 
 
 def _hides(text: str, found: list[Found], finder: Finder) -> bool:
-    """Returns whether JSON within a text has to be taken apart: it has characters as numbers, a member whose name says
-    what its value is, or a datum that is a number."""
+    """Returns whether JSON within a text must be split into leaves: it has characters as numbers, a member whose name
+    labels its value, or a datum that is a number."""
     if "{" not in text and "[" not in text:
         return False
     if "\\u" in text or "\\/" in text or any(_is_number(text, each) for each in found):

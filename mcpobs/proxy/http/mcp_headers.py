@@ -24,7 +24,7 @@ _PREFIX, _SUFFIX = "=?base64?", "?="
 
 
 def contradicts(headers: list[Header], body: bytes, declared: Mapping[str, HeaderNames]) -> bool:
-    """Whether a header names another method, target or argument than the body, or none can tell which. `declared` are
+    """Whether a header names another method, target or argument than the body, or the body is ambiguous. `declared` are
     the arguments that listed tools copy to headers."""
     method, name = _said(body)
     for header in headers:
@@ -41,8 +41,8 @@ def contradicts(headers: list[Header], body: bytes, declared: Mapping[str, Heade
 
 
 def _is_argument(header: str, value: str, body: bytes, known: HeaderNames | None) -> bool:
-    """Whether a header holds the value of its argument: of the one that the tool's schema copies to it, else of that of
-    the same name. Any other could be made up."""
+    """Whether a header holds the value of its argument: of the argument that the schema of the tool copies to it, else
+    of the argument of the same name. Any other header could be made up."""
     message = decode(body)
     params = message.get("params") if isinstance(message, dict) else None
     arguments = params.get("arguments") if isinstance(params, dict) else None

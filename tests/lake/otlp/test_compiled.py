@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
-import shutil
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -17,30 +13,20 @@ from arro3.core import Table
 from mcpobs.lake.otlp.columns import RAW
 from mcpobs.lake.otlp.native.library import LIBRARY, Native
 from mcpobs.lake.otlp.request import MalformedError
+from tests.compiling import NEEDS_COMPILER, SANITIZERS, compiled, run_under_sanitizers
 from tests.lake.otlp import wire
 
 SOURCE = LIBRARY.with_name("decode.c")
-COMPILER = next(filter(None, map(shutil.which, ("gcc", "cc", "clang"))), None)
-ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
-
-
-def compiled(folder: Path, *flags: str) -> Path:
-    library = folder / "decode.so"
-    strict = ("-std=c11", "-Wall", "-Wextra", "-Wshadow", "-Wpointer-arith", "-Werror")
-    command = [str(COMPILER), *strict, "-fPIC", "-shared", *flags, str(SOURCE), "-o", str(library)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stderr) == (0, "")
-    return library
+pytestmark = NEEDS_COMPILER
 
 
 @pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
 def test_it_compiles_without_a_warning(tmp_path: Path, level: str) -> None:
-    compiled(tmp_path, level, "-g")
+    compiled(SOURCE, tmp_path, level, "-g")
 
 
 def test_wherever_memory_runs_out_nothing_is_lost_and_the_next_call_works(tmp_path: Path) -> None:
-    library = compiled(tmp_path, "-O1", "-g", "-include", str(Path(__file__).with_name("failing_malloc.h")))
+    library = compiled(SOURCE, tmp_path, "-O1", "-g", "-include", str(Path(__file__).with_name("failing_malloc.h")))
     decoder = Native(library)
     handle = ctypes.CDLL(str(library))
     handle.allow_allocations.argtypes = [ctypes.c_long]
@@ -97,26 +83,8 @@ def test_the_sanitizers_find_nothing_in_random_requests(tmp_path: Path, limit: t
 
 def compare_under_sanitizers(tmp_path: Path, requests: int, *limit: str) -> str:
     """Compares both decoders on random requests; returns the counts. `make soak` compares more."""
-    library = compiled(tmp_path, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    name = "libasan.so" if "clang" not in str(COMPILER) else "libclang_rt.asan-x86_64.so"
-    asan = subprocess.run(
-        [str(COMPILER), f"-print-file-name={name}"], capture_output=True, text=True, check=True, timeout=60
-    ).stdout.strip()
-
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.lake.otlp.fuzz", str(library), "0", str(requests), *limit],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "LD_PRELOAD": asan,
-            "PYTHONMALLOC": "malloc",  # so that each request lies in memory of its own
-            "ASAN_OPTIONS": "detect_leaks=0",  # Python's; the test above counts ours
-        },
-        capture_output=True,
-        text=True,
-        timeout=3600,
-    )
-
+    library = compiled(SOURCE, tmp_path, *SANITIZERS)
+    done = run_under_sanitizers("tests.lake.otlp.fuzz", str(library), "0", str(requests), *limit)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"{requests} requests")
     return done.stdout
