@@ -36,11 +36,12 @@ def edited(value: object, edits: Sequence[Edit]) -> object:
             by_step.setdefault(edit.at[0], []).append(edit)
     if isinstance(value, str):
         return _text(value, own)
-    if isinstance(value, int) and own:
+    if isinstance(value, int | float) and own:
         return own[0].text
     if isinstance(value, dict):
-        return {_name(key, by_step.get(key, ())): _below(item, by_step.get(key, ())) for key, item in value.items()}
-    if isinstance(value, list):
+        found = {key: by_step.get(key if isinstance(key, str) else str(key), ()) for key in value}
+        return {_name(key, found[key]): _below(item, found[key]) for key, item in value.items()}
+    if isinstance(value, list | tuple):
         return [_below(item, by_step.get(place, ())) for place, item in enumerate(value)]
     return value
 
@@ -50,8 +51,9 @@ def _below(value: object, edits: Sequence[Edit]) -> object:
     return edited(value, below) if below else value
 
 
-def _name(key: str, edits: Sequence[Edit]) -> str:
-    return _text(key, [edit for edit in edits if edit.is_key and len(edit.at) == 1])
+def _name(key: object, edits: Sequence[Edit]) -> object:
+    own = [edit for edit in edits if edit.is_key and len(edit.at) == 1]
+    return _text(str(key), own) if own else key
 
 
 def _text(text: str, edits: Iterable[Edit]) -> str:

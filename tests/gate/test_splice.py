@@ -15,7 +15,7 @@ from mcpobs.gate.splice import SpliceError, spliced
 
 TEXTS = st.text(st.sampled_from('ab"\\/\n\té😀\u2028 '), max_size=8)
 VALUES: Any = st.recursive(
-    TEXTS | st.integers(10**6, 10**18) | st.sampled_from([1.5, None, True]),
+    TEXTS | st.integers(10**6, 10**18) | st.sampled_from([4155550123.0, 1.5, None, True]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=12,
 )
@@ -30,7 +30,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Any:
     elif isinstance(value, list):
         for number, below in enumerate(value):
             yield from places(below, (*at, number))
-    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+    elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
         yield at, value, False
 
 
@@ -39,7 +39,7 @@ def messages(draw: st.DrawFn) -> tuple[Any, list[Edit]]:
     value = {"result": draw(VALUES)}
     edits = []
     for at, text, is_key in places(value["result"], ("result",)):
-        if isinstance(text, int) and draw(st.booleans()):
+        if isinstance(text, int | float) and draw(st.booleans()):
             edits.append(Edit(at, 0, None, "[é]"))
         for number in range(draw(st.integers(0, 2)) if isinstance(text, str) else 0):
             start = draw(st.integers(0, len(text)))
@@ -61,7 +61,7 @@ def test_the_bytes_and_the_value_change_alike(
 
 
 ODD = rb"""{ "jsonrpc":"2.0", "id" : 1.0e0,
-  "result": {"b":1.0,"n":12345678901234567890123, "\u0061b":"caf\u00e9 \ud83d\ude00 me@x.example, \/ end",
+  "result": {"b":true,"n":12345678901234567890123, "\u0061b":"caf\u00e9 \ud83d\ude00 me@x.example, \/ end",
   "a": [ [],{} , "y"] } }"""
 
 

@@ -46,8 +46,8 @@ class Text:
     is_key: bool = False
     item: str | None = None
     """In a listing, the name of the tool, prompt or resource that it describes."""
-    is_decoded: bool = False
-    """It is sent in base64, so a place in it is none in the message."""
+    is_unplaced: bool = False
+    """A place in it is none in the message: it is sent in base64, or lies deeper than its path says."""
     is_number: bool = False
     """It is sent as an integer. A mask makes a text of it."""
     offset: int = 0

@@ -39,7 +39,7 @@ def _finding(text: Text, mask: Mask) -> Finding:
         mask.start + text.offset,
         mask.end + text.offset,
         text.is_key,
-        None if text.is_decoded else mask.text,
+        None if text.is_unplaced else mask.text,
         masks_text=text.is_number,
     )
 
