@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
 from mcpobs.detect.strings import Text as Found
@@ -69,7 +68,7 @@ def _readings(of: Of, message: dict[str, object], at: At, found: Found) -> Itera
         yield text
     clear = text_of(found.text, _mime(message, at)) if may_be_binary else None
     if clear is not None:
-        yield replace(text, text=clear, is_unplaced=True)
+        yield text._replace(text=clear, is_unplaced=True)
 
 
 def _mime(message: dict[str, object], at: At) -> str:
