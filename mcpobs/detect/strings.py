@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import NamedTuple
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, NamedTuple
 
 MOST_VALUES = 200_000
 """Values visited in one document. A result of 10 MB that holds only small numbers has more; its strings past these are
@@ -35,42 +35,46 @@ def strings(value: object, numbers: bool = False) -> Generator[Text, None, bool]
     With `numbers` also long integers, as texts. Returns whether the value has more than it visited. The path of a key
     ends with that key. The walk keeps a stack of its own, so that depth is bounded by memory alone.
     """
-    stack: list[_Waiting] = [_Waiting(value)]
-    for _ in range(MOST_VALUES):
-        if not stack:
-            return False
-        waiting = stack.pop()
-        found, path = waiting.value, waiting.path()
-        if isinstance(found, str):
-            yield Text(path, found, waiting.is_key, waiting.key, is_deep=waiting.is_deep)
-        elif isinstance(found, dict):
-            for name, below in reversed(found.items()):
-                name = name if isinstance(name, str) else str(name)
-                stack.append(_Waiting(below, path, name, name))
-                stack.append(_Waiting(name, path, name, waiting.key, is_key=True))
-        elif isinstance(found, list | tuple):
-            places = range(len(found) - 1, -1, -1)
-            stack += (_Waiting(found[place], path, place, waiting.key) for place in places)
-        elif numbers and (digits := _digits(found)) is not None:
-            yield Text(path, digits, False, waiting.key, is_number=True, is_deep=waiting.is_deep)
-    return bool(stack)
+    levels = [_Level([value], (), None)]
+    levels[0].is_root = True
+    left = MOST_VALUES
+    while levels:
+        level = levels[-1]
+        for step, found in level.items:
+            if left <= 0:
+                return True
+            left -= 1
+            key = level.key
+            if isinstance(step, str):
+                left -= 1
+                yield Text(level.path_of(step), step, True, key, False, level.is_deep)
+                key = step
+            if isinstance(found, str):
+                yield Text(level.path_of(step), found, False, key, False, level.is_deep)
+            elif isinstance(found, dict | list | tuple):
+                levels.append(_Level(found, level.path_of(step), key))
+                break
+            elif numbers and (digits := _digits(found)) is not None:
+                yield Text(level.path_of(step), digits, False, key, True, level.is_deep)
+        else:
+            levels.pop()
+    return False
 
 
-class _Waiting(NamedTuple):
-    """A value that the walk is still to visit. Its own path is made when it is."""
+class _Level:
+    """An object or array that the walk is in, with the rest of its items."""
 
-    value: object
-    above: Path = ()
-    step: str | int | None = None
-    key: str | None = None
-    is_key: bool = False
+    __slots__ = ("is_deep", "is_root", "items", "key", "path")
 
-    @property
-    def is_deep(self) -> bool:
-        return len(self.above) >= MOST_DEPTH
+    def __init__(self, value: dict[Any, Any] | Sequence[Any], path: Path, key: str | None) -> None:
+        self.items: Iterator[tuple[str | int, Any]] = iter(
+            ((str(name), below) for name, below in value.items()) if isinstance(value, dict) else enumerate(value)
+        )
+        self.path, self.key = path, key
+        self.is_deep, self.is_root = len(path) >= MOST_DEPTH, False
 
-    def path(self) -> Path:
-        return self.above if self.step is None or self.is_deep else (*self.above, self.step)
+    def path_of(self, step: str | int) -> Path:
+        return self.path if self.is_deep or self.is_root else (*self.path, step)
 
 
 def _digits(number: object) -> str | None:

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcpobs.gate.decisions import Edit
+from mcpobs.gate.decisions import Begin, Edit, End, Forward, Pass
 from mcpobs.gate.edits import disjoint, edited
 from mcpobs.gate.splice import SpliceError, spliced
+from mcpobs.protocol.call import Call, Response
+from tests.gate.connection import Connection, call, result
+from tests.gate.judges import ByName
 
 TEXTS = st.text(st.sampled_from('ab"\\/\n\té😀\u2028 '), max_size=8)
 VALUES: Any = st.recursive(
@@ -94,3 +97,26 @@ def test_edits_that_overlap_are_one() -> None:
     at = ("result",)
     edits = [Edit(at, 4, 9, "b"), Edit(at, 0, 6, "a"), Edit(at, 9, 9, "c"), Edit(("other",), 5, 6, "d")]
     assert disjoint(edits) == (Edit(("other",), 5, 6, "d"), Edit(at, 0, 9, "a"), Edit(at, 9, 9, "c"))
+
+
+class Wrong(ByName):
+    """A judge whose edits name places that no message has."""
+
+    def begin(self, call: Call) -> Begin:
+        return Forward(edits=(Edit(("params", "none"), 0, 1, "x"),) if call.operation.tool == "asks" else ())
+
+    def end(self, call: Call, response: Response) -> End:
+        return Pass(edits=(Edit(("result", "none"), 0, 1, "x"),))
+
+
+@pytest.mark.parametrize("tool", ["asks", "answers"])
+def test_a_message_that_cannot_be_masked_is_answered_so_that_nobody_waits(tool: str) -> None:
+    seen = Connection(Wrong())
+    onward, back = seen.client(call(tool, 1))
+    if tool == "answers":
+        assert (onward is None, back) == (False, None)
+        back = seen.server(result(1, "a secret")).onward
+    assert back is not None
+    assert json.loads(back)["error"]["message"] == "refused: it cannot be masked"
+    (row,) = seen.rows
+    assert (row["outcome"], row["error_type"]) == ("denied", "cannot_be_masked")

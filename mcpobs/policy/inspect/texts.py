@@ -46,27 +46,34 @@ def texts(of: Of, message: dict[str, object]) -> tuple[list[Text], bool]:
             text = next(walk)
             at: At = (root, *text.path)
             if _is_read(of, message, at, text.text):
-                found += _readings(of, message, at, text)
+                if text.key in _BINARY and not text.is_key and at[1:2] != ("structuredContent",):
+                    found += _readings(of, message, at, text)
+                else:
+                    found.append(_text(of, message, at, text))
     except StopIteration as end:
         return found, bool(end.value)
 
 
-def _readings(of: Of, message: dict[str, object], at: At, found: Found) -> Iterator[Text]:
-    """A text with its part of the message, and what it holds in base64; nothing for a picture or a sound."""
-    text = Text(
-        at=at,
-        text=found.text,
-        where="key" if found.is_key else _where(of, at),
-        key=found.key,
-        is_key=found.is_key,
+def _text(of: Of, message: dict[str, object], at: At, found: Found) -> Text:
+    """A text with its part of the message."""
+    return Text(
+        at,
+        found.text,
+        "key" if found.is_key else _where(of, at),
+        found.key,
+        found.is_key,
         item=_item(message, at) if of == "listing" else None,
         is_unplaced=found.is_deep,
         is_number=found.is_number,
     )
-    may_be_binary = found.key in _BINARY and not found.is_key and at[1:2] != ("structuredContent",)
-    if not may_be_binary or len(found.text) <= MOST_SHORT or not is_base64(found.text):
+
+
+def _readings(of: Of, message: dict[str, object], at: At, found: Found) -> Iterator[Text]:
+    """What a member holds that may be in base64; nothing for a picture or a sound."""
+    text = _text(of, message, at, found)
+    if len(text.text) <= MOST_SHORT or not is_base64(text.text):
         yield text
-    clear = text_of(found.text, _mime(message, at)) if may_be_binary else None
+    clear = text_of(text.text, _mime(message, at))
     if clear is not None:
         yield text._replace(text=clear, is_unplaced=True)
 

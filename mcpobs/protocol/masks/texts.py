@@ -8,7 +8,7 @@ from typing import NamedTuple
 from mcpobs.detect.personal import Entry, Found, find_each
 from mcpobs.detect.personal.fields import DEFAULT_FIELDS
 from mcpobs.detect.personal.fields import KINDS as FIELD_KINDS
-from mcpobs.protocol.masks.finder import Finder, MakeMask, keyed
+from mcpobs.protocol.masks.finder import Finder, MakeMask
 from mcpobs.protocol.masks.leaves import Leaf, leaves, whole
 from mcpobs.protocol.masks.repeats import Repeats, Value
 
@@ -30,19 +30,11 @@ class Datum(NamedTuple):
     is_number: bool = False
 
 
-def masks_of(entries: Sequence[Entry], finder: Finder, key: bytes) -> list[list[Mask]]:
-    """Returns the masks of each of the texts of one message.
+def masks_with(data: Sequence[Datum], finder: Finder, make: MakeMask) -> list[list[Mask]]:
+    """Returns the masks of each of the texts of one message, as `make` makes them.
 
     JSON within a text stays JSON. A value that is found in one text is masked in all, so that `content` and
-    `structuredContent` are masked alike, whichever of the two has the label. An entry whose text is a number is masked
-    by a mask of the whole text.
-    """
-    return masks_with([Datum(entry.text, entry.key) for entry in entries], finder, keyed(key))
-
-
-def masks_with(data: Sequence[Datum], finder: Finder, make: MakeMask) -> list[list[Mask]]:
-    """Returns the masks of each text, as `make` makes them.
-
+    `structuredContent` are masked alike, whichever of the two has the label. A number is masked by a mask of the whole.
     Most JSON within texts is searched as it is written, because taking it apart costs ten times as much.
     """
     found = find_each([Entry(_softened(datum.text), datum.key) for datum in data], finder.kinds, finder.fields)
