@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from mcpobs.detect.personal.fields import KINDS as FIELD_KINDS
 from mcpobs.protocol.masks.finder import Finder, MakeMask
 from mcpobs.protocol.masks.leaves import Leaf, leaves, whole
 from mcpobs.protocol.masks.repeats import Repeats, Value
+
+_NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?")
 
 
 class Mask(NamedTuple):
@@ -90,7 +93,7 @@ def _hides(text: str, found: list[Found], finder: Finder) -> bool:
 
 
 def _is_number(text: str, found: Found) -> bool:
-    if not text[found.start : found.end].isdigit():
+    if _NUMBER.fullmatch(text, found.start, found.end) is None:
         return False
     before, after = text[max(0, found.start - 16) : found.start].rstrip(), text[found.end : found.end + 16].lstrip()
     return before[-1:] in ("[", ",", ":") and after[:1] in (",", "]", "}")
@@ -124,7 +127,7 @@ def _mask(leaf: Leaf, found: Found, make: MakeMask) -> Mask:
 
 def _is_bare_number(text: str, found: Found) -> bool:
     """Returns whether a finding is the number of a JSON member within a text that is no JSON as a whole."""
-    if not text[found.start : found.end].isdigit():
+    if _NUMBER.fullmatch(text, found.start, found.end) is None:
         return False
     before = text[max(0, found.start - 16) : found.start].rstrip()
     after = text[found.end : found.end + 1]

@@ -112,6 +112,12 @@ ATTEMPTS: Mapping[str, Attempt] = {
         structured(json.loads(f'["{MAIL}",' * 400 + '""' + f',"{MAIL}"]' * 400)), (MAIL,), PERSONAL, "mask"
     ),
     "a member name": Attempt(structured({MAIL: MAIL}), (MAIL,), PERSONAL, "mask"),
+    "a member name in escaped JSON": Attempt(blocks(json.dumps({MAIL: "é"})), (MAIL,), PERSONAL, "mask"),
+    "a member name in JSON in JSON": Attempt(
+        blocks(json.dumps({"a": json.dumps({MAIL: "é"})})), (MAIL,), PERSONAL, "mask"
+    ),
+    "a float in a text": Attempt(blocks('{"phone": 4155550123.0}'), ("4155550123",), PERSONAL, "mask"),
+    "an escape in JSON in a text": Attempt(blocks('{"a": "ann\\u0040example.com"}'), ("ann\\",), PERSONAL, "mask"),
     "a blob to mask": Attempt(resource(blob=base64_of(MAIL)), (base64_of(MAIL),), PERSONAL, "mask"),
 }
 
@@ -126,3 +132,64 @@ def test_nothing_gets_past(name: str) -> None:
     assert shop.last["decision"] == ("deny" if "deny" in got or "inspection" in got else "warn")
     assert not shop.last.get("policy_degraded")
     assert not any(part in str(row) for part in attempt.parts for row in shop.connection.rows)
+
+
+def test_masks_leave_json_within_texts_json_and_alike() -> None:
+    shop = Shop(f"inspect: [{PERSONAL % 'mask'}]")
+    value = {"phone": 4155550123.0, MAIL: "é", "rows": [{"tel": 4155550123}]}
+    assert shop.ask("tools/call", name="read", arguments={}) is None
+    got = shop.answer({**blocks(json.dumps(value), f"{json.dumps(value)}\n"), "structuredContent": value})["result"]
+    for block in got["content"]:
+        assert json.loads(block["text"]) == got["structuredContent"]
+    assert len({got["structuredContent"]["phone"], got["structuredContent"]["rows"][0]["tel"]}) == 1
+
+
+def test_members_whose_names_have_one_mask_stay_several() -> None:
+    shop = Shop(f"inspect: [{PERSONAL % 'mask'}]")
+    assert shop.ask("tools/call", name="read", arguments={}) is None
+    names = {name: number for number, name in enumerate((MAIL, MAIL.upper(), MAIL.title(), "x"))}
+    found = shop.answer(structured(names))["result"]["structuredContent"]
+    assert sorted(found.values()) == [0, 1, 2, 3]
+    assert not [name for name in found if "@" in name]
+
+
+NOTES: Mapping[str, dict[str, Any]] = {
+    "progress": {"progressToken": 1, "progress": 1, "message": ORDER},
+    "log": {"level": "info", "logger": "a", "data": {"x": [ORDER]}},
+    "the name of a logger": {"level": "info", "logger": ORDER, "data": 1},
+    "a log that says it is a picture": {"type": "image", "data": ORDER},
+    "meta": {"_meta": {"x": ORDER}},
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_no_notification_gets_past(name: str) -> None:
+    shop = Shop(f"inspect: [{ORDERS % 'block'}]")
+    note = {"jsonrpc": "2.0", "method": "notifications/message", "params": NOTES[name]}
+    assert shop.connection.server(note) == (None, None)
+    assert (shop.last["decision"], shop.last["decision_code"]) == ("deny", "inspection")
+
+
+FLOODS: Mapping[str, Any] = {
+    "values with one first word": blocks(
+        " ".join(f"a@{'b' * size}.com a.{'b' * size}@cc.com" for size in range(1, 60)) + " a" * 100_000
+    ),
+    "values that begin with signs": {
+        **structured([{"password": "!" * size + "x8Z" + "q7Y!" * 3} for size in range(1, 180)]),
+        **blocks("!x8Zq7Y " * 30_000),
+    },
+    "labels without end": blocks("password=" * 30_000),
+    "many places": structured([{"mail": f"user{number}@example.com"} for number in range(4_000)]),
+    "many texts at a depth": structured(nested(["a"] * 20_000, 900)),
+    "many depths": structured(json.loads(f'["{MAIL}",' * 400 + '"' + "x" * 200_000 + '"' + f',"{MAIL}"]' * 400)),
+}
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_of_a_flood_nothing_gets_past(name: str) -> None:
+    """Each took more than 5 s, the deadline of a decision, or a gigabyte for a megabyte of this form."""
+    shop = Shop(f"inspect: [{ORDERS % 'mask'}, {{id: pii, find: [personal, secrets], action: mask}}]")
+    assert shop.ask("tools/call", name="read", arguments={}) is None
+    got = json.dumps(shop.answer(FLOODS[name]))
+    assert not [part for part in (MAIL, ".com", "password=password=", "!!x8Z") if part in got]
+    assert not shop.last.get("policy_degraded")
