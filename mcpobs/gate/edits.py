@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from operator import attrgetter
 
 from mcpobs.gate.decisions import Edit
@@ -18,7 +19,21 @@ def disjoint(edits: Iterable[Edit]) -> tuple[Edit, ...]:
             found.append(edit)
         elif last.end is not None and (edit.end is None or edit.end > last.end):
             found[-1] = last._replace(end=edit.end)
-    return tuple(found)
+    return tuple(_distinct(found))
+
+
+def _distinct(edits: Iterable[Edit]) -> Iterator[Edit]:
+    """Yields edits after which two members of an object have two names still: `Ann@x.example` and `ann@x.example` have
+    one mask, and of two equal names a reader keeps one."""
+    named: dict[tuple[tuple[str | int, ...], str], int] = {}
+    for (at, is_key), group in groupby(edits, key=lambda one: (one.at, one.is_key)):
+        own = list(group)
+        if is_key:
+            name = _text(str(at[-1]), own)
+            count = named[at[:-1], name] = named.get((at[:-1], name), 0) + 1
+            if count > 1:
+                own = [Edit(at, 0, None, f"{name} ({count})", is_key=True)]
+        yield from own
 
 
 def _overlap(first: Edit, second: Edit) -> bool:
@@ -36,11 +51,12 @@ def edited(value: object, edits: Sequence[Edit]) -> object:
             by_step.setdefault(edit.at[0], []).append(edit)
     if isinstance(value, str):
         return _text(value, own)
-    if isinstance(value, int) and own:
+    if isinstance(value, int | float) and own:
         return own[0].text
     if isinstance(value, dict):
-        return {_name(key, by_step.get(key, ())): _below(item, by_step.get(key, ())) for key, item in value.items()}
-    if isinstance(value, list):
+        found = {key: by_step.get(key if isinstance(key, str) else str(key), ()) for key in value}
+        return {_name(key, found[key]): _below(item, found[key]) for key, item in value.items()}
+    if isinstance(value, list | tuple):
         return [_below(item, by_step.get(place, ())) for place, item in enumerate(value)]
     return value
 
@@ -50,8 +66,9 @@ def _below(value: object, edits: Sequence[Edit]) -> object:
     return edited(value, below) if below else value
 
 
-def _name(key: str, edits: Sequence[Edit]) -> str:
-    return _text(key, [edit for edit in edits if edit.is_key and len(edit.at) == 1])
+def _name(key: object, edits: Sequence[Edit]) -> object:
+    own = [edit for edit in edits if edit.is_key and len(edit.at) == 1]
+    return _text(str(key), own) if own else key
 
 
 def _text(text: str, edits: Iterable[Edit]) -> str:

@@ -12,12 +12,12 @@ message passes, because servers log to their stdout.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from mcpobs.gate.decisions import Answer, Begin, Edit, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, Edit, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.gate import Gate
 from mcpobs.protocol import frames
-from mcpobs.protocol.call import Call, Response
+from mcpobs.protocol.call import Call, Error, Response
 from mcpobs.protocol.conversation import Conversation, Kind
 from mcpobs.protocol.decode import MAX_BYTES, decode
 from mcpobs.protocol.frames import Fault, Frame
@@ -25,6 +25,7 @@ from mcpobs.protocol.ids import plain_key
 from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.operation import Sender, Stamp, TraceContext
 
+UNEDITED: Final = Answer(error=Error(DENIED_CODE, "refused: it cannot be masked"), error_type="cannot_be_masked")
 Record = Callable[[Call], None]
 """Records an ended call: `Gate.record` with the columns of the front."""
 Decision = Begin | End | Pending[Begin] | Pending[End]
@@ -207,24 +208,29 @@ class FrameGate:
             case None:
                 return
             case Pass() | Replace():
+                onward.append(_response(part.raw, decision, call))
                 if call is not None:
                     record(call)
-                onward.append(
-                    _edited(part.raw, decision.edits) if isinstance(decision, Pass) else _replaced(part.raw, decision)
-                )
             case Forward() if call is not None:
+                raw = part.raw if decision.params is None else frames.with_params(part.raw, decision.params)
+                edited = _edited(raw, decision.edits)
+                if edited is None:
+                    self._answer(part, call, UNEDITED, record, back)
+                    return
                 if part.kind == "notification" and not self._is_counted(call):
                     record(call)
                 call.held = False
                 if call.unread is not None:
                     self.passed.append(call)
-                raw = part.raw if decision.params is None else frames.with_params(part.raw, decision.params)
-                onward.append(_edited(raw, decision.edits))
+                onward.append(edited)
             case Answer() if call is not None:
-                self._conversation.end(call, now(), decision.verdict)
-                record(call)
-                if part.kind == "request":
-                    back.append(_answer(frames.id_of(part.raw), decision))
+                self._answer(part, call, decision, record, back)
+
+    def _answer(self, part: _Part, call: Call, answer: Answer, record: Record, back: list[bytes]) -> None:
+        self._conversation.end(call, now(), answer.verdict)
+        record(call)
+        if part.kind == "request":
+            back.append(_answer(frames.id_of(part.raw), answer))
 
     def catch_up(self) -> None:
         """Does the work that need not delay a frame. Call it after the released frames are written."""
@@ -304,12 +310,27 @@ def _answer(id_json: bytes, answer: Answer) -> bytes:
     return frames.response(id_json, result=answer.result or {})
 
 
-def _edited(raw: bytes, edits: Sequence[Edit]) -> bytes:
+def _edited(raw: bytes, edits: Sequence[Edit]) -> bytes | None:
+    """The message with its edits; None if it has not the places that they name."""
     if not edits:
         return raw
-    from mcpobs.gate.splice import spliced
+    from mcpobs.gate.splice import SpliceError, spliced
 
-    return spliced(raw, edits)
+    try:
+        return spliced(raw, edits)
+    except SpliceError:
+        return None
+
+
+def _response(raw: bytes, decision: Pass | Replace, call: Call | None) -> bytes:
+    """The bytes of a response. One that cannot be masked becomes an error: who asked must not wait for it in vain."""
+    made = _edited(raw, decision.edits) if isinstance(decision, Pass) else _replaced(raw, decision)
+    if made is not None:
+        return made
+    if call is not None:
+        operation, verdict = call.operation, UNEDITED.verdict
+        operation.outcome, operation.error_type = verdict.outcome, verdict.error_type
+    return _answer(frames.id_of(raw), UNEDITED)
 
 
 def _replaced(raw: bytes, replace: Replace) -> bytes:

@@ -19,7 +19,7 @@ _CHARACTERS: Final = re.compile(
 """An escaped character, or a run of others."""
 
 
-_INTEGER: Final = re.compile(rb"-?[0-9]++(?![.eE])")
+_NUMBER: Final = re.compile(rb"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
 
 
 class SpliceError(ValueError):
@@ -27,75 +27,116 @@ class SpliceError(ValueError):
 
 
 def spliced(raw: bytes, edits: Sequence[Edit]) -> bytes:
-    """Returns a message with its edits. No two of them overlap. Raises SpliceError."""
+    """Returns a message with its edits. No two of them overlap. Raises SpliceError. Reads each byte once."""
     pieces, at = list[bytes](), 0
-    for start, end, text in sorted(_places(raw, skip_space(raw, 0), edits, 0)):
+    for start, end, text in sorted(_places(raw, _tree(edits))):
         pieces += [raw[at:start], text]
         at = end
     return b"".join((*pieces, raw[at:]))
 
 
-def _places(raw: bytes, at: int, edits: Sequence[Edit], depth: int) -> Iterator[tuple[int, int, bytes]]:
-    """The places in the value that begins at `at`: where each begins and ends in bytes, and what stands there."""
-    own = [edit for edit in edits if len(edit.at) == depth]
-    if own:
-        yield from _in_literal(raw, at, own)
-    if len(own) == len(edits):
-        return
-    below: dict[str | int, list[Edit]] = {}
+class _Node:
+    """The edits of one value and of what lies below it."""
+
+    __slots__ = ("below", "name", "own")
+
+    def __init__(self) -> None:
+        self.own: list[Edit] = []
+        self.name: list[Edit] = []
+        self.below: dict[str | int, _Node] = {}
+
+
+def _tree(edits: Sequence[Edit]) -> _Node:
+    root = _Node()
     for edit in edits:
-        if len(edit.at) > depth:
-            below.setdefault(edit.at[depth], []).append(edit)
-    parts = _members(raw, at) if raw[at : at + 1] == b"{" else _elements(raw, at)
-    for step, key_at, value_at in parts:
-        found = below.pop(step, None)
-        if found is None:
-            continue
-        keys = [edit for edit in found if edit.is_key and len(edit.at) == depth + 1]
-        if keys:
-            yield from _in_literal(raw, key_at, keys)
-        if len(keys) < len(found):
-            yield from _places(raw, value_at, [edit for edit in found if edit not in keys], depth + 1)
-        if not below:
+        node = root
+        for step in edit.at:
+            known = node.below.get(step)
+            if known is None:
+                known = node.below[step] = _Node()
+            node = known
+        (node.name if edit.is_key else node.own).append(edit)
+    return root
+
+
+def _places(raw: bytes, root: _Node) -> Iterator[tuple[int, int, bytes]]:
+    """The places of edits: where each begins and ends in bytes, and what stands there. A value without an edit is
+    skipped as a whole, one with an edit is walked into, and the place where that ends is known by the walk."""
+    opened: list[_Parts] = []
+    node, at = root, skip_space(raw, 0)
+    while True:
+        if node.own:
+            yield from _in_literal(raw, at, node.own)
+        if node.below:
+            opened.append(_Parts(raw, at, node.below))
+        else:
+            at = _end(raw, at)
+        while opened:
+            parts = opened[-1]
+            part = parts.next(at)
+            if part is not None:
+                break
+            at = parts.end
+            opened.pop()
+        else:
             return
-    if below:
-        raise SpliceError("an edit of a place that is not there")
+        node, key_at, at = part
+        if node.name:
+            yield from _in_literal(raw, key_at, node.name)
 
 
-def _members(raw: bytes, at: int) -> Iterator[tuple[str | int, int, int]]:
-    """The members of an object: name, and where name and value begin."""
-    at = skip_space(raw, at + 1)
-    while raw[at : at + 1] == b'"':
-        name = STRING.match(raw, at)
+class _Parts:
+    """The members of an object or the elements of an array, of which some have edits."""
+
+    def __init__(self, raw: bytes, at: int, below: dict[str | int, _Node]) -> None:
+        self._raw, self._below = raw, below
+        self._is_object = raw[at : at + 1] == b"{"
+        if not self._is_object and raw[at : at + 1] != b"[":
+            raise SpliceError("an edit below a plain value")
+        self._at, self._count = at + 1, 0
+        self.end = -1
+
+    def next(self, end: int) -> tuple[_Node, int, int] | None:
+        """The next part with edits: those, where its name begins, and where its value does. `end` is where the part
+        before it ends. None if there is no further part; `end` is then where the whole ends."""
+        at = self._at if not self._count else end
+        while True:
+            at = skip_space(self._raw, at)
+            sign = self._raw[at : at + 1]
+            if sign in (b"}", b"]"):
+                if self._below:
+                    raise SpliceError("an edit of a place that is not there")
+                self.end = at + 1
+                return None
+            if self._count:
+                at = skip_space(self._raw, at + 1)
+            step, key_at, at = self._part(at)
+            self._count += 1
+            node = self._below.pop(step, None)
+            if node is not None:
+                return node, key_at, at
+            at = _end(self._raw, at)
+
+    def _part(self, at: int) -> tuple[str | int, int, int]:
+        if not self._is_object:
+            return self._count, at, at
+        name = STRING.match(self._raw, at)
         if name is None:
             raise SpliceError("a broken name")
-        value_at = skip_space(raw, skip_space(raw, name.end()) + 1)
-        yield json.loads(name.group()), at, value_at
-        at = _next(raw, value_at)
+        value_at = skip_space(self._raw, skip_space(self._raw, name.end()) + 1)
+        return json.loads(name.group()), at, value_at
 
 
-def _elements(raw: bytes, at: int) -> Iterator[tuple[str | int, int, int]]:
-    """The elements of an array: number, and its beginning twice."""
-    if raw[at : at + 1] != b"[":
-        raise SpliceError("an edit below a plain value")
-    at, place = skip_space(raw, at + 1), 0
-    while at < len(raw) and raw[at : at + 1] != b"]":
-        yield place, at, at
-        at, place = _next(raw, at), place + 1
-
-
-def _next(raw: bytes, value_at: int) -> int:
-    """Returns the beginning of the part after a value, or the closing bracket."""
-    end = value_end(raw, value_at)
+def _end(raw: bytes, at: int) -> int:
+    end = value_end(raw, at)
     if end is None:
         raise SpliceError("a broken value")
-    at = skip_space(raw, end)
-    return skip_space(raw, at + 1) if raw[at : at + 1] == b"," else at
+    return end
 
 
 def _in_literal(raw: bytes, at: int, edits: Sequence[Edit]) -> Iterator[tuple[int, int, bytes]]:
     """The places of edits in a text, whose characters may be escaped."""
-    number = _INTEGER.match(raw, at)
+    number = _NUMBER.match(raw, at)
     if number is not None:
         yield at, number.end(), b'"%b"' % _escaped(edits[0].text)
         return

@@ -63,10 +63,11 @@ def _texts(value: object) -> Iterator[tuple[tuple[Step, ...], str, bool]]:
     while to_do:
         one, path, start = to_do.pop()
         if not isinstance(one, dict | list) or not _is_large(one):
-            for below, text, is_key, _ in strings(one, numbers=True):
+            for found in strings(one, numbers=True):
+                below = found.path
                 if start and below:
                     below = (int(below[0]) + start, *below[1:])
-                yield (*path, *below), text, is_key
+                yield (*path, *below), found.text, found.is_key
         elif len(one) > 1:
             half = len(one) // 2
             if isinstance(one, list):

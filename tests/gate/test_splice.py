@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcpobs.gate.decisions import Edit
+from mcpobs.gate.decisions import Begin, Edit, End, Forward, Pass
 from mcpobs.gate.edits import disjoint, edited
 from mcpobs.gate.splice import SpliceError, spliced
+from mcpobs.protocol.call import Call, Response
+from tests.gate.connection import Connection, call, result
+from tests.gate.judges import ByName
 
 TEXTS = st.text(st.sampled_from('ab"\\/\n\té😀\u2028 '), max_size=8)
 VALUES: Any = st.recursive(
-    TEXTS | st.integers(10**6, 10**18) | st.sampled_from([1.5, None, True]),
+    TEXTS | st.integers(10**6, 10**18) | st.sampled_from([4155550123.0, 1.5, None, True]),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=12,
 )
@@ -30,7 +33,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Any:
     elif isinstance(value, list):
         for number, below in enumerate(value):
             yield from places(below, (*at, number))
-    elif isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+    elif isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool)):
         yield at, value, False
 
 
@@ -39,7 +42,7 @@ def messages(draw: st.DrawFn) -> tuple[Any, list[Edit]]:
     value = {"result": draw(VALUES)}
     edits = []
     for at, text, is_key in places(value["result"], ("result",)):
-        if isinstance(text, int) and draw(st.booleans()):
+        if isinstance(text, int | float) and draw(st.booleans()):
             edits.append(Edit(at, 0, None, "[é]"))
         for number in range(draw(st.integers(0, 2)) if isinstance(text, str) else 0):
             start = draw(st.integers(0, len(text)))
@@ -61,7 +64,7 @@ def test_the_bytes_and_the_value_change_alike(
 
 
 ODD = rb"""{ "jsonrpc":"2.0", "id" : 1.0e0,
-  "result": {"b":1.0,"n":12345678901234567890123, "\u0061b":"caf\u00e9 \ud83d\ude00 me@x.example, \/ end",
+  "result": {"b":true,"n":12345678901234567890123, "\u0061b":"caf\u00e9 \ud83d\ude00 me@x.example, \/ end",
   "a": [ [],{} , "y"] } }"""
 
 
@@ -94,3 +97,26 @@ def test_edits_that_overlap_are_one() -> None:
     at = ("result",)
     edits = [Edit(at, 4, 9, "b"), Edit(at, 0, 6, "a"), Edit(at, 9, 9, "c"), Edit(("other",), 5, 6, "d")]
     assert disjoint(edits) == (Edit(("other",), 5, 6, "d"), Edit(at, 0, 9, "a"), Edit(at, 9, 9, "c"))
+
+
+class Wrong(ByName):
+    """A judge whose edits name places that no message has."""
+
+    def begin(self, call: Call) -> Begin:
+        return Forward(edits=(Edit(("params", "none"), 0, 1, "x"),) if call.operation.tool == "asks" else ())
+
+    def end(self, call: Call, response: Response) -> End:
+        return Pass(edits=(Edit(("result", "none"), 0, 1, "x"),))
+
+
+@pytest.mark.parametrize("tool", ["asks", "answers"])
+def test_a_message_that_cannot_be_masked_is_answered_so_that_nobody_waits(tool: str) -> None:
+    seen = Connection(Wrong())
+    onward, back = seen.client(call(tool, 1))
+    if tool == "answers":
+        assert (onward is None, back) == (False, None)
+        back = seen.server(result(1, "a secret")).onward
+    assert back is not None
+    assert json.loads(back)["error"]["message"] == "refused: it cannot be masked"
+    (row,) = seen.rows
+    assert (row["outcome"], row["error_type"]) == ("denied", "cannot_be_masked")

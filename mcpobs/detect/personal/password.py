@@ -9,6 +9,7 @@ Source: RFC 3986 3.2.1 (userinfo), RFC 6750 2.1 (Bearer), RFC 7617 (Basic); entr
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 
 from mcpobs.detect.personal.engine import Pattern
@@ -38,6 +39,14 @@ _PLACEHOLDERS = (
     b"secrets.", b"config.", b"settings.", b"self.", b"this.", b"env.", b"null", b"none", b"true", b"false",
     b"undefined", b"string", b"required", b"optional", b"hidden", b"masked", b"[",
 )  # fmt: skip
+_PLACEHOLDER = re.compile(b"|".join(map(re.escape, _PLACEHOLDERS)))
+_CLASSES = (
+    frozenset(range(97, 123)),
+    frozenset(range(65, 91)),
+    frozenset(range(48, 58)),
+    frozenset(b"!#$%&*+/=?@^~") | frozenset(range(128, 256)),
+)
+"""Lower case, upper case, digits, others."""
 _WORDS = (b"pass", b"passwd", b"password", b"pwd", b"pw", b"secret", b"token")
 _LEAST_BITS = 3.0  # per character, of a key or token
 _TRAILING = b".!?:\\"
@@ -61,7 +70,7 @@ def at(page: Page, start: int, end: int) -> Iterator[Found]:
 def is_placeholder(value: bytes) -> bool:
     """Returns whether a value is a placeholder for a secret."""
     plain = value.lower()
-    return len(set(plain)) < 3 or any(mark in plain[:24] for mark in _PLACEHOLDERS) or plain[:1] in (b"$", b"%", b"@")
+    return len(set(plain)) < 3 or _PLACEHOLDER.search(plain, 0, 24) is not None or plain[:1] in (b"$", b"%", b"@")
 
 
 def _assigned(text: bytes) -> Found | None:
@@ -90,13 +99,8 @@ def _is_secret(value: bytes, label: bytes) -> bool:
 
 
 def _classes(value: bytes) -> int:
-    """Counts the classes of characters: lower case, upper case, digits, others."""
-    return (
-        any(97 <= byte <= 122 for byte in value)
-        + any(65 <= byte <= 90 for byte in value)
-        + any(48 <= byte <= 57 for byte in value)
-        + any(byte in b"!#$%&*+/=?@^~" or byte > 127 for byte in value)
-    )
+    """Counts the classes of characters."""
+    return sum(not known.isdisjoint(value) for known in _CLASSES)
 
 
 def _bits(value: bytes) -> float:

@@ -32,6 +32,8 @@ def find(page: Page, kinds: frozenset[str]) -> Iterator[Found]:
         module = _FIRST.get(anchor, password)
         if module is password and data[start : start + 2] in _HEX_KEYS and not anchor.endswith(b"key"):
             module = tokens
+        if module is password and labelled and start < labelled[-1].end:
+            continue  # within a value that is found already
         wanted = [found for found in module.at(page, start, end) if found.kind in kinds]
         if module is password:
             labelled += wanted

@@ -19,6 +19,12 @@ from mcpobs.policy.model import Inspection
 
 FIND: Final = "injection"
 MASK: Final = "[withheld: injection]"
+MOST_ALONE: Final = 64
+"""Texts that are scored each for itself, to be masked. If the rest is an order still, the message is withheld."""
+SEAM: Final = 400
+"""Characters of a block's end that may belong to an order in several blocks."""
+_SPOKEN: Final = frozenset({"text", "blob"})
+_IN_BLOCKS: Final = frozenset({"content", "resource", "message", "request"})
 BY_SCORE: Final = "score"
 """The rule of a finding without a pattern."""
 
@@ -32,7 +38,11 @@ class Injection:
 
     def inspect(self, view: View) -> Sequence[Finding]:
         groups = _items(view.texts) if view.of == "listing" else [view.texts]
-        return [finding for texts in groups for finding in self._together(texts)]
+        found = [finding for texts in groups for finding in self._together(texts)]
+        if found and not self._masks:
+            return found
+        masked = {(finding.at, finding.is_key) for finding in found}
+        return [*found, *self._over_blocks([text for text in view.texts if (text.at, text.is_key) not in masked])]
 
     def _together(self, texts: Sequence[Text]) -> Iterator[Finding]:
         """Scores texts together."""
@@ -45,14 +55,44 @@ class Injection:
             yield _finding(texts[hit.text], hit.rule, hit.family, hit.start, hit.end)
         named = {hit.text for hit in scanned.hits}
         if self._masks:
-            others = [text for number, text in enumerate(texts) if number not in named and self._is_one(text)]
-            yield from (_finding(text, BY_SCORE) for text in others)
-            named |= {-1} if others else set()
-        if not named:
+            rest = [text for number, text in enumerate(texts) if number not in named]
+            yield from self._beside(rest)
+        elif not named:
             yield Finding(FIND, BY_SCORE, "whole", texts[0].at[:3] if texts else ())
 
-    def _is_one(self, text: Text) -> bool:
-        return scan([text.text]).score >= self._threshold
+    def _beside(self, rest: Sequence[Text]) -> Iterator[Finding]:
+        """The texts beside those that are masked: what passes must be none together."""
+        if not rest or not self._is_one(rest):
+            return
+        longest = sorted(rest, key=lambda text: -len(text.text))[:MOST_ALONE]
+        alone = [text for text in longest if self._is_one([text])]
+        yield from (_finding(text, BY_SCORE) for text in alone)
+        left = [text for text in rest if text not in alone]
+        if not alone or self._is_one(left):
+            yield Finding(FIND, BY_SCORE, "whole", rest[0].at[:3])
+
+    def _over_blocks(self, texts: Sequence[Text]) -> Iterator[Finding]:
+        """An order that is cut into blocks, which a model reads one after another: within a word, or between words."""
+        seams = seams_of(texts)
+        if not seams:
+            return
+        scanned = scan(seams)
+        if scanned.score >= self._threshold:
+            rule, family = next(((hit.rule, hit.family) for hit in scanned.hits), (BY_SCORE, None))
+            yield Finding(FIND, rule, "content", family=family)
+
+    def _is_one(self, texts: Sequence[Text]) -> bool:
+        return scan([text.text for text in texts]).score >= self._threshold
+
+
+def seams_of(texts: Sequence[Text]) -> list[str]:
+    """Returns where the blocks of a message meet: their ends, joined as they are and with spaces between. Empty if it
+    has one block."""
+    blocks = [text.text for text in texts if text.key in _SPOKEN and not text.is_key and text.where in _IN_BLOCKS]
+    if len(blocks) < 2:
+        return []
+    ends = [block if len(block) <= 2 * SEAM else f"{block[:SEAM]}\n\n{block[-SEAM:]}" for block in blocks]
+    return ["".join(ends), " ".join(ends)]
 
 
 def _items(texts: Sequence[Text]) -> list[Sequence[Text]]:
@@ -73,7 +113,7 @@ def _finding(text: Text, rule: str, family: str | None = None, start: int = -1, 
         start + offset,
         end + offset,
         text.is_key,
-        None if text.is_key or text.is_decoded else MASK,
+        None if text.is_key or text.is_unplaced else MASK,
         masks_text=True,
         family=family,
     )

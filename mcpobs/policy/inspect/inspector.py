@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +34,7 @@ TRUNCATED: Final = "truncated"
 """The rule of a finding for a message that was inspected only in part: `over` of the entry decides."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """One text of a message, or the name of one of its members."""
 
     at: At
@@ -46,8 +45,8 @@ class Text:
     is_key: bool = False
     item: str | None = None
     """In a listing, the name of the tool, prompt or resource that it describes."""
-    is_decoded: bool = False
-    """The text is sent in base64, so a place in it is not a place in the message."""
+    is_unplaced: bool = False
+    """A place in it is none in the message: it is sent in base64, or lies deeper than its path says."""
     is_number: bool = False
     """The text is sent as an integer. A mask turns it into a text."""
     offset: int = 0

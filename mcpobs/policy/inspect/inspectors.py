@@ -146,14 +146,14 @@ def _within(texts: Sequence[Text], most: int) -> tuple[Sequence[Text], bool]:
     for text in texts:
         if rest <= 0:
             break
-        head.append(replace(text, text=text.text[:rest]))
+        head.append(text._replace(text=text.text[:rest]))
         rest -= len(text.text)
     tail = list[Text]()
     for text in reversed(texts):
         if tail_most <= 0:
             break
         skipped = max(0, len(text.text) - tail_most)
-        tail.append(replace(text, text=text.text[skipped:], offset=skipped))
+        tail.append(text._replace(text=text.text[skipped:], offset=skipped))
         tail_most -= len(text.text)
     return [*head, *reversed(tail)], True
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mcpobs.detect.personal import Entry, expanded
+from mcpobs.detect.personal import expanded
 from mcpobs.policy.inspect.inspector import Context, Finding, Text, View
 from mcpobs.policy.model import Inspection
-from mcpobs.protocol.masks import Finder, Mask, masks_of
+from mcpobs.protocol.masks import Datum, Finder, Mask, keyed, masks_with
 
 
 class Personal:
@@ -22,11 +22,11 @@ class Personal:
 
     def __init__(self, kinds: frozenset[str], key: bytes) -> None:
         self._finder = Finder(kinds)
-        self._key = key
+        self._make = keyed(key)
 
     def inspect(self, view: View) -> Sequence[Finding]:
-        entries = [Entry(text.text, None if text.is_key else text.key) for text in view.texts]
-        masks = masks_of(entries, self._finder, self._key)
+        data = [Datum(text.text, None if text.is_key else text.key) for text in view.texts]
+        masks = masks_with(data, self._finder, self._make)
         return [_finding(text, mask) for text, several in zip(view.texts, masks, strict=True) for mask in several]
 
 
@@ -39,7 +39,7 @@ def _finding(text: Text, mask: Mask) -> Finding:
         mask.start + text.offset,
         mask.end + text.offset,
         text.is_key,
-        None if text.is_decoded else mask.text,
+        None if text.is_unplaced else mask.text,
         masks_text=text.is_number,
     )
 

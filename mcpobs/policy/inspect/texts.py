@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
+from collections.abc import Iterator
 from typing import Final
 
 from mcpobs.detect.strings import Text as Found
 from mcpobs.detect.strings import strings
+from mcpobs.policy.inspect.blobs import is_base64, text_of
 from mcpobs.policy.inspect.inspector import At, Of, Text, Where
 
 LISTED: Final = {
@@ -24,12 +25,14 @@ _PARTS: Final[dict[str, Where]] = {
     "inputRequests": "request",
 }
 _PLUMBING: Final = frozenset({("result", "nextCursor"), ("result", "requestState"), ("result", "resultType")})
-"""Texts that a client sends back as they are, and no model reads."""
+"""Texts that a client sends back as they are, and no model reads, in a result without content."""
+_TOKEN: Final = re.compile(r"\S*")
 _ASKED: Final = frozenset({"arguments", "argument", "context", "inputResponses"})
 """Parameters of a client's request that hold a model's or a user's texts."""
-_TEXTUAL: Final = ("text/", "application/json", "application/xml", "application/javascript", "image/svg+xml")
-MAX_BLOB: Final = 4 << 20
-"""Characters of base64 that are decoded, of one embedded text."""
+_BINARY: Final = frozenset({"data", "blob"})
+"""Members that hold base64."""
+MOST_SHORT: Final = 512
+"""Characters of base64 that are looked at as they are written, too: a word or a number may pass for base64."""
 
 
 def texts(of: Of, message: dict[str, object]) -> tuple[list[Text], bool]:
@@ -40,37 +43,54 @@ def texts(of: Of, message: dict[str, object]) -> tuple[list[Text], bool]:
     walk = strings(message.get(root), numbers=True)
     try:
         while True:
-            text = _text(of, message, root, next(walk))
-            if text is not None:
-                found.append(text)
+            text = next(walk)
+            at: At = (root, *text.path)
+            if _is_read(of, message, at, text.text):
+                if text.key in _BINARY and not text.is_key and at[1:2] != ("structuredContent",):
+                    found += _readings(of, message, at, text)
+                else:
+                    found.append(_text(of, message, at, text))
     except StopIteration as end:
         return found, bool(end.value)
 
 
-def _text(of: Of, message: dict[str, object], root: str, found: Found) -> Text | None:
-    """A text with its part of the message; None if nobody reads it as one."""
-    at: At = (root, *found.path)
-    if at in _PLUMBING or not _is_content(of, at):
-        return None
-    text: str | None = found.text
-    if at[-1] in ("data", "blob") and not found.is_key and at[1:2] != ("structuredContent",):
-        text = _decoded(message, at, found.text)
-    if text is None:
-        return None
+def _text(of: Of, message: dict[str, object], at: At, found: Found) -> Text:
+    """A text with its part of the message."""
     return Text(
-        at=at,
-        text=text,
-        where="key" if found.is_key else _where(of, at),
-        key=_key(at[1:-1] if found.is_key else at[1:]),
-        is_key=found.is_key,
+        at,
+        found.text,
+        "key" if found.is_key else _where(of, at),
+        found.key,
+        found.is_key,
         item=_item(message, at) if of == "listing" else None,
-        is_decoded=text is not found.text,
+        is_unplaced=found.is_deep,
         is_number=found.is_number,
     )
 
 
-def _key(at: At) -> str | None:
-    return next((step for step in reversed(at) if isinstance(step, str)), None)
+def _readings(of: Of, message: dict[str, object], at: At, found: Found) -> Iterator[Text]:
+    """What a member holds that may be in base64; nothing for a picture or a sound."""
+    text = _text(of, message, at, found)
+    if len(text.text) <= MOST_SHORT or not is_base64(text.text):
+        yield text
+    clear = text_of(text.text, _mime(message, at))
+    if clear is not None:
+        yield text._replace(text=clear, is_unplaced=True)
+
+
+def _mime(message: dict[str, object], at: At) -> str:
+    holder = value_at(message, at[:-1])
+    mime = holder.get("mimeType") if isinstance(holder, dict) else None
+    return mime if isinstance(mime, str) else ""
+
+
+def _is_read(of: Of, message: dict[str, object], at: At, text: str) -> bool:
+    """Whether a model may read a text: it is no envelope, and not what a client only sends back."""
+    if at not in _PLUMBING:
+        return _is_content(of, at)
+    result = message["result"]
+    assert isinstance(result, dict)
+    return "content" in result or "structuredContent" in result or _TOKEN.fullmatch(text) is None
 
 
 def _where(of: Of, at: At) -> Where:
@@ -93,8 +113,6 @@ def _is_content(of: Of, at: At) -> bool:
     match of:
         case "call":
             return member in _ASKED
-        case "request":
-            return member != "_meta"
         case _:
             return True
 
@@ -106,22 +124,6 @@ def _item(message: dict[str, object], at: At) -> str | None:
     item = value_at(message, at[:3])
     name = item.get(LISTED[str(at[1])]) if isinstance(item, dict) else None
     return name if isinstance(name, str) else None
-
-
-def _decoded(message: dict[str, object], at: At, text: str) -> str | None:
-    """The text of a member that holds base64: None for a picture or a sound, the member itself if it is no base64."""
-    holder = value_at(message, at[:-1])
-    if not isinstance(holder, dict):
-        return text
-    kind, mime = holder.get("type"), holder.get("mimeType")
-    if at[-1] == "data":
-        return None if kind in ("image", "audio") else text
-    if not isinstance(mime, str) or not mime.lower().startswith(_TEXTUAL):
-        return None
-    try:
-        return base64.b64decode(text[:MAX_BLOB]).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return text
 
 
 def value_at(value: object, at: At) -> object:

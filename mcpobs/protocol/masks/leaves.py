@@ -21,7 +21,8 @@ MOST_DEPTH = 3
 _MOST_FAILURES = 8  # beginnings that look like JSON and are none
 _OPENING = re.compile(rb'\{(?=[ \t\r\n]{0,64}")|(?:\A|\n)[ \t]{0,64}\[', re.ASCII)
 _ERRORS = "surrogatepass"
-_LEAST_DIGITS = 7  # of a number that may be a datum
+_DIGITS = re.compile(rb"([0-9]{7,40})(?:\.0{1,9})?")
+"""Of a number that may be a datum."""
 
 Span = tuple[int, int, str]
 Lift = Callable[[int, int, str], Span]
@@ -58,9 +59,9 @@ def whole(text: str, key: str | None, is_number: bool = False) -> Leaf:
 
 
 def digits_of(data: bytes, place: Place) -> str | None:
-    """Returns the digits of a number that may be a datum."""
-    digits = data[place.start : place.end]
-    return digits.decode() if len(digits) >= _LEAST_DIGITS and digits.isdigit() else None
+    """Returns the digits of a number that may be a datum, also of `4155550123.0`."""
+    found = _DIGITS.fullmatch(data, place.start, place.end)
+    return None if found is None else found[1].decode()
 
 
 def _document_leaves(document: str, key: str | None, depth: int) -> Iterator[Leaf]:
@@ -73,7 +74,9 @@ def _document_leaves(document: str, key: str | None, depth: int) -> Iterator[Lea
             digits = digits_of(data, place)
             if digits is not None:
                 yield Leaf(digits, place.key or key, lift, is_number=True)
-        elif not place.is_key:
+        elif place.is_key:
+            yield Leaf(Literal(data[place.start : place.end]).text, None, lift)
+        else:
             for leaf in leaves(Literal(data[place.start : place.end]).text, place.key or key, depth):
                 yield leaf._replace(lift=_chained(leaf.lift, lift))
 

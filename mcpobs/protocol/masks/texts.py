@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from mcpobs.detect.personal import Entry, Found, find_each
 from mcpobs.detect.personal.fields import DEFAULT_FIELDS
 from mcpobs.detect.personal.fields import KINDS as FIELD_KINDS
-from mcpobs.protocol.masks.finder import Finder, MakeMask, keyed
+from mcpobs.protocol.masks.finder import Finder, MakeMask
 from mcpobs.protocol.masks.leaves import Leaf, leaves, whole
 from mcpobs.protocol.masks.repeats import Repeats, Value
+
+_NUMBER = re.compile(r"-?[0-9]++(?:\.[0-9]++)?")
 
 
 class Mask(NamedTuple):
@@ -30,19 +33,11 @@ class Datum(NamedTuple):
     is_number: bool = False
 
 
-def masks_of(entries: Sequence[Entry], finder: Finder, key: bytes) -> list[list[Mask]]:
-    """Returns the masks of each of the texts of one message.
+def masks_with(data: Sequence[Datum], finder: Finder, make: MakeMask) -> list[list[Mask]]:
+    """Returns the masks of each of the texts of one message, as `make` makes them.
 
     JSON within a text stays JSON. A value that is found in one text is masked in all, so that `content` and
-    `structuredContent` are masked alike, whichever of the two has the label. An entry whose text is a number is masked
-    by a mask of the whole text.
-    """
-    return masks_with([Datum(entry.text, entry.key) for entry in entries], finder, keyed(key))
-
-
-def masks_with(data: Sequence[Datum], finder: Finder, make: MakeMask) -> list[list[Mask]]:
-    """Returns the masks of each text, as `make` makes them.
-
+    `structuredContent` are masked alike, whichever of the two has the label. A number is masked by a mask of the whole.
     Most JSON within texts is searched as it is written, because taking it apart costs ten times as much.
     """
     found = find_each([Entry(_softened(datum.text), datum.key) for datum in data], finder.kinds, finder.fields)
@@ -98,7 +93,7 @@ def _hides(text: str, found: list[Found], finder: Finder) -> bool:
 
 
 def _is_number(text: str, found: Found) -> bool:
-    if not text[found.start : found.end].isdigit():
+    if _NUMBER.fullmatch(text, found.start, found.end) is None:
         return False
     before, after = text[max(0, found.start - 16) : found.start].rstrip(), text[found.end : found.end + 16].lstrip()
     return before[-1:] in ("[", ",", ":") and after[:1] in (",", "]", "}")
@@ -132,7 +127,7 @@ def _mask(leaf: Leaf, found: Found, make: MakeMask) -> Mask:
 
 def _is_bare_number(text: str, found: Found) -> bool:
     """Returns whether a finding is the number of a JSON member within a text that is no JSON as a whole."""
-    if not text[found.start : found.end].isdigit():
+    if _NUMBER.fullmatch(text, found.start, found.end) is None:
         return False
     before = text[max(0, found.start - 16) : found.start].rstrip()
     after = text[found.end : found.end + 1]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 import aiohttp
+import orjson
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -81,7 +82,7 @@ class JudgedReply(Reply):
         if answer.status >= 400:
             self._exchange.rejected(body, ends=False)
         body = self._with_id(body)
-        outgoing = await released(self._exchange.hold_response(body, now())) if body else Outgoing(b"")
+        outgoing = await self._judged(body) if body else Outgoing(b"")
         if outgoing.back is not None:
             self._send_back(outgoing.back)
         onward = outgoing.onward
@@ -94,6 +95,23 @@ class JudgedReply(Reply):
         for name in OF_THE_BYTES:
             headers.popall(name, None)
         return plain(answer, headers, onward)
+
+    async def _judged(self, body: bytes) -> Outgoing:
+        held = self._exchange.hold_response(body, now())
+        is_no_message = held.outgoing is not None  # on stdio a line of the server's log
+        outgoing = await released(held)
+        return await self._as_note(body) if is_no_message and outgoing.onward == body else outgoing
+
+    async def _as_note(self, body: bytes) -> Outgoing:
+        """Judges a body that is no message, as of an HTTP error, as one of the server's log: some clients show it to
+        the model."""
+        words = body.decode("utf-8", "replace")
+        note = orjson.dumps({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": words}})
+        outgoing = await released(self._exchange.hold_response(note, now()))
+        if outgoing.onward is None or outgoing.onward == note:
+            return Outgoing(None if outgoing.onward is None else body)
+        made = orjson.loads(outgoing.onward)
+        return Outgoing(str(made["params"]["data"]).encode())
 
     async def _whole(self, answer: Answer) -> bytes:
         """The body without its coding. Raises UnreadableError if it is too large or cannot be unpacked."""
