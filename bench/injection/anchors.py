@@ -37,13 +37,13 @@ SHORTEST = 2
 COMMONEST = 25.0
 """Places in 10,000 characters from which on a set says nothing."""
 
-REPEATS = 5
+REPEATS = 4
 """How often a piece that may be repeated without end is, for the length of a match."""
 
 ENDLESS = 60
 """Characters of a class that may be repeated without end."""
 
-LONGEST_MATCH = 250
+LONGEST_MATCH = 160
 SHORT_LIST = 5
 
 

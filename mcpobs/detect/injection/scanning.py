@@ -78,7 +78,7 @@ def read(text: str) -> tuple[list[Found], list[str]]:
     found = list(_places(data, matched, Layer(plain)))
     further = [*_decoded(data, matched, Layer(plain))]
     looked: dict[str, Matched] = {}
-    for layer in unfolded(text, plain):
+    for layer in unfolded(text, plain, data):
         further.append(layer)
         if layer.kind == "confusable":
             folded = layer.text.encode("utf-8", "replace")

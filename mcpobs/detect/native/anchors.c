@@ -12,7 +12,7 @@
 #define EXPORT __attribute__((visibility("default")))
 #define NONE (INT64_MIN / 2)
 #define STEP 16
-#define NEIGHBOUR 200 /* symbols between two windows that cost less to read than another call of the expression */
+#define NEIGHBOUR 150 /* symbols between two windows that cost less to read than another call of the expression */
 
 typedef struct {
     const uint8_t *classes;   /* of the 256 bytes; 0 is in no word */
