@@ -46,7 +46,10 @@ class Automaton:
         self, sets: Sequence[Collection[str]], patterns: Sequence[tuple[Sequence[int], int]], path: Path = LIBRARY
     ) -> None:
         """Takes for each pattern the numbers of its sets, and its span."""
-        self._windows = ctypes.CDLL(str(path)).mcpobs_anchors_windows
+        try:
+            self._windows = ctypes.CDLL(str(path)).mcpobs_anchors_windows
+        except AttributeError as error:
+            raise OSError(f"{path} does not fit this version of mcpobs ({error})") from None
         size, pointer = ctypes.c_size_t, ctypes.c_void_p
         self._windows.argtypes = [pointer, ctypes.c_char_p, size, *[pointer] * 4, size]
         self._windows.restype = ctypes.c_int64

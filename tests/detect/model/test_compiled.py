@@ -1,4 +1,4 @@
-"""ngrams.c under the compiler's eyes: warnings and sanitizers."""
+"""The scanner's C under the compiler's eyes: warnings and sanitizers."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from pathlib import Path
 
 import pytest
 
+from mcpobs.detect.native.anchors import Automaton
 from mcpobs.detect.native.library import LIBRARY, Ngrams
 
 SOURCE = LIBRARY.with_name("ngrams.c")
+ANCHORS = LIBRARY.with_name("anchors.c")
 COMPILER = next(filter(None, map(shutil.which, ("gcc", "cc", "clang"))), None)
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 
-def compiled(folder: Path, *flags: str) -> Path:
+def compiled(folder: Path, *flags: str, source: Path = SOURCE) -> Path:
     library = folder / "ngrams.so"
     strict = ("-std=c11", "-Wall", "-Wextra", "-Wshadow", "-Wpointer-arith", "-Wconversion", "-Werror")
-    command = [str(COMPILER), *strict, "-fPIC", "-shared", *flags, str(SOURCE), "-o", str(library)]
+    command = [str(COMPILER), *strict, "-fPIC", "-shared", *flags, str(source), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     return library
 
 
 @pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
-def test_it_compiles_without_a_warning(tmp_path: Path, level: str) -> None:
-    compiled(tmp_path, level, "-g")
+@pytest.mark.parametrize("source", [SOURCE, ANCHORS], ids=lambda source: source.name)
+def test_it_compiles_without_a_warning(tmp_path: Path, level: str, source: Path) -> None:
+    compiled(tmp_path, level, "-g", source=source)
 
 
 def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -38,6 +41,8 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
     subprocess.run(empty, input=b"int nothing;", check=True, timeout=60)
     with pytest.raises(OSError, match="does not fit this version"):
         Ngrams(other)
+    with pytest.raises(OSError, match="does not fit this version"):
+        Automaton([["word"]], [([0], 4)], other)
 
 
 @pytest.mark.slow
