@@ -40,6 +40,11 @@ LIBRARIES = (
         Path("mcpobs/detect/native/_ngrams.so"),
         "results will be inspected without the linear model",
     ),
+    Library(
+        Path("mcpobs/detect/native/anchors.c"),
+        Path("mcpobs/detect/native/_anchors.so"),
+        "results will be inspected more slowly",
+    ),
 )
 
 

@@ -86,9 +86,9 @@ _ANY_STYLED = compiled("[\ua730\u0262\u029c\u026a\u1d00-\u1d22]{3}|[\U0001f130-\
 SHORTEST_WORD = 3
 
 
-def mixed(text: str) -> bool:
-    """Whether a word mixes Latin letters with look-alikes, or is written in small capitals or tiles."""
-    data = text.encode("utf-8", "replace")
+def mixed(text: str, data: bytes) -> bool:
+    """Whether a word mixes Latin letters with look-alikes, or is written in small capitals or tiles. `data` is the
+    text in UTF-8."""
     if _ANY_STYLED.search(data):
         return True
     if not _ANY_MIXED.search(data):  # RE2 needs a hundredth of the time that `re` does

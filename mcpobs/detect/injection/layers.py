@@ -27,8 +27,8 @@ def normalised(text: str) -> str:
     return folded(plain)
 
 
-def unfolded(text: str, plain: str) -> Iterator[Layer]:
-    """Yields the further readings of a text that is not ASCII."""
+def unfolded(text: str, plain: str, data: bytes) -> Iterator[Layer]:
+    """Yields the further readings of a text that is not ASCII. `data` is the normalised one in UTF-8."""
     if text.isascii():
         return
     for found in invisible.hidden(text) if hides(text) else ():
@@ -36,5 +36,5 @@ def unfolded(text: str, plain: str) -> Iterator[Layer]:
         if found.kind == "split":
             beside = text[max(0, found.start - BESIDE) : found.end + BESIDE]
             yield Layer(invisible.spaced(beside), "spaced", (found.start, found.end))
-    if confusables.mixed(plain):
+    if confusables.mixed(plain, data):
         yield Layer(confusables.latin(plain), "confusable")

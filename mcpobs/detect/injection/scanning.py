@@ -9,10 +9,11 @@ from typing import NamedTuple
 from mcpobs.detect.injection.calibration import MODEL, calibration
 from mcpobs.detect.injection.codings import CODINGS
 from mcpobs.detect.injection.decoding import decoded
-from mcpobs.detect.injection.engine import Engine
+from mcpobs.detect.injection.engine import Engine, Matched
 from mcpobs.detect.injection.families import CONTEXT, FAMILIES, SHELVES, multilingual
 from mcpobs.detect.injection.joined import Joined, joined
 from mcpobs.detect.injection.layers import Layer, normalised, unfolded
+from mcpobs.detect.injection.pattern import Pattern, expanded
 from mcpobs.detect.injection.summary import Found, summary
 from mcpobs.detect.model import score as model_score
 
@@ -76,23 +77,25 @@ def read(text: str) -> tuple[list[Found], list[str]]:
     matched = engine.matched(data)
     found = list(_places(data, matched, Layer(plain)))
     further = [*_decoded(data, matched, Layer(plain))]
-    for layer in unfolded(text, plain):
+    looked: dict[str, Matched] = {}
+    for layer in unfolded(text, plain, data):
         further.append(layer)
         if layer.kind == "confusable":
             folded = layer.text.encode("utf-8", "replace")
-            further += _decoded(folded, engine.matched(folded), layer)
+            looked[layer.text] = engine.matched(folded)
+            further += _decoded(folded, looked[layer.text], layer)
     named: set[str] = set()
     for layer in further:
         if layer.kind in OWN_FINDINGS and layer.kind not in named:
             named.add(layer.kind)
             found.append(_own(layer))
         data = layer.text.encode("utf-8", "replace")
-        found.extend(_places(data, engine.matched(data), layer))
+        found.extend(_places(data, looked.get(layer.text) or engine.matched(data), layer))
     return found, [plain, *(layer.text for layer in further)]
 
 
-def _decoded(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Layer]:
-    for coding, clear, start, end in decoded(data, matched):
+def _decoded(data: bytes, matched: Matched, layer: Layer) -> Iterator[Layer]:
+    for coding, clear, start, end in decoded(data, matched.regexes):
         yield Layer(clear, coding, _characters(data, start, end) if len(data) != len(layer.text) else (start, end))
 
 
@@ -110,7 +113,7 @@ def _own(layer: Layer) -> Found:
     return Found(rule, family, *(layer.base or (0, 0)), "plain", rule)
 
 
-def _places(data: bytes, matched: frozenset[str], layer: Layer) -> Iterator[Found]:
+def _places(data: bytes, matched: Matched, layer: Layer) -> Iterator[Found]:
     for pattern, (start, end) in _engine().find(data, matched):
         if layer.base is not None:
             start, end = layer.base
@@ -131,8 +134,20 @@ def _hit(whole: Joined, found: Found) -> Hit:
 
 @cache
 def _engine() -> Engine:
+    return Engine(*shelved())
+
+
+def shelved() -> tuple[list[Sequence[Pattern]], Sequence[Pattern], list[list[str]]]:
+    """Returns the shelves of patterns, the patterns that ASCII texts cannot hold, and the shelves of gates."""
     shelves = [[pattern for family in shelf for pattern in FAMILIES[family]] for shelf in SHELVES]
     gated = [coding for coding in CODINGS if not coding.signs]
     words = [coding.gate for coding in gated if not coding.run]
     runs = [[coding.gate] for coding in gated if coding.run]  # these count characters: alone each is cheapest
-    return Engine([*shelves, multilingual.LATIN], multilingual.OTHERS, [words, *runs])
+    return [*shelves, multilingual.LATIN], multilingual.OTHERS, [words, *runs]
+
+
+def stageable() -> list[tuple[str, str]]:
+    """Returns the expressions that may have anchors, each with the one that has to stand near it, or ""."""
+    shelves, _, gates = shelved()
+    patterns = [(expanded(each.regex), expanded(each.near) if each.near else "") for shelf in shelves for each in shelf]
+    return [*patterns, *((gate, "") for shelf in gates for gate in shelf)]

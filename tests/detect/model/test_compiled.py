@@ -1,4 +1,4 @@
-"""ngrams.c under the compiler's eyes: warnings and sanitizers."""
+"""The scanner's C under the compiler's eyes: warnings and sanitizers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from mcpobs.detect.native.anchors import Automaton
 from mcpobs.detect.native.library import LIBRARY, Ngrams
 from tests.compiling import COMPILER, NEEDS_COMPILER, SANITIZERS, compiled, run_under_sanitizers
 
 SOURCE = LIBRARY.with_name("ngrams.c")
+ANCHORS = LIBRARY.with_name("anchors.c")
 pytestmark = NEEDS_COMPILER
 
 
 @pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
-def test_it_compiles_without_a_warning(tmp_path: Path, level: str) -> None:
-    compiled(SOURCE, tmp_path, "-Wconversion", level, "-g")
+@pytest.mark.parametrize("source", [SOURCE, ANCHORS], ids=lambda source: source.name)
+def test_it_compiles_without_a_warning(tmp_path: Path, level: str, source: Path) -> None:
+    compiled(source, tmp_path, "-Wconversion", level, "-g")
 
 
 def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -25,6 +28,8 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
     subprocess.run(empty, input=b"int nothing;", check=True, timeout=60)
     with pytest.raises(OSError, match="does not fit this version"):
         Ngrams(other)
+    with pytest.raises(OSError, match="does not fit this version"):
+        Automaton([["word"]], [([0], 4)], other)
 
 
 @pytest.mark.slow

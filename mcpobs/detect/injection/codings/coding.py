@@ -24,7 +24,12 @@ class Coding:
 
     def is_open(self, data: bytes, matched: Collection[str]) -> bool:
         """Whether the text may hold something that is written so. `matched` are the expressions that it holds."""
-        return any(sign in data for sign in self.signs) if self.signs else self.gate in matched
+        if not self.signs:
+            return self.gate in matched
+        first = self.signs[0][:1]  # one byte is found ten times as fast as two
+        if first not in data and all(sign.startswith(first) for sign in self.signs):
+            return False
+        return any(sign in data for sign in self.signs)
 
 
 def printable(data: bytes) -> str | None:
