@@ -27,17 +27,6 @@ from mcpobs.policy.model import Policy
 from mcpobs.protocol.call import Call, Error
 from mcpobs.stderr import Faults, warn
 
-LISTINGS: Final = frozenset(
-    {
-        "tools/list",
-        "prompts/list",
-        "resources/list",
-        "resources/templates/list",
-        "initialize",
-        "server/discover",
-    }
-)
-"""Requests whose results describe the server: its tools, prompts, resources and instructions."""
 _WRITES: Final = frozenset({"write"})
 
 

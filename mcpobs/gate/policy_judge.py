@@ -295,14 +295,15 @@ class PolicyJudge:
 
     def _inspect(self, inspecting: Inspecting, call: Call, judged: _Judged, response: Response) -> Lane | None:
         """Inspects a response. Returns why it is withheld; None if it passes, perhaps with masks."""
-        from mcpobs.gate.inspecting import LISTINGS, Found, refusal, withheld_items
+        from mcpobs.gate.inspecting import Found, refusal, withheld_items
+        from mcpobs.policy.inspect.entries import DESCRIBING
 
         method, facts = call.operation.method, judged.facts
         task = self._tasks.of(call.params) if method.startswith("tasks/") else None
         message = {"result": response.result} if response.error is None else {"error": response.error}
         judged.found = judged.found or Found(judged.decision.id)
         inspected = inspecting.look(
-            "listing" if method in LISTINGS else "result",
+            "listing" if method in DESCRIBING else "result",
             facts if task is None else task[1],
             message,
             judged.found,

@@ -8,9 +8,6 @@ from typing import NamedTuple
 from mcpobs.policy.conditions import CallFacts
 from mcpobs.policy.model import Inspection, Policy
 
-_KINDS = frozenset({"read", "write"})
-"""Both kinds: the lake does not record whether a tool reads or writes, so an entry for either may have inspected it."""
-
 
 class Replayed(NamedTuple):
     """The result of the entries that inspect a call."""
@@ -46,13 +43,13 @@ class Entries:
         return Replayed(tuple(found), tuple(unknown))
 
     def _about(self, facts: CallFacts, server: str | None) -> Iterable[Inspection]:
-        from mcpobs.policy.inspect.entries import looks_at
+        from mcpobs.policy.inspect.entries import may_have_looked_at
 
         for layer in self._layers:
             if layer.server not in (None, server):
                 continue
             for entry in layer.inspect:
-                if any(looks_at(entry, of, facts, _KINDS, server) for of in ("result", "call")):
+                if may_have_looked_at(entry, facts, server):
                     yield entry
 
 

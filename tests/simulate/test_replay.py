@@ -316,3 +316,18 @@ def test_a_result_that_is_withheld_is_no_success() -> None:
 
 def test_what_an_entry_is_not_about_is_decided() -> None:
     assert decided(INSPECTED % "block", {"tool": "other"}, {"outcome": "timeout"}).late == []
+
+
+@pytest.mark.parametrize(
+    ("where", "undecidable"),
+    [("result", []), ("listing", ["pii"]), ("[result, listing]", ["pii"]), ("arguments", ["pii"])],
+)
+def test_only_an_entry_about_listings_is_undecidable_for_a_listing(where: str, undecidable: list[str]) -> None:
+    policy = f"inspect: [{{id: pii, find: email, action: block, where: {where}}}]"
+    for method in ("tools/list", "initialize"):
+        assert decided(policy, {"method": method, "tool": None}).late == undecidable
+
+
+def test_a_notification_of_the_client_has_no_result() -> None:
+    policy = "inspect: [{id: pii, find: email, action: block}]"
+    assert decided(policy, {"method": "notifications/initialized", "tool": None}).late == []

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from mcpobs.policy.inspect.inspector import Of
 
 _LOOKS: Final[Mapping[Of, Look]] = {"call": "arguments", "result": "result", "request": "result", "listing": "listing"}
+DESCRIBING: Final = frozenset(
+    {
+        "tools/list",
+        "prompts/list",
+        "resources/list",
+        "resources/templates/list",
+        "initialize",
+        "server/discover",
+    }
+)
+"""Requests whose results describe the server: its tools, prompts, resources and instructions."""
+_EITHER: Final = frozenset({"read", "write"})
 _BY_ITEM: Final = {
     "tools/list": "tools",
     "prompts/list": "prompts",
@@ -37,6 +49,15 @@ def looks_at(entry: Inspection, of: Of, facts: CallFacts, kinds: frozenset[str],
         member = _BY_ITEM.get(facts.method)
         return member is not None and getattr(what, member) is not None
     return is_about(what, facts, target, kinds, server)
+
+
+def may_have_looked_at(entry: Inspection, facts: CallFacts, server: str | None) -> bool:
+    """Whether an entry inspects a recorded call: its arguments, or what came back. The lake does not record whether a
+    tool reads or writes, so an entry for either counts."""
+    parts: list[Of] = ["call"]
+    if not facts.method.startswith("notifications/"):
+        parts.append("listing" if facts.method in DESCRIBING else "result")
+    return any(looks_at(entry, of, facts, _EITHER, server) for of in parts)
 
 
 def is_general(what: What) -> bool:

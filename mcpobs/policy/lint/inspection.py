@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mcpobs.policy.inspect.entries import fingerprint, looks_at
+from mcpobs.policy.inspect.entries import fingerprint, may_have_looked_at
 from mcpobs.policy.lint.finding import Finding, Known, of_item
 from mcpobs.policy.model import Inspection, Layer
 from mcpobs.policy.traffic import History
 
 _STRICT = ("mask", "block")
-_KINDS = frozenset({"read", "write"})
 
 
 def passes_unseen(layer: Layer, known: Known) -> Iterator[Finding]:
@@ -76,7 +75,7 @@ def _recorded(entry: Inspection, layer: Layer, history: History) -> tuple[int, i
         server = one.server
         if layer.server not in (None, server):
             continue
-        if not any(looks_at(entry, of, one.facts, _KINDS, server) for of in ("result", "call")):
+        if not may_have_looked_at(entry, one.facts, server):
             continue
         verdict = one.verdicts.get(name)
         inspected += one.calls if verdict is not None else 0
