@@ -121,7 +121,7 @@ OPTIONS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=300)
 @given(st.sampled_from(COMMANDS), st.sampled_from(OPTIONS), SECRETS, st.data())
 def test_a_secret_that_an_option_carries_is_never_the_name(command, option, secret, data):
     words = command.split()

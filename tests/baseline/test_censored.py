@@ -20,6 +20,7 @@ from mcpobs.reports.window import EVERYTHING
 from mcpobs.settings import Config
 from tests.baseline.plays import Call, Play, rows
 from tests.queries.recorded import in_memory
+from tests.seeds import seeds
 
 STRATEGIES = pytest.mark.parametrize(
     "rules", [Rules(), Rules(min_sessions=59, strategy="cut-rate", cut_rate=0.05)], ids=["seed", "cut-rate"]
@@ -97,7 +98,7 @@ def test_a_number_that_cut_sessions_does_not_tighten(rules: Rules, enforced: str
 
 
 @STRATEGIES
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", seeds(1, 4, start=1))
 def test_no_number_of_a_file_tightens_by_what_the_file_itself_cut(rules: Rules, seed: int):
     plays = _traffic(seed)
     found = _learn(plays, rules)

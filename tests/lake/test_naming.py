@@ -40,7 +40,7 @@ LEGACY, MODERN = "2025-11-25", "2026-07-28"
 NAMES = st.none() | st.sampled_from(["a", "b", "x" * 200, "a~0123456789abcdef", "a\n"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     NAMES,
     NAMES,

@@ -59,7 +59,7 @@ KINDS: dict[str, Callable[[Path, Path], object]] = {
     "a file without rights": lambda path, outside: (path.write_bytes(b"{}"), path.chmod(0)),
 }
 
-USUAL = ("a FIFO", "a link to a file")
+USUAL = ("a FIFO",)
 """Kinds of the usual run; each takes 15 s of a processor."""
 
 WORK = """

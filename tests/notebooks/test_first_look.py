@@ -98,6 +98,7 @@ def test_its_pictures_hold_every_call_of_a_recorded_lake(lake: Path, monkeypatch
         assert reading.hot_segments == 0  # polars saw all of it as Parquet
 
 
+@pytest.mark.slow
 def test_without_a_lake_it_records_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     found = asked(read())

@@ -50,7 +50,7 @@ def test_every_report_has_a_plain_answer_to_be_held_against() -> None:
     assert {query.name for query in catalog.reports()} == set(ORACLES)
 
 
-@pytest.mark.parametrize("seed", seeds(12, 24))
+@pytest.mark.parametrize("seed", seeds(6, 24))
 def test_a_report_equals_the_plain_answer_whatever_the_order_and_threads(seed: int) -> None:
     chance = random.Random(seed)
     rows = random_rows(chance, [0, 1, 5, 40, 200, 600][seed % 6])

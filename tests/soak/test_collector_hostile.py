@@ -32,7 +32,7 @@ def _show(lake: Path, hostile: int, seed: int, *, redact: bool = False) -> Figur
 
 @pytest.mark.parametrize("redact", some(1, [True, False]))
 def test_a_few_hostile_requests_lose_and_double_no_honest_span(tmp_path: Path, redact: bool) -> None:
-    _show(tmp_path / "lake", 300, seed=3, redact=redact)
+    _show(tmp_path / "lake", 150, seed=3, redact=redact)
 
 
 @pytest.mark.soak

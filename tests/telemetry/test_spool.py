@@ -263,6 +263,9 @@ def test_a_forked_child_counts_only_its_own_losses(tmp_path: Path) -> None:
     assert recorded_losses(lake) == 1
 
 
+FORKS = 12
+
+
 def test_a_fork_in_the_middle_of_another_threads_write_does_not_stop_the_child(tmp_path: Path) -> None:
     writer = spool(tmp_path, segment_bytes=5000)
     ended = threading.Event()
@@ -280,12 +283,12 @@ def test_a_fork_in_the_middle_of_another_threads_write_does_not_stop_the_child(t
     thread = threading.Thread(target=hammer)
     thread.start()
     try:
-        assert [result(in_a_fork(child)) for _ in range(30)] == ["True"] * 30
+        assert [result(in_a_fork(child)) for _ in range(FORKS)] == ["True"] * FORKS
     finally:
         ended.set()
         thread.join()
     found = kept(tmp_path)
-    assert len(found) == len(set(found)) == len(numbers) + 30
+    assert len(found) == len(set(found)) == len(numbers) + FORKS
     assert scanned(tmp_path).damaged == 0
 
 

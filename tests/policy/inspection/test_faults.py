@@ -53,7 +53,7 @@ def broken(words: str, error: type[Exception], reported: list[Exception]) -> Ins
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(THROWN),
     st.sampled_from(["pass", "flag", "mask", "block"]),
@@ -98,7 +98,7 @@ def test_a_message_that_cannot_be_walked_over_is_a_fault_of_every_entry(action: 
     assert len(reported) == 2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(RESULTS)
 def test_any_result_is_inspected_and_a_mask_leaves_it_json(result: object) -> None:
     shop = Shop("inspect: [{id: o, find: injection, action: flag}, {id: p, find: [personal, secrets], action: mask}]")
