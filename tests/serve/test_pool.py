@@ -216,8 +216,12 @@ def test_a_call_that_is_cancelled_ends(running: Running) -> None:
     assert "cancelled" in result["content"][0]["text"]
 
 
-HOLDING = "select damerau_levenshtein(repeat('ab', 16500), repeat('ba', 16500)) as n"
-"""It looks at no interrupt."""
+HOLDING = """
+    select sum(damerau_levenshtein(repeat('ab', 2000 + i % 2), repeat('ba', 2000))) as n
+    from (select cast(i as integer) as i from range(1000000) t(i))
+"""
+"""It looks at no interrupt for minutes, and needs little memory: one long pair would end when it has 2 GB, which takes
+as long as the machine needs to give them."""
 
 
 @pytest.mark.parametrize("query", [FOREVER, HOLDING])
