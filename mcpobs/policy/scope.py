@@ -1,5 +1,5 @@
 """Compares what rules are about: whether one covers all that another is about, and whether it can be about anything.
-Pure. Where it cannot tell, it says no: a finding must not be false.
+Pure. If it cannot decide, the answer is no: a finding must not be false.
 """
 
 from __future__ import annotations

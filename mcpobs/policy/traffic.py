@@ -1,4 +1,4 @@
-"""What was called, as findings about a policy see it: calls that rules cannot tell apart, and how many there were."""
+"""Groups recorded calls for findings about a policy: calls that all rules treat alike are one, with their number."""
 
 from __future__ import annotations
 

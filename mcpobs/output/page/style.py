@@ -1,5 +1,5 @@
 """The style of a page: light or dark as the reader prefers, one column on a phone, colours that the colour-blind
-can tell apart."""
+can distinguish."""
 
 STYLE = """
 :root { color-scheme: light dark; --back: #ffffff; --card: #f5f7fa; --text: #1b1f24; --soft: #57606a; --rule: #d5dae1;

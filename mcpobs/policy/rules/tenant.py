@@ -142,7 +142,7 @@ def read(place: Place) -> Tenant:
 
 
 def _has_like(arguments: object, path: tuple[str, ...]) -> bool:
-    """Whether a server that does not tell case apart may find an argument at a path."""
+    """Whether a server that ignores case may find an argument at a path."""
     at = [arguments]
     for name in path:
         members = [item for one in at if isinstance(one, dict) for item in one.items()]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcpobs.detect.injection import scan
+from mcpobs.detect.injection import scan, threshold
 from mcpobs.detect.injection.joined import MOST_CHARACTERS
 from mcpobs.detect.injection.scanning import read
 
@@ -28,7 +29,9 @@ def test_no_mixture_of_pieces_makes_the_scanner_fail(text):
 @given(st.text(st.characters(exclude_categories=()), max_size=200))
 @settings(max_examples=100, deadline=None)
 def test_no_text_makes_the_scanner_fail(text):
-    scan([text])
+    scanned = scan([text])
+    assert math.isfinite(scanned.score)
+    assert all(0 <= hit.start <= hit.end <= len(text) for hit in scanned.hits)
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=ascii)
@@ -40,7 +43,9 @@ def test_a_repeated_piece_is_scanned_in_bounded_layers(piece):
 
 
 def test_brackets_and_deep_json_are_ordinary_text():
-    scan(["[" * 100_000 + "]" * 100_000, json.dumps({"a": ["b"] * 10}) * 1000])
+    scanned = scan(["[" * 100_000 + "]" * 100_000, json.dumps({"a": ["b"] * 10}) * 1000])
+    assert scanned.score <= threshold(0.01)
+    assert not scanned.truncated
 
 
 def test_what_is_scanned_of_a_huge_result_is_bounded():
