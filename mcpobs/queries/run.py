@@ -45,7 +45,7 @@ class Result:
         with needing("to_polars()", "notebooks"):
             import polars
         schema = {column.name: getattr(polars, _POLARS.get(column.type, ""), None) for column in self.columns}
-        return polars.DataFrame(self.rows, schema=schema, orient="row")
+        return polars.DataFrame(self.rows, schema=schema, orient="row", infer_schema_length=None)
 
 
 _POLARS = {"varchar": "String", "bigint": "Int64", "smallint": "Int16", "double": "Float64", "boolean": "Boolean"}

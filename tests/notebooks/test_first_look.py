@@ -24,7 +24,7 @@ CELL_S = 300
 ASK = """
 import json
 print(json.dumps({
-    "lake": str(LAKE),
+    "lake": str(lake.path),
     "calls": calls.height,
     "failed": int(calls["failed"].sum()),
     "sessions": calls["session_id"].n_unique(),
@@ -94,8 +94,6 @@ def test_its_pictures_hold_every_call_of_a_recorded_lake(lake: Path, monkeypatch
     assert 10 <= found["over_time"][1] <= 2 * 62
     assert found["busiest"] == ["agent-heavy-user", 120]
     assert all("vega-lite" in schema for schema in found["drawn"])
-    with open_reading(lake) as reading:
-        assert reading.hot_segments == 0  # polars saw all of it as Parquet
 
 
 @pytest.mark.slow
