@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
 
-from mcpobs.protocol.decode import MAX_BYTES, RawNumber, is_too_large
+from mcpobs.protocol.decode import MAX_BYTES, SURELY_LIGHT_BYTES, RawNumber, is_too_large
 from mcpobs.protocol.envelope import elements, members, skip_space
 from mcpobs.protocol.meta import PROTOCOL_VERSION
 
@@ -54,7 +54,7 @@ class _Refused(ValueError):
 
 def read(frame: bytes, max_bytes: int = MAX_BYTES) -> Frame | Fault:
     """The messages of a frame, without the line's end."""
-    if len(frame) > max_bytes or is_too_large(frame):
+    if len(frame) > max_bytes or (len(frame) > SURELY_LIGHT_BYTES and is_too_large(frame)):
         return Fault(INVALID_REQUEST, "too_large")
     try:
         value = _parse(frame)
