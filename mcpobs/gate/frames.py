@@ -236,7 +236,7 @@ class FrameGate:
         """Does the work that need not delay a frame. Call it after the released frames are written."""
         passed, self.passed = self.passed, []
         for call in passed:
-            call.describe()
+            self._gate.passed_on(call)
 
     def _is_counted(self, call: Call) -> bool:
         """Whether an allowed notification has no row, because that of its request or burst counts it."""

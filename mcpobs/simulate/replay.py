@@ -12,7 +12,8 @@ from typing import Protocol
 
 import orjson
 
-from mcpobs.gate.policy_judge import KEPT_OUTCOMES, SIDES
+from mcpobs.gate.charging import KEPT_OUTCOMES
+from mcpobs.gate.server_requests import SIDES
 from mcpobs.policy.codes import Code
 from mcpobs.policy.compiled import Compiled, under, whose
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, Kind, Unknown
