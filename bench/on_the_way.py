@@ -54,9 +54,7 @@ def _front(lake: Path, policy: str | None) -> tuple[Conversation, Gate]:
     recorder = LakeRecorder.open(origin, sessions.process_session, lake=lake, warn=warn)
     rules = policy and file.of_texts([(policy.encode(), "policy.yaml")])
     gate = Gate(recorder, judge(rules, "shop") if rules else None)
-    lifecycle = Lifecycle(
-        recorder.facts, Registry(), sessions, keeps_content=gate.enforcing, puts_off=gate.enforcing
-    )
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing, puts_off=gate.enforcing)
     return Conversation(lifecycle, sessions.caller), gate
 
 

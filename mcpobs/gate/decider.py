@@ -76,7 +76,7 @@ class Decider:
         try:
             settled = self._judge.settled(call)
             if settled:
-                columns.update(settled)
+                columns = dict(settled)
         except Exception as error:
             self._faults.report(error)
         if call.decision is not None:

@@ -165,6 +165,10 @@ class Checks:
                 must_not.append(bound.rule.conditions[0].holds)
         return cls(tuple(must), tuple(must_not), verdicts)
 
+    @property
+    def is_empty(self) -> bool:
+        return not (self.must or self.must_not)
+
     def pass_(self, facts: CallFacts) -> bool:
         """Whether a call fulfils all of it. False if that is not sure: then each rule is looked at by itself."""
         try:
@@ -203,6 +207,10 @@ class Plan:
     """The same as a store counts them; None for one that takes something of the call."""
     fixed: tuple[Count, ...] | None
     """The same if no counter takes something of the call."""
+    asks_nothing: bool
+    """Whether no rule is left to look at for a call, and it may be ambiguous."""
+    is_open: bool
+    """Whether neither the target's name nor size or shape of the arguments can stand against a call."""
     settles: bool
     """Whether a call that went on has something to settle: a cost, or what rules read of it later."""
     is_lookalike: bool
@@ -274,7 +282,7 @@ class Compiled:
     def plan(self, facts: CallFacts, kinds: frozenset[str]) -> Plan:
         """The plan for a call. `kinds` are those of the tool: `read` or `write`."""
         target = None if isinstance(facts.target, Unknown) else facts.target
-        drawn = self._drawn(facts)
+        drawn = self._drawn(facts) if self._shares else None
         asked = facts.method if facts.kind is None else facts.kind
         key = (asked, target, facts.client, facts.enforcement_key, facts.identity, drawn, kinds)
         last = self._last
@@ -290,7 +298,7 @@ class Compiled:
 
     def _drawn(self, facts: CallFacts) -> str | None:
         """Which rules with a share are in force for the session; None if no rule has one."""
-        if not self._shares or self.shadow:
+        if self.shadow:
             return None
         return "".join("1" if is_drawn(share, id_, facts) else "0" for (_, id_), share in self._shares.items())
 
@@ -332,16 +340,21 @@ class Compiled:
         halts = [layer.halt_for_ns for layer in self.layers]
         counts = [one.fixed(facts) for one in counters]
         fixed = tuple([one for one in counts if one is not None])
+        checks = Checks.of(layers, facts.identity)
+        is_lookalike = facts.kind == "tool" and target is not None and self.is_lookalike(target)
+        reads_arguments = "arguments" in reads or any(one.counts == "sum" for one in counters)
         return Plan(
             whose=whose(facts),
             under=under(facts, self._server),
             layers=tuple(layers),
-            checks=Checks.of(layers, facts.identity),
+            checks=checks,
             counters=tuple(counters),
             counts=tuple(counts),
             fixed=fixed if len(fixed) == len(counts) else None,
+            asks_nothing=checks is not None and checks.is_empty and not reads_arguments,
+            is_open=hidden is None and not (is_lookalike or max_args or shapes or unlisted),
             settles=counts_calls or remembered is not None or any(one.counts == "cost" for one in counters),
-            is_lookalike=facts.kind == "tool" and target is not None and self.is_lookalike(target),
+            is_lookalike=is_lookalike,
             tenants=tuple(
                 (bound, condition)
                 for layer_plan in layers
@@ -359,7 +372,7 @@ class Compiled:
             hidden_by=hidden,
             reads_facts=bool(max_args or shapes) or any(one.counts == "same_args" for one in counters),
             needs_session="session" in reads,
-            reads_arguments="arguments" in reads or any(one.counts == "sum" for one in counters),
+            reads_arguments=reads_arguments,
             remembers=tuple(sorted(remembered)) if remembered else (),
             remembered=remembered is not None,
             counts_calls=counts_calls,

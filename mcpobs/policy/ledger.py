@@ -10,6 +10,7 @@ import orjson
 from mcpobs.policy.counter import Counter
 from mcpobs.policy.rows import OVERFLOW, Bounds, Rows, Seen, idle
 from mcpobs.policy.state import (
+    IDLE_NS,
     Correction,
     Count,
     Done,
@@ -37,7 +38,9 @@ class Ledger:
     ) -> Reserved:
         rows = self._rows
         with rows.change as now_ns:
-            seen = self._seen(session, now_ns)
+            seen = rows.session(session)
+            if seen is None or now_ns - seen.last_ns >= IDLE_NS:  # it may be idle
+                seen = self._seen(session, now_ns)
             if rows.any_halts and (halt := self._stop(session, seen, under, now_ns)) is not None:
                 return Reserved(False, now_ns, halt=halt)
             counters = rows.counters(session, seen, counts, now_ns)

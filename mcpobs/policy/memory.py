@@ -49,15 +49,6 @@ class _Found(NamedTuple):
     counters: list[Counter]
     scoped: list[tuple[OrderedDict[_ScopedKey, _Scoped], _ScopedKey, _Scoped]]
 
-    def holds(self, counts: Sequence[Count]) -> bool:
-        """Whether these are the counters of `counts`, and none was forgotten since."""
-        if self.counts is not counts:
-            return False
-        for shelf, key, one in self.scoped:  # noqa: SIM110 - all() takes a generator for each call
-            if shelf.get(key) is not one:
-                return False
-        return True
-
 
 @dataclass(slots=True)
 class _Session(Seen):
@@ -206,8 +197,12 @@ class MemoryRows:
         known.found = _Found(counts, list(counters), [(*at, at[0][at[1]]) for at in shared])
 
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
-        if isinstance(seen, _Session) and seen.found is not None and seen.found.holds(counts):
-            return seen.found.counters
+        if isinstance(seen, _Session) and (known := seen.found) is not None and known.counts is counts:
+            for shelf, key, one in known.scoped:
+                if shelf.get(key) is not one:  # it was forgotten since
+                    break
+            else:
+                return known.counters
         fresh: dict[tuple[object, ...], Counter] = {}
         found = []
         for count in counts:

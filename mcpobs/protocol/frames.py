@@ -25,6 +25,7 @@ MAX_BATCH = 1_000
 MAX_INTEGER_DIGITS = 400  # longer ones take quadratic time
 _BOM = b"\xef\xbb\xbf"
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_IDS = frozenset({str, int})  # no booleans
 _PARAMS = frozenset({"name", "arguments", "uri", "_meta"})
 
 
@@ -183,7 +184,7 @@ def _check_response(value: dict[str, Any]) -> None:
 
 def _is_id(value: object) -> bool:
     """A string or an integer, as MCP has it: 1 and 1.0 are one id to some and two to others."""
-    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+    return type(value) in _IDS
 
 
 def _is_answered_id(value: object) -> bool:
