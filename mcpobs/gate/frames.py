@@ -79,7 +79,7 @@ class Held:
     @property
     def ready(self) -> bool:
         """Whether everything in it is decided, or was cancelled meanwhile."""
-        for part in self.parts:
+        for part in self.parts:  # noqa: SIM110 - all() takes a generator for each frame
             if isinstance(part.decision, Pending) and not part.is_decided:
                 return False
         return True

@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
-from mcpobs.policy.compiled import Counter, Plan
+from mcpobs.policy.limit_counters import Counter
+from mcpobs.policy.plan import Plan
 from mcpobs.policy.state import Count, Reserved, SessionKey
 
 Effect = Literal["allow", "warn", "deny"]

@@ -18,11 +18,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcpobs.policy.codes import Code, Said
-from mcpobs.policy.compiled import NOT_LISTED, BoundRule, Compiled, Counter, Plan, whose
+from mcpobs.policy.compiled import Compiled
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown, calls_of
 from mcpobs.policy.decision import Decision, Lane
+from mcpobs.policy.limit_counters import NOT_LISTED, Counter, whose
 from mcpobs.policy.model import Policy
 from mcpobs.policy.ownership import Ownership
+from mcpobs.policy.plan import BoundRule, Plan
 from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Correction, Count, Halt, Reserved, SessionKey, Store, StoreError
 

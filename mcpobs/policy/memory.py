@@ -198,8 +198,8 @@ class MemoryRows:
 
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
         if isinstance(seen, _Session) and (known := seen.found) is not None and known.counts is counts:
-            for shelf, key, one in known.scoped:
-                if shelf.get(key) is not one:  # it was forgotten since
+            for shelf, place, scoped in known.scoped:
+                if shelf.get(place) is not scoped:  # it was forgotten since
                     break
             else:
                 return known.counters
