@@ -1,4 +1,4 @@
-"""CPU of a stdio front's Python on the way of one call, without pipes: what holds a request up, what runs while the
+"""Time of a stdio front's Python on the way of one call, without pipes: what holds a request up, what runs while the
 server works, and what holds its response up. Without a policy, and with 20 rules and their state in memory.
 
     python -m bench.on_the_way [--rounds 9] [--calls 1000] [--emptied]
@@ -79,7 +79,7 @@ def enforced(lake: Path) -> tuple[Step, Step, Step]:
 
 
 def measure(ways: dict[str, tuple[Step, Step, Step]], calls: int, emptied: bool) -> dict[str, list[list[float]]]:
-    """Microseconds of CPU of each step, by way; interleaved call by call."""
+    """Microseconds of each step, by way; interleaved call by call."""
     found: dict[str, list[list[float]]] = {name: [[], [], []] for name in ways}
     for n in range(calls):
         for name, steps in ways.items():
