@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from mcpobs import semconv
 from mcpobs.gate.inspecting import Found
 from mcpobs.policy.codes import Code
-from mcpobs.policy.compiled import Counter
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.inspect.inspected import Inspected, Noted
 from mcpobs.policy.inspect.inspector import Finding
+from mcpobs.policy.limit_counters import Counter
 from mcpobs.policy.model import Cap
 from mcpobs.policy.state import Count, Reserved, Taken
 from mcpobs.proxy.http.bodies import MOST_WORK

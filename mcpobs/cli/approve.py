@@ -22,7 +22,7 @@ from mcpobs.gate.policing import files_of
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.policy import file
-from mcpobs.policy.compiled import matches
+from mcpobs.policy.applies import matches
 from mcpobs.policy.definitions import record
 from mcpobs.policy.definitions.definition import definitions_of
 from mcpobs.policy.definitions.record import Entry, Record

@@ -15,7 +15,7 @@ from mcpobs.gate.policing import STATE
 from mcpobs.lake.reader import open_reading
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
-from mcpobs.policy.compiled import SEPARATOR
+from mcpobs.policy.limit_counters import SEPARATOR
 from mcpobs.policy.sqlite import SqliteStore
 from mcpobs.policy.state import Halt, HaltScope, StoreError
 from mcpobs.queries import catalog

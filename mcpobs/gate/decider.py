@@ -21,7 +21,7 @@ from mcpobs.gate.decisions import (
     Pending,
     Replace,
 )
-from mcpobs.gate.judge import Closing, Judge
+from mcpobs.gate.judge import Closing, Following, Judge
 from mcpobs.gate.row import Row
 from mcpobs.protocol.call import Call, Error, Response
 from mcpobs.protocol.eras import is_modern
@@ -42,6 +42,7 @@ class Decider:
 
     def __init__(self, judge: Judge, warn: Warn) -> None:
         self._judge = judge
+        self._follows = judge.passed_on if isinstance(judge, Following) else None
         self._deadlines = Deadlines()
         self._faults = Faults("a judge failed", "its on_error decides", warn)
 
@@ -61,13 +62,21 @@ class Decider:
             decision = self._undecided_end(self._why(error))
         return self._decided(decision, _ENDS, self._undecided_end, call)
 
+    def passed_on(self, call: Call) -> None:
+        """Lets the judge work while the receiver does."""
+        if self._follows is not None and call.operation.outcome is None:
+            try:
+                self._follows(call)
+            except Exception as error:
+                self._faults.report(error)
+
     def settle(self, call: Call) -> Row:
         """Calls the judge's `settled`, and returns what the row says of its decision."""
         columns: Row = {}
         try:
             settled = self._judge.settled(call)
             if settled:
-                columns.update(settled)
+                columns = dict(settled)
         except Exception as error:
             self._faults.report(error)
         if call.decision is not None:

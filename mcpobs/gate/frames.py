@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from mcpobs.gate.decisions import DENIED_CODE, Answer, Begin, Edit, End, Forward, Pass, Pending, Replace
+from mcpobs.gate.decisions import DENIED_CODE, PASS, Answer, Begin, Edit, End, Forward, Pass, Pending, Replace
 from mcpobs.gate.gate import Gate
 from mcpobs.protocol import frames
 from mcpobs.protocol.call import Call, Error, Response
@@ -52,8 +52,7 @@ class _Part:
     @property
     def is_over(self) -> bool:
         """Whether it is a request that ended before it was decided: cancelled, or its connection is closed."""
-        call = self.call
-        return self.kind == "request" and call is not None and call.operation.outcome is not None
+        return self.kind == "request" and self.call is not None and self.call.operation.outcome is not None
 
     @property
     def is_decided(self) -> bool:
@@ -81,7 +80,7 @@ class Held:
     def ready(self) -> bool:
         """Whether everything in it is decided, or was cancelled meanwhile."""
         for part in self.parts:  # noqa: SIM110 - all() takes a generator for each frame
-            if not part.is_decided:
+            if isinstance(part.decision, Pending) and not part.is_decided:
                 return False
         return True
 
@@ -134,7 +133,7 @@ class FrameGate:
             kind, call, response = self._conversation.read(
                 sender, message, stamp, ended, None if read.is_batch else span, size
             )
-            others = [each for each in ended if each is not call] if ended else ended
+            others = [] if ended == [call] else [each for each in ended if each is not call]
             for other in others:  # cancelled, or pushed out
                 self._end_other(other, record)
             decision = self._decide(sender, kind, call, response, others, record, stamp)
@@ -208,12 +207,12 @@ class FrameGate:
             case None:
                 return
             case Pass() | Replace():
-                onward.append(_response(part.raw, decision, call))
+                onward.append(part.raw if decision is PASS else _response(part.raw, decision, call))
                 if call is not None:
                     record(call)
             case Forward() if call is not None:
                 raw = part.raw if decision.params is None else frames.with_params(part.raw, decision.params)
-                edited = _edited(raw, decision.edits)
+                edited = _edited(raw, decision.edits) if decision.edits else raw
                 if edited is None:
                     self._answer(part, call, UNEDITED, record, back)
                     return
@@ -236,7 +235,7 @@ class FrameGate:
         """Does the work that need not delay a frame. Call it after the released frames are written."""
         passed, self.passed = self.passed, []
         for call in passed:
-            call.describe()
+            self._gate.passed_on(call)
 
     def _is_counted(self, call: Call) -> bool:
         """Whether an allowed notification has no row, because that of its request or burst counts it."""

@@ -61,6 +61,14 @@ class Gate:
             return Pass()
         return self._decider.end(call, response)
 
+    def passed_on(self, call: Call) -> None:
+        """Does the work that need not delay a call: its arguments' facts, and what its judge puts off.
+
+        A front that reads along calls it once the bytes are written; no other front needs to."""
+        call.describe()
+        if self._decider is not None:
+            self._decider.passed_on(call)
+
     def record(self, call: Call, extra: Extra | None = None, columns: Row | None = None) -> tuple[Shared, Row]:
         """Writes the row of an ended call; it is durable when this returns. Once for each call, however it ended."""
         if self._decider is not None:

@@ -38,6 +38,14 @@ class Judge(Protocol):
 
 
 @runtime_checkable
+class Following(Protocol):
+    """A judge that does some of its work while a call's receiver is at it, so that the response need not wait."""
+
+    def passed_on(self, call: Call) -> None:
+        """The call has gone on. Not called for every call, e.g. not for one whose response is there already."""
+
+
+@runtime_checkable
 class Closing(Protocol):
     """A judge that has something to finish when its front ends."""
 

@@ -17,7 +17,7 @@ import orjson
 from mcpobs import semconv
 from mcpobs.protocol.operation import Operation, Peer, Sender
 from mcpobs.protocol.session import Session
-from mcpobs.protocol.text import bounded
+from mcpobs.protocol.text import MAX_NAME, bounded
 from mcpobs.segment import LinePrefix, prefix_of
 
 if TYPE_CHECKING:
@@ -272,12 +272,12 @@ def _new_ids() -> str:
 
 def with_bounded_names(columns: Row) -> Row:
     """Returns the columns with every name in them bounded, whichever front they come from."""
-    if semconv.NAMED.isdisjoint(columns):
-        return columns
-    return {
-        column: bounded(value) if isinstance(value, str) and column in semconv.NAMED else value
-        for column, value in columns.items()
-    }
+    unbounded: Row = {}
+    for column in semconv.NAMED.intersection(columns):
+        value = columns[column]
+        if isinstance(value, str) and not (len(value) <= MAX_NAME and value.isascii()):
+            unbounded[column] = bounded(value)
+    return {**columns, **unbounded} if unbounded else columns
 
 
 def _candidates_before_a_trace(session: Session) -> str:

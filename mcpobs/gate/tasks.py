@@ -19,6 +19,8 @@ class Tasks:
 
     def note(self, result: object, decision: Decision, facts: CallFacts) -> None:
         """Takes the result of a call, if that is a task. The first call that an id is given to keeps it."""
+        if not isinstance(result, dict) or not ("task" in result or "taskId" in result):  # nearly every result
+            return
         id_ = _id_of(result)
         if id_ is None or id_ in self._calls:
             return
@@ -39,10 +41,8 @@ def outcome_of(method: str, result: object) -> object:
     return result.get("result") if isinstance(result, dict) and method.startswith("tasks/") else None
 
 
-def _id_of(result: object) -> str | None:
+def _id_of(result: dict[str, object]) -> str | None:
     """The id of the task that a result begins: of 2025-11-25 in `task`, since then beside `resultType`."""
-    if not isinstance(result, dict):
-        return None
     task = result.get("task")
     id_ = task.get("taskId") if isinstance(task, dict) else result.get("taskId")
     return id_ if isinstance(id_, str) and len(id_) <= MAX_ID else None

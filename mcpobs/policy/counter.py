@@ -23,9 +23,10 @@ class Sum:
     def look(self, count: Count, now_ns: int, pending: int = 0) -> Taken:
         """What adding would do, with what the same call adds besides."""
         total = self.window.total(now_ns) + pending
-        if count.limit is None or total + count.amount <= count.limit:
+        limit = count.limit
+        if limit is None or total + count.amount <= limit:
             return Taken(total, False)
-        return Taken(total, True, self.window.free_at_ns(count.amount + pending, count.limit, now_ns))
+        return Taken(total, True, self.window.free_at_ns(count.amount + pending, limit, now_ns))
 
     def add(self, count: Count, now_ns: int) -> None:
         self.window.add(count.amount, now_ns)

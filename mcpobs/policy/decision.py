@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 import orjson
 
 from mcpobs.policy.codes import NOTHING_SAID, Code, Said, text
-from mcpobs.policy.compiled import Counter, Plan
+from mcpobs.policy.limit_counters import Counter
+from mcpobs.policy.plan import Plan
 from mcpobs.policy.state import Count, Reserved, SessionKey
 
 Effect = Literal["allow", "warn", "deny"]
@@ -79,6 +80,7 @@ class Decision:
     """The how manieth retry of a call it is that a result asked for; 0 for none."""
     took_ns: int = 0
     _id: str | None = None
+    _columns: dict[str, str | int | bool] | None = None
 
     @property
     def id(self) -> str:
@@ -89,9 +91,11 @@ class Decision:
 
     @property
     def effect(self) -> Effect:
-        if self.lane.denies:
+        lane, shadow = self.lane, self.shadow
+        if lane.code is not None:
             return "deny"
-        return "warn" if self.lane.warnings or self.lane.degraded or (self.shadow and self.shadow.denies) else "allow"
+        warns = lane.warnings or lane.degraded or (shadow is not None and shadow.code is not None)
+        return "warn" if warns else "allow"
 
     @property
     def text(self) -> str:
@@ -110,8 +114,20 @@ class Decision:
             found["remaining"] = {id_: max(0, one.most - one.after) for id_, one in counted.items()}
         return found
 
+    def prepare(self) -> None:
+        """Makes the columns that nothing changes after the decision."""
+        if self._columns is None:
+            self._columns = self._decided()
+
     def columns(self) -> dict[str, str | int | bool]:
         """The columns of the decision; nothing of the call's content is in them."""
+        row = self._decided() if self._columns is None else self._columns.copy()
+        if self.verdicts:
+            row["rule_verdicts"] = orjson.dumps(self.verdicts).decode()
+        return row
+
+    def _decided(self) -> dict[str, str | int | bool]:
+        """The columns without verdicts, of which the response adds some."""
         lane, shadow = self.lane, self.shadow
         row: dict[str, str | int | bool] = {
             "policy_hash": self.policy_hash,
@@ -134,8 +150,6 @@ class Decision:
         if shadow is not None and shadow.code is not None:
             row["shadow_code"] = str(shadow.code)
             row["shadow_rules"] = orjson.dumps(shadow.rules).decode()
-        if self.verdicts:
-            row["rule_verdicts"] = orjson.dumps(self.verdicts).decode()
         return row
 
 

@@ -9,7 +9,7 @@ from mcpobs.limits import enforcement, paths
 from mcpobs.limits.model import ANY_TOOL
 from mcpobs.limits.paths import Path
 from mcpobs.policy import wording
-from mcpobs.policy.compiled import matches
+from mcpobs.policy.applies import matches
 from mcpobs.policy.inspect.words import DEFINITIONS
 from mcpobs.policy.model import REOPENED_FACTOR, Effect, Inspection, Layer, Policy, Rule, Who
 from mcpobs.policy.text import Texts

@@ -18,11 +18,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from mcpobs.policy.codes import Code, Said
-from mcpobs.policy.compiled import NOT_LISTED, BoundRule, Compiled, Counter, Plan, whose
+from mcpobs.policy.compiled import Compiled
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, RuleError, UndecidableError, Unknown, calls_of
 from mcpobs.policy.decision import Decision, Lane
+from mcpobs.policy.limit_counters import NOT_LISTED, Counter, whose
 from mcpobs.policy.model import Policy
 from mcpobs.policy.ownership import Ownership
+from mcpobs.policy.plan import BoundRule, Plan
 from mcpobs.policy.rules.tenant import Tenant
 from mcpobs.policy.state import Correction, Count, Halt, Reserved, SessionKey, Store, StoreError
 
@@ -157,7 +159,7 @@ class Engine:
                 lane.degraded = True
                 lane.warnings += (type(error).__name__,)
             return lane
-        if lane.denies and not lane.hidden and not lane.halts and plan.denials_in_a_row:
+        if lane.code is not None and not lane.hidden and not lane.halts and plan.denials_in_a_row:
             try:
                 self._count_denial(lane, plan, facts, session)
             except StoreError:  # the denial stays; it is not counted
@@ -166,10 +168,11 @@ class Engine:
 
     def _decide(self, lane: Lane, plan: Plan, facts: CallFacts, decision: Decision) -> None:
         assert lane.session is not None
-        if not self._is_hidden(lane, plan, facts):
+        if plan.is_open or not self._is_hidden(lane, plan, facts):
             if plan.needs_session:
                 facts.session, facts.store_ns = self.store.facts(lane.session), self.store.now_ns()
-            if self._rules_hold(lane, plan, facts, decision) and self._fits(lane, plan, facts):
+            holds = plan.asks_nothing or self._rules_hold(lane, plan, facts, decision)
+            if holds and (plan.is_open or self._fits(lane, plan, facts)):
                 self._reserve(lane, plan, facts)  # looks for a halt in the same step
                 return
         halt = self.store.halted(lane.session, plan.under)
@@ -325,16 +328,11 @@ class Engine:
     def end(self, decision: Decision, facts: CallFacts, result: object, *, is_error: bool) -> Lane | None:
         """Looks at a result before the caller does. Returns why it must not; None if it may."""
         plan = decision.lane.plan
-        if decision.lane.session is not None and plan is not None and not self.store.had_no_named_halts:
-            try:
-                halt = self.store.halted(decision.lane.session, plan.under)
-            except StoreError:
-                halt = None
-            if halt is not None and halt.scope != "session":
-                lane = Lane()
-                _halted(lane, halt, facts, self.store.now_ns())
-                return lane
         if plan is None:
+            return None
+        if not self.store.had_no_named_halts and (lane := self._halted_since(decision.lane, plan, facts)) is not None:
+            return lane
+        if not plan.tenants and (is_error or not plan.ids):
             return None
         for bound, tenant in plan.tenants:
             passes = tenant.passes_error(result, facts) if is_error else _passes(decision, bound, tenant, result, facts)
@@ -343,6 +341,20 @@ class Engine:
                 _deny(lane, Code.TENANT, (bound.rule.id,), Said(_shown(facts), needs=tenant.needs(facts)))
                 return lane
         return None if is_error else self._note_ids(plan, facts, result)
+
+    def _halted_since(self, decided: Lane, plan: Plan, facts: CallFacts) -> Lane | None:
+        """Returns why a result is withheld if its caller, tool or server was halted while the call was under way."""
+        if decided.session is None:
+            return None
+        try:
+            halt = self.store.halted(decided.session, plan.under)
+        except StoreError:
+            return None
+        if halt is None or halt.scope == "session":
+            return None
+        lane = Lane()
+        _halted(lane, halt, facts, self.store.now_ns())
+        return lane
 
     def asks_store_of_result(self, decision: Decision) -> bool:
         """Returns whether `end` may ask the store. If not, it may run in any thread."""
@@ -368,9 +380,9 @@ class Engine:
         if decision.settled:
             return
         decision.settled = True
-        for lane in (decision.lane, decision.shadow):
-            if lane is not None:
-                self._settle_lane(lane, facts, succeeded and forwarded, forwarded, cost_microusd)
+        self._settle_lane(decision.lane, facts, succeeded and forwarded, forwarded, cost_microusd)
+        if decision.shadow is not None:
+            self._settle_lane(decision.shadow, facts, succeeded and forwarded, forwarded, cost_microusd)
 
     def stores(self, decision: Decision, *, forwarded: bool) -> bool:
         """Returns whether `settle` may ask the store. If not, it may run in any thread."""
@@ -394,7 +406,7 @@ class Engine:
         cost_microusd: int | None,
     ) -> None:
         reserved, plan = lane.reserved, lane.plan
-        if lane.denies or plan is None or reserved is None or not reserved.granted or lane.session is None:
+        if lane.code is not None or plan is None or reserved is None or not reserved.granted or lane.session is None:
             return
         if cost_microusd is not None and forwarded and isinstance(facts.target, str):
             self._learn_cost(facts.target, lane.session.shadow, cost_microusd)

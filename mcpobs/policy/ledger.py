@@ -10,6 +10,7 @@ import orjson
 from mcpobs.policy.counter import Counter
 from mcpobs.policy.rows import OVERFLOW, Bounds, Rows, Seen, idle
 from mcpobs.policy.state import (
+    IDLE_NS,
     Correction,
     Count,
     Done,
@@ -36,8 +37,10 @@ class Ledger:
         self, session: SessionKey, counts: Sequence[Count], under: Under = (), halt_for_ns: int | None = None
     ) -> Reserved:
         rows = self._rows
-        with rows.change() as now_ns:
-            seen = self._seen(session, now_ns)
+        with rows.change as now_ns:
+            seen = rows.session(session)
+            if seen is None or now_ns - seen.last_ns >= IDLE_NS:  # it may be idle
+                seen = self._seen(session, now_ns)
             if rows.any_halts and (halt := self._stop(session, seen, under, now_ns)) is not None:
                 return Reserved(False, now_ns, halt=halt)
             counters = rows.counters(session, seen, counts, now_ns)
@@ -66,7 +69,7 @@ class Ledger:
         if not corrections and not done:
             return
         rows = self._rows
-        with rows.change() as now_ns:
+        with rows.change as now_ns:
             seen = self._seen(session, now_ns)
             seen.last_ns = now_ns
             counts = [one.counter for one in corrections]
@@ -82,7 +85,7 @@ class Ledger:
         if any(count.amount < 0 or count.member is not None for count in counts):
             raise StoreError("only amounts that are not negative can be charged")
         rows = self._rows
-        with rows.change() as now_ns:
+        with rows.change as now_ns:
             marks = (mark.id, *mark.within)
             if mark.until_ns <= now_ns or any(rows.is_charged(id_, now_ns) for id_ in marks):
                 return False
@@ -98,7 +101,7 @@ class Ledger:
             return True
 
     def facts(self, session: SessionKey) -> SessionFacts:
-        with self._rows.look() as now_ns:
+        with self._rows.look as now_ns:
             seen = self._rows.session(session)
             if seen is None or idle(seen.last_ns, now_ns):
                 return SessionFacts(now_ns)
@@ -106,7 +109,7 @@ class Ledger:
 
     def denied(self, session: SessionKey, denial: str, most: int, halt_for_ns: int | None, reason: str) -> Halt | None:
         rows = self._rows
-        with rows.change() as now_ns:
+        with rows.change as now_ns:
             if rows.any_halts:
                 known = rows.session_halts(session.key, session.shadow).get(session.session)
                 if known is not None:
@@ -126,7 +129,7 @@ class Ledger:
         rows = self._rows
         if rows.has_no_halts:
             return None
-        with rows.look() as now_ns:
+        with rows.look as now_ns:
             if not rows.any_halts:
                 return None
             seen = rows.session(session)
@@ -139,12 +142,12 @@ class Ledger:
         return self._rows.had_no_named_halts
 
     def halt(self, halt: Halt) -> None:
-        with self._rows.change_durably() as now_ns:
+        with self._rows.change_durably as now_ns:
             self._keep_halt(replace(halt, at_ns=halt.at_ns or now_ns), False, now_ns)
 
     def resume(self, scope: HaltScope, name: str, session: str = "") -> bool:
         rows = self._rows
-        with rows.change_durably() as now_ns:
+        with rows.change_durably as now_ns:
             halt = rows.session_halts(name, False).get(session) if scope == "session" else None
             if halt is not None and not halt.by:
                 self._count_anew(SessionKey(name, session), now_ns)
@@ -162,13 +165,13 @@ class Ledger:
         rows.keep(session, anew)
 
     def halts(self) -> list[Halt]:
-        with self._rows.look() as now_ns:
+        with self._rows.look as now_ns:
             found = [halt for halt in self._rows.all_halts() if halt.scope == "session" or _lasts(halt, now_ns)]
         return sorted(found, key=lambda halt: halt.at_ns)
 
     def own(self, rule: str, tenant: str, ids: Sequence[str], ttl_ns: int) -> None:
         rows = self._rows
-        with rows.change() as now_ns:
+        with rows.change as now_ns:
             ours = []
             for id_ in dict.fromkeys(ids):
                 known = rows.owner(rule, id_)
@@ -177,13 +180,13 @@ class Ledger:
             rows.keep_owners(rule, tenant, ours, now_ns + ttl_ns, now_ns)
 
     def owner(self, rule: str, id_: str) -> str | None:
-        with self._rows.look() as now_ns:
+        with self._rows.look as now_ns:
             known = self._rows.owner(rule, id_)
             return known[0] if known is not None and known[1] > now_ns else None
 
     def sizes(self) -> dict[str, int]:
         """How many rows there are of each kind."""
-        with self._rows.look():
+        with self._rows.look:
             return self._rows.sizes()
 
     def close(self) -> None:

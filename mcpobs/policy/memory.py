@@ -25,6 +25,7 @@ _OwnKey = tuple[str, int, bool]
 _ScopedKey = tuple[str, str, int, bool, bool]
 
 
+_NOBODY = SessionKey("", "")
 _ShareKey = tuple[str, int, bool, bool]
 """Scope, window, shadow and kind: the unit in which the share of a caller in the counters is counted."""
 
@@ -48,15 +49,6 @@ class _Found(NamedTuple):
     counters: list[Counter]
     scoped: list[tuple[OrderedDict[_ScopedKey, _Scoped], _ScopedKey, _Scoped]]
 
-    def holds(self, counts: Sequence[Count]) -> bool:
-        """Whether these are the counters of `counts`, and none was forgotten since."""
-        if self.counts is not counts:
-            return False
-        for shelf, key, one in self.scoped:  # noqa: SIM110 - all() takes a generator for each call
-            if shelf.get(key) is not one:
-                return False
-        return True
-
 
 @dataclass(slots=True)
 class _Session(Seen):
@@ -64,6 +56,10 @@ class _Session(Seen):
     disposable: OrderedDict[_OwnKey, None] = field(default_factory=OrderedDict)
     facts: dict[str, Done] = field(default_factory=dict)
     found: _Found | None = None
+    name: SessionKey = _NOBODY
+    shelf: OrderedDict[SessionKey, _Session] = field(default_factory=OrderedDict)
+    siblings: OrderedDict[str, _Session] = field(default_factory=OrderedDict)
+    """The places where it is kept in the order of use, by `name`: all sessions, and those of its key."""
 
 
 class MemoryStore(Ledger):
@@ -77,15 +73,33 @@ class MemoryStore(Ledger):
         super().__init__(MemoryRows(self.now_ns, bounds), bounds)
 
 
+class _Step:
+    """A step under one lock. Nothing in one fails after its first change, so there is nothing to undo."""
+
+    __slots__ = ("_clock", "lock")
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self.lock = Lock()
+
+    def __enter__(self) -> int:
+        self.lock.acquire()
+        return self._clock()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.lock.release()
+
+
 class MemoryRows:
     """Rows as dicts. A dict whose first entry may go is in the order of use."""
 
     def __init__(self, clock: Callable[[], int], bounds: Bounds) -> None:
-        self._clock = clock
+        self.change = self.look = self.change_durably = self._step = _Step(clock)
         self._bounds = bounds
-        self._lock = Lock()
         self._sessions: dict[bool, OrderedDict[SessionKey, _Session]] = {True: OrderedDict(), False: OrderedDict()}
         self._of_key: dict[tuple[str, bool], OrderedDict[str, _Session]] = {}
+        self._known: dict[SessionKey, _Session] = {}
+        """The same sessions, whoever verified their callers."""
         self._own = 0
         self._scoped: dict[tuple[bool, int], OrderedDict[_ScopedKey, _Scoped]] = {}
         self._shares: dict[_ShareKey, _Share] = {}
@@ -96,26 +110,12 @@ class MemoryRows:
 
     def forked(self) -> None:
         """A child counts on by itself; a thread of the parent may have held the lock."""
-        self._lock = Lock()
-
-    # -- steps: nothing in one fails after its first change ----------------------------------------------------
-
-    def change(self) -> MemoryRows:
-        return self
-
-    look = change_durably = change
-
-    def __enter__(self) -> int:
-        self._lock.acquire()
-        return self._clock()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._lock.release()
+        self._step.lock = Lock()
 
     # -- sessions ---------------------------------------------------------------------------------------------
 
     def session(self, session: SessionKey) -> Seen | None:
-        return self._sessions[verified(session.key)].get(session)
+        return self._known.get(session)
 
     def full(self, session: SessionKey, now_ns: int) -> bool:
         ours = self._of_key.get((session.key, session.shadow))
@@ -130,10 +130,9 @@ class MemoryRows:
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
     ) -> None:
         known = seen if isinstance(seen, _Session) else self._begin(session, seen)
-        if known.shared:
-            session = session._replace(session=OVERFLOW)
-        self._sessions[verified(session.key)].move_to_end(session)
-        self._of_key[session.key, session.shadow].move_to_end(session.session)
+        session = known.name
+        known.shelf.move_to_end(session)
+        known.siblings.move_to_end(session.session)
         if not counts:
             return
         if (found := known.found) is not None and found.counters is counters:
@@ -151,28 +150,26 @@ class MemoryRows:
         self, session: SessionKey, seen: Seen, counts: Sequence[Count] = (), counters: Sequence[Counter] = ()
     ) -> None:
         if not isinstance(seen, _Session):  # begun by `room`
-            known = self._sessions[verified(session.key)][
-                session._replace(session=OVERFLOW) if seen.shared else session
-            ]
+            known = self._known[session._replace(session=OVERFLOW) if seen.shared else session]
             known.denial, known.denied = seen.denial, seen.denied
 
     def _begin(self, session: SessionKey, seen: Seen) -> _Session:
         self._room_for_session(seen.last_ns)
         if seen.shared:
             session = session._replace(session=OVERFLOW)
-        known = _Session(seen.first_ns, seen.last_ns, seen.denial, seen.denied, seen.shared)
-        self._sessions[verified(session.key)][session] = known
-        self._of_key.setdefault((session.key, session.shadow), OrderedDict())[session.session] = known
+        known = _Session(seen.first_ns, seen.last_ns, seen.denial, seen.denied, seen.shared, name=session)
+        known.shelf = self._sessions[verified(session.key)]
+        known.siblings = self._of_key.setdefault((session.key, session.shadow), OrderedDict())
+        known.shelf[session] = known.siblings[session.session] = self._known[session] = known
         return known
 
     def forget(self, session: SessionKey, seen: Seen) -> None:
         if seen.shared:
             session = session._replace(session=OVERFLOW)
-        gone = self._sessions[verified(session.key)].pop(session)
+        gone = self._known.pop(session)
+        del gone.shelf[session], gone.siblings[session.session]
         self._own -= len(gone.own)
-        ours = self._of_key[session.key, session.shadow]
-        del ours[session.session]
-        if not ours:
+        if not gone.siblings:
             del self._of_key[session.key, session.shadow]
 
     def _room_for_session(self, now_ns: int) -> None:
@@ -200,8 +197,12 @@ class MemoryRows:
         known.found = _Found(counts, list(counters), [(*at, at[0][at[1]]) for at in shared])
 
     def counters(self, session: SessionKey, seen: Seen, counts: Sequence[Count], now_ns: int) -> list[Counter]:
-        if isinstance(seen, _Session) and seen.found is not None and seen.found.holds(counts):
-            return seen.found.counters
+        if isinstance(seen, _Session) and (known := seen.found) is not None and known.counts is counts:
+            for shelf, place, scoped in known.scoped:
+                if shelf.get(place) is not scoped:  # it was forgotten since
+                    break
+            else:
+                return known.counters
         fresh: dict[tuple[object, ...], Counter] = {}
         found = []
         for count in counts:
@@ -334,8 +335,7 @@ class MemoryRows:
         return seen.facts if isinstance(seen, _Session) else {}
 
     def keep_done(self, session: SessionKey, seen: Seen, done: dict[str, Done]) -> None:
-        known = self._sessions[verified(session.key)][session]
-        known.facts = done
+        self._known[session].facts = done
 
     @property
     def any_halts(self) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mcpobs.policy import wording
+from mcpobs.policy.applies import is_about, matches
 from mcpobs.policy.codes import Code
-from mcpobs.policy.compiled import Compiled, is_about, matches
+from mcpobs.policy.compiled import Compiled
 from mcpobs.policy.conditions import CallFacts
 from mcpobs.policy.inspect.words import DEFINITIONS
 from mcpobs.policy.model import Inspection, Policy, Rule, Who

@@ -90,12 +90,15 @@ class Rows(Protocol):
     def had_no_named_halts(self) -> bool:
         """Whether no halt by name was in force a moment ago. For any thread; does no I/O."""
 
+    @property
     def change(self) -> AbstractContextManager[int]:
         """One step that changes rows: alone, and whole or not at all. Gives the time, in ns. Raises StoreError."""
 
+    @property
     def change_durably(self) -> AbstractContextManager[int]:
         """One such step that a power failure does not undo either."""
 
+    @property
     def look(self) -> AbstractContextManager[int]:
         """One step that reads."""
 

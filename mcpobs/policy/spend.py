@@ -12,8 +12,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-from mcpobs.policy.compiled import Compiled, whose
+from mcpobs.policy.compiled import Compiled
 from mcpobs.policy.conditions import CallFacts
+from mcpobs.policy.limit_counters import whose
 from mcpobs.policy.model import Policy
 from mcpobs.policy.state import IDLE_NS, Count, Mark, SessionKey
 from mcpobs.protocol.session import Identity

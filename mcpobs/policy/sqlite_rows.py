@@ -44,6 +44,9 @@ class SqliteRows:
 
     def __init__(self, path: Path, wait_s: float, bounds: Bounds, time: Time) -> None:
         self.steps = Steps(path, wait_s, time)
+        self.change: AbstractContextManager[int] = self.steps.change
+        self.change_durably: AbstractContextManager[int] = self.steps.change_durably
+        self.look: AbstractContextManager[int] = self.steps.look
         self._room = Room(self.steps, bounds)
         self._bounds = bounds
         self._keys: list[bytes] = []
@@ -67,15 +70,6 @@ class SqliteRows:
     @property
     def had_no_named_halts(self) -> bool:
         return self.steps.had_no_named_halts
-
-    def change(self) -> AbstractContextManager[int]:
-        return self.steps.change
-
-    def change_durably(self) -> AbstractContextManager[int]:
-        return self.steps.change_durably
-
-    def look(self) -> AbstractContextManager[int]:
-        return self.steps.look
 
     # -- sessions ---------------------------------------------------------------------------------------------
 

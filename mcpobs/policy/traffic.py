@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mcpobs.policy.compiled import BoundRule, Compiled, LayerPlan, is_about
+from mcpobs.policy.applies import is_about
+from mcpobs.policy.compiled import Compiled
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, Kind, Unknown
 from mcpobs.policy.model import Policy
+from mcpobs.policy.plan import BoundRule, LayerPlan
 from mcpobs.protocol.session import NOBODY, Identity
 
 _KINDS: Mapping[str, Kind] = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}

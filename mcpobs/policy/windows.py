@@ -47,8 +47,13 @@ class Window:
         if known is None:
             if amount < 0:  # it has left the window, and what it corrects with it
                 return
-            known, self._first = 0, min(self._first, number)
-        changed = self.slices[number] = min(MOST, max(0, known + amount))
+            known = 0
+            if number < self._first:
+                self._first = number
+        changed = known + amount
+        if not 0 <= changed <= MOST:
+            changed = 0 if changed < 0 else MOST
+        self.slices[number] = changed
         self._total += changed - known
 
     def free_at_ns(self, amount: int, limit: int, now_ns: int) -> int | None:

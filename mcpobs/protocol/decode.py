@@ -44,7 +44,7 @@ _LAST_MEMBERS = re.compile(
 MAX_BYTES = 16 << 20  # 0.2 s of CPU as prose, 0.7 s as bytes that are no UTF-8
 MAX_WEIGHT = 1_500_000  # of all values of a frame; at most 100 MB as Python objects
 CONTAINER_WEIGHT = 8
-_SURELY_LIGHT_BYTES = MAX_WEIGHT // CONTAINER_WEIGHT  # cannot hold more: nearly all frames, without a call
+SURELY_LIGHT_BYTES = MAX_WEIGHT // CONTAINER_WEIGHT  # cannot hold more: nearly all frames, without a call
 SCANNED_BYTES = 4 << 20  # of a frame with too many values; a larger one is read at its ends only
 _MAX_INT_DIGITS = (
     400  # int() and str() take time that grows with the square: 4,000 digits cost 30 times as much as prose
@@ -90,7 +90,7 @@ def decode(frame: bytes) -> object:
     """The JSON value of a frame; None where it holds none (a frame `null` is no message either).
 
     Of a frame of more than MAX_BYTES or MAX_WEIGHT only the outside is decoded."""
-    if len(frame) > _SURELY_LIGHT_BYTES and is_too_large(frame):
+    if len(frame) > SURELY_LIGHT_BYTES and is_too_large(frame):
         return _outside(frame.removeprefix(_BOM).strip(b" \t\r\n"))
     try:
         value: object = orjson.loads(frame)

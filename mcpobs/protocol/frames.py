@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
 
-from mcpobs.protocol.decode import MAX_BYTES, RawNumber, is_too_large
+from mcpobs.protocol.decode import MAX_BYTES, SURELY_LIGHT_BYTES, RawNumber, is_too_large
 from mcpobs.protocol.envelope import elements, members, skip_space
 from mcpobs.protocol.meta import PROTOCOL_VERSION
 
@@ -25,6 +25,7 @@ MAX_BATCH = 1_000
 MAX_INTEGER_DIGITS = 400  # longer ones take quadratic time
 _BOM = b"\xef\xbb\xbf"
 _ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "result", "error"})
+_IDS = frozenset({str, int})  # no booleans
 _PARAMS = frozenset({"name", "arguments", "uri", "_meta"})
 
 
@@ -54,7 +55,7 @@ class _Refused(ValueError):
 
 def read(frame: bytes, max_bytes: int = MAX_BYTES) -> Frame | Fault:
     """The messages of a frame, without the line's end."""
-    if len(frame) > max_bytes or is_too_large(frame):
+    if len(frame) > max_bytes or (len(frame) > SURELY_LIGHT_BYTES and is_too_large(frame)):
         return Fault(INVALID_REQUEST, "too_large")
     try:
         value = _parse(frame)
@@ -183,7 +184,7 @@ def _check_response(value: dict[str, Any]) -> None:
 
 def _is_id(value: object) -> bool:
     """A string or an integer, as MCP has it: 1 and 1.0 are one id to some and two to others."""
-    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+    return type(value) in _IDS
 
 
 def _is_answered_id(value: object) -> bool:

@@ -12,12 +12,14 @@ from typing import Protocol
 
 import orjson
 
-from mcpobs.gate.policy_judge import KEPT_OUTCOMES, SIDES
+from mcpobs.gate.charging import KEPT_OUTCOMES
+from mcpobs.gate.server_requests import SIDES
 from mcpobs.policy.codes import Code
-from mcpobs.policy.compiled import Compiled, under, whose
+from mcpobs.policy.compiled import Compiled
 from mcpobs.policy.conditions import UNKNOWN, CallFacts, Kind, Unknown
 from mcpobs.policy.decision import Decision, Lane
 from mcpobs.policy.engine import Engine, Retry
+from mcpobs.policy.limit_counters import under, whose
 from mcpobs.policy.memory import MemoryStore
 from mcpobs.policy.model import Inspection, Policy
 from mcpobs.policy.state import SessionKey
@@ -99,7 +101,7 @@ class ReplayEngine(Engine):
 
     def looks_like(self, tool: str) -> bool:
         """Whether a name poses as another, unless the server lists it: a replay does not know what it lists."""
-        return self._compiled[0].is_lookalike(tool)
+        return self._compiled[0].lookalikes.may_hold(tool)
 
     def by_ranges(self, facts: CallFacts, features: str) -> dict[str, bool]:
         """The verdicts on numbers of arguments, if recorded ranges of values decide them."""

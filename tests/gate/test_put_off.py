@@ -9,10 +9,14 @@ import pytest
 from mcpobs.gate.judge import AllowAll, Judge
 from mcpobs.gate.policing import judge
 from mcpobs.policy import file
+from mcpobs.protocol.call import Call
 
-from .connection import Connection
+from .connection import Connection, result
 
-COLUMNS = ("args_bytes", "args_digest", "args_shape", "args_features", "outcome", "decision", "tool")
+COLUMNS = (
+    *("args_bytes", "args_digest", "args_shape", "args_features", "outcome", "decision", "tool"),
+    *("policy_hash", "policy_mode", "policy_counters", "rules", "rule_verdicts", "shadow_code", "shadow_rules"),
+)
 ARGUMENTS: list[Any] = [
     {},
     {"q": "x"},
@@ -28,6 +32,8 @@ POLICIES = {
     "size": "tools: {t: {arguments: {max_bytes: 9}}}",
     "shape": "tools: {t: {arguments: {shapes: ['{}']}}}",
     "nothing": "limits: [{id: few, tools: ['*'], per_session: 3}]",
+    "notes": "rules: [{id: noted, effect: log_only, tools: [t]}, {id: soon, effect: deny, tools: [t], mode: log_only}]",
+    "content": "rules: [{id: wanted, effect: require, tools: [t], args_schema: {type: object}}]",
 }
 
 
@@ -69,8 +75,33 @@ def test_a_rule_that_reads_what_is_put_off_decides_the_same(arguments: object, p
             judge(file.of_texts([(f"version: 1\n{policy}\n".encode(), "policy.yaml")]), "s"),
             arguments,
             puts_off=puts_off,
-            how="answered",
+            how=how,
         )
-        for puts_off in (True, False)
+        for puts_off, how in ((False, "answered"), (True, "answered"), (True, "caught up"))
     ]
-    assert found[0] == found[1]
+    assert found[0][0]["policy_hash"] is not None
+    assert found[1:] == found[:1] * 2
+
+
+class Follower(AllowAll):
+    """Follows calls that have gone on, and fails at it."""
+
+    def __init__(self) -> None:
+        self.followed: list[object] = []
+
+    def passed_on(self, call: Call) -> None:
+        self.followed.append(call.operation.request_id)
+        raise RuntimeError("no columns")
+
+
+def test_a_judge_follows_a_call_until_its_response_is_there() -> None:
+    follower = Follower()
+    seen = Connection(follower)
+    for number in range(3):
+        assert seen.client(request(number, "tools/call", {})).onward is not None
+        if number == 1:
+            seen.server(result(number))
+        seen.frames.catch_up()
+    assert follower.followed == ["0", "2"]
+    assert seen.server(result(0)).onward is not None
+    assert len(seen.said) == 1  # a fault of the judge is a warning, and decides nothing

@@ -522,7 +522,7 @@ def test_a_child_counts_although_the_parent_is_in_a_step(opener: Opener) -> None
     in_step, go = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with store._rows.look():  # type: ignore[attr-defined]
+        with store._rows.look:  # type: ignore[attr-defined]
             in_step.set()
             go.wait(60)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mcpobs.policy.compiled import matches
+from mcpobs.policy.applies import matches
 from mcpobs.policy.definitions.definition import definition_of
 from mcpobs.policy.definitions.watch import Watch, approved_file, approved_of, seen_file
 from mcpobs.policy.inspect.inspector import Context, Finding, View

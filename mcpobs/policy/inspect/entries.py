@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from mcpobs.policy.compiled import is_about, matches
+from mcpobs.policy.applies import is_about, matches
 from mcpobs.policy.conditions import CallFacts, Unknown
 from mcpobs.policy.model import Control, Inspection, Look, What
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from mcpobs.policy.compiled import is_drawn
+from mcpobs.policy.applies import is_drawn
 from mcpobs.policy.conditions import CallFacts, Unknown
 from mcpobs.policy.inspect.entries import fingerprint, is_item_of, looks_at
 from mcpobs.policy.inspect.inspected import Inspected, Noted

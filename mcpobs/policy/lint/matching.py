@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mcpobs.policy.compiled import matches
+from mcpobs.policy.applies import matches
 from mcpobs.policy.lint.finding import Finding, Known, of_item, of_key
 from mcpobs.policy.model import Layer, Rule, What, about_calls
 from mcpobs.policy.rules.order import After

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mcpobs.errors import nearest
-from mcpobs.policy.compiled import matches
+from mcpobs.policy.applies import matches
 from mcpobs.policy.lint.finding import Finding, Item, Known, Level, of_item, of_key
 from mcpobs.policy.model import Layer, Rule, about_calls
 from mcpobs.policy.rules.order import After
