@@ -1,4 +1,4 @@
-"""Counts what the shipped scanner finds in texts that nothing is fitted on: `texts/apart/`, and a file of labelled texts.
+"""Counts what the shipped scanner finds in texts that nothing is fitted on: `texts/apart/`, and labelled files.
 
     python -m bench.injection.apart [--rate 0.01] [--by tier|kind|style] [FILE ...]
 
