@@ -67,7 +67,8 @@ ABOUT: Final = {
     r"regardless|whatever|any question|only with|in capital)\b",
     "tool": r"\b[a-z]+_[a-z_]+\b|\b(?:tool|function|endpoint|curl|sudo|chmod)\b",
     "timed": r"\b(?:before (?:you|reply|answer|proceed|continu|present|show)\w*|prior to|instead|immediately|"
-    r"right away|at once|stop all|from now|all (?:later|future)|when(?:ever)? (?:summ|answer|edit|present|read|repl|process)\w*|"
+    r"right away|at once|stop all|from now|all (?:later|future)|"
+    r"when(?:ever)? (?:summ|answer|edit|present|read|repl|process)\w*|"
     r"anyway|if you (?:read|are|see))\b",
     "access": r"\b(?:admin\w*|owner|permissions?|full access|two.factor|2fa|firewall|virus|confirmation|approval|"
     r"public|recovery|front door|cameras?|alarm|audit)\b",

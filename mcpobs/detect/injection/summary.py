@@ -99,7 +99,8 @@ NEAR_CHARACTERS = 3000
 QUOTED_CHARACTERS = 60
 QUOTATION_CHARACTERS = 200
 _OPENED = re.compile(
-    r"(?:(?P<words>(?:[^\W\d_]+[\s,:(]+){2}|[.!?][\"”»’]? [^\W\d_]+: ?|[\"”»’],? (?:or|and) )|^\W*|[.!?] )[\"“‘«»„`][^\"“”«»„`]*$"
+    r"(?:(?P<words>(?:[^\W\d_]+[\s,:(]+){2}|[.!?][\"”»’]? [^\W\d_]+: ?|[\"”»’],? (?:or|and) )|^\W*|[.!?] )"
+    r"[\"“‘«»„`][^\"“”«»„`]*$"
 )
 """A quotation that is still open, and the words that introduce it."""
 
