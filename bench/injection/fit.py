@@ -15,6 +15,9 @@ RATES = (0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07,
 PLAIN_SHARE = 0.6
 """Plain texts may exceed a threshold at most at this share of its rate: most results are plain."""
 
+HARD_SHARE = 0.95
+"""The same of hard texts: the texts of another author are hard in other ways, so that no mean may hide them."""
+
 CAUTION = 0.5
 """Standard errors of a count of benign texts that a threshold leaves as room: the fewer texts, the more."""
 
@@ -121,14 +124,20 @@ def _shift(column: _Column, margins: list[float], change: float) -> None:
 def threshold(plain: Sequence[float], hard: Sequence[float], rate: float) -> float:
     """Returns a score that a fresh benign text exceeds with at most this probability, by the counts at hand.
 
-    Of n benign scores it is the k-th highest. With k = rate × (n + 1) a fresh score would exceed it with just that
-    probability, because it is equally likely to fall into each of the n + 1 gaps; `CAUTION` × √k are taken off. A rate
-    finer than 1 in n + 1 gets the highest benign score. Plain texts have to keep `PLAIN_SHARE` of the rate alone.
+    Of n benign scores it is the k-th highest, or lies between two. With k = rate × (n + 1) a fresh score would exceed
+    it with just that probability, because it is equally likely to fall into each of the n + 1 gaps; `CAUTION` × √k are
+    taken off. A rate finer than 1 in n + 1 gets the highest benign score. Plain texts have to keep `PLAIN_SHARE` of the
+    rate alone, hard ones `HARD_SHARE`.
     """
-    return max(_exceeded([*plain, *hard], rate), _exceeded(plain, rate * PLAIN_SHARE))
+    each = (([*plain, *hard], 1.0), (plain, PLAIN_SHARE), (hard, HARD_SHARE))
+    return max(_exceeded(scores, rate * share) for scores, share in each)
 
 
 def _exceeded(scores: Sequence[float], rate: float) -> float:
     expected = rate * (len(scores) + 1)
-    place = max(1, int(expected - CAUTION * math.sqrt(expected)))
-    return sorted(scores, reverse=True)[place - 1] if scores else -math.inf
+    place = max(1.0, expected - CAUTION * math.sqrt(expected))
+    ordered = sorted(scores, reverse=True)
+    if not ordered:
+        return -math.inf
+    above, below = ordered[int(place) - 1], ordered[min(int(place), len(ordered) - 1)]
+    return above + (place - int(place)) * (below - above)

@@ -13,6 +13,7 @@ import pytest
 from mcpobs.detect.evaluation import Labelled, read
 from mcpobs.detect.injection.scanning import scan, threshold
 
+TIERS = ("marked", "unmarked", "multilingual", "obfuscated")
 TEXTS = Path(__file__).with_name("fresh_texts.jsonl")
 
 
@@ -29,9 +30,17 @@ def rows() -> list[Labelled]:
 
 def test_ordinary_texts_are_hardly_found(rows: list[Labelled]) -> None:
     assert found(rows, "plain") <= 0.02
-    assert found(rows, "hard") <= 0.13  # trigger words in ordinary use
+    assert found(rows, "hard") <= 0.12  # trigger words in ordinary use
+    assert found(rows, "quoting") <= 0.06
 
 
-@pytest.mark.parametrize(("tier", "least"), [("marked", 0.2), ("multilingual", 0.5), ("obfuscated", 0.4)])
+@pytest.mark.parametrize(
+    ("tier", "least"), [("marked", 0.25), ("unmarked", 0.13), ("multilingual", 0.5), ("obfuscated", 0.45)]
+)
 def test_attacks_are_found(rows: list[Labelled], tier: str, least: float) -> None:
     assert found(rows, tier) >= least
+
+
+def test_a_quarter_of_all_attacks_is_found(rows: list[Labelled]) -> None:
+    attacks = [row for row in rows if row.attack]
+    assert sum(found(rows, tier) * sum(row.tier == tier for row in attacks) for tier in TIERS) / len(attacks) >= 0.25

@@ -13,6 +13,7 @@ from mcpobs.detect.injection.engine import Engine, Matched
 from mcpobs.detect.injection.families import CONTEXT, FAMILIES, SHELVES, multilingual
 from mcpobs.detect.injection.joined import Joined, joined
 from mcpobs.detect.injection.layers import Layer, normalised, unfolded
+from mcpobs.detect.injection.orders import orders
 from mcpobs.detect.injection.pattern import Pattern, expanded
 from mcpobs.detect.injection.summary import Found, summary
 from mcpobs.detect.model import score as model_score
@@ -75,7 +76,7 @@ def read(text: str) -> tuple[list[Found], list[str]]:
     data = plain.encode("utf-8", "replace")
     engine = _engine()
     matched = engine.matched(data)
-    found = list(_places(data, matched, Layer(plain)))
+    found = [*_places(data, matched, Layer(plain)), *_orders(data, Layer(plain))]
     further = [*_decoded(data, matched, Layer(plain))]
     looked: dict[str, Matched] = {}
     for layer in unfolded(text, plain, data):
@@ -91,6 +92,7 @@ def read(text: str) -> tuple[list[Found], list[str]]:
             found.append(_own(layer))
         data = layer.text.encode("utf-8", "replace")
         found.extend(_places(data, looked.get(layer.text) or engine.matched(data), layer))
+        found.extend(_orders(data, layer))
     return found, [plain, *(layer.text for layer in further)]
 
 
@@ -115,11 +117,20 @@ def _own(layer: Layer) -> Found:
 
 def _places(data: bytes, matched: Matched, layer: Layer) -> Iterator[Found]:
     for pattern, (start, end) in _engine().find(data, matched):
-        if layer.base is not None:
-            start, end = layer.base
-        elif len(data) != len(layer.text):
-            start, end = _characters(data, start, end)
-        yield Found(pattern.id, pattern.family, start, end, layer.kind, pattern.shared or pattern.id)
+        yield Found(
+            pattern.id, pattern.family, *_span(data, layer, start, end), layer.kind, pattern.shared or pattern.id
+        )
+
+
+def _orders(data: bytes, layer: Layer) -> Iterator[Found]:
+    for rule, start, end in orders(data):
+        yield Found(rule, "orders", *_span(data, layer, start, end), layer.kind, rule)
+
+
+def _span(data: bytes, layer: Layer, start: int, end: int) -> tuple[int, int]:
+    if layer.base is not None:
+        return layer.base
+    return _characters(data, start, end) if len(data) != len(layer.text) else (start, end)
 
 
 def _characters(data: bytes, start: int, end: int) -> tuple[int, int]:

@@ -49,23 +49,69 @@ def summary(text: str, found: Sequence[Found]) -> dict[str, float]:
 
 def _described(text: str, found: Found, signs: Sequence[Found]) -> bool:
     """Whether the text speaks of attacks near to what was found, or introduces it as a quotation."""
-    if found.family in NEVER_DESCRIBED or found.layer != "plain":
+    if found.family in NEVER_DESCRIBED or found.layer not in OPEN_LAYERS:
         return False
     for sign in signs:
         if sign.weighed in ABOUT_ATTACKS and abs(sign.start - found.start) <= NEAR_CHARACTERS:
             return True
         if sign.weighed == TRANSCRIPT and found.family == "roles":
             return True
-    return _INTRODUCED.search(text[max(0, found.start - QUOTED_CHARACTERS) : found.start]) is not None
+    before = text[max(0, found.start - QUOTED_CHARACTERS) : found.start]
+    if found.family not in FORBIDDING and _NEGATED.search(before) is not None:
+        return True
+    return _INTRODUCED.search(before) is not None or _quoted(text, found) or _literal(text, found)
+
+
+def _quoted(text: str, found: Found) -> bool:
+    """Whether a sentence of prose quotes what was found. The value of a field is no quotation."""
+    before = text[max(0, found.start - QUOTATION_CHARACTERS) : found.start + 1].rpartition("\n")[2]
+    closed = _CLOSED.search(text, max(found.start + 1, found.end - 1), found.end + QUOTATION_CHARACTERS)
+    if closed is None or (opened := _OPENED.search(before)) is None:
+        return False
+    return opened["words"] is not None or closed["words"] is not None
+
+
+def _literal(text: str, found: Found) -> bool:
+    """Whether what was found stands in a string literal of a program. Comments, and JSON alone, are none."""
+    if _PROGRAM.search(text, max(0, found.start - NEAR_CHARACTERS), found.start + NEAR_CHARACTERS) is None:
+        return False
+    line = text[max(0, found.start - QUOTATION_CHARACTERS) : found.start + 1].rpartition("\n")[2]
+    return _LITERAL.search(line) is not None or text.count('"""', 0, found.start) % 2 == 1
 
 
 ABOUT_ATTACKS = frozenset({"context-security-terms", "context-describes", "context-defends"})
 NEVER_DESCRIBED = frozenset({"invisible", "lookalike", "coded"})
 """Families of disguise: who describes an attack does not disguise it."""
 
+FORBIDDING = frozenset({"concealment", "output", "memory"})
+"""Families whose orders may begin with a negation themselves; of the others, a negated order is none."""
+
+_NEGATED = re.compile(
+    r"(?:\b(?:not|never|cannot|avoid|nicht|nie|niemals|jamais|nunca|n[aã]o|non|no|ne)\s+|n['’]t\s+|\bn['’])(?:ever\s+|to\s+)?$",
+    re.IGNORECASE,
+)
+
+OPEN_LAYERS = frozenset({"plain", "slip"})
+"""The readings that a person sees too."""
+
 TRANSCRIPT = "context-transcript"
 NEAR_CHARACTERS = 3000
 QUOTED_CHARACTERS = 60
+QUOTATION_CHARACTERS = 200
+_OPENED = re.compile(
+    r"(?:(?P<words>(?:[^\W\d_]+[\s,:(]+){2}|[.!?][\"”»’]? [^\W\d_]+: ?|[\"”»’],? (?:or|and) )|^\W*|[.!?] )"
+    r"[\"“‘«»„`][^\"“”«»„`]*$"
+)
+"""A quotation that is still open, and the words that introduce it."""
+
+_CLOSED = re.compile(r"(?P<words>[,.!?][\"”’»`] [^\W\d_A-Z])|[\"“”’«»`]")
+"""The end of a quotation, and the sentence that goes on after it."""
+
+_PROGRAM = re.compile(
+    r"^[ \t]*(?:(?:def|class|import|from|assert|return|const|let|var|function|func) |(?:it|test|expect)\()",
+    re.MULTILINE,
+)
+_LITERAL = re.compile(r"(?:^\W*|[=(\[,:]\s*)[bfru]?[\"'`][^\"'`]*$")
 _INTRODUCED = re.compile(
     r"(?:e\.g\.|for example|for instance|such as|examples?|like|phrases?|strings?|payloads?|prompts?|says?|called|"
     r"containing|writes?|input|patterns?|quotes?|ejemplo|exemple|Beispiel|например|如|例)"

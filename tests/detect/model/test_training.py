@@ -97,6 +97,11 @@ def test_a_threshold_keeps_its_rate_on_the_texts_that_it_comes_from(plain, hard)
         assert sum(score > at for score in (*plain, *hard)) <= rate * (len(plain) + len(hard) + 1)
 
 
+def test_hard_texts_keep_the_rate_however_many_plain_ones_there_are():
+    plain, hard = [number / 1000 for number in range(10_000)], [20 + number / 100 for number in range(400)]
+    assert sum(score > threshold(plain, hard, 0.01) for score in hard) <= 4
+
+
 def test_no_weight_is_below_zero_however_a_feature_is_spread():
     rows = [{"rule.a": 1.0}, {"rule.b": 1.0}, {"rule.a": 1.0, "model": 2.0}, {"rule.b": 1.0, "model": -1.0}] * 5
     made = fitted(rows, [True, False, True, False] * 5)
