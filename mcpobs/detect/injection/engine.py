@@ -43,8 +43,8 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Expressions that a text holds; and by the number of a pattern that it may hold, the place before which the
-    pattern does not begin."""
+    """Expressions that a text holds, and gates that it may hold; and by the number of a pattern that it may hold, the
+    place before which the pattern does not begin."""
 
     regexes: frozenset[str]
     places: Mapping[int, int]
@@ -97,7 +97,7 @@ class Engine:
             each = self._staged[number]
             if each.pattern is not None:
                 patterns[number] = start
-            elif self._first(each.sought.regex, data, start):
+            else:
                 found.append(each.sought.regex)
         return Matched(frozenset(found), patterns)
 

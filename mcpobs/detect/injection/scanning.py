@@ -141,9 +141,9 @@ def _engine() -> Engine:
 def shelved() -> tuple[list[Sequence[Pattern]], Sequence[Pattern], list[list[str]]]:
     """Returns the shelves of patterns, the patterns that ASCII texts cannot hold, and the shelves of gates."""
     shelves = [[pattern for family in shelf for pattern in FAMILIES[family]] for shelf in SHELVES]
-    gated = [coding for coding in CODINGS if not coding.signs]
-    words = [coding.gate for coding in gated if not coding.run]
-    runs = [[coding.gate] for coding in gated if coding.run]  # these count characters: alone each is cheapest
+    gated = [coding for coding in CODINGS if coding.has_gate]
+    words = [coding.gate for coding in gated if not coding.counts]
+    runs = [[coding.gate] for coding in gated if coding.counts]  # alone each is cheapest
     return [*shelves, multilingual.LATIN], multilingual.OTHERS, [words, *runs]
 
 

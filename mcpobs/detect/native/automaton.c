@@ -14,6 +14,7 @@
 #define MARK (UINT32_C(1) << 23) /* of a step: something happens there; of an item: an expression accepts; of a count: no step leads on */
 #define THREADS 2048
 #define SEEN 1024
+#define MANY 8 /* threads from which on some may be in one state */
 #define GROUP_BITS 5
 #define STEPS 32 /* of threads, for each byte of a text in the mean */
 
@@ -47,6 +48,7 @@ typedef struct {
     uint8_t *open;    /* by target: whether it was found */
     Thread *next;
     uint32_t count;
+    int many; /* whether threads in one state are looked for */
     int overflow;
     Thread seen[SEEN]; /* states that were entered, with the place: the table forgets some, which costs only time */
 } Walk;
@@ -86,11 +88,13 @@ static inline uint32_t step(const Table *table, uint32_t state, uint32_t class)
 static void arrive(Walk *walk, uint32_t to, uint32_t start, size_t at)
 {
     uint32_t state = to & ~MARK;
-    Thread *slot = &walk->seen[(state ^ state >> 10) & (SEEN - 1)];
-    if (slot->state == state && slot->start == (uint32_t)at)
-        return; /* an older thread was here */
-    slot->state = state;
-    slot->start = (uint32_t)at;
+    if (walk->many) {
+        Thread *slot = &walk->seen[(state ^ state >> 10) & (SEEN - 1)];
+        if (slot->state == state && slot->start == (uint32_t)at)
+            return; /* an older thread was here */
+        slot->state = state;
+        slot->start = (uint32_t)at;
+    }
     if (to & MARK) {
         const Table *table = walk->table;
         const uint32_t *list = &table->lists[step(table, state, table->happens)];
@@ -160,6 +164,7 @@ EXPORT int64_t mcpobs_automaton_walk(const Table *table, const uint8_t *text, si
         const Thread *now = threads[at & 1];
         walk.next = threads[~at & 1];
         walk.count = 0;
+        walk.many = before >= MANY;
         for (uint32_t i = 0; i < before; i++)
             if ((to = step(table, now[i].state, class)) != 0)
                 arrive(&walk, to, now[i].start, at + 1);

@@ -111,7 +111,7 @@ def test_a_text_with_too_many_threads_is_looked_through_as_a_whole():
 
 
 def test_the_file_has_every_expression():
-    """Else run `python -m bench.injection.automaton`: what it lacks is found, slower."""
+    """Else run `python -m bench.injection.automaton DATA`: what it lacks is found, slower."""
     from importlib.resources import files
 
     from mcpobs.detect.injection.table import FILE
