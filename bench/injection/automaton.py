@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 import mcpobs.detect.injection
+from bench.injection.deterministic import deterministic
 from bench.injection.evaluate import DATA
 from bench.injection.packing import packed
-from bench.injection.regular import deterministic
 from bench.injection.rows import load
 from mcpobs.detect.injection.codings import CODINGS
 from mcpobs.detect.injection.layers import normalised

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.injection.regular import END, STARTS, Deterministic
+from bench.injection.deterministic import END, STARTS, Deterministic
 from mcpobs.detect.native.automaton import CLASS_BITS, FREE, GROUP_BITS, GROUPS, OPENING, Table
 
 DEPTH = 6

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.injection.deterministic import deterministic
 from bench.injection.packing import packed
-from bench.injection.regular import deterministic
 from mcpobs.detect.injection.engine import Engine
 from mcpobs.detect.injection.families import FAMILIES
 from mcpobs.detect.injection.layers import normalised
