@@ -41,8 +41,8 @@ LIBRARIES = (
         "results will be inspected without the linear model",
     ),
     Library(
-        Path("mcpobs/detect/native/anchors.c"),
-        Path("mcpobs/detect/native/_anchors.so"),
+        Path("mcpobs/detect/native/automaton.c"),
+        Path("mcpobs/detect/native/_automaton.so"),
         "results will be inspected more slowly",
     ),
 )

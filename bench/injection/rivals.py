@@ -151,12 +151,23 @@ def _line(rate: str, name: str, rows: Sequence[Seen], hits: Sequence[bool]) -> s
 
 def cpu(texts: Sequence[str], python: str) -> str:
     """CPU time of one harmless text of 10,000 characters, each seen once: the median of interleaved rounds."""
+    spent = rounds(texts, python, SCANNERS)
+    base = statistics.median(spent["glassport"])
+    lines = ["| scanner | CPU ms, median | lowest–highest round | glassport = 1 |", "|---|---|---|---|"]
+    for name, times in spent.items():
+        middle = statistics.median(times)
+        lines.append(f"| {name} | {middle:.2f} | {min(times):.2f}–{max(times):.2f} | {middle / base:.2f} |")
+    return "\n".join(lines)
+
+
+def rounds(texts: Sequence[str], python: str, scanners: Sequence[str]) -> dict[str, list[float]]:
+    """Returns, by scanner, the median CPU time in ms of each round."""
     stream = "\n".join(texts)
     blocks = [stream[at : at + BLOCK_CHARACTERS] for at in range(0, len(stream) - BLOCK_CHARACTERS, BLOCK_CHARACTERS)]
     spent: dict[str, list[float]] = {}
     measured(blocks.pop())
     with Worker(python) as worker:
-        for scanner in SCANNERS:
+        for scanner in scanners:
             worker.ask(scanner, blocks.pop())
         for number in range(ROUNDS):
             turn: dict[str, list[float]] = {}
@@ -164,16 +175,11 @@ def cpu(texts: Sequence[str], python: str) -> str:
             for block in these:  # one scanner after the other: between two others each would find its cache emptied
                 for name, ms in _ours(block).items():
                     turn.setdefault(name, []).append(ms)
-            for scanner in SCANNERS:
+            for scanner in scanners:
                 turn[scanner] = [worker.ask(scanner, block).cpu_ms for block in these]
             for name, times in turn.items():
                 spent.setdefault(name, []).append(statistics.median(times))
-    base = statistics.median(spent["glassport"])
-    lines = ["| scanner | CPU ms, median | lowest–highest round | glassport = 1 |", "|---|---|---|---|"]
-    for name, times in spent.items():
-        middle = statistics.median(times)
-        lines.append(f"| {name} | {middle:.2f} | {min(times):.2f}–{max(times):.2f} | {middle / base:.2f} |")
-    return "\n".join(lines)
+    return spent
 
 
 def _ours(block: str) -> dict[str, float]:

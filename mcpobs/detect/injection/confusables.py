@@ -83,12 +83,17 @@ _MIXED = re.compile(f"[a-zA-Z][{_FOREIGN}]|[{_FOREIGN}][a-zA-Z]")
 _WORD = re.compile(f"[a-zA-Z{_FOREIGN}]+")
 _ANY_MIXED = compiled(_MIXED.pattern)
 _ANY_STYLED = compiled("[\ua730\u0262\u029c\u026a\u1d00-\u1d22]{3}|[\U0001f130-\U0001f189]{3}")
+_ANY_LOOK = compiled(f"[{_FOREIGN}\ua730\u0262\u029c\u026a\u1d00-\u1d22\U0001f130-\U0001f189]")
+_ASCII = bytes(range(128))
 SHORTEST_WORD = 3
 
 
 def mixed(text: str, data: bytes) -> bool:
     """Whether a word mixes Latin letters with look-alikes, or is written in small capitals or tiles. `data` is the
     text in UTF-8."""
+    foreign = data.translate(None, _ASCII)
+    if not _ANY_LOOK.search(foreign):
+        return False
     if _ANY_STYLED.search(data):
         return True
     if not _ANY_MIXED.search(data):  # RE2 needs a hundredth of the time that `re` does

@@ -20,13 +20,12 @@ def decoded(data: bytes, matched: Collection[str]) -> Iterator[tuple[str, str, i
     """Yields the name of the coding, the clear text and the place of the coded one."""
     left = MOST_DECODED
     for number, coding in enumerate(CODINGS):
-        if not coding.is_open(data, matched):
+        if not coding.is_open(data, matched) or not _holds(number, data):
             continue
         past = 0
-        for count, run in enumerate(_regex(number).finditer(data)):
+        for count, (first, last) in enumerate(_runs(number, data)):
             if count == MOST_RUNS or left <= 0:
                 break
-            first, last = run.span()
             if first < past:
                 continue
             start, end = max(past, first - coding.around), min(last + coding.around, first + LONGEST_RUN)
@@ -35,6 +34,43 @@ def decoded(data: bytes, matched: Collection[str]) -> Iterator[tuple[str, str, i
                 past = end
                 left -= end - start
                 yield coding.name, text, start, end
+
+
+def _holds(number: int, data: bytes) -> bool:
+    """Whether a text that may hold the gate does, if its runs do not say so."""
+    coding = CODINGS[number]
+    return coding.implied or not coding.run or _gate(number).search(data) is not None
+
+
+@cache
+def _gate(number: int) -> Regex:
+    return compiled(CODINGS[number].gate)
+
+
+def _runs(number: int, data: bytes) -> Iterator[tuple[int, int]]:
+    """Yields the runs of a coding, in the order of the text."""
+    if (begins := CODINGS[number].begins) is None:
+        yield from (run.span() for run in _regex(number).finditer(data))
+        return
+    marked, first = data.translate(_marks(begins[0])), b"x" * begins[1]
+    at = marked.find(first)
+    while at >= 0:
+        end = marked.find(b" ", at)
+        if data[end : end + 1] in GOES_ON:  # also the end of the text
+            run = _regex(number).match(data, at)
+            end = run.span()[1] if run else len(data)
+        yield at, end
+        at = marked.find(first, end)
+
+
+GOES_ON = b" \t\n\f\r="
+"""After other bytes that do not begin a run, the run ends."""
+
+
+@cache
+def _marks(some: bytes) -> bytes:
+    """Returns a table that replaces these bytes by x, and all others by a blank."""
+    return bytes(ord("x") if byte in some else ord(" ") for byte in range(256))
 
 
 @cache

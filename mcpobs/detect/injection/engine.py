@@ -1,15 +1,15 @@
-"""Finds all patterns in a few passes over a text with RE2 sets. Linear in the text, whatever it holds."""
+"""Finds all patterns in one pass over a text. Linear in the text, whatever it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
-from mcpobs.detect.injection.anchors import Anchored, anchored
 from mcpobs.detect.injection.pattern import Pattern, expanded
-from mcpobs.detect.injection.regex import Regex, compiled, compiled_set
-from mcpobs.detect.native.anchors import Window
+from mcpobs.detect.injection.regex import Match, Regex, compiled, compiled_set
+from mcpobs.detect.injection.table import Sought, loaded
 
 MOST_PLACES = 40
 """Places of one expression that are looked at in one text."""
@@ -43,16 +43,24 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Expressions that a text holds, and for patterns with anchors, by their number, the windows to look at."""
+    """Expressions that a text holds, and gates that it may hold; and by the number of a pattern that it may hold, the
+    place before which the pattern does not begin."""
 
     regexes: frozenset[str]
-    windows: Mapping[int, Sequence[Window]]
+    places: Mapping[int, int]
+
+
+class Needed(NamedTuple):
+    sought: Sought
+    pattern: Pattern | None
+    """None if it is the gate of a coding."""
 
 
 class Engine:
-    """The patterns, and the gates of codings. Those with anchors are looked for in windows, the others on shelves.
+    """The patterns, and the gates of codings. The automaton rules out nearly all, and RE2 decides about the rest.
 
-    An expression of its own on a shelf is compiled when it is first needed: most texts need none.
+    Without the automaton, and for a text that it gives up, whole texts are matched with the shelves. Expressions and
+    shelves are compiled when they are first needed: most texts need none.
     """
 
     def __init__(
@@ -65,87 +73,62 @@ class Engine:
         """Takes shelves of patterns, patterns that ASCII texts cannot hold, and shelves of plain expressions.
         If not `staged`, all are on shelves."""
         shelves = [[_needed(pattern) for pattern in shelf] for shelf in patterns]
-        self._every = [each for shelf in shelves for each in shelf]
-        self._gates = [Needed(Anchored(gate), None) for shelf in gates for gate in shelf]
+        foreign = [_needed(pattern) for pattern in others]
+        self._every = [*(each for shelf in shelves for each in shelf), *foreign]
         self._by_regex: dict[str, list[Needed]] = {}
-        for each in (*map(_needed, others), *self._every):
-            self._by_regex.setdefault(each.anchored.regex, []).append(each)
-        self._every += self._gates
-        self._shelves = [Shelf([each.anchored.regex for each in shelf]) for shelf in shelves]
-        self._shelves += [Shelf(shelf) for shelf in gates]
-        self._others = Shelf([each.anchored.regex for each in map(_needed, others)])
-        foreign = "".join(
-            sorted({letter for regex in self._others.regexes for letter in regex if not letter.isascii()})
-        )
-        self._foreign = compiled(f"[{foreign}]")
-        self._compiled: dict[str, Regex] = {}
-        self._automaton, self._rest = None, self._shelves
-        if staged and (made := anchored([each.anchored for each in self._every])):
+        for each in self._every:
+            self._by_regex.setdefault(each.sought.regex, []).append(each)
+        self._every += [Needed(Sought(gate), None) for shelf in gates for gate in shelf]
+        self._whole = Shelves([[each.sought.regex for each in shelf] for shelf in (*shelves, foreign)], gates)
+        self._rest, self._automaton = self._whole, None
+        if staged and (made := loaded([each.sought for each in self._every])):
             numbers, self._automaton = made
             self._staged = [self._every[number] for number in numbers]
-            regexes = {each.anchored.regex for each in self._staged}
-            left = [[regex for regex in shelf.regexes if regex not in regexes] for shelf in self._shelves]
-            words = [regex for shelf in left[: len(patterns)] for regex in shelf]
-            for each in self._staged:  # most texts need a few: not one after the other in the first results
-                self._regex(each.anchored.regex)
-                if each.anchored.near:
-                    self._regex(each.anchored.near)
-            self._rest = [Shelf(shelf) for shelf in (words, *left[len(patterns) :]) if shelf]
+            self._rest = self._whole.without({each.sought.regex for each in self._staged})
+        self._compiled: dict[str, Regex] = {}
 
     def matched(self, data: bytes) -> Matched:
         """Returns what the text holds or may hold."""
-        ascii_only = data.isascii()
-        odd = not ascii_only and any(letter in data for letter in ODD_LETTERS)
-        windows = self._automaton.windows(data) if self._automaton and not odd else None
-        found: list[str] = []
-        for shelf in self._shelves if windows is None else self._rest:
-            found += shelf.matched(data)
-        if not ascii_only and self._foreign.search(data):
-            found += self._others.matched(data)
-        patterns: dict[int, Sequence[Window]] = {}
-        for number, places in (windows or {}).items():
+        odd = not data.isascii() and any(letter in data for letter in ODD_LETTERS)
+        places = self._automaton.walk(data) if self._automaton and not odd else None
+        found = (self._whole if places is None else self._rest).matched(data)
+        patterns: dict[int, int] = {}
+        for number, start in places or ():
             each = self._staged[number]
             if each.pattern is not None:
-                patterns[number] = places
-            elif self._first(each.anchored.regex, data, places):
-                found.append(each.anchored.regex)
+                patterns[number] = start
+            else:
+                found.append(each.sought.regex)
         return Matched(frozenset(found), patterns)
 
     def find(self, data: bytes, matched: Matched) -> Iterator[tuple[Pattern, Place]]:
         """Yields every pattern that the text holds, with its first place."""
-        whole: Sequence[Window] = ((0, len(data)),)
-        looked = [(each, whole) for regex in matched.regexes for each in self._by_regex.get(regex, ())]
-        looked += [(self._staged[number], windows) for number, windows in matched.windows.items()]
-        for each, windows in looked:
-            place = self._place(each, data, windows)
+        looked = [(each, 0) for regex in matched.regexes for each in self._by_regex.get(regex, ())]
+        looked += [(self._staged[number], start) for number, start in matched.places.items()]
+        for each, start in looked:
+            place = self._place(each, data, start)
             if place is not None and each.pattern is not None:
                 yield each.pattern, place
 
-    def _place(self, needed: Needed, data: bytes, windows: Sequence[Window]) -> Place | None:
+    def _place(self, needed: Needed, data: bytes, first: int) -> Place | None:
         (regex, near, within), pattern = needed
         if not near or pattern is None:
-            return self._first(regex, data, windows)
+            match = self._first(regex, data, first)
+            return Place(*match.span()) if match else None
         other = self._regex(near)
-        for count, (start, end) in enumerate(self._matches(regex, data, windows)):
+        for count, match in enumerate(self._regex(regex).finditer(data, first)):
             if count == MOST_PLACES or (count == FEW_PLACES and other.search(data) is None):
                 return None
+            start, end = match.span()
             before, after = (start, end) if pattern.inside else (end, start)
-            if other.search(data[before : end + within]) or other.search(data[max(0, start - within) : after]):
+            if other.search(data, before, end + within) or other.search(data, max(0, start - within), after):
                 return Place(start, end)
         return None
 
-    def _first(self, regex: str, data: bytes, windows: Sequence[Window]) -> Place | None:
-        search = self._regex(regex).search
-        for start, end in windows:
-            if (match := search(data, start, end)) is not None:
-                return Place(*match.span())
-        return None
-
-    def _matches(self, regex: str, data: bytes, windows: Sequence[Window]) -> Iterator[Place]:
+    def _first(self, regex: str, data: bytes, start: int) -> Match | None:
+        """Returns the first match, which does not begin before `start` and most often does there."""
         compiled = self._regex(regex)
-        for start, end in windows:
-            for match in compiled.finditer(data, start, end):
-                yield Place(*match.span())
+        return (compiled.match(data, start) if start else None) or compiled.search(data, start)
 
     def _regex(self, regex: str) -> Regex:
         if regex not in self._compiled:
@@ -153,12 +136,43 @@ class Engine:
         return self._compiled[regex]
 
 
-class Needed(NamedTuple):
-    anchored: Anchored
-    pattern: Pattern | None
-    """None if it is the gate of a coding."""
+class Shelves:
+    """The expressions that RE2 looks for in whole texts. Compiled when first needed."""
+
+    def __init__(self, words: Sequence[Sequence[str]], gates: Sequence[Sequence[str]]) -> None:
+        """Takes shelves of patterns, of which the last one's have letters that are not ASCII; and shelves of gates."""
+        self._words, self._gates = words, gates
+
+    def without(self, regexes: set[str]) -> Shelves:
+        """Returns shelves of what is left, as few as possible."""
+        *words, foreign = ([regex for regex in shelf if regex not in regexes] for shelf in self._words)
+        gates = [[regex for regex in shelf if regex not in regexes] for shelf in self._gates]
+        return Shelves([[regex for shelf in words for regex in shelf], foreign], gates)
+
+    def matched(self, data: bytes) -> list[str]:
+        found = [regex for shelf in self._shelves for regex in shelf.matched(data)]
+        if self._foreign is not None and not data.isascii() and self._foreign.search(data):
+            found += self._others.matched(data)
+        return found
+
+    @cached_property
+    def _shelves(self) -> list[Shelf]:
+        return [Shelf(shelf) for shelf in (*self._words[:-1], *self._gates) if shelf]
+
+    @cached_property
+    def _others(self) -> Shelf:
+        return Shelf(self._words[-1])
+
+    @cached_property
+    def _foreign(self) -> Regex | None:
+        letters = sorted({letter for regex in self._words[-1] for letter in regex if not letter.isascii()})
+        return compiled(f"[{''.join(letters)}]") if letters else None
+
+
+def as_sought(pattern: Pattern) -> Sought:
+    near = expanded(pattern.near) if pattern.near else ""
+    return Sought(expanded(pattern.regex), near, pattern.within if near else 0)
 
 
 def _needed(pattern: Pattern) -> Needed:
-    near = expanded(pattern.near) if pattern.near else ""
-    return Needed(Anchored(expanded(pattern.regex), near, pattern.within if near else 0), pattern)
+    return Needed(as_sought(pattern), pattern)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
+from functools import lru_cache
 
 from mcpobs.detect.injection.regex import compiled
 
@@ -23,10 +25,25 @@ _LONG_FORM = re.compile("[\ufdfa\ufdfb]")
 """Ligatures whose compatibility form has eighteen letters: a text of them would grow as much."""
 
 
+FEW_FOREIGN = 100
+"""So many characters that are not ASCII are folded by themselves, a run at a time."""
+
+_ASCII = bytes(range(128))
+
+
 def folded(text: str) -> str:
     """Returns the text without accents and invisible characters, in compatibility form. ASCII stays as it is."""
     if text.isascii():
         return text
+    foreign = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    if len(foreign) > FEW_FOREIGN:
+        return _folded(text)
+    if _folded(foreign) == foreign:
+        return text
+    return text.encode("ascii", _HANDLER).decode("utf-8", "surrogatepass")
+
+
+def _folded(text: str) -> str:
     if not unicodedata.is_normalized("NFKD", text):
         text = _LONG_FORM.sub(" ", text)
         text = unicodedata.normalize("NFKD", text)
@@ -37,6 +54,21 @@ def folded(text: str) -> str:
     return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
 
 
+@lru_cache(1024)
+def _folded_run(run: str) -> bytes:
+    return _folded(run).encode("utf-8", "surrogatepass")
+
+
+def _fold(error: UnicodeError) -> tuple[bytes, int]:
+    """Folds what cannot be encoded in ASCII: the codec finds the runs ten times as fast as `re` does."""
+    assert isinstance(error, UnicodeEncodeError)
+    return _folded_run(error.object[error.start : error.end]), error.end
+
+
+_HANDLER = "mcpobs.fold"
+codecs.register_error(_HANDLER, _fold)
+
+
 def hides(text: str) -> bool:
     """Whether a text holds invisible characters."""
-    return _ANY_INVISIBLE.search(text.encode("utf-8", "replace")) is not None
+    return _ANY_INVISIBLE.search(text.encode("utf-8", "replace").translate(None, _ASCII)) is not None

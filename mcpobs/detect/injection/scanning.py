@@ -9,13 +9,14 @@ from typing import NamedTuple
 from mcpobs.detect.injection.calibration import MODEL, calibration
 from mcpobs.detect.injection.codings import CODINGS
 from mcpobs.detect.injection.decoding import decoded
-from mcpobs.detect.injection.engine import Engine, Matched
+from mcpobs.detect.injection.engine import Engine, Matched, as_sought
 from mcpobs.detect.injection.families import CONTEXT, FAMILIES, SHELVES, multilingual
 from mcpobs.detect.injection.joined import Joined, joined
 from mcpobs.detect.injection.layers import Layer, normalised, unfolded
 from mcpobs.detect.injection.orders import orders
-from mcpobs.detect.injection.pattern import Pattern, expanded
+from mcpobs.detect.injection.pattern import Pattern
 from mcpobs.detect.injection.summary import Found, summary
+from mcpobs.detect.injection.table import Sought
 from mcpobs.detect.model import score as model_score
 
 
@@ -151,14 +152,14 @@ def _engine() -> Engine:
 def shelved() -> tuple[list[Sequence[Pattern]], Sequence[Pattern], list[list[str]]]:
     """Returns the shelves of patterns, the patterns that ASCII texts cannot hold, and the shelves of gates."""
     shelves = [[pattern for family in shelf for pattern in FAMILIES[family]] for shelf in SHELVES]
-    gated = [coding for coding in CODINGS if not coding.signs]
-    words = [coding.gate for coding in gated if not coding.run]
-    runs = [[coding.gate] for coding in gated if coding.run]  # these count characters: alone each is cheapest
+    gated = [coding for coding in CODINGS if coding.has_gate]
+    words = [coding.gate for coding in gated if not coding.counts]
+    runs = [[coding.gate] for coding in gated if coding.counts]  # alone each is cheapest
     return [*shelves, multilingual.LATIN], multilingual.OTHERS, [words, *runs]
 
 
-def stageable() -> list[tuple[str, str]]:
-    """Returns the expressions that may have anchors, each with the one that has to stand near it, or ""."""
-    shelves, _, gates = shelved()
-    patterns = [(expanded(each.regex), expanded(each.near) if each.near else "") for shelf in shelves for each in shelf]
-    return [*patterns, *((gate, "") for shelf in gates for gate in shelf)]
+def sought() -> list[Sought]:
+    """Returns the expressions of all patterns and gates."""
+    shelves, others, gates = shelved()
+    patterns = [each for shelf in (*shelves, others) for each in shelf]
+    return [*map(as_sought, patterns), *(Sought(gate) for shelf in gates for gate in shelf)]

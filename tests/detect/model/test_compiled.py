@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import subprocess
+from array import array
 from pathlib import Path
 
 import pytest
 
-from mcpobs.detect.native.anchors import Automaton
+from mcpobs.detect.native.automaton import Automaton, Table
 from mcpobs.detect.native.library import LIBRARY, Ngrams
 from tests.compiling import COMPILER, NEEDS_COMPILER, SANITIZERS, compiled, run_under_sanitizers
 
 SOURCE = LIBRARY.with_name("ngrams.c")
-ANCHORS = LIBRARY.with_name("anchors.c")
+AUTOMATON = LIBRARY.with_name("automaton.c")
 pytestmark = NEEDS_COMPILER
 
 
 @pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
-@pytest.mark.parametrize("source", [SOURCE, ANCHORS], ids=lambda source: source.name)
+@pytest.mark.parametrize("source", [SOURCE, AUTOMATON], ids=lambda source: source.name)
 def test_it_compiles_without_a_warning(tmp_path: Path, level: str, source: Path) -> None:
     compiled(source, tmp_path, "-Wconversion", level, "-g")
 
@@ -29,7 +30,7 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="does not fit this version"):
         Ngrams(other)
     with pytest.raises(OSError, match="does not fit this version"):
-        Automaton([["word"]], [([0], 4)], other)
+        Automaton(Table([], b"", b"", (), (), array("I"), array("I")), [], other)
 
 
 @pytest.mark.slow

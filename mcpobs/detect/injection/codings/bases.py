@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from string import ascii_letters, ascii_uppercase, digits
 
 from mcpobs.detect.injection.codings.coding import SHORTEST, Coding, printable
 
@@ -50,8 +51,8 @@ def _base85(run: bytes, _: bytes) -> str | None:
 
 
 def _hex(run: bytes, _: bytes) -> str | None:
-    digits = re.sub(rb"0x|\\x|[^0-9a-fA-F]", b"", run)
-    return printable(bytes.fromhex(digits[: len(digits) & ~1].decode()))
+    pairs = re.sub(rb"0x|\\x|[^0-9a-fA-F]", b"", run)
+    return printable(bytes.fromhex(pairs[: len(pairs) & ~1].decode()))
 
 
 def _binary(run: bytes, _: bytes) -> str | None:
@@ -84,21 +85,33 @@ CODINGS = (
         r"[a-z0-9+/_-]{30}",
         _base64,
         run=r"[a-z0-9+/_-]{30,}(?:\s{1,2}[a-z0-9+/_-]{20,})*(?:\s{1,2}[a-z0-9+/]{1,76})?={0,2}",
+        begins=((ascii_letters + digits + "+/_-").encode(), 30),
+        implied=True,
     ),
-    Coding("base32", r"(?-i:[A-Z2-7]{24})", _base32, run=r"(?-i:[A-Z2-7]{24,})={0,6}"),
+    Coding(
+        "base32",
+        r"(?-i:[A-Z2-7]{24})",
+        _base32,
+        run=r"(?-i:[A-Z2-7]{24,})={0,6}",
+        begins=((ascii_uppercase + "234567").encode(), 24),
+        implied=True,
+    ),
     Coding(
         "base85",
         r"[a-z0-9][!#$%&()*+;<>?@^`{|}~][a-z0-9]{1,8}[!#$%&()*+;<>?@^`{|}~][a-z0-9]{1,8}[!#$%&()*+;<>?@^`{|}~][^\s]{12}",
         _base85,
         run=r"[!-~]{30,}",
+        counts=True,
     ),
     Coding(
         "hex",
         r"(?:[0-9a-f]{2}){12}|(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12}",
         _hex,
         run=r"(?:(?:0x|\\x)?[0-9a-f]{2}[\s:,]{0,2}){12,}",
+        counts=True,
+        implied=True,
     ),
-    Coding("binary", r"(?:[01]{8}\s{0,2}){3,}", _binary, signs=(b"0110",)),
-    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}", _morse, signs=(b".-", b"-.")),
-    Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}", _decimal, signs=(b"101",)),
+    Coding("binary", r"(?:[01]{8}\s{0,2}){3,}", _binary, signs=(b"0110",), counts=True),
+    Coding("morse", r"(?:[.-]{1,6}[\s/]{1,3}){8,}[.-]{0,6}", _morse, signs=(b".-", b"-."), counts=True),
+    Coding("decimal", r"(?:\b\d{2,3}[\s,]{1,2}){10,}\d{0,3}", _decimal, signs=(b"101",), counts=True),
 )

@@ -27,12 +27,13 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 
 CODINGS = (
-    Coding("percent", r"[\w.~+-]{0,20}(?:%[0-9a-f]{2}[\w.~+-]{0,20}){3,}", _percent, signs=(b"%",)),
-    Coding("entities", r"(?:[^&\n]{0,24}&#x?[0-9a-f]{2,6};){3,}[^&\n]{0,40}", _entities, signs=(b"&#",)),
+    Coding("percent", r"[\w.~+-]{0,20}(?:%[0-9a-f]{2}[\w.~+-]{0,20}){3,}", _percent, signs=(b"%",), fewest=3),
+    Coding("entities", r"(?:[^&\n]{0,24}&#x?[0-9a-f]{2,6};){3,}[^&\n]{0,40}", _entities, signs=(b"&#",), fewest=3),
     Coding(
         "backslashes",
         r"[\w\s]{0,24}(?:\\{1,2}(?:u\{?|x|U000)[0-9a-f]{2,5}\}?[^\\\n]{0,24}){3,}",
         _backslashes,
         signs=(b"\\u", b"\\x", b"\\U"),
+        fewest=3,
     ),
 )

@@ -136,6 +136,7 @@ CODINGS = (
         r"\b(?:\w[\s.\-_*·|/]{1,2}){5}\w\b",
         _joined,
         run=r"(?:\w[\s.\-_*·|/]{1,3}){5,}\w\b(?:[\s.,;:!?]{1,3}(?:\w[\s.\-_*·|/]{1,3}){1,}\w\b)*",
+        counts=True,
     ),
     Coding("slip", _slip_expression(), _corrected, around=200),
 )
