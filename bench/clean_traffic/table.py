@@ -21,8 +21,8 @@ def section(counts: Counts) -> str:
 def _lines(counts: Counts) -> Iterator[str]:
     calls, texts = sum(counts.calls.values()), len(counts.asked)
     yield f"`python -m bench.clean_traffic`: {calls:,} calls through `mcpobs instrument` to real servers, with"
-    yield f"{texts:,} distinct texts that nobody sent as an attack. The policy flags injections (rate 1 %), personal data"
-    yield f"and secrets. {len(counts.failed)} calls failed in the server."
+    yield f"{texts:,} distinct texts that nobody sent as an attack. The policy flags injections (rate 1 %), personal"
+    yield f"data and secrets. {len(counts.failed)} calls failed in the server."
     yield ""
     kinds = sorted({kind for _, kind in counts.found})
     yield "Calls with a finding:"
