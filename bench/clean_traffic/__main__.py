@@ -7,6 +7,8 @@ import sys
 import tempfile
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +30,8 @@ inspect:
 - {id: personal, find: personal, action: flag}
 - {id: secrets, find: secrets, action: flag}
 """
-SHARES: Final = {"filesystem": 0.7, "everything": 0.2, "git": 0.07, "fetch": 0.03}
+SHARES: Final = {"filesystem": 0.72, "everything": 0.25, "git": 0.02, "fetch": 0.01}
+FILESYSTEMS: Final = 4
 
 
 def main() -> None:
@@ -42,11 +45,15 @@ def main() -> None:
     given = parser.parse_args()
     found = texts(given.cache, given.texts)
     counts = Counts(dict.fromkeys(SHARES, 0))
-    with tempfile.TemporaryDirectory() as folder:
-        for server, its_texts in _servers(given.cache, Path(folder), found, given.calls):
-            findings = _observed(server, its_texts, Path(folder), counts)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        servers = list(_servers(given.cache, Path(folder), found, given.calls, stack))
+        workers = stack.enter_context(ProcessPoolExecutor(len(servers)))
+        homes = [Path(folder, f"home {number}") for number in range(len(servers))]
+        observed = workers.map(_observed, [server for server, _ in servers], homes)
+        for (server, its_texts), (failed, findings) in zip(servers, observed, strict=True):
+            counts.failed += [(server.name, its_texts[number].source) for number in failed]
             counted(counts, server.name, its_texts, findings)
-            print(f"{server.name}: {len(its_texts)} calls", file=sys.stderr, flush=True)
+            print(f"{server.name}: {len(its_texts)} calls, {len(failed)} failed", file=sys.stderr, flush=True)
     if given.scanners:
         with Worker(given.scanners) as worker:
             counts.glassport = [each for each in counts.asked.values() if worker.ask("glassport", each.text).default]
@@ -58,45 +65,50 @@ def main() -> None:
         write(text)
 
 
-def _servers(cache: Path, folder: Path, found: Sequence[Text], calls: int) -> Iterator[tuple[Server, Sequence[Text]]]:
-    """Yields each server with the texts that its calls return. server-filesystem gets every text, the others a part."""
+def _servers(
+    cache: Path, folder: Path, found: Sequence[Text], calls: int, stack: ExitStack
+) -> Iterator[tuple[Server, Sequence[Text]]]:
+    """Yields each server with the texts that its calls return. server-filesystem, in several processes, gets every
+    text; the others get a part."""
     packages = install(cache)
-    wanted = {
-        server: _stretched(found, round(calls * share), number) for number, (server, share) in enumerate(SHARES.items())
-    }
-    yield filesystem(packages, folder, wanted["filesystem"]), wanted["filesystem"]
+    wanted = {server: _stretched(found, round(calls * share)) for server, share in SHARES.items()}
+    for number in range(FILESYSTEMS):
+        part = wanted["filesystem"][number::FILESYSTEMS]
+        yield filesystem(packages, folder / f"part {number}", part), part
     yield everything(packages, wanted["everything"]), wanted["everything"]
     yield git(packages, folder, wanted["git"]), wanted["git"]
-    with fetch(fetch_python(cache), wanted["fetch"]) as server:
-        yield server, wanted["fetch"]
+    yield stack.enter_context(fetch(fetch_python(cache), wanted["fetch"])), wanted["fetch"]
 
 
-def _stretched(found: Sequence[Text], calls: int, number: int) -> list[Text]:
-    """Returns as many texts as calls: all of them again if they are too few, an even part if they are too many."""
-    if calls >= len(found):
-        return [found[place % len(found)] for place in range(calls)]
-    return [found[(place * len(found) + number) // calls] for place in range(calls)]
+def _stretched(found: Sequence[Text], calls: int) -> list[Text]:
+    """Returns as many texts as calls: an even part if there are more texts; if fewer, all, then the shortest again."""
+    if calls < len(found):
+        return [found[place * len(found) // calls] for place in range(calls)]
+    shortest = sorted(found, key=lambda text: len(text.text))
+    return [*found, *(shortest[place % len(found)] for place in range(calls - len(found)))]
 
 
-def _observed(server: Server, its_texts: Sequence[Text], folder: Path, counts: Counts) -> list[list[Finding]]:
-    """Makes the calls and returns the findings of each, from the lake."""
-    home = folder / server.name
+def _observed(server: Server, home: Path) -> tuple[list[int], list[list[Finding]]]:
+    """Makes the calls through the wrapper. Returns the numbers of those that failed, and from the lake the findings of
+    each."""
     home.mkdir()
     policy, lake = home / "policy.yaml", home / "lake"
     policy.write_text(POLICY)
     wrapper = [sys.executable, "-m", "mcpobs", "instrument", "--lake", str(lake), "--name", server.name]
-    for number, answer in answers([*wrapper, "--policy", str(policy), "--", *server.command], server.calls, home):
-        if "error" in answer or answer["result"].get("isError"):
-            counts.failed.append((server.name, its_texts[number].source))
+    command = [*wrapper, "--policy", str(policy), "--", *server.command]
+    failed = [
+        number
+        for number, answer in answers(command, server.calls, home)
+        if "error" in answer or answer["result"].get("isError")
+    ]
     with open_reading(lake) as reading:
-        rows = reading.connection.execute(
-            "select request_id, findings from spans where method = 'tools/call'"
-        ).fetchall()
+        asked = reading.connection.execute("select request_id, findings from spans where method = 'tools/call'")
+        rows = asked.fetchall()
     findings: list[list[Finding]] = [[] for _ in server.calls]
     for request_id, listed in rows:
         findings[int(request_id)] = json.loads(listed) if listed else []
     assert len(rows) == len(server.calls), f"{len(rows)} rows for {len(server.calls)} calls"
-    return findings
+    return failed, findings
 
 
 if __name__ == "__main__":

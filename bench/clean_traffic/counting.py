@@ -31,7 +31,7 @@ class Counts:
 
 
 def counted(counts: Counts, server: str, its_texts: Sequence[Text], findings: Sequence[Sequence[Finding]]) -> None:
-    counts.calls[server] = len(its_texts)
+    counts.calls[server] += len(its_texts)
     for text, listed in zip(its_texts, findings, strict=True):
         counts.asked.setdefault(text.digest, text)
         counts.found.update({(server, find) for find in {_kind(one) for one in listed if "find" in one}})

@@ -34,7 +34,7 @@ class Server:
 
 def filesystem(packages: Packages, folder: Path, texts: Sequence[Text]) -> Server:
     files = folder.resolve() / "files"
-    files.mkdir()
+    files.mkdir(parents=True)
     calls: list[Call] = []
     for number, text in enumerate(texts):
         path = files / f"{number}.txt"

@@ -16,6 +16,7 @@ from typing import Final
 
 PROJECT: Final = Path(__file__).parents[2]
 SHORTEST, LONGEST = 200, 60_000
+LONGEST_SOURCE: Final = 12_000
 SHORTEST_DOCSTRING: Final = 80
 DOCUMENTS: Final = re.compile(
     r"(?i)(readme|licen[cs]e|copying|notice|changelog|history|authors|metadata|security|copyright|contributing)|\.(md|mdx|rst|txt)$"
@@ -78,7 +79,8 @@ def _of_file(path: Path) -> Iterator[Text]:
     source = "/".join(path.parts[-4:])
     if path.suffix == ".py":
         yield from _docstrings(text, source)
-    if SHORTEST <= len(text) <= LONGEST and "\0" not in text:
+    longest = LONGEST_SOURCE if path.suffix == ".py" else LONGEST
+    if SHORTEST <= len(text) <= longest and "\0" not in text:
         yield Text(text, source, _kind(text, "source" if path.suffix == ".py" else "document"))
 
 
