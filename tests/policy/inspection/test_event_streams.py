@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from mcpobs.gate.policing import judge
@@ -31,16 +32,17 @@ STEP = 11
 
 
 async def serve(request: web.BaseRequest) -> web.StreamResponse:
-    """Answers with the stream in two parts; `broken` breaks it off after the first."""
+    """Answers with the stream in two parts, or ends or breaks off after the first."""
     cut = int(request.headers["X-Cut"])
     stream = web.StreamResponse(headers=EVENTS)
     await stream.prepare(request)
     await stream.write(STREAM[:cut])
     await asyncio.sleep(0)
-    if "X-Broken" in request.headers:
+    how = request.headers["X-How"]
+    if how == "breaks off":
         assert request.transport is not None
         request.transport.close()
-    else:
+    elif how == "cut":
         await stream.write(STREAM[cut:])
     return stream
 
@@ -52,14 +54,14 @@ async def inspecting(folder: Path) -> AsyncIterator[World]:
         yield w
 
 
-async def received(w: World, **headers: str) -> str:
-    parts = []
+async def received(w: World, how: str, cut: int) -> str:
+    parts, headers = [], {"X-How": how, "X-Cut": str(cut)}
     async with w.client.post(w.url + "/mcp", json=call("read", modern=False), headers=headers) as answer:
         try:
             async for part in answer.content.iter_any():
                 parts.append(part)
         except aiohttp.ClientError:
-            assert "X-Broken" in headers
+            assert how == "breaks off"
     return b"".join(parts).decode()
 
 
@@ -71,7 +73,7 @@ def test_wherever_it_is_cut_the_client_gets_the_same(tmp_path: Path) -> None:
     async def run() -> None:
         async with inspecting(tmp_path) as w:
             for cut in range(0, len(STREAM) + 1, STEP):
-                log, answer = data_of(await received(w, **{"X-Cut": str(cut)}))
+                log, answer = data_of(await received(w, "cut", cut))
                 assert str(log["params"]["data"]).startswith("ask [email:")  # type: ignore[index]
                 assert answer["result"]["_meta"]["mcpobs/decision"]["code"] == "inspection"  # type: ignore[index]
                 assert "gnore" not in json.dumps(answer)
@@ -81,13 +83,15 @@ def test_wherever_it_is_cut_the_client_gets_the_same(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_wherever_it_breaks_off_no_byte_of_what_was_not_decided_has_passed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["ends", "breaks off"])
+def test_wherever_it_ends_no_byte_of_what_was_not_decided_has_passed(tmp_path: Path, how: str) -> None:
     async def run() -> None:
         async with inspecting(tmp_path) as w:
             for cut in range(0, len(STREAM), STEP):
-                got = await received(w, **{"X-Cut": str(cut), "X-Broken": "1"})
+                got = await received(w, how, cut)
                 assert "gnore" not in got
                 assert "ann@" not in got
                 assert len(data_of(got)) <= STREAM[:cut].count(b"}\n\n")
+                assert got.endswith("\n\n") or not got
 
     asyncio.run(run())
