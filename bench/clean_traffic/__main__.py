@@ -98,17 +98,21 @@ def _observed(server: Server, home: Path) -> tuple[list[int], list[list[Finding]
     command = [*wrapper, "--policy", str(policy), "--", *server.command]
     failed = [
         number
-        for number, answer in answers(command, server.calls, home)
+        for number, answer in answers(command, server.calls, home, server.path)
         if "error" in answer or answer["result"].get("isError")
     ]
+    return failed, _findings(lake, len(server.calls))
+
+
+def _findings(lake: Path, calls: int) -> list[list[Finding]]:
     with open_reading(lake) as reading:
         asked = reading.connection.execute("select request_id, findings from spans where method = 'tools/call'")
         rows = asked.fetchall()
-    findings: list[list[Finding]] = [[] for _ in server.calls]
+    findings: list[list[Finding]] = [[] for _ in range(calls)]
     for request_id, listed in rows:
         findings[int(request_id)] = json.loads(listed) if listed else []
-    assert len(rows) == len(server.calls), f"{len(rows)} rows for {len(server.calls)} calls"
-    return failed, findings
+    assert len(rows) == calls, f"{len(rows)} rows for {calls} calls"
+    return findings
 
 
 if __name__ == "__main__":

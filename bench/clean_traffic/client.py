@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,9 +14,11 @@ IN_FLIGHT: Final = 4
 START: Final = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}
 
 
-def answers(command: Sequence[str], calls: Sequence[Call], home: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def answers(
+    command: Sequence[str], calls: Sequence[Call], home: Path, path: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields the number of each call with its answer. Messages of the server itself are left out."""
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    environment = {"HOME": str(home), "PATH": path}
     with (home / "stderr").open("a") as stderr:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -30,6 +31,7 @@ class Server:
     name: str
     command: list[str]
     calls: list[Call]
+    path: str = os.environ["PATH"]
 
 
 def filesystem(packages: Packages, folder: Path, texts: Sequence[Text]) -> Server:
@@ -101,9 +103,8 @@ def fetch(python: Path, texts: Sequence[Text]) -> Iterator[Server]:
         calls: list[Call] = [
             ("fetch", {"url": f"{url}/{number}", "max_length": LARGEST_PAGE}) for number in range(len(bodies))
         ]
-        yield Server(
-            "fetch", [str(python.parent / "mcp-server-fetch"), "--ignore-robots-txt", "--allow-private-ips"], calls
-        )
+        command = [str(python.parent / "mcp-server-fetch"), "--ignore-robots-txt", "--allow-private-ips"]
+        yield Server("fetch", command, calls, path="")  # it starts npm for each page if it finds it: 8 s a call
     finally:
         pages.shutdown()
 

@@ -20,12 +20,20 @@ def section(counts: Counts) -> str:
 
 def _lines(counts: Counts) -> Iterator[str]:
     calls, texts = sum(counts.calls.values()), len(counts.asked)
-    yield f"`python -m bench.clean_traffic`: {calls:,} calls through `mcpobs instrument` to real servers, with"
-    yield f"{texts:,} distinct texts that nobody sent as an attack. The policy flags injections (rate 1 %), personal"
-    yield f"data and secrets. {len(counts.failed)} calls failed in the server."
+    judged = classes()
+    alarms = [text for digest, text in counts.hits.get("injection", {}).items() if "false" in judged.get(digest, "")]
+    kinds_of = Counter(text.kind for text in alarms).most_common()
+    yield f"Of {texts:,} distinct texts that nobody sent as an attack, {len(alarms)} ({100 * len(alarms) / texts:.2f} %) are"
+    yield f"false alarms at the rate of 1 %: {', '.join(f'{kind} {number}' for kind, number in kinds_of)}."
+    yield ""
+    yield f"`python -m bench.clean_traffic`: {calls:,} calls through `mcpobs instrument` to real servers. The policy flags"
+    yield f"injections, personal data and secrets. {len(counts.failed)} calls failed in the server. The texts are documents,"
+    yield "docstrings and sources of the packages that are installed for tests, of Python, Node, git and Debian, and of"
+    yield "tools that attack or guard models (garak, PyRIT, NeMo Guardrails, LLM Guard, Rebuff, AgentDojo)."
+    yield "server-filesystem returns each text twice, as content and as structured content."
     yield ""
     kinds = sorted({kind for _, kind in counts.found})
-    yield "Calls with a finding:"
+    yield "Calls with a finding, by kind (every commit of git has its author's address):"
     yield ""
     yield "| server | calls | " + " | ".join(kinds) + " |"
     yield "|---" * (2 + len(kinds)) + "|"
@@ -43,11 +51,11 @@ def _lines(counts: Counts) -> Iterator[str]:
         yield f"| {kind} | {number:,} | {_shares(number, at_1[kind], at_01[kind], glassport[kind])} |"
     yield f"| all | {texts:,} | {_shares(texts, at_1.total(), at_01.total(), glassport.total())} |"
     yield ""
-    yield "Those at 1 %, as a person judged them:"
+    yield "Those at 1 %, as a person judged them (`bench/clean_traffic/classes.tsv`):"
     yield ""
     yield "| judged as | texts | also at 0.1 % | also glassport |"
     yield "|---|---|---|---|"
-    judged, other = classes(), {text.digest for text in counts.glassport}
+    other = {text.digest for text in counts.glassport}
     by_class: dict[str, list[str]] = {}
     for digest in counts.hits.get("injection", {}):
         by_class.setdefault(judged.get(digest, "not looked at"), []).append(digest)

@@ -76,7 +76,8 @@ def _of_file(path: Path) -> Iterator[Text]:
         text = path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError):
         return
-    source = "/".join(path.parts[-4:])
+    own = path.is_relative_to(PROJECT) and not path.is_relative_to(sys.prefix)
+    source = str(path.relative_to(PROJECT)) if own else "/".join(path.parts[-4:])
     if path.suffix == ".py":
         yield from _docstrings(text, source)
     longest = LONGEST_SOURCE if path.suffix == ".py" else LONGEST

@@ -9,9 +9,7 @@ import sys
 if os.environ.get("MCPOBS_TEST_INSTRUMENT"):
     from mcpobs.instrument.entry import instrument
 
-    instrument(
-        name="planted", policy=[os.environ["MCPOBS_TEST_POLICY"]] if "MCPOBS_TEST_POLICY" in os.environ else None
-    )
+    instrument(name="planted", policy=list(filter(None, [os.environ.get("MCPOBS_TEST_POLICY")])))
 
 try:
     from fastmcp import FastMCP

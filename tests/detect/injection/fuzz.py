@@ -33,7 +33,7 @@ def word(random: Random) -> str:
 
 
 def patterns_of(random: Random, sets: int) -> list[Pattern]:
-    made = []
+    made: list[Pattern] = []
     for _ in range(random.randrange(1, 7)):
         needs = random.sample(range(sets), random.randrange(1, min(sets, 3) + 1))
         made.append((needs, random.choice((1, 4, 16, 60, 160))))
@@ -87,13 +87,14 @@ def _bytes(window: Sequence[int], places: Sequence[int], size: int) -> Window:
     return places[window[0] // STEP * STEP] if window[0] > 0 else 0, places[end] if end < len(places) else size
 
 
-def raw_windows(automaton: Automaton, data: bytes, sets: int, patterns: int, windows: int) -> int:
+def raw_windows(library: str, automaton: Automaton, data: bytes, sets: int, patterns: int, windows: int) -> int:
     """Calls the library with rooms as large as its comment says and not a byte larger."""
+    walk = ctypes.CDLL(library).mcpobs_anchors_windows
+    walk.restype = ctypes.c_int64
     kept = [Exact(data), *(Exact(bytes(8 * room)) for room in (len(data) // STEP + 2, sets, 2 * patterns, 3 * windows))]
-    automaton._windows.argtypes = None
-    table, size = ctypes.byref(automaton._table), ctypes.c_size_t(len(data))
     memory = [ctypes.c_void_p(one._as_parameter_) for one in kept]
-    return int(automaton._windows(table, memory[0], size, *memory[1:], ctypes.c_size_t(3 * windows)))
+    sizes = ctypes.c_size_t(len(data)), ctypes.c_size_t(3 * windows)
+    return int(walk(ctypes.byref(automaton._table), memory[0], sizes[0], *memory[1:], sizes[1]))
 
 
 def main(library: str, count: int) -> int:
@@ -110,7 +111,7 @@ def main(library: str, count: int) -> int:
         windows = sum(map(len, expected.values()))
         automaton = Automaton(sets, patterns, Path(library))
         for room in {0, max(0, windows - 1), windows}:
-            made = raw_windows(automaton, data, len(sets), len(patterns), room)
+            made = raw_windows(library, automaton, data, len(sets), len(patterns), room)
             assert made == (3 * windows if room >= windows else -1)
     print(f"{count} texts")
     return 0
