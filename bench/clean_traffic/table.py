@@ -21,16 +21,18 @@ def section(counts: Counts) -> str:
 def _lines(counts: Counts) -> Iterator[str]:
     calls, texts = sum(counts.calls.values()), len(counts.asked)
     judged = classes()
-    alarms = [text for digest, text in counts.hits.get("injection", {}).items() if "false" in judged.get(digest, "")]
-    kinds_of = Counter(text.kind for text in alarms).most_common()
-    yield f"Of {texts:,} distinct texts that nobody sent as an attack, {len(alarms)} ({100 * len(alarms) / texts:.2f} %) are"
-    yield f"false alarms at the rate of 1 %: {', '.join(f'{kind} {number}' for kind, number in kinds_of)}."
+    found = counts.hits.get("injection", {})
+    alarms = [text for digest, text in found.items() if "false" in judged.get(digest, "")]
+    of_kinds = ", ".join(f"{kind} {number}" for kind, number in Counter(text.kind for text in alarms).most_common())
+    share = f"{100 * len(alarms) / texts:.2f} %"
+    yield f"Of {texts:,} distinct texts that nobody sent as an attack, {len(alarms)} ({share}) are false alarms at the"
+    yield f"rate of 1 %: {of_kinds}."
     yield ""
-    yield f"`python -m bench.clean_traffic`: {calls:,} calls through `mcpobs instrument` to real servers. The policy flags"
-    yield f"injections, personal data and secrets. {len(counts.failed)} calls failed in the server. The texts are documents,"
-    yield "docstrings and sources of the packages that are installed for tests, of Python, Node, git and Debian, and of"
-    yield "tools that attack or guard models (garak, PyRIT, NeMo Guardrails, LLM Guard, Rebuff, AgentDojo)."
-    yield "server-filesystem returns each text twice, as content and as structured content."
+    yield f"`python -m bench.clean_traffic`: {calls:,} calls through `mcpobs instrument` to real servers, of which"
+    yield f"{len(counts.failed)} failed in the server. The policy flags injections, personal data and secrets. The"
+    yield "texts are documents, docstrings and sources of the packages that are installed for tests, of Python, Node,"
+    yield "git and Debian, and of tools that attack or guard models (garak, PyRIT, NeMo Guardrails, LLM Guard, Rebuff,"
+    yield "AgentDojo). server-filesystem returns each text twice, as content and as structured content."
     yield ""
     kinds = sorted({kind for _, kind in counts.found})
     yield "Calls with a finding, by kind (every commit of git has its author's address):"
@@ -57,7 +59,7 @@ def _lines(counts: Counts) -> Iterator[str]:
     yield "|---|---|---|---|"
     other = {text.digest for text in counts.glassport}
     by_class: dict[str, list[str]] = {}
-    for digest in counts.hits.get("injection", {}):
+    for digest in found:
         by_class.setdefault(judged.get(digest, "not looked at"), []).append(digest)
     for name, digests in sorted(by_class.items()):
         low = sum(digest in counts.hits.get("injection-strict", {}) for digest in digests)
