@@ -27,7 +27,7 @@ inspect:
 LOG = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "ask ann@example.com"}}
 STREAM = b": hello\n\n" + event(LOG, "1") + event(result(text=f"é {ORDER}"), "2")
 EVENTS = {"Content-Type": "text/event-stream"}
-STEP = 11
+STEP = 17
 """Prime, so that cuts fall at all sorts of places: a name, a colon, an escape, the order, the blank line."""
 
 
