@@ -38,11 +38,12 @@ class Piece(NamedTuple):
     """Bytes of a stream as they came, with the event that they are.
 
     `event` is None for bytes that are none: comments, an event without data, parts of one that is too large (`excess`
-    says whether it begins with them)."""
+    says whether it begins with them), the beginning of one that the end of the stream cuts off (`cut_off`)."""
 
     raw: bytes
     event: Event | None = None
     excess: Excess = ""
+    cut_off: bool = False
 
 
 class EventSplitter:

@@ -56,15 +56,17 @@ def install(name: str, cache: Path, ours: Path) -> Environment:
     key = hashlib.sha256(json.dumps([pins, sys.version]).encode()).hexdigest()[:12]
     folder = cache / f"{name}-{key}"
     python, listed = folder / "bin" / "python", folder / "before.json"
+    with_policy = f"mcpobs-otel[policy] @ {ours.as_uri()}"
     if not listed.exists():
         shutil.rmtree(folder, ignore_errors=True)
         _run([sys.executable, "-m", "venv", str(folder)])
         _pip(python, "install", *pins)
         before = _versions(python)
-        _pip(python, "install", str(ours))
+        _pip(python, "install", with_policy)
         listed.write_text(json.dumps(before))
     else:
         _pip(python, "install", "--no-deps", "--force-reinstall", str(ours))
+        _pip(python, "install", with_policy)  # what an older one of ours did not need
     return Environment(name, python, json.loads(listed.read_text()), _versions(python))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from tests.interop.conftest import CACHE_VARIABLE
 from tests.interop.environments import PINS, Environment, install, wheel
 from tests.policy import conversation
 from tests.ports import free_port
+from tests.proxy.test_canary import KNOWN
+from tests.telemetry.receiver import receiving
 
 pytestmark = pytest.mark.interop
 
@@ -34,6 +37,12 @@ HERE = Path(__file__).parent
 SERVER = HERE / "inprocess_server.py"
 JUDGED = HERE.parent / "gate" / "judged_server.py"
 SHOP = HERE.parent / "policy" / "shop.py"
+PLANTED = HERE / "planted_server.py"
+PLANTED_POLICY = """version: 1
+inspect:
+- {id: pii, find: [personal, secrets], where: [result, arguments], action: flag}
+- {id: orders, find: injection, action: block}
+"""
 START_S = 60
 EXPECTED = [
     ("tools/list", None, "ok"),
@@ -147,6 +156,53 @@ def test_a_policy_is_enforced_in_every_release(
     conversation.check(seen, ran.read_text().split(), rows_of(lake))
 
 
+@pytest.mark.parametrize("policy", [None, PLANTED_POLICY], ids=["no policy", "inspecting"])
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_a_planted_secret_is_in_no_file_and_no_span(
+    environment: Environment, transport: str, policy: str | None, home: Path, tmp_path: Path
+) -> None:
+    lake, secret, words = home / "lake", secrets.token_hex(8), " ".join(KNOWN)
+    with receiving("http/protobuf") as receiver:
+        env = {
+            "HOME": str(home),
+            "MCPOBS_LAKE": str(lake),
+            "MCPOBS_TEST_INSTRUMENT": "1",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process,otel",
+        }
+        if policy is not None:
+            (tmp_path / "policy.yaml").write_text(policy)
+            env["MCPOBS_TEST_POLICY"] = str(tmp_path / "policy.yaml")
+        if transport == "stdio":
+            anyio.run(_planted, _on_stdio(environment, env, PLANTED, "0", secret), secret, words)
+        else:
+            with _listening(environment, transport, {**os.environ, **env}, PLANTED, secret) as url:
+                anyio.run(_planted, f"{url}/mcp?key={secret}", secret, words)
+        exported = str([str(request) for request, _ in receiver.requests])
+    rows = rows_of(lake)
+    assert [row["tool"] for row in rows if row["method"] == "tools/call"] == ["echo", "fail"]
+    assert any(row.get("findings") for row in rows) is (policy is not None)
+    assert "tools/call echo" in exported
+    files = [path for path in home.rglob("*") if path.is_file()]
+    for each in (secret, *KNOWN):
+        assert not [path for path in files if each.encode() in path.read_bytes()], each
+        assert each not in exported
+
+
+async def _planted(target: Any, secret: str, words: str) -> None:
+    text = f"{secret} {words}"
+    async with Client(target, mode="legacy") as client:
+        await client.list_tools()
+        for tool in ("echo", "fail"):
+            with suppress(MCPError):
+                await client.call_tool(tool, {"text": text, "more": {text: [text]}})
+        with suppress(MCPError):
+            await client.read_resource(f"shop://{secret}")
+        with suppress(MCPError):
+            await client.get_prompt("greet", {"name": text})
+
+
 async def _policed(target: Any, mode: str) -> list[str]:
     async with Client(target, mode=mode) as client:
         return await conversation.play(client)
@@ -157,14 +213,17 @@ async def _judged(target: Any, mode: str) -> dict[str, str | tuple[int, str]]:
         return await table.play(client)
 
 
-def _on_stdio(environment: Environment, env: dict[str, str], script: Path = SERVER) -> Any:
-    return stdio_client(StdioServerParameters(command=str(environment.python), args=[str(script), "stdio"], env=env))
+def _on_stdio(environment: Environment, env: dict[str, str], script: Path = SERVER, *more: str) -> Any:
+    words = [str(script), "stdio", *more]
+    return stdio_client(StdioServerParameters(command=str(environment.python), args=words, env=env))
 
 
 @contextmanager
-def _listening(environment: Environment, transport: str, env: dict[str, str], script: Path = SERVER) -> Iterator[str]:
+def _listening(
+    environment: Environment, transport: str, env: dict[str, str], script: Path = SERVER, *more: str
+) -> Iterator[str]:
     port = free_port()
-    command = [str(environment.python), str(script), transport, str(port)]
+    command = [str(environment.python), str(script), transport, str(port), *more]
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(port, process)

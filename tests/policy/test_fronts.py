@@ -90,7 +90,7 @@ async def _unused(request: web.BaseRequest) -> web.StreamResponse:
 
 @pytest.mark.parametrize(
     ("transport", "mode"),
-    [("json", "legacy"), ("json", "auto"), ("events", "legacy"), ("events", "auto"), ("sse", "legacy")],
+    [(transport, mode) for transport in ("json", "events", "sse") for mode in ("legacy", "auto")],
 )
 def test_behind_the_http_front(tmp_path: Path, transport: str, mode: Any) -> None:
     ran: list[str] = []

@@ -137,9 +137,9 @@ def test_an_event_of_very_many_chunks_is_read_in_linear_time() -> None:
     assert splitter.feed(b"data: ") == []
     for _ in range(300_000):
         assert splitter.feed(b"ab") == []
-    ((raw, event, _),) = splitter.feed(b"\n\n")
-    assert event is not None
-    assert (len(raw), len(event.data)) == (600_008, 600_000)
+    (piece,) = splitter.feed(b"\n\n")
+    assert piece.event is not None
+    assert (len(piece.raw), len(piece.event.data)) == (600_008, 600_000)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])

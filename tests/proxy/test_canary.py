@@ -103,9 +103,29 @@ def in_files(lake: Path, secret: str) -> list[Path]:
     return [path for path in lake.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
 
 
+POLICY = """version: 1
+halt_after_denials: off
+inspect:
+- {id: orders, find: injection, where: [result, arguments, listing], action: block}
+- {id: pii, find: [personal, secrets], where: [result, arguments, listing], action: mask}
+"""
+
+
 @pytest.mark.parametrize("options", [[], ["--propagate"]], ids=["plain", "propagate"])
 def test_of_a_wrapped_server(tmp_path: Path, receiver: Receiver, options: list[str]) -> None:
-    lake = tmp_path / "lake"
+    wrapped(tmp_path / "lake", receiver, options)
+
+
+def test_of_a_wrapped_server_whose_messages_are_inspected(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    with receiving("http/protobuf") as found:
+        found.protocol = "http/protobuf"  # type: ignore[attr-defined]  # of this test
+        wrapped(tmp_path / "lake", found, ["--policy", str(policy)])
+    assert not in_files(Path.home(), CANARY)
+
+
+def wrapped(lake: Path, receiver: Receiver, options: list[str]) -> None:
     server = ["env", f"KEY={CANARY}", sys.executable, SERVER, "--api-key", CANARY, f"--url=https://x:{CANARY}@y"]
     done = subprocess.run(
         [*MCPOBS, "instrument", "--lake", lake, *options, "--", *server],

@@ -187,6 +187,8 @@ class JudgedReply(Reply):
         """What to write in the place of a piece of the stream."""
         if piece.excess:
             return self._too_large() if piece.excess == "begins" else b""
+        if piece.cut_off:
+            return b""  # no event by the standard, but some clients read it at the end of the stream
         event = piece.event
         if event is None or not event.data:
             return b"" if _LINE_ENDS_OF_SOME.search(piece.raw) else piece.raw

@@ -77,7 +77,8 @@ class Rewriter:
         rest = self._splitter.rest()
         if rest:
             is_message = isinstance(self._splitter, WholeBody)
-            await self._take(Piece(rest, Event("message", rest, None) if is_message else None))
+            event = Event("message", rest, None) if is_message else None
+            await self._take(Piece(rest, event, cut_off=not is_message))
         await self._flush()
 
     async def _take(self, piece: Piece) -> None:

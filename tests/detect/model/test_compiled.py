@@ -34,7 +34,12 @@ def test_a_library_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_sanitizers_find_nothing_in_random_texts(tmp_path: Path) -> None:
-    library = compiled(SOURCE, tmp_path, "-Wconversion", *SANITIZERS)
-    done = run_under_sanitizers("tests.detect.model.fuzz", str(library), "5000")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "5000 texts\n", "")
+@pytest.mark.parametrize(
+    ("source", "fuzz", "texts"),
+    [(SOURCE, "tests.detect.model.fuzz", 5000), (AUTOMATON, "tests.detect.injection.fuzz", 1000)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_sanitizers_find_nothing_in_random_texts(tmp_path: Path, source: Path, fuzz: str, texts: int) -> None:
+    library = compiled(source, tmp_path, "-Wconversion", *SANITIZERS)
+    done = run_under_sanitizers(fuzz, str(library), str(texts))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{texts} texts\n", "")
