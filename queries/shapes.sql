@@ -1,5 +1,6 @@
 -- question: Do any tools see unusual arguments, which might be an injection attempt?
 -- topic:    7 Is any input unusual?
+-- answers:  service_name, tool, odd, args_shape, odd_session_id, calls
 -- kind:     report
 -- reads:    inputs, input_sessions
 -- history:  whole

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 FLAGS = {
     "instrument": {"--propagate": "propagate", "--in-process": "in_process"},
-    "query": {"--json": "json", "--raw": "raw"},
+    "query": {"--json": "json", "--raw": "raw", "--wide": "wide"},
     "report": {
         "--p95": "p95",
         "--json": "json",
@@ -16,6 +16,7 @@ FLAGS = {
         "--reprice": "reprice",
         "--exact": "exact",
         "--raw": "raw",
+        "--wide": "wide",
     },
 }
 VALUES = {
@@ -38,6 +39,7 @@ VALUES = {
         "--html": "html",
         "--watch": "watch",
         "--by": "by",
+        "--columns": "columns",
     },
 }
 NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}

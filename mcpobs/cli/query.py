@@ -49,6 +49,7 @@ def run_query(
     memory: str = "2GB",
     lake: str | None = None,
     raw: bool = False,
+    wide: bool = False,
 ) -> int:
     """Runs one SELECT and prints its answer; returns the exit code."""
     limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
@@ -72,7 +73,7 @@ def run_query(
             raise UsageError(error.message, f"{error.hint}; or raise --timeout (0 is no limit)") from None
         except OverMemory as error:
             raise UsageError(error.message, f"{error.hint}; or raise --memory") from None
-    _print(answer, chosen)
+    _print(answer, chosen, wide)
     return EXIT_OK
 
 
@@ -134,9 +135,10 @@ def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
     return answer
 
 
-def _print(answer: _Answer, chosen: Format) -> None:
+def _print(answer: _Answer, chosen: Format, wide: bool) -> None:
     from mcpobs.cli.streams import emit, more, say, table
     from mcpobs.output import json_text, markdown
+    from mcpobs.output.table import Shown
 
     shown = answer.written + len(answer.rows)
     match chosen:
@@ -153,7 +155,7 @@ def _print(answer: _Answer, chosen: Format) -> None:
             emit(markdown.render(answer.columns, answer.rows))
         case "table":
             if answer.rows:
-                emit(table(answer.columns, answer.rows))
+                emit(table(answer.columns, answer.rows, wide=wide, shown=Shown(own=True, more="--wide")))
             else:
                 say("no rows")
     more(answer.total - shown, answer.total)

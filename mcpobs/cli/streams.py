@@ -12,7 +12,7 @@ from typing import cast, get_args
 from mcpobs.errors import OutputError, UsageError, nearest
 from mcpobs.lake import backlog
 from mcpobs.output.formats import Format, Paper
-from mcpobs.output.table import Rows
+from mcpobs.output.table import Rows, Shown
 from mcpobs.output.table import render as render_table
 from mcpobs.queries.header import Column
 from mcpobs.reports.warnings import Remark
@@ -66,20 +66,20 @@ def on_terminal() -> bool:
 
 
 def paper(*, bars: bool = False, margin: int = 0) -> Paper:
-    """Describes stdout: a terminal of its width but for a margin, or a file. Bars are drawn on a terminal that knows
-    their characters; elsewhere only with `bars`."""
+    """Describes stdout: a terminal of its width but for a margin, or a file, which has a width if COLUMNS says so. Bars
+    are drawn on a terminal that knows their characters; elsewhere only with `bars`."""
     is_terminal = on_terminal()
     return Paper(
-        cells_wide=terminal_cells() - margin if is_terminal else None,
+        cells_wide=terminal_cells() - margin if is_terminal or _given_cells() else None,
         colour=is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         blocks=bars or draws_blocks(),
     )
 
 
-def table(columns: Sequence[Column], rows: Rows) -> str:
-    """A table for stdout."""
-    shown_on = paper()
-    return render_table(columns, rows, cells_wide=shown_on.cells_wide, colour=shown_on.colour)
+def table(columns: Sequence[Column], rows: Rows, *, wide: bool = False, shown: Shown | None = None) -> str:
+    """A table for stdout; `wide` ones have every column."""
+    on = paper()
+    return render_table(columns, rows, cells_wide=None if wide else on.cells_wide, colour=on.colour, shown=shown)
 
 
 def draws_blocks() -> bool:
@@ -90,10 +90,16 @@ def draws_blocks() -> bool:
     return encoding == "utf8" and os.environ.get("TERM") != "dumb"
 
 
-def terminal_cells() -> int:
+def _given_cells() -> int | None:
+    """The width by COLUMNS. A shell does not export it: somebody wants this one."""
     given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given) > 0:
-        return int(given)
+    return int(given) if given.isascii() and given.isdecimal() and 0 < int(given) < 10_000 else None
+
+
+def terminal_cells() -> int:
+    given = _given_cells()
+    if given is not None:
+        return given
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):  # AttributeError: started without stdout

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 
 from mcpobs.cli import screen
-from mcpobs.cli.report import ReportOptions
-from mcpobs.cli.streams import commit_first, draws_blocks, paper
+from mcpobs.cli.report import ReportOptions, check_columns, paper_of
+from mcpobs.cli.streams import commit_first, draws_blocks
 from mcpobs.errors import EXIT_OK, McpobsError, UsageError
 from mcpobs.folders import lake_folder
 from mcpobs.output.answer import rows_shown, written
@@ -76,6 +76,7 @@ def _ask(options: ReportOptions, request: Request, now: int) -> Answer:
 def _first(options: ReportOptions, request: Request) -> _Shown:
     asked, started = time.time_ns(), time.monotonic()
     answer = _ask(options, request, asked)
+    check_columns(answer, options)
     return _Shown(answer, _body(answer, options), None, _calls(answer), None, asked, time.monotonic() - started)
 
 
@@ -124,7 +125,7 @@ def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
 
 def _body(answer: Answer, options: ReportOptions) -> list[str]:
     shown = rows_shown(answer, "table", options.limit)
-    text = written(answer, "table", shown, paper=paper(bars=options.bars, margin=MARGIN))
+    text = written(answer, "table", shown, paper=paper_of(answer, options, MARGIN))
     return text.splitlines() or ["no matching calls" if answer.activity is not None else "no calls yet"]
 
 

@@ -24,12 +24,26 @@ _TITLES = {
 }
 
 
+_AS_THEY_ARE = frozenset({"service_name", "session_id"})
+"""Names that an operator writes in SQL and --columns the same."""
+
+
 def title(name: str) -> str:
     """The heading of a column: `p95_ms` → `p95 ms`, `last_unix_nano` → `last (UTC)`, `failed_ratio` → `failed %`."""
     for suffix, unit in _TITLES.items():
         if name.endswith(suffix):
             name = name.removesuffix(suffix) + unit
-    return {"service_name": "server", "session_id": "session"}.get(name, printable(name.replace("_", " ")))
+    return name if name in _AS_THEY_ARE else printable(name.replace("_", " "))
+
+
+def as_written(name: str) -> str:
+    """The heading of a column of a user's SQL."""
+    return printable(name)
+
+
+def is_id(name: str) -> bool:
+    """Whether its texts are ids, which people copy."""
+    return name.endswith("_id")
 
 
 def is_number(name: str, type_: str) -> bool:

@@ -70,6 +70,13 @@ def check_known(plan: Plan, filters: Filters) -> None:
                 raise _unknown(word, name, known)
 
 
+def check_rule(plan: Plan, rule: str) -> None:
+    """Raises UsageError if no decision in the lake names the rule or limit: for an answer that is empty."""
+    known = _names(plan, "known_rules")
+    if rule not in known:
+        raise _unknown("rule", rule, known)
+
+
 def _known(plan: Plan, word: str) -> list[str]:
     return _names(plan, "known_names", of=word)
 
@@ -87,5 +94,5 @@ def _unknown(word: str, name: str, known: list[str]) -> UsageError:
             f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
         )
     else:
-        hint = "the lake holds no calls yet"
+        hint = "the lake holds no calls yet" if word != "rule" else "no policy has decided anything yet"
     return UsageError(f"the lake has no {word} {name!r}", hint)

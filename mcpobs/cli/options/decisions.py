@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+from mcpobs.cli.options.shared import Columns, Format, Json, Lake, Raw, Rows, Wide
 
 
 def decisions(
@@ -18,6 +18,8 @@ def decisions(
     code: Annotated[str | None, typer.Option(help="Denials of this code only: call_limit, not_allowed, …")] = None,
     rule: Annotated[str | None, typer.Option(help="Decisions by the rule or limit of this id only.")] = None,
     limit: Rows = None,
+    wide: Wide = False,
+    columns: Columns = None,
     format: Format = None,
     json: Json = False,
     raw: Raw = False,
@@ -48,6 +50,8 @@ def decisions(
             code=code,
             rule=rule,
             limit=limit,
+            wide=wide,
+            columns=columns,
             format=format,
             json=json,
             raw=raw,

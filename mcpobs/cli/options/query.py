@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows, Wide
 
 
 def query(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One select; - reads it from stdin.")],
+    wide: Wide = False,
     format: Format = None,
     json: Json = False,
     raw: Raw = False,
@@ -39,4 +40,6 @@ def query(
     """
     from mcpobs.cli.query import run_query
 
-    return run_query(sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw)
+    return run_query(
+        sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw, wide=wide
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+from mcpobs.cli.options.shared import Columns, Format, Json, Lake, Raw, Rows, Wide
 
 
 def report(
@@ -24,6 +24,8 @@ def report(
     min_calls: Annotated[
         int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 20 for --p95]")
     ] = None,
+    wide: Wide = False,
+    columns: Columns = None,
     format: Format = None,
     json: Json = False,
     raw: Raw = False,
@@ -92,6 +94,8 @@ def report(
             run=run,
             limit=limit,
             min_calls=min_calls,
+            wide=wide,
+            columns=columns,
             format=format,
             json=json,
             bars=bars,

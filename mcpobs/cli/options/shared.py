@@ -16,3 +16,8 @@ Raw = Annotated[
 Lake = Annotated[
     str | None, typer.Option(help="Folder to read.  [default: MCPOBS_LAKE, else mcpobs in your data folder]")
 ]
+Wide = Annotated[bool, typer.Option("--wide", help="Every column, also those that do not fit the terminal.")]
+Columns = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,…", help="The columns of the table, by name.  [default: those that answer the question]"),
+]
