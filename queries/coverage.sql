@@ -1,6 +1,6 @@
 -- question: Who reports the calls of each server, and what is not seen?
 -- topic:    10 What is not seen?
--- answers:  service_name, layer, calls, same_trace, not_authoritative, not_server, unfinished, lost_operations
+-- answers:  service_name, layer, calls, unfinished, lost_operations, same_trace, refused_frames
 -- kind:     report
 -- reads:    spans, set_aside, phantoms
 -- params:

@@ -50,10 +50,13 @@ def rows_shown(answer: Answer, form: Format, limit: int | None) -> int | None:
 
 
 def _for_people(answer: Answer, rows: list[Row], limit: int | None, paper: Paper) -> str:
-    lead = f"{answer.sentence}\n" if answer.sentence else ""
+    lead = _wrapped(answer.sentence, paper) if answer.sentence else ""
     match answer.layout:
         case "sentences":
-            return lead + "".join(f"\n{question}\n  {sentence}\n  more: {more}\n" for question, sentence, more in rows)
+            for question, sentence, more in rows:
+                lead += f"\n{_wrapped(question, paper)}{_wrapped(sentence, paper, '  ')}"
+                lead += _wrapped(f"more: {more}", paper, "  ")
+            return lead
         case "digest":
             return lead + _sections(answer, limit, paper)
         case "ranking":
@@ -63,6 +66,13 @@ def _for_people(answer: Answer, rows: list[Row], limit: int | None, paper: Paper
                 return ""
             drawn = _drawn(answer.result.columns, rows, paper, answer.answers, answer.chart)
             return f"{lead}\n{drawn}" if lead else drawn
+
+
+def _wrapped(text: object, paper: Paper, indent: str = "") -> str:
+    """A sentence in lines that end at words and fit the terminal."""
+    room = None if paper.cells_wide is None else max(_LEAST_CELLS, paper.cells_wide - len(indent))
+    lines = [str(text)] if room is None else lines_of(str(text), room)
+    return "".join(f"{indent}{line}\n" for line in lines)
 
 
 MORE = "--wide, or --columns a,b"
@@ -97,7 +107,7 @@ def _ranking(answer: Answer, rows: list[Row], paper: Paper) -> str:
     text = f"\n{_drawn(columns, ranked, paper, answer.answers, answer.chart, more=more)}" if ranked else ""
     if too_few:
         drawn = _drawn(columns, too_few, paper, answer.answers)
-        text += f"\ntoo few calls to rank (under {answer.min_calls:,}):\n{drawn}"
+        text += f"\n{_wrapped(f'too few calls to rank (under {answer.min_calls:,}):', paper)}{drawn}"
     return text
 
 
@@ -115,7 +125,7 @@ def _sections(answer: Answer, limit: int | None, paper: Paper) -> str:
         text += "".join(f"{'' if n else question:<{indent}}  {line}\n" for n, line in enumerate(lines))
     for part, (_, _, more) in zip(answer.parts, answer.result.rows, strict=True):
         if part.result.rows:
-            text += f"\n{_headed(part, limit, str(more))}\n"
+            text += f"\n{_wrapped(_headed(part, limit, str(more)), paper)}"
             text += _drawn(part.result.columns, part.result.rows[:limit], paper, part.answers, part.chart, more="")
     return text
 
