@@ -26,7 +26,7 @@ VALUES = {
         "--name": "name",
         "--run": "run",
     },
-    "query": {"--format": "format", "--lake": "lake", "--memory": "memory", "--timeout": "timeout"},
+    "query": {"--format": "format", "--lake": "lake", "--memory": "memory", "--timeout": "timeout", "--tz": "tz"},
     "report": {
         "--lake": "lake",
         "--since": "since",
@@ -40,6 +40,7 @@ VALUES = {
         "--watch": "watch",
         "--by": "by",
         "--columns": "columns",
+        "--tz": "tz",
     },
 }
 NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}

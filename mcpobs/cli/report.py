@@ -32,6 +32,8 @@ from mcpobs.reports.answer import Answer
 from mcpobs.reports.ask import ask
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.request import OVERVIEW, Request
+from mcpobs.reports.window import in_zone
+from mcpobs.reports.zone import UTC_ZONE, shown_in, zone_of
 
 STDOUT = "-"
 _P95, _ALL = "p95", "all"
@@ -68,13 +70,23 @@ class ReportOptions:
     raw: bool = False
     wide: bool = False
     columns: str | None = None
+    tz: str | None = None
 
 
 def run_report(options: ReportOptions, now: int | None = None) -> int:
     """Asks a report and prints the answer; returns the exit code. `now` is the present in unix nanoseconds."""
     form = chosen_format(options.format, options.json, options.raw)
     check_limit(options.limit)
+    check_limit(options.min_calls, "--min-calls")
     _check_forms(options)
+    zone = zone_of(options.tz, os.environ)
+    options = replace(options, since=in_zone(options.since, zone), until=in_zone(options.until, zone))
+    is_for_people = options.html is not None or form in ("table", "markdown")
+    with shown_in(zone if is_for_people else UTC_ZONE):
+        return _run(options, form, now)
+
+
+def _run(options: ReportOptions, form: Format, now: int | None) -> int:
     request = request_of(options)
     if options.watch is not None:
         from mcpobs.cli.watch import watch

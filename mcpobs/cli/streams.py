@@ -40,9 +40,9 @@ def _chosen_format(name: str | None, json: bool) -> Format:
     return cast(Format, name)
 
 
-def check_limit(limit: int | None) -> None:
+def check_limit(limit: int | None, option: str = "--limit") -> None:
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit must be at least 1, not {limit}", "leave it out for the default")
+        raise UsageError(f"{option} must be at least 1, not {limit}", "leave it out for the default")
 
 
 def emit(text: str) -> None:

@@ -19,7 +19,7 @@ from mcpobs.output.text import printable
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.ask import ask
 from mcpobs.reports.request import Request
-from mcpobs.reports.wording import moment
+from mcpobs.reports.wording import zoned
 
 DEFAULT_S = 2.0
 LEAST_S, MOST_S = 0.1, 86_400.0
@@ -113,7 +113,7 @@ def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
     calls_before, failed_before = shown.calls_before or (None, None)
     counted = f"{change(calls, calls_before, 'calls')}, {change(failed, failed_before, 'failed')} {answer.window.when}"
     head = [
-        f"{answer.command}   {moment(shown.asked_unix_nano)} UTC   {every}   q ends",
+        f"{answer.command}   {zoned(shown.asked_unix_nano)}   {every}   q ends",
         f"{counted}   • marks what is new" if shown.before is not None else counted,
     ]
     if answer.activity is not None and answer.layout != "digest" and draws_blocks():

@@ -26,6 +26,8 @@ class Group:
     heading: str
     right: bool
     indexes: list[int]
+    own: bool = False
+    """A column of a user's SQL."""
 
 
 def groups(columns: Sequence[Column], rows: Rows, keep: Sequence[str] = ()) -> list[Group]:
@@ -54,7 +56,7 @@ def _says_nothing(name: str, index: int, rows: Rows) -> bool:
 def as_written(columns: Sequence[Column]) -> list[Group]:
     """Every column under its own name: those of a user's SQL."""
     return [
-        Group(column.name, units.as_written(column.name), units.is_number(column.name, column.type), [index])
+        Group(column.name, units.as_written(column.name), units.is_number(column.name, column.type), [index], True)
         for index, column in enumerate(columns)
     ]
 
@@ -83,11 +85,13 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     plain = _plain(name)
     close = next((one for one in known if plain and one.startswith(plain)), None) or nearest(plain, known)
     meant = f"did you mean {close}? " if close else ""
-    raise UsageError(f"no column is called {name!r}", f"{meant}the columns are {', '.join(known)}")
+    raise UsageError(f"no column is called {name!r}", f"{meant}the columns are {', '.join(map(units.spelled, known))}")
 
 
 def cell(columns: Sequence[Column], row: Sequence[object], group: Group) -> str:
     """The text of a group's cell."""
+    if group.own:
+        return units.shown_as_written(group.name, row[group.indexes[0]])
     if len(group.indexes) == 1:
         return units.shown(columns[group.indexes[0]].name, row[group.indexes[0]])
     found = [units.shown(columns[i].name, row[i]) for i in group.indexes if row[i] is not None]
@@ -95,8 +99,8 @@ def cell(columns: Sequence[Column], row: Sequence[object], group: Group) -> str:
     return _ARROW.join(text if times == 1 else f"{text} × {times}" for text, times in runs) or units.NOTHING
 
 
-def cells(columns: Sequence[Column], rows: Rows) -> tuple[list[str], list[bool], list[list[str]]]:
-    """Headings, which columns are flush right, and the cells of each row."""
-    found = groups(columns, rows)
+def cells(columns: Sequence[Column], rows: Rows, *, own: bool = False) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Headings, which columns are flush right, and the cells of each row. `own`: those of a user's SQL."""
+    found = as_written(columns) if own else groups(columns, rows)
     body = [[cell(columns, row, group) for group in found] for row in rows]
     return [group.heading for group in found], [group.right for group in found], body

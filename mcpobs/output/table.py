@@ -66,7 +66,9 @@ def render(
         kept = found[: len(widths)]
         bar = _bars(columns, rows, kept, measures, widths, chart, cells_wide)
         text = _grid(kept, body, widths, bar, colour)
-    return text + _left_out([group.name for group in found[len(kept) :]], (shown or Shown()).more, cells_wide)
+    return text + _left_out(
+        [units.spelled(group.name) for group in found[len(kept) :]], (shown or Shown()).more, cells_wide
+    )
 
 
 def _columns(columns: Sequence[Column], rows: Rows, shown: Shown) -> tuple[list[Group], int]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows, Wide
+from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows, TimeZone, Wide
 
 
 def query(
@@ -16,6 +16,7 @@ def query(
     json: Json = False,
     raw: Raw = False,
     limit: Rows = None,
+    tz: TimeZone = None,
     timeout: Annotated[str, typer.Option(help="Seconds that the query may take, or e.g. 10m; 0 is no limit.")] = "60",
     memory: Annotated[str, typer.Option(help="Memory that the query may take.")] = "2GB",
     lake: Lake = None,
@@ -34,6 +35,7 @@ def query(
       mcpobs query "select tool, count(*) as calls from tool_calls group by tool order by calls desc"
       mcpobs query "select session_id, duration_ms from sessions where failed > 3" --json
       mcpobs query - < mine.sql
+      mcpobs query "describe tool_calls"      also: show tables, and mcpobs columns
 
     Nothing but the lake can be read, and nothing can be written: one select and no other statement.
     The query runs in a process of its own, which is ended at its limits and by Ctrl-C.
@@ -41,5 +43,5 @@ def query(
     from mcpobs.cli.query import run_query
 
     return run_query(
-        sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw, wide=wide
+        sql, format=format, json=json, limit=limit, timeout=timeout, memory=memory, lake=lake, raw=raw, wide=wide, tz=tz
     )
