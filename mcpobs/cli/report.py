@@ -39,6 +39,10 @@ STDOUT = "-"
 _P95, _ALL = "p95", "all"
 
 
+FOLDED = 1_000_000
+"""Characters of an answer of which a terminal gets only the first rows: nobody reads so much."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
     """The options of `mcpobs report`, named as they are on the command line.
@@ -189,11 +193,23 @@ def _listed(options: ReportOptions) -> list[str]:
 
 
 def _print(answer: Answer, form: Format, options: ReportOptions) -> None:
-    shown = rows_shown(answer, form, options.limit)
-    emit(written(answer, form, shown, paper=paper_of(answer, options), raw=options.raw))
+    on, shown = paper_of(answer, options), rows_shown(answer, form, options.limit)
+    text = written(answer, form, shown, paper=on, raw=options.raw)
+    if options.limit is None and len(text) > FOLDED and on_terminal():
+        emit(written(answer, form, DEFAULT_ROWS, paper=on, raw=options.raw))
+        _say_folded(answer, form, len(text))
+        return
+    emit(text)
     if answer.layout != "digest":  # each of its tables says itself how many rows it leaves out
         total = answer.result.total
         more(total - len(answer.result.rows[:shown]), total)
+
+
+def _say_folded(answer: Answer, form: Format, characters: int) -> None:
+    say(
+        f"a terminal gets at most {DEFAULT_ROWS} rows of each table: all of them take {characters / 1e6:,.1f} MB",
+        f"{answer.command} --format {form} > FILE has all, and so does a pipe; --limit chooses how many",
+    )
 
 
 def _write_page(answer: Answer, options: ReportOptions, now: int) -> None:

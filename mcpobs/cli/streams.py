@@ -66,11 +66,11 @@ def on_terminal() -> bool:
 
 
 def paper(*, bars: bool = False, margin: int = 0) -> Paper:
-    """Describes stdout: a terminal of its width but for a margin, or a file, which has a width if COLUMNS says so. Bars
-    are drawn on a terminal that knows their characters; elsewhere only with `bars`."""
+    """Describes stdout: a terminal of its width but for a margin, or a file. Bars are drawn on a terminal that knows
+    their characters; elsewhere only with `bars`."""
     is_terminal = on_terminal()
     return Paper(
-        cells_wide=terminal_cells() - margin if is_terminal or _given_cells() else None,
+        cells_wide=terminal_cells() - margin if is_terminal else None,
         colour=is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         blocks=bars or draws_blocks(),
     )
@@ -90,16 +90,10 @@ def draws_blocks() -> bool:
     return encoding == "utf8" and os.environ.get("TERM") != "dumb"
 
 
-def _given_cells() -> int | None:
-    """The width by COLUMNS. A shell does not export it: somebody wants this one."""
-    given = os.environ.get("COLUMNS", "")
-    return int(given) if given.isascii() and given.isdecimal() and 0 < int(given) < 10_000 else None
-
-
 def terminal_cells() -> int:
-    given = _given_cells()
-    if given is not None:
-        return given
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdecimal() and int(given) > 0:
+        return int(given)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except (OSError, ValueError, AttributeError):  # AttributeError: started without stdout
