@@ -12,7 +12,7 @@ from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.output.table import Shown, render
 from mcpobs.queries import catalog
 from mcpobs.queries.fence import RELATIONS
-from mcpobs.queries.header import Column
+from mcpobs.queries.header import Column, Query
 
 
 def _rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
@@ -43,7 +43,7 @@ def test_show_tables_lists_what_sql_can_read(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("query", catalog.reports(), ids=lambda query: query.name)
-def test_a_report_has_the_columns_of_its_header(query: catalog.Query, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_has_the_columns_of_its_header(query: Query, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_columns(["report", query.name], json=True) == EXIT_OK
     assert [row["column"] for row in _rows(capsys)] == [column.name for column in query.columns]
 

@@ -13,7 +13,7 @@ from mcpobs.output.groups import chosen
 from mcpobs.output.table import Shown, render
 from mcpobs.output.text import width
 from mcpobs.queries import catalog
-from mcpobs.queries.header import Column
+from mcpobs.queries.header import Column, Query
 from mcpobs.reports.chart import Chart
 
 NAMES = ("tool", "calls", "session_id", "p95_ms", "why", "failed", "cost_microusd", "before_2", "before_1")
@@ -123,7 +123,7 @@ def test_an_unknown_column_names_the_nearest(asked: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize("query", catalog.reports(), ids=lambda query: query.name)
-def test_every_report_declares_the_columns_that_answer_its_question(query: catalog.Query) -> None:
+def test_every_report_declares_the_columns_that_answer_its_question(query: Query) -> None:
     assert 2 <= len(query.answers) <= 10
 
 
