@@ -10,8 +10,6 @@ from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.output import csv_text, json_text, markdown
 from mcpobs.output.formats import Format
 from mcpobs.output.table import Rows
-from mcpobs.queries import catalog, described
-from mcpobs.queries.fence import RELATIONS
 from mcpobs.queries.header import Column
 
 _REPORT = "report"
@@ -21,6 +19,8 @@ _DESCRIBE = re.compile(r"\s*desc(?:ribe)?\s+(?:table\s+)?\"?([A-Za-z_][A-Za-z0-9
 
 def run_columns(names: Sequence[str], *, format: str | None = None, json: bool = False) -> int:
     """Prints the tables and reports, or the columns of the one that is named; returns the exit code."""
+    from mcpobs.queries import described
+
     chosen = chosen_format(format, json)
     if not names:
         _print(described.TABLES, described.listed(), chosen)
@@ -31,6 +31,9 @@ def run_columns(names: Sequence[str], *, format: str | None = None, json: bool =
 
 def _columns(names: Sequence[str]) -> Rows:
     """A table goes before a report of its name."""
+    from mcpobs.queries import catalog, described
+    from mcpobs.queries.fence import RELATIONS
+
     is_report = names[0] == _REPORT and len(names) == 2
     name = names[1] if is_report else names[0]
     if len(names) != 1 + is_report:
@@ -43,12 +46,15 @@ def _columns(names: Sequence[str]) -> Rows:
 
 def answered(sql: str, chosen: Format) -> bool:
     """Prints the answer of `show tables` or `describe TABLE`; false for any other SQL."""
-    if _SHOW.fullmatch(sql):
-        _print(described.TABLES, described.tables(), chosen)
-    elif match := _DESCRIBE.fullmatch(sql):
-        _print(described.COLUMNS, described.columns(match[1].lower()), chosen)
-    else:
+    is_show, match = _SHOW.fullmatch(sql), _DESCRIBE.fullmatch(sql)
+    if not is_show and match is None:
         return False
+    from mcpobs.queries import described  # loads the engine, which any other SQL needs in another process only
+
+    if match is None:
+        _print(described.TABLES, described.tables(), chosen)
+    else:
+        _print(described.COLUMNS, described.columns(match[1].lower()), chosen)
     return True
 
 

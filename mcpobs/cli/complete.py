@@ -6,6 +6,10 @@ A Tab must never fail nor wait: whatever goes wrong completes nothing, and names
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mcpobs.queries.plan import Plan
 
 MOST = 200
 """Names that a Tab offers."""
@@ -68,7 +72,12 @@ def servers(incomplete: str) -> list[str]:
 
 
 def sessions(incomplete: str) -> list[str]:
-    return _of_lake("session", incomplete)
+    def names(plan: Plan) -> list[str]:
+        from mcpobs.reports.filters import sessions_from
+
+        return sessions_from(plan, incomplete, MOST)
+
+    return _asked(names, incomplete)
 
 
 def rules(incomplete: str) -> list[str]:
@@ -83,14 +92,24 @@ def _reports() -> list[str]:
 
 
 def _of_lake(word: str, incomplete: str) -> list[str]:
+    def names(plan: Plan) -> list[str]:
+        from mcpobs.reports.filters import known
+
+        return known(plan, word)
+
+    return _asked(names, incomplete)
+
+
+def _asked(ask: Callable[[Plan], list[str]], incomplete: str) -> list[str]:
+    """Names of the lake that a command reads without --lake."""
+
     def names() -> list[str]:
         from mcpobs.folders import lake_folder
         from mcpobs.lake.reader import open_reading
         from mcpobs.queries.run import plan_of
-        from mcpobs.reports.filters import known
 
         with open_reading(lake_folder(None)) as reading:
-            return known(plan_of(reading), word)
+            return ask(plan_of(reading))
 
     return _beginning(incomplete, names)
 

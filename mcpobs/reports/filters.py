@@ -35,7 +35,7 @@ def resolve(plan: Plan, filters: Filters) -> Filters:
     Raises UsageError if it is unknown or several are meant."""
     if filters.session is None:
         return filters
-    begun = filters.session
+    begun = filters.session.rstrip("…") or filters.session  # as a sentence shows the beginning of a long id
     found, how = _beginning(plan, begun), "begin with"
     if not found:
         found, how = _named(plan, begun), "are named"
@@ -48,7 +48,7 @@ def resolve(plan: Plan, filters: Filters) -> Filters:
 
 
 def _beginning(plan: Plan, begins: str) -> list[str]:
-    return _names(plan, "named_sessions", begins=begins, most=_SHOWN + 1)
+    return sessions_from(plan, begins, _SHOWN + 1)
 
 
 def _named(plan: Plan, name: str) -> list[str]:
@@ -75,6 +75,11 @@ def check_rule(plan: Plan, rule: str) -> None:
     rules = known(plan, "rule")
     if rule not in rules:
         raise _unknown("rule", rule, rules)
+
+
+def sessions_from(plan: Plan, begins: str, most: int) -> list[str]:
+    """The sessions whose id begins so."""
+    return _names(plan, "named_sessions", begins=begins, most=most)
 
 
 def known(plan: Plan, word: str) -> list[str]:

@@ -91,6 +91,8 @@ def report(
       mcpobs report all --since 24h --html digest.html
       mcpobs report latency --since 1h --watch
       mcpobs report cost --by session --since 7d
+      mcpobs report sessions --columns session_id,calls,cost_microusd
+      mcpobs report failures --since 1d --tz Europe/Berlin
 
     Times are in the zone of --tz, else of TZ, else in UTC; JSON and CSV are always in UTC. A table has the columns that
     answer its question, and others as far as there is room: --wide shows all, --columns chooses.
