@@ -379,7 +379,7 @@ NAMES: tuple[Name, ...] = (
         FRONT,
         "front",
         "text",
-        "front that recorded it: proxy/stdio, proxy/http or in_process; null for spans of others",
+        "the part of mcpobs that recorded it: proxy/stdio, proxy/http or in_process; null for spans of others",
         "ours",
     ),
     Name(
@@ -434,7 +434,13 @@ NAMES: tuple[Name, ...] = (
         "received",
     ),
     Name(LOG_MESSAGES, "log_notifications", "bigint", "log messages of the server that the operation got", "ours"),
-    Name(RUN, "run", "text", "label of the traffic: --run or MCPOBS_RUN of the front that recorded it", "ours"),
+    Name(
+        RUN,
+        "run",
+        "text",
+        "label of the traffic: --run or MCPOBS_RUN of the `mcpobs instrument` that recorded it",
+        "ours",
+    ),
     Name(RESULT_FORM, "result_form", "text", "types of a tool's answer, without names: protocol/form.py", "ours"),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),

@@ -1,5 +1,6 @@
 -- question: What do calls cost, and who spends it?
 -- topic:    8 What does it cost?
+-- answers:  item, service_name, model, calls, unpriced, cost_microusd, share_ratio, mean_microusd
 -- kind:     report
 -- reads:    usage, llm_calls
 -- params:

@@ -1,5 +1,6 @@
 -- question: Who reports the calls of each server, and what is not seen?
 -- topic:    10 What is not seen?
+-- answers:  service_name, layer, calls, unfinished, lost_operations, same_trace, refused_frames
 -- kind:     report
 -- reads:    spans, set_aside, phantoms
 -- params:
@@ -10,12 +11,12 @@
 --   server   varchar = null                this server only
 -- columns:
 --   service_name       varchar  the MCP server
---   layer              varchar  who reports: our front, else the instrumentation scope
+--   layer              varchar  who reports: mcpobs (its proxy, or inside the server), else the instrumentation scope
 --   spans              bigint   spans of operations, of either side
 --   calls              bigint   tool calls that are counted
---   same_trace         bigint   tool calls set aside: a better span of the call is in its trace
---   not_authoritative  bigint   tool calls set aside: a better layer of the service was at work within the hour
---   phantoms           bigint   tools/list set aside: the server asked itself
+--   same_trace         bigint   tool calls reported twice: a better span of the call, which counts, is in its trace
+--   not_authoritative  bigint   tool calls reported twice: a better layer of the service, which counts, was at work within the hour
+--   phantoms           bigint   tools/list that the server asked itself; never counted
 --   not_server         bigint   tool calls that a client reports, or a server that hands them on; never counted
 --   unsampled          bigint   tool calls whose caller had switched sampling off, and that are seen nevertheless
 --   unfinished         bigint   tool calls without an answer

@@ -1,5 +1,6 @@
 -- question: What did the policy refuse, and what would it have refused?
 -- topic:    11 What was refused?
+-- answers:  start_unix_nano, effect, code, target, session_id, rules
 -- kind:     report
 -- reads:    operations
 -- params:

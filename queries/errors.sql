@@ -1,5 +1,6 @@
 -- question: What goes wrong, how often, and whose fault is it?
 -- topic:    6 Whose fault is it?
+-- answers:  service_name, tool, fault, outcome, error_type, calls, error_ratio, sessions
 -- kind:     report
 -- reads:    endings
 -- params:

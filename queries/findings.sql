@@ -1,5 +1,6 @@
 -- question: What did inspection find in messages of the server, and which action was taken?
 -- topic:    12 What did inspection find?
+-- answers:  service_name, target, find, family, action, calls, sessions, last_unix_nano
 -- kind:     report
 -- reads:    operations
 -- params:

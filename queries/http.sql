@@ -1,5 +1,6 @@
 -- question: How do requests reach the servers over HTTP, and which do not get in?
 -- topic:    9 What does not get in by HTTP?
+-- answers:  service_name, http_method, path, requests, rejected, top_rejection, server_errors, first_byte_p95_ms
 -- kind:     report
 -- reads:    http_requests, operations
 -- params:

@@ -1,5 +1,6 @@
 -- question: How long do tools take to answer, and how long is the tail?
 -- topic:    1 Which tool is slow?
+-- answers:  service_name, tool, calls, p50_ms, p95_ms, p99_ms, failed_ratio, p95_trend
 -- kind:     report
 -- reads:    tool_calls
 -- params:

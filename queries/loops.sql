@@ -1,5 +1,6 @@
 -- question: Is an agent calling the same tools again and again without getting further?
 -- topic:    2 Is an agent in a loop?
+-- answers:  session_id, service_name, kind, pattern, calls, wasted, last_unix_nano
 -- kind:     report
 -- reads:    found_loops, tool_answers
 -- history:  whole

@@ -1,5 +1,6 @@
 -- question: Which calls come before a failure more often than chance?
 -- topic:    5 What comes before a failure?
+-- answers:  service_name, tool, fault, before, support, calls, failed_ratio, base_ratio, lift
 -- kind:     report
 -- reads:    preceded
 -- history:  whole

@@ -1,5 +1,6 @@
 -- question: Which sessions make disproportionately many calls?
 -- topic:    3 Which sessions call too much?
+-- answers:  session_id, service_name, calls, share_ratio, why, failed
 -- kind:     report
 -- reads:    session_usage
 -- params:

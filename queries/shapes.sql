@@ -1,5 +1,6 @@
 -- question: Do any tools see unusual arguments, which might be an injection attempt?
 -- topic:    7 Is any input unusual?
+-- answers:  service_name, tool, odd, args_shape, odd_session_id, calls
 -- kind:     report
 -- reads:    inputs, input_sessions
 -- history:  whole
@@ -18,7 +19,7 @@
 --   service_name     varchar  the MCP server
 --   tool             varchar  gen_ai.tool.name
 --   odd              varchar  what is unusual of the most surprising call, in words; null where nothing is
---   bits             double   its surprise, above that of the tool's other calls
+--   bits             double   its surprise above that of the tool's other calls: one more is twice as rare
 --   odd_calls        bigint   calls with this shape that are unusual in the same way
 --   odd_session_id   varchar  session of the newest of them
 --   args_shape       varchar  keys and types of the arguments

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import jwt
@@ -23,6 +24,9 @@ from mcpobs.policy.limit_counters import Counter
 from mcpobs.policy.model import Cap
 from mcpobs.policy.state import Count, Reserved, Taken
 from mcpobs.proxy.http.bodies import MOST_WORK
+from mcpobs.queries import catalog, described
+from mcpobs.queries.fence import RELATIONS
+from mcpobs.queries.header import Column
 from mcpobs.segment import scan
 from mcpobs.semconv import NAMES, Name
 from mcpobs.settings import IdentityConfig
@@ -66,6 +70,16 @@ def test_every_constant_of_an_attribute_is_registered() -> None:
 
 def test_the_page_of_columns_is_what_the_registry_says() -> None:
     check(COLUMNS_PAGE, _page())
+
+
+def test_every_table_and_report_is_on_the_page_with_every_column() -> None:
+    page = COLUMNS_PAGE.read_text()
+    for name in [*RELATIONS, *(f"mcpobs report {query.name}" for query in catalog.reports())]:
+        assert f"### `{name}`" in page
+    for query in catalog.reports():
+        part = page.partition(f"### `mcpobs report {query.name}`")[2].partition("\n### ")[0]
+        named = [line.split("`")[1] for line in part.splitlines() if line.startswith("| `")]
+        assert named == [column.name for column in query.columns]
 
 
 def test_all_that_is_emitted_is_registered_and_all_that_is_registered_as_emitted_is_emitted(tmp_path: Path) -> None:
@@ -206,8 +220,9 @@ def _page() -> str:
         [
             "# Columns of the lake",
             "",
-            "Generated from `mcpobs/semconv.py`. One row is one span. The views `operations` and `tool_calls` have all",
-            "of these columns by these names; they are public and stable, and new ones are only ever added.",
+            "Generated from `mcpobs/semconv.py` and the headers of `queries/`; `mcpobs columns NAME` prints the same.",
+            "One row is one span. The views `operations` and `tool_calls` have all of these columns by these names;",
+            "they are public and stable, and new ones are only ever added.",
             f"`genai` is open-telemetry/semantic-conventions-genai at commit {semconv.GENAI_COMMIT}.",
             "`received` columns come with spans that others send by OTLP.",
             "`reserved` columns are settled and null until the part of mcpobs that fills them is there.",
@@ -228,8 +243,37 @@ def _page() -> str:
             "|---|---|---|---|",
             *(f"| `{m.name}` | {m.unit} | {m.meaning} | {m.source} |" for m in semconv.METRICS),
             "",
+            *_tables(),
+            *_reports(),
         ]
     )
+
+
+def _tables() -> list[str]:
+    """The relations of `mcpobs query`, each with the columns that the spans do not have."""
+    spans = {name.column for name in NAMES}
+    lines = ["## Tables of `mcpobs query`", ""]
+    for relation in RELATIONS:
+        own = [column for column in catalog.columns_of(relation) if column.name not in spans]
+        without = sorted(spans - {None} - {column.name for column in catalog.columns_of(relation)}, key=str)
+        has = f"It has the columns above{f' except {len(without)}' if len(without) < 50 and without else ''}"
+        lines += [f"### `{relation}`", "", described.about(relation)]
+        lines += [f"{has}{', and these:' if own else '.'}" if len(without) < 50 else "It has these columns:", ""]
+        shown = catalog.columns_of(relation) if len(without) >= 50 else own
+        lines += [*_columns(shown), ""] if shown else []
+    return lines
+
+
+def _reports() -> list[str]:
+    lines = ["## Reports", "", "JSON and CSV have every column under these names, and `--columns` takes them.", ""]
+    for query in catalog.reports():
+        lines += [f"### `mcpobs report {query.name}`", "", query.question, "", *_columns(query.columns), ""]
+    return lines
+
+
+def _columns(columns: Sequence[Column]) -> list[str]:
+    head = ["| column | type | meaning |", "|---|---|---|"]
+    return head + [f"| `{one.name}` | {one.type} | {one.meaning.replace('|', '·')} |" for one in columns]
 
 
 def _line(name: Name) -> str:

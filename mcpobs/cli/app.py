@@ -14,6 +14,7 @@ from mcpobs.cli.options.approve import approve
 from mcpobs.cli.options.baseline import baseline
 from mcpobs.cli.options.check import check
 from mcpobs.cli.options.collect import collect
+from mcpobs.cli.options.columns import columns
 from mcpobs.cli.options.decisions import decisions
 from mcpobs.cli.options.doctor import doctor
 from mcpobs.cli.options.explain import explain
@@ -43,6 +44,7 @@ app.command(
 app.command(short_help="Run your MCP clients' servers through mcpobs.")(init)
 app.command()(report)
 app.command(short_help="Run your own read-only SQL.")(query)
+app.command(short_help="List tables, reports and their columns.")(columns)
 app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)
 app.command(short_help="Hold the traffic against a limits file.")(check)

@@ -103,7 +103,8 @@ def charging_command(given: CollectOptions) -> list[str]:
     state = state_of(load_config().policy.state, given.lake)
     if state is None:
         say(
-            "warning: what agents spend on models is not charged: each front keeps its counters in its own memory",
+            "warning: what agents spend on models is not charged: "
+            "each `mcpobs instrument` keeps its counters in its own memory",
             "name a file as `state` in [policy] of config.toml, or leave it out",
         )
         return []

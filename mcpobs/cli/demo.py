@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +15,15 @@ from mcpobs.terminal import printable
 
 PRICES = '[prices]\nsearch_orders = 0.02\nrefund = 0.1\n"*" = 0.005\n'
 FIRST, SECOND = "lake", "enforced"
+Play = Callable[..., int]
+_ERASE = "\r\x1b[K"
 EXCERPT = ("session:", "  calls:", "  cost_usd:", "tools:", "  search_orders:")
 """Beginnings of the lines of the limits file that are shown. The line below the last is shown too."""
 
 
 def demo(
     keep: Annotated[
-        Path | None, typer.Option(help="Folder to keep the demo's lakes in.  [default: a new temporary folder]")
+        Path | None, typer.Option(help="Folder to keep the demo's lakes in.  [default: none are kept]")
     ] = None,
 ) -> None:
     """See it work: a real MCP server, real sessions, reports, limits, and the limits in force.
@@ -33,7 +37,6 @@ def demo(
       mcpobs demo
       mcpobs demo --keep ./demo     and explore: mcpobs report loops --lake ./demo/lake
     """
-    import os
     import tempfile
 
     from mcpobs.installed.extras import needing
@@ -41,7 +44,17 @@ def demo(
     with needing("`mcpobs demo`", "demo"):
         from mcpobs.sample.play import play
 
-    root = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="mcpobs-demo-"))
+    if keep is not None:
+        _show(keep.absolute(), play)
+        _explore(keep.absolute())
+        return
+    with tempfile.TemporaryDirectory(prefix="mcpobs-demo-", ignore_cleanup_errors=True) as folder:
+        _show(Path(folder), play)
+    print("\nNothing of this is kept. To keep the calls and go on exploring:\n  mcpobs demo --keep ./mcpobs-demo")
+
+
+def _show(root: Path, play: Play) -> None:
+    """Plays the agents, shows what there is to see, and plays them again."""
     env = _prepare(root)
     os.environ |= env
     first, second, limits = root / FIRST, root / SECOND, root / "limits.yaml"
@@ -54,6 +67,9 @@ def demo(
     )
     _played(play(second, env, _progress, limits), second)
     _enforced(first, second)
+
+
+def _explore(root: Path) -> None:
     print("\nGo on exploring:")
     print(f"  cd {shlex.quote(printable(str(root)))}")
     print(f"  export MCPOBS_CONFIG=$PWD/config MCPOBS_LAKE=$PWD/{FIRST}")
@@ -156,9 +172,14 @@ def _title(question: str, command: str | None = None) -> None:
 
 
 def _played(calls: int, lake: Path) -> None:
-    print(f"\r{calls} calls recorded in {printable(str(lake))}", file=sys.stderr)
+    print(f"{_ERASE if _draws() else ''}{calls} calls recorded in {printable(str(lake))}", file=sys.stderr)
 
 
 def _progress(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        print(f"\rplaying sessions: {done} of {total} calls", end="", file=sys.stderr, flush=True)
+    if _draws():
+        print(f"{_ERASE}playing sessions: {done} of {total} calls", end="", file=sys.stderr, flush=True)
+
+
+def _draws() -> bool:
+    """Whether stderr is a terminal on which a line can be drawn over."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 FLAGS = {
     "instrument": {"--propagate": "propagate", "--in-process": "in_process"},
-    "query": {"--json": "json", "--raw": "raw"},
+    "query": {"--json": "json", "--raw": "raw", "--wide": "wide"},
     "report": {
         "--p95": "p95",
         "--json": "json",
@@ -16,6 +16,7 @@ FLAGS = {
         "--reprice": "reprice",
         "--exact": "exact",
         "--raw": "raw",
+        "--wide": "wide",
     },
 }
 VALUES = {
@@ -25,7 +26,7 @@ VALUES = {
         "--name": "name",
         "--run": "run",
     },
-    "query": {"--format": "format", "--lake": "lake", "--memory": "memory", "--timeout": "timeout"},
+    "query": {"--format": "format", "--lake": "lake", "--memory": "memory", "--timeout": "timeout", "--tz": "tz"},
     "report": {
         "--lake": "lake",
         "--since": "since",
@@ -38,6 +39,8 @@ VALUES = {
         "--html": "html",
         "--watch": "watch",
         "--by": "by",
+        "--columns": "columns",
+        "--tz": "tz",
     },
 }
 NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}

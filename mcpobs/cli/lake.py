@@ -19,7 +19,8 @@ from mcpobs.lake.vacuum import GRACE_S
 from mcpobs.output import json_text
 from mcpobs.output.text import printable
 from mcpobs.queries import rollups
-from mcpobs.reports.window import parse_time, utc
+from mcpobs.reports.window import parse_time
+from mcpobs.reports.wording import zoned
 
 MOST_WARNINGS = 10
 """Segments of the quarantine that are named one by one: a sender may fill it with thousands."""
@@ -45,8 +46,8 @@ def info(lake: str | None, as_json: bool) -> None:
         [
             ("lake", f"{found.lake} (id {found.lake_id or 'unknown'})"),
             ("spans", f"{found.rows:,} in {_of(found.sessions, 'session')}"),
-            ("first", "-" if found.first_unix_nano is None else utc(found.first_unix_nano)),
-            ("last", "-" if found.last_unix_nano is None else utc(found.last_unix_nano)),
+            ("first", "-" if found.first_unix_nano is None else zoned(found.first_unix_nano)),
+            ("last", "-" if found.last_unix_nano is None else zoned(found.last_unix_nano)),
             ("parquet", parquet),
             ("spool", spool),
             ("received", f"{_n(found.wal_bytes)} bytes acknowledged by the collector and not yet committed"),
@@ -59,7 +60,7 @@ def info(lake: str | None, as_json: bool) -> None:
                 "damaged",
                 f"{_of(found.damaged_lines, 'line')} of spool and log, {_of(len(found.damaged_files), 'file')}",
             ),
-            ("set aside", _quarantine(found.set_aside, found.deleted)),
+            ("quarantined", _quarantine(found.set_aside, found.deleted)),
         ]
     )
     _warn(found.damaged_files)
@@ -68,7 +69,7 @@ def info(lake: str | None, as_json: bool) -> None:
 
 @explained
 def retry(lake: str | None, as_json: bool) -> bool:
-    """True if something is still set aside."""
+    """True if something is still in quarantine."""
     done = retrying.retry(lake_folder(lake), step=_step)
     if as_json:
         _object(
@@ -86,7 +87,7 @@ def retry(lake: str | None, as_json: bool) -> bool:
         stored = f"{_of(done.stored_files, 'segment')} of {done.tried:,}, {done.rows:,} operations"
         if done.duplicates:
             stored += f", {done.duplicates:,} repeated left out"
-        _lines([("stored", stored), ("set aside", _quarantine(done.left))])
+        _lines([("stored", stored), ("quarantined", _quarantine(done.left))])
         for one in done.left:
             say(f"warning: {one.path} cannot be committed: {one.why}")
     return bool(done.left)
@@ -138,7 +139,7 @@ def compact(lake: str | None, as_json: bool) -> None:
         say(f"warning: {_of(files, 'file')} of {date} cannot be merged and stay as they are: {why}")
     if done.committed.set_aside:
         say(
-            f"warning: {_of(done.committed.set_aside, 'segment')} could not be committed and was set aside",
+            f"warning: {_of(done.committed.set_aside, 'segment')} could not be committed and was quarantined",
             "`mcpobs lake info` says why; `mcpobs lake retry` tries again",
         )
 
@@ -166,7 +167,7 @@ def prune(lake: str | None, as_json: bool, *, older_than: str, dry_run: bool, no
         return
     would = "would drop" if dry_run else "dropped"
     files = f"{_of(done.dropped_files, 'whole file')}, {_of(done.rewritten_files, 'file')} in part"
-    facts = [(would, f"{done.rows:,} operations before {utc(cutoff)}"), ("files", files)]
+    facts = [(would, f"{done.rows:,} operations before {zoned(cutoff)}"), ("files", files)]
     if not dry_run:
         facts.append(("deleted", f"{_of(done.vacuumed.files, 'file')} ({_n(done.vacuumed.size_bytes)} bytes)"))
     _lines(facts)
@@ -243,9 +244,9 @@ def _warn_of_quarantine(found: Sequence[SetAside]) -> None:
         hint = "`mcpobs lake retry` tries again to commit it"
         if is_redacted(one.segment):
             hint += "; until then its content is not redacted"
-        say(f"warning: {one.path} was set aside: {one.why}", hint)
+        say(f"warning: {one.path} was quarantined: {one.why}", hint)
     if len(found) > MOST_WARNINGS:
-        say(f"warning: {len(found) - MOST_WARNINGS:,} more segments were set aside", "--json lists all of them")
+        say(f"warning: {len(found) - MOST_WARNINGS:,} more segments were quarantined", "--json lists all of them")
 
 
 def _object(facts: dict[str, Fact]) -> None:

@@ -5,6 +5,7 @@ That process starts first, so that it loads the engine while this one loads what
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -49,17 +50,24 @@ def run_query(
     memory: str = "2GB",
     lake: str | None = None,
     raw: bool = False,
+    wide: bool = False,
+    tz: str | None = None,
 ) -> int:
     """Runs one SELECT and prints its answer; returns the exit code."""
     limits = Limits(timeout_s=seconds(timeout), memory_bytes=size(memory))
     with Process() as process:
+        from mcpobs.cli.columns import answered
         from mcpobs.cli.elsewhere import naming_another
         from mcpobs.cli.streams import check_limit, chosen_format, commit_first
         from mcpobs.output.formats import DEFAULT_ROWS
+        from mcpobs.reports.zone import shown_in, zone_of
 
         chosen = chosen_format(format, json, raw)
         check_limit(limit)
+        zone = zone_of(tz, os.environ)
         text = _text(sql)
+        if answered(text, chosen):
+            return EXIT_OK
         if limit is None and chosen == "table":
             limit = DEFAULT_ROWS
         folder = lake_folder(lake)
@@ -72,7 +80,8 @@ def run_query(
             raise UsageError(error.message, f"{error.hint}; or raise --timeout (0 is no limit)") from None
         except OverMemory as error:
             raise UsageError(error.message, f"{error.hint}; or raise --memory") from None
-    _print(answer, chosen)
+    with shown_in(zone):
+        _print(answer, chosen, wide)
     return EXIT_OK
 
 
@@ -134,9 +143,10 @@ def _received(events: Iterator[Event], chosen: Format, raw: bool) -> _Answer:
     return answer
 
 
-def _print(answer: _Answer, chosen: Format) -> None:
+def _print(answer: _Answer, chosen: Format, wide: bool) -> None:
     from mcpobs.cli.streams import emit, more, say, table
     from mcpobs.output import json_text, markdown
+    from mcpobs.output.table import Shown
 
     shown = answer.written + len(answer.rows)
     match chosen:
@@ -150,10 +160,10 @@ def _print(answer: _Answer, chosen: Format) -> None:
         case "csv":
             _write_csv(answer)
         case "markdown":
-            emit(markdown.render(answer.columns, answer.rows))
+            emit(markdown.render(answer.columns, answer.rows, own=True))
         case "table":
             if answer.rows:
-                emit(table(answer.columns, answer.rows))
+                emit(table(answer.columns, answer.rows, wide=wide, shown=Shown(own=True, more="--wide")))
             else:
                 say("no rows")
     more(answer.total - shown, answer.total)

@@ -27,14 +27,20 @@ from mcpobs.cli.streams import (
 from mcpobs.errors import EXIT_OK, UsageError
 from mcpobs.folders import lake_folder
 from mcpobs.output.answer import rows_shown, written
-from mcpobs.output.formats import DEFAULT_ROWS, Format
+from mcpobs.output.formats import DEFAULT_ROWS, Format, Paper
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.ask import ask
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.request import OVERVIEW, Request
+from mcpobs.reports.window import in_zone
+from mcpobs.reports.zone import UTC_ZONE, shown_in, zone_of
 
 STDOUT = "-"
 _P95, _ALL = "p95", "all"
+
+
+FOLDED = 1_000_000
+"""Characters of an answer of which a terminal gets only the first rows: nobody reads so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +72,25 @@ class ReportOptions:
     exact: bool = False
     lake: str | None = None
     raw: bool = False
+    wide: bool = False
+    columns: str | None = None
+    tz: str | None = None
 
 
 def run_report(options: ReportOptions, now: int | None = None) -> int:
     """Asks a report and prints the answer; returns the exit code. `now` is the present in unix nanoseconds."""
     form = chosen_format(options.format, options.json, options.raw)
     check_limit(options.limit)
+    check_limit(options.min_calls, "--min-calls")
     _check_forms(options)
+    zone = zone_of(options.tz, os.environ)
+    options = replace(options, since=in_zone(options.since, zone), until=in_zone(options.until, zone))
+    is_for_people = options.html is not None or form in ("table", "markdown")
+    with shown_in(zone if is_for_people else UTC_ZONE):
+        return _run(options, form, now)
+
+
+def _run(options: ReportOptions, form: Format, now: int | None) -> int:
     request = request_of(options)
     if options.watch is not None:
         from mcpobs.cli.watch import watch
@@ -80,6 +98,7 @@ def run_report(options: ReportOptions, now: int | None = None) -> int:
         return watch(options, request)
     now = time.time_ns() if now is None else now
     answer = answered(options, request, now)
+    check_columns(answer, options)
     if options.html is not None:
         _write_page(answer, options, now)
     else:
@@ -138,14 +157,59 @@ def _check_forms(options: ReportOptions) -> None:
     chosen = [name for name, is_given in named.items() if is_given]
     if len(chosen) > 1:
         raise UsageError(f"{chosen[0]} and {chosen[1]} exclude each other", "leave one of them out")
+    form = "json" if options.json else options.format or "table"
+    for name, is_given in (("--wide", options.wide), ("--columns", options.columns is not None)):
+        if is_given and (form != "table" or options.html is not None):
+            raise UsageError(f"{name} is for tables: every other form has all columns", f"leave {name} out")
+    if options.wide and options.columns is not None:
+        raise UsageError("--wide and --columns exclude each other", "leave one of them out")
+    if options.columns is not None and not _listed(options):
+        raise UsageError("--columns names no column", "mcpobs report sessions --columns session_id,calls")
+
+
+def check_columns(answer: Answer, options: ReportOptions) -> None:
+    """Raises UsageError if --columns names columns that the answer does not have."""
+    if options.columns is None:
+        return
+    if answer.layout in ("sentences", "digest"):
+        raise UsageError("--columns is for one report", "mcpobs report sessions --columns session_id,calls")
+    from mcpobs.output.groups import chosen  # few command lines have it
+
+    chosen(answer.result.columns, _listed(options))
+
+
+def paper_of(answer: Answer, options: ReportOptions, margin: int = 0) -> Paper:
+    """Describes stdout, with the columns that the options ask for."""
+    on = paper(bars=options.bars, margin=margin)
+    if options.columns is None:
+        return replace(on, wide=options.wide)
+    from mcpobs.output.groups import chosen
+
+    return replace(on, wide=options.wide, columns=chosen(answer.result.columns, _listed(options)))
+
+
+def _listed(options: ReportOptions) -> list[str]:
+    return [name for name in (options.columns or "").split(",") if name.strip()]
 
 
 def _print(answer: Answer, form: Format, options: ReportOptions) -> None:
-    shown = rows_shown(answer, form, options.limit)
-    emit(written(answer, form, shown, paper=paper(bars=options.bars), raw=options.raw))
+    on, shown = paper_of(answer, options), rows_shown(answer, form, options.limit)
+    text = written(answer, form, shown, paper=on, raw=options.raw)
+    if options.limit is None and len(text) > FOLDED and on_terminal():
+        emit(written(answer, form, DEFAULT_ROWS, paper=on, raw=options.raw))
+        _say_folded(answer, form, len(text))
+        return
+    emit(text)
     if answer.layout != "digest":  # each of its tables says itself how many rows it leaves out
         total = answer.result.total
         more(total - len(answer.result.rows[:shown]), total)
+
+
+def _say_folded(answer: Answer, form: Format, characters: int) -> None:
+    say(
+        f"a terminal gets at most {DEFAULT_ROWS} rows of each table: all of them take {characters / 1e6:,.1f} MB",
+        f"{answer.command} --format {form} > FILE has all, and so does a pipe; --limit chooses how many",
+    )
 
 
 def _write_page(answer: Answer, options: ReportOptions, now: int) -> None:

@@ -227,7 +227,7 @@ def _curve_document(curve: Curve) -> dict[str, object]:
 
 def _for_people(found: Simulated, rows: Rows) -> str:
     on = paper()
-    text = "".join(f"{line}\n" for one in sentences(found) for line in lines_of(one, on.cells_wide or 10_000, "prose"))
+    text = "".join(f"{line}\n" for one in sentences(found) for line in lines_of(one, on.cells_wide or 10_000))
     parts: list[tuple[str, Sequence[Column], Rows, Chart | None]] = [
         ("", SESSIONS[:SHOWN], [row[:SHOWN] for row in rows], None),
         ("denied, by rule", RULES, rule_rows(found), None),

@@ -12,7 +12,7 @@ from typing import cast, get_args
 from mcpobs.errors import OutputError, UsageError, nearest
 from mcpobs.lake import backlog
 from mcpobs.output.formats import Format, Paper
-from mcpobs.output.table import Rows
+from mcpobs.output.table import Rows, Shown
 from mcpobs.output.table import render as render_table
 from mcpobs.queries.header import Column
 from mcpobs.reports.warnings import Remark
@@ -40,9 +40,9 @@ def _chosen_format(name: str | None, json: bool) -> Format:
     return cast(Format, name)
 
 
-def check_limit(limit: int | None) -> None:
+def check_limit(limit: int | None, option: str = "--limit") -> None:
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit must be at least 1, not {limit}", "leave it out for the default")
+        raise UsageError(f"{option} must be at least 1, not {limit}", "leave it out for the default")
 
 
 def emit(text: str) -> None:
@@ -76,10 +76,10 @@ def paper(*, bars: bool = False, margin: int = 0) -> Paper:
     )
 
 
-def table(columns: Sequence[Column], rows: Rows) -> str:
-    """A table for stdout."""
-    shown_on = paper()
-    return render_table(columns, rows, cells_wide=shown_on.cells_wide, colour=shown_on.colour)
+def table(columns: Sequence[Column], rows: Rows, *, wide: bool = False, shown: Shown | None = None) -> str:
+    """A table for stdout; `wide` ones have every column."""
+    on = paper()
+    return render_table(columns, rows, cells_wide=None if wide else on.cells_wide, colour=on.colour, shown=shown)
 
 
 def draws_blocks() -> bool:
@@ -92,7 +92,7 @@ def draws_blocks() -> bool:
 
 def terminal_cells() -> int:
     given = os.environ.get("COLUMNS", "")
-    if given.isdecimal() and int(given) > 0:
+    if given.isascii() and given.isdecimal() and int(given) > 0:
         return int(given)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 
 from mcpobs.cli import screen
-from mcpobs.cli.report import ReportOptions
-from mcpobs.cli.streams import commit_first, draws_blocks, paper
+from mcpobs.cli.report import ReportOptions, check_columns, paper_of
+from mcpobs.cli.streams import commit_first, draws_blocks
 from mcpobs.errors import EXIT_OK, McpobsError, UsageError
 from mcpobs.folders import lake_folder
 from mcpobs.output.answer import rows_shown, written
@@ -19,7 +19,7 @@ from mcpobs.output.text import printable
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.ask import ask
 from mcpobs.reports.request import Request
-from mcpobs.reports.wording import moment
+from mcpobs.reports.wording import zoned
 
 DEFAULT_S = 2.0
 LEAST_S, MOST_S = 0.1, 86_400.0
@@ -76,6 +76,7 @@ def _ask(options: ReportOptions, request: Request, now: int) -> Answer:
 def _first(options: ReportOptions, request: Request) -> _Shown:
     asked, started = time.time_ns(), time.monotonic()
     answer = _ask(options, request, asked)
+    check_columns(answer, options)
     return _Shown(answer, _body(answer, options), None, _calls(answer), None, asked, time.monotonic() - started)
 
 
@@ -112,7 +113,7 @@ def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
     calls_before, failed_before = shown.calls_before or (None, None)
     counted = f"{change(calls, calls_before, 'calls')}, {change(failed, failed_before, 'failed')} {answer.window.when}"
     head = [
-        f"{answer.command}   {moment(shown.asked_unix_nano)} UTC   {every}   q ends",
+        f"{answer.command}   {zoned(shown.asked_unix_nano)}   {every}   q ends",
         f"{counted}   • marks what is new" if shown.before is not None else counted,
     ]
     if answer.activity is not None and answer.layout != "digest" and draws_blocks():
@@ -124,7 +125,7 @@ def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
 
 def _body(answer: Answer, options: ReportOptions) -> list[str]:
     shown = rows_shown(answer, "table", options.limit)
-    text = written(answer, "table", shown, paper=paper(bars=options.bars, margin=MARGIN))
+    text = written(answer, "table", shown, paper=paper_of(answer, options, MARGIN))
     return text.splitlines() or ["no matching calls" if answer.activity is not None else "no calls yet"]
 
 

@@ -107,7 +107,7 @@ class LakeIntake:
                 if count == 1
                 else f"{count} segments that cannot be committed are"
             )
-            return f"{what} set aside in {self._lake / quarantine.FOLDER}; `mcpobs lake retry` tries again"
+            return f"{what} quarantined in {self._lake / quarantine.FOLDER}; `mcpobs lake retry` tries again"
         return None
 
     async def look_after(self) -> None:

@@ -218,7 +218,7 @@ def commit_set_aside(lake: Path, name: str) -> Commit:
     with exclusive(lake, wait=True):
         one = next((one for one in quarantine.listed(lake) if one.path.name == name), None)
         if one is None:
-            raise LakeError(f"nothing is set aside as {name}", "`mcpobs lake info` lists what is set aside")
+            raise LakeError(f"nothing is quarantined as {name}", "`mcpobs lake info` lists the quarantine")
         found = Found(one.segment, one.path, one.size_bytes, followed=True)
         table = table_of(lake)
         with committer(lake) as (connection, work):

@@ -50,22 +50,52 @@ def rows_shown(answer: Answer, form: Format, limit: int | None) -> int | None:
 
 
 def _for_people(answer: Answer, rows: list[Row], limit: int | None, paper: Paper) -> str:
-    lead = f"{answer.sentence}\n" if answer.sentence else ""
+    lead = _wrapped(answer.sentence, paper) if answer.sentence else ""
     match answer.layout:
         case "sentences":
-            return lead + "".join(f"\n{question}\n  {sentence}\n  more: {more}\n" for question, sentence, more in rows)
+            for question, sentence, more in rows:
+                lead += f"\n{_wrapped(question, paper)}{_wrapped(sentence, paper, '  ')}"
+                lead += _wrapped(f"more: {more}", paper, "  ")
+            return lead
         case "digest":
             return lead + _sections(answer, limit, paper)
         case "ranking":
             return lead + _ranking(answer, rows, paper)
         case "rows":
-            space = "\n" if lead else ""
-            return f"{lead}{space}{_drawn(answer.result.columns, rows, paper, answer.chart)}" if rows else ""
+            if not rows:
+                return ""
+            drawn = _drawn(answer.result.columns, rows, paper, answer.answers, answer.chart)
+            return f"{lead}\n{drawn}" if lead else drawn
 
 
-def _drawn(columns: tuple[Column, ...], rows: list[Row], paper: Paper, chart: Chart | None = None) -> str:
-    drawn = chart if paper.blocks else None
-    return table.render(columns, rows, cells_wide=paper.cells_wide, colour=paper.colour, chart=drawn)
+def _wrapped(text: object, paper: Paper, indent: str = "") -> str:
+    """A sentence in lines that end at words and fit the terminal."""
+    room = None if paper.cells_wide is None else max(_LEAST_CELLS, paper.cells_wide - len(indent))
+    lines = [str(text)] if room is None else lines_of(str(text), room)
+    return "".join(f"{indent}{line}\n" for line in lines)
+
+
+MORE = "--wide, or --columns a,b"
+"""How a command shows columns that its table leaves out."""
+
+
+def _drawn(
+    columns: tuple[Column, ...],
+    rows: list[Row],
+    paper: Paper,
+    answers: tuple[str, ...],
+    chart: Chart | None = None,
+    *,
+    more: str = MORE,
+) -> str:
+    return table.render(
+        columns,
+        rows,
+        cells_wide=None if paper.wide else paper.cells_wide,
+        colour=paper.colour,
+        chart=chart if paper.blocks else None,
+        shown=table.Shown(answers or None, paper.columns, more=more),
+    )
 
 
 def _ranking(answer: Answer, rows: list[Row], paper: Paper) -> str:
@@ -73,9 +103,11 @@ def _ranking(answer: Answer, rows: list[Row], paper: Paper) -> str:
     columns = answer.result.columns[:-1]
     ranked = [row[:-1] for row in rows if row[-1]]
     too_few = [row[:-1] for row in rows if not row[-1]]
-    text = f"\n{_drawn(columns, ranked, paper, answer.chart)}" if ranked else ""
+    more = "" if too_few else MORE
+    text = f"\n{_drawn(columns, ranked, paper, answer.answers, answer.chart, more=more)}" if ranked else ""
     if too_few:
-        text += f"\ntoo few calls to rank (under {answer.min_calls:,}):\n{_drawn(columns, too_few, paper)}"
+        drawn = _drawn(columns, too_few, paper, answer.answers)
+        text += f"\n{_wrapped(f'too few calls to rank (under {answer.min_calls:,}):', paper)}{drawn}"
     return text
 
 
@@ -89,12 +121,12 @@ def _sections(answer: Answer, limit: int | None, paper: Paper) -> str:
     indent = max((len(str(question)) for question, _, _ in answer.result.rows), default=0)
     room = None if paper.cells_wide is None else max(_LEAST_CELLS, paper.cells_wide - indent - 2)
     for question, sentence, _ in answer.result.rows:
-        lines = lines_of(str(sentence), room, "prose") if room else [str(sentence)]
+        lines = lines_of(str(sentence), room) if room else [str(sentence)]
         text += "".join(f"{'' if n else question:<{indent}}  {line}\n" for n, line in enumerate(lines))
     for part, (_, _, more) in zip(answer.parts, answer.result.rows, strict=True):
         if part.result.rows:
-            text += f"\n{_headed(part, limit, str(more))}\n"
-            text += _drawn(part.result.columns, part.result.rows[:limit], paper, part.chart)
+            text += f"\n{_wrapped(_headed(part, limit, str(more)), paper)}"
+            text += _drawn(part.result.columns, part.result.rows[:limit], paper, part.answers, part.chart, more="")
     return text
 
 

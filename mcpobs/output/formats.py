@@ -19,3 +19,7 @@ class Paper:
     colour: bool = False
     blocks: bool = False
     """Whether bars are drawn."""
+    wide: bool = False
+    """Whether a table has every column, whatever the width of the terminal."""
+    columns: tuple[str, ...] = ()
+    """The columns that a table shows, by name. Empty: those that answer the question, and others with room."""

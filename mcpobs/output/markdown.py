@@ -14,9 +14,9 @@ _LINKS = re.compile(r"@|:(?=//)|(?i:(?<=www)\.)")
 """Characters by which GitHub knows addresses and mentions; as entities they are just shown."""
 
 
-def render(columns: Sequence[Column], rows: Rows) -> str:
+def render(columns: Sequence[Column], rows: Rows, *, own: bool = False) -> str:
     """The table. Markup of Markdown and HTML is escaped, because a tool's name is the peer's text."""
-    headings, right, body = table_cells(columns, rows)
+    headings, right, body = table_cells(columns, rows, own=own)
     rule = ["---:" if flush_right else "---" for flush_right in right]
     return "".join(_line(line) for line in ([escaped(text) for text in headings], rule)) + "".join(
         _line([escaped(text) for text in row]) for row in body

@@ -2,65 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from mcpobs.output import bars, units
-from mcpobs.output.fit import PROSE_CELLS, Kind, fit, lines_of
-from mcpobs.output.text import shortened, width
+from mcpobs.output.colours import bold, painted
+from mcpobs.output.fit import Measure, fit, lines_of, measure
+from mcpobs.output.groups import Group, Rows, answering_first, as_written, cell, cells, groups
+from mcpobs.output.text import taken, width
 from mcpobs.queries.header import Column
 from mcpobs.reports.chart import Chart
 
-GAP = "  "
-CUT = "…"
-"""Heading that stands for the columns without room on the terminal."""
+__all__ = ["Rows", "Shown", "cells", "groups", "render"]
 
+GAP = "  "
 NARROW = 72
 """With fewer cells a bar would take the room of text."""
 
-_SELDOM = frozenset({"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd"})
-"""Columns that a table for people omits if all their cells are empty or zero."""
-
-_NUMBERED = re.compile(r"(.+)_[0-9]+")
-_BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
-
-Rows = Sequence[Sequence[object]]
-
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Columns that share a cell; mostly one."""
+class Shown:
+    """Which columns of a result a table shows. `answers` come first and are never left out; of None all are such, of
+    none only the first. `chosen` are the only ones. `own`: they are those of a user's SQL, named as written. `more`
+    says how to see those that are left out; nothing is said without it."""
 
-    heading: str
-    right: bool
-    indexes: list[int]
-
-
-def groups(columns: Sequence[Column], rows: Rows) -> list[Group]:
-    """The columns that have a cell of their own: the server is left out if there is only one, and numbered columns
-    (`before_5 … before_1`) share one cell."""
-    found: list[Group] = []
-    for index, column in enumerate(columns):
-        if column.name == "service_name" and len({row[index] for row in rows}) < 2:
-            continue
-        if column.name in _SELDOM and not any(row[index] for row in rows):
-            continue
-        numbered = _NUMBERED.fullmatch(column.name)
-        heading = units.title(numbered[1] if numbered else column.name)
-        if numbered and found and found[-1].heading == heading:
-            found[-1].indexes.append(index)
-            continue
-        found.append(Group(heading, not numbered and units.is_number(column.name, column.type), [index]))
-    return found
-
-
-def cells(columns: Sequence[Column], rows: Rows) -> tuple[list[str], list[bool], list[list[str]]]:
-    """Headings, which columns are flush right, and the cells of each row."""
-    found = groups(columns, rows)
-    body = [[_cell(columns, row, group.indexes) for group in found] for row in rows]
-    return [group.heading for group in found], [group.right for group in found], body
+    answers: tuple[str, ...] | None = None
+    chosen: tuple[str, ...] = ()
+    own: bool = False
+    more: str = ""
 
 
 def render(
@@ -70,73 +40,163 @@ def render(
     cells_wide: int | None = None,
     colour: bool = False,
     chart: Chart | None = None,
+    shown: Shown | None = None,
 ) -> str:
-    """The table, at most `cells_wide` wide if possible: a long id loses its middle, a long text goes on in the next
-    line, and a last `…` stands for columns without room. With a chart, a bar stands behind its value."""
-    headings, right, body = cells(columns, rows)
-    if not headings:
+    """The table, at most `cells_wide` wide: long texts go on in the next line, and columns that do not answer the
+    question are left out if there is no room. A row has a line for each column if not even the others have room.
+    With a chart, a bar stands behind its value."""
+    found, must = _columns(columns, rows, shown or Shown())
+    if not found:
         return ""
-    widths = [max(width(text) for text in column) for column in zip(headings, *body, strict=True)]
-    kinds = [_kind(*column) for column in zip(headings, right, zip(*body, strict=True), strict=True)] if body else []
-    drawn = _bar_place(columns, headings, body, chart, cells_wide)
-    if drawn is not None and cells_wide is not None:  # a bar takes the room of no column
-        whole = fit([*widths, bars.LEAST], [*map(width, headings), 0], [*kinds, "bar"], cells_wide, len(GAP))
-        drawn = drawn if whole.all_shown else None
-    if drawn is not None:
-        headings.insert(drawn, "")
-        right.insert(drawn, False)
-        widths.insert(drawn, bars.MOST)
-        kinds.insert(drawn, "bar")
-        body = [[*row[:drawn], "", *row[drawn:]] for row in body]
-    if cells_wide is not None and body:
-        fitted = fit(widths, [width(heading) for heading in headings], kinds, cells_wide, len(GAP))
-        widths = fitted.widths
-        shown = len(widths)
-        headings, right, kinds = headings[:shown], right[:shown], kinds[:shown]
-        body = [row[:shown] for row in body]
-        if not fitted.all_shown:
-            headings, widths, right, kinds = [*headings, CUT], [*widths, 1], [*right, False], [*kinds, "whole"]
-            body = [[*row, ""] for row in body]
-    if chart is not None and drawn is not None and drawn < len(widths) and kinds[drawn] == "bar":
-        place = [column.name for column in columns].index(chart.value)
-        for line, share in zip(body, bars.shares([row[place] for row in rows]), strict=True):
-            line[drawn] = bars.bar(share, widths[drawn])
-    top = _line([shortened(text, room) for text, room in zip(headings, widths, strict=True)], widths, right)
-    lines = [f"{_BOLD}{top}{_PLAIN}" if colour else top]
-    for row in body:
-        high = [lines_of(text, room, kind) for text, room, kind in zip(row, widths, kinds, strict=True)]
-        lines += [_line(list(part), widths, right) for part in zip_longest(*high, fillvalue="")]
+    body = [[cell(columns, row, group) for group in found] for row in rows]
+    texts = [[line[place] for line in body] for place in range(len(found))]
+    measures = [
+        measure(group.heading, text, group.right, units.is_id(group.name))
+        for group, text in zip(found, texts, strict=True)
+    ]
+    if cells_wide is None:
+        widths: list[int] | None = [
+            max(one.natural, width(group.heading)) for group, one in zip(found, measures, strict=True)
+        ]
+    else:
+        widths = fit(measures, must, cells_wide, len(GAP))
+    if widths is None:
+        kept, text = found[:must], _records(found[:must], body, cells_wide or 0, colour)
+    else:
+        kept = found[: len(widths)]
+        bar = _bars(columns, rows, kept, measures, widths, chart, cells_wide)
+        text = _grid(kept, body, widths, bar, colour)
+    return text + _left_out(
+        [units.spelled(group.name) for group in found[len(kept) :]], (shown or Shown()).more, cells_wide
+    )
+
+
+def _columns(columns: Sequence[Column], rows: Rows, shown: Shown) -> tuple[list[Group], int]:
+    """The groups in their order, and how many of them are there in any width."""
+    if shown.own:
+        return as_written(columns), 1
+    found = groups(columns, rows, shown.chosen)
+    if shown.chosen:
+        found, must = answering_first(found, shown.chosen)
+        return found[:must], must
+    if shown.answers is None:
+        return found, len(found)
+    return answering_first(found, shown.answers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bars:
+    """A column of bars: its place, its width, and the share of each row."""
+
+    place: int
+    cells: int
+    shares: list[float | None]
+
+
+def _bars(
+    columns: Sequence[Column],
+    rows: Rows,
+    found: Sequence[Group],
+    measures: Sequence[Measure],
+    widths: list[int],
+    chart: Chart | None,
+    cells_wide: int | None,
+) -> _Bars | None:
+    """The bars behind the chart's value. None if there is nothing to compare, or no room that no column could use."""
+    if chart is None or len(rows) < 2 or (cells_wide is not None and cells_wide < NARROW):
+        return None
+    place = next((n for n, group in enumerate(found) if group.name == chart.value), None)
+    room = bars.MOST
+    if cells_wide is not None:
+        room = min(room, cells_wide - sum(widths) - len(GAP) * len(widths))
+    if place is None or room < bars.LEAST:
+        return None
+    values = [row[found[place].indexes[0]] for row in rows]
+    return _Bars(place + 1, room, bars.shares(values))
+
+
+def _grid(
+    found: Sequence[Group], body: Sequence[Sequence[str]], widths: list[int], drawn: _Bars | None, colour: bool
+) -> str:
+    right = [group.right for group in found]
+    heads = [_heading(group.heading, room) for group, room in zip(found, widths, strict=True)]
+    high = max(map(len, heads))
+    heads = [[""] * (high - len(head)) + head for head in heads]  # the last line of each stands above its column
+    lines = []
+    for part in zip(*heads, strict=True):
+        line = _line(_with_bar(list(part), widths, right, drawn, ""))
+        lines.append(bold(line) if colour else line)
+    for number, row in enumerate(body):
+        wrapped = [
+            lines_of(text, room, "id" if units.is_id(group.name) else "text")
+            for text, room, group in zip(row, widths, found, strict=False)
+        ]
+        bar = bars.bar(drawn.shares[number], drawn.cells) if drawn is not None else ""
+        for place, parts in enumerate(zip_longest(*wrapped, fillvalue="")):
+            padded = _with_bar(list(parts), widths, right, drawn, bar if place == 0 else "")
+            lines.append(_line(_painted(found, row, padded, drawn) if colour else padded))
     return "\n".join(lines) + "\n"
 
 
-def _bar_place(
-    columns: Sequence[Column], headings: Sequence[str], body: Rows, chart: Chart | None, cells_wide: int | None
-) -> int | None:
-    """The place of the bar: behind the chart's value. None if there is nothing to compare, or no room."""
-    if chart is None or len(body) < 2 or (cells_wide is not None and cells_wide < NARROW):
-        return None
-    heading = units.title(chart.value)
-    known = any(column.name == chart.value for column in columns)
-    return headings.index(heading) + 1 if known and heading in headings else None
+def _painted(found: Sequence[Group], row: Sequence[str], padded: list[str], drawn: _Bars | None) -> list[str]:
+    """The cells of a line in their colours."""
+    named = [(group.name, text) for group, text in zip(found, row, strict=False)]
+    if drawn is not None:
+        named.insert(drawn.place, ("", ""))
+    padded[-1] = padded[-1].rstrip()
+    return [painted(name, whole, text) for (name, whole), text in zip(named, padded, strict=True)]
 
 
-def _kind(heading: str, right: bool, texts: Sequence[str]) -> Kind:
-    if right or heading.endswith(units.TIME):
-        return "whole"
-    return "prose" if any(" " in text and width(text) > PROSE_CELLS for text in texts) else "id"
+def _heading(text: str, room: int) -> list[str]:
+    return [taken(line, room) for line in lines_of(text, room)]
 
 
-def _cell(columns: Sequence[Column], row: Sequence[object], indexes: list[int]) -> str:
-    if len(indexes) == 1:
-        return units.shown(columns[indexes[0]].name, row[indexes[0]])
-    found = [units.shown(columns[i].name, row[i]) for i in indexes if row[i] is not None]
-    return " → ".join(found) or units.NOTHING
+def _with_bar(
+    texts: list[str], widths: Sequence[int], right: Sequence[bool], drawn: _Bars | None, bar: str
+) -> list[str]:
+    padded = [_padded(text, room, flush) for text, room, flush in zip(texts, widths, right, strict=True)]
+    if drawn is not None:
+        padded.insert(drawn.place, _padded(bar, drawn.cells, False))
+    return padded
 
 
-def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    return GAP.join(
-        _padded(text, room, flush_right) for text, room, flush_right in zip(texts, widths, right, strict=True)
-    ).rstrip()
+def _records(found: Sequence[Group], body: Sequence[Sequence[str]], cells_wide: int, colour: bool) -> str:
+    """A line for each column of a row, and an empty line between two rows."""
+    indent = min(max(width(group.heading) for group in found), max(8, cells_wide // 2))
+    room = max(1, cells_wide - indent - len(GAP))
+    rows = []
+    for row in body:
+        lines = []
+        for group, text in zip(found, row, strict=False):
+            for place, part in enumerate(lines_of(text, room, "id" if units.is_id(group.name) else "text")):
+                heading = taken(group.heading, indent) if place == 0 else ""
+                shown = painted(group.name, text, part) if colour else part
+                lines.append(f"{_padded(heading, indent, False)}{GAP}{shown}".rstrip())
+        rows.append("\n".join(lines) + "\n")
+    return "\n".join(rows)
+
+
+def _left_out(names: Sequence[str], more: str, cells_wide: int | None) -> str:
+    """One line that names columns that are not shown, and how to see them."""
+    if not names or not more or cells_wide is None:
+        return ""
+    noun = "column" if len(names) == 1 else "columns"
+    text = f"{len(names)} more {noun} ({more})"
+    listed = next(
+        (f"{text}: {some}" for some in _beginnings(names) if width(text) + width(some) + 2 <= cells_wide), text
+    )
+    return "".join(f"{line}\n" for line in lines_of(listed, cells_wide))
+
+
+def _beginnings(names: Sequence[str]) -> Iterator[str]:
+    """All names, then ever fewer of them."""
+    yield ", ".join(names)
+    for most in range(len(names) - 1, 0, -1):
+        yield ", ".join([*names[:most], "…"])
+
+
+def _line(padded: Sequence[str]) -> str:
+    return GAP.join(padded).rstrip()
 
 
 def _padded(text: str, room: int, flush_right: bool) -> str:

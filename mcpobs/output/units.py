@@ -6,35 +6,64 @@ import json
 from collections.abc import Callable, Mapping
 
 from mcpobs.output.text import printable
+from mcpobs.reports import zone
 from mcpobs.reports.wording import milliseconds, moment
 
 NOTHING = "-"
 """Shown in an empty cell of a table."""
 
-TIME = " (UTC)"
-"""Ends the heading of a time."""
+_TIME = "_unix_nano"
 
 COUNTERS = 2
 """Counters of a decision that a table shows; JSON and CSV have all."""
 
 _TITLES = {
-    "_unix_nano": TIME,
     "_ratio": " %",
     "_microusd": " $",
 }
 
 
+_IN_WORDS = {"bits": "surprise", "phantoms": "own listings"}
+"""Headings of columns whose public names are words of ours."""
+
+_AS_THEY_ARE = frozenset({"service_name", "session_id"})
+"""Names that an operator writes in SQL and --columns the same."""
+
+
 def title(name: str) -> str:
-    """The heading of a column: `p95_ms` → `p95 ms`, `last_unix_nano` → `last (UTC)`, `failed_ratio` → `failed %`."""
+    """The heading of a column: `bits` → `surprise`, `p95_ms` → `p95 ms`, `last_unix_nano` → `last (UTC)`,
+    `failed_ratio` → `failed %`."""
+    name = _IN_WORDS.get(name, name)
+    if is_time(name):
+        return f"{title(name.removesuffix(_TIME))} ({zone.current().label})"
     for suffix, unit in _TITLES.items():
         if name.endswith(suffix):
             name = name.removesuffix(suffix) + unit
-    return {"service_name": "server", "session_id": "session"}.get(name, printable(name.replace("_", " ")))
+    return name if name in _AS_THEY_ARE else printable(name.replace("_", " "))
+
+
+def spelled(name: str) -> str:
+    """A column as --columns takes it, in words that an operator knows."""
+    return _IN_WORDS.get(name, name).replace(" ", "_")
+
+
+def as_written(name: str) -> str:
+    """The heading of a column of a user's SQL."""
+    return printable(name)
+
+
+def is_time(name: str) -> bool:
+    return name.endswith(_TIME)
+
+
+def is_id(name: str) -> bool:
+    """Whether its texts are ids, which people copy."""
+    return name.endswith("_id")
 
 
 def is_number(name: str, type_: str) -> bool:
     """Whether the column is set flush right."""
-    return type_ in ("bigint", "smallint", "double", "integer", "hugeint") and not name.endswith("_unix_nano")
+    return type_ in ("bigint", "smallint", "double", "integer", "hugeint") and not is_time(name)
 
 
 def shown(name: str, value: object) -> str:
@@ -48,6 +77,11 @@ def shown(name: str, value: object) -> str:
     if name in _OF_DECISIONS:
         return printable(_OF_DECISIONS[name](str(value)))
     return printable(str(value)) or "''"
+
+
+def shown_as_written(name: str, value: object) -> str:
+    """A cell of a user's SQL: a number in the unit that its column names. A time is shown as one."""
+    return shown(name if is_time(name) or name.endswith("_ms") else "", value)
 
 
 def _rules(text: str) -> str:
@@ -96,7 +130,7 @@ _OF_DECISIONS: Mapping[str, Callable[[str], str]] = {"rules": _rules, "shadow_ru
 
 
 def _number(name: str, value: int | float) -> str:
-    if name.endswith("_unix_nano") and isinstance(value, int):
+    if is_time(name) and isinstance(value, int):
         return moment(value)
     if value != value or value in (float("inf"), float("-inf")):
         return str(value)

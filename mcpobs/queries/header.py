@@ -2,6 +2,7 @@
 
     -- question: How long do tools take to answer?
     -- topic:    1 Which tool is slow?
+    -- answers:  tool, p95_ms
     -- kind:     report
     -- reads:    tool_calls
     -- history:  whole
@@ -13,6 +14,8 @@
 
 `topic` is the place of a report in `mcpobs report all`, and its question there; reports without one come last, with
 their own question. `history: whole` says that the query looks at calls before its window too (those before a failure).
+`answers` names the columns that answer the question: a table shows them first and in any width; `before` stands for
+`before_2, before_1`.
 `chart` names the picture: `bar LABEL SIZE` or `range LABEL LOW MIDDLE HIGH`, each a column. Labels that occur twice get
 the other `varchar` columns as well. A column's suffix gives its unit and heading: `_ms`, `_bytes`, `_ratio`
 (shown in %), `_microusd` (in $), `_unix_nano` (a time).
@@ -62,9 +65,11 @@ _USED = re.compile(r"\$([a-z][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
 _SUMMARY = re.compile(r"--   ([a-z][a-z0-9_]*)\s{2,}(.+)")
 _TOPIC = re.compile(r"([0-9]+) (.+)")
+_NUMBER = re.compile(r"_[0-9]+$")
 _EVERY = re.compile(r"([a-z_]+)\.\*(?: exclude \(([a-z0-9_, ]+)\))?")
 _FIELDS = (
-    "question", "topic", "kind", "reads", "history", "rollup", "params", "columns", "summary", "tally", "chart",
+    "question", "topic", "answers", "kind", "reads", "history", "rollup", "params", "columns", "summary", "tally",
+    "chart",
 )  # fmt: skip
 
 
@@ -118,6 +123,8 @@ class Query:
     tally: tuple[str, ...] = ()
     """Columns by which the rows of the answer are counted."""
     topic: Topic | None = None
+    answers: tuple[str, ...] = ()
+    """The columns that answer the question, the first first. Numbered columns go by their common stem."""
 
     @property
     def used(self) -> frozenset[str]:
@@ -218,6 +225,9 @@ def _checked(
         raise _broken(name, 1, f"kind {kind!r} is none of {', '.join(get_args(Kind))}")
     if not columns:
         raise _broken(name, 1, "the header has no columns")
+    answers = _listed(fields, "answers")
+    if unknown := set(answers) - {stem(column.name) for column in columns}:
+        raise _broken(name, 1, f"answers names no column {min(unknown)!r}")
     topic = _TOPIC.fullmatch(fields.get("topic", ""))
     if "topic" in fields and (topic is None or kind != "report"):
         raise _broken(name, 1, "topic is a place and a question, and of a report")
@@ -244,9 +254,19 @@ def _checked(
         whole_history=fields.get("history") == "whole",
         rollup=rollup,  # type: ignore[arg-type]  # checked above
         summary=summary,
-        tally=tuple(column.strip() for column in fields.get("tally", "").split(",") if column.strip()),
+        tally=_listed(fields, "tally"),
         topic=None if topic is None else Topic(int(topic[1]), topic[2]),
+        answers=answers,
     )
+
+
+def stem(name: str) -> str:
+    """The name under which a table shows a column: `before` for `before_2`, the name itself for any other."""
+    return _NUMBER.sub("", name)
+
+
+def _listed(fields: Mapping[str, str], field: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in fields.get(field, "").split(",") if entry.strip())
 
 
 def _value(literal: str) -> Value:

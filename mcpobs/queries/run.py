@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -112,7 +113,7 @@ def interruptible(connection: Connection, work: Callable[[], Answer]) -> Answer:
         finally:
             done.set()
 
-    thread = Thread(target=body, name=_THREAD)
+    thread = Thread(target=copy_context().run, args=(body,), name=_THREAD)  # with the zone that times are shown in
     thread.start()
     try:
         done.wait()

@@ -28,8 +28,8 @@ SENTENCES = (
 class Answer:
     """The answer of a report. `total` of the result counts all rows; the result holds as many as were asked for.
 
-    `command` asks for it again. `empty` explains an answer without rows. A digest has its reports as `parts`, a row of
-    sentences for each of them.
+    `answers` names the columns that answer the question. `command` asks for it again. `empty` explains an answer
+    without rows. A digest has its reports as `parts`, a row of sentences for each of them.
     """
 
     report: str
@@ -45,3 +45,4 @@ class Answer:
     activity: Activity | None = None
     warnings: tuple[Remark, ...] = ()
     empty: Remark | None = None
+    answers: tuple[str, ...] = ()

@@ -59,6 +59,9 @@ def ask(
     if empty is not None and request.filters:
         with opening(lake, None, None) as whole:
             on_sound_files(whole, lambda plan: filters.check_known(plan, request.filters))
+    if empty is not None and (rule := request.rule) is not None:
+        with opening(lake, None, None) as whole:
+            on_sound_files(whole, lambda plan: filters.check_rule(plan, rule))
     return replace(answer, warnings=(*answer.warnings, *warnings), empty=empty)
 
 

@@ -10,7 +10,7 @@ from mcpobs.queries.run import Result
 from mcpobs.reports.answer import SENTENCES, Answer
 from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
-from mcpobs.reports.wording import Record, count, moment
+from mcpobs.reports.wording import Record, count, moment, zoned
 
 
 class Digest(Report):
@@ -35,7 +35,7 @@ def extent_words(extent: Record) -> str:
     """How much was recorded, and from when to when."""
     return (
         f"{count(extent['calls'], 'tool call')} in {count(extent['sessions'], 'session')}, "
-        f"{moment(extent['first_unix_nano'])} to {moment(extent['last_unix_nano'])} UTC"
+        f"{moment(extent['first_unix_nano'])} to {zoned(extent['last_unix_nano'])}"
     )
 
 

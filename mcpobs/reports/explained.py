@@ -20,7 +20,7 @@ from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import run
 from mcpobs.reports import filters
 from mcpobs.reports.filters import Filters
-from mcpobs.reports.wording import Record, count, moment, short
+from mcpobs.reports.wording import Record, count, short, zoned
 
 BEFORE = 10
 MOST = 200
@@ -164,9 +164,7 @@ def _headline(decision: Record, effect: str, code: object, ids: Sequence[str]) -
     why = f": {code}" if code else ""
     by = f", by {', '.join(ids)}" if ids else ""
     call = f"{decision['target']} on {decision['service_name']}"
-    return (
-        f"{moment(decision['start_unix_nano'])} UTC: {call} {effect}{why}{by} (session {short(decision['session_id'])})"
-    )
+    return f"{zoned(decision['start_unix_nano'])}: {call} {effect}{why}{by} (session {short(decision['session_id'])})"
 
 
 def _policy_note(decision: Record, at_hand: AtHand | None, is_same: bool) -> str:

@@ -35,12 +35,12 @@ def resolve(plan: Plan, filters: Filters) -> Filters:
     Raises UsageError if it is unknown or several are meant."""
     if filters.session is None:
         return filters
-    begun = filters.session
+    begun = filters.session.rstrip("…") or filters.session  # as a sentence shows the beginning of a long id
     found, how = _beginning(plan, begun), "begin with"
     if not found:
         found, how = _named(plan, begun), "are named"
     if not found:
-        raise _unknown("session", begun, _known(plan, "session"))
+        raise _unknown("session", begun, known(plan, "session"))
     if begun not in found and len(found) > 1:
         listed = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
         raise UsageError(f"several sessions {how} {begun!r}", f"say more of the id: {listed}")
@@ -48,7 +48,7 @@ def resolve(plan: Plan, filters: Filters) -> Filters:
 
 
 def _beginning(plan: Plan, begins: str) -> list[str]:
-    return _names(plan, "named_sessions", begins=begins, most=_SHOWN + 1)
+    return sessions_from(plan, begins, _SHOWN + 1)
 
 
 def _named(plan: Plan, name: str) -> list[str]:
@@ -65,27 +65,40 @@ def check_known(plan: Plan, filters: Filters) -> None:
     """Raises UsageError if the lake has never seen the tool or the server: for an answer that is empty."""
     for word, name in (("tool", filters.tool), ("server", filters.server)):
         if name is not None:
-            known = _known(plan, word)
-            if name not in known:
-                raise _unknown(word, name, known)
+            names = known(plan, word)
+            if name not in names:
+                raise _unknown(word, name, names)
 
 
-def _known(plan: Plan, word: str) -> list[str]:
-    return _names(plan, "known_names", of=word)
+def check_rule(plan: Plan, rule: str) -> None:
+    """Raises UsageError if no decision in the lake names the rule or limit: for an answer that is empty."""
+    rules = known(plan, "rule")
+    if rule not in rules:
+        raise _unknown("rule", rule, rules)
+
+
+def sessions_from(plan: Plan, begins: str, most: int) -> list[str]:
+    """The sessions whose id begins so."""
+    return _names(plan, "named_sessions", begins=begins, most=most)
+
+
+def known(plan: Plan, word: str) -> list[str]:
+    """The names of every tool, server, session or rule in the lake."""
+    return _names(plan, "known_rules") if word == "rule" else _names(plan, "known_names", of=word)
 
 
 def _names(plan: Plan, query: str, **values: Value) -> list[str]:
     return [str(row[0]) for row in plan.rows(catalog.load(query), values)]
 
 
-def _unknown(word: str, name: str, known: list[str]) -> UsageError:
-    close = nearest(name, known)
+def _unknown(word: str, name: str, names: list[str]) -> UsageError:
+    close = nearest(name, names)
     if close:
         hint = f"did you mean {close!r}?"
-    elif known:
-        hint = f"known: {', '.join(known[:_SHOWN])}" + (
-            f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
+    elif names:
+        hint = f"known: {', '.join(names[:_SHOWN])}" + (
+            f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
         )
     else:
-        hint = "the lake holds no calls yet"
+        hint = "the lake holds no calls yet" if word != "rule" else "no policy has decided anything yet"
     return UsageError(f"the lake has no {word} {name!r}", hint)

@@ -134,6 +134,7 @@ class Report:
             command=self.command,
             layout=self.layout,
             chart=read_chart(self.query),
+            answers=self.query.answers,
         )
 
     def sentence(self, result: Result) -> str | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mcpobs.errors import UsageError
+from mcpobs.reports.wording import zoned
+from mcpobs.reports.zone import Zone
 
 FOREVER = 2**63 - 1
 SECOND = 1_000_000_000
@@ -77,9 +79,13 @@ def given(since: str | None, until: str | None, now: int) -> Window:
     return Window(start, end, _words(since, until, start, end), known)
 
 
-def utc(unix_nano: int) -> str:
-    """A time for people, to the second."""
-    return datetime.fromtimestamp(unix_nano // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def in_zone(text: str | None, zone: Zone) -> str | None:
+    """A time of an option, with the zone if it is a date or time without one."""
+    try:
+        time = None if text is None or _SPAN.fullmatch(text.strip().lower()) else datetime.fromisoformat(text.strip())
+        return text if time is None or time.tzinfo is not None else zone.read(time).isoformat()
+    except (ValueError, OverflowError):
+        return text  # whoever reads it says so
 
 
 def last_hour(now: int) -> Window:
@@ -89,7 +95,7 @@ def last_hour(now: int) -> Window:
 
 def before(newest: int, length: int, words: str) -> Window:
     """A window of a given length that ends with the newest call, itself inside."""
-    return Window(max(0, newest - length + 1), newest + 1, f"the {words} up to {utc(newest)}")
+    return Window(max(0, newest - length + 1), newest + 1, f"the {words} up to {zoned(newest)}")
 
 
 def _words(since: str | None, until: str | None, start: int, end: int) -> str:
@@ -99,7 +105,7 @@ def _words(since: str | None, until: str | None, start: int, end: int) -> str:
         if match := _SPAN.fullmatch(since.strip().lower()):
             count, unit = int(match[1]), _WORDS[match[2]]
             return f"the last {unit}" if count == 1 else f"the last {count:,} {unit}s"
-        return f"since {utc(start)}"
+        return f"since {zoned(start)}"
     if since is None:
-        return f"up to {utc(end)}"
-    return f"from {utc(start)} to {utc(end)}"
+        return f"up to {zoned(end)}"
+    return f"from {zoned(start)} to {zoned(end)}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from mcpobs.reports import zone
 from mcpobs.terminal import printable
 
 Record = Mapping[str, Any]
@@ -56,8 +56,13 @@ def milliseconds(value: float) -> str:
 
 
 def moment(unix_nano: int) -> str:
-    """A time in UTC, to the second."""
+    """A time to the second, in the zone that times are shown in."""
     try:
-        return datetime.fromtimestamp(unix_nano // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return zone.current().at(unix_nano // 1_000_000_000).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):  # a nonsense clock is no reason to fail
         return str(unix_nano)
+
+
+def zoned(unix_nano: int) -> str:
+    """A time with its zone."""
+    return f"{moment(unix_nano)} {zone.current().label}"

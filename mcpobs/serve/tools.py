@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from mcpobs.errors import UsageError
 from mcpobs.queries import catalog
+from mcpobs.queries.described import about as described_about
 from mcpobs.queries.fence import RELATIONS
 from mcpobs.queries.header import Column, Value
 from mcpobs.queries.limits import Limits
@@ -393,12 +394,11 @@ def _columns(sources: Sources, running: Running, arguments: Arguments) -> Object
 
 def _described(name: str, described: dict[str, list[Column]]) -> Object:
     """A table. If one that was described before has all of its columns, only the difference to that."""
+    about = described_about(name)
     if name == catalog.SOURCE:
-        about = "Every recorded span, also those that are no MCP operation."
         columns = [Column(c.column, c.type, c.meaning) for c in COLUMNS if c.column is not None]
     else:
-        view = catalog.view(name)
-        about, columns = view.question, list(view.columns)
+        columns = list(catalog.view(name).columns)
     names = {column.name for column in columns}
     for other, known in described.items():
         if names <= {column.name for column in known}:

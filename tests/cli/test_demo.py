@@ -103,5 +103,33 @@ def test_the_reports_show_what_was_refused_and_to_whom(demo: Demo) -> None:
     assert f"would have halted a loop (search_orders × {LOOP_CALLS})" in " ".join(demo.lines)
 
 
+def test_without_keep_the_folder_is_temporary_and_nothing_of_it_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mcpobs.cli import demo as command
+
+    made: list[Path] = []
+
+    def shown(root: Path, play: command.Play) -> None:
+        (root / "lake").mkdir()
+        made.append(root)
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(command, "_show", shown)
+    command.demo(keep=None)
+    assert made[0].parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+    assert "mcpobs demo --keep" in capsys.readouterr().out
+
+
+def test_no_line_is_drawn_over_where_stderr_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    from mcpobs.cli import demo as command
+
+    command._progress(1, 9)
+    command._played(9, Path("lake"))
+    assert capsys.readouterr().err == "9 calls recorded in lake\n"
+
+
 def test_every_line_fits_a_terminal_of_80_cells(demo: Demo) -> None:
     assert [line for line in demo.lines if width(line) > CELLS and str(demo.root) not in line] == []

@@ -176,7 +176,7 @@ def test_a_segment_that_kills_the_committing_process_is_set_aside_while_spans_co
             await kill(intake)
             await intake.take("traces", "protobuf", honest)
             await _until_stored(intake, len(ids))
-            while intake.trouble is None or "set aside" not in intake.trouble:
+            while intake.trouble is None or "quarantined" not in intake.trouble:
                 await asyncio.sleep(0.02)
             counted = intake.counters()
             assert counted["lake.quarantined_segments"] == 1

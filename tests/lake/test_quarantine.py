@@ -551,7 +551,7 @@ def test_info_lists_quarantined_segments_and_retry_brings_them_back(lake: Path) 
     shown = mcpobs("info", "--lake", str(lake))
     facts = json.loads(mcpobs("info", "--lake", str(lake), "--json").stdout)
 
-    assert "set aside   1 segment of" in shown.stdout
+    assert "quarantined  1 segment of" in shown.stdout
     assert path in shown.stderr
     assert "mcpobs lake retry" in shown.stderr
     assert facts["quarantined_segments"] == 1
@@ -624,7 +624,7 @@ def test_retry_ends_with_one_if_something_is_still_set_aside(lake: Path) -> None
     _logged(lake, NO_REQUEST)
     done = mcpobs("compact", "--lake", str(lake))
     assert done.returncode == 0
-    assert "1 segment could not be committed and was set aside" in done.stderr
+    assert "1 segment could not be committed and was quarantined" in done.stderr
     assert "Traceback" not in done.stderr
 
     tried = mcpobs("retry", "--lake", str(lake))

@@ -66,8 +66,8 @@ def test_a_value_is_shown_by_the_unit_of_its_column(name: str, value: object, te
         ("failed_ratio", "failed %"),
         ("last_unix_nano", "last (UTC)"),
         ("cost_microusd", "cost $"),
-        ("service_name", "server"),
-        ("session_id", "session"),
+        ("service_name", "service_name"),
+        ("session_id", "session_id"),
         ("evil\x1b", r"evil\x1b"),
     ],
 )

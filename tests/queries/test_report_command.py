@@ -212,6 +212,11 @@ def test_a_table_has_twenty_rows_and_says_how_many_are_left_out(report: Report, 
     assert err == ""
 
 
+def test_a_session_as_a_sentence_shortens_it_is_accepted(report: Report) -> None:
+    whole = report(name="sessions", session="heavy", json=True)[0]
+    assert report(name="sessions", session="hea…", json=True)[0] == whole
+
+
 def test_the_beginning_of_a_session_is_enough(report: Report) -> None:
     answer = json.loads(report(name="sessions", session="hea", json=True)[0])
     assert [row["session_id"] for row in answer["rows"]] == ["heavy"]

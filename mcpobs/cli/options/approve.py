@@ -46,9 +46,9 @@ def approve(
 ) -> None:
     """Approve new and changed tool definitions of servers.
 
-    A front whose policy has `find: definitions` records the tools that a server lists. Approved definitions are in
-    approved/SERVER.json beside config.toml, or in the file that the policy or --file names; keep it in git. `--by` is a
-    label: nobody verifies it. Exit code 1: a definition is still open.
+    An `mcpobs instrument` whose policy has `find: definitions` records the tools that a server lists. Approved
+    definitions are in approved/SERVER.json beside config.toml, or in the file that the policy or --file names; keep it
+    in git. `--by` is a label: nobody verifies it. Exit code 1: a definition is still open.
 
     \b
     Examples:

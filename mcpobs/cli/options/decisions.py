@@ -6,18 +6,32 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+from mcpobs.cli import complete
+from mcpobs.cli.options.shared import Columns, Format, Json, Lake, Raw, Rows, TimeZone, Wide
 
 
 def decisions(
     since: Annotated[str | None, typer.Option(help="Calls from then on: 15m, 2h, 7d, or an ISO date or time.")] = None,
     until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
-    session: Annotated[str | None, typer.Option(help="This session only; the beginning of its id is enough.")] = None,
-    tool: Annotated[str | None, typer.Option(help="This tool only.")] = None,
-    server: Annotated[str | None, typer.Option(help="This MCP server only.")] = None,
-    code: Annotated[str | None, typer.Option(help="Denials of this code only: call_limit, not_allowed, …")] = None,
-    rule: Annotated[str | None, typer.Option(help="Decisions by the rule or limit of this id only.")] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(help="This session only; the beginning of its id is enough.", autocompletion=complete.sessions),
+    ] = None,
+    tool: Annotated[str | None, typer.Option(help="This tool only.", autocompletion=complete.tools)] = None,
+    server: Annotated[
+        str | None, typer.Option(help="This MCP server only: its service_name.", autocompletion=complete.servers)
+    ] = None,
+    code: Annotated[
+        str | None,
+        typer.Option(help="Denials of this code only: call_limit, not_allowed, …", autocompletion=complete.codes),
+    ] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Decisions by the rule or limit of this id only.", autocompletion=complete.rules)
+    ] = None,
     limit: Rows = None,
+    wide: Wide = False,
+    columns: Columns = None,
+    tz: TimeZone = None,
     format: Format = None,
     json: Json = False,
     raw: Raw = False,
@@ -48,6 +62,9 @@ def decisions(
             code=code,
             rule=rule,
             limit=limit,
+            wide=wide,
+            columns=columns,
+            tz=tz,
             format=format,
             json=json,
             raw=raw,

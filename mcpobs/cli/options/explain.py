@@ -6,13 +6,18 @@ from typing import Annotated
 
 import typer
 
+from mcpobs.cli import complete
 from mcpobs.cli.options.shared import Json, Lake
 
 
 def explain(
     name: Annotated[
         str,
-        typer.Argument(metavar="DECISION|SESSION", help="An id, or its beginning: of a decision, else of a session."),
+        typer.Argument(
+            metavar="DECISION|SESSION",
+            help="An id, or its beginning: of a decision, else of a session.",
+            autocompletion=complete.sessions,
+        ),
     ],
     policy: Annotated[
         list[str] | None,

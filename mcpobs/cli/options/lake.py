@@ -79,7 +79,7 @@ def prune(
 
 @app.command()
 def retry(lake: Lake = None, json: Json = False) -> None:
-    """Try again to commit what was set aside.
+    """Try again to commit what was quarantined.
 
     A segment that cannot be committed, or that kills the process that commits it, is moved to the lake's folder
     `quarantine` and holds up no other. Each is tried again in a process of its own. What is committed leaves the

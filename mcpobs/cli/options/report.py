@@ -6,17 +6,26 @@ from typing import Annotated
 
 import typer
 
-from mcpobs.cli.options.shared import Format, Json, Lake, Raw, Rows
+from mcpobs.cli import complete
+from mcpobs.cli.options.shared import Columns, Format, Json, Lake, Raw, Rows, TimeZone, Wide
 
 
 def report(
-    name: Annotated[str | None, typer.Argument(help="One of the reports below, or all.", show_default=False)] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One of the reports below, or all.", show_default=False, autocompletion=complete.reports),
+    ] = None,
     p95: Annotated[bool, typer.Option("--p95", help="Which tool has the highest p95 right now?")] = False,
     since: Annotated[str | None, typer.Option(help="Calls from then on: 15m, 2h, 7d, or an ISO date or time.")] = None,
     until: Annotated[str | None, typer.Option(help="Calls before then: the same forms.")] = None,
-    tool: Annotated[str | None, typer.Option(help="This tool only.")] = None,
-    session: Annotated[str | None, typer.Option(help="This session only; the beginning of its id is enough.")] = None,
-    server: Annotated[str | None, typer.Option(help="This MCP server only.")] = None,
+    tool: Annotated[str | None, typer.Option(help="This tool only.", autocompletion=complete.tools)] = None,
+    session: Annotated[
+        str | None,
+        typer.Option(help="This session only; the beginning of its id is enough.", autocompletion=complete.sessions),
+    ] = None,
+    server: Annotated[
+        str | None, typer.Option(help="This MCP server only: its service_name.", autocompletion=complete.servers)
+    ] = None,
     run: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Only traffic recorded with this label: instrument --run.")
     ] = None,
@@ -24,6 +33,9 @@ def report(
     min_calls: Annotated[
         int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 20 for --p95]")
     ] = None,
+    wide: Wide = False,
+    columns: Columns = None,
+    tz: TimeZone = None,
     format: Format = None,
     json: Json = False,
     raw: Raw = False,
@@ -37,7 +49,12 @@ def report(
     watch: Annotated[
         str | None, typer.Option(metavar="[SECONDS]", help="Ask again and again, and show it in place.  [default: 2]")
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Of report cost: by tool, session or tenant.  [default: tool]")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Of report cost: by tool, session or tenant.  [default: tool]", autocompletion=complete.groups
+        ),
+    ] = None,
     reprice: Annotated[
         bool, typer.Option("--reprice", help="Costs by today's prices of config.toml, not by those of their time.")
     ] = False,
@@ -74,9 +91,14 @@ def report(
       mcpobs report all --since 24h --html digest.html
       mcpobs report latency --since 1h --watch
       mcpobs report cost --by session --since 7d
+      mcpobs report sessions --columns session_id,calls,cost_microusd
+      mcpobs report failures --since 1d --tz Europe/Berlin
 
-    Times are UTC. --p95 looks at the last hour where a tool has enough calls in it, else at the newest window that
-    has, and says which; tools with too few calls are set apart, so that one slow call never wins.
+    Times are in the zone of --tz, else of TZ, else in UTC; JSON and CSV are always in UTC. A table has the columns that
+    answer its question, and others as far as there is room: --wide shows all, --columns chooses.
+
+    --p95 looks at the last hour if a tool has enough calls in it, else at the newest window that has, and says which;
+    tools with too few calls are set apart, so that one slow call never wins.
     """
     from mcpobs.cli.report import ReportOptions, run_report
 
@@ -92,6 +114,9 @@ def report(
             run=run,
             limit=limit,
             min_calls=min_calls,
+            wide=wide,
+            columns=columns,
+            tz=tz,
             format=format,
             json=json,
             bars=bars,

@@ -6,7 +6,7 @@ from mcpobs import __version__
 from mcpobs.output.page.document import Page, Section, render
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.filters import Filters
-from mcpobs.reports.wording import moment
+from mcpobs.reports.wording import zoned
 
 TOP_ROWS, ALL_ROWS = 10, 1000
 """Rows of a table on the page of a digest, and on that of one report, if --limit does not say."""
@@ -26,7 +26,7 @@ def _page(answer: Answer, filters: Filters, now: int) -> Page:
         answer=answer.sentence,
         facts=(f"Calls {answer.window.when}" + (f"; only {', '.join(narrowed)}" if narrowed else ""),),
         sections=_parts(answer) if answer.layout == "digest" else (_alone(answer),),
-        made=f"Made by mcpobs {__version__} at {moment(now)} UTC. Names of tools, servers, clients and sessions are "
+        made=f"Made by mcpobs {__version__} at {zoned(now)}. Names of tools, servers, clients and sessions are "
         "what the peers said.",
         activity=answer.activity,
         warnings=[warning.text for warning in answer.warnings],

@@ -16,7 +16,7 @@ from mcpobs.output.sparks import step_words
 from mcpobs.queries.header import Column
 from mcpobs.reports.activity import Activity
 from mcpobs.reports.chart import Chart
-from mcpobs.reports.wording import moment
+from mcpobs.reports.wording import moment, zoned
 
 MOST_MARKS = 12
 _EDGE = 1.5
@@ -44,8 +44,8 @@ def over_time(activity: Activity) -> str:
         _column(activity, place, place * wide, wide * 0.84, largest) for place in range(len(activity.calls))
     )
     picture = element("svg", columns, width="100%", height="96", role="img", aria_label="calls over time")
-    first, last = moment(activity.start_unix_nano), moment(activity.end_unix_nano)
-    axis = element("div", element("span", safe(first)) + element("span", safe(f"{last} UTC")), class_="axis")
+    first, last = moment(activity.start_unix_nano), zoned(activity.end_unix_nano)
+    axis = element("div", element("span", safe(first)) + element("span", safe(last)), class_="axis")
     step = step_words(activity.step_ns)
     caption = f"calls over time; a column is {step}, the highest {largest:,} calls; failed ones at the foot"
     return element("figure", picture + axis + element("figcaption", safe(caption)), class_="chart")

@@ -39,7 +39,8 @@ class Cost(Report):
         found = run(plan, self.query, values, asked.request.rows)
         result = _named(found, by)
         answer = self.answered(asked.window, result, _sentence(result, by) if result.rows else None)
-        return replace(answer, chart=answer.chart and replace(answer.chart, label=_COLUMNS[by]))
+        answers = tuple(_COLUMNS[by] if name == "item" else name for name in answer.answers)
+        return replace(answer, answers=answers, chart=answer.chart and replace(answer.chart, label=_COLUMNS[by]))
 
     def finding(self, result: Result, calls: int) -> str:
         return _sentence(result, "tool")

@@ -26,5 +26,5 @@ class Coverage(Report):
         also = f"; {uncounted:,} spans look like MCP and are not counted" if uncounted else ""
         return (
             f"reported by {printable(', '.join(layers))}; {unfinished:,} without an answer, {lost:,} lost, "
-            f"{twice:,} set aside as reported twice{refused}{also}"
+            f"{twice:,} reported twice and counted once{refused}{also}"
         )

@@ -26,7 +26,8 @@ class Shapes(Report):
         result, most = run(plan, self.query, self.values(asked)), asked.request.rows
         hash_name = asked.hash_name()
         named = result if hash_name is None else _with_names(result, hash_name)
-        return self.answered(asked.window, replace(named, rows=named.rows[:most]), self.sentence(named))
+        worded = _without_bits(named)
+        return self.answered(asked.window, replace(worded, rows=worded.rows[:most]), self.sentence(worded))
 
     def finding(self, result: Result, calls: int) -> str:
         odd = [record for record in result.records() if record["odd"]]
@@ -35,6 +36,13 @@ class Shapes(Report):
         first = odd[0]
         more = f"; and {len(odd) - 1:,} more" if len(odd) > 1 else ""
         return f"{tool(first)}: {first['odd']} (session {short(first['odd_session_id'])}){more}"
+
+
+def _without_bits(result: Result) -> Result:
+    """Reasons without their numbers, by which they are ordered: an operator reads how often, not how many bits."""
+    place = next(n for n, column in enumerate(result.columns) if column.name == "odd")
+    rows = [(*row[:place], row[place] and _BITS.sub("", row[place]), *row[place + 1 :]) for row in result.rows]
+    return replace(result, rows=rows)
 
 
 def _with_names(result: Result, hash_name: HashName) -> Result:
