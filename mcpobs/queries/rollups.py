@@ -161,7 +161,8 @@ def _files(source: Source) -> list[_File]:
             0 if file.first_unix_nano is None else file.first_unix_nano,
             FOREVER if file.last_unix_nano is None else file.last_unix_nano,
             file.whole,
-            within=file.first_unix_nano is not None
+            within=file.path not in source.outdated
+            and file.first_unix_nano is not None
             and file.last_unix_nano is not None
             and file.first_unix_nano >= source.since
             and file.last_unix_nano < source.until,
@@ -198,7 +199,9 @@ def _relation(connection: Connection, source: Source, paths: Sequence[str]) -> s
     selects = []
     if paths:
         since, until = source.since, source.until
-        bounded = f" where {TIME} >= {since} and {TIME} < {until}" if (since, until) != (0, FOREVER) else ""
+        terms = [f"{TIME} >= {since}", f"{TIME} < {until}"] if (since, until) != (0, FOREVER) else []
+        terms += [] if source.valid is None else [source.valid]
+        bounded = f" where {' and '.join(terms)}" if terms else ""
         scan = cold.relation(connection, table_of(source.lake), [_named(path) for path in paths])
         selects.append(f"select {listed(TYPES)} from ({scan}) as stored{bounded}")
     if source.spool is not None:
