@@ -24,7 +24,8 @@ from mcpobs.lake.snapshot import DataFile
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Param, Query, Rollup, Value
 from mcpobs.queries.source import RELATION, Source
-from mcpobs.queries.text import listed, text_of, with_views
+from mcpobs.queries.text import listed, no_rows, text_of, with_views
+from mcpobs.queries.unanswered import PATIENCE, READS
 
 MEMBERS = "members"
 """The view of the sessions of a file: it shows which sessions have calls in other files too."""
@@ -212,6 +213,9 @@ def _relation(connection: Connection, source: Source, paths: Sequence[str]) -> s
 def _over(relation: str, view: Query, given: Mapping[str, Value]) -> str:
     """The view's text over other spans than those of the source."""
     below = {query.name: text_of(query, given) for query in catalog.views_below(view.reads)}
+    if PATIENCE in below:  # no view that is rolled up depends on it
+        below = {name: text for name, text in below.items() if name not in READS}
+        below[PATIENCE] = no_rows(catalog.view(PATIENCE))
     return with_views({RELATION: relation, **below}, text_of(view, given))
 
 
