@@ -142,7 +142,10 @@ class Plan:
         found = self._found
         if not found.sought_patience:
             found.sought_patience = True
-            below = {read.name: rollups.text(self.connection, self.source, read, {}) for read in map(catalog.view, unanswered.READS)}
+            below = {
+                read.name: rollups.text(self.connection, self.source, read, {})
+                for read in map(catalog.view, unanswered.READS)
+            }
             any_open = with_views(below, f"select 1 as one from {unanswered.OPEN} limit 1")
             if self.connection.execute(any_open).fetchall():
                 found.patience = _named(view.name)
