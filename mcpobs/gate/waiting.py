@@ -14,7 +14,6 @@ from typing import Final
 
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.operation import TraceContext
-from mcpobs.stderr import Faults
 
 FIRST_NS: Final = 5_000_000_000
 LOOK_S: Final = 1.0
@@ -25,13 +24,18 @@ _STAYS_OPEN: Final = frozenset({"subscriptions/listen"})
 Write = Callable[[Call], object]
 """Records a call whose operation says how it stands."""
 
+Failed = Callable[[Exception], None]
+"""Takes a fault of ours."""
+
 
 class Waiting:
     """The open calls of one front that have a pending line, by the wait after which they get the next."""
 
-    def __init__(self, write: Write, faults: Faults) -> None:
+    def __init__(self, write: Write, failed: Failed, above: TraceContext | None = None) -> None:
+        """`above` is the span that a call without a parent belongs to."""
         self._write = write
-        self._faults = faults
+        self._failed = failed
+        self._above = above
         self._next_ns: dict[Call, int] = {}
 
     def look(self, open_calls: Iterable[Call], mono_ns: int) -> None:
@@ -49,9 +53,9 @@ class Waiting:
 
     def _record(self, call: Call, waited_ns: int) -> None:
         try:
-            self._write(pending(call, waited_ns))
+            self._write(pending(call, waited_ns, self._above))
         except Exception as error:  # our fault: the call goes on
-            self._faults.report(error)
+            self._failed(error)
 
 
 def is_awaited(call: Call) -> bool:
@@ -65,12 +69,12 @@ def is_awaited(call: Call) -> bool:
     )
 
 
-def pending(call: Call, waited_ns: int) -> Call:
+def pending(call: Call, waited_ns: int, above: TraceContext | None) -> Call:
     """Returns a copy of an open call that says how it stands. Settles the ids of its span, which its end has too."""
     call.describe()
     operation = call.operation
     if operation.span is None:
-        parent = operation.parent
+        parent = operation.parent or above
         trace_id, flags = (os.urandom(16).hex(), 1) if parent is None else (parent.trace_id, parent.flags)
         operation.span = TraceContext(trace_id, os.urandom(8).hex(), flags)
     return replace(call, operation=replace(operation, outcome="unfinished", duration_ns=waited_ns))

@@ -20,7 +20,7 @@ class Waits:
 
     def __init__(self, conversation: Conversation, gate: Gate, faults: Faults, lock: Lock) -> None:
         self._conversation = conversation
-        self._waiting = Waiting(gate.record_pending, faults)
+        self._waiting = Waiting(gate.record_pending, faults.report)
         self._lock = lock
         self._look_ns = 0
 

@@ -21,7 +21,7 @@ def unanswered(plan: Plan, chosen: Window, filters: Filters) -> list[Record]:
     return [*run(plan, catalog.load("unanswered"), given).records()]
 
 
-def words(records: Sequence[Record]) -> list[str]:
+def parts(records: Sequence[Record]) -> list[str]:
     """What is to be said of them, each part of a sentence; nothing if every call was answered."""
     hung = [record for record in records if record["failed"]]
     waiting = [record for record in records if not record["failed"] and record["pending"]]
@@ -36,10 +36,10 @@ def words(records: Sequence[Record]) -> list[str]:
 
 def sentence(records: Sequence[Record]) -> str | None:
     """The same as a sentence of its own."""
-    parts = words(records)
-    if not parts:
+    found = parts(records)
+    if not found:
         return None
-    return f"of {count(sum(record['calls'] for record in records), 'unanswered call')} " + "; ".join(parts)
+    return f"of {count(sum(record['calls'] for record in records), 'unanswered call')} " + "; ".join(found)
 
 
 def wait(ms: float) -> str:

@@ -9,7 +9,7 @@ from mcpobs.queries.run import Result, run
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
-from mcpobs.reports.unanswered import sentence, unanswered, words
+from mcpobs.reports.unanswered import parts, sentence, unanswered
 from mcpobs.reports.wording import count, short, tool
 from mcpobs.terminal import printable
 
@@ -27,7 +27,7 @@ class Failures(Report):
         return self.answered(asked.window, found, sentence(left))
 
     def finding(self, result: Result, calls: int) -> str:
-        left = words(result.summary.get(_LEFT, []))
+        left = parts(result.summary.get(_LEFT, []))
         if not result.rows:
             return "; ".join([f"none of {count(calls, 'call')} failed", *left])
         last, denied = result.records()[0], result.summary["denied"]

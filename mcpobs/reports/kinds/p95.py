@@ -15,7 +15,7 @@ from mcpobs.reports.filters import Filters
 from mcpobs.reports.kinds.latency import latencies
 from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
-from mcpobs.reports.unanswered import unanswered, words
+from mcpobs.reports.unanswered import parts, unanswered
 from mcpobs.reports.window import Window
 from mcpobs.reports.wording import count, milliseconds, tool
 
@@ -122,7 +122,7 @@ class HighestP95(Report):
         least = MIN_CALLS if request.min_calls is None else request.min_calls
         found = rank(plan, asked.filters, asked.chosen, asked.now, least, exact=request.exact)
         hung = [record for record in unanswered(plan, found.window, asked.filters) if record["failed"]]
-        said = "; ".join([sentence(found), *words(hung)])
+        said = "; ".join([sentence(found), *parts(hung)])
         return replace(self.answered(found.window, found.result, said), min_calls=least)
 
 
