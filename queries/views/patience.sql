@@ -5,6 +5,7 @@
 --   service_key  varchar  the MCP server; empty where it has no name
 --   tool_key     varchar  gen_ai.tool.name; empty where it has none
 --   patient_ns   bigint   a call that waited longer has failed
+--   answered     bigint   calls of the tool that were answered
 
 -- The tool's own p99, to the end of its bucket, where it has 20 answered calls or more; else 30 s. A tool that answered
 -- none of three calls that waited for a second or longer is not slow: for it, it is that second.
@@ -52,6 +53,7 @@ select
             when slow.answered is null and unheard.waits >= 3 then 1000000000
             else 30000000000
         end as bigint
-    ) as patient_ns
+    ) as patient_ns,
+    cast(coalesce(slow.answered, 0) as bigint) as answered
 from unheard
 left join slow on slow.service_key = unheard.service_key and slow.tool_key = unheard.tool_key
