@@ -93,4 +93,4 @@ inner join totals
     on totals.service_key = coalesce(grouped.service_name, '') and totals.tool_key = coalesce(grouped.tool, '')
 order by
     grouped.calls desc, grouped.last_unix_nano desc, grouped.service_name nulls last, grouped.tool nulls last,
-    grouped.outcome, grouped.error_type nulls last, grouped.status_code nulls last
+    grouped.outcome, grouped.error_type nulls last, grouped.status_code nulls last, grouped.fault

@@ -14,7 +14,7 @@
 -- columns:
 --   service_name      varchar  the MCP server
 --   tool              varchar  gen_ai.tool.name
---   calls             bigint   calls that were answered, and unanswered ones that failed
+--   calls             bigint   calls that were answered, and unanswered ones that failed or whose tool never answered
 --   p50_ms            double   median duration
 --   p90_ms            double   90th percentile of duration
 --   p95_ms            double   95th percentile of duration
@@ -39,9 +39,9 @@
 -- make a slow tool look fast. A notification is never answered. A call that failed unanswered would have taken longer
 -- than it waited: a percentile at or above the shortest such wait is a lower bound.
 with hung as (
-    select service_name, tool, waited_ns, trace_id
+    select service_name, tool, failed, waited_ns, trace_id
     from unanswered_calls
-    where failed
+    where (failed or (answered = 0 and waited_ns >= 1000000000))
         and start_unix_nano >= $since
         and ($tool is null or tool = $tool)
         and ($session is null or session_id = $session)
@@ -68,7 +68,7 @@ timed as (
         and ($session is null or session_id = $session)
         and ($server is null or service_name = $server)
     union all
-    select service_name, tool, true as failed, true as open, waited_ns as now_ns, cast(null as bigint) as before_ns
+    select service_name, tool, failed, true as open, waited_ns as now_ns, cast(null as bigint) as before_ns
     from hung
 ),
 answered as (

@@ -11,7 +11,7 @@
 -- columns:
 --   service_name      varchar  the MCP server
 --   tool              varchar  gen_ai.tool.name
---   calls             bigint   calls that were answered, and unanswered ones that failed
+--   calls             bigint   calls that were answered, and unanswered ones that failed or whose tool never answered
 --   p50_ms            double   median duration
 --   p90_ms            double   90th percentile of duration
 --   p95_ms            double   95th percentile of duration
@@ -33,10 +33,10 @@
 -- most 2 ** (1 / 64) = 1.1 %, and so is any percentile, for it lies between two durations. All else is exact.
 with hung as (
     select
-        service_name, tool, waited_ns, trace_id,
+        service_name, tool, failed, waited_ns, trace_id,
         cast(floor(log2(case when waited_ns < 1 then 1 else waited_ns end) * 32) as bigint) as bucket
     from unanswered_calls
-    where failed
+    where (failed or (answered = 0 and waited_ns >= 1000000000))
         and ($tool is null or tool = $tool)
         and ($server is null or service_name = $server)
 ),
@@ -51,7 +51,7 @@ timed as (
     where ($tool is null or tool = $tool)
         and ($server is null or service_name = $server)
     union all
-    select service_name, tool, true as failed, bucket, 1 as calls, waited_ns as total_ns, waited_ns as max_ns, 1 as open
+    select service_name, tool, failed, bucket, 1 as calls, waited_ns as total_ns, waited_ns as max_ns, 1 as open
     from hung
 ),
 chosen as (

@@ -13,6 +13,7 @@
 --   sequence         bigint   its place in its connection
 --   waited_ns        bigint   how long it waited at least
 --   patient_ns       bigint   a call of the tool that waited longer has failed
+--   answered         bigint   calls of the tool that were answered
 --   failed           boolean  whether it did; else it was abandoned, or still waits
 --   error_type       varchar  who went away; null where nobody did
 --   outcome          varchar  unfinished, or cancelled where closing the connection says so
@@ -27,6 +28,7 @@ select
     open_calls.sequence as sequence,
     open_calls.waited_ns as waited_ns,
     coalesce(patience.patient_ns, 30000000000) as patient_ns,
+    coalesce(patience.answered, 0) as answered,
     open_calls.waited_ns > coalesce(patience.patient_ns, 30000000000) as failed,
     open_calls.error_type as error_type,
     open_calls.outcome as outcome,
