@@ -17,7 +17,7 @@ FOLDED = 4
 MOST_LINES = 200
 """Calls that a timeline shows at most, unless all are asked for."""
 
-_PLACE, _OFFSET, _TOOL, _OUTCOME, _TOOK = 5, 11, 20, 15, 11
+_PLACE, _OFFSET, _TOOL, _OUTCOME, _TOOK = 4, 10, 18, 13, 9
 _INDENT = " " * (_PLACE + 2)
 _CELLS = 80
 
