@@ -2,8 +2,8 @@
 
     python -m bench.unanswered [--sessions 200]
 
-Two kinds of traffic, as rows of a lake in memory. Hung: a tool that answers nothing, another that hangs now and then, and
-clients that quit after 1 to 60 s. Calm: tools of six shapes of latency, and clients that quit at any moment, so that a
+Two kinds of traffic, as rows in memory. Hung: a tool that answers nothing, another that hangs now and then, and clients
+that quit after 1 to 60 s. Calm: tools of six shapes of latency, and clients that quit at any moment, so that a
 call may be open then; each such call is one that the tool would have answered in its usual time.
 """
 

@@ -10,7 +10,7 @@ from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import run
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.window import Window
-from mcpobs.reports.wording import Record, count, tool
+from mcpobs.reports.wording import Record, tool
 
 _MOST_TOOLS = 3
 
@@ -22,24 +22,26 @@ def unanswered(plan: Plan, chosen: Window, filters: Filters) -> list[Record]:
 
 
 def parts(records: Sequence[Record]) -> list[str]:
-    """What is to be said of them, each part of a sentence; nothing if every call was answered."""
-    hung = [record for record in records if record["failed"]]
-    waiting = [record for record in records if not record["failed"] and record["pending"]]
-    abandoned = [record for record in records if not record["failed"] and not record["pending"]]
-    found = []
-    for group, verb in ((hung, "never answered"), (waiting, "still open"), (abandoned, "abandoned by the client")):
-        if group:
-            calls = sum(record["calls"] for record in group)
-            found.append(f"{calls:,} {'was' if calls == 1 else 'were'} {verb} ({_tools(group)})")
-    return found
+    """What is to be said of them, each a part of a sentence; nothing if every call was answered."""
+    return [
+        f"{calls:,} {'was' if calls == 1 else 'were'} {verb} ({tools})"
+        for verb, calls, tools in _grouped(records, "never answered", "still open", "abandoned by the client")
+    ]
 
 
 def sentence(records: Sequence[Record]) -> str | None:
-    """The same as a sentence of its own."""
-    found = parts(records)
-    if not found:
-        return None
-    return f"of {count(sum(record['calls'] for record in records), 'unanswered call')} " + "; ".join(found)
+    """The same as a sentence of its own; None if every call was answered."""
+    found = _grouped(records, "failed", "still open", "abandoned by the client")
+    said = "; ".join(f"{calls:,} {verb} ({tools})" for verb, calls, tools in found)
+    return f"calls without an answer: {said}" if said else None
+
+
+def _grouped(records: Sequence[Record], hung: str, waiting: str, abandoned: str) -> list[tuple[str, int, str]]:
+    """A word, a number of calls and their tools for each group that has calls."""
+    groups: dict[str, list[Record]] = {hung: [], waiting: [], abandoned: []}
+    for record in records:
+        groups[hung if record["failed"] else waiting if record["pending"] else abandoned].append(record)
+    return [(word, sum(one["calls"] for one in group), _tools(group)) for word, group in groups.items() if group]
 
 
 def wait(ms: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mcpobs.queries import catalog
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
 from mcpobs.reports.answer import Answer
@@ -20,8 +21,11 @@ class Failures(Report):
     """The newest failure comes first. Calls that still wait or were abandoned are no failures; its sentences count
     them."""
 
+    groups_rows = True
+
     def answer(self, plan: Plan, asked: Asked) -> Answer:
-        result = run(plan, self.query, self.values(asked), asked.request.rows)
+        query = catalog.load("failure_groups") if asked.request.group else self.query
+        result = run(plan, query, self.values(asked), asked.request.rows)
         left = unanswered(plan, asked.window, asked.filters)
         found = replace(result, summary={**result.summary, _LEFT: left})
         return self.answered(asked.window, found, sentence(left))
