@@ -442,6 +442,13 @@ NAMES: tuple[Name, ...] = (
         "ours",
     ),
     Name(RESULT_FORM, "result_form", "text", "types of a tool's answer, without names: protocol/form.py", "ours"),
+    Name(
+        None,
+        "pending",
+        "boolean",
+        "true if no end was recorded: duration_ns is how long the operation had waited so far; else null",
+        "ours",
+    ),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

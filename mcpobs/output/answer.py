@@ -63,7 +63,7 @@ def _for_people(answer: Answer, rows: list[Row], limit: int | None, paper: Paper
             return lead + _ranking(answer, rows, paper)
         case "rows":
             if not rows:
-                return ""
+                return lead
             drawn = _drawn(answer.result.columns, rows, paper, answer.answers, answer.chart)
             return f"{lead}\n{drawn}" if lead else drawn
 

@@ -12,8 +12,13 @@ from mcpobs.queries.header import Column, stem
 
 Rows = Sequence[Sequence[object]]
 
-_SELDOM = frozenset({"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd"})
+_SELDOM = frozenset(
+    {"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered", "longest_ms"}
+)
 """Columns that a table for people omits if all their cells are empty or zero."""
+
+_BOUNDS = "lower_bounds"
+"""The column that names those of its row whose values are lower bounds; a table marks these instead."""
 
 _ARROW = " → "
 
@@ -36,7 +41,7 @@ def groups(columns: Sequence[Column], rows: Rows, keep: Sequence[str] = ()) -> l
     found: list[Group] = []
     for index, column in enumerate(columns):
         name = stem(column.name)
-        if name not in keep and _says_nothing(column.name, index, rows):
+        if name == _BOUNDS or (name not in keep and _says_nothing(column.name, index, rows)):
             continue
         is_numbered = name != column.name
         if is_numbered and found and found[-1].name == name:
@@ -93,10 +98,18 @@ def cell(columns: Sequence[Column], row: Sequence[object], group: Group) -> str:
     if group.own:
         return units.shown_as_written(group.name, row[group.indexes[0]])
     if len(group.indexes) == 1:
-        return units.shown(columns[group.indexes[0]].name, row[group.indexes[0]])
+        name = columns[group.indexes[0]].name
+        text = units.shown(name, row[group.indexes[0]])
+        return f"≥ {text}" if name in _lower_bounds(columns, row) else text
     found = [units.shown(columns[i].name, row[i]) for i in group.indexes if row[i] is not None]
     runs = [(text, len(list(same))) for text, same in groupby(found)]
     return _ARROW.join(text if times == 1 else f"{text} × {times}" for text, times in runs) or units.NOTHING
+
+
+def _lower_bounds(columns: Sequence[Column], row: Sequence[object]) -> list[str]:
+    """The names of the columns whose values in this row are lower bounds."""
+    found = next((row[place] for place, column in enumerate(columns) if column.name == _BOUNDS), None)
+    return str(found).split() if found else []
 
 
 def cells(columns: Sequence[Column], rows: Rows, *, own: bool = False) -> tuple[list[str], list[bool], list[list[str]]]:
