@@ -13,6 +13,9 @@ BOUNDARY_FREE = frozenset({"zh", "ja", "ko", "ar", "hi", "fa", "ru", "uk"})
 WHOLE_WORDS = frozenset({"vi"})
 """Languages whose words have no endings."""
 
+WITH_ENDINGS = frozenset({"de"})
+"""Languages whose articles are given as stems. A Romance article is a whole word: "de" with an ending is half of English."""
+
 NEAR_BYTES = 70
 
 
@@ -25,7 +28,8 @@ def _word(language: Language, stems: str) -> str:
 def _rules(language: Language) -> str:
     if not language.the:
         return _word(language, language.rules)
-    return rf"\b(?:{language.the})\w* ?(?:\w+ )?(?:{language.rules})"
+    ending = r"\w{0,3}" if language.code in WITH_ENDINGS else ""
+    return rf"\b(?:(?:{language.the}){ending} |\w{{1,5}}')(?:\w+ )?(?:{language.rules})"
 
 
 def _patterns(language: Language) -> Iterator[Pattern]:
