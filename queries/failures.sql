@@ -27,6 +27,7 @@
 --   nth_call         bigint   its place among the session's tool calls, from 1
 --   trace_id         varchar  trace of the failed call
 --   span_id          varchar  its span
+--   lower_bounds     varchar  duration_ms for an unanswered call, which would have taken longer; else null
 -- summary:
 --   sessions  count(distinct session_id)
 --   denied    count(case when outcome = 'denied' then 1 end)
@@ -47,7 +48,8 @@ select
     duration_ms,
     nth_call,
     trace_id,
-    span_id
+    span_id,
+    case when unanswered then 'duration_ms' end as lower_bounds
 from failed_calls
 left join patience
     on patience.service_key = case when failed_calls.unanswered then coalesce(failed_calls.service_name, '') end
