@@ -15,15 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mcpobs.lake.engine import Connection, connect
-from mcpobs.lake.schema import TYPES
 from mcpobs.queries import catalog
-from mcpobs.queries.plan import Plan
-from mcpobs.queries.run import run
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session to be recorded: its calls, those of a second tool with a price, and its failures."""
+    """A session: its calls, those of a second tool with a price, and its failures."""
 
     calls: int
     server: str = "files"
@@ -81,38 +78,40 @@ SHAPES: dict[str, tuple[Make, Make]] = {
 """Each shape of traffic: what makes a session, and what makes one of the kind that a plant belongs to."""
 
 
-def recorded(sessions: list[Session]) -> Connection:
-    """A connection whose `spans` has the calls of these sessions."""
+def summed(sessions: list[Session]) -> Connection:
+    """A connection whose `session_usage` has what the view of that name says of the calls of these sessions."""
     connection = connect(threads=2)
-    connection.execute(f"create table spans ({', '.join(f'{name} {type_}' for name, type_ in TYPES.items())})")
-    connection.execute(
-        "create table planned (session bigint, calls bigint, priced bigint, failed bigint, "
-        "server varchar, client varchar, tool varchar)"
-    )
-    facts = [(n, s.calls, s.priced, s.failed, s.server, s.client, s.tool) for n, s in enumerate(sessions)]
-    columns = [list(column) for column in zip(*facts, strict=True)]
-    connection.execute(f"insert into planned select {', '.join(f'unnest(${n})' for n in range(1, 8))}", columns)
-    connection.execute(
-        """
-        insert into spans by name
-        select 's' || session as session_id, server as service_name, client as client_name,
-            case when place < priced then 'buy' else tool end as tool,
-            case when place < priced then 20000 end as cost_microusd,
-            case when place < failed then 'tool_error' else 'ok' end as outcome,
-            'tools/call' as method, 'server' as kind, 'mcpobs' as scope_name, 'stdio_process' as session_source,
-            'high' as session_confidence, place::varchar as request_id, 10000000 as duration_ns,
-            1790000000000000000 + session * 1000000000000 + place * 1000000000 as start_unix_nano,
-            session::varchar as trace_id, place::varchar as span_id
-        from (select planned.*, unnest(range(calls + priced)) as place from planned)
-        """
-    )
+    columns = catalog.view("session_usage").columns
+    connection.execute(f"create table session_usage ({', '.join(f'{c.name} {c.type}' for c in columns)})")
+    rows = [
+        {
+            "session_id": f"s{number}",
+            "service_name": session.server,
+            "client_name": session.client,
+            "main_tool": session.tool,
+            "calls": session.calls + session.priced,
+            "failed": session.failed,
+            "duration_ns": 10_000_000 * (session.calls + session.priced),
+            "cost_microusd": 20_000 * session.priced or None,
+        }
+        for number, session in enumerate(sessions)
+    ]
+    for first in range(0, len(rows), 1000):
+        some = rows[first : first + 1000]
+        values = [value for row in some for value in row.values()]
+        places = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(some))
+        connection.execute(f"insert into session_usage ({', '.join(rows[0])}) values {places}", values)
     return connection
 
 
 def reported(sessions: list[Session]) -> dict[int, bool]:
     """Which sessions stand out, by their number."""
-    rows = run(Plan(recorded(sessions)), catalog.report("sessions")).records()
-    return {int(row["session_id"][1:]): bool(row["disproportionate"]) for row in rows}
+    query = catalog.report("sessions")
+    values = {name: value for name, value in query.values({}).items() if name in query.used}
+    names = [column.name for column in query.columns]
+    rows = summed(sessions).execute(query.sql, values).fetchall()
+    place, odd = names.index("session_id"), names.index("disproportionate")
+    return {int(row[place][1:]): bool(row[odd]) for row in rows}
 
 
 def _usual(make: Make) -> tuple[int, int]:
