@@ -124,7 +124,11 @@ def test_calls_before_failures_are_shown_with_an_example(report: Report, tmp_pat
     rows = [call(n, session_id=f"s{n // 40}", **steps[n % 4]) for n in range(160)]
     spool(tmp_path / "refunds", rows)
     out, err = report(name="precursors", lake=str(tmp_path / "refunds"))
-    assert [line.split()[:4] for line in out.splitlines()[1:]] == [["refund", "tool", "login", "40"]]
+    assert [line.split()[:4] for line in out.splitlines()[3:]] == [["refund", "tool", "login", "40"]]
+    assert out.splitlines()[0] == (
+        "refund fails after login: 40 of 40 calls (100 %), against 0.0 % of the 40 other calls; "
+        "next: mcpobs report failures --tool refund"
+    )
     assert rows[157]["trace_id"] in out
     assert err == ""
 
