@@ -243,14 +243,55 @@ measured as (
     from ranked
     group by measure, server_key, client_key, tool_key, half
 ),
+-- The upper half is also held against the whole kind: the cut may have parted a long tail.
+uncut as (
+    select
+        measure, server_key, client_key, tool_key,
+        count(*) as sessions,
+        percentile_cont(0.75) within group (order by size) as q75,
+        percentile_cont(0.95) within group (order by size) as q95
+    from ranked
+    where half <> 'whole'
+    group by measure, server_key, client_key, tool_key
+),
+bounds as (
+    select
+        measure, server_key, client_key, tool_key, half,
+        case
+            when half <> 'whole' and sessions >= $large_kind then q95 + (q95 - q75) + ln(1.25)
+            when half <> 'whole' then second + (second - q75) + ln(1.25)
+            when sessions >= $large_kind
+                then q95 + (q95 - q75) * (1.0 + 2.0 / nullif(sqrt(sessions), 0)) + ln(1.2 + 5.0 / nullif(sessions, 0))
+            else second + (second - q50) * (1.0 + 2.0 / nullif(sqrt(sessions), 0)) + ln(1.2 + 5.0 / nullif(sessions, 0))
+        end as bound
+    from measured
+    union all
+    select
+        measure, server_key, client_key, tool_key, 'high' as half,
+        q95 + (q95 - q75) * (1.0 + 2.0 / nullif(sqrt(sessions), 0)) + ln(1.2 + 5.0 / nullif(sessions, 0)) as bound
+    from uncut
+),
 bounded as (
     select
-        measure, server_key, client_key, tool_key, half, sessions, calls, amount, median, q50,
-        case when sessions >= $large_kind then q95 else second end as top,
-        case when sessions >= $large_kind or half <> 'whole' then q75 else q50 end as low,
-        case when half = 'whole' then 2.0 / nullif(sqrt(sessions), 0) else 0.0 end as doubt,
-        case when half = 'whole' then ln(1.2 + 5.0 / nullif(sessions, 0)) else ln(1.25) end as beyond
+        measured.measure as measure,
+        measured.server_key as server_key,
+        measured.client_key as client_key,
+        measured.tool_key as tool_key,
+        measured.half as half,
+        max(measured.sessions) as sessions,
+        max(measured.calls) as calls,
+        max(measured.amount) as amount,
+        max(measured.median) as median,
+        max(measured.q50) as q50,
+        min(bounds.bound) as bound
     from measured
+    inner join bounds
+        on bounds.measure = measured.measure
+        and bounds.server_key = measured.server_key
+        and bounds.client_key = measured.client_key
+        and bounds.tool_key = measured.tool_key
+        and bounds.half = measured.half
+    group by measured.measure, measured.server_key, measured.client_key, measured.tool_key, measured.half
 ),
 judged as (
     select
@@ -265,7 +306,7 @@ judged as (
         bounded.tool_key as tool_key,
         bounded.half as half,
         bounded.sessions >= $min_sessions
-            and ranked.size > bounded.top + (bounded.top - bounded.low) * (1.0 + bounded.doubt) + bounded.beyond + 0.000000001
+            and ranked.size > bounded.bound + 0.000000001
             and ranked.size >= bounded.q50 + ln($times_median)
             and ranked.amount >= $min_share * ranked.all_amount
             and ranked.amount >= case ranked.measure

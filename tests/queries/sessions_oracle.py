@@ -92,10 +92,14 @@ def _judged(measure: str, facts: dict[str, Row]) -> dict[str, Row]:
     total = sum(amounts.values())
     places = {s: n for n, s in enumerate(sorted(amounts, key=lambda s: (-amounts[s], s)), start=1)}
     verdicts = {}
-    for kind, members in _kinds(facts, sizes).items():
+    kinds = _kinds(facts, sizes)
+    for kind, members in kinds.items():
         ordered = sorted(sizes[session] for session in members)
         median = percentile([amounts[session] for session in members], 0.5)
         bound = _bound(ordered, whole=kind[-1] == "")
+        if kind[-1] == "large":
+            both = [*members, *kinds[(*kind[:-1], "small")]]
+            bound = min(bound, _bound(sorted(sizes[session] for session in both), whole=True))
         for session in members:
             amount, share = amounts[session], amounts[session] / total if total else None
             times = amount / median if median else None
