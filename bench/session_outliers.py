@@ -1,6 +1,6 @@
 """How many calm sessions `report sessions` reports, and how many planted ones it finds.
 
-    python -m bench.session_outliers [--lakes 100] [--sessions 60 200 1000]
+    python -m bench.session_outliers [--lakes 100] [--sessions 50 200]
 
 Each lake has sessions of one shape. Calm: the share of sessions that are reported. Planted: one more session with 3 and
 with 10 times the 99th percentile of its kind, or with 30 times the kind's median.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -145,14 +146,14 @@ def measure(lakes: int, sizes: list[int]) -> str:
                     found[place] += reported([*calm, _planted(kind, chance, calls)])[size]
             shares = " | ".join(f"{100 * number / lakes:.0f} %" for number in (many, *found))
             lines.append(f"| {name} | {size} | {100 * total / lakes / size:.2f} % | {shares} |")
-            print(lines[-1], flush=True)
+            print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lakes", type=int, default=100)
-    parser.add_argument("--sessions", type=int, nargs="+", default=[40, 200, 1000])
+    parser.add_argument("--sessions", type=int, nargs="+", default=[50, 200])
     given = parser.parse_args()
     print(measure(given.lakes, given.sessions))
 

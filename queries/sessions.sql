@@ -29,7 +29,7 @@
 --   calls             bigint   tool calls in the window; one that asks for input first is one with its retry
 --   share_ratio       double   their share of all sessions' tool calls
 --   why               varchar  in what it stands out, as a multiple of the median of its kind; null if in nothing
---   largest           varchar  its share of all calls, or of all costs, if it is one of the three largest by that
+--   largest           varchar  its share of all calls, or of all costs, if it is one of the three largest by that and has 1 % or more
 --   times_median      double   calls, as a multiple of the median session of its kind
 --   peers             bigint   sessions of its kind, itself counted
 --   compared_with     varchar  its kind: the server; a client or main tool whose sessions are of another size; small or large ones, where two sizes are usual
@@ -339,7 +339,7 @@ worded as (
             end
             else ''
         end as reason,
-        case when place <= $largest
+        case when place <= $largest and share_ratio >= 0.01
             then '; ' || measure || ' ' || cast(cast(round(100.0 * share_ratio) as bigint) as varchar) || ' %'
             else ''
         end as large,

@@ -27,7 +27,7 @@ def sessions(rows: list[Row]) -> list[Row]:
         large = [
             f"{measure} {math.floor(100 * verdict['share'] + 0.5)} %"
             for measure in ("calls", "cost")
-            if (verdict := verdicts[measure].get(session)) and verdict["place"] <= 3
+            if (verdict := verdicts[measure].get(session)) and verdict["place"] <= 3 and verdict["share"] >= 0.01
         ]
         first = min(call["start_unix_nano"] for call in calls)
         end = max(call["start_unix_nano"] + (call.get("duration_ns") or 0) for call in calls)
