@@ -234,8 +234,10 @@ known as (
         service_key, tool_key, length, before, last_before, fault,
         max(rest_ratio) as rest_ratio,
         -- a sequence that every call comes after is compared with nothing
-        min(case when rest_ratio is null or falling <= 0 then 0.0 else log_odds + ln(case when falling > 0 then falling else 1.0 end) end)
-            as surprise
+        min(case
+            when rest_ratio is null or falling <= 0 then 0.0
+            else log_odds + ln(case when falling > 0 then falling else 1.0 end)
+        end) as surprise
     from surprises
     group by service_key, tool_key, length, before, last_before, fault
 ),
