@@ -10,9 +10,9 @@
 -- columns:
 --   service_key      varchar  the MCP server; empty where it has no name
 --   tool_key         varchar  gen_ai.tool.name; empty where it has none
---   length           integer  calls that went before: 1 or 2
+--   length           integer  1 or 2 calls that went before · 3 the last and how it failed · 4 the last and its large result
 --   last_before      varchar  the tool called just before
---   before           varchar  the one or two tools called just before, in their order
+--   before           varchar  the one or two tools called just before, in their order, or the last and what it answered
 --   fault            varchar  how the call failed; null where it did not
 --   calls            bigint   calls of the tool after those that ended so
 --   sessions         bigint   sessions in which one failed so
@@ -40,7 +40,8 @@ with calls as (
             when outcome = 'protocol_error' then 'caller'
             when outcome = 'unfinished' then 'gone'
             when outcome in ('denied', 'cancelled') then outcome
-        end as fault
+        end as fault,
+        case when result_bytes >= 65536 then 1 else 0 end as large
     from tool_calls
     where session_id is not null
         and start_unix_nano < $until
@@ -50,14 +51,16 @@ chained as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_key, tool_key, fault,
         lag(code, 1) over in_session as code_1,
-        lag(code, 2) over in_session as code_2
+        lag(code, 2) over in_session as code_2,
+        cast(lag(fault, 1) over in_session as varchar) as fault_1,
+        lag(large, 1) over in_session as large_1
     from calls
     window in_session as (partition by session_id order by start_unix_nano, sequence nulls last, span_id, trace_id)
 ),
 -- Calls that did not fail are only counted; one that failed keeps a row of its own.
 counted as (
     select
-        service_key, tool_key, code_2, code_1, fault,
+        service_key, tool_key, code_2, code_1, fault_1, large_1, fault,
         case when fault is not null then session_id end as session_id,
         case when fault is not null then start_unix_nano end as start_unix_nano,
         case when fault is not null then sequence end as sequence,
@@ -68,7 +71,7 @@ counted as (
     where code_1 is not null
         and start_unix_nano >= $since
     group by
-        service_key, tool_key, code_2, code_1, fault,
+        service_key, tool_key, code_2, code_1, fault_1, large_1, fault,
         case when fault is not null then session_id end,
         case when fault is not null then start_unix_nano end,
         case when fault is not null then sequence end,
@@ -77,14 +80,16 @@ counted as (
 ),
 prefixed as (
     select
-        service_key, tool_key, code_2, code_1, fault, session_id, start_unix_nano, sequence, span_id, trace_id, calls,
+        service_key, tool_key, code_2, code_1, fault_1, large_1, fault, session_id, start_unix_nano, sequence, span_id,
+        trace_id, calls,
         cast(length(service_key) as varchar) || ':' || service_key || '/' as own
     from counted
 ),
 -- A tool of the same server by its name alone, one of another server behind the server's.
 named as (
     select
-        service_key, tool_key, fault, session_id, start_unix_nano, sequence, span_id, trace_id, calls,
+        service_key, tool_key, fault_1, large_1, fault, session_id, start_unix_nano, sequence, span_id, trace_id, calls,
+        code_1 = own || tool_key as repeated,
         case
             when substr(code_1, 1, length(own)) = own then substr(code_1, length(own) + 1)
             when substr(code_1, 1, 2) = '0:' then '?' || substr(code_1, 3)
@@ -108,6 +113,19 @@ steps as (
         session_id, start_unix_nano, sequence, span_id, trace_id, calls
     from named
     where before_2 is not null
+    union all
+    -- That a tool fails again after it failed is a burst and warns of nothing.
+    select
+        service_key, tool_key, 3 as length, before_1 as last_before, before_1 || ' (' || fault_1 || ')' as before, fault,
+        session_id, start_unix_nano, sequence, span_id, trace_id, calls
+    from named
+    where fault_1 is not null and not repeated
+    union all
+    select
+        service_key, tool_key, 4 as length, before_1 as last_before, before_1 || ' (64 KiB or more)' as before, fault,
+        session_id, start_unix_nano, sequence, span_id, trace_id, calls
+    from named
+    where large_1 = 1
 ),
 placed as (
     select

@@ -15,6 +15,7 @@
 --   surety           bigint   how sure that is: 1 low, 2 medium, 3 high; the least
 --   calls            bigint   tool calls; one that asks for input first is one with its retry
 --   tools            bigint   distinct tools that were called
+--   main_tool        varchar  the tool with the most calls; the last by name where several have as many
 --   failed           bigint   calls that failed; unanswered ones not counted: see unanswered_calls
 --   first_unix_nano  bigint   start of the first call
 --   last_unix_nano   bigint   start of the last call
@@ -30,6 +31,8 @@ select
     min(surety) as surety,
     cast(sum(calls) as bigint) as calls,
     cast(count(distinct tool) as bigint) as tools,
+    -- The number of calls with leading zeros stands before the name: the last text is that of the most calls.
+    nullif(substr(max(cast(1000000000000 + calls as varchar) || coalesce(tool, '')), 14), '') as main_tool,
     cast(sum(failed) as bigint) as failed,
     min(first_unix_nano) as first_unix_nano,
     max(last_unix_nano) as last_unix_nano,

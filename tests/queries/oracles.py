@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -131,72 +130,6 @@ def errors(rows: list[Row]) -> list[Row]:
             *(nulls_last(r[name]) for name in ("service_name", "tool", "outcome", "error_type", "status_code")),
         ),
     )
-
-
-STANDS_OUT = {"calls": ("calls", 20), "failures": ("failed", 5), "time": ("ns", 60 * 10**9), "cost": ("cost", 10_000)}
-"""What a session can stand out by: the word, the amount, and what it takes at least."""
-
-
-def sessions(rows: list[Row]) -> list[Row]:
-    groups = grouped((row for row in tool_calls(rows) if row.get("session_id") is not None), "session_id")
-    if not groups:
-        return []
-    amounts = {session: _amounts(calls) for (session,), calls in groups.items()}
-    total = sum(amount["calls"] for amount in amounts.values())
-    median = percentile([amount["calls"] for amount in amounts.values()], 0.5)
-    result = []
-    for (session,), calls in groups.items():
-        services = sorted(call["service_name"] for call in calls if call.get("service_name") is not None)
-        first = min(call["start_unix_nano"] for call in calls)
-        end = max(call["start_unix_nano"] + (call.get("duration_ns") or 0) for call in calls)
-        sure = [s for s in ("low", "medium", "high") if any(call.get("session_confidence") == s for call in calls)]
-        amount = amounts[session]
-        why = [reason for word in STANDS_OUT if (reason := _stands_out(word, amount, list(amounts.values())))]
-        compared = len(groups) >= 5
-        result.append(
-            {
-                "session_id": session,
-                "service_name": services[0] if services else None,
-                "confidence": sure[0] if sure else None,
-                "calls": amount["calls"],
-                "share_ratio": amount["calls"] / total if total else None,
-                "times_median": amount["calls"] / median if median else None,
-                "disproportionate": bool(why) if compared else None,
-                "why": "; ".join(why) or None if compared else None,
-                "tools": len({call["tool"] for call in calls if call.get("tool") is not None}),
-                "failed": amount["failed"],
-                "first_unix_nano": first,
-                "last_unix_nano": max(call["start_unix_nano"] for call in calls),
-                "duration_ms": (end - first) / 1e6,
-                "busy_ms": amount["ns"] / 1e6,
-                "result_bytes": sum(call.get("result_bytes") or 0 for call in calls),
-                "cost_microusd": amount["cost"],
-            }
-        )
-    return sorted(result, key=lambda r: (not r["disproportionate"], -r["calls"], r["session_id"]))
-
-
-def _amounts(calls: list[Row]) -> dict[str, Any]:
-    costs = [call["cost_microusd"] for call in calls if call.get("cost_microusd") is not None]
-    return {
-        "calls": sum(map(_whole, calls)),
-        "failed": sum(map(failed, calls)),
-        "ns": sum(call.get("duration_ns") or 0 for call in calls),
-        "cost": sum(costs) if costs else None,
-    }
-
-
-def _stands_out(word: str, amount: dict[str, Any], all_amounts: list[dict[str, Any]]) -> str | None:
-    """Far above the median by the median absolute deviation of logarithms, and a multiple of it."""
-    name, least = STANDS_OUT[word]
-    value, values = amount[name], [each[name] for each in all_amounts if each[name] is not None]
-    if value is None or value < least:
-        return None
-    median, middle = percentile(values, 0.5), percentile([math.log(1 + each) for each in values], 0.5)
-    mad = percentile([abs(math.log(1 + each) - middle) for each in values], 0.5)
-    if value < 3 * median or math.log(1 + value) - middle <= 3.5 * 1.4826 * mad:
-        return None
-    return f"{word} {math.floor(value / median + 0.5)} ×" if median else word
 
 
 def failures(rows: list[Row]) -> list[Row]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from random import Random
-from typing import Any
 
 from tests.queries.oracles import Row, in_order, nulls_last, tool_calls
 from tests.queries.recorded import call
@@ -64,6 +63,7 @@ def _call(chance: Random, number: int, session: str, tool: str, fault: str | Non
         service_name="mail" if tool == "fetch" else "files",
         outcome=outcome or _OUTCOME.get(fault or "", fault),
         result_empty=fault == "empty",
+        result_bytes=chance.choice([100, 100, 100, 70_000]),
     )
 
 
@@ -86,40 +86,43 @@ def precursors(
     for row in tool_calls(rows):
         if row.get("session_id") is not None and row.get("outcome") != "input_required":
             sessions[row["session_id"]].append(row)
-    after: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
+    after: dict[tuple[str, str, int, str, str], list[Row]] = defaultdict(list)
     for calls in sessions.values():
         calls.sort(key=in_order)
         for place, row in enumerate(calls):
-            before = tuple(_name(earlier, row) for earlier in calls[max(0, place - 2) : place])
-            of = (row.get("service_name") or "", row.get("tool") or "")
-            for length in range(1, len(before) + 1):
-                after[(*of, length, before[-length:])].append(row)
-    tools: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
-    for (service, tool, length, _), calls in after.items():
-        tools[service, tool, length] += calls
-    base: dict[tuple[Any, ...], float] = {}
-    for (service, tool, length), calls in tools.items():
-        for fault, count in Counter(map(_class, calls)).items():
-            if fault is not None and count >= support and len(calls) >= min_calls:
-                base[service, tool, length, fault] = count / len(calls)
-    judged = Counter(of for *of_, _ in base for of in [tuple(of_)])
-    tests = sum(judged[key[:3]] for key, calls in after.items() if len(calls) >= support)
+            for length, last, before in _befores(calls[max(0, place - 2) : place], row):
+                after[(*_tool(row), length, last, before)].append(row)
+    pools: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
+    for (service, tool, length, _, _), calls in after.items():
+        if length <= 2:
+            pools[service, tool, length] += calls
+    judged = {
+        (*of, fault)
+        for of, calls in pools.items()
+        for fault, number in Counter(map(_class, calls)).items()
+        if fault is not None and number >= support and len(calls) >= min_calls
+    }
+    faults = Counter(of for *of_, _ in judged for of in [tuple(of_)])
+    tests = sum(faults[(*key[:2], _pool(key[2]))] for key, calls in after.items() if len(calls) >= support)
     reported = []
-    for (service, tool, length, before), calls in after.items():
+    for (service, tool, length, last_before, before), calls in after.items():
+        pool = pools[service, tool, _pool(length)]
         for fault in {*map(_class, calls)} - {None}:
-            ours = base.get((service, tool, length, fault))
             failing = [row for row in calls if _class(row) == fault]
             k, n = len(failing), len(calls)
             seen = {row["session_id"] for row in failing}
-            alone = after[service, tool, 1, before[-1:]] if length == 2 else []
-            of_last = sum(_class(row) == fault for row in alone) / len(alone) if alone else 0.0
-            if ours is None or k < support or len(seen) < spread or k / n <= max(ours, of_last):
+            if (service, tool, _pool(length), fault) not in judged or k < support or len(seen) < spread:
                 continue
-            known = max(ours, of_last)
-            surprise = k * math.log(k / n / known) + ((n - k) * math.log((1 - k / n) / (1 - known)) if k < n else 0)
+            against = [pool]
+            if length > 1:
+                against.append(after[service, tool, 1, last_before, last_before])
+            rests = [(len(rows) - n, sum(_class(row) == fault for row in rows) - k) for rows in against]
+            if not all(m and _rarer(k, n, j, m) for m, j in rests):
+                continue
             middle, half = k / n + _ZZ / (2.0 * n), _Z * math.sqrt(k / n * (1 - k / n) / n + _ZZ / (4.0 * n * n))
             low, high = (middle - half) / (1 + _ZZ / n), (middle + half) / (1 + _ZZ / n)
-            if surprise < math.log(tests / by_chance) or low <= known:
+            surprise = min(_surprise(k, n, j, m) for m, j in rests)
+            if surprise <= 0 or surprise < math.log(tests / by_chance) or low <= max(j / m for m, j in rests):
                 continue
             last = max(
                 failing,
@@ -128,29 +131,69 @@ def precursors(
                     *(r.get("sequence") is not None, r.get("sequence") or 0, r["span_id"], r["trace_id"]),
                 ),
             )
+            (m, j), *_ = rests
             reported.append(
                 {
                     "service_name": service or None,
                     "tool": tool or None,
                     "fault": fault,
-                    "before": " → ".join(before),
+                    "before": before,
                     "support": k,
                     "calls": n,
                     "failed_ratio": k / n,
-                    "base_ratio": ours,
-                    "lift": k / n / ours,
+                    "base_ratio": (k + j) / (n + m),
+                    "lift": k / n / (j / m or 1 / m),
                     "low_ratio": low,
                     "high_ratio": high,
                     "sessions": len(seen),
                     "last_unix_nano": last["start_unix_nano"],
                     "last_session_id": last["session_id"],
                     "last_trace_id": last["trace_id"],
+                    "rest_calls": m,
+                    "rest_ratio": j / m,
                 }
             )
     return sorted(
         reported,
         key=lambda r: (
-            *(-r["low_ratio"] / r["base_ratio"], -r["support"]),
+            *(-round(r["low_ratio"] / (r["rest_ratio"] or 1 / r["rest_calls"]), 9), -r["support"]),
             *(nulls_last(r["service_name"]), nulls_last(r["tool"]), r["fault"], r["before"]),
         ),
     )
+
+
+def _tool(row: Row) -> tuple[str, str]:
+    return row.get("service_name") or "", row.get("tool") or ""
+
+
+def _befores(earlier: list[Row], row: Row) -> list[tuple[int, str, str]]:
+    """What comes before a call: how it is counted, the last tool, and its words."""
+    names = [_name(one, row) for one in earlier]
+    found = [(length, names[-1], " → ".join(names[-length:])) for length in (1, 2) if len(names) >= length]
+    if not earlier:
+        return found
+    failure = _class(earlier[-1])
+    if failure is not None and _tool(earlier[-1]) != _tool(row):
+        found.append((3, names[-1], f"{names[-1]} ({failure})"))
+    if (earlier[-1].get("result_bytes") or 0) >= 64 * 1024:
+        found.append((4, names[-1], f"{names[-1]} (64 KiB or more)"))
+    return found
+
+
+def _pool(length: int) -> int:
+    return 2 if length == 2 else 1
+
+
+def _rarer(k: int, n: int, j: int, m: int) -> bool:
+    """Whether one failure more among the n would be less probable by chance."""
+    return j * (n - k) < (k + 1) * (m - j + 1)
+
+
+def _surprise(k: int, n: int, j: int, m: int) -> float:
+    """Minus the logarithm of the bound on the probability that chance puts k or more of the failures among the n."""
+
+    def ways(of: int, some: int) -> float:
+        return math.lgamma(of + 1) - math.lgamma(some + 1) - math.lgamma(of - some + 1)
+
+    next_ratio = j * (n - k) / ((k + 1) * (m - j + 1))
+    return ways(n + m, k + j) - ways(n, k) - ways(m, j) + math.log(1 - next_ratio)

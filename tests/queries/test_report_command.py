@@ -70,7 +70,10 @@ def report(lake: Path, capsys: pytest.CaptureFixture[str]) -> Report:
 
 def test_the_first_line_names_the_highest_p95_in_one_sentence(report: Report) -> None:
     out, err = report(p95=True)
-    assert out.splitlines()[0] == "fetch: p95 75.2 ms over 85 calls in the last hour"
+    assert out.splitlines()[0] == (
+        "fetch: p95 75.2 ms over 85 calls in the last hour (at least 16.0 ms, 95 % sure); "
+        "too few calls to rank: seldom (1 call, up to 90,000 ms)"
+    )
     assert err == ""
     check(GOLDEN / "p95.txt", out)
 
@@ -89,12 +92,12 @@ def test_a_tool_with_too_few_calls_never_wins(report: Report) -> None:
 
 def test_days_later_the_newest_hour_that_has_enough_is_taken_and_named(report: Report) -> None:
     out, _ = report(p95=True, now=NOW + 40 * 86_400 * SECOND)
-    assert out.splitlines()[0] == "fetch: p95 75.2 ms over 85 calls in the hour up to 2026-09-21 14:23:20 UTC"
+    assert out.startswith("fetch: p95 75.2 ms over 85 calls in the hour up to 2026-09-21 14:23:20 UTC (at least")
 
 
 def test_a_chosen_window_is_taken_as_it_is(report: Report) -> None:
     out, _ = report(p95=True, since="2026-09-21T14:23:00Z")
-    assert out.splitlines()[0] == "no tool has 20 answered calls since 2026-09-21 14:23:00 UTC; the most is 1"
+    assert out.startswith("no tool has 5 answered calls since 2026-09-21 14:23:00 UTC; the most is 1; too few")
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -121,7 +124,11 @@ def test_calls_before_failures_are_shown_with_an_example(report: Report, tmp_pat
     rows = [call(n, session_id=f"s{n // 40}", **steps[n % 4]) for n in range(160)]
     spool(tmp_path / "refunds", rows)
     out, err = report(name="precursors", lake=str(tmp_path / "refunds"))
-    assert [line.split()[:4] for line in out.splitlines()[1:]] == [["refund", "tool", "login", "40"]]
+    assert [line.split()[:4] for line in out.splitlines()[3:]] == [["refund", "tool", "login", "40"]]
+    assert out.splitlines()[0] == (
+        "refund fails after login: 40 of 40 calls (100 %), against 0.0 % of the 40 other calls; "
+        "next: mcpobs report failures --tool refund"
+    )
     assert rows[157]["trace_id"] in out
     assert err == ""
 
@@ -257,8 +264,10 @@ def test_the_sessions_say_by_which_rules_they_were_found(report: Report, tmp_pat
     ]
     spool(tmp_path / "rules", rows)
     out, _ = report(name="sessions", lake=str(tmp_path / "rules"))
-    sentence = "4 sessions: 2 by principal (medium), 1 by protocol_session (high), 1 by trace (low)"
-    assert out.splitlines()[0] == sentence
+    assert out.splitlines()[0] == (
+        "too few sessions to compare; the largest of 4: s0 with 1 call, 25 % of all; "
+        "sessions were found 2 by principal (medium), 1 by protocol_session (high), 1 by trace (low)"
+    )
 
 
 def test_a_session_that_is_found_outside_the_window_is_known(report: Report) -> None:

@@ -31,7 +31,7 @@ def report(
     ] = None,
     limit: Rows = None,
     min_calls: Annotated[
-        int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 20 for --p95]")
+        int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 5 for --p95]")
     ] = None,
     wide: Wide = False,
     columns: Columns = None,

@@ -1,8 +1,14 @@
-"""`mcpobs report --p95`: which tool is the slowest, in the newest window that has enough calls."""
+"""`mcpobs report --p95`: which tool is the slowest, in the newest window that has enough calls.
+
+Tools are ranked by the p95 that they have at least (`queries/p95_low.sql`). So one slow call does not win, and a few
+slow calls of the last hour are not passed over for a busier week.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from mcpobs.queries import catalog
@@ -11,24 +17,34 @@ from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import Result, run
 from mcpobs.reports import window
 from mcpobs.reports.answer import Answer
+from mcpobs.reports.chart import Chart
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.kinds.latency import latencies
 from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
 from mcpobs.reports.unanswered import parts, unanswered
 from mcpobs.reports.window import Window
-from mcpobs.reports.wording import count, milliseconds, tool
+from mcpobs.reports.wording import Record, count, milliseconds, tool
 
-MIN_CALLS = 20
-"""With fewer calls the 95th percentile is the slowest or second slowest call, and one slow call would win."""
+MIN_CALLS = 5
+"""From 5 calls on the p95 is at least the second slowest with 95 % confidence: one slow call decides nothing."""
+
+SURE = "95 % sure"
+
+LOW = Column("p95_low_ms", "double", "the 95th percentile is at least this, with 95 % confidence; null for one call")
+CHART = Chart("bar", "tool", (LOW.name,))
+"""The bars are as long as the rank says."""
+
+NAMED = 2
+"""Tools with too few calls that the sentence names."""
 
 RANKED = Column("ranked", "boolean", "the tool has enough calls to be ranked")
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The tools of a window by p95, those with too few calls (`ranked` is false) after all others. `rounded`: by
-    roll-ups."""
+    """The tools of a window by the p95 that they have at least, those with too few calls (`ranked` is false) after all
+    others. `rounded`: by roll-ups."""
 
     window: Window
     min_calls: int
@@ -57,11 +73,17 @@ def rank(
 def _ranking(plan: Plan, filters: Filters, chosen: Window, min_calls: int, exact: bool) -> Ranking:
     given: dict[str, Value] = {"since": chosen.since, "until": chosen.until, **filters.params()}
     found = latencies(plan, given, exact=exact)
-    result = found.result
-    calls = [column.name for column in result.columns].index("calls")
-    rows = [(*row, row[calls] >= min_calls) for row in result.rows]
-    rows.sort(key=lambda row: not row[-1])  # stable: by p95 in either part
-    return Ranking(chosen, min_calls, Result((*result.columns, RANKED), rows, result.total), found.rounded)
+    names = [column.name for column in found.result.columns]
+    tool_of = itemgetter(names.index("service_name"), names.index("tool"))
+    calls, p95 = names.index("calls"), names.index("p95_ms")
+    bounds = run(plan, catalog.load("p95_low_rolled" if found.rounded else "p95_low"), given)
+    low = {(service, tool): least for service, tool, least in bounds.rows}
+    rows = [
+        (*row[: p95 + 1], low.get(tool_of(row)), *row[p95 + 1 :], row[calls] >= min_calls) for row in found.result.rows
+    ]
+    rows.sort(key=lambda row: (not row[-1], -(row[p95] if row[p95 + 1] is None else row[p95 + 1])))
+    columns = (*found.result.columns[: p95 + 1], LOW, *found.result.columns[p95 + 1 :], RANKED)
+    return Ranking(chosen, min_calls, Result(columns, rows, found.result.total), found.rounded)
 
 
 def _newest_with_enough(plan: Plan, filters: Filters, min_calls: int) -> Window:
@@ -123,21 +145,41 @@ class HighestP95(Report):
         found = rank(plan, asked.filters, asked.chosen, asked.now, least, exact=request.exact)
         hung = [record for record in unanswered(plan, found.window, asked.filters) if record["failed"]]
         said = "; ".join([sentence(found), *parts(hung)])
-        return replace(self.answered(found.window, found.result, said), min_calls=least)
+        answer = self.answered(found.window, found.result, said)
+        return replace(answer, min_calls=least, chart=CHART)
 
 
 def sentence(found: Ranking) -> str:
-    """Which tool has the highest p95, over how many calls, in which window."""
+    """Which tool has the highest p95, over how many calls, in which window, and which have too few calls to say."""
     records = found.result.records()
     winner = found.winner
+    several = len({record["service_name"] for record in records}) > 1
     if winner:
-        several = len({record["service_name"] for record in records}) > 1
-        p95 = milliseconds(winner["p95_ms"])
         about = "about " if found.rounded else ""
         if "p95_ms" in (winner["lower_bounds"] or "").split():
             about = f"{about}at least "
-        return f"{tool(winner, several)}: p95 {about}{p95} ms over {count(winner['calls'], 'call')} {found.window.when}"
+        text = (
+            f"{tool(winner, several)}: p95 {about}{milliseconds(winner['p95_ms'])} ms over "
+            f"{count(winner['calls'], 'call')} {found.window.when}"
+        )
+        low = winner[LOW.name]
+        if low is not None:
+            text += f" (at least {milliseconds(low)} ms, {SURE})"
+        return text + _too_few(records, low or 0.0, several)
     if records:
         most = max(record["calls"] for record in records)
-        return f"no tool has {found.min_calls:,} answered calls {found.window.when}; the most is {most:,}"
+        few = f"no tool has {found.min_calls:,} answered calls {found.window.when}; the most is {most:,}"
+        return few + _too_few(records, 0.0, several)
     return f"no answered calls {found.window.when}"
+
+
+def _too_few(records: Sequence[Record], low: float, several: bool) -> str:
+    """The tools with too few calls that may be slower than the winner, the slowest first."""
+    slow = [record for record in records if not record[RANKED.name] and record["max_ms"] > low]
+    slow.sort(key=lambda record: -record["max_ms"])
+    named = [
+        f"{tool(record, several)} ({count(record['calls'], 'call')}, up to {milliseconds(record['max_ms'])} ms)"
+        for record in slow[:NAMED]
+    ]
+    more = f" and {len(slow) - NAMED:,} more" if len(slow) > NAMED else ""
+    return f"; too few calls to rank: {', '.join(named)}{more}" if named else ""

@@ -1,18 +1,18 @@
-"""`mcpobs report sessions`: which sessions stand out, and by which rules sessions were found."""
+"""`mcpobs report sessions`: which sessions stand out among those like them, and by which rules sessions were found."""
 
 from __future__ import annotations
 
 from mcpobs.queries.run import Result
 from mcpobs.reports.report import Report
-from mcpobs.reports.wording import count, percent, short
+from mcpobs.reports.wording import Record, count, percent, short
 from mcpobs.terminal import printable
 
 
 class Sessions(Report):
-    """The heaviest session comes first."""
+    """Sessions that stand out come first, then the largest by share."""
 
     def sentence(self, result: Result) -> str | None:
-        """By which rules the sessions were found, and how sure that is."""
+        """What stands out, where to look next, by which rules the sessions were found, and how sure that is."""
         if not result.rows:
             return None
         rules = sorted(
@@ -20,17 +20,31 @@ class Sessions(Report):
             key=lambda rule: (-rule[2], rule[:2]),
         )
         found = ", ".join(f"{number:,} by {printable(source)} ({printable(sure)})" for source, sure, number in rules)
-        return f"{count(result.total, 'session')}: {found}"
+        return f"{self.finding(result, 0)}{_next(result)}; sessions were found {found}"
 
     def finding(self, result: Result, calls: int) -> str:
         if not result.rows:
             return "no sessions"
         first, heavy = result.records()[0], result.summary["heavy"]
-        if not heavy:
-            few = "too few sessions to compare" if first["disproportionate"] is None else "none stands out"
-            return f"{few}; the largest of {result.total:,} has {count(first['calls'], 'call')}"
-        return (
-            f"{heavy:,} of {count(result.total, 'session')}; the largest: {short(first['session_id'])} with "
-            f"{count(first['calls'], 'call')}, {percent(first['share_ratio'])} of all "
-            f"({first['why']}, against the median session)"
-        )
+        if heavy:
+            verb = "stands" if heavy == 1 else "stand"
+            return (
+                f"{heavy:,} of {count(result.total, 'session')} {verb} out; the largest: {_share(first)} "
+                f"({first['why']}, against the median of {first['peers']:,} sessions like it)"
+            )
+        if first["disproportionate"] is None:
+            return f"too few sessions to compare; the largest of {result.total:,}: {_share(first)}"
+        return f"none of {count(result.total, 'session')} stands out among those like it; the largest: {_share(first)}"
+
+
+def _share(first: Record) -> str:
+    calls = count(first["calls"], "call")
+    return f"{short(first['session_id'])} with {calls}, {percent(first['share_ratio'])} of all"
+
+
+def _next(result: Result) -> str:
+    """The command that shows the first session that stands out."""
+    first = result.records()[0]
+    if not first["disproportionate"]:
+        return ""
+    return f"; next: mcpobs report all --session {printable(first['session_id'][:16])}"
