@@ -9,6 +9,9 @@
 --   tool     varchar = null                loops that call this tool
 --   session  varchar = null                this session only
 --   server   varchar = null                loops that call this server
+--   repeats  bigint = 3                    calls that a repeat takes at least
+--   pause_s  bigint = 45                   who asks no sooner again is watching, and no loop; after a failure 6 times as long
+--   now      bigint = 0                    the present, unix ns: a loop goes on if its last call is not a quarter of an hour old
 -- columns:
 --   session_id       varchar  the session, reconstructed
 --   service_name     varchar  the MCP server of the first call
@@ -21,6 +24,7 @@
 --   last_unix_nano   bigint   start of its last call
 --   duration_ms      double   from the start of the first call to the end of the last
 --   cost_microusd    bigint   cost of its calls; null where no price is known
+--   state            varchar  still going on, or ended
 -- summary:
 --   sessions  count(distinct session_id)
 --   wasted  sum(wasted)
@@ -47,12 +51,17 @@ select
     found_loops.first_unix_nano as first_unix_nano,
     found_loops.last_unix_nano as last_unix_nano,
     (found_loops.end_unix_nano - found_loops.first_unix_nano) / 1000000.0 as duration_ms,
-    found_loops.cost_microusd as cost_microusd
+    found_loops.cost_microusd as cost_microusd,
+    case
+        when found_loops.ending = 'open' and found_loops.last_unix_nano >= $now - 900000000000 then 'still going on'
+        else 'ended'
+    end as state
 from found_loops
 inner join tools
     on tools.service_key = coalesce(found_loops.service_name, '')
     and tools.tool_key = coalesce(found_loops.tool, '')
 where found_loops.last_unix_nano >= $since
+    and found_loops.ending <> 'worked'
     -- Empty answers alone say nothing of a tool that gives no others, in at least five more sessions.
     and not (
         found_loops.kind = 'empty'
