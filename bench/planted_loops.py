@@ -116,7 +116,7 @@ def _row(facts: Facts, step: Step, session: str, place: int, begin_s: float, cha
 
 
 # -- steps ------------------------------------------------------------------------------------------------
-WORDS = "order invoice shipment customer ticket release branch metric alert budget contract schema".split()
+WORDS = ["order", "invoice", "shipment", "customer", "ticket", "release", "branch", "metric", "alert", "budget"]
 LOOKING = ["search", "get_order", "query_db", "fetch_page", "lookup_customer", "run_query", "listFiles", "crm.find"]
 DOING = ["read_file", "edit_file", "list_dir", "create_note", "get_weather", "run_tests", "send_message"]
 
@@ -333,9 +333,7 @@ def steps_of_a_kind(chance: random.Random) -> list[Session]:
     )  # fmt: skip
     asked = {} if chance.random() < 0.6 else {"target": word(chance)}
     step = Step("tools/call", name, asked, text)
-    return framed(
-        chance, [replace(step, after_s=chance.uniform(0.2, 6)) for _ in range(chance.randrange(3, 10))]
-    )
+    return framed(chance, [replace(step, after_s=chance.uniform(0.2, 6)) for _ in range(chance.randrange(3, 10))])
 
 
 def a_pool(chance: random.Random) -> list[Session]:
@@ -359,9 +357,7 @@ def clean_files(chance: random.Random) -> list[Session]:
     return framed(
         chance,
         [
-            Step(
-                "tools/call", name, {"path": f"src/{word(chance)}_{place}.py"}, text, after_s=chance.uniform(0.2, 6)
-            )
+            Step("tools/call", name, {"path": f"src/{word(chance)}_{place}.py"}, text, after_s=chance.uniform(0.2, 6))
             for place in range(chance.randrange(9, 30))
         ],
     )

@@ -68,7 +68,7 @@ _NUMBERED = (
     r"(?:[ _-]?[Ii][Dd])?[ :=#_-]{1,3}\(?(?=[a-zA-Z_-]{0,36}[0-9])[0-9a-zA-Z_-]{1,64}"
 )
 _IN_ARGUMENTS: Final = re.compile(f"{_MOMENT}|{_UUID}|{_NUMBERED}")
-_MEMBER: Final = re.compile(rb'"([A-Za-z_-]{1,24})\\?": ?(\\?"[^"\\]{0,256}\\?"|-?[0-9][0-9.eE+-]{0,30})')
+_MEMBER: Final = re.compile(rb'"([A-Za-z_-]{1,24})(\\?)": ?(?:\2"[^"\\]{0,256}\2"|-?[0-9][0-9.eE+-]{0,30})')
 _NUMBERED_RESULT: Final = re.compile(_NUMBERED.encode())
 _WORDS: Final = (b"eq", b"id", b"ID", b"race", b"tion", b"once", b"ttempt", b"try")
 """A part of each word of _NUMBERED."""
@@ -114,9 +114,8 @@ def _of_members(value: dict[str, object], depth: int) -> dict[str, object]:
         if kind is str:
             if _meaning(name) == "volatile":
                 found[name] = MASK
-            elif _DIGIT.search(below, 0, MAX_TEXT) is not None and _meaning(name) != "thing":  # type: ignore[call-overload]
-                if (masked := _of_text(below)) is not below:  # type: ignore[arg-type]
-                    found[name] = masked
+            elif _meaning(name) == "other" and (masked := _of_text(below)) is not below:  # type: ignore[arg-type]
+                found[name] = masked
         elif kind is int or kind is float:
             if _meaning(name) == "volatile" or _is_moment(below):  # type: ignore[arg-type]
                 found[name] = MASK
@@ -126,7 +125,7 @@ def _of_members(value: dict[str, object], depth: int) -> dict[str, object]:
 
 
 def _of_text(text: str) -> str:
-    if len(text) > MAX_TEXT:
+    if len(text) > MAX_TEXT or _DIGIT.search(text) is None:
         return text
     masked = _IN_ARGUMENTS.sub(MASK, text)
     return text if masked == text else masked

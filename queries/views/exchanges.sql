@@ -3,7 +3,6 @@
 -- reads:    operations
 -- params:
 --   until    bigint = 9223372036854775807  operations from here on are not looked at, unix ns
---   session  varchar = null                this session only
 -- columns:
 --   session_id       varchar  the session, reconstructed
 --   lane             varchar  calls for tool calls, reads for what is read or listed: each has an order of its own
@@ -18,6 +17,7 @@
 --   target           varchar  the tool, or the method with its prompt
 --   manner           varchar  what the tool's name says: checks (no answer is good news), steps (each call goes on), looks, or other
 --   args_digest      varchar  digest of the arguments
+--   result_digest    varchar  digest of the result
 --   place_key        varchar  the same for one tool, prompt or method of one server
 --   question_key     varchar  the same for equal arguments of one tool, volatile parts left out; null if unknown
 --   exchange_key     varchar  the same for equal questions with equal answers, or that fail; null if unknown
@@ -49,12 +49,11 @@ with asked as (
             'prompts/list'
         )
         and start_unix_nano < $until
-        and ($session is null or session_id = $session)
 ),
 judged as (
     select
         session_id, lane, start_unix_nano, duration_ns, sequence, span_id, trace_id, service_name, client_name, tool,
-        target, args_digest, outcome, error_type, status_code, cost_microusd, place_key, answer_key,
+        target, args_digest, result_digest, outcome, error_type, status_code, cost_microusd, place_key, answer_key,
         place_key || args_key as question_key,
         coalesce(outcome, '') = 'ok' as ok,
         coalesce(outcome, '') = 'ok' and coalesce(result_empty, false) as empty,
@@ -94,6 +93,7 @@ select
     target,
     manner,
     args_digest,
+    result_digest,
     place_key,
     question_key,
     case

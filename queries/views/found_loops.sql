@@ -5,7 +5,6 @@
 -- rollup:   rows
 -- params:
 --   until    bigint = 9223372036854775807  calls from here on are not looked at, unix ns
---   session  varchar = null                this session only
 --   repeats  bigint = 3                    calls that a repeat takes at least
 --   pause_s  bigint = 45                   who asks no sooner again is watching, and no loop; after a failure 6 times as long
 -- columns:
@@ -81,8 +80,13 @@ select
     cast(sum(cost_microusd) as bigint) as cost_microusd,
     max(case when nth = 1 then oks end) as oks,
     max(case when nth = 1 then empty_oks end) as empty_oks,
-    case when max(case when solved then 1 else 0 end) = 1 then 'worked' when max(place) = max(last_place) then 'open' else 'followed' end
-        as ending,
+    case
+        when max(case when solved then 1 else 0 end) = 1 then 'worked'
+        when max(place) = max(last_place) then 'open'
+        -- A retry goes on with as many other calls after it as there were between two of its own.
+        when kind = 'retry' and (max(last_place) - max(place)) * (count(*) - 1) <= max(place) - min(place) then 'open'
+        else 'followed'
+    end as ending,
     case when count(failure_key) = count(*) and min(failure_key) = max(failure_key) then min(failure_key) end as failure_key,
     case when count(question_key) = count(*) and min(question_key) = max(question_key) then min(question_key) end
         as question_key

@@ -3,7 +3,6 @@
 -- reads:    repeated_exchanges
 -- params:
 --   until    bigint = 9223372036854775807  operations from here on are not looked at, unix ns
---   session  varchar = null                this session only
 --   repeats  bigint = 3                    calls that a repeat takes at least
 --   pause_s  bigint = 45                   who asks no sooner again is watching, and no loop; after a failure 6 times as long
 -- columns:
@@ -107,7 +106,8 @@ weighed as (
         ) over in_part as waits,
         max(
             case
-                when long and next_place > part_end and (next_place <= part_end + 8 or fruitless) and next_news then 1
+                when long and fruitless and works_later then 1
+                when long and next_place > part_end and next_place <= part_end + 8 and next_news then 1
                 else 0
             end
         ) over in_part as part_solved
@@ -146,12 +146,12 @@ assigned as (
         case when repeating then part_solved when heading then next_solved else 0 end as of_solved
     from headed
 ),
--- A stretch in which questions change is an empty run, unless a single run is more than half of it. Nothing from a tool
--- whose name does not say that it looks for something counts a third.
+-- A stretch in which questions change is an empty run, unless a single loop is more than half of it. Of a tool whose
+-- name does not say that it looks for something, only failures count.
 stretched as (
     select
         repeated_exchanges.*, stretch, streak, last_place, of_run, of_period, of_solved,
-        sum(case when fruitless or manner = 'looks' then 3 else 1 end) over in_stretch >= 3 * ($repeats + 5)
+        sum(case when fruitless or manner = 'looks' then 1 else 0 end) over in_stretch >= $repeats + 5
             and max(case when goes_on and other_question then 1 else 0 end) over in_stretch = 1
             and count(*) over in_stretch >= 2 * max(of_calls) over in_stretch as of_stretch
     from assigned
@@ -163,7 +163,7 @@ streaked as (
         sum(
             case when fruitless and question_key is not null and of_run is null and not of_stretch then 1 else 0 end
         ) over in_streak >= 2 * $repeats as of_streak,
-        max(case when fruitless and next_news then 1 else 0 end) over in_streak as streak_solved
+        max(case when fruitless and works_later then 1 else 0 end) over in_streak as streak_solved
     from stretched
     window in_streak as (partition by session_id, lane, question_key, streak)
 ),

@@ -3,7 +3,6 @@
 -- reads:    exchanges
 -- params:
 --   until    bigint = 9223372036854775807  operations from here on are not looked at, unix ns
---   session  varchar = null                this session only
 --   repeats  bigint = 3                    calls that a repeat takes at least
 -- columns:
 --   exchanges.*
