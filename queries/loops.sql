@@ -84,7 +84,7 @@ found as (
         cast(1 as bigint) as period,
         sessions,
         calls,
-        cast(null as bigint) as from_call,
+        cast(1 as bigint) as from_call,
         first_unix_nano,
         last_unix_nano,
         end_unix_nano,
@@ -112,4 +112,4 @@ where last_unix_nano >= $since
     and ($server is null or strpos(services, ';' || cast(length($server) as varchar) || ':' || $server || ';') > 0)
     and ($session is null or session_id = $session)
 order by
-    wasted desc, last_unix_nano desc, session_id nulls last, from_call nulls last, kind, period, first_unix_nano, pattern
+    wasted desc, last_unix_nano desc, session_id nulls last, from_call, kind, period, first_unix_nano, pattern

@@ -26,7 +26,7 @@
 --   empty            boolean  whether it succeeded and found nothing
 --   fruitless        boolean  whether it failed, was refused, or was wrong
 --   brings_nothing   boolean  whether it was fruitless, or found nothing though its tool does not only check
---   failure_key      varchar  the same for equal failures of one tool, whatever was asked; null if it is no server's failure
+--   failure_key      varchar  the same for equal failures of one tool, whatever was asked; null if it is no failure, or its kind or text is not known
 --   cost_microusd    bigint   what it cost
 
 -- Lengths keep names apart that would otherwise run into each other.
@@ -106,8 +106,8 @@ select
     fruitless,
     fruitless or (empty and manner <> 'checks') as brings_nothing,
     case
-        when failed then place_key || outcome || '/' || coalesce(error_type, '') || '/' || coalesce(status_code, '')
-            || '/' || coalesce(answer_key, '')
+        when failed and (error_type is not null or status_code is not null) then place_key || outcome || '/' || coalesce(error_type, '') || '/' || coalesce(status_code, '')
+            || '/' || answer_key
     end as failure_key,
     cost_microusd
 from judged

@@ -19,7 +19,7 @@
 --   sessions         bigint   sessions that took part
 --   calls            bigint   calls that the loop took
 --   fruitless        bigint   calls among them that failed, were refused, or were wrong
---   from_call        bigint   place of its first call among those of the session; null for an outage
+--   from_call        bigint   place of its first call among those of the session; of an outage: the least
 --   first_unix_nano  bigint   start of its first call
 --   last_unix_nano   bigint   start of its last call
 --   end_unix_nano    bigint   when the last of its calls had ended
@@ -75,7 +75,7 @@ measured as (
     from counted
     window in_cluster as (partition by failure_key, cluster)
 ),
--- Clusters in which the tool had success.
+-- Clusters in which the tool had success, to the first and the last one of each minute.
 answered as (
     select measured.failure_key as failure_key, measured.cluster as cluster
     from measured
@@ -84,10 +84,8 @@ answered as (
         and coalesce(successes.tool, '') = coalesce(measured.tool, '')
     where measured.failure_key is not null
         and measured.sessions >= $repeats
-        and (
-            (successes.first_unix_nano >= measured.since and successes.first_unix_nano <= measured.till)
-            or (successes.last_unix_nano >= measured.since and successes.last_unix_nano <= measured.till)
-        )
+        and successes.first_unix_nano <= measured.till
+        and successes.last_unix_nano >= measured.since
     group by measured.failure_key, measured.cluster
 ),
 named as (
@@ -120,7 +118,7 @@ select
     cast(count(distinct session_id) as bigint) as sessions,
     cast(sum(calls) as bigint) as calls,
     cast(sum(fruitless) as bigint) as fruitless,
-    case when outage is null then min(from_call) end as from_call,
+    min(from_call) as from_call,
     min(first_unix_nano) as first_unix_nano,
     max(last_unix_nano) as last_unix_nano,
     max(end_unix_nano) as end_unix_nano,

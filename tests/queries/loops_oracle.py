@@ -96,9 +96,10 @@ class Exchange:
 
     @property
     def failure(self) -> tuple[Any, ...] | None:
-        if not failed(self.row):
+        kind = self.row.get("error_type"), self.row.get("status_code")
+        if not failed(self.row) or kind == (None, None) or self.answer is None:
             return None
-        said = (self.row.get("error_type") or "", self.row.get("status_code") or "", self.answer or "")
+        said = (kind[0] or "", kind[1] or "", self.answer)
         return self.thing, self.row.get("outcome"), *said
 
     @property
@@ -186,8 +187,8 @@ def loops(rows: list[Row], repeats: int = 3, pause_s: int = 45) -> list[Row]:
     return sorted(
         result,
         key=lambda r: (
-            -r["wasted"], -r["last_unix_nano"], r["session_id"] is None, r["session_id"] or "", r["from_call"] is None,
-            r["from_call"] or 0, r["kind"], r["calls"] - r["wasted"], r["first_unix_nano"], r["pattern"],
+            -r["wasted"], -r["last_unix_nano"], r["session_id"] is None, r["session_id"] or "", 
+            r["from_call"], r["kind"], r["calls"] - r["wasted"], r["first_unix_nano"], r["pattern"],
         ),
     )  # fmt: skip
 
@@ -204,7 +205,7 @@ def _row(members: list[Loop], session: str | None, kind: str) -> Row:
         "pattern": min(loop.pattern for loop in members),
         "calls": len(calls),
         "wasted": len(calls) - min(loop.period for loop in members),
-        "from_call": None if session is None else calls[0].place,
+        "from_call": min(loop.calls[0].place for loop in members),
         "first_unix_nano": first,
         "last_unix_nano": max(call.begin for call in calls),
         "duration_ms": (max(call.end for call in calls) - first) / 1e6,
@@ -472,12 +473,12 @@ def _works(loop: Loop, rows: list[Row], first: int, last: int) -> bool:
         same = all((row.get(name) or "") == (failing.get(name) or "") for name in ("service_name", "tool"))
         if same and row.get("method") == "tools/call" and row.get("kind") == "server" and row.get("outcome") == "ok":
             minutes[row["start_unix_nano"] // (60 * SECOND)].append(row["start_unix_nano"])
-    return any(first <= start <= last for starts in minutes.values() for start in (min(starts), max(starts)))
+    return any(min(starts) <= last and max(starts) >= first for starts in minutes.values())
 
 
 def _chains(calls: dict[str, list[Exchange]], repeats: int, pause: int) -> list[Row]:
     singles: dict[tuple[Any, ...], list[list[Exchange]]] = defaultdict(list)
-    for session, lane in calls.items():
+    for lane in calls.values():
         alike: dict[tuple[Any, ...], list[Exchange]] = defaultdict(list)
         for exchange in lane:
             if exchange.exchange is not None:
@@ -522,4 +523,4 @@ def _chain(members: list[list[Exchange]]) -> Row:
     calls = [call for group in members for call in group]
     session = members[0][0].row["session_id"]
     row = _row([Loop(session, "sessions", 1, calls, False, True)], session, "sessions")
-    return row | {"from_call": None, "sessions": len({call.row["session_id"] for call in calls})}
+    return row | {"from_call": 1, "sessions": len({call.row["session_id"] for call in calls})}
