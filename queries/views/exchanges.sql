@@ -106,8 +106,9 @@ select
     fruitless,
     fruitless or (empty and manner <> 'checks') as brings_nothing,
     case
-        when failed and (error_type is not null or status_code is not null) then place_key || outcome || '/' || coalesce(error_type, '') || '/' || coalesce(status_code, '')
-            || '/' || answer_key
+        when failed and (error_type is not null or status_code is not null)
+            then place_key || outcome || '/' || coalesce(error_type, '') || '/' || coalesce(status_code, '') || '/'
+                || answer_key
     end as failure_key,
     cost_microusd
 from judged

@@ -87,7 +87,8 @@ select
         when kind = 'retry' and (max(last_place) - max(place)) * (count(*) - 1) <= max(place) - min(place) then 'open'
         else 'followed'
     end as ending,
-    case when count(failure_key) = count(*) and min(failure_key) = max(failure_key) then min(failure_key) end as failure_key,
+    case when count(failure_key) = count(*) and min(failure_key) = max(failure_key) then min(failure_key) end
+        as failure_key,
     case when count(question_key) = count(*) and min(question_key) = max(question_key) then min(question_key) end
         as question_key
 from rounds

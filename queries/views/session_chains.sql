@@ -38,7 +38,9 @@ with followed as (
             false
         ) as solved
     from single_exchanges
-    window asked as (partition by service_name, client_name, question_key order by first_unix_nano, session_id, exchange_key)
+    window asked as (
+        partition by service_name, client_name, question_key order by first_unix_nano, session_id, exchange_key
+    )
 ),
 chained as (
     select
