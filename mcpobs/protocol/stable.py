@@ -46,13 +46,16 @@ _COUNTERS = {"attempt", "attempts", "attemptno", "attemptnumber", "retry", "retr
 _ASKED: Final = frozenset(_IDS | _MOMENTS | _CURSORS | _COUNTERS | {
     "", "t", "salt", "random", "rand", "rnd", "cachebuster", "cachebust", "cb", "nocache", "try", "tries", "tryno",
     "counter", "count", "n", "i", "k", "iteration", "iter", "seq", "sequence", "seqno", "round", "turn", "run", "poll",
-    "tick", "callno", "callnumber",
+    "tick", "callno", "callnumber", "callcount", "seqnum", "sequencenumber", "requestno", "requestnumber", "attemptid",
+    "iterationid", "idx", "num", "entropy", "jitter", "unique", "stamp", "epoch", "datetime", "clock", "millis",
 })
 _ANSWERED: Final = frozenset(_IDS | _MOMENTS | _CURSORS | _COUNTERS | {
     "elapsed", "elapsedms", "elapseds", "elapsedseconds", "elapsedtime", "took", "tookms", "duration", "durationms",
     "durations", "durationseconds", "latency", "latencyms", "timems", "timetaken", "timetakenms", "responsetime",
     "responsetimems", "processingtime", "processingtimems", "executiontime", "executiontimems", "querytime",
-    "querytimems", "runtime", "runtimems", "uptime", "uptimes", "uptimeseconds",
+    "querytimems", "runtime", "runtimems", "uptime", "uptimes", "uptimeseconds", "ms", "queryms", "serverms",
+    "responsems", "latencys", "latencyseconds", "durationsec", "elapsedsec", "tooks", "tookseconds", "processedin",
+    "completedin", "stamp", "datetime", "epoch",
 })
 _THINGS = ("id", "ids", "key", "ref", "hash", "sha", "uuid", "guid")
 # fmt: on

@@ -68,7 +68,8 @@ judged as (
             ) then 'checks'
             when regexp_matches(
                 lower(target),
-                'undo|redo|scroll|swipe|press|click|advance|rewind|increment|decrement|toggle|dequeue|page_?(up|down)'
+                'undo|redo|revert|rollback|increas|decreas|backspace|scroll|swipe|press|click|advance|rewind'
+                || '|increment|decrement|toggle|dequeue|page_?(up|down)'
                 || '|(^|[^a-z])(next|prev|previous|back|forward|step|pop|tick|move|turn|roll|draw|skip|wait|sleep|key|tap'
                 || '|zoom|up|down|left|right)([^a-z]|$)'
             ) then 'steps'

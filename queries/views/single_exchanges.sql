@@ -1,4 +1,4 @@
--- question: Which short sessions are mostly one exchange, as those of sub-agents that all do the same?
+-- question: Which exchanges do short sessions mostly have, as those of sub-agents that all do the same?
 -- kind:     view
 -- reads:    exchanges
 -- history:  whole
@@ -19,7 +19,7 @@
 --   end_unix_nano    bigint   when the last had ended
 --   cost_microusd    bigint   what they cost; null if no price is known
 
--- Short: at most 6 tool calls, of which at least half are the exchange.
+-- Short: at most 6 tool calls. At least half are the exchange, or it failed.
 with short as (
     select session_id, count(*) as all_calls
     from exchanges
@@ -45,4 +45,4 @@ inner join short on short.session_id = exchanges.session_id
 where exchanges.lane = 'calls'
     and exchanges.exchange_key is not null
 group by exchanges.session_id, exchanges.exchange_key
-having count(*) * 2 >= max(short.all_calls)
+having count(*) * 2 >= max(short.all_calls) or min(case when exchanges.fruitless then 1 else 0 end) = 1

@@ -21,7 +21,7 @@ CHECKS = re.compile(
     "|compil|analy"
 )
 STEPS = re.compile(
-    "undo|redo|scroll|swipe|press|click|advance|rewind|increment|decrement|toggle|dequeue|page_?(up|down)"
+    "undo|redo|revert|rollback|increas|decreas|backspace|scroll|swipe|press|click|advance|rewind|increment|decrement|toggle|dequeue|page_?(up|down)"
     "|(^|[^a-z])(next|prev|previous|back|forward|step|pop|tick|move|turn|roll|draw|skip|wait|sleep|key|tap|zoom|up|down"
     "|left|right)([^a-z]|$)"
 )
@@ -484,7 +484,7 @@ def _chains(calls: dict[str, list[Exchange]], repeats: int, pause: int) -> list[
             if exchange.exchange is not None:
                 alike[exchange.exchange].append(exchange)
         for group in alike.values():
-            if len(lane) <= 6 and 2 * len(group) >= len(lane):
+            if len(lane) <= 6 and (2 * len(group) >= len(lane) or group[0].fruitless):
                 clients = [one.row["client_name"] for one in group if one.row.get("client_name") is not None]
                 key = group[0].row.get("service_name"), min(clients, default=None), group[0].question
                 singles[key].append(sorted(group, key=lambda one: one.begin))
