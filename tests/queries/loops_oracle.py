@@ -42,8 +42,8 @@ class Exchange:
     @property
     def target(self) -> str:
         if self.lane == "calls":
-            return self.row.get("tool") or "?"
-        return self.row["method"] + (f" {self.row['prompt']}" if self.row.get("prompt") else "")
+            return str(self.row.get("tool") or "?")
+        return str(self.row["method"]) + (f" {self.row['prompt']}" if self.row.get("prompt") else "")
 
     @property
     def thing(self) -> tuple[str, ...]:
@@ -187,7 +187,7 @@ def loops(rows: list[Row], repeats: int = 3, pause_s: int = 45) -> list[Row]:
     return sorted(
         result,
         key=lambda r: (
-            -r["wasted"], -r["last_unix_nano"], r["session_id"] is None, r["session_id"] or "", 
+            -r["wasted"], -r["last_unix_nano"], r["session_id"] is None, r["session_id"] or "",
             r["from_call"], r["kind"], r["calls"] - r["wasted"], r["first_unix_nano"], r["pattern"],
         ),
     )  # fmt: skip
@@ -330,10 +330,10 @@ class Lane:
         if after and after[0].place <= end:
             return False
         stages = [0]
-        before = None
+        before: Exchange | None = None
         for one in [*self._before(step), step]:
-            changed = before is not None and one.ok and before.ok and None not in (one.exchange, before.exchange)
-            stages += [0] if changed and one.exchange != before.exchange else []  # type: ignore[union-attr]
+            if before is not None and one.ok and before.ok and None not in (one.exchange, before.exchange):
+                stages += [0] * (one.exchange != before.exchange)
             stages[-1] += 1
             before = one
         return len(stages) > 2 and stages[-1] <= max(stages[:-1])
@@ -407,7 +407,8 @@ def _consecutive(places: list[int], follows: Callable[[int, int], bool]) -> Iter
 
 
 def _without_retries(ordered: list[Exchange]) -> list[Exchange]:
-    kept, before = [], {}
+    kept: list[Exchange] = []
+    before: dict[tuple[Any, ...], Any] = {}
     for exchange in ordered:
         key = (exchange.row.get("service_name"), exchange.target, exchange.row.get("args_digest"))
         outcome = exchange.row.get("outcome")
