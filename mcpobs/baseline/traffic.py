@@ -218,9 +218,9 @@ def followings(plan: Plan, window: Window, server: str | None, least: int) -> li
 
 
 def loops(plan: Plan, window: Window, server: str | None) -> list[Loop]:
-    """The most wasteful first."""
+    """The most wasteful first. An outage is no loop of a session."""
     records = run(plan, catalog.load("loops"), _given(window, server)).records()
-    return [Loop(row["session_id"], row["pattern"], row["calls"]) for row in records]
+    return [Loop(row["session_id"], row["pattern"], row["calls"]) for row in records if row["session_id"] is not None]
 
 
 def shapes(plan: Plan, window: Window, server: str | None) -> list[Shape]:

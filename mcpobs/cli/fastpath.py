@@ -44,7 +44,11 @@ VALUES = {
         "--tz": "tz",
     },
 }
-NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}
+NUMBERS = {
+    "instrument": {},
+    "query": {"--limit": "limit"},
+    "report": {"--limit": "limit", "--min-calls": "min_calls", "--min-repeats": "min_repeats"},
+}
 
 LISTS = {
     "instrument": {"--policy": "policy", "--listen": "listen", "--upstream": "upstream"},

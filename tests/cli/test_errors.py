@@ -24,6 +24,7 @@ FOREIGN = ("Input should be", "validat", "pydantic", "Traceback", "Possible opti
 COMMAND_LINES: dict[str, list[str]] = {
     "--limit": ["report --limit abc", "report --limit 1.5", "query --limit x", "report --limit -3", "report --limit 0"],
     "--min-calls": ["report --min-calls x", "report --min-calls="],
+    "--min-repeats": ["report loops --min-repeats x", "report loops --min-repeats="],
     "--min-sessions": ["baseline --min-sessions abc", "baseline --min-sessions 0"],
     "--factor-calls": ["baseline --factor-calls x", "baseline --factor-calls -1", "baseline --factor-calls nan"],
     "--where": ["report --where a=b", "check --where x", "serve --where x", "lake info --where x"],

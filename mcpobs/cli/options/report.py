@@ -36,6 +36,9 @@ def report(
     wide: Wide = False,
     columns: Columns = None,
     tz: TimeZone = None,
+    min_repeats: Annotated[
+        int | None, typer.Option(help="Of report loops: equal calls that make a loop.  [default: 3]")
+    ] = None,
     format: Format = None,
     json: Json = False,
     raw: Raw = False,
@@ -120,6 +123,7 @@ def report(
             wide=wide,
             columns=columns,
             tz=tz,
+            min_repeats=min_repeats,
             format=format,
             json=json,
             bars=bars,
