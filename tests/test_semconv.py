@@ -125,6 +125,10 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
         {"method": "tools/call", "id": 7, "params": {"name": "never"}},
         {"method": "notifications/cancelled", "params": {"requestId": 7, "reason": "no longer needed"}},
         {"method": "tools/call", "id": 10, "params": {"name": "echo", "arguments": {"pages": 2, "usd": 0.5}}},
+        *(
+            {"method": "tools/call", "id": n, "params": {"name": "echo", "arguments": {"nonce": f"{n}a"}}}
+            for n in (11, 12)
+        ),
         {"method": "tools/call", "id": 8, "params": {"name": "die"}},
     ]
     _play(script, lake, config, ["--run", "nightly"])

@@ -35,6 +35,8 @@ LOW = Column("p95_low_ms", "double", "the 95th percentile is at least this, with
 CHART = Chart("bar", "tool", (LOW.name,))
 """The bars are as long as the rank says."""
 
+ANSWERS = ("service_name", "tool", "calls", "p50_ms", "p95_ms", LOW.name, "max_ms", "failed_ratio")
+
 NAMED = 2
 """Tools with too few calls that the sentence names."""
 
@@ -146,7 +148,7 @@ class HighestP95(Report):
         hung = [record for record in unanswered(plan, found.window, asked.filters) if record["failed"]]
         said = "; ".join([sentence(found), *parts(hung)])
         answer = self.answered(found.window, found.result, said)
-        return replace(answer, min_calls=least, chart=CHART)
+        return replace(answer, min_calls=least, chart=CHART, answers=ANSWERS)
 
 
 def sentence(found: Ranking) -> str:
