@@ -436,6 +436,13 @@ NAMES: tuple[Name, ...] = (
     Name(LOG_MESSAGES, "log_notifications", "bigint", "log messages of the server that the operation got", "ours"),
     Name(RUN, "run", "text", "label of the traffic: --run or MCPOBS_RUN of the front that recorded it", "ours"),
     Name(RESULT_FORM, "result_form", "text", "types of a tool's answer, without names: protocol/form.py", "ours"),
+    Name(
+        None,
+        "pending",
+        "boolean",
+        "true if no end was recorded: duration_ns is how long the operation had waited so far; else null",
+        "ours",
+    ),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

@@ -1,6 +1,6 @@
 -- question: How long do tools take to answer, to a bucket?
 -- kind:     step
--- reads:    durations, slowest
+-- reads:    durations, slowest, unanswered_calls
 -- params:
 --   since      bigint = 0                    start of the window, unix ns
 --   until      bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -11,7 +11,7 @@
 -- columns:
 --   service_name      varchar  the MCP server
 --   tool              varchar  gen_ai.tool.name
---   calls             bigint   calls that were answered
+--   calls             bigint   calls that were answered, and unanswered ones that failed or whose tool never answered
 --   p50_ms            double   median duration
 --   p90_ms            double   90th percentile of duration
 --   p95_ms            double   95th percentile of duration
@@ -26,18 +26,51 @@
 --   failed_p50_ms     double   median duration of calls that failed
 --   failed_p95_ms     double   95th percentile of theirs
 --   slowest_trace_id  varchar  trace of the slowest call
+--   unanswered        bigint   calls among them that nobody answered: their durations are what they waited at least
+--   lower_bounds      varchar  which of these columns are lower bounds because of that; null where none is
 
 -- The answer of the report latency, with each duration rounded to its bucket: the bucket's middle by ratio is off by at
 -- most 2 ** (1 / 64) = 1.1 %, and so is any percentile, for it lies between two durations. All else is exact.
-with chosen as (
+with hung as (
     select
-        coalesce(service_name, '') as service_key,
-        coalesce(tool, '') as tool_key,
-        service_name, tool, failed, bucket, calls, total_ns, max_ns,
-        power(2.0, (bucket + 0.5) / 32.0) / 1000000.0 as ms
+        service_name, tool, failed, waited_ns, trace_id,
+        cast(floor(log2(case when waited_ns < 1 then 1 else waited_ns end) * 32) as bigint) as bucket
+    from unanswered_calls
+    where (failed or (answered = 0 and waited_ns >= 1000000000))
+        and ($tool is null or tool = $tool)
+        and ($server is null or service_name = $server)
+),
+shortest as (
+    select coalesce(service_name, '') as service_key, coalesce(tool, '') as tool_key, min(bucket) as bucket
+    from hung
+    group by coalesce(service_name, ''), coalesce(tool, '')
+),
+timed as (
+    select service_name, tool, failed, bucket, calls, total_ns, max_ns, 0 as open
     from durations
     where ($tool is null or tool = $tool)
         and ($server is null or service_name = $server)
+    union all
+    select service_name, tool, failed, bucket, 1 as calls, waited_ns as total_ns, waited_ns as max_ns, 1 as open
+    from hung
+),
+chosen as (
+    select
+        coalesce(timed.service_name, '') as service_key,
+        coalesce(timed.tool, '') as tool_key,
+        timed.service_name as service_name,
+        timed.tool as tool,
+        timed.failed as failed,
+        timed.bucket as bucket,
+        timed.calls as calls,
+        timed.total_ns as total_ns,
+        timed.max_ns as max_ns,
+        timed.open as open,
+        case when timed.bucket >= shortest.bucket then timed.calls else 0 end as late,
+        power(2.0, (timed.bucket + 0.5) / 32.0) / 1000000.0 as ms
+    from timed
+    left join shortest
+        on shortest.service_key = coalesce(timed.service_name, '') and shortest.tool_key = coalesce(timed.tool, '')
 ),
 -- part: 0 all calls, 1 those that succeeded, 2 those that failed
 parts as (
@@ -89,7 +122,10 @@ tools as (
         cast(sum(calls) as bigint) as calls,
         cast(sum(case when failed then calls else 0 end) as bigint) as failed,
         sum(total_ns) as total_ns,
-        max(max_ns) as max_ns
+        max(max_ns) as max_ns,
+        cast(sum(open) as bigint) as unanswered,
+        sum(late) as late,
+        sum(case when failed then late else 0 end) as late_failed
     from chosen
     group by service_key, tool_key
 ),
@@ -98,7 +134,11 @@ totals as (
 ),
 traces as (
     select tools.service_key as service_key, tools.tool_key as tool_key, min(slowest.trace_id) as trace_id
-    from slowest
+    from (
+        select service_name, tool, max_ns, trace_id from slowest
+        union all
+        select service_name, tool, waited_ns as max_ns, trace_id from hung
+    ) as slowest
     inner join tools
         on tools.service_key = coalesce(slowest.service_name, '')
         and tools.tool_key = coalesce(slowest.tool, '')
@@ -122,7 +162,25 @@ select
     good.p95_ms as ok_p95_ms,
     bad.p50_ms as failed_p50_ms,
     bad.p95_ms as failed_p95_ms,
-    traces.trace_id as slowest_trace_id
+    traces.trace_id as slowest_trace_id,
+    tools.unanswered as unanswered,
+    nullif(
+        case
+            when tools.late = 0 then ''
+            when ceil(0.5 * (tools.calls - 1)) >= tools.calls - tools.late then 'p50_ms p90_ms p95_ms p99_ms max_ms'
+            when ceil(0.9 * (tools.calls - 1)) >= tools.calls - tools.late then 'p90_ms p95_ms p99_ms max_ms'
+            when ceil(0.95 * (tools.calls - 1)) >= tools.calls - tools.late then 'p95_ms p99_ms max_ms'
+            when ceil(0.99 * (tools.calls - 1)) >= tools.calls - tools.late then 'p99_ms max_ms'
+            else 'max_ms'
+        end
+        || case
+            when tools.late_failed = 0 then ''
+            when ceil(0.5 * (tools.failed - 1)) >= tools.failed - tools.late_failed then ' failed_p50_ms failed_p95_ms'
+            when ceil(0.95 * (tools.failed - 1)) >= tools.failed - tools.late_failed then ' failed_p95_ms'
+            else ''
+        end,
+        ''
+    ) as lower_bounds
 from tools
 cross join totals
 inner join quantiles as every

@@ -1,7 +1,7 @@
 -- question: Which sessions make disproportionately many calls?
 -- topic:    3 Which sessions call too much?
 -- kind:     report
--- reads:    session_usage
+-- reads:    session_usage, unanswered_calls
 -- params:
 --   since              bigint = 0                    start of the window, unix ns
 --   until              bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -43,11 +43,21 @@
 -- by their median and the median distance from it (MAD), which half of the sessions would have to be odd to move. A
 -- distance of 1.4826 MAD is a standard deviation where logarithms are normal; 3.5 of them are far (Iglewicz and Hoaglin
 -- 1993). Where most sessions are alike the MAD is nothing, and the multiple of the median alone decides.
-with each as (
+with hung as (
+    select session_id as hung_id, count(*) as hung
+    from unanswered_calls
+    where failed
+        and ($tool is null or tool = $tool)
+        and ($server is null or service_name = $server)
+    group by session_id
+),
+each as (
     select
-        session_id, service_name, client_name, session_source, surety, calls, tools, failed, first_unix_nano,
-        last_unix_nano, end_unix_nano, duration_ns, result_bytes, cost_microusd
+        session_id, service_name, client_name, session_source, surety, calls, tools,
+        failed + coalesce(hung, 0) as failed,
+        first_unix_nano, last_unix_nano, end_unix_nano, duration_ns, result_bytes, cost_microusd
     from session_usage
+    left join hung on hung_id = session_id
 ),
 overall as (
     select

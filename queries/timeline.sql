@@ -25,10 +25,14 @@
 --   findings         varchar  what inspectors found in its messages, as JSON
 --   trace_id         varchar  trace of the call
 --   span_id          varchar  its span
+--   failed           boolean  whether it failed
+--   unanswered       boolean  whether nobody answered it: duration_ms is how long it waited at least
+--   error_message    varchar  text of the error, if it was recorded
 with placed as (
     select
         start_unix_nano, sequence, service_name, tool, outcome, duration_ms, error_type, status_code, args_digest,
         args_shape, args_bytes, result_bytes, result_empty, cost_microusd, decision_code, findings, trace_id, span_id,
+        failed, unanswered, error_message,
         row_number() over (order by start_unix_nano, sequence nulls last, span_id, trace_id) as nth_call,
         count(*) over () as of_calls
     from tool_calls
@@ -37,7 +41,8 @@ with placed as (
 compared as (
     select
         start_unix_nano, service_name, tool, outcome, duration_ms, error_type, status_code, args_digest,
-        args_shape, args_bytes, result_bytes, result_empty, cost_microusd, decision_code, findings, trace_id, span_id, nth_call, of_calls,
+        args_shape, args_bytes, result_bytes, result_empty, cost_microusd, decision_code, findings, trace_id, span_id,
+        failed, unanswered, error_message, nth_call, of_calls,
         min(nth_call) over (partition by service_name, tool, args_digest) as first_like_it
     from placed
 )
@@ -60,7 +65,10 @@ select
     decision_code,
     findings,
     trace_id,
-    span_id
+    span_id,
+    failed,
+    unanswered,
+    error_message
 from compared
 where nth_call >= $from_call and nth_call < $from_call + $calls
 order by nth_call

@@ -116,7 +116,7 @@ def _rows_of_every_kind(folder: Path) -> list[dict[str, object]]:
     _play(script, lake, config, ["--run", "nightly"])
     _play([{"method": "tools/call", "id": 9, "params": {"name": "killed"}}], lake, config, [])
     rows = [json.loads(row) for file in (lake / "spool").iterdir() for row in scan(file.read_bytes()).rows]
-    return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss(), _decided()]
+    return [*rows, *_rows_over_http(folder), *_rows_of_a_flood(folder), _loss(), _decided(), _pending()]
 
 
 def _decided() -> dict[str, object]:
@@ -197,6 +197,26 @@ def _loss() -> dict[str, object]:
     return dict(
         Rows(Origin("s", "i", "stdio", "pipe", "proxy/stdio")).loss(StdioSessions("p", 1).process_session, 3, "ENOSPC")
     )
+
+
+def _pending() -> dict[str, object]:
+    """The row of a call that is open for long. That it is written then is shown in tests/gate/test_waiting.py."""
+    from mcpobs.gate.gate import Gate
+    from mcpobs.gate.recorder import Recorder
+    from mcpobs.gate.row import Origin, Rows
+    from tests.gate.test_waiting import call
+
+    written: list[dict[str, object]] = []
+
+    class Sink:
+        def write(self, row: object, prefix: object) -> bool:
+            assert isinstance(row, dict)
+            written.append(row)
+            return True
+
+    gate = Gate(Recorder(Rows(Origin("s", "i", "stdio", "pipe", "proxy/stdio")), Sink()))
+    gate.record_pending(call())
+    return written[0]
 
 
 def _page() -> str:

@@ -26,6 +26,7 @@ from mcpobs.cli.options.query import query
 from mcpobs.cli.options.report import report
 from mcpobs.cli.options.scan import scan, with_lake
 from mcpobs.cli.options.serve import serve
+from mcpobs.cli.options.session import session
 from mcpobs.cli.options.simulate import simulate
 from mcpobs.cli.usage import explained
 from mcpobs.errors import EXIT_USAGE
@@ -42,6 +43,7 @@ app.command(
 )(instrument)
 app.command(short_help="Run your MCP clients' servers through mcpobs.")(init)
 app.command()(report)
+app.command(short_help="Show one session, call by call.")(session)
 app.command(short_help="Run your own read-only SQL.")(query)
 app.command(short_help="Let an agent ask, over MCP.")(serve)
 app.command(short_help="Make a limits file from the traffic.")(baseline)

@@ -15,6 +15,7 @@ FLAGS = {
         "--bars": "bars",
         "--reprice": "reprice",
         "--exact": "exact",
+        "--group": "group",
         "--raw": "raw",
     },
 }

@@ -64,6 +64,7 @@ class ReportOptions:
     rule: str | None = None
     reprice: bool = False
     exact: bool = False
+    group: bool = False
     lake: str | None = None
     raw: bool = False
 
@@ -117,6 +118,7 @@ def request_of(options: ReportOptions) -> Request:
         rule=options.rule,
         reprice=options.reprice,
         exact=options.exact,
+        group=options.group,
         activity=options.watch is not None,
     )
 

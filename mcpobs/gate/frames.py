@@ -110,7 +110,7 @@ class FrameGate:
 
     def __init__(self, gate: Gate, conversation: Conversation, max_bytes: int = MAX_BYTES) -> None:
         self._gate = gate
-        self._conversation = conversation
+        self.conversation = self._conversation = conversation
         self._max_bytes = max_bytes
         self._held: set[Held] = set()
         self.passed: list[Call] = []

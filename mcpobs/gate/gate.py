@@ -76,6 +76,15 @@ class Gate:
             columns = {**columns, **decided} if columns else decided
         return self.recorder.record(call.operation, call.session, extra, columns)
 
+    def record_pending(self, call: Call, extra: Extra | None = None, columns: Row | None = None) -> None:
+        """Writes how an open call stands (`waiting.pending`). Its judge is not asked, and nothing is exported."""
+        columns = {**(columns or {}), "pending": True}
+        if call.decision is not None:
+            columns["decision"] = call.decision
+        if call.rule is not None:
+            columns["rule"] = call.rule
+        self.recorder.record_pending(call.operation, call.session, extra, columns)
+
     def settle(self, call: Call) -> None:
         """Ends a call without a row, because another row counts it. In place of `record`."""
         if self._decider is not None:

@@ -64,6 +64,14 @@ class Recorder:
             self._row_exporter.export({**shared.columns, **own})
         return shared, own
 
+    def record_pending(
+        self, operation: Operation, session: Session, extra: Extra | None = None, columns: Row | None = None
+    ) -> None:
+        """Writes the row of an open operation, which that of its end supersedes. A span is exported at its end only."""
+        if self._sink is not None:
+            shared, own = self._rows.of(operation, session, extra, columns)
+            self._sink.write(own, shared.prefix)
+
     def note(self, session: Session, columns: Row) -> None:
         """Records a span that is no operation; `columns` has at least its ids, name, kind and times."""
         shared, own = self._rows.note(session, columns)

@@ -10,9 +10,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet
 
+from mcpobs.gate.waiting import Waiting
 from mcpobs.instrument.patches import Patches
 from mcpobs.instrument.served import EXITED, Message, ServedCall
 from mcpobs.instrument.tracing import Tracing
+from mcpobs.instrument.watch import Watch
+from mcpobs.protocol.call import Call
 from mcpobs.protocol.registry import Catalog, Registry
 from mcpobs.protocol.session import Caller
 from mcpobs.stderr import Faults, Warn
@@ -48,6 +51,7 @@ class Instrumentation:
         self._faults = Faults("a message could not be observed", "the server goes on", warn)
         self._tracing = Tracing()
         self._under_way: set[ServedCall] = set()
+        self._watch = self._new_watch()
         self._recording: ProcessRecorder | None = None
         self._opening = Lock()
         os.register_at_fork(after_in_child=self._start_anew)
@@ -60,7 +64,9 @@ class Instrumentation:
     def begin(self, message: Message, caller: Caller | None, catalog: Catalog) -> ServedCall:
         """Begins a message; `caller` is None on stdio, `catalog` that of the server which serves it."""
         recording = self._recording or self._open(caller)
-        return ServedCall(message, caller, catalog, recording, self._tracing, self._faults, self._under_way)
+        call = ServedCall(message, caller, catalog, recording, self._tracing, self._faults, self._under_way)
+        self._watch.wake()
+        return call
 
     def try_to(self, work: Callable[[], Result]) -> Result | None:
         """Runs our own code beside the SDK's. Returns None if it failed, and reports the first failure."""
@@ -89,7 +95,21 @@ class Instrumentation:
             call.given_up(EXITED, by_client=False)
         self.close()
 
+    def _new_watch(self) -> Watch:
+        waiting = Waiting(self._record_pending, self._faults.report)
+
+        def look(mono_ns: int) -> None:
+            waiting.look([served.call for served in list(self._under_way) if not served.is_ended], mono_ns)
+
+        return Watch(lambda: bool(self._under_way), look)
+
+    def _record_pending(self, call: Call) -> None:
+        recording = self._recording
+        if recording is not None:
+            recording.record_pending(call)
+
     def close(self) -> None:
+        self._watch.close()
         recording, self._recording = self._recording, None
         if recording is not None:
             recording.close()
@@ -115,5 +135,6 @@ class Instrumentation:
         """Starts anew in a forked child: ids, segment and threads are the parent's."""
         self._opening = Lock()
         self._under_way.clear()
+        self._watch = self._new_watch()
         self._recording = None
         self.registry = Registry()

@@ -101,11 +101,7 @@ class ProcessRecorder:
 
     def record(self, call: Call, exported: bool, link: TraceContext | None = None) -> tuple[Shared, Row]:
         """Records an ended call, and exports it unless the process's own provider does."""
-        caller = call.caller
-        columns: Row | None = None
-        extra = self._on_a_pipe if caller.transport == "stdio" else self._on_a_network
-        if caller.user_agent is not None:
-            columns = {"user_agent": caller.user_agent}
+        extra, columns = self._of_caller(call)
         if link is not None:
             columns = columns or {}
             columns["links"] = orjson.dumps([{"trace_id": link.trace_id, "span_id": link.span_id}]).decode()
@@ -113,6 +109,15 @@ class ProcessRecorder:
         if self._exporter is not None and not exported:
             self._exporter.export({**shared.columns, **own})
         return shared, own
+
+    def record_pending(self, call: Call) -> None:
+        """Records how an open call stands. For any thread."""
+        self.gate.record_pending(call, *self._of_caller(call))
+
+    def _of_caller(self, call: Call) -> tuple[Extra | None, Row | None]:
+        caller = call.caller
+        extra = self._on_a_pipe if caller.transport == "stdio" else self._on_a_network
+        return extra, None if caller.user_agent is None else {"user_agent": caller.user_agent}
 
     def _unlike(self, network: str) -> Extra | None:
         """The attribute of a transport that is not that of the first call."""

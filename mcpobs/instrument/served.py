@@ -28,6 +28,7 @@ UNJUDGED = Error(DENIED_CODE, UNDECIDED)
 """What a client gets for a message that something of ours kept from being judged."""
 Decided = TypeVar("Decided", Begin, End)
 CANCELLED = Verdict("cancelled")
+LEFT = Verdict("cancelled", "client_disconnect")
 DISCONNECTED = Verdict("unfinished", "client_disconnect")
 EXITED = Verdict("unfinished", "server_exit")
 
@@ -105,6 +106,10 @@ class ServedCall:
     @property
     def is_piped(self) -> bool:
         return self.call.caller.transport == "stdio"
+
+    @property
+    def is_ended(self) -> bool:
+        return self._ended
 
     def answered(self, result: object) -> None:
         """Takes a result as it goes on the wire; a notification has none."""
@@ -288,6 +293,8 @@ def ended_by(error: BaseException, by_client: bool, on_a_pipe: bool) -> tuple[Ve
     or by going away."""
     if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         return EXITED, False
-    if by_client or not on_a_pipe:
-        return CANCELLED, by_client
+    if by_client:
+        return CANCELLED, True
+    if not on_a_pipe:
+        return LEFT, False
     return DISCONNECTED, False

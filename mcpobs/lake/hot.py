@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mcpobs import safefile
 from mcpobs.lake.engine import Connection, quoted
-from mcpobs.lake.schema import DERIVED, KEY, REQUIRED, SPOOLED, TYPES
+from mcpobs.lake.schema import DERIVED, KEY, PENDING, REQUIRED, SPOOLED, TYPES
 from mcpobs.segment import scan
 
 # Reading 6,000 segments of 4 KB in place took 17 s and more than 1 GiB, because DuckDB keeps state for each file; from
@@ -18,9 +18,12 @@ from mcpobs.segment import scan
 _IN_PLACE_BYTES = 1 << 20
 _LINE_BYTES = 1 << 20
 
-PREFERENCE = f"(outcome is not distinct from 'unfinished'), duration_ns desc nulls last, {', '.join(TYPES)}"
-"""Order of several deliveries of one span: finished before unfinished, then the longest duration, which holds most.
-Total, so that the order of arrival does not matter."""
+PREFERENCE = (
+    f"coalesce({PENDING}, false), (outcome is not distinct from 'unfinished'), duration_ns desc nulls last, "
+    f"{', '.join(TYPES)}"
+)
+"""Order of several deliveries of one span: ended before pending, finished before unfinished, then the longest duration,
+which holds most. Total, so that the order of arrival does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,11 @@ def load(connection: Connection, table: str, contents: Sequence[Content], copy: 
             _insert(connection, table, [copy], max(c.longest_bytes for c in copied))
         finally:
             copy.unlink(missing_ok=True)
-    usable = _count(connection, f"select count(*) from {table}")
+    ended = f"select count(*) from {table} where not coalesce({PENDING}, false)"
+    usable, ends = _count(connection, f"select count(*) from {table}"), _count(connection, ended)
     rows = one_a_span(connection, table)
-    return Loaded(rows=rows, damaged=sum(c.damaged for c in contents) + lines - usable, repeated=usable - rows)
+    damaged = sum(c.damaged for c in contents) + lines - usable
+    return Loaded(rows=rows, damaged=damaged, repeated=ends - _count(connection, ended))
 
 
 def _write(path: Path, parts: Iterable[list[bytes]]) -> None:

@@ -23,6 +23,9 @@ from mcpobs.lake.snapshot import DataFile
 HOT = "_hot"
 """The table of the spool's spans."""
 
+_ENDS = "_hot_ends"
+"""The table of the spans of the spool that have ended."""
+
 FOREVER = 2**63 - 1
 _REPORTING = "select distinct service_name, scope_name, front"
 _TRIES = 20
@@ -49,6 +52,10 @@ class Reading:
     """The time window of the operations read; None if another filter applies or no roll-up may be used."""
     _filter: str = field(repr=False)
     _private: Path | None = field(repr=False)
+    outdated: frozenset[str] = field(default=frozenset(), repr=False)
+    """The files with pending rows of spans whose ends are in the spool: not all of their rows are read."""
+    valid: str | None = field(default=None, repr=False)
+    """The condition of the rows of `outdated` that are read."""
     spool: str | None = field(default=None, repr=False)
     """The table of the spans that are not in a Parquet file; None if there are none."""
     reporters: str = field(default="", repr=False)
@@ -163,7 +170,11 @@ def _open(
         _filter=_filter(since, until, service),
         _private=private,
     )
-    repeated.drop_known(connection, HOT, table, [*data, *elsewhere])
+    dropped = repeated.drop_known(connection, HOT, table, [*data, *elsewhere])
+    if dropped.outdated:
+        repeated.keep_ends(connection, HOT, _ENDS)
+        reading.outdated = frozenset(file.path for file in dropped.outdated)
+        reading.valid = repeated.still_valid(_ENDS)
     try:
         _define_spans(reading)
     except EngineError:
@@ -230,7 +241,10 @@ def _define_spans(reading: Reading) -> None:
     parts = []
     table = table_of(reading.lake)
     if reading.data_files:
-        parts.append(f"select * from ({cold.relation(reading.connection, table, reading.data_files)}){reading._filter}")
+        stored = cold.relation(reading.connection, table, reading.data_files)
+        if reading.valid is not None:
+            stored = f"select * from ({stored}) where {reading.valid}"
+        parts.append(f"select * from ({stored}){reading._filter}")
     rows = reading.connection.execute("select count(*) from _hot").fetchall()[0][0]
     if rows or not parts:
         parts.append(f"select {', '.join(TYPES)} from _hot{reading._filter}")

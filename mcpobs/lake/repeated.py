@@ -1,4 +1,9 @@
-"""Finds repeated deliveries: spans that the table has already. Never writes to the table."""
+"""Finds repeated deliveries: spans that the table has already. Never writes to the table.
+
+A pending row says how long an open call has waited; the row of its end is a delivery of the same span that supersedes
+it, and so does one that says a longer wait. If the table has the pending row, such a delivery is no repeated one, and
+the pending row has to go.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +14,14 @@ from typing import Final
 
 from mcpobs.lake import cold
 from mcpobs.lake.engine import Connection, EngineError
-from mcpobs.lake.schema import KEY, SENT, TIME
+from mcpobs.lake.schema import KEY, PENDING, SENT, TIME
 from mcpobs.lake.snapshot import DataFile
 from mcpobs.lake.times import DAY_NS
 
 _PARTS: Final = ", ".join(f"{part} as key_{n}" for n, part in enumerate(KEY))
+_IS_PENDING: Final = f"coalesce({PENDING}, false)"
+_STATE: Final = f"{_IS_PENDING} as is_pending, coalesce(duration_ns, 0) as waited_ns"
+_MET = "met_deliveries"
 _SAME: Final = " and ".join(f"known.key_{n} is not distinct from fresh.key_{n}" for n in range(len(KEY)))
 _MOST_STRETCHES: Final = 64
 _MOST_OLD: Final = 64
@@ -67,10 +75,19 @@ def any_known(connection: Connection, relation: str, table: Path, files: Iterabl
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The number of rows that were deleted, and the files that have pending rows which remaining rows supersede."""
+
+    rows: int = 0
+    outdated: Sequence[DataFile] = ()
+
+
 def drop_known(
     connection: Connection, name: str, table: Path, files: Iterable[DataFile], since: int | None = None
-) -> int:
-    """Deletes the rows of an in-memory table whose span is in one of the files; returns their number.
+) -> Dropped:
+    """Deletes the rows of an in-memory table whose span is in one of the files, unless they say more of it: it is
+    pending there, and has ended or waited longer by now.
 
     A repeated delivery has the same start as sent, because the start is part of the span; so only files whose
     statistics overlap these times are read, not the whole table. A file that cannot be read is skipped: it must not
@@ -78,16 +95,28 @@ def drop_known(
     """
     rows = _count(connection, name)
     if not rows:
-        return 0
+        return Dropped()
     near = Sought(stretches(connection, f"from {name}"), since).near(table, files)
+    outdated: list[DataFile] = []
     if near:
         try:
-            _delete(connection, name, table, near)
+            if _delete(connection, name, table, near):
+                outdated = [file for file in near if _delete(connection, name, table, [file])]
         except EngineError:
-            for file in near:
-                if cold.hidden_damage(connection, table, file) is None:
-                    _delete(connection, name, table, [file])
-    return rows - _count(connection, name)
+            sound = [file for file in near if cold.hidden_damage(connection, table, file) is None]
+            outdated = [file for file in sound if _delete(connection, name, table, [file])]
+    return Dropped(rows - _count(connection, name), outdated)
+
+
+def keep_ends(connection: Connection, name: str, ends: str) -> None:
+    """Creates the table `ends` with the keys of a table's rows, for `still_valid`."""
+    connection.execute(f"create or replace temp table {ends} as select {_PARTS} from {name}")
+
+
+def still_valid(ends: str) -> str:
+    """Returns the condition of a row that is not the pending row of a span in `ends`."""
+    same = " and ".join(f"{ends}.key_{n} is not distinct from ({part})" for n, part in enumerate(KEY))
+    return f"not ({_IS_PENDING} and exists (select 1 from {ends} where {same}))"
 
 
 def stretches(connection: Connection, select: str) -> list[tuple[int, int]]:
@@ -106,17 +135,22 @@ def _known(connection: Connection, table: Path, files: list[DataFile], fresh: st
     """Returns a select of the files' keys. The span's id alone is nearly unique, so it is read before the other
     columns."""
     return (
-        f"select {_PARTS} from ({cold.relation(connection, table, files)}) "
+        f"select {_PARTS}, {_STATE} from ({cold.relation(connection, table, files)}) "
         f"where span_id in (select span_id from ({fresh}))"
     )
 
 
-def _delete(connection: Connection, name: str, table: Path, files: list[DataFile]) -> None:
+def _delete(connection: Connection, name: str, table: Path, files: list[DataFile]) -> bool:
+    """Deletes the rows whose span is in the files; returns True if others supersede a pending row there."""
     known = _known(connection, table, files, f"select span_id from {name}")
     connection.execute(
-        f"delete from {name} where rowid in (select fresh.place from (select rowid as place, {_PARTS} from {name}) "
-        f"as fresh inner join ({known}) as known on {_SAME})"
+        f"create or replace temp table {_MET} as select fresh.place as place, "
+        f"known.is_pending and (not fresh.is_pending or fresh.waited_ns > known.waited_ns) as ends from "
+        f"(select rowid as place, {_STATE}, {_PARTS} from {name}) "
+        f"as fresh inner join ({known}) as known on {_SAME}"
     )
+    connection.execute(f"delete from {name} where rowid in (select place from {_MET} where not ends)")
+    return bool(connection.execute(f"select 1 from {_MET} where ends limit 1").fetchall())
 
 
 def _count(connection: Connection, name: str) -> int:

@@ -15,6 +15,7 @@ from mcpobs.semconv import COLUMNS, SCOPE_NAME, ColumnType
 PARTITION: Final = "date"
 TIME: Final = "start_unix_nano"
 SENT: Final = "sent_start_unix_nano"
+PENDING: Final = "pending"
 _OWN: Final = f"scope_name = '{SCOPE_NAME}' and front is not null"
 KEY: Final = (
     "trace_id",

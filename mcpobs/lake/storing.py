@@ -4,7 +4,7 @@ in parts of bounded size. A request that cannot be stored is divided, down to th
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,6 +17,7 @@ from mcpobs.lake.lock import MEMORY_BYTES
 from mcpobs.lake.schema import PARTITION, TYPES
 from mcpobs.lake.sealed import is_redacted, is_scrubbed
 from mcpobs.lake.snapshot import DataFile, Snapshot
+from mcpobs.lake.superseding import Superseded, supersede
 
 if TYPE_CHECKING:
     from mcpobs.lake.otlp.request import Body
@@ -42,6 +43,14 @@ class Stored:
     duplicates: int
     refused: int = 0
     segments: int = 0
+    superseded: Superseded = field(default_factory=Superseded)
+    """Files of the table whose pending rows these rows end."""
+
+    def over(self, state: Snapshot) -> Snapshot:
+        """Returns the table as it will be when these files are in it."""
+        gone = {file.path for file in self.superseded.replaced}
+        added = {file.path: file for file in (*self.superseded.written, *self.files)}
+        return replace(state, files={path: file for path, file in state.files.items() if path not in gone} | added)
 
 
 def store_rows(connection: Connection, work: Path, table: Path, state: Snapshot, batch: list[Found]) -> Stored:
@@ -74,7 +83,7 @@ def store_in_parts(
     while waiting:
         part, *waiting = waiting
         # Files of an earlier part count as if they were in the table, so that a span in both parts is one row.
-        known = replace(state, files=state.files | {file.path: file for file in stored.files})
+        known = stored.over(state)
         try:
             receiving.take(part, received_unix_nano, redact=is_redacted(batch[0]), scrub=is_scrubbed(batch[0]))
             used = {file.date for file in stored.files if file.date is not None}
@@ -96,10 +105,22 @@ def store_in_parts(
             files=_bounded(receiving.connection, table, stored.files + more.files),
             damaged=stored.damaged + more.damaged,
             duplicates=stored.duplicates + more.duplicates,
+            superseded=_joined(table, stored.superseded, more.superseded),
         )
     if refused:
         quarantine.set_aside_content(lake, batch[0], wal.encoded(refused), why, attempts=2)
     return replace(stored, refused=len(refused))
+
+
+def _joined(table: Path, first: Superseded, second: Superseded) -> Superseded:
+    """Returns both. A file that the first wrote and the second replaced was never in the table, and is removed."""
+    passing = [file for file in second.replaced if file in first.written]
+    for file in passing:
+        (table / file.path).unlink()
+    return Superseded(
+        first.replaced + [file for file in second.replaced if file not in passing],
+        [file for file in first.written if file not in passing] + second.written,
+    )
 
 
 def _halved(part: list[Body], divisions: int) -> list[list[Body]]:
@@ -183,12 +204,13 @@ def _store_table(
     Rows of the spool keep their days: they come from processes of this machine. Received ones are bounded.
     """
     since = None if receiving is None else receiving.look_back_unix_nano
-    known = repeated.drop_known(connection, "batch", table, state.files.values(), since)
+    dropped = repeated.drop_known(connection, "batch", table, state.files.values(), since)
+    superseded = supersede(connection, "batch", table, dropped.outdated)
     if receiving is not None:
         _bound_partitions(connection, receiving.day, frozenset(used), most)
     files = _write(connection, table, sort)
     connection.execute("drop table batch")  # frees memory for the next batch
-    return Stored(files, loaded.damaged, loaded.repeated + known)
+    return Stored(files, loaded.damaged, loaded.repeated + dropped.rows, superseded=superseded)
 
 
 def _bound_partitions(connection: Connection, of_receipt: str, used: frozenset[str], most: int) -> None:

@@ -274,7 +274,10 @@ def _commit(
         totals.IMPLAUSIBLE_TIMES: implausible,
     }
     progress += totals.added(state, counts)
-    delta.append(table, state, adds=stored.files, progress=progress)
+    superseded = stored.superseded
+    delta.append(
+        table, state, adds=[*stored.files, *superseded.written], removes=superseded.replaced, progress=progress
+    )
     return replace(
         done,
         rows=done.rows + sum(f.rows or 0 for f in stored.files),

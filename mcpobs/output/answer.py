@@ -60,7 +60,7 @@ def _for_people(answer: Answer, rows: list[Row], limit: int | None, paper: Paper
             return lead + _ranking(answer, rows, paper)
         case "rows":
             space = "\n" if lead else ""
-            return f"{lead}{space}{_drawn(answer.result.columns, rows, paper, answer.chart)}" if rows else ""
+            return f"{lead}{space}{_drawn(answer.result.columns, rows, paper, answer.chart)}" if rows else lead
 
 
 def _drawn(columns: tuple[Column, ...], rows: list[Row], paper: Paper, chart: Chart | None = None) -> str:

@@ -20,8 +20,11 @@ CUT = "…"
 NARROW = 72
 """With fewer cells a bar would take the room of text."""
 
-_SELDOM = frozenset({"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd"})
+_SELDOM = frozenset({"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered"})
 """Columns that a table for people omits if all their cells are empty or zero."""
+
+_BOUNDS = "lower_bounds"
+"""The column that names those of its row whose values are lower bounds; a table marks these instead."""
 
 _NUMBERED = re.compile(r"(.+)_[0-9]+")
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
@@ -44,6 +47,8 @@ def groups(columns: Sequence[Column], rows: Rows) -> list[Group]:
     found: list[Group] = []
     for index, column in enumerate(columns):
         if column.name == "service_name" and len({row[index] for row in rows}) < 2:
+            continue
+        if column.name == _BOUNDS:
             continue
         if column.name in _SELDOM and not any(row[index] for row in rows):
             continue
@@ -128,9 +133,16 @@ def _kind(heading: str, right: bool, texts: Sequence[str]) -> Kind:
 
 def _cell(columns: Sequence[Column], row: Sequence[object], indexes: list[int]) -> str:
     if len(indexes) == 1:
-        return units.shown(columns[indexes[0]].name, row[indexes[0]])
+        text = units.shown(columns[indexes[0]].name, row[indexes[0]])
+        return f"≥ {text}" if columns[indexes[0]].name in _bounds(columns, row) else text
     found = [units.shown(columns[i].name, row[i]) for i in indexes if row[i] is not None]
     return " → ".join(found) or units.NOTHING
+
+
+def _bounds(columns: Sequence[Column], row: Sequence[object]) -> list[str]:
+    """The names of the columns whose values in this row are lower bounds."""
+    found = next((row[place] for place, column in enumerate(columns) if column.name == _BOUNDS), None)
+    return str(found).split() if found else []
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:

@@ -70,6 +70,10 @@ class Conversation:
     def in_flight(self) -> int:
         return len(self._pending["client"]) + len(self._pending["server"])
 
+    def open_calls(self) -> list[Call]:
+        """The client's requests that wait for their responses."""
+        return self._pending["client"].calls()
+
     def feed(self, sender: Sender, frame: bytes | Cut, stamp: Stamp, span: TraceContext | None = None) -> list[Call]:
         """Takes a frame and returns the calls that it ended, in order.
 

@@ -150,10 +150,14 @@ class PendingRequests:
             calls = [call for call in calls if since <= call.operation.sequence < before]
         return calls[0] if len(calls) == 1 else None
 
+    def calls(self) -> list[Call]:
+        """All requests."""
+        found = [call for call, _ in self._first.values()]
+        return found + [call for queue in self._later.values() for call, _ in queue]
+
     def clear(self) -> list[Call]:
         """Removes all requests and returns them."""
-        left = [call for call, _ in self._first.values()]
-        left += [call for queue in self._later.values() for call, _ in queue]
+        left = self.calls()
         self._first.clear()
         self._later.clear()
         self._by_token.clear()

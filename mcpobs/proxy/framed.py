@@ -22,6 +22,7 @@ from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.lines import MAX_FRAME_BYTES, Line, WholeLines
 from mcpobs.protocol.operation import Sender, TraceContext
 from mcpobs.proxy.relay import CHUNK_BYTES, Sink, close
+from mcpobs.proxy.waits import Waits
 from mcpobs.stderr import Faults
 
 MAX_HELD_BYTES = 64 << 20
@@ -125,6 +126,7 @@ class FramedRelay:
         self._faults = faults
         self._prepare = prepare
         self._lock = threading.Lock()  # for `close`, which the main thread calls
+        self._waits = Waits(frame_gate.conversation, gate, faults, self._lock)
         self._closed = False
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -140,7 +142,7 @@ class FramedRelay:
                 wanted = self._wanted()
                 if wanted != polled:
                     poll, polled = _poll(wanted), wanted
-            ready = {fd for fd, _ in poll.poll()}
+            ready = {fd for fd, _ in poll.poll(self._waits.ms())}
             if self._wake_read in ready:
                 self._drain_wake()
             for direction, other in self._both:

@@ -80,10 +80,10 @@ class StdioFront:
         down = Pipe(server.stdout, 1, show=tap.seen)
         if not propagate:
             # A chunk for the server is parsed only when it is passed on: the server works meanwhile.
-            return Relay(Pipe(0, server.stdin, show=tap.note, after=tap.catch_up), down)
+            return Relay(Pipe(0, server.stdin, show=tap.note, after=tap.catch_up), down, tap.waits.ms)
         propagation = Propagation(tap, self._faults)
         up = Pipe(0, server.stdin, show=propagation.rewrite, after=tap.catch_up, rest=propagation.rest)
-        return Relay(up, down)
+        return Relay(up, down, tap.waits.ms)
 
     def _framed(self, server: Child, propagate: bool) -> FramedRelay:
         from mcpobs.gate.frames import FrameGate  # with the strict reader, for those who enforce

@@ -43,6 +43,11 @@ def no_rest() -> bytes:
     return b""
 
 
+def for_ever() -> float | None:
+    """Waits for either side without a limit."""
+    return None
+
+
 class Sink:
     """The end of a direction that is written to. What it does not take yet is kept in `pending`."""
 
@@ -180,18 +185,20 @@ class Direction(Protocol):
 
 
 class Relay:
-    """Both directions of one wrapped server, whose bytes pass as they are."""
+    """Both directions of one wrapped server, whose bytes pass as they are. `wait_ms` is that of `run`."""
 
-    def __init__(self, up: Pipe, down: Pipe) -> None:
+    def __init__(self, up: Pipe, down: Pipe, wait_ms: Callable[[], float | None] = for_ever) -> None:
         self.up = up
         self.down = down
+        self._wait_ms = wait_ms
 
     def run(self) -> None:
-        run(self.up, self.down)
+        run(self.up, self.down, wait_ms=self._wait_ms)
 
 
-def run(*pipes: Pipe) -> None:
-    """Serves the pipes until all have ended. Blocks."""
+def run(*pipes: Pipe, wait_ms: Callable[[], float | None] = for_ever) -> None:
+    """Serves the pipes until all have ended. Blocks. Calls `wait_ms` before it waits for either side, and waits no
+    longer than that says."""
     poll = select.poll()
     by_fd: dict[int, Pipe] = {}
 
@@ -203,7 +210,7 @@ def run(*pipes: Pipe) -> None:
     for pipe in pipes:
         watch(pipe)
     while by_fd:
-        for fd, _ in poll.poll():  # also if an end is gone: the read or the write says so
+        for fd, _ in poll.poll(wait_ms()):  # also if an end is gone: the read or the write says so
             pipe = by_fd[fd]
             if pipe.go_on():
                 del by_fd[fd]

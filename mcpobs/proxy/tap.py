@@ -16,6 +16,7 @@ from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.lifecycle import now
 from mcpobs.protocol.lines import Lines
 from mcpobs.protocol.operation import Sender, Stamp, TraceContext
+from mcpobs.proxy.waits import Waits
 from mcpobs.stderr import Faults
 
 
@@ -29,6 +30,7 @@ class Tap:
         self._noted: deque[tuple[bytes, Stamp, TraceContext | None]] = deque()
         self._lines: dict[Sender, Lines] = {"client": Lines(), "server": Lines(skips_marks=True)}
         self._lock = Lock()
+        self.waits = Waits(conversation, gate, faults, self._lock)
 
     def note(self, chunk: bytes, span: TraceContext | None = None) -> bytes:
         """Keeps a chunk from the client for `catch_up`, and returns it. Must be called before the chunk is passed on.

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mcpobs.lake.engine import Connection, quoted
 from mcpobs.lake.schema import TYPES
-from mcpobs.queries import catalog, counting, pricing, rollups
+from mcpobs.queries import catalog, counting, pricing, rollups, unanswered
 from mcpobs.queries.header import Query, Value
 from mcpobs.queries.source import RELATION, Source
-from mcpobs.queries.text import text_of, with_views, without_rows
+from mcpobs.queries.text import listed, no_rows, text_of, with_views, without_rows
 
 if TYPE_CHECKING:
     from mcpobs.prices.book import Book
@@ -36,6 +36,8 @@ class _Found:
     needed: list[str] | None = None
     aside: dict[str, str | None] = field(default_factory=dict)
     models: tuple[str | None, bool] | None = None
+    patience: str | None = None
+    sought_patience: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class Plan:
         rolled = not aside and self.prices is None and not self._is_narrowed
         texts = {RELATION: self._spans()} if self._is_narrowed else {}
         for view in views.values():
+            if view.name in unanswered.READS and view.name not in reads:
+                continue  # `patience` is computed by now
             if view.rollup is None:
                 texts[view.name] = self._text(view, values, aside)
                 continue
@@ -128,6 +132,25 @@ class Plan:
 
     def _looking(self, view: Query, text: str, aside: Sequence[str]) -> str:
         return text if view.name in self._needed() else without_rows(view, text)
+
+    def _patient(self, view: Query, text: str, aside: Sequence[str]) -> str:
+        """A table, or no rows: usually no call is left unanswered, and then nobody asks how long tools take."""
+        table = self._patience(view)
+        return no_rows(view) if table is None else f"select {listed(view.columns)} from {table}"
+
+    def _patience(self, view: Query) -> str | None:
+        found = self._found
+        if not found.sought_patience:
+            found.sought_patience = True
+            below = {
+                read.name: rollups.text(self.connection, self.source, read, {})
+                for read in map(catalog.view, unanswered.READS)
+            }
+            any_open = with_views(below, f"select 1 as one from {unanswered.OPEN} limit 1")
+            if self.connection.execute(any_open).fetchall():
+                found.patience = _named(view.name)
+                self.connection.execute(f"create temp table {found.patience} as\n{with_views(below, view.sql)}")
+        return found.patience
 
     def _priced(self, view: Query, text: str, aside: Sequence[str]) -> str:
         return text if self.prices is None else pricing.repriced(text, self.prices)
@@ -198,6 +221,7 @@ class Plan:
 _SPECIAL: Final[Mapping[str, Callable[[Plan, Query, str, Sequence[str]], str]]] = {
     counting.COUNTED: Plan._counted,
     **dict.fromkeys(counting.LOOKING, Plan._looking),
+    unanswered.PATIENCE: Plan._patient,
     pricing.CALLS: Plan._priced,
     pricing.MODEL_PRICES: Plan._model_prices,
     pricing.MODEL_CALLS: Plan._model_calls,

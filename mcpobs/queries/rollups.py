@@ -24,7 +24,8 @@ from mcpobs.lake.snapshot import DataFile
 from mcpobs.queries import catalog
 from mcpobs.queries.header import Param, Query, Rollup, Value
 from mcpobs.queries.source import RELATION, Source
-from mcpobs.queries.text import listed, text_of, with_views
+from mcpobs.queries.text import listed, no_rows, text_of, with_views
+from mcpobs.queries.unanswered import PATIENCE, READS
 
 MEMBERS = "members"
 """The view of the sessions of a file: it shows which sessions have calls in other files too."""
@@ -161,7 +162,8 @@ def _files(source: Source) -> list[_File]:
             0 if file.first_unix_nano is None else file.first_unix_nano,
             FOREVER if file.last_unix_nano is None else file.last_unix_nano,
             file.whole,
-            within=file.first_unix_nano is not None
+            within=file.path not in source.outdated
+            and file.first_unix_nano is not None
             and file.last_unix_nano is not None
             and file.first_unix_nano >= source.since
             and file.last_unix_nano < source.until,
@@ -198,7 +200,9 @@ def _relation(connection: Connection, source: Source, paths: Sequence[str]) -> s
     selects = []
     if paths:
         since, until = source.since, source.until
-        bounded = f" where {TIME} >= {since} and {TIME} < {until}" if (since, until) != (0, FOREVER) else ""
+        terms = [f"{TIME} >= {since}", f"{TIME} < {until}"] if (since, until) != (0, FOREVER) else []
+        terms += [] if source.valid is None else [source.valid]
+        bounded = f" where {' and '.join(terms)}" if terms else ""
         scan = cold.relation(connection, table_of(source.lake), [_named(path) for path in paths])
         selects.append(f"select {listed(TYPES)} from ({scan}) as stored{bounded}")
     if source.spool is not None:
@@ -209,6 +213,9 @@ def _relation(connection: Connection, source: Source, paths: Sequence[str]) -> s
 def _over(relation: str, view: Query, given: Mapping[str, Value]) -> str:
     """The view's text over other spans than those of the source."""
     below = {query.name: text_of(query, given) for query in catalog.views_below(view.reads)}
+    if PATIENCE in below:  # no view that is rolled up depends on it
+        below = {name: text for name, text in below.items() if name not in READS}
+        below[PATIENCE] = no_rows(catalog.view(PATIENCE))
     return with_views({RELATION: relation, **below}, text_of(view, given))
 
 

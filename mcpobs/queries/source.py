@@ -26,6 +26,10 @@ class Source:
     """The bounds of the relation, in unix nanoseconds."""
     spool: str | None = None
     """The table of the spans that are in no Parquet file; None if there are none."""
+    outdated: frozenset[str] = frozenset()
+    """The files with rows that later rows of the spool supersede: no roll-up stands for them."""
+    valid: str | None = None
+    """The condition of the rows of `outdated` that belong to the relation."""
     reporters: str | None = None
     """A select of who reported operations, if that is known without reading the spans."""
 
@@ -40,5 +44,7 @@ def source_of(reading: Reading) -> Source:
         since=since,
         until=until,
         spool=reading.spool,
+        outdated=reading.outdated,
+        valid=reading.valid,
         reporters=reading.reporters,
     )

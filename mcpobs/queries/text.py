@@ -48,6 +48,12 @@ def listed(columns: Iterable[Column | str]) -> str:
     return ", ".join(identifier(column if isinstance(column, str) else column.name) for column in columns)
 
 
+def no_rows(view: Query) -> str:
+    """A select of the view's columns that reads nothing and has no rows."""
+    columns = ", ".join(f"cast(null as {column.type}) as {identifier(column.name)}" for column in view.columns)
+    return f"select {columns} where false"
+
+
 def without_rows(view: Query, text: str) -> str:
     """A text with the view's columns and no rows, which the engine answers without reading anything."""
     return f"select {listed(view.columns)} from (\n{text}\n) as unread where false"

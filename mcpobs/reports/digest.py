@@ -42,6 +42,5 @@ def extent_words(extent: Record) -> str:
 def alone(asked: Asked, rows: int | None = None) -> Asked:
     """The same question without the options of a single report, and with at most so many rows."""
     request = asked.request
-    return replace(
-        asked, request=replace(request, rows=rows, min_calls=None, by=None, code=None, rule=None, exact=False)
-    )
+    single = replace(request, rows=rows, min_calls=None, by=None, code=None, rule=None, exact=False, group=False)
+    return replace(asked, request=single)

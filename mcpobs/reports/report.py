@@ -30,6 +30,8 @@ class Report:
     """The values that --by may have."""
     answered_by: str | None = None
     """The report that answers its topic among all reports, if it does not itself."""
+    groups_rows = False
+    """Whether it can fold equal rows: --group."""
     rounds = False
     """Whether its numbers may be rounded by roll-ups, unless --exact is given."""
 
@@ -65,6 +67,8 @@ class Report:
             raise UsageError(
                 "--exact is for percentiles: all else is exact", "mcpobs report latency --exact, or --p95 --exact"
             )
+        if request.group and not self.groups_rows:
+            raise UsageError("--group is for the report failures", "mcpobs report failures --group")
         if request.min_calls is not None and not self.takes_min_calls:
             raise UsageError(f"the report {self.name} takes no --min-calls", "leave it out")
         for option in ("code", "rule"):

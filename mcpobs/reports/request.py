@@ -34,6 +34,7 @@ class Request:
     rule: str | None = None
     reprice: bool = False
     exact: bool = False
+    group: bool = False
     activity: bool = False
     run: str | None = None
 

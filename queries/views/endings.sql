@@ -21,9 +21,12 @@
 --   last_sequence    bigint   its place in its connection
 --   last_span_id     varchar  its span
 --   last_session_id  varchar  its session
+--   waited_ns        bigint   how long such a call waited at least, a row for each; null where one was answered
 with calls as (
     select
         service_name, tool, outcome, error_type, status_code, session_id, start_unix_nano, sequence, span_id,
+        case when unanswered then coalesce(duration_ns, 0) end as waited_ns,
+        case when unanswered then span_id end as own_id,
         case outcome
             when 'tool_error' then 'tool'
             when 'server_error' then 'server'
@@ -31,6 +34,7 @@ with calls as (
             when 'protocol_error' then 'caller'
             when 'denied' then 'policy'
             when 'unfinished' then 'gone'
+            when 'cancelled' then case when unanswered then 'gone' end
         end as fault
     from tool_calls
     where start_unix_nano >= $since
@@ -39,9 +43,9 @@ with calls as (
 ),
 placed as (
     select
-        service_name, tool, fault, outcome, error_type, status_code, session_id, start_unix_nano, sequence, span_id,
+        service_name, tool, fault, outcome, error_type, status_code, session_id, start_unix_nano, sequence, span_id, waited_ns, own_id,
         row_number() over (
-            partition by service_name, tool, fault, outcome, error_type, status_code
+            partition by service_name, tool, fault, outcome, error_type, status_code, own_id
             order by start_unix_nano desc, sequence desc nulls last, span_id desc
         ) as newest
     from calls
@@ -61,9 +65,10 @@ select
     max(start_unix_nano) as last_unix_nano,
     max(case when newest = 1 then sequence end) as last_sequence,
     max(case when newest = 1 then span_id end) as last_span_id,
-    max(case when newest = 1 then session_id end) as last_session_id
+    max(case when newest = 1 then session_id end) as last_session_id,
+    max(waited_ns) as waited_ns
 from placed
-group by service_name, tool, fault, outcome, error_type, status_code
+group by service_name, tool, fault, outcome, error_type, status_code, own_id
 union all
 select
     service_name,
@@ -79,7 +84,8 @@ select
     max(start_unix_nano) as last_unix_nano,
     cast(null as bigint) as last_sequence,
     cast(null as varchar) as last_span_id,
-    cast(null as varchar) as last_session_id
+    cast(null as varchar) as last_session_id,
+    cast(null as bigint) as waited_ns
 from calls
 where fault is null
 group by service_name, tool, fault

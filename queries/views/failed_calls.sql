@@ -1,4 +1,4 @@
--- question: Which calls failed or were denied, and what did their session call before?
+-- question: Which calls failed, were denied or were not answered, and what did their session call before?
 -- kind:     view
 -- reads:    tool_calls
 -- history:  whole
@@ -25,10 +25,12 @@
 --   nth_call         bigint   its place among the session's tool calls, from 1; null without a session
 --   trace_id         varchar  trace of the failed call
 --   span_id          varchar  its span
+--   unanswered       boolean  nobody answered it; patience says whether it failed
+--   pending          boolean  true where no end was recorded
 with hit as (
     select distinct session_id
     from tool_calls
-    where (failed or outcome = 'denied')
+    where (failed or unanswered or outcome = 'denied')
         and start_unix_nano >= $since
         and start_unix_nano < $until
         and ($session is null or session_id = $session)
@@ -36,7 +38,7 @@ with hit as (
 calls as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed,
+        duration_ms, failed, unanswered, pending,
         -- The cast keeps lag() null before the first call where an engine tells texts from nullable texts (ClickHouse).
         cast(
             coalesce(tool, '?') || case when outcome = 'ok' then '' else ' (' || coalesce(outcome, '?') || ')' end
@@ -49,7 +51,7 @@ calls as (
 chained as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed,
+        duration_ms, failed, unanswered, pending,
         row_number() over in_session as nth_call,
         lag(label, 5) over in_session as before_5,
         lag(label, 4) over in_session as before_4,
@@ -61,9 +63,9 @@ chained as (
 )
 select
     start_unix_nano, sequence, session_id, service_name, tool, outcome, before_5, before_4, before_3, before_2,
-    before_1, error_type, status_code, duration_ms, nth_call, trace_id, span_id
+    before_1, error_type, status_code, duration_ms, nth_call, trace_id, span_id, unanswered, pending
 from chained
-where (failed or outcome = 'denied')
+where (failed or unanswered or outcome = 'denied')
     and start_unix_nano >= $since
 union all
 -- A failure without a session has nothing that is known to come before it.
@@ -76,9 +78,9 @@ select
     cast(null as varchar) as before_1,
     error_type, status_code, duration_ms,
     cast(null as bigint) as nth_call,
-    trace_id, span_id
+    trace_id, span_id, unanswered, pending
 from tool_calls
-where (failed or outcome = 'denied')
+where (failed or unanswered or outcome = 'denied')
     and session_id is null
     and $session is null
     and start_unix_nano >= $since

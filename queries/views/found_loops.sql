@@ -54,7 +54,7 @@ lined as (
         coalesce(service_name, '') || '/' || coalesce(tool, '') || '/' || args_digest
             || case
                 when outcome = 'ok' then '=' || result_digest
-                when failed or outcome in ('protocol_error', 'denied') then '!'
+                when (failed and not unanswered) or outcome in ('protocol_error', 'denied') then '!'
             end as exchange_key
     from tool_calls
     where session_id is not null
@@ -102,7 +102,7 @@ calls as (
         -- The lengths keep names apart that would otherwise run into each other.
         cast(length(coalesce(service_name, '')) as varchar) || ':' || coalesce(service_name, '') || coalesce(tool, '')
             || '/' || args_digest as request_key,
-        failed or outcome in ('protocol_error', 'denied') as fruitless,
+        (failed and not unanswered) or outcome in ('protocol_error', 'denied') as fruitless,
         outcome = 'ok' and coalesce(result_empty, false) as empty
     from tool_calls
     where start_unix_nano < $until

@@ -12,13 +12,13 @@
 --   service_name    varchar  the MCP server
 --   tool            varchar  gen_ai.tool.name
 --   calls           bigint   tool calls that began in it; one that asks for input first is one with its retry
---   failed          bigint   calls among them that failed
+--   failed          bigint   calls among them that failed; unanswered ones not counted: see unanswered_calls
 select
     start_unix_nano - start_unix_nano % $step as from_unix_nano,
     service_name,
     tool,
     cast(sum(case when outcome = 'input_required' then 0 else 1 end) as bigint) as calls,
-    cast(sum(case when failed then 1 else 0 end) as bigint) as failed
+    cast(sum(case when failed and not unanswered then 1 else 0 end) as bigint) as failed
 from tool_calls
 where start_unix_nano >= $since
     and start_unix_nano < $until

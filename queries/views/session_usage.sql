@@ -15,7 +15,7 @@
 --   surety           bigint   how sure that is: 1 low, 2 medium, 3 high; the least
 --   calls            bigint   tool calls; one that asks for input first is one with its retry
 --   tools            bigint   distinct tools that were called
---   failed           bigint   calls that failed
+--   failed           bigint   calls that failed; unanswered ones not counted: see unanswered_calls
 --   first_unix_nano  bigint   start of the first call
 --   last_unix_nano   bigint   start of the last call
 --   end_unix_nano    bigint   end of the call that ended last

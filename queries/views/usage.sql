@@ -14,7 +14,7 @@
 --   session_source   varchar  which rule gave session_id
 --   surety           bigint   how sure that is: 1 low, 2 medium, 3 high; the least
 --   calls            bigint   tool calls; one that asks for input first is one with its retry
---   failed           bigint   calls that failed
+--   failed           bigint   calls that failed; unanswered ones not counted: see unanswered_calls
 --   oks              bigint   calls that succeeded
 --   empty_oks        bigint   calls among them that answered with nothing
 --   first_unix_nano  bigint   start of the first call
@@ -37,7 +37,7 @@ select
     max(session_source) as session_source,
     cast(min(case session_confidence when 'low' then 1 when 'medium' then 2 when 'high' then 3 end) as bigint) as surety,
     cast(sum(case when outcome = 'input_required' then 0 else 1 end) as bigint) as calls,
-    cast(sum(case when failed then 1 else 0 end) as bigint) as failed,
+    cast(sum(case when failed and not unanswered then 1 else 0 end) as bigint) as failed,
     cast(sum(case when outcome = 'ok' then 1 else 0 end) as bigint) as oks,
     cast(sum(case when outcome = 'ok' and coalesce(result_empty, false) then 1 else 0 end) as bigint) as empty_oks,
     min(start_unix_nano) as first_unix_nano,

@@ -19,15 +19,49 @@ FAULTS = {
 }
 
 
+ANSWERED = ("ok", "tool_error", "server_error", "timeout")
+
+
+def unanswered(row: Row) -> bool:
+    outcome, error = row.get("outcome"), row.get("error_type")
+    return (outcome == "unfinished" and error not in ("server_exit", "redirected")) or (
+        outcome == "cancelled" and error == "client_disconnect"
+    )
+
+
+def patience_ns(calls: Sequence[Row]) -> int:
+    """What an unanswered call of a tool with these calls may have waited, before it has failed."""
+    answered = sorted(
+        c["duration_ns"] for c in calls if c.get("outcome") in ANSWERED and c.get("duration_ns") is not None
+    )
+    waits = [call for call in calls if unanswered(call) and (call.get("duration_ns") or 0) >= 10**9]
+    if len(answered) >= 20:
+        slow = next(ns for place, ns in enumerate(answered, start=1) if place >= 0.99 * len(answered))
+        return round(2 ** ((math.floor(math.log2(max(slow, 1)) * 32) + 1) / 32))
+    return 10**9 if not answered and len(waits) >= 3 else 30 * 10**9
+
+
 def failed(row: Row) -> bool:
     outcome = row.get("outcome")
-    return outcome in ("tool_error", "server_error", "timeout") or (
-        outcome == "unfinished" and row.get("error_type") == "server_exit"
+    return (
+        row.get("hung", False)
+        or outcome in ("tool_error", "server_error", "timeout")
+        or (outcome == "unfinished" and row.get("error_type") == "server_exit")
     )
 
 
 def tool_calls(rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if row.get("method") == "tools/call" and row.get("kind") == "server"]
+    """The calls, of which those that failed unanswered are `hung`."""
+    calls = [row for row in rows if row.get("method") == "tools/call" and row.get("kind") == "server"]
+    of_tools = grouped(({**row, "key": (row.get("service_name") or "", row.get("tool") or "")} for row in calls), "key")
+    patience = {key: patience_ns(group) for (key,), group in of_tools.items() if any(map(unanswered, group))}
+    return [
+        {**row, "hung": True}
+        if unanswered(row)
+        and (row.get("duration_ns") or 0) > patience[row.get("service_name") or "", row.get("tool") or ""]
+        else row
+        for row in calls
+    ]
 
 
 def grouped(rows: Iterable[Row], *names: str) -> dict[tuple[Any, ...], list[Row]]:
@@ -64,8 +98,8 @@ def errors(rows: list[Row]) -> list[Row]:
     totals = Counter((call.get("service_name") or "", call.get("tool") or "") for call in calls if _whole(call))
     wrong = [call for call in calls if call.get("outcome") in FAULTS]
     result = []
-    kinds = ("service_name", "tool", "outcome", "error_type", "status_code")
-    for (service, tool, outcome, error, status), group in grouped(wrong, *kinds).items():
+    kinds = ("service_name", "tool", "outcome", "error_type", "status_code", "hung")
+    for (service, tool, outcome, error, status, hung), group in grouped(wrong, *kinds).items():
         newest_first = sorted(group, key=lambda r: (-r["start_unix_nano"], r.get("sequence") is None))
         start = newest_first[0]["start_unix_nano"]
         ties = [row for row in group if row["start_unix_nano"] == start]
@@ -76,7 +110,7 @@ def errors(rows: list[Row]) -> list[Row]:
             {
                 "service_name": service,
                 "tool": tool,
-                "fault": FAULTS[outcome],
+                "fault": "hung" if hung else FAULTS[outcome],
                 "outcome": outcome,
                 "error_type": error,
                 "status_code": status,
@@ -188,7 +222,11 @@ def failures(rows: list[Row]) -> list[Row]:
             r["trace_id"],
         )
     )
-    return [{name: row.get(name) for name in names} for row in result]
+    return [{name: row.get(name) for name in names} | _outcome(row) for row in result]
+
+
+def _outcome(row: Row) -> Row:
+    return {"outcome": "unanswered"} if row.get("hung") else {}
 
 
 def _ms(ns: int | None) -> float | None:
@@ -240,7 +278,8 @@ def loops(rows: list[Row], repeats: int = 3, empties: int = 8, rounds: int = 3) 
 
 
 def _fruitless(row: Row) -> bool:
-    return failed(row) or row.get("outcome") in ("protocol_error", "denied")
+    wrong = failed(row) and not row.get("hung")
+    return wrong or row.get("outcome") in ("protocol_error", "denied")
 
 
 def _empty(row: Row) -> bool:

@@ -51,7 +51,7 @@ def _one(chance: random.Random, session: str, number: int, args: int, results: i
         "args_digest": f"a{chance.randrange(args)}" if chance.random() < 0.97 else None,
         "result_digest": f"r{chance.randrange(results)}" if outcome == "ok" and chance.random() < 0.95 else None,
         "result_empty": chance.random() < 0.6 if chance.random() < 0.95 else None,
-        "duration_ns": chance.randrange(10**9) if chance.random() < 0.97 else None,
+        "duration_ns": _duration_ns(chance, outcome),
         "cost_microusd": chance.randrange(1000) if chance.random() < 0.3 else None,
         "request_id": str(number) if chance.random() < 0.97 else None,
         "scope_name": scope,
@@ -60,6 +60,13 @@ def _one(chance: random.Random, session: str, number: int, args: int, results: i
         "method": "tools/call" if chance.random() < 0.97 else chance.choice(["ping", "tools/list", None]),
     }
     return call(number, **columns, **_input(chance), **_decided(chance))
+
+
+def _duration_ns(chance: random.Random, outcome: str) -> int | None:
+    """Below a second, but for a call that hung."""
+    if chance.random() < 0.03:
+        return None
+    return chance.randrange(40 * 10**9 if outcome == "unfinished" and chance.random() < 0.5 else 10**9)
 
 
 def _decided(chance: random.Random) -> dict[str, Any]:

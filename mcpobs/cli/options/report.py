@@ -45,6 +45,9 @@ def report(
         bool,
         typer.Option("--exact", help="Read every call for percentiles, also where roll-ups would do within 1.1 %."),
     ] = False,
+    group: Annotated[
+        bool, typer.Option("--group", help="Of report failures: equal failures in one row, with their number.")
+    ] = False,
     lake: Lake = None,
 ) -> int:
     """Answer a question about the recorded calls. Without a name: all of them, in short.
@@ -101,6 +104,7 @@ def report(
             by=by,
             reprice=reprice,
             exact=exact,
+            group=group,
             lake=lake,
         )
     )

@@ -53,6 +53,7 @@ PLAIN: Final[dict[str, str]] = {
     "status": "case status when 1 then 'ok' when 2 then 'error' end",
     "sent_service": "md5(sent_service)",
     "error_message": "status_message",
+    "pending": "null",  # a span that is sent has ended
     # the scheme of a URI; ours have no more, and a longer URI stays among the attributes
     "resource_uri": "nullif(regexp_extract(at_resource_uri, '^[A-Za-z][A-Za-z0-9+.-]*'), '')",
     **PLACED,

@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urljoin
 import orjson
 
 from mcpobs import semconv
-from mcpobs.gate.row import Row
+from mcpobs.gate.row import Extra, Row
+from mcpobs.gate.waiting import Failed, Waiting
 from mcpobs.masking import masked_header
 from mcpobs.protocol.call import Call
 from mcpobs.protocol.conversation import Conversation
@@ -88,6 +89,7 @@ class Exchange:
         self._digest = b""  # of the request
         self._session: Session | None = None  # of the operation that it last recorded
         self._known_caller: Caller | None = None
+        self._waiting: Waiting | None = None
         self.decided: Judged | None = None
         """What became of the request, for one that a redirect leads to."""
 
@@ -405,7 +407,7 @@ class Exchange:
         elif remote.session_id is None and remote.sse_endpoint is None:
             # since 2026-07-28 closing the stream is how a client cancels
             modern = is_modern(remote.conversation.protocol_version)
-            left = Verdict("cancelled") if modern else Verdict("unfinished", "client_disconnect")
+            left = Verdict("cancelled", "client_disconnect") if modern else Verdict("unfinished", "client_disconnect")
             lost = Verdict("unfinished", "server_exit")
             self._end_those(left if how == "client_disconnect" else lost, now)
         if remote.sse_endpoint is not None and self._request.method == "GET":
@@ -433,10 +435,29 @@ class Exchange:
 
     # -- records ----------------------------------------------------------------------------------------
 
+    def look(self, mono_ns: int, failed: Failed) -> None:
+        """Records how the open calls stand that this exchange is to end: its own, and those of its event stream."""
+        conversation = self._remote.conversation
+        if not conversation.in_flight:
+            return
+        open_calls = conversation.open_calls()
+        if self._remote.sse_endpoint is None or self._request.method != "GET":
+            open_calls = [call for call in open_calls if self._since <= call.operation.sequence < self._before]
+        self._waiting = self._waiting or Waiting(self._record_pending, failed, self._span.context)
+        self._waiting.look(open_calls, mono_ns)
+
+    def _record_pending(self, call: Call) -> None:
+        self._context.gate.record_pending(call, *self._placed(call))
+
     def _record(self, call: Call) -> None:
+        self._session = call.session
+        self._context.gate.record(call, *self._placed(call))
+
+    def _placed(self, call: Call) -> tuple[Extra | None, Row]:
+        """The attributes and columns that place a call below this request, or link it to that."""
         operation = call.operation
         caller = call.caller
-        session = self._session = call.session
+        session = call.session
         ours = self._span.context
         columns: Row = {}
         if operation.parent is None and operation.span is None:
@@ -450,7 +471,7 @@ class Exchange:
         extra = None
         if session.source == "protocol_session" and caller.protocol_session is not None:
             extra = {semconv.MCP_SESSION_ID: caller.protocol_session}
-        self._context.gate.record(call, extra, columns)
+        return extra, columns
 
     # -- who --------------------------------------------------------------------------------------------
 

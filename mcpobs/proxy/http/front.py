@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from mcpobs import listening
+from mcpobs.gate.waiting import LOOK_S
 from mcpobs.library_logs import replace_logs
 from mcpobs.listening import Endpoint
 from mcpobs.masking import masked_path
@@ -92,6 +93,7 @@ class Front:
         self._runner: web.ServerRunner | None = None
         self._shared: Shared | None = None
         self._next_look: asyncio.TimerHandle | None = None
+        self._next_waits: asyncio.TimerHandle | None = None
         self._new_handler = RequestHandler
         if context.gate.enforcing:
             from mcpobs.proxy.http.judged_handler import JudgedRequestHandler  # a front that observes loads none of it
@@ -137,8 +139,9 @@ class Front:
             await self._runner.cleanup()
         for handler in list(self._under_way):
             handler.observation.ended("shutdown")
-        if self._next_look is not None:
-            self._next_look.cancel()
+        for timer in (self._next_look, self._next_waits):
+            if timer is not None:
+                timer.cancel()
         self._context.redirects.give_up()
         if self._shared is not None:
             self._shared.server.close()
@@ -177,6 +180,8 @@ class Front:
         task = asyncio.current_task()
         assert task is not None
         self._under_way[handler] = task
+        if self._next_waits is None:
+            self._next_waits = asyncio.get_running_loop().call_later(LOOK_S, self._look_at_waits)
         ending: Ending = "client_disconnect"  # what a cancellation means
         try:
             response = await self._run(handler, task)
@@ -193,6 +198,14 @@ class Front:
             handler.observation.ended("shutdown" if handler.is_stopped else ending)
             if self._context.redirects and self._next_look is None:
                 self._next_look = asyncio.get_running_loop().call_later(WAIT_NS / 1e9, self._give_up_redirects)
+
+    def _look_at_waits(self) -> None:
+        """Looks after the calls that are open for long, once a second while there are requests."""
+        mono_ns = now().mono_ns
+        for handler in list(self._under_way):
+            handler.observation.look(mono_ns)
+        again = bool(self._under_way)
+        self._next_waits = asyncio.get_running_loop().call_later(LOOK_S, self._look_at_waits) if again else None
 
     def _give_up_redirects(self) -> None:
         """Records the redirected calls that no client made again."""

@@ -64,6 +64,14 @@ class Observation:
             except Exception as error:
                 self._broke(error)
 
+    def look(self, mono_ns: int) -> None:
+        """Looks after the calls that are open for long."""
+        if self._exchange is not None:
+            try:
+                self._exchange.look(mono_ns, self._broke)
+            except Exception as error:
+                self._broke(error)
+
     def ended(self, how: Ending) -> None:
         if self._exchange is not None:
             try:

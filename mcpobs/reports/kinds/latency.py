@@ -73,4 +73,4 @@ class Latency(Report):
 
     def answer(self, plan: Plan, asked: Asked) -> Answer:
         found = latencies(plan, self.values(asked), exact=asked.request.exact)
-        return self.answered(asked.window, found.result, ROUNDED if found.rounded else None)
+        return self.answered(asked.window, found.result, ROUNDED if found.rounded and found.result.rows else None)

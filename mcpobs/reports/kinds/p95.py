@@ -15,6 +15,7 @@ from mcpobs.reports.filters import Filters
 from mcpobs.reports.kinds.latency import latencies
 from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
+from mcpobs.reports.unanswered import parts, unanswered
 from mcpobs.reports.window import Window
 from mcpobs.reports.wording import count, milliseconds, tool
 
@@ -120,7 +121,9 @@ class HighestP95(Report):
         request = asked.request
         least = MIN_CALLS if request.min_calls is None else request.min_calls
         found = rank(plan, asked.filters, asked.chosen, asked.now, least, exact=request.exact)
-        return replace(self.answered(found.window, found.result, sentence(found)), min_calls=least)
+        hung = [record for record in unanswered(plan, found.window, asked.filters) if record["failed"]]
+        said = "; ".join([sentence(found), *parts(hung)])
+        return replace(self.answered(found.window, found.result, said), min_calls=least)
 
 
 def sentence(found: Ranking) -> str:
@@ -131,6 +134,8 @@ def sentence(found: Ranking) -> str:
         several = len({record["service_name"] for record in records}) > 1
         p95 = milliseconds(winner["p95_ms"])
         about = "about " if found.rounded else ""
+        if "p95_ms" in (winner["lower_bounds"] or "").split():
+            about = f"{about}at least "
         return f"{tool(winner, several)}: p95 {about}{p95} ms over {count(winner['calls'], 'call')} {found.window.when}"
     if records:
         most = max(record["calls"] for record in records)
