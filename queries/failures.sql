@@ -26,7 +26,9 @@
 --   nth_call         bigint   its place among the session's tool calls, from 1
 --   trace_id         varchar  trace of the failed call
 --   span_id          varchar  its span
+--   error_message    varchar  text of the failure, if it was recorded
 -- summary:
+--   texts     count(error_message)
 --   sessions  count(distinct session_id)
 --   denied    count(case when outcome = 'denied' then 1 end)
 --   hung      count(case when outcome = 'unanswered' then 1 end)
@@ -46,7 +48,8 @@ select
     duration_ms,
     nth_call,
     trace_id,
-    span_id
+    span_id,
+    error_message
 from failed_calls
 left join patience
     on patience.service_key = case when failed_calls.unanswered then coalesce(failed_calls.service_name, '') end
