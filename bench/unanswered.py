@@ -87,12 +87,12 @@ def hung(sessions: int) -> None:
     print("| tool | calls that hang | failed before | failed now | in `latency` before | in `latency` now |")
     print("|---|---|---|---|---|---|")
     for tool in ("dead", "good"):
-        hangs = sum(row["tool"] == tool and row["outcome"] == "unfinished" for row in rows)
+        open_calls = sum(row["tool"] == tool and row["outcome"] == "unfinished" for row in rows)
         row = latency[tool]
-        bounded = "≥ " if "p95_ms" in (row["lower_bounds"] or "") else ""
+        bound = "≥ " if "p95_ms" in (row["lower_bounds"] or "") else ""
         was = "absent" if tool == "dead" else "answered calls only"
-        now = f"p95 {bounded}{row['p95_ms']:,.0f} ms, {row['unanswered']:,} unanswered"
-        print(f"| {tool} | {hangs:,} | {before} | {found[tool]:,} | {was} | {now} |")
+        now = f"p95 {bound}{row['p95_ms']:,.0f} ms, {row['unanswered']:,} unanswered"
+        print(f"| {tool} | {open_calls:,} | {before} | {found[tool]:,} | {was} | {now} |")
 
 
 def main() -> None:

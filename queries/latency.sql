@@ -11,6 +11,7 @@
 --   server     varchar = null                this server only
 --   min_calls  bigint = 1                    tools with fewer answered calls are left out
 --   enough     bigint = 20                   calls that either window needs for a trend
+--   waits      bigint = 1                    0: answered calls only, as a budget is learned from
 -- columns:
 --   service_name      varchar  the MCP server
 --   tool              varchar  gen_ai.tool.name
@@ -42,6 +43,7 @@ with hung as (
     select service_name, tool, failed, waited_ns, trace_id
     from unanswered_calls
     where (failed or (answered = 0 and waited_ns >= 1000000000))
+        and $waits = 1
         and start_unix_nano >= $since
         and ($tool is null or tool = $tool)
         and ($session is null or session_id = $session)

@@ -92,7 +92,7 @@ def _learned(
         sessions=sessions,
         normal=rest,
         excluded=_named(excluded),
-        latencies=traffic.latencies(kept, window, server, min_calls=1),
+        latencies=traffic.latencies(kept, window, server, min_calls=1, answered_only=True),
         shapes=listed,
         price=traffic.prices(sessions, config),
         server=server,

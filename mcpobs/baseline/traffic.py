@@ -240,9 +240,13 @@ def forms(plan: Plan, window: Window, server: str | None) -> list[Shape]:
     ]
 
 
-def latencies(plan: Plan, window: Window, server: str | None, min_calls: int) -> list[Latency]:
-    """The tools with enough answered calls, slowest first: the numbers of `mcpobs report latency`."""
-    result = run(plan, catalog.load("latency"), {**_given(window, server), "min_calls": min_calls})
+def latencies(
+    plan: Plan, window: Window, server: str | None, min_calls: int, *, answered_only: bool = False
+) -> list[Latency]:
+    """The tools with enough calls, slowest first: the numbers of `mcpobs report latency`. A budget is learned from
+    answered calls only, because a call that hung would raise it."""
+    given = {**_given(window, server), "min_calls": min_calls, "waits": int(not answered_only)}
+    result = run(plan, catalog.load("latency"), given)
     return [
         Latency(row["tool"], row["calls"], row["p50_ms"], row["p95_ms"])
         for row in result.records()

@@ -20,7 +20,9 @@ CUT = "…"
 NARROW = 72
 """With fewer cells a bar would take the room of text."""
 
-_SELDOM = frozenset({"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered"})
+_SELDOM = frozenset(
+    {"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered", "longest_ms"}
+)
 """Columns that a table for people omits if all their cells are empty or zero."""
 
 _BOUNDS = "lower_bounds"

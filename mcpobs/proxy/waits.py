@@ -26,7 +26,7 @@ class Waits:
 
     def ms(self) -> float | None:
         """Records the calls that have waited for long. Returns how long a relay may wait for either side before it asks
-        again; None if nothing is open. 0.3 µs between two looks."""
+        again; None if nothing is open. Between two looks it costs a flag and a clock."""
         if not self._conversation.in_flight:
             return None
         now_ns = time.monotonic_ns()

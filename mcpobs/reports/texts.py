@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 SETTING: Final = '[record] errors = "masked"'
-_HINT: Final = f"failures have no text; {SETTING} in config.toml records a masked line of it"
+_HINT: Final = f"failures have no text: set {SETTING} in config.toml"
 
 
 def hint(failed: int, texts: int) -> str | None:

@@ -15,6 +15,10 @@ from mcpobs.sessions.stdio import StdioSessions
 SECOND = 10**9
 
 
+def broken(error: Exception) -> None:
+    raise error
+
+
 def call(start_s: int = 0, **changes: Any) -> Call:
     operation = Operation(0, "client", "tools/call", Stamp(1_790_000_000 * SECOND, start_s * SECOND), "1", "search")
     for name in [name for name in changes if hasattr(operation, name)]:
@@ -25,7 +29,7 @@ def call(start_s: int = 0, **changes: Any) -> Call:
 def lines(calls: list[Call], looks_s: list[float]) -> list[float]:
     """The waits, in seconds, of the lines that these looks write."""
     written: list[float] = []
-    waiting = Waiting(lambda line: written.append(line.operation.duration_ns / SECOND), pytest.fail)
+    waiting = Waiting(lambda line: written.append(line.operation.duration_ns / SECOND), broken)
     for at_s in looks_s:
         waiting.look(calls, int(at_s * SECOND))
     return written
@@ -58,7 +62,7 @@ def test_what_nobody_waits_for_has_no_line(quiet: dict[str, Any]) -> None:
 def test_the_line_has_the_ids_that_the_end_will_have(parent: TraceContext | None) -> None:
     found: list[Call] = []
     one = call(parent=parent)
-    waiting = Waiting(found.append, pytest.fail, above=TraceContext("c" * 32, "d" * 16, 1))
+    waiting = Waiting(found.append, broken, above=TraceContext("c" * 32, "d" * 16, 1))
     waiting.look([one], FIRST_NS)
     waiting.look([one], 2 * FIRST_NS)
     assert one.operation.outcome is None
@@ -71,7 +75,8 @@ def test_the_line_has_the_ids_that_the_end_will_have(parent: TraceContext | None
 
 
 def test_a_fault_is_reported_and_the_others_have_their_lines() -> None:
-    written, faults = [], []
+    written: list[str | None] = []
+    faults: list[Exception] = []
 
     def write(line: Call) -> None:
         if line.operation.request_id == "broken":

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow  # the first line comes after five seconds
 @pytest.mark.parametrize("judged", [None, "deny"])
 def test_the_pending_line_of_a_killed_wrapper_stays_and_says_so(tmp_path: Path, judged: str | None) -> None:
     wrapped = Wrapped(tmp_path, judged=judged)
+    assert wrapped.process.stdin is not None
     wrapped.process.stdin.write(call(1, "echo") + call(2, "never"))
     wrapped.process.stdin.flush()
     until = monotonic() + 30
