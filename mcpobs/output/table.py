@@ -21,7 +21,10 @@ NARROW = 72
 """With fewer cells a bar would take the room of text."""
 
 _SELDOM = frozenset(
-    {"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered", "longest_ms"}
+    (
+        *("model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered", "longest_ms"),
+        *("error_message", "error_template"),
+    )
 )
 """Columns that a table for people omits if all their cells are empty or zero."""
 
