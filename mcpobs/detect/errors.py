@@ -24,6 +24,11 @@ _URL = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,31})://([^\s\"<>`]*)")
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?")
 _AFTER_URL: Final = ".,;:'!?)]}"
 _WORD = re.compile(r"[A-Za-z0-9_+=~%$!-]{9,}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]{24,}={0,2}")
+_PREFIXED = re.compile(r"[a-z]{2,8}_[A-Za-z0-9]{8,}")
+_NUMBERS = re.compile(r"[0-9]+")
+_CHANGES = re.compile(r"[a-z](?=[A-Z])|[A-Z](?=[a-z])")
+_CAPITALS = re.compile(r"[A-Z]{2,}")
 _DATE = re.compile(r"(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}(T[0-9]{2})?")
 _HEX = re.compile(r"[0-9A-Fa-f-]+")
 _LONG: Final = 12
@@ -41,7 +46,7 @@ def recorded_line(text: str, mode: ErrorTexts) -> str | None:
     if block:  # its end is on another line, or is missing
         line = f"{before}[private_key]"
     if mode != "full":
-        line = _WORD.sub(_without_id, _URL.sub(_bare_url, line))
+        line = _WORD.sub(_without_id, _BASE64.sub(_without_base64, _URL.sub(_bare_url, line)))
     return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
 
 
@@ -68,13 +73,33 @@ def _bare_url(match: re.Match[str]) -> str:
 
 
 def _without_id(match: re.Match[str]) -> str:
+    return "[id]" if _is_id(match[0]) else match[0]
+
+
+def _without_base64(match: re.Match[str]) -> str:
+    """Masks base64, whose slashes would make short words of it; a path has few capitals and numbers."""
     word = match[0]
+    plain = "/" in word and not _is_irregular(word) and len(_NUMBERS.findall(word)) < 3
+    return word if "/" not in word or plain else "[id]"
+
+
+def _is_id(word: str) -> bool:
+    """Returns whether a word looks random: long numbers, hex digits, letters with digits or capitals all over it."""
     digits = sum(character.isdigit() for character in word)
-    if not digits and len(word) < 2 * _LONG:
-        return word
-    if _DATE.fullmatch(word):
-        return word
-    is_number = digits == len(word)
-    is_hex = len(word) >= _LONG and digits >= 2 and _HEX.fullmatch(word) is not None
-    is_mixed = len(word) >= _LONG and digits >= 3 and digits < len(word)
-    return "[id]" if is_number or is_hex or is_mixed or looks_secret(word) else word
+    if digits == len(word):
+        return True
+    if len(word) < _LONG or _DATE.fullmatch(word):
+        return False
+    if digits >= 3 or (digits >= 2 and _HEX.fullmatch(word)):
+        return True
+    mixed = word != word.lower() and word != word.upper()
+    several = mixed and len(_NUMBERS.findall(word)) > 1
+    prefixed = mixed and digits and _PREFIXED.fullmatch(word)
+    return several or bool(prefixed) or _is_irregular(word) or bool(digits and looks_secret(word))
+
+
+def _is_irregular(word: str) -> bool:
+    """Returns whether capitals are spread unlike those of `camelCase` and `HTTPServer`."""
+    changes = len(_CHANGES.findall(word))
+    inner = len(_CAPITALS.findall(word, 1))
+    return (inner > 1 and changes * 3 > len(word)) or (inner > 0 and changes * 2 > len(word))
