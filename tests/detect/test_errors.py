@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from mcpobs.detect.errors import MAX_LINE, MAX_TEXT, recorded_line
+from mcpobs.detect.personal import PERSONAL
+from tests.detect.personal.examples import FOUND
 
 AWS = "AKIA" + "Q3EGRL5XH2MZ7TWB"
 GITHUB = "ghp_" + "x8Kd02mQpL5vTn7RbY3wZc9JfH4sGa6EuN1o"
@@ -70,6 +72,12 @@ def test_a_cut_leaves_no_half_of_a_secret(secret: str, before: int) -> None:
     assert secret[:8] not in line
     assert secret[-8:] not in line
     assert recorded_line(secret[:20] * MAX_TEXT, "masked") is None, "nothing says where a secret ends"
+
+
+@pytest.mark.parametrize(("kind", "text", "value"), FOUND)
+def test_nothing_that_inspection_finds_is_in_a_masked_line(kind: str, text: str, value: str) -> None:
+    assert value.splitlines()[0] not in (recorded_line(text, "masked") or "")
+    assert value.splitlines()[0] not in (recorded_line(text, "full") or "") or kind in PERSONAL
 
 
 def test_without_google_re2_the_same_is_masked() -> None:
