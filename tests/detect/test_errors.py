@@ -39,6 +39,7 @@ MASKED = [
     ("row 4711 of 20 on 2026-11-30", "row 4711 of 20 on 2026-11-30"),
     ("internationalization_of_parameters failed", "internationalization_of_parameters failed"),
     ("Traceback (most recent call last):\n  File\n    f()\nValueError: bad page 3", "ValueError: bad page 3"),
+    ("Traceback (most recent call last):\n" + "  File\n" * 2_000 + "ValueError: bad page\n", "ValueError: bad page"),
     ("Traceback (most recent call last):\n  File", None),
     (f"cannot load {PEM}\n{BODY}\n", "cannot load [private_key]"),
     (f"cannot load {PEM}\\n{BODY}", "cannot load [private_key]"),
