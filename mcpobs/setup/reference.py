@@ -43,8 +43,8 @@ FILE: dict[str, tuple[Setting, ...]] = {
         Setting(
             "errors",
             "off",
-            "one line of a failure's text: `off`; `masked`, without personal data, secrets and long ids; `full`, without "
-            "secrets",
+            "one line of a failure's text: `off`, `masked` (without personal data, secrets and long ids) or `full` "
+            "(without secrets)",
         ),
     ),
     "sessions": (
