@@ -29,7 +29,7 @@ def _answer(hour: Hour, problem: Problem, lake: Lake) -> dict[str, Any]:
         "tool": problem.tool.name,
         "detail": problem.detail,
         "calls": len(planted),
-        "sessions": sorted({_session_id(session, lake) for session, _ in planted}),
+        "sessions": sorted(_session_id(each, lake) for each in {session for session, _ in planted}),
         "made": list(_made(planted)),
     }
 

@@ -10,6 +10,7 @@ from bench.planted_hour.hour import Call, Fault, Hour, Problem, Session, Tool
 NAME: Final = "hanging tool"
 BEFORE: Final = 6
 HUNG: Final = 6
+A_SESSION: Final = 2
 
 
 def plant(hour: Hour, server: str, chance: Random) -> Problem:
@@ -26,9 +27,16 @@ _TOOLS: Final = {"filesystem": "get_file_info", "git": "git_branch", "everything
 
 def _add(hour: Hour, tool: Tool, calls: int, sessions: list[Session], planted: str | None, chance: Random) -> None:
     for _ in range(calls):
-        session = chance.choice(sessions)
+        session = _next_free(sessions, chance.choice(sessions), tool)
         call = Call(tool.name, _arguments(hour, tool, chance), planted)
         session.calls.insert(chance.randint(1, len(session.calls)) if planted else 1, call)
+
+
+def _next_free(sessions: list[Session], chosen: Session, tool: Tool) -> Session:
+    """The chosen session or the next one with few calls of the tool: three equal calls would be a loop."""
+    place = sessions.index(chosen)
+    after = [*sessions[place:], *sessions[:place]]
+    return next((each for each in after if [call.tool for call in each.calls].count(tool.name) < A_SESSION), chosen)
 
 
 def _arguments(hour: Hour, tool: Tool, chance: Random) -> dict[str, Any]:
