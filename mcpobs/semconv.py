@@ -93,12 +93,14 @@ ARGUMENTS_DIGEST = "mcpobs.arguments.digest"
 ARGUMENTS_SHAPE = "mcpobs.arguments.shape"
 ARGUMENTS_FEATURES = "mcpobs.arguments.features"
 ARGUMENTS_BYTES = "mcpobs.arguments.bytes"
+ARGUMENTS_STABLE_DIGEST = "mcpobs.arguments.stable_digest"
 RESULT_DIGEST = "mcpobs.result.digest"
 RESULT_SHAPE = "mcpobs.result.shape"
 RESULT_FORM = "mcpobs.result.form"
 RESULT_BYTES = "mcpobs.result.bytes"
 RESULT_ITEMS = "mcpobs.result.items"
 RESULT_EMPTY = "mcpobs.result.empty"
+RESULT_STABLE_DIGEST = "mcpobs.result.stable_digest"
 COST = "mcpobs.cost.microusd"
 COST_SOURCE = "mcpobs.cost.source"
 COST_UNITS = "mcpobs.cost.units_milli"
@@ -436,6 +438,20 @@ NAMES: tuple[Name, ...] = (
     Name(LOG_MESSAGES, "log_notifications", "bigint", "log messages of the server that the operation got", "ours"),
     Name(RUN, "run", "text", "label of the traffic: --run or MCPOBS_RUN of the front that recorded it", "ours"),
     Name(RESULT_FORM, "result_form", "text", "types of a tool's answer, without names: protocol/form.py", "ours"),
+    Name(
+        ARGUMENTS_STABLE_DIGEST,
+        "args_stable_digest",
+        "text",
+        "digest of the arguments without their volatile parts (nonces, counters, times, cursors); null if it has none",
+        "ours",
+    ),
+    Name(
+        RESULT_STABLE_DIGEST,
+        "result_stable_digest",
+        "text",
+        "digest of the result without request ids, elapsed times and times; null if it has none",
+        "ours",
+    ),
     # attributes that stay in `attributes` or `resource`
     Name(NETWORK_TRANSPORT, None, "text", "pipe for stdio", "genai"),
     Name(GEN_AI_OPERATION, None, "text", "execute_tool for a tool call", "genai"),

@@ -40,7 +40,11 @@ VALUES = {
         "--by": "by",
     },
 }
-NUMBERS = {"instrument": {}, "query": {"--limit": "limit"}, "report": {"--limit": "limit", "--min-calls": "min_calls"}}
+NUMBERS = {
+    "instrument": {},
+    "query": {"--limit": "limit"},
+    "report": {"--limit": "limit", "--min-calls": "min_calls", "--min-repeats": "min_repeats"},
+}
 
 LISTS = {
     "instrument": {"--policy": "policy", "--listen": "listen", "--upstream": "upstream"},

@@ -54,6 +54,7 @@ class ReportOptions:
     run: str | None = None
     limit: int | None = None
     min_calls: int | None = None
+    min_repeats: int | None = None
     format: str | None = None
     json: bool = False
     bars: bool = False
@@ -112,6 +113,7 @@ def request_of(options: ReportOptions) -> Request:
         run=options.run,
         rows=_most_rows(options),
         min_calls=options.min_calls,
+        min_repeats=options.min_repeats,
         by=options.by,
         code=options.code,
         rule=options.rule,

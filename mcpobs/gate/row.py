@@ -322,6 +322,8 @@ def _describe_values(row: Row, operation: Operation) -> None:
             row["args_shape"] = arguments.shape
         if operation.arguments_features is not None:
             row["args_features"] = operation.arguments_features
+        if arguments.stable is not None:
+            row["args_stable_digest"] = arguments.stable
     if result is not None:
         row["result_bytes"] = result.size_bytes
         if result.digest is not None:
@@ -330,6 +332,8 @@ def _describe_values(row: Row, operation: Operation) -> None:
             row["result_shape"] = result.shape
         if result.form is not None:
             row["result_form"] = result.form
+        if result.stable is not None:
+            row["result_stable_digest"] = result.stable
         if operation.result_items is not None:
             row["result_items"] = operation.result_items
         if operation.result_empty is not None:

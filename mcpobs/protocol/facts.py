@@ -10,6 +10,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from mcpobs.protocol import stable
 from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.canonical import canonical
 from mcpobs.protocol.declared import Declared
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 8
 MAX_KNOWN_KEYS = 4_096
 MAX_KNOWN_KEY = 64
+MAX_QUESTIONS = 4_096
 
 
 class Facts:
@@ -41,6 +43,7 @@ class Facts:
         self._value = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"value")
         self._text = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"text")
         self._known_keys: dict[str, str] = {}
+        self._questions: set[tuple[str | None, ...]] = set()
         self._layouts = Layouts(self._shape, self._shown)
 
     def arguments(self, value: object, schema: Declared | None) -> tuple[ValueFacts, str | None]:
@@ -55,10 +58,35 @@ class Facts:
             shape, features = layout.shape, features_of_flat(layout.names, value)
         else:
             shape, features = self._shape(value, schema), features_of(value, self._shown(schema))
-        return ValueFacts(self._digest(text), shape, size), features
+        return ValueFacts(self._digest(text), shape, size, stable=self._stable(stable.arguments(value))), features
 
-    def result(self, result: object, size_bytes: int | None = None) -> tuple[ValueFacts, int | None, bool | None]:
+    def params(self, params: dict[str, object]) -> tuple[ValueFacts, None]:
+        """Facts of the params of a request without arguments, such as a page of a list: digest and size."""
+        asked = {name: value for name, value in params.items() if name != "_meta"}
+        if Opaque in map(type, asked.values()):
+            return ValueFacts(None, None, 0), None
+        text, size = canonical(asked)
+        return ValueFacts(self._digest(text), None, size, stable=self._stable(stable.arguments(asked))), None
+
+    def asks_again(self, method: str, target: str | None, arguments: ValueFacts | None) -> bool:
+        """Whether this was asked shortly before, in any session; remembers that it is asked now."""
+        if arguments is None:
+            return False
+        question = method, target, arguments.stable or arguments.digest
+        if question in self._questions:
+            return True
+        if len(self._questions) >= MAX_QUESTIONS:
+            self._questions.clear()
+        self._questions.add(question)
+        return False
+
+    def result(
+        self, result: object, size_bytes: int | None = None, *, again: bool = False
+    ) -> tuple[ValueFacts, int | None, bool | None]:
         """Facts, number of items, and emptiness of a result; its top-level `_meta` counts for none of them.
+
+        Its volatile parts are looked for in an error, and if the question is asked `again`: elsewhere nothing is
+        compared with it.
 
         `size_bytes` is the size as it was sent; without it the size is that of compact JSON without `_meta`.
         """
@@ -73,9 +101,13 @@ class Facts:
         text, size = canonical(result)
         shape, items, empty, form = read_result(result, self._hash_key)
         if isinstance(result, dict) and is_true(result.get("isError")):
-            empty, form = False, None
+            empty, form, again = False, None, True
         facts = ValueFacts(
-            self._digest(text), shortened(shape, self.text_digest), size if size_bytes is None else size_bytes, form
+            self._digest(text),
+            shortened(shape, self.text_digest),
+            size if size_bytes is None else size_bytes,
+            form,
+            self._stable(stable.result(text)) if again else None,
         )
         return facts, items, empty
 
@@ -96,7 +128,8 @@ class Facts:
         parts = [error.get("code"), error.get("message")] if isinstance(error, dict) else [error]
         if any(isinstance(part, Opaque) for part in parts):
             return ValueFacts(None, None, size)
-        return ValueFacts(self._digest(canonical(parts)[0]), None, size)
+        text = canonical(parts)[0]
+        return ValueFacts(self._digest(text), None, size, stable=self._stable(stable.result(text)))
 
     def text_digest(self, text: str) -> str:
         """Keyed digest of a text, 16 hex digits."""
@@ -116,6 +149,9 @@ class Facts:
             return name if name in declared and '"' not in name and "\\" not in name else self._hash_key(name)
 
         return shown
+
+    def _stable(self, text: bytes | None) -> str | None:
+        return None if text is None else self._digest(text)
 
     def _digest(self, text: bytes) -> str:
         digest = self._value.copy()

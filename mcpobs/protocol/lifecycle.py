@@ -24,6 +24,8 @@ from mcpobs.protocol.target import target_of
 from mcpobs.protocol.trace import parse_traceparent
 
 _OF_RESOURCES = ("resources/", "notifications/resources/")
+_READS = frozenset({"resources/read", "tools/list", "resources/list", "resources/templates/list", "prompts/list"})
+"""Requests without a member `arguments`: their params say what is read."""
 
 
 class Sessions(Protocol):
@@ -105,6 +107,8 @@ class Lifecycle:
         unread = None
         if isinstance(params, dict):
             unread = self._read_params(operation, method, params, catalog or registry.catalog)
+        elif params is None and method in _READS:
+            unread = partial(self._facts.params, {})
         if start is None:
             operation.start = now()
         caller = ends.caller
@@ -138,6 +142,8 @@ class Lifecycle:
             declarations = catalog.tools if method == "tools/call" else catalog.prompts
             declared = declarations.of(name) if isinstance(name, str) else None
             return partial(self._facts.arguments, params.get("arguments", {}), declared)
+        if method in _READS:
+            return partial(self._facts.params, params)
         return None
 
     def succeed(
@@ -149,8 +155,10 @@ class Lifecycle:
         verdict = of_result(operation.method, result)
         if operation.sender == "client" and operation.method in LISTINGS:
             (catalog or self.registry.catalog).learn(operation.method, result)
+        call.describe()
+        again = self._facts.asks_again(operation.method, operation.target, operation.arguments)
         try:
-            operation.result, items, empty = self._facts.result(result, size_bytes)
+            operation.result, items, empty = self._facts.result(result, size_bytes, again=again)
         except (TypeError, AssertionError):  # as for arguments
             return verdict
         if verdict.outcome in ("ok", "tool_error"):

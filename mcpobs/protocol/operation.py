@@ -50,6 +50,7 @@ class ValueFacts:
     shape: Final[str | None]
     size_bytes: Final[int]
     form: Final[str | None] = None  # of a tool's answer
+    stable: Final[str | None] = None  # digest without the volatile parts (`protocol/stable.py`); None if it has none
 
 
 @dataclass(slots=True)

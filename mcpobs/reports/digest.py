@@ -43,5 +43,8 @@ def alone(asked: Asked, rows: int | None = None) -> Asked:
     """The same question without the options of a single report, and with at most so many rows."""
     request = asked.request
     return replace(
-        asked, request=replace(request, rows=rows, min_calls=None, by=None, code=None, rule=None, exact=False)
+        asked,
+        request=replace(
+            request, rows=rows, min_calls=None, min_repeats=None, by=None, code=None, rule=None, exact=False
+        ),
     )

@@ -18,6 +18,8 @@ from mcpobs.reports.window import FOREVER, Window
 from mcpobs.reports.wording import NOTHING, count
 
 COST = "cost_microusd"
+REPEATS = "repeats"
+LEAST_REPEATS = 2
 BY = "cost"
 """The report that takes --by."""
 
@@ -67,6 +69,16 @@ class Report:
             )
         if request.min_calls is not None and not self.takes_min_calls:
             raise UsageError(f"the report {self.name} takes no --min-calls", "leave it out")
+        if request.min_repeats is not None:
+            if not self.query.takes(REPEATS):
+                raise UsageError(
+                    f"the report {self.name} takes no --min-repeats", "mcpobs report loops --min-repeats 5"
+                )
+            if request.min_repeats < LEAST_REPEATS:
+                raise UsageError(
+                    f"--min-repeats {request.min_repeats} is too few",
+                    f"a loop takes {LEAST_REPEATS} equal calls or more",
+                )
         for option in ("code", "rule"):
             if getattr(request, option) is not None and not self.query.takes(option):
                 raise UsageError(f"the report {self.name} takes no --{option}", f"mcpobs decisions --{option} …")
@@ -111,6 +123,10 @@ class Report:
         given: dict[str, Value] = {"since": asked.window.since, "until": asked.window.until, **asked.filters.params()}
         if asked.request.min_calls is not None and self.takes_min_calls:
             given["min_calls"] = asked.request.min_calls
+        if asked.request.min_repeats is not None and self.query.takes(REPEATS):
+            given[REPEATS] = asked.request.min_repeats
+        if self.query.takes("now"):
+            given["now"] = min(asked.now, asked.window.until)
         if asked.request.code is not None:
             given["code"] = asked.request.code
         if asked.request.rule is not None:

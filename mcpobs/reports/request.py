@@ -29,6 +29,7 @@ class Request:
     filters: Filters = field(default_factory=Filters)
     rows: int | None = None
     min_calls: int | None = None
+    min_repeats: int | None = None
     by: str | None = None
     code: str | None = None
     rule: str | None = None

@@ -12,7 +12,15 @@ import pytest
 from mcpobs.lake.engine import Connection
 from mcpobs.lake.reader import open_reading
 from mcpobs.queries import catalog
-from tests.queries import cost_oracle, http_oracle, latency_oracle, oracles, precursors_oracle, shapes_oracle
+from tests.queries import (
+    cost_oracle,
+    http_oracle,
+    latency_oracle,
+    loops_oracle,
+    oracles,
+    precursors_oracle,
+    shapes_oracle,
+)
 from tests.queries.recorded import Row, ask, in_memory, scatter
 from tests.queries.traffic import random_rows
 from tests.seeds import seeds
@@ -22,7 +30,7 @@ ORACLES: dict[str, Callable[[list[Row]], list[Row]]] = {
     "errors": oracles.errors,
     "sessions": oracles.sessions,
     "failures": oracles.failures,
-    "loops": oracles.loops,
+    "loops": loops_oracle.loops,
     "shapes": shapes_oracle.shapes,
     "decisions": oracles.decisions,
     "findings": oracles.findings,

@@ -24,6 +24,9 @@ def report(
     min_calls: Annotated[
         int | None, typer.Option(help="Calls that a tool needs to be ranked or judged.  [default: 20 for --p95]")
     ] = None,
+    min_repeats: Annotated[
+        int | None, typer.Option(help="Of report loops: equal calls that make a loop.  [default: 3]")
+    ] = None,
     format: Format = None,
     json: Json = False,
     raw: Raw = False,
@@ -92,6 +95,7 @@ def report(
             run=run,
             limit=limit,
             min_calls=min_calls,
+            min_repeats=min_repeats,
             format=format,
             json=json,
             bars=bars,

@@ -122,6 +122,8 @@ _REMOVED = (
 _ONLY_OURS = (
     "args_digest",
     "result_digest",
+    "args_stable_digest",
+    "result_stable_digest",
     "args_features",
     "args_shape",
     "result_shape",
