@@ -240,7 +240,7 @@ def test_a_tool_name_cannot_write_into_the_file():
 
 def test_the_file_names_twenty_excluded_sessions_and_counts_the_others():
     loops = [Play(f"loop{n:02d}", [Call("search", args="x", result="y")] * 9) for n in range(33)]
-    made = _learn(ordinary(40) + loops).limits.baseline
+    made = _learn(ordinary(140) + loops).limits.baseline
     assert made is not None
     assert len(made.excluded) == 20
     assert made.more_excluded == 13
