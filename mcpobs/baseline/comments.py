@@ -9,7 +9,7 @@ from mcpobs.baseline.comment_kinds import PRICES
 from mcpobs.baseline.derive import MIN_CALLS
 from mcpobs.baseline.evidence import share_bound
 from mcpobs.baseline.groups import FALSE_ALARM
-from mcpobs.baseline.learned import Learned
+from mcpobs.baseline.learned import Learned, LeftOut
 from mcpobs.baseline.rules import FACTOR_LATENCY, MIN_SESSIONS, Rules
 from mcpobs.limits import enforcement
 from mcpobs.limits.layout import Comments, quoted
@@ -112,6 +112,29 @@ def few_sessions_warning(rules: Rules, normal: int) -> str | None:
     )
 
 
+USUAL_SHARE = 0.05
+"""Up to so many sessions left out are exceptions; a warning begins beyond it."""
+
+
+def left_out_words(found: LeftOut) -> str:
+    """How many sessions were left out, and why; a warning if they are many."""
+    reasons = [
+        f"{count:,} {words}"
+        for count, words in (
+            (found.loops, "with a loop"),
+            (found.sizes, "of an extreme size"),
+            (found.shapes, "with arguments of an own shape"),
+        )
+        if count
+    ]
+    count = found.loops + found.sizes + found.shapes
+    words = f"left out {count:,} of {_counted(found.sessions, 'session', 'sessions')} ({found.share:.1%})"
+    words = ("WARNING: " if found.share > USUAL_SHARE else "") + words + (f": {', '.join(reasons)}" if reasons else "")
+    if found.more_loops:
+        words += f"; {found.more_loops:,} more have a loop and stay, because more than a fifth loop"
+    return words
+
+
 def _head(limits: Limits, learned: Learned, rules: Rules) -> list[str]:
     whose = f" of {quoted(learned.server)}" if learned.server is not None else ""
     lines = [
@@ -130,10 +153,11 @@ def _head(limits: Limits, learned: Learned, rules: Rules) -> list[str]:
         *_enforced_words(limits),
         "",
         "A session is a caller and a session id; n counts the normal ones behind a number. Left out (`excluded`) are",
-        "sessions with a loop, with far more calls than the others, or with arguments in a shape that no other used.",
+        "sessions with a loop, of an extreme size, or with arguments in a shape that no other used.",
         "would_have_cut: how many of all past sessions, the excluded ones too, go over the number.",
         "next_1000_cut: how many of 1,000 further normal sessions will: with 90 % confidence between these two",
         "(order statistics; nothing is assumed but that they are like those before).",
+        "next_1000_all: the same for 1,000 further sessions, normal or not, from all n_all of the past.",
         *_drift_words(limits.baseline.drift if limits.baseline else None),
         *_censored_words(learned),
         "Where callers are not verified, a new process or connection is a new session: a number per session slows such",

@@ -42,9 +42,11 @@ def test_baseline_writes_the_file_to_stdout_and_its_words_to_stderr(lake: Path):
     done = _mcpobs("baseline", "--lake", str(lake))
     assert done.returncode == 0, done.stderr
     assert read_text(done.stdout).session.calls is not None
-    assert done.stderr.splitlines()[:2] == [
+    assert done.stderr.splitlines()[:3] == [
         "mcpobs: limits from 60 normal of 63 sessions and 430 calls, 2026-11-01 to 2026-11-20: 3 of 4 tools have "
         "numbers of their own",
+        "mcpobs: left out 3 of 63 sessions (4.8%): 1 with a loop, 1 of an extreme size, "
+        "1 with arguments of an own shape",
         "mcpobs: left out looping: loop: search × 24",
     ]
 
