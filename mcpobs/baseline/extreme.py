@@ -8,12 +8,13 @@ test asks for the k largest what the rest says of them, for each k up to a share
   the theory of order statistics"); lighter tails have narrower ones. The gap is tested at FALSE_ALARM over all k. A
   second kind of honest work lies beyond a gap too, so the group has to be far: the mean of the gap and of its median's
   distance is FAR bits (11 times as many calls), and from MANY calls on FAR_OF_MANY (5 times).
-- One by one: beyond the fence Q3 + 6 × (Q3 - median), 3 bits above Q3 at least. The spread is that of the upper half
-  alone, so that a long tail to the right moves the fence out with it: of a lognormal sample of any width one value
-  in 700,000 lies beyond it, of a Pareto sample of any weight one in 256.
+- One by one: beyond the fence Q3 + 7 × (Q3 - median), 3 bits above Q3 at least. The spread is that of the upper half
+  alone, so that a long tail to the right moves the fence out with it: of a lognormal sample of any width one value in
+  30 million lies beyond it, of a Pareto sample of any weight one in 512. Estimated from 100 sessions, it is one in 100.
 
-A mode that a gap of one bit divides from the others, with at least a share of KIND, is a kind of session: it has a
-fence of its own and is never cut in two. `bench/baseline.py` measures how often honest sessions are left out.
+A mode, which a valley divides from the others, with at least a share of KIND is a kind of session: it has a fence of
+its own and is never cut in two; it is far off as a group if its low end and its median are far from the top of the mode
+below. `bench/baseline.py` measures how often honest sessions are left out.
 """
 
 from __future__ import annotations
@@ -30,13 +31,14 @@ MOST = 0.2
 """Largest share that is left out: beyond it, a size is how this traffic is."""
 
 FALSE_ALARM = 0.01
-KIND = 0.05
+KIND = 0.03
 GAP = 1.0
+VALLEY = 0.25
 FAR = 3.5
 FAR_OF_MANY = 2.3
 MANY = 150
 LEAST_MEAN = 0.36  # bits: equal values have no tail to measure, and one value must be 3 bits off
-SPREADS = 6.0
+SPREADS = 7.0
 LEAST_BEYOND = 3.0
 MIN_COMPARED = 8  # quartiles of fewer values mean nothing
 
@@ -70,9 +72,9 @@ def extreme(values: Sequence[int], apart: Sequence[int] = ()) -> Extreme:
 
 def _group(bits: Sequence[float], least: int, apart: Sequence[float]) -> int:
     """Where the values begin that are far off as a group."""
+    modes = _modes(bits)
     for start in range(least, len(bits)):
-        gap = bits[start] - bits[start - 1]
-        if gap < GAP or not _far(bits, start) or not _unlikely(bits, start, len(bits) - least):
+        if not (_is_mode_far(bits, modes, start) if start in modes else _is_gap_far(bits, start, least)):
             continue
         others = len(apart) - bisect_left(apart, bits[start])
         if not 2 * others >= len(bits) - start >= MIN_COMPARED:
@@ -80,11 +82,25 @@ def _group(bits: Sequence[float], least: int, apart: Sequence[float]) -> int:
     return len(bits)
 
 
-def _far(bits: Sequence[float], start: int) -> bool:
-    below = bits[start - 1]
-    middle = quantile(bits[start:], 0.5)
-    distance = (bits[start] - below + middle - below) / 2
-    return distance >= (FAR_OF_MANY if 2**middle > MANY else FAR)
+def _is_gap_far(bits: Sequence[float], start: int, least: int) -> bool:
+    below, above = bits[start - 1], bits[start]
+    return (
+        above - below >= GAP
+        and _is_far(below, above, quantile(bits[start:], 0.5))
+        and _unlikely(bits, start, len(bits) - least)
+    )
+
+
+def _is_mode_far(bits: Sequence[float], modes: Sequence[int], start: int) -> bool:
+    """Whether a mode is far beyond the one below: by quantiles, because single values may lie between the two."""
+    low = max(one for one in modes if one < start)
+    below, above = _quantile(bits, low, start, 0.98), _quantile(bits, start, len(bits), 0.1)
+    return _is_far(below, above, _quantile(bits, start, len(bits), 0.5))
+
+
+def _is_far(below: float, above: float, middle: float) -> bool:
+    """Whether a group is far: by its distance from the largest of the others, mean of its low end and its median."""
+    return (above + middle) / 2 - below >= (FAR_OF_MANY if 2**middle > MANY else FAR)
 
 
 def _unlikely(bits: Sequence[float], start: int, compared: int) -> bool:
@@ -96,11 +112,29 @@ def _unlikely(bits: Sequence[float], start: int, compared: int) -> bool:
 
 
 def _modes(bits: Sequence[float]) -> list[int]:
-    """Where each mode begins, in ascending order. Values too few for a kind belong to the mode below."""
-    least = max(MIN_COMPARED, KIND * len(bits))
-    gaps = [0, *(n for n in range(1, len(bits)) if bits[n] - bits[n - 1] >= GAP), len(bits)]
-    large = [low for low, high in pairwise(gaps) if high - low >= least]
-    return [0, *large[1:]]
+    """Where each mode begins, in ascending order: behind a valley that has a share of VALLEY of the lower of the peaks
+    beside it. Values too few for a kind belong to the mode below."""
+    heights, least = _heights(bits), max(MIN_COMPARED, KIND * len(bits))
+    modes, peak, valley = [0], 0, 0
+    for place, height in enumerate(heights):
+        if height < heights[valley]:
+            valley = place
+        start = bisect_left(bits, (valley + 1) / 2)
+        is_kind = min(start - modes[-1], len(bits) - start) >= least
+        if is_kind and height > heights[valley] <= VALLEY * min(heights[peak], max(heights[valley:])):
+            modes.append(start)
+            peak = valley = place
+        elif height >= heights[peak]:
+            peak = valley = place
+    return modes
+
+
+def _heights(bits: Sequence[float]) -> list[float]:
+    """How many values each half bit holds, smoothed with its neighbours."""
+    counts = [0] * (int(2 * bits[-1]) + 3)
+    for one in bits:
+        counts[int(2 * one) + 1] += 1
+    return [(counts[n - 1] + 2 * counts[n] + counts[n + 1]) / 4 for n in range(1, len(counts) - 1)]
 
 
 def _single(bits: Sequence[float], starts: Sequence[int], least: int) -> int:
