@@ -3,7 +3,9 @@
     python -m bench.planted_baseline [--rounds 5] [--seed 1]
 
 Each traffic is a lake of its own, with honest sessions and in some with runaways; values are real arguments and
-results, as in bench.planted_loops. A round is right if the sessions over `session.calls`, of 1,000 further ones of the same
+results, as in bench.planted_loops.
+
+A round is right if the sessions over `session.calls`, of 1,000 further ones of the same
 traffic, lie in the 90 % interval for all sessions (before it existed: in that for normal ones).
 """
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from mcpobs.baseline.comment_kinds import PRICES
 from mcpobs.baseline.derive import MIN_CALLS
-from mcpobs.baseline.evidence import share_bound
+from mcpobs.baseline.evidence import sessions_for_rate, share_bound
 from mcpobs.baseline.groups import FALSE_ALARM
 from mcpobs.baseline.learned import Learned, LeftOut
+from mcpobs.baseline.numbers import number
 from mcpobs.baseline.rules import FACTOR_LATENCY, MIN_SESSIONS, Rules
+from mcpobs.baseline.samples import Sample
 from mcpobs.limits import enforcement
 from mcpobs.limits.layout import Comments, quoted
 from mcpobs.limits.model import ANY_TOOL, Drift, Limits
@@ -102,6 +104,27 @@ def unpriced(learned: Learned) -> list[str]:
     )
 
 
+def wide_words(limits: Limits, learned: Learned) -> str | None:
+    """Warns of a cap that sessions of usual sizes never come near, with the cap that a cut rate gives."""
+    cap = limits.session.calls
+    if cap is None or cap.evidence.order_statistic is not None or not cap.evidence.p95:
+        return None
+    times = cap.value / cap.evidence.p95
+    if times <= WIDE:
+        return None
+    words = (
+        f"session.calls: the cap of {cap.value:,g} is {times:.1f} × the 95th percentile ({cap.evidence.p95:,g}), "
+        "because session sizes vary widely"
+    )
+    least = sessions_for_rate(TIGHTER)
+    if len(learned.normal) < least:
+        return f"{words}; from {least} sessions on, --cut-rate {TIGHTER:g} gives a tighter one"
+    rules = Rules(min_sessions=least, strategy="cut-rate", cut_rate=TIGHTER)
+    tighter = number(_CALLS, Sample([session.calls for session in learned.normal]), rules)
+    assert tighter is not None
+    return f"{words}; --cut-rate {TIGHTER:g} gives {tighter.value:,g}"
+
+
 def few_sessions_warning(rules: Rules, normal: int) -> str | None:
     """Where the user lowered the bar and the sessions are below it."""
     if normal >= MIN_SESSIONS:
@@ -111,6 +134,13 @@ def few_sessions_warning(rules: Rules, normal: int) -> str | None:
         f"{share_bound(normal):.0%} of further sessions may lie beyond the largest of them"
     )
 
+
+_CALLS = ("session", "calls")
+WIDE = 5
+"""A cap of more than so many times the 95th percentile is worth a warning."""
+
+TIGHTER = 0.05
+"""The cut rate that the warning proposes."""
 
 USUAL_SHARE = 0.05
 """Up to so many sessions left out are exceptions; a warning begins beyond it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcpobs.baseline import normal
-from mcpobs.baseline.comments import left_out_words
+from mcpobs.baseline.comments import left_out_words, wide_words
 from mcpobs.baseline.derive import derive
 from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.learned import Learned, LeftOut
@@ -168,6 +168,17 @@ def test_loops_leave_the_baseline_up_to_a_fifth_and_the_others_stay_with_a_warni
     )
     assert lesson.limits.baseline is not None
     assert lesson.limits.baseline.excluded_share == 0.2
+
+
+def test_a_cap_far_above_usual_sizes_is_said_with_the_cap_of_a_cut_rate():
+    sizes = [2] * 70 + [4] * 6 + [14] * 4
+    lesson = _learn([Play(f"s{n}", [Call("get")] * size) for n, size in enumerate(sizes)])
+    assert wide_words(lesson.limits, lesson.learned) == (
+        "session.calls: the cap of 42 is 9.3 × the 95th percentile (4.5), because session sizes vary widely; "
+        "--cut-rate 0.05 gives 14"
+    )
+    plain = _learn(ordinary(80))
+    assert wide_words(plain.limits, plain.learned) is None
 
 
 def test_no_traffic_at_all_is_refused():
