@@ -1,12 +1,13 @@
 """Which sessions `mcpobs baseline` leaves out of made-up traffic, and what its cap on calls is then worth.
 
-    python -m bench.planted_baseline [--rounds 5] [--seed 1]
+    python -m bench.planted_baseline [--rounds 5] [--samples 200] [--seed 1]
 
 Each traffic is a lake of its own, with honest sessions and in some with runaways; values are real arguments and
 results, as in bench.planted_loops.
 
 A round is right if the sessions over `session.calls`, of 1,000 further ones of the same
-traffic, lie in the 90 % interval for all sessions (before it existed: in that for normal ones).
+traffic, lie in the 90 % interval for all sessions (before it existed: in that for normal ones). The second table has
+the share of calm sizes that `baseline/extreme.py` takes for extreme.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from bench.planted_loops import Row, Session, Step, rows_of
 from bench.spans import fill_spool
+from mcpobs.baseline.extreme import extreme
 from mcpobs.baseline.learn import learn
 from mcpobs.baseline.rules import Rules
 from mcpobs.errors import LakeError
@@ -157,6 +159,42 @@ def add(tally: Tally, honest: Honest, count: int, runaways: int, chance: random.
     tally.right += interval[0] <= sum(size > cap.value for size in further) <= interval[1]
 
 
+CALM: dict[str, Callable[[random.Random], int]] = {
+    "constant": lambda chance: 5,
+    "uniform, 1 to 35": lambda chance: chance.randint(1, 35),
+    "exponential, mean 10": lambda chance: int(chance.expovariate(0.1)) + 1,
+    "lognormal, sigma 0.5": lambda chance: int(chance.lognormvariate(3, 0.5)) + 1,
+    "lognormal, sigma 1": lambda chance: int(chance.lognormvariate(3, 1)) + 1,
+    "lognormal, sigma 1.5": lambda chance: int(chance.lognormvariate(3, 1.5)) + 1,
+    "Pareto 1": lambda chance: int(chance.paretovariate(1)),
+    "Pareto 1.5": lambda chance: int(5 * chance.paretovariate(1.5)),
+    "two kinds, 10 % 10 × as long": lambda chance: _of_two(chance, 0.1),
+    "two kinds, 30 % 10 × as long": lambda chance: _of_two(chance, 0.3),
+}
+
+
+def _of_two(chance: random.Random, share: float) -> int:
+    return int(chance.lognormvariate(math.log(50 if chance.random() < share else 5), 0.3))
+
+
+def calm(samples: int, seed: int) -> str:
+    """How many sizes of calm traffic are extreme, by the number of sessions."""
+    counts = (30, 100, 300, 1_000)
+    lines = ["| sizes | " + " | ".join(f"{count:,} sessions" for count in counts) + " |", "|---" * 5 + "|"]
+    for name, size in CALM.items():
+        shares = []
+        for count in counts:
+            chance = random.Random(f"{seed}/{name}/{count}")
+            out = 0
+            for _ in range(samples):
+                sizes = [size(chance) for _ in range(count)]
+                ceiling = extreme(sizes).ceiling
+                out += sum(one > ceiling for one in sizes)
+            shares.append(f"{out / samples / count:.2%}")
+        lines.append(f"| {name} | {' | '.join(shares)} |")
+    return "\n".join(lines)
+
+
 def run(rounds: int, seed: int) -> str:
     lines = [
         "| traffic | honest left out | runaways left out | refused | caps on calls | interval right |",
@@ -178,5 +216,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--samples", type=int, default=200, help="of calm sizes")
     given = parser.parse_args()
     print(run(given.rounds, given.seed))
+    print("\n" + calm(given.samples, given.seed))

@@ -14,7 +14,7 @@ test asks for the k largest what the rest says of them, for each k up to a share
 
 A mode, which a valley divides from the others, with at least a share of KIND is a kind of session: it has a fence of
 its own and is never cut in two; it is far off as a group if its low end and its median are far from the top of the mode
-below. `bench/baseline.py` measures how often honest sessions are left out.
+below. `bench/planted_baseline.py` measures how often honest sessions are left out.
 """
 
 from __future__ import annotations
