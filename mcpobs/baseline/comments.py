@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from mcpobs.baseline.comment_kinds import PRICES
 from mcpobs.baseline.derive import MIN_CALLS
 from mcpobs.baseline.evidence import sessions_for_rate, share_bound
+from mcpobs.baseline.extreme import extreme
 from mcpobs.baseline.groups import FALSE_ALARM
 from mcpobs.baseline.learned import Learned, LeftOut
 from mcpobs.baseline.numbers import number
@@ -123,6 +124,15 @@ def wide_words(limits: Limits, learned: Learned) -> str | None:
     tighter = number(_CALLS, Sample([session.calls for session in learned.normal]), rules)
     assert tighter is not None
     return f"{words}; --cut-rate {TIGHTER:g} gives {tighter.value:,g}"
+
+
+def kinds_words(learned: Learned) -> str | None:
+    """Names the kinds of normal sessions by size, if there are several: a cap allows for the largest."""
+    kinds = extreme([session.calls for session in learned.normal]).kinds
+    if len(kinds) < 2:
+        return None
+    named = [f"{_counted(count, 'session', 'sessions')} of {least:,} to {most:,} calls" for least, most, count in kinds]
+    return f"sessions are of {len(kinds)} kinds by size: {', '.join(named)}; session.calls allows for the largest"
 
 
 def few_sessions_warning(rules: Rules, normal: int) -> str | None:

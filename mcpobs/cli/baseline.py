@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcpobs.baseline.comments import cost_words, few_sessions_warning, left_out_words, wide_words, without_own_numbers
+from mcpobs.baseline.comments import (
+    cost_words,
+    few_sessions_warning,
+    kinds_words,
+    left_out_words,
+    wide_words,
+    without_own_numbers,
+)
 from mcpobs.baseline.evidence import sessions_for_rate
 from mcpobs.baseline.learn import NAMED, Baseline, learn
 from mcpobs.baseline.rules import FACTOR_CALLS, FACTOR_COST, Rules
@@ -184,6 +191,8 @@ def _summarise(found: Baseline, rules: Rules, path: Path | None) -> None:
         say(f"{len(found.refused):,} numbers refused for lack of traffic: comments in the file say what they need")
     for words in cost_words(found.limits, learned):
         say(words)
+    if kinds := kinds_words(learned):
+        say(kinds)
     if warning := wide_words(found.limits, learned):
         say(warning)
     if warning := few_sessions_warning(rules, len(learned.normal)):

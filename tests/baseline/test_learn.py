@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcpobs.baseline import normal
-from mcpobs.baseline.comments import left_out_words, wide_words
+from mcpobs.baseline.comments import kinds_words, left_out_words, wide_words
 from mcpobs.baseline.derive import derive
 from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.learned import Learned, LeftOut
@@ -168,6 +168,17 @@ def test_loops_leave_the_baseline_up_to_a_fifth_and_the_others_stay_with_a_warni
     )
     assert lesson.limits.baseline is not None
     assert lesson.limits.baseline.excluded_share == 0.2
+
+
+def test_two_kinds_of_sessions_are_named_with_their_sizes():
+    sizes = [2 + n % 4 for n in range(60)] + [40 + n for n in range(20)]
+    lesson = _learn([Play(f"s{n}", [Call("get")] * size) for n, size in enumerate(sizes)])
+    assert lesson.learned.excluded == []
+    assert kinds_words(lesson.learned) == (
+        "sessions are of 2 kinds by size: 60 sessions of 2 to 5 calls, 20 sessions of 40 to 59 calls; "
+        "session.calls allows for the largest"
+    )
+    assert kinds_words(_learn(ordinary(80)).learned) is None
 
 
 def test_a_cap_far_above_usual_sizes_is_said_with_the_cap_of_a_cut_rate():
