@@ -170,6 +170,8 @@ def left_out_words(found: LeftOut) -> str:
     count = found.loops + found.sizes + found.shapes
     words = f"left out {count:,} of {_counted(found.sessions, 'session', 'sessions')} ({found.share:.1%})"
     words = ("WARNING: " if found.share > USUAL_SHARE else "") + words + (f": {', '.join(reasons)}" if reasons else "")
+    if found.share > USUAL_SHARE:
+        words += "; look at them in `mcpobs report sessions` before you enforce the numbers"
     if found.more_loops:
         words += f"; {found.more_loops:,} more have a loop and stay, because more than a fifth loop"
     return words

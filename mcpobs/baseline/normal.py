@@ -66,7 +66,7 @@ def far_out(sessions: Sequence[Session]) -> Why:
                 what = "calls" if tool is None else f"calls of {tool}"
                 why = f"{calls} {what}; three of four sessions make at most {found.usual:g}"
                 furthest[session.pair] = max(
-                    furthest.get(session.pair, (0.0, False, "")), (calls / found.usual, tool is not None, why)
+                    furthest.get(session.pair, (0.0, False, "")), (calls / max(1, found.usual), tool is not None, why)
                 )
     found_pairs = sorted(furthest, key=lambda pair: furthest[pair], reverse=True)
     return {pair: furthest[pair][2] for pair in found_pairs[: most(len(sessions))]}

@@ -32,6 +32,7 @@ from mcpobs.reports.filters import Filters
 from mcpobs.reports.warnings import Remark, of_damage
 from mcpobs.reports.window import Window
 from mcpobs.settings import load_config
+from mcpobs.terminal import brief, printable
 
 BROKEN_LINES = 8
 
@@ -101,14 +102,18 @@ def _print(found: Checked, options: CheckOptions, form: Format, chosen: Window, 
         case "csv":
             emit(csv_text.render(COLUMNS, rows, raw=options.raw))
         case "markdown":
-            listed = "".join(f"- {line.strip()}\n" for line in broken_lines(found))
+            listed = "".join(
+                f"- {markdown.escaped(line.strip())}\n" for line in (*broken_lines(found), *tool_lines(found))
+            )
             head = f"{sentence(found)}\n" + (f"\n{listed}" if listed else "")
             emit(head + (f"\n{markdown.render(COLUMNS, rows)}" if rows else ""))
         case "table":
             shown = (
                 table(COLUMNS[:-1], [row[:-1] for row in rows]) if rows else ""
             )  # the lines above say what to expect
-            emit("\n".join([sentence(found), *broken_lines(found), *(["", shown] if rows else [""])]))
+            emit(
+                "\n".join([sentence(found), *broken_lines(found), *tool_lines(found), *(["", shown] if rows else [""])])
+            )
     more(len(found.breaches) - len(rows), len(found.breaches))
 
 
@@ -140,8 +145,17 @@ def broken_lines(found: Checked) -> list[str]:
     return lines
 
 
+def tool_lines(found: Checked) -> list[str]:
+    """The tools that only the lake or only the file knows; their rows come last."""
+    tools = [*_of(found, UNKNOWN_TOOL), *_of(found, NEW_TOOL)]
+    lines = [f"  {one.finding} {brief(one.tool or '')}: {printable(one.note or '')}" for one in tools[:BROKEN_LINES]]
+    if len(tools) > BROKEN_LINES:
+        lines.append(f"  {len(tools) - BROKEN_LINES:,} more tools: see --format json")
+    return lines
+
+
 def _broken_line(one: Broken) -> str:
-    of = f" of {one.tool}" if one.tool is not None else ""
+    of = f" of {brief(one.tool)}" if one.tool is not None else ""
     expected = ""
     if one.high is not None:
         expected = f", {one.low:,} to {one.high:,} expected" + (": more than that" if one.over > one.high else "")

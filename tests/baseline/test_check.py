@@ -11,7 +11,7 @@ from mcpobs.baseline.breaches import COLUMNS, NEW_SHAPE, Breach, Broken, Checked
 from mcpobs.baseline.evidence import further_over
 from mcpobs.baseline.learn import learn
 from mcpobs.baseline.rules import Rules
-from mcpobs.cli.check import broken_lines, sentence
+from mcpobs.cli.check import broken_lines, sentence, tool_lines
 from mcpobs.limits.file import read_text, write
 from mcpobs.prices.book import Book
 from mcpobs.queries.plan import Plan
@@ -146,7 +146,18 @@ def test_a_tool_in_a_file_by_hand_that_the_lake_does_not_know_is_a_breach(limits
     plays = [Play("s", [Call("search"), Call("dreamt", outcome="protocol_error")])]
     found = _check(limits, plays)
     assert [one.note for one in found.breaches] == notes
+    assert [line.split(": ", 1)[1] for line in tool_lines(found)] == notes
     assert {one.finding for one in found.breaches} <= {"unknown tool"}
+
+
+def test_a_tool_name_cannot_write_to_the_terminal():
+    evil = "x\x1b[2J\nfine: no breach"
+    plays = [Play("s", [Call(evil)] * 9)]
+    made = "baseline: {from: 2026-11-01, to: 2026-11-02, sessions: 1, calls: 1}\n"
+    found = _check(made + 'tools: {"*": {calls_per_session: 2}}', plays)
+    shown = "\n".join([*broken_lines(found), *tool_lines(found)])
+    assert len(shown.splitlines()) == 2
+    assert "\x1b" not in shown
 
 
 def test_a_learned_tool_that_is_not_in_the_lake_any_more_is_no_breach():

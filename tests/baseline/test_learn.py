@@ -152,8 +152,9 @@ def test_a_baseline_that_refuses_names_the_sessions_that_were_left_out():
     with pytest.raises(LakeError) as refused:
         _learn(ordinary(29) + ODD[:2])
     assert (refused.value.hint or "").startswith(
-        "WARNING: left out 2 of 31 sessions (6.5%): 1 with a loop, 1 of an extreme size; they are looping "
-        "(loop: search × 24), heavy (120 calls of get; three of four sessions make at most 2); "
+        "WARNING: left out 2 of 31 sessions (6.5%): 1 with a loop, 1 of an extreme size; look at them in "
+        "`mcpobs report sessions` before you enforce the numbers; they are looping (loop: search × 24), "
+        "heavy (120 calls of get; three of four sessions make at most 2); "
     )
 
 
@@ -163,8 +164,8 @@ def test_loops_leave_the_baseline_up_to_a_fifth_and_the_others_stay_with_a_warni
     assert lesson.learned.left_out == LeftOut(60, loops=12, sizes=0, shapes=0, more_loops=48)
     assert len(lesson.learned.normal) == 48
     assert left_out_words(lesson.learned.left_out) == (
-        "WARNING: left out 12 of 60 sessions (20.0%): 12 with a loop; 48 more have a loop and stay, "
-        "because more than a fifth loop"
+        "WARNING: left out 12 of 60 sessions (20.0%): 12 with a loop; look at them in `mcpobs report sessions` before "
+        "you enforce the numbers; 48 more have a loop and stay, because more than a fifth loop"
     )
     assert lesson.limits.baseline is not None
     assert lesson.limits.baseline.excluded_share == 0.2
