@@ -233,6 +233,8 @@ def test_breaches_as_json(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     found = json.loads(capsys.readouterr().out)
     assert (found["limits"], found["sessions"], found["calls"], found["total"]) == (path, 63, 430, 1)
     assert found["rows"][0] | {"limit": "session.calls", "session_id": "heavy", "measured": 120} == found["rows"][0]
+    assert found["rows"][0]["finding"] == "limit broken"
+    assert [(one["limit"], one["over"], one["compared"]) for one in found["broken"]] == [("session.calls", 1, 63)]
 
 
 def test_breaches_as_markdown(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
