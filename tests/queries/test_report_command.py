@@ -72,7 +72,7 @@ def test_the_first_line_names_the_highest_p95_in_one_sentence(report: Report) ->
     out, err = report(p95=True)
     assert out.splitlines()[0] == (
         "fetch: p95 75.2 ms over 85 calls in the last hour (at least 16.0 ms, 95 % sure); "
-        "too few calls to rank: seldom (1 call, up to 90,000 ms)"
+        "then search 16.0 ms, write 16.0 ms; too few calls to rank: seldom (1 call, up to 90,000 ms)"
     )
     assert err == ""
     check(GOLDEN / "p95.txt", out)
