@@ -30,6 +30,23 @@ LOOK = """() => ({
 })"""
 
 
+USE = """() => {
+    const heading = document.querySelector("th.number"), button = heading.querySelector("button");
+    const table = heading.closest("table"), scroll = table.parentElement;
+    button.focus();
+    const tip = heading.querySelector(".tip"), explained = !!tip && getComputedStyle(tip).display === "block";
+    const sorted = [];
+    for (let n = 0; n < 2; n++) { button.click(); sorted.push(heading.getAttribute("aria-sort")); }
+    const texts = [...table.tBodies[0].rows].map((row) => row.cells[heading.cellIndex].textContent);
+    const numbers = texts.filter((text) => text !== "-").map((text) => parseFloat(text.replace(/[^0-9.e+-]/g, "")));
+    const left = () => Math.round(table.rows[1].cells[0].getBoundingClientRect().left);
+    const before = left();
+    scroll.scrollLeft = 60;
+    return {sorted, explained, ordered: numbers.every((value, n) => n === 0 || numbers[n - 1] <= value),
+            first_column_stays: left() === before};
+}"""
+
+
 def main(browser: str, page: Path, folder: Path) -> None:
     pages = {}
     with sync_playwright() as playwright:
@@ -45,6 +62,7 @@ def main(browser: str, page: Path, folder: Path) -> None:
             opened.goto(page.as_uri())
             opened.screenshot(path=folder / f"{page.stem}-{name}.png", full_page=True)
             pages[name] = {"requests": requests, "complaints": complaints, **opened.evaluate(LOOK)}
+            pages[name] |= opened.evaluate(USE)
             context.close()
         chromium.close()
     print(json.dumps(pages))

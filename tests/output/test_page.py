@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from mcpobs.output import units
 from mcpobs.output.page.document import POLICY, Page, Section, render
-from mcpobs.output.page.markup import element
+from mcpobs.output.page.markup import MOST, element
+from mcpobs.output.page.script import SCRIPT
 from mcpobs.output.page.style import STYLE
 from mcpobs.output.text import printable
 from mcpobs.queries.header import Column
@@ -30,15 +33,16 @@ COLUMNS = (
 BAR = Chart("bar", "tool", ("calls",))
 RANGE = Chart("range", "tool", ("p50_ms", "p95_ms", "p99_ms"))
 VOID = {"meta"}
+OURS = {"script": SCRIPT, "style": STYLE}
 KNOWN = {
     *("html", "head", "meta", "title", "style", "body", "header", "footer", "section", "h1", "h2", "p", "dl", "dt"),
     *("dd", "a", "figure", "figcaption", "div", "span", "svg", "g", "rect", "line", "circle", "text", "code"),
-    *("table", "thead", "tbody", "tr", "th", "td"),
+    *("table", "thead", "tbody", "tr", "th", "td", "button", "script"),
 }
 KNOWN_ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "id", "class", "href", "title", "scope", "role", "tabindex"),
     *("aria-label", "aria-hidden", "x", "y", "width", "height", "rx", "x1", "x2", "y1", "y2", "cx", "cy", "r"),
-    "text-anchor",
+    *("text-anchor", "type", "aria-describedby"),
 }
 
 
@@ -106,18 +110,84 @@ def test_whatever_peers_say_stays_text_and_nothing_is_loaded(texts: list[str], c
     found = _read(page)
     assert found.tags <= KNOWN
     assert {name for name, _ in found.attributes} <= KNOWN_ATTRIBUTES
-    assert all(re.fullmatch(r"#r\d", value) for name, value in found.attributes if name == "href")
+    _leads_only_to_itself(found)
     assert next(value for name, value in found.attributes if name == "content") == POLICY
-    assert [text for tag, text in found.texts if tag == "style"] == [STYLE]
-    cells = [text for tag, text in found.texts if tag == "td"]
+    assert [text for tag, text in found.texts if tag in ("style", "script")] == [STYLE, SCRIPT]
+    cells = [text for tag, text in found.texts if tag in ("td", "a")]
     shown = [units.shown("tool", text) for text in texts]
     assert set(shown) <= set(cells)
-    assert all(text == printable(text) for tag, text in found.texts if tag not in ("style", ""))
+    assert all(text == printable(text) for tag, text in found.texts if tag not in ("style", "script", ""))
+
+
+def _leads_only_to_itself(found: _Read) -> None:
+    """Every link and every description leads to an id of the page; no id holds a name, and none is there twice."""
+    ids = [value for name, value in found.attributes if name == "id"]
+    led = [value.removeprefix("#") for name, value in found.attributes if name in ("href", "aria-describedby")]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9-]+", value) for value in ids)
+    assert set(led) <= set(ids)
 
 
 def test_the_page_refers_to_nothing_outside() -> None:
     page = render(_page(["a", "b"]), None)
-    assert not re.search(r"https?:|src=|url\(|@import|<script|<link|//", page)
+    assert not re.search(r"https?:|src=|url\(|@import|<link|//", page)
+
+
+def test_the_policy_allows_the_script_and_the_style_of_the_page_and_no_other() -> None:
+    allowed = re.findall(r"(script|style)-src ([^;]+)", POLICY)
+    hashes = {name: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for name, text in OURS.items()}
+    assert dict(allowed) == {name: f"'sha256-{hashed}'" for name, hashed in hashes.items()}
+    assert "unsafe" not in POLICY
+    assert not re.search(r"innerHTML|insertAdjacent|document\.write|eval|fetch|</", SCRIPT)
+
+
+def test_the_columns_that_answer_the_question_come_first() -> None:
+    rows = [("a", "s", 1, 1.0, 2.0, 3.0)]
+    section = Section("r", "", "", None, Result(COLUMNS, rows, 1), None, "", ("calls", "session_id"))
+    found = _read(render(Page("", None, (), (section,), ""), None))
+    headings = [text for tag, text in found.texts if tag == "button"]
+    assert headings == ["calls", "session_id", "tool", "p50 ms", "p95 ms", "p99 ms"]
+
+
+NAMED = tuple(Column(name, "varchar") for name in ("service_name", "tool", "session_id", "last_trace_id"))
+TRACED = tuple(Column(name, "varchar") for name in ("trace_id", "odd_session_id", "tool", "service_name"))
+
+
+@pytest.mark.parametrize(
+    ("row", "leads"),
+    [
+        (("t1", "s1", "search", "files"), ["#latency-0", "#latency-0"]),
+        (("t1", "s2", "search", "mail"), ["#latency-1", "#latency-1"]),
+        (("t1", "s3", "search", "other"), ["#latency-0"]),
+        (("t1", "s3", "none", "files"), []),
+        (("t1", None, None, None), []),
+    ],
+)
+def test_a_name_leads_to_its_row_of_another_report(row: tuple[str | None, ...], leads: list[str]) -> None:
+    first = [("files", "search", "s1", "t1"), ("mail", "search", "s2", "t9")]
+    made = (
+        Section("latency", "", "", None, Result(NAMED, first, 2), None, ""),
+        Section("failures", "", "", None, Result(TRACED, [row], 1), None, ""),
+    )
+    found = _read(render(Page("", None, (), made, ""), None))
+    links = [value for name, value in found.attributes if name == "href" and value.startswith("#latency-")]
+    assert links == leads
+    assert ("href", "#failures-0") in found.attributes  # the trace of the first row
+    assert ("id", "failures-0") in found.attributes
+
+
+def test_a_failure_is_red_and_an_absent_value_is_dim() -> None:
+    columns = tuple(Column(name, "varchar") for name in ("outcome", "failed", "why"))
+    rows = [("tool_error", "0", None), ("ok", "3", "x")]
+    section = Section("r", "", "", None, Result(columns, rows, 2), None, "")
+    page = render(Page("", None, (), (section,), ""), None)
+    cells = re.findall(r"<td(?: class=\"([^\"]*)\")?>([^<]*)</td>", page)
+    assert cells == [("failed", "tool_error"), ("", "0"), ("absent", "-"), ("", "ok"), ("failed", "3"), ("", "x")]
+
+
+def test_a_long_text_is_cut() -> None:
+    page = render(_page(["x" * 1_000_000] * 2, chart=RANGE), None)
+    assert len(page) < 30_000 + 80 * MOST
 
 
 @pytest.mark.parametrize("numbers", [(0, 0, 0), (0, 5, 1e9), (1e-9, 1e-9, 1e-9), (3, 2, 1), (None, 1, 2)])

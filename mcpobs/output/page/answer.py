@@ -35,7 +35,7 @@ def _page(answer: Answer, filters: Filters, now: int) -> Page:
 
 def _parts(answer: Answer) -> tuple[Section, ...]:
     return tuple(
-        Section(part.report, str(short), part.question, str(sentence), part.result, part.chart, str(more))
+        Section(part.report, str(short), part.question, str(sentence), part.result, part.chart, str(more), part.answers)
         for part, (short, sentence, more) in zip(answer.parts, answer.result.rows, strict=True)
     )
 
@@ -43,4 +43,6 @@ def _parts(answer: Answer) -> tuple[Section, ...]:
 def _alone(answer: Answer) -> Section:
     more = f"{answer.command} --limit {answer.result.total}"
     question = answer.question
-    return Section(answer.report, question, question, answer.sentence, answer.result, answer.chart, more)
+    return Section(
+        answer.report, question, question, answer.sentence, answer.result, answer.chart, more, answer.answers
+    )
