@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -16,11 +17,13 @@ from mcpobs.output.page.document import POLICY, Page, Section, render
 from mcpobs.output.page.markup import MOST, element
 from mcpobs.output.page.script import SCRIPT
 from mcpobs.output.page.style import STYLE
+from mcpobs.output.page.timelines import MOST_BYTES
 from mcpobs.output.text import printable
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Result
 from mcpobs.reports.activity import Activity
 from mcpobs.reports.chart import Chart
+from mcpobs.reports.session import Timeline, TimelineCall
 
 COLUMNS = (
     Column("tool", "varchar", "the tool's <name>"),
@@ -37,12 +40,12 @@ OURS = {"script": SCRIPT, "style": STYLE}
 KNOWN = {
     *("html", "head", "meta", "title", "style", "body", "header", "footer", "section", "h1", "h2", "p", "dl", "dt"),
     *("dd", "a", "figure", "figcaption", "div", "span", "svg", "g", "rect", "line", "circle", "text", "code"),
-    *("table", "thead", "tbody", "tr", "th", "td", "button", "script"),
+    *("table", "thead", "tbody", "tr", "th", "td", "button", "script", "details", "summary"),
 }
 KNOWN_ATTRIBUTES = {
     *("lang", "charset", "http-equiv", "content", "name", "id", "class", "href", "title", "scope", "role", "tabindex"),
     *("aria-label", "aria-hidden", "x", "y", "width", "height", "rx", "x1", "x2", "y1", "y2", "cx", "cy", "r"),
-    *("text-anchor", "type", "aria-describedby"),
+    *("text-anchor", "type", "aria-describedby", "data-n"),
 }
 
 
@@ -84,13 +87,37 @@ def _read(page: str) -> _Read:
     return reader
 
 
+def _call(place: int, text: str, **columns: object) -> TimelineCall:
+    row: dict[str, object] = {
+        "nth_call": place,
+        "start_unix_nano": 10**9 * place,
+        **dict.fromkeys(("service_name", "tool", "outcome", "error_type", "error_message", "args_shape"), text),
+        **dict.fromkeys(("trace_id", "span_id", "findings", "decision_code", "status_code"), text),
+        "duration_ms": 5.0,
+        "same_as_call": None,
+        "cost_microusd": 7,
+        "failed": True,
+        "unanswered": False,
+    }
+    return TimelineCall(row | columns, 1000.0 * place, place % 3, None)
+
+
+def _timeline(text: str, calls: int = 6, **columns: object) -> Timeline:
+    names = ("session_id", "session_source", "session_confidence", "service_name", "client_name", "client_version")
+    numbers = {"services": 1, "start_unix_nano": 0, "duration_ms": 9e3, "cost_microusd": 3, "failed": 2}
+    head = dict.fromkeys(names, text) | numbers | {"tool_calls": calls}
+    return Timeline(head, tuple(_call(place, text, **columns) for place in range(1, calls + 1)), calls)
+
+
 def _page(texts: list[str], *, chart: Chart = BAR, sections: int = 2, numbers: tuple[float, ...] = (1, 2, 3)) -> Page:
     rows = [(text, text, n + 1, *numbers) for n, text in enumerate(texts)]
     said = texts[0] if texts else ""
     made = tuple(
         Section(f"r{n}", said, said, said, Result(COLUMNS, rows, len(rows) + 1), chart, said) for n in range(sections)
     )
-    return Page(said, said, (said,), made, said, Activity(0, 10**9, (1, 0, 3), (1, 0, 0)), [said])
+    return Page(
+        said, said, (said,), made, said, Activity(0, 10**9, (1, 0, 3), (1, 0, 0)), [said], [*map(_timeline, texts)]
+    )
 
 
 HOSTILE = st.one_of(
@@ -185,9 +212,38 @@ def test_a_failure_is_red_and_an_absent_value_is_dim() -> None:
     assert cells == [("failed", "tool_error"), ("", "0"), ("absent", "-"), ("", "ok"), ("failed", "3"), ("", "x")]
 
 
+def test_a_session_leads_to_its_timeline_and_a_failure_to_its_call() -> None:
+    columns = tuple(Column(name, "varchar") for name in ("session_id", "tool", "trace_id", "span_id"))
+    section = Section("failures", "", "", None, Result(columns, [("s", "a", "t", "s2")], 1), None, "")
+    calls = (_call(1, "a", trace_id="t", span_id="s1"), _call(2, "b", trace_id="t", span_id="s2"))
+    page = render(Page("", None, (), (section,), "", timelines=[replace(_timeline("s"), calls=calls)]), None)
+    found = _read(page)
+    _leads_only_to_itself(found)
+    row = re.findall(r'href="([^"]+)"', page[page.index("<tbody>") : page.index("</tbody>")])
+    assert row == ["#session-0", "#session-0-call-1", "#session-0-call-2"]
+    assert "failures" in [text for tag, text in found.texts if tag == "a"]  # and back
+
+
+def test_equal_calls_of_a_timeline_share_a_row_that_names_their_tool() -> None:
+    section = Section("r", "", "", None, Result((), [], 0), None, "")
+    timeline = _timeline("search", 40, same_as_call=1)
+    found = _read(render(Page("", None, (), (section,), "", timelines=[timeline]), None))
+    cells = [text for tag, text in found.texts if tag == "td"]
+    assert (cells.count("1"), cells.count("2–40"), cells.count("39 equal calls until +40.00 s")) == (1, 1, 1)
+    assert [cells[n + 2] for n, text in enumerate(cells) if text in ("1", "2–40")] == ["search", "search"]
+
+
+def test_many_long_timelines_stay_small() -> None:
+    section = Section("r", "", "", None, Result((), [], 0), None, "")
+    long = _timeline("x" * 5_000, 3_000)
+    page = render(Page("", None, (), (section,), "", timelines=[long] * 40), None)
+    assert len(page) < MOST_BYTES + 60_000 + 100 * 12 * MOST
+    assert page.count("further calls") == page.count("<details>") >= 1
+
+
 def test_a_long_text_is_cut() -> None:
     page = render(_page(["x" * 1_000_000] * 2, chart=RANGE), None)
-    assert len(page) < 30_000 + 80 * MOST
+    assert len(page) < 30_000 + 200 * MOST
 
 
 @pytest.mark.parametrize("numbers", [(0, 0, 0), (0, 5, 1e9), (1e-9, 1e-9, 1e-9), (3, 2, 1), (None, 1, 2)])

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from mcpobs.output import units
 from mcpobs.output.bars import shares
+from mcpobs.output.colours import counts_failures
 from mcpobs.output.marks import Mark, Rows, marks
 from mcpobs.output.page.markup import element, safe
 from mcpobs.output.sparks import step_words
@@ -30,7 +31,8 @@ def drawn(chart: Chart, columns: Sequence[Column], rows: Rows) -> str:
         return ""
     parts = _bars(chart, found) if chart.kind == "bar" else _ranges(chart, found)
     more = f"the first {len(found):,} of {len(rows):,}; " if len(rows) > len(found) else ""
-    red = "; red: failed" if any(mark.failed or mark.failed_ratio for mark in found) else ""
+    failed = any(mark.failed or mark.failed_ratio for mark in found)
+    red = "; red: failed" if failed and not counts_failures(chart.value) else ""
     caption = element("figcaption", safe(more + _legend(chart) + red))
     return element("figure", element("div", parts, class_="rows") + caption, class_="chart")
 

@@ -13,9 +13,12 @@ from mcpobs.output.page.links import Links
 from mcpobs.output.page.markup import element, opening, safe
 from mcpobs.output.page.script import SCRIPT
 from mcpobs.output.page.style import STYLE
+from mcpobs.output.page.timelines import add_links, kept
+from mcpobs.output.page.timelines import drawn as timelines_drawn
 from mcpobs.queries.run import Result
 from mcpobs.reports.activity import Activity
 from mcpobs.reports.chart import Chart
+from mcpobs.reports.session import Timeline
 
 
 def _hashed(text: str) -> str:
@@ -54,6 +57,7 @@ class Page:
     made: str
     activity: Activity | None = None
     warnings: Sequence[str] = ()
+    timelines: Sequence[Timeline] = ()
 
 
 def render(page: Page, limit: int | None) -> str:
@@ -74,15 +78,18 @@ def render(page: Page, limit: int | None) -> str:
         body += _answers(page.sections)
     if page.activity is not None:
         body += over_time(page.activity)
-    links = _links(page, limit)
+    timelines = kept(page.timelines)
+    links = _links(page, limit, timelines)
     body += "".join(_section(section, limit, alone, links) for section in page.sections)
+    body += timelines_drawn(timelines, links)
     body += element("footer", element("p", safe(page.made))) + element("script", SCRIPT)
     return f"<!doctype html>\n{element('html', head + element('body', body), lang='en')}\n"
 
 
-def _links(page: Page, limit: int | None) -> Links:
-    """The places of the page's names; a session is looked up among the sessions first."""
+def _links(page: Page, limit: int | None, timelines: Sequence[Timeline]) -> Links:
+    """The places of the page's names; a session's is its timeline, else its row among the sessions."""
     links = Links()
+    add_links(links, timelines)
     for section in sorted(page.sections, key=lambda section: section.name != "sessions"):
         links.add_rows(section.name, section.result.columns, section.result.rows[:limit])
     return links

@@ -54,14 +54,14 @@ def _line(columns: Sequence[Column], row: Row, found: Sequence[Group], links: Li
     return element("tr", cells, id=links.id_of(anchor(name, number)))
 
 
-def data(text: str, name: str, right: bool, leads: str | None = None) -> str:
-    """A cell of the column: failures red, absent values dim."""
+def data(text: str, name: str, right: bool, leads: str | None = None, number: float | None = None) -> str:
+    """A cell of the column: failures red, absent values dim. `number` is its place in order if its text has a unit."""
     kinds = ["number"] if right else ["prose"] if len(text) > _PROSE and not units.is_time(name) else []
     kinds += ["failed"] if is_failure(name, text) else ["absent"] if text == units.NOTHING else []
     inner = safe(text)
     if leads is not None and text != units.NOTHING:
         inner = element("a", inner, href=leads)
-    return element("td", inner, class_=" ".join(kinds) or None)
+    return element("td", inner, class_=" ".join(kinds) or None, data_n=None if number is None else f"{number:g}")
 
 
 def _meaning(columns: Sequence[Column], indexes: Sequence[int]) -> str:

@@ -8,10 +8,13 @@ from mcpobs.queries.header import Column
 from mcpobs.queries.run import Row
 
 Key = tuple[str, str | None, str]
-"""A kind (session, tool, trace), the server if it is known, and the name."""
+"""A kind (session, tool, trace, span), the server if it is known, and the name."""
 
 _TOOLS = frozenset({"tool", "main_tool", "pattern", "target", "item", "before"})
 """Columns whose text may be the name of a tool; the first is that of the row's own."""
+
+_OWN = frozenset({"session_id", "tool", "trace_id", "span_id"})
+"""Columns that name what their row is about."""
 
 
 def anchor(section: str, row: int) -> str:
@@ -27,9 +30,9 @@ class Links:
         self._used: set[str] = set()
 
     def add(self, key: Key, section: str, place: str) -> None:
-        """A place that shows the name; the first two sections are kept, so that each has another to lead to."""
+        """A place that shows the name; the first of each section is kept."""
         places = self._places.setdefault(key, [])
-        if len(places) < 2 and all(section != other for other, _ in places):
+        if all(section != other for other, _ in places):
             places.append((section, place))
             self._used.add(place)
 
@@ -37,7 +40,7 @@ class Links:
         """The rows of a table that are about a session, a tool or a trace."""
         for number, row in enumerate(rows):
             for place, column in enumerate(columns):
-                if column.name in ("session_id", "tool", "trace_id"):
+                if column.name in _OWN:
                     for key in keys(columns, row, place):
                         self.add(key, section, anchor(section, number))
 
@@ -47,11 +50,13 @@ class Links:
 
     def leading(self, columns: Sequence[Column], row: Row, place: int, section: str) -> str | None:
         """The address that a cell leads to: the best one outside of its own section."""
-        for key in keys(columns, row, place):
-            for other, found in self._places.get(key, ()):
-                if other != section:
-                    return f"#{found}"
-        return None
+        return next(
+            (f"#{found}" for key in keys(columns, row, place) for _, found in self.elsewhere(key, section)), None
+        )
+
+    def elsewhere(self, key: Key, section: str) -> list[tuple[str, str]]:
+        """The other sections that show the name, each with its first place."""
+        return [(other, place) for other, place in self._places.get(key, ()) if other != section]
 
 
 def keys(columns: Sequence[Column], row: Row, place: int) -> list[Key]:
@@ -66,7 +71,7 @@ def keys(columns: Sequence[Column], row: Row, place: int) -> list[Key]:
 
 
 def _kind(column: str) -> str | None:
-    for kind in ("session", "trace"):
+    for kind in ("session", "trace", "span"):
         if column.endswith(f"{kind}_id"):
             return kind
     return "tool" if column in _TOOLS else None

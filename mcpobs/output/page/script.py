@@ -5,6 +5,7 @@ SCRIPT = """
 "use strict";
 const ABSENT = "-";
 const number = (text) => parseFloat(text.replace(/[^0-9.e+-]/g, ""));
+const read = (cell) => cell.dataset.n ?? cell.textContent;
 const place = new Intl.Collator(undefined, {numeric: true});
 function sort(heading) {
   const body = heading.closest("table").tBodies[0], at = heading.cellIndex;
@@ -13,7 +14,7 @@ function sort(heading) {
   const down = before === null ? numeric : before === "ascending";
   for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-  const keyed = [...body.rows].map((row) => [row.cells[at].textContent, row]);
+  const keyed = [...body.rows].map((row) => [read(row.cells[at]), row]);
   keyed.sort(([a], [b]) => {
     if (a === ABSENT || b === ABSENT) return (a === ABSENT) - (b === ABSENT);
     const order = numeric ? number(a) - number(b) : place.compare(a, b);

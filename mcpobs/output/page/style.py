@@ -61,12 +61,15 @@ tr:target td { background: var(--card); box-shadow: inset 0 2px var(--bar), inse
 tbody tr + tr td { border-top: 1px solid var(--rule); }
 .number { text-align: right; }
 .prose { white-space: normal; min-width: 18rem; overflow-wrap: anywhere; }
+details { margin: .75rem 0; } summary { cursor: pointer; font-weight: 600; overflow-wrap: anywhere; }
+summary:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
+details p:target { background: var(--card); box-shadow: inset 3px 0 var(--bar); padding-left: .5rem; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--rule); }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dt { padding-bottom: 0; } dd { padding-top: 0;
-  margin-bottom: .5rem; } .rows { grid-template-columns: 1fr auto; gap: .1rem 1rem; }
-  .row svg { grid-column: 1 / -1; order: 0; } .row .label { grid-column: 1; } .row .value { grid-column: 2; }
-  .ticks { grid-column: 1 / -1; }
-  th:first-child, td:first-child { max-width: 42vw; min-width: 0; white-space: normal; overflow-wrap: anywhere;
-  border-right: 1px solid var(--rule); } }
+  margin-bottom: .5rem; } .rows { display: block; } .row { display: grid;
+  grid-template-columns: minmax(0, 1fr) auto; gap: 0 1rem; margin-bottom: .45rem; }
+  .row svg { grid-column: 1 / -1; order: 3; }
+  th:first-child:not(.number), td:first-child:not(.number) { min-width: 30vw; max-width: 42vw; white-space: normal;
+  overflow-wrap: anywhere; border-right: 1px solid var(--rule); } }
 @media print { .scroll { overflow: visible; } th, td { white-space: normal; } section { break-inside: avoid-page; } }
 """.strip()
