@@ -69,7 +69,7 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--rule);
   margin-bottom: .5rem; } .rows { display: block; } .row { display: grid;
   grid-template-columns: minmax(0, 1fr) auto; gap: 0 1rem; margin-bottom: .45rem; }
   .row svg { grid-column: 1 / -1; order: 3; }
-  th:first-child:not(.number), td:first-child:not(.number) { min-width: 30vw; max-width: 42vw; white-space: normal;
+  th:first-child:not(.number), td:first-child:not(.number) { min-width: 36vw; max-width: 42vw; white-space: normal;
   overflow-wrap: anywhere; border-right: 1px solid var(--rule); } }
 @media print { .scroll { overflow: visible; } th, td { white-space: normal; } section { break-inside: avoid-page; } }
 """.strip()
