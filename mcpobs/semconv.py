@@ -256,7 +256,14 @@ NAMES: tuple[Name, ...] = (
     Name(OUTCOME, "outcome", "text", "how the operation ended", "ours"),
     Name(ERROR_TYPE, "error_type", "text", "class of the failure; null if none, and for a caller's fault", "genai"),
     Name(STATUS_CODE, "status_code", "text", "JSON-RPC error code as text", "genai"),
-    Name(None, "error_message", "text", "error text; content, so only if a sender exports it", "otel", "received"),
+    Name(
+        None,
+        "error_message",
+        "text",
+        "text of the failure; content, so only if a sender exports it or `[record] errors` is on",
+        "otel",
+        "received",
+    ),
     # input
     Name(
         ARGUMENTS_DIGEST,

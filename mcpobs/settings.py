@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mcpobs import safefile
 from mcpobs.errors import UsageError, nearest
@@ -48,8 +48,11 @@ _TABLES: Mapping[str, tuple[str, ...]] = {
     "identity": ("jwks", "issuer", "audience", "principal", "tenant", "role", "static"),
     "collect": ("accept_older_than", "accept_ahead", "redact", "scrub"),
     "policy": ("files", "state"),
+    "record": ("errors",),
 }
 """The tables of config.toml and their keys; [prices] and [servers] have keys of the user's."""
+ErrorTexts = Literal["off", "masked", "full"]
+"""Which texts of failures are recorded: none, masked ones, or all but secrets."""
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 HEADERS = ("mcp-protocol-version", "mcp-method", "mcp-name", "x-forwarded-for", "forwarded", "x-request-id")
 """HTTP request headers that are recorded, besides User-Agent, unless the configuration names others."""
@@ -82,6 +85,20 @@ class PolicyConfig:
     """Where counters are kept: a file that all processes share, or `memory`."""
 
 
+@dataclass(frozen=True, slots=True)
+class RecordConfig:
+    """[record] of config.toml: which content the fronts record."""
+
+    errors: ErrorTexts = "off"
+    """The text of a failure, its first line: none, `masked` (without personal data, secrets and long ids), or `full`
+    (without secrets)."""
+    servers: Mapping[str, ErrorTexts] = field(default_factory=dict)
+    """[servers.NAME.record] errors: the same for one server."""
+
+    def errors_of(self, server: str) -> ErrorTexts:
+        return self.servers.get(server, self.errors)
+
+
 def _no_prices() -> Book:
     from mcpobs.prices.book import Book  # takes 3 ms, not needed for a report or without a config.toml
 
@@ -108,6 +125,8 @@ class Config:
     scrub: bool = False
     """[collect] scrub: whether received spans are stored without personal data and secrets."""
     policy: PolicyConfig = PolicyConfig()
+    record: RecordConfig = field(default_factory=RecordConfig)
+    """[record] and [servers.NAME.record]: the recorded content."""
 
 
 def load_config(folder: Path | None = None, env: Mapping[str, str] = os.environ) -> Config:
@@ -158,6 +177,7 @@ def _config(data: Mapping[str, object], path: Path, env: Mapping[str, str]) -> C
         redact=_switch(collect, "redact", "without content", path),
         scrub=_switch(collect, "scrub", "without personal data and secrets", path),
         policy=_policy(_table(data, "policy", path), path),
+        record=_record(_table(data, "record", path), _table(data, "servers", path), path),
     )
 
 
@@ -278,6 +298,29 @@ def _policy(table: Mapping[str, object], path: Path) -> PolicyConfig:
         tuple(str(folder / Path(name).expanduser()) for name in files),
         state if state in (None, "memory") else str(folder / Path(state).expanduser()),
     )
+
+
+def _record(table: Mapping[str, object], servers: Mapping[str, object], path: Path) -> RecordConfig:
+    own: dict[str, ErrorTexts] = {}
+    for server, given in servers.items():
+        if isinstance(given, dict) and "record" in given:
+            own[server] = _errors(given["record"], f"{path}: [servers.{server}.record]")
+    return RecordConfig(_errors(table, f"{path}: [record]"), own)
+
+
+def _errors(table: object, where: str) -> ErrorTexts:
+    if not isinstance(table, dict):
+        raise UsageError(
+            f"{where} must be a table", f'write {where.rpartition(": ")[2]} and errors = "masked" below it'
+        )
+    _known(table, _TABLES["record"], where)
+    value: ErrorTexts = table.get("errors", "off")
+    if value not in get_args(ErrorTexts):
+        raise UsageError(
+            f"{where} errors must be one of {', '.join(get_args(ErrorTexts))}",
+            "masked: without personal data, secrets and long ids; full: without secrets",
+        )
+    return value
 
 
 def _identity(table: Mapping[str, object], path: Path) -> IdentityConfig:

@@ -1,6 +1,6 @@
 -- question: What goes wrong, how often, and whose fault is it?
 -- topic:    6 Whose fault is it?
--- answers:  service_name, tool, fault, outcome, error_type, calls, error_ratio, sessions
+-- answers:  service_name, tool, fault, outcome, error_type, error_template, calls, error_ratio, sessions
 -- kind:     report
 -- reads:    endings, patience
 -- params:
@@ -24,12 +24,13 @@
 --   last_unix_nano   bigint   start of the last such call
 --   last_session_id  varchar  session of that last call
 --   longest_ms       double   longest wait for an answer, at least; null where these were answered
+--   error_template   varchar  their text with its variable parts replaced, if it was recorded
 -- chart:    bar tool calls
 with chosen as (
     select
         service_name, tool,
         case when waited_ns > coalesce(patient_ns, 30000000000) then 'hung' else fault end as fault,
-        outcome, error_type, status_code, calls, counted, sessions, first_unix_nano,
+        outcome, error_type, status_code, error_template, calls, counted, sessions, first_unix_nano,
         last_unix_nano, last_sequence, last_span_id, last_session_id, waited_ns
     from endings
     left join patience
@@ -49,10 +50,10 @@ totals as (
 ),
 placed as (
     select
-        service_name, tool, fault, outcome, error_type, status_code, calls, sessions, first_unix_nano, last_unix_nano,
+        service_name, tool, fault, outcome, error_type, status_code, error_template, calls, sessions, first_unix_nano, last_unix_nano,
         last_session_id, waited_ns,
         row_number() over (
-            partition by service_name, tool, fault, outcome, error_type, status_code
+            partition by service_name, tool, fault, outcome, error_type, status_code, error_template
             order by last_unix_nano desc, last_sequence desc nulls last, last_span_id desc
         ) as newest
     from chosen
@@ -60,7 +61,7 @@ placed as (
 ),
 grouped as (
     select
-        service_name, tool, fault, outcome, error_type, status_code,
+        service_name, tool, fault, outcome, error_type, status_code, error_template,
         cast(sum(calls) as bigint) as calls,
         -- An unanswered call has a row of its own, so a session with several counts once.
         cast(
@@ -72,7 +73,7 @@ grouped as (
         max(case when newest = 1 then last_session_id end) as last_session_id,
         max(waited_ns) / 1000000.0 as longest_ms
     from placed
-    group by service_name, tool, fault, outcome, error_type, status_code
+    group by service_name, tool, fault, outcome, error_type, status_code, error_template
 )
 select
     grouped.service_name as service_name,
@@ -88,10 +89,12 @@ select
     grouped.first_unix_nano as first_unix_nano,
     grouped.last_unix_nano as last_unix_nano,
     grouped.last_session_id as last_session_id,
-    grouped.longest_ms as longest_ms
+    grouped.longest_ms as longest_ms,
+    grouped.error_template as error_template
 from grouped
 inner join totals
     on totals.service_key = coalesce(grouped.service_name, '') and totals.tool_key = coalesce(grouped.tool, '')
 order by
     grouped.calls desc, grouped.last_unix_nano desc, grouped.service_name nulls last, grouped.tool nulls last,
-    grouped.outcome, grouped.error_type nulls last, grouped.status_code nulls last, grouped.fault
+    grouped.outcome, grouped.error_type nulls last, grouped.status_code nulls last, grouped.fault,
+    grouped.error_template nulls last

@@ -1,4 +1,5 @@
 -- question: Which failures are alike, and how often does each kind happen?
+-- answers:  tool, outcome, error_type, error_template, calls, sessions, last_unix_nano
 -- kind:     step
 -- reads:    failed_calls, patience
 -- history:  whole
@@ -20,6 +21,9 @@
 --   last_unix_nano   bigint   start of the last such call
 --   last_session_id  varchar  session of that last call
 --   longest_ms       double   longest duration; of unanswered calls the longest wait, at least
+--   error_template   varchar  their text with its variable parts replaced, if it was recorded
+-- summary:
+--   texts     count(error_template)
 with alike as (
     select
         failed_calls.service_name as service_name,
@@ -27,13 +31,14 @@ with alike as (
         case when failed_calls.unanswered then 'unanswered' else failed_calls.outcome end as outcome,
         failed_calls.error_type as error_type,
         failed_calls.status_code as status_code,
+        failed_calls.error_template as error_template,
         failed_calls.session_id as session_id,
         failed_calls.start_unix_nano as start_unix_nano,
         failed_calls.duration_ms as duration_ms,
         row_number() over (
             partition by
                 failed_calls.service_name, failed_calls.tool, failed_calls.unanswered, failed_calls.outcome,
-                failed_calls.error_type, failed_calls.status_code
+                failed_calls.error_type, failed_calls.status_code, failed_calls.error_template
             order by
                 failed_calls.start_unix_nano desc, failed_calls.sequence desc nulls last, failed_calls.span_id desc
         ) as newest
@@ -63,9 +68,10 @@ select
     min(start_unix_nano) as first_unix_nano,
     max(start_unix_nano) as last_unix_nano,
     max(case when newest = 1 then session_id end) as last_session_id,
-    max(duration_ms) as longest_ms
+    max(duration_ms) as longest_ms,
+    error_template
 from alike
-group by service_name, tool, outcome, error_type, status_code
+group by service_name, tool, outcome, error_type, status_code, error_template
 order by
     calls desc, last_unix_nano desc, service_name nulls last, tool nulls last, outcome, error_type nulls last,
-    status_code nulls last
+    status_code nulls last, error_template nulls last

@@ -1,6 +1,6 @@
 -- question: Which calls failed, in which session, and what came before?
 -- topic:    4 What fails, after what?
--- answers:  start_unix_nano, session_id, service_name, tool, outcome, before
+-- answers:  start_unix_nano, session_id, service_name, tool, outcome, before, error_message
 -- kind:     report
 -- reads:    failed_calls, patience
 -- history:  whole
@@ -28,7 +28,9 @@
 --   trace_id         varchar  trace of the failed call
 --   span_id          varchar  its span
 --   lower_bounds     varchar  duration_ms for an unanswered call, which would have taken longer; else null
+--   error_message    varchar  text of the failure, if it was recorded
 -- summary:
+--   texts     count(error_message)
 --   sessions  count(distinct session_id)
 --   denied    count(case when outcome = 'denied' then 1 end)
 --   hung      count(case when outcome = 'unanswered' then 1 end)
@@ -49,7 +51,8 @@ select
     nth_call,
     trace_id,
     span_id,
-    case when unanswered then 'duration_ms' end as lower_bounds
+    case when unanswered then 'duration_ms' end as lower_bounds,
+    error_message
 from failed_calls
 left join patience
     on patience.service_key = case when failed_calls.unanswered then coalesce(failed_calls.service_name, '') end

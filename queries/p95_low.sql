@@ -1,6 +1,6 @@
 -- question: What is the 95th percentile of each tool at least?
 -- kind:     step
--- reads:    tool_calls
+-- reads:    tool_calls, unanswered_calls
 -- params:
 --   since    bigint = 0                    start of the window, unix ns
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -25,6 +25,15 @@ with answered as (
         -- ours have none where nothing is answered; some senders never say it
         and (request_id is not null or coalesce(scope_name, '') <> 'mcpobs')
         and duration_ns is not null
+        and ($tool is null or tool = $tool)
+        and ($session is null or session_id = $session)
+        and ($server is null or service_name = $server)
+    -- A call that nobody answered would have taken longer: a bound from what it waited holds all the more.
+    union all
+    select service_name, tool, waited_ns as duration_ns
+    from unanswered_calls
+    where (failed or (answered = 0 and waited_ns >= 1000000000))
+        and start_unix_nano >= $since
         and ($tool is null or tool = $tool)
         and ($session is null or session_id = $session)
         and ($server is null or service_name = $server)

@@ -1,6 +1,6 @@
 -- question: What is the 95th percentile of each tool at least, to a bucket?
 -- kind:     step
--- reads:    durations
+-- reads:    durations, unanswered_calls
 -- params:
 --   since    bigint = 0                    start of the window, unix ns
 --   until    bigint = 9223372036854775807  end of the window, unix ns, itself outside
@@ -13,11 +13,23 @@
 --   p95_low_ms    double   lower end of the one-sided 95 % interval of the 95th percentile; null for a single call
 
 -- The answer of p95_low, with each duration rounded to its bucket as in latency_rolled.
-with buckets as (
-    select service_name, tool, bucket, cast(sum(calls) as double) as calls
+with timed as (
+    select service_name, tool, bucket, calls
     from durations
     where ($tool is null or tool = $tool)
         and ($server is null or service_name = $server)
+    union all
+    select
+        service_name, tool,
+        cast(floor(log2(case when waited_ns < 1 then 1 else waited_ns end) * 32) as bigint) as bucket, 1 as calls
+    from unanswered_calls
+    where (failed or (answered = 0 and waited_ns >= 1000000000))
+        and ($tool is null or tool = $tool)
+        and ($server is null or service_name = $server)
+),
+buckets as (
+    select service_name, tool, bucket, cast(sum(calls) as double) as calls
+    from timed
     group by service_name, tool, bucket
 ),
 stacked as (

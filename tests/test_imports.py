@@ -84,6 +84,20 @@ def test_without_a_policy_the_server_starts_before_anything_is_loaded(config: st
     assert loaded & {"dataclasses", "inspect", "orjson", "tomllib", "sqlite3", "decimal", "json"} == set()
 
 
+def test_with_texts_of_failures_the_recognisers_are_loaded_at_the_first_failure(home: Path) -> None:
+    script = """
+import sys
+from mcpobs.protocol.facts import Facts
+facts = Facts(b"key", None, "masked")
+facts.failed_result(None)
+assert not [name for name in sys.modules if name.startswith(("mcpobs.detect", "re2"))]
+assert facts.failed_request({"code": 1, "message": "no"}) == "no"
+assert "mcpobs.detect.personal" in sys.modules
+assert not {"duckdb", "pyarrow", "polars", "rich", "typer"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
+
+
 @pytest.mark.parametrize("by_config", [False, True])
 def test_with_a_policy_the_server_starts_after_it_is_read(by_config: bool, home: Path) -> None:
     folder = home / "config"

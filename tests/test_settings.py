@@ -62,3 +62,36 @@ def test_a_file_that_is_nested_without_end_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("a = " + "[" * 5000)
     with pytest.raises(UsageError, match="is not valid TOML"):
         load_config(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "modes"),
+    [
+        ("", {"files": "off"}),
+        ('[record]\nerrors = "masked"\n', {"files": "masked"}),
+        ('[record]\nerrors = "full"\n[servers.files.record]\nerrors = "off"\n', {"files": "off", "other": "full"}),
+        ('[servers.files]\nrecord.errors = "masked"\nprices.search = 1\n', {"files": "masked", "other": "off"}),
+    ],
+)
+def test_texts_of_failures_are_recorded_by_server(text: str, modes: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    record = load_config(tmp_path, {}).record
+    assert {server: record.errors_of(server) for server in modes} == modes
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[record]\nerrors = "on"\n', r"\[record\] errors must be one of off, masked, full \(line 2\)"),
+        ("[record]\nerrors = true\n", "errors must be one of"),
+        ("[record]\nerrors = []\n", "errors must be one of"),
+        ("[record]\nerror = 1\n", "unknown key 'error'"),
+        ("record = 1\n", "record must be a table"),
+        ("[servers.files]\nrecord = 1\n", r"\[servers.files.record\] must be a table"),
+        ('[servers.files.record]\nerrors = "all"\n', r"\[servers.files.record\] errors must be one of"),
+    ],
+)
+def test_a_wrong_switch_of_texts_is_an_error(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_config(tmp_path, {})

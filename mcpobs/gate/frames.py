@@ -244,14 +244,14 @@ class FrameGate:
         self._gate.settle(call)
         return True
 
-    def close(self, stamp: Stamp, error_type: str, record: Record) -> None:
+    def close(self, stamp: Stamp, error_type: str, record: Record, text: str | None = None) -> None:
         """The connection is over: records what is in flight as unfinished, and what was held as it had ended."""
         for held in list(self._held):
             for part in held.parts:
                 if part.call is not None and part.kind != "request":
                     record(part.call)
         self._held.clear()
-        for call in self._conversation.close(stamp, error_type):
+        for call in self._conversation.close(stamp, error_type, text):
             record(call)
 
     # -- frames that cannot be read in one way ---------------------------------------------------------------

@@ -121,7 +121,8 @@ class LakeRecorder(Recorder):
         """`nobody` is the session of what belongs to no operation; `config` is read from `env` if it is not given."""
         folder = lake_folder(lake, env)
         settings = config_folder(env)
-        book = _book(config or read_config(env, warn), settings, warn, env)
+        config = config or read_config(env, warn)
+        book = _book(config, settings, warn, env)
         rows = Rows(origin, book or None)
         key, spool = _open_lake(
             folder,
@@ -130,7 +131,8 @@ class LakeRecorder(Recorder):
             lambda: _commit_after_roll(folder, env),
             warn,
         )
-        facts = Facts(key, partial(book.of, origin.service_name) if book else None)
+        texts = config.record.errors_of(origin.service_name)
+        facts = Facts(key, partial(book.of, origin.service_name) if book else None, texts)
         return cls(folder, facts, rows, spool, _exporter(env, origin, warn), warn, env)
 
     def close(self) -> None:

@@ -29,6 +29,8 @@ Extra = Mapping[str, str | int]
 _MOST_SHARED = 256  # one a session and tool; the caller chooses conversations and names
 _IDS_AT_ONCE = 128  # drawn by one system call: 24 bytes for each row
 _NOBODY = Peer()
+_WITH_TEXT = frozenset(("tool_error", "protocol_error", "server_error", "timeout", "unfinished"))
+"""Outcomes that may have a text. A judge's refusal has none: it may have kept back the answer for its text."""
 _Key = tuple[str, Sender, str, str | None, bool]
 
 
@@ -127,6 +129,8 @@ class Rows:
             row["error_type"] = bounded(operation.error_type)
         if operation.status_code is not None:
             row["status_code"] = bounded(operation.status_code)
+        if operation.error_message is not None and operation.outcome in _WITH_TEXT:
+            row["error_message"] = operation.error_message
         if operation.log_messages:
             row["log_notifications"] = operation.log_messages
         _describe_values(row, operation)

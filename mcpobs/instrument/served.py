@@ -133,6 +133,8 @@ class ServedCall:
 
     def broke(self, error: BaseException) -> None:
         """Takes an exception that the SDK turns into an error of its own."""
+        if not self._ended:
+            self._recording.lifecycle.explain(self.call, error)
         self.given_up(Verdict("server_error", bounded(type(error).__qualname__, MAX_TYPE)), False)
 
     def given_up(self, verdict: Verdict, by_client: bool) -> None:

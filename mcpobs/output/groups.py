@@ -13,7 +13,10 @@ from mcpobs.queries.header import Column, stem
 Rows = Sequence[Sequence[object]]
 
 _SELDOM = frozenset(
-    {"model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered", "longest_ms"}
+    (
+        *("model", "incomplete", "unrecorded", "llm_calls", "llm_tokens", "llm_microusd", "unanswered", "longest_ms"),
+        *("error_message", "error_template"),
+    )
 )
 """Columns that a table for people omits if all their cells are empty or zero."""
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from mcpobs.output.fit import lines_of
 from mcpobs.output.text import printable, shortened, width
 from mcpobs.reports.session import Timeline, TimelineCall
+from mcpobs.reports.texts import hint
 from mcpobs.reports.wording import count, dollars, milliseconds, zoned
 
 FOLDED = 4
@@ -39,6 +40,10 @@ def text(timeline: Timeline, cells_wide: int | None = None, *, whole: bool = Fal
         shown += 1 if len(group) < FOLDED else 2
     if timeline.of_calls > len(timeline.calls):
         lines.append(f"… {count(timeline.of_calls - len(timeline.calls), 'further call')}")
+    failed = [call.record for call in timeline.calls if call.record["failed"] and not call.record["unanswered"]]
+    said = hint(len(failed), sum(record["error_message"] is not None for record in failed))
+    if said is not None:
+        lines += ["", *lines_of(said, room)]
     return "\n".join(lines) + "\n"
 
 

@@ -37,7 +37,7 @@ def read_book(prices: Mapping[str, object], servers: Mapping[str, object], where
         place = f"{where}: [servers.{_key(server)}]"
         if not isinstance(table, dict):
             raise UsageError(f"{place} must be a table", "write [servers.NAME.prices] and prices below it")
-        _known(table, ("prices",), place)
+        _known(table, ("prices", "record"), place)
         rules = table.get("prices", {})
         if not isinstance(rules, dict):
             raise UsageError(f"{place} prices must be a table", "write [servers.NAME.prices] and prices below it")

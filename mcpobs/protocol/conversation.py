@@ -158,21 +158,21 @@ class Conversation:
         """The session of what carried no operation."""
         return self._lifecycle.session_of(self.caller, self.client, self.protocol_version, stamp)
 
-    def close(self, stamp: Stamp, error_type: str) -> list[Call]:
-        """Ends what is still in flight as unfinished, in the order of its requests."""
+    def close(self, stamp: Stamp, error_type: str, text: str | None = None) -> list[Call]:
+        """Ends what is still in flight as unfinished, in the order of its requests. `text` says why."""
         ended: list[Call] = []
         self._end_bursts(ended)
         left = [call for pending in self._pending.values() for call in pending.clear()]
-        return ended + self._end_each(left, stamp, Verdict("unfinished", error_type))
+        return ended + self._end_each(left, stamp, Verdict("unfinished", error_type), text)
 
-    def end_those(self, since: int, before: int, stamp: Stamp, verdict: Verdict) -> list[Call]:
+    def end_those(self, since: int, before: int, stamp: Stamp, verdict: Verdict, text: str | None = None) -> list[Call]:
         """Ends what is in flight with a sequence from `since` to `before`, in the order of its requests."""
         left = [
             call
             for pending in self._pending.values()
             for call, _ in pending.remove(lambda sequence: since <= sequence < before)
         ]
-        return self._end_each(left, stamp, verdict)
+        return self._end_each(left, stamp, verdict, text)
 
     def set_aside(self, since: int, before: int) -> list[Pending]:
         """Takes out the client's requests with a sequence from `since` to `before`, without ending them: the client is
@@ -193,9 +193,11 @@ class Conversation:
                 pending.add(call.key, call, token)
         return True
 
-    def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict) -> list[Call]:
+    def _end_each(self, left: list[Call], stamp: Stamp, verdict: Verdict, text: str | None) -> list[Call]:
         left.sort(key=lambda call: call.operation.sequence)
         for call in left:
+            if text is not None:
+                self._lifecycle.explain(call, text)
             self._end(call, stamp, verdict)  # a tentative one too: its session counts it as under way
         return [call for call in left if not call.tentative]
 

@@ -15,6 +15,7 @@ from mcpobs.protocol.answer import is_true
 from mcpobs.protocol.canonical import canonical
 from mcpobs.protocol.declared import Declared
 from mcpobs.protocol.decode import Opaque
+from mcpobs.protocol.failure import text_of_error, text_of_result
 from mcpobs.protocol.features import features_of, features_of_flat
 from mcpobs.protocol.layout import Layouts
 from mcpobs.protocol.operation import ValueFacts
@@ -23,6 +24,7 @@ from mcpobs.protocol.shape import shape_of, shortened
 
 if TYPE_CHECKING:
     from mcpobs.prices.rule import Measured, Rule
+    from mcpobs.settings import ErrorTexts
 
 DIGEST_BYTES = 8
 MAX_KNOWN_KEYS = 4_096
@@ -33,11 +35,17 @@ MAX_QUESTIONS = 4_096
 class Facts:
     """Takes the facts of arguments and results under one key. Holds nothing of them but names of members.
 
-    `price` gives a tool's rule, which may need more of a result.
+    `price` gives a tool's rule, which may need more of a result. `error_texts` says whether failures have a text.
     """
 
-    def __init__(self, key: bytes, price: Callable[[str], Rule | None] | None = None) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        price: Callable[[str], Rule | None] | None = None,
+        error_texts: ErrorTexts = "off",
+    ) -> None:
         self._price = price
+        self._error_texts: ErrorTexts = error_texts
         self.asks_for_prices = price is not None
         fit = key if len(key) <= 64 else blake2b(key).digest()
         self._value = blake2b(key=fit, digest_size=DIGEST_BYTES, person=b"value")
@@ -130,6 +138,25 @@ class Facts:
             return ValueFacts(None, None, size)
         text = canonical(parts)[0]
         return ValueFacts(self._digest(text), None, size, stable=self._stable(stable.result(text)))
+
+    def failed_result(self, result: object) -> str | None:
+        """The text of an `isError` result, if such texts are recorded."""
+        return None if self._error_texts == "off" else self.failure(text_of_result(result))
+
+    def failed_request(self, error: object) -> str | None:
+        """The text of a JSON-RPC error, if such texts are recorded."""
+        return None if self._error_texts == "off" else self.failure(text_of_error(error))
+
+    def failure(self, text: object) -> str | None:
+        """The line of a failure's text that is recorded. Anything that fails here leaves the failure without a text."""
+        if self._error_texts == "off" or text is None:
+            return None
+        try:
+            from mcpobs.detect.errors import recorded_line  # at the first failure
+
+            return recorded_line(str(text), self._error_texts)
+        except Exception:  # a text that could not be masked must not be recorded
+            return None
 
     def text_digest(self, text: str) -> str:
         """Keyed digest of a text, 16 hex digits."""

@@ -162,6 +162,8 @@ class Lifecycle:
         except (TypeError, AssertionError):  # as for arguments
             return verdict
         if verdict.outcome in ("ok", "tool_error"):
+            if verdict.error_type is not None:
+                operation.error_message = self._facts.failed_result(result)
             operation.result_items, operation.result_empty = items, empty
             if self._facts.asks_for_prices:
                 operation.measured = self._facts.measured(operation.tool, result)
@@ -171,7 +173,12 @@ class Lifecycle:
         """The same for a JSON-RPC error."""
         operation = call.operation
         operation.result = self._facts.error(error, size_bytes)
+        operation.error_message = self._facts.failed_request(error)
         return of_error(error, operation.sender)
+
+    def explain(self, call: Call, text: object) -> None:
+        """Takes the text of a failure that no answer holds: an exception, a fault of the transport."""
+        call.operation.error_message = self._facts.failure(text)
 
     def end(self, call: Call, mono_ns: int, verdict: Verdict) -> None:
         """Ends a call: outcome, duration, and its session, which is settled now."""

@@ -1,4 +1,5 @@
-"""The facts of one MCP operation, as a front sees them on the wire. Holds no content of arguments or results."""
+"""The facts of one MCP operation, as a front sees them on the wire. Holds no content of arguments or results, except
+the text of a failure if the configuration asks for it."""
 
 from __future__ import annotations
 
@@ -89,6 +90,7 @@ class Operation:
     progress: int = 0
     log_messages: int = 0
     cancelled_by: Sender | None = None
+    error_message: str | None = None  # content: only if `[record] errors` asks for it
 
     @property
     def is_notification(self) -> bool:

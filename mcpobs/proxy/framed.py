@@ -163,11 +163,11 @@ class FramedRelay:
         except Exception as error:
             self._faults.report(error)
 
-    def close(self, error_type: str, extra: Mapping[str, str | int]) -> None:
-        """Records what is still in flight as unfinished. Nothing passes after that."""
+    def close(self, error_type: str, extra: Mapping[str, str | int], text: str | None = None) -> None:
+        """Records what is still in flight as unfinished, for the reason that `text` says. Nothing passes after that."""
         with self._lock:
             self._closed = True
-            self._frames.close(now(), error_type, lambda call: self._record(call, extra))
+            self._frames.close(now(), error_type, lambda call: self._record(call, extra), text)
 
     def _wanted(self) -> list[tuple[int, int]]:
         """What to wait for: file descriptors and their events."""

@@ -106,6 +106,13 @@ class StdioFront:
             extra[semconv.SERVER_EXIT_SIGNAL] = ended.signal_name
         as_wished = (ended.code == 0 and client_left) or ended.signal in sent
         if self._closing is not None:
-            self._closing.close("client_disconnect" if as_wished else "server_exit", extra)
+            how, text = ("client_disconnect", None) if as_wished else ("server_exit", _said(ended))
+            self._closing.close(how, extra, text)
         self._gate.close()
         self._recorder.close()
+
+
+def _said(ended: Exit) -> str:
+    """Says how a server ended that had still to answer."""
+    how = f"exit code {ended.code}" if ended.signal_name is None else ended.signal_name
+    return f"the server ended with {how}"

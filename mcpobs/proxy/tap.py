@@ -52,11 +52,11 @@ class Tap:
             self._parse("server", chunk, stamp)
         return chunk
 
-    def close(self, error_type: str, extra: Mapping[str, str | int]) -> None:
-        """Records what is still in flight as unfinished."""
+    def close(self, error_type: str, extra: Mapping[str, str | int], text: str | None = None) -> None:
+        """Records what is still in flight as unfinished, for the reason that `text` says."""
         with self._lock:
             self._parse_noted()
-            for call in self._conversation.close(now(), error_type):
+            for call in self._conversation.close(now(), error_type, text):
                 try:
                     self._gate.record(call, extra)
                 except Exception as error:

@@ -35,7 +35,18 @@ FILE: dict[str, tuple[Setting, ...]] = {
         Setting("TOOL.tokens", "none", "path of the number of tokens in the result; without it they are estimated"),
         Setting("TOOL.max_tokens", "none", "tokens of a call at most"),
     ),
-    "servers": (Setting("NAME.prices", "none", "prices of one server, as in [prices]: they go before those"),),
+    "servers": (
+        Setting("NAME.prices", "none", "prices of one server, as in [prices]: they go before those"),
+        Setting("NAME.record.errors", "that of [record]", "texts of failures of one server, as in [record]"),
+    ),
+    "record": (
+        Setting(
+            "errors",
+            "off",
+            "one line of a failure's text: `off`, `masked` (without personal data, secrets and long ids) or `full` "
+            "(without secrets)",
+        ),
+    ),
     "sessions": (
         Setting(
             "idle_gap_s",

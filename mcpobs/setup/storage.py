@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from mcpobs import keys, safefile
+from mcpobs.detect.personal import engine
 from mcpobs.errors import McpobsError
 from mcpobs.lake import backlog
 from mcpobs.lake.place import require_lake
 from mcpobs.lake.reader import open_reading
 from mcpobs.prices import models
 from mcpobs.segment import scan
-from mcpobs.settings import load_config
+from mcpobs.settings import RecordConfig, load_config
 from mcpobs.setup.check import Check
 
 CONFIGURATION: Final = "configuration"
@@ -38,6 +39,7 @@ def check_configuration(config: Path) -> Iterator[Check]:
         prices = "1 price" if len(loaded.prices) == 1 else f"{len(loaded.prices)} prices"
         line = f"{path}: {prices}" if path.exists() else f"no {path}: calls have no cost; everything else works"
         yield Check(CONFIGURATION, "ok", line)
+        yield from _error_texts(loaded.record)
         said: list[str] = []
         models.resolved(loaded.prices, config, said.append)
         for message in said:
@@ -50,6 +52,15 @@ def check_configuration(config: Path) -> Iterator[Check]:
     if loose:
         line = f"others may read the clients' configurations that init keeps: {loose[0]}"
         yield Check(CONFIGURATION, "fail", line, f"chmod go= {loose[0]}")
+
+
+def _error_texts(record: RecordConfig) -> Iterator[Check]:
+    """Says which servers' failures are recorded with a text, if any are."""
+    modes = {"of all servers": record.errors, **{f"of {server}": mode for server, mode in record.servers.items()}}
+    on = ", ".join(f"{whose}: {mode}" for whose, mode in modes.items() if mode != "off")
+    if on:
+        finder = "google-re2" if engine.LINEAR else "Python's re, because google-re2 is not installed"
+        yield Check(CONFIGURATION, "ok", f"texts of failures are recorded, {on}; masked with {finder}")
 
 
 def check_lake(lake: Path, config: Path, now_s: float) -> Iterator[Check]:

@@ -22,9 +22,10 @@
 --   last_span_id     varchar  its span
 --   last_session_id  varchar  its session
 --   waited_ns        bigint   how long such a call waited at least, a row for each; null where one was answered
+--   error_template   varchar  text of the failure with its variable parts replaced
 with calls as (
     select
-        service_name, tool, outcome, error_type, status_code, session_id, start_unix_nano, sequence, span_id,
+        service_name, tool, outcome, error_type, status_code, error_template, session_id, start_unix_nano, sequence, span_id,
         case when unanswered then coalesce(duration_ns, 0) end as waited_ns,
         case when unanswered then span_id end as own_id,
         case outcome
@@ -43,9 +44,9 @@ with calls as (
 ),
 placed as (
     select
-        service_name, tool, fault, outcome, error_type, status_code, session_id, start_unix_nano, sequence, span_id, waited_ns, own_id,
+        service_name, tool, fault, outcome, error_type, status_code, error_template, session_id, start_unix_nano, sequence, span_id, waited_ns, own_id,
         row_number() over (
-            partition by service_name, tool, fault, outcome, error_type, status_code, own_id
+            partition by service_name, tool, fault, outcome, error_type, status_code, error_template, own_id
             order by start_unix_nano desc, sequence desc nulls last, span_id desc
         ) as newest
     from calls
@@ -66,9 +67,10 @@ select
     max(case when newest = 1 then sequence end) as last_sequence,
     max(case when newest = 1 then span_id end) as last_span_id,
     max(case when newest = 1 then session_id end) as last_session_id,
-    max(waited_ns) as waited_ns
+    max(waited_ns) as waited_ns,
+    error_template
 from placed
-group by service_name, tool, fault, outcome, error_type, status_code, own_id
+group by service_name, tool, fault, outcome, error_type, status_code, error_template, own_id
 union all
 select
     service_name,
@@ -85,7 +87,8 @@ select
     cast(null as bigint) as last_sequence,
     cast(null as varchar) as last_span_id,
     cast(null as varchar) as last_session_id,
-    cast(null as bigint) as waited_ns
+    cast(null as bigint) as waited_ns,
+    cast(null as varchar) as error_template
 from calls
 where fault is null
 group by service_name, tool, fault

@@ -27,6 +27,8 @@
 --   span_id          varchar  its span
 --   unanswered       boolean  nobody answered it; patience says whether it failed
 --   pending          boolean  true where no end was recorded
+--   error_message    varchar  text of the failure, if it was recorded
+--   error_template   varchar  that text with its variable parts replaced
 with hit as (
     select distinct session_id
     from tool_calls
@@ -38,7 +40,7 @@ with hit as (
 calls as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed, unanswered, pending,
+        duration_ms, failed, unanswered, pending, error_message, error_template,
         -- The cast keeps lag() null before the first call where an engine tells texts from nullable texts (ClickHouse).
         cast(
             coalesce(tool, '?') || case when outcome = 'ok' then '' else ' (' || coalesce(outcome, '?') || ')' end
@@ -51,7 +53,7 @@ calls as (
 chained as (
     select
         session_id, start_unix_nano, sequence, span_id, trace_id, service_name, tool, outcome, error_type, status_code,
-        duration_ms, failed, unanswered, pending,
+        duration_ms, failed, unanswered, pending, error_message, error_template,
         row_number() over in_session as nth_call,
         lag(label, 5) over in_session as before_5,
         lag(label, 4) over in_session as before_4,
@@ -63,7 +65,8 @@ chained as (
 )
 select
     start_unix_nano, sequence, session_id, service_name, tool, outcome, before_5, before_4, before_3, before_2,
-    before_1, error_type, status_code, duration_ms, nth_call, trace_id, span_id, unanswered, pending
+    before_1, error_type, status_code, duration_ms, nth_call, trace_id, span_id, unanswered, pending,
+    error_message, error_template
 from chained
 where (failed or unanswered or outcome = 'denied')
     and start_unix_nano >= $since
@@ -78,7 +81,8 @@ select
     cast(null as varchar) as before_1,
     error_type, status_code, duration_ms,
     cast(null as bigint) as nth_call,
-    trace_id, span_id, unanswered, pending
+    trace_id, span_id, unanswered, pending,
+    error_message, error_template
 from tool_calls
 where (failed or unanswered or outcome = 'denied')
     and session_id is null

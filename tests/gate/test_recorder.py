@@ -12,10 +12,11 @@ from mcpobs.gate.recorder import LakeRecorder
 from mcpobs.gate.row import Origin
 from mcpobs.protocol.lifecycle import Lifecycle, now
 from mcpobs.protocol.operation import Peer
-from mcpobs.protocol.outcome import OK
+from mcpobs.protocol.outcome import OK, Verdict
 from mcpobs.protocol.registry import Registry
+from mcpobs.semconv import Outcome
 from mcpobs.sessions.stdio import StdioSessions
-from mcpobs.settings import Config, read_config
+from mcpobs.settings import Config, RecordConfig, read_config
 from tests.instrument.recorded import rows_of
 
 ORIGIN = Origin("files", "0123456789abcdef", "stdio", "pipe", "proxy/stdio")
@@ -75,3 +76,44 @@ def test_a_wrong_configuration_is_one_warning_and_the_defaults(tmp_path: Path) -
     assert warning.startswith("the configuration is not used, the defaults hold: ")
     assert "[sessions] idle_gap_s is not a number of seconds (line 2)" in warning
     assert json.dumps(warning).count("hint") == 1
+
+
+class Unreadable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("ada@mail.calc.org")
+
+
+MESSAGE = "no user ada@mail.calc.org at 6f1c2b3a-9d4e-4f5a-8b6c-7d8e9f0a1b2c"
+
+
+@pytest.mark.parametrize(
+    ("record", "said", "outcome", "text"),
+    [
+        (RecordConfig(), MESSAGE, "server_error", None),
+        (RecordConfig("masked"), MESSAGE, "server_error", "no user [email] at [id]"),
+        (RecordConfig("full"), MESSAGE, "server_error", MESSAGE),
+        (RecordConfig("off", {"files": "masked"}), MESSAGE, "unfinished", "no user [email] at [id]"),
+        (RecordConfig("full", {"files": "off"}), MESSAGE, "server_error", None),
+        (RecordConfig("masked", {"other": "off"}), MESSAGE, "timeout", "no user [email] at [id]"),
+        (RecordConfig("full"), MESSAGE, "denied", None),
+        (RecordConfig("full"), MESSAGE, "cancelled", None),
+        (RecordConfig("full"), Unreadable(), "server_error", None),
+        (RecordConfig("full"), 17, "server_error", "17"),
+    ],
+)
+def test_the_text_of_a_failure_is_recorded_as_its_server_is_configured(
+    tmp_path: Path, record: RecordConfig, said: object, outcome: Outcome, text: str | None
+) -> None:
+    sessions = StdioSessions("process", 0)
+    recorder = LakeRecorder.open(
+        ORIGIN, sessions.process_session, lake=tmp_path, warn=pytest.fail, config=Config(record=record), env={}
+    )
+    lifecycle = Lifecycle(recorder.facts, Registry(), sessions)
+    call = lifecycle.begin(Ends(sessions), "client", "tools/call", {"name": "search"}, 1)
+    lifecycle.explain(call, said)
+    lifecycle.end(call, now().mono_ns, Verdict(outcome))
+    Gate(recorder, warn=pytest.fail).record(call)
+    recorder.close()
+    (row,) = rows_of(tmp_path)
+    assert row.get("error_message") == text
+    assert "ada" not in str(row) or record.errors_of("files") == "full"

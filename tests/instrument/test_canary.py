@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
+from mcp.server.mcpserver.exceptions import ToolError
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import mcpobs
 from mcpobs.protocol.naming import session_digest
 from tests.instrument.recorded import calls_of, rows_of
 from tests.instrument.serving import served
 from tests.instrument.shop import new_shop
-from tests.proxy.test_canary import CANARY, HEADERS, KNOWN, LEGACY, call
+from tests.proxy.test_canary import CANARY, HEADERS, KNOWN, LEGACY, TEXT, call, recording
 
 
 def post(url: str, frame: dict[str, Any], **headers: str) -> http.client.HTTPResponse:
@@ -31,13 +33,32 @@ def post(url: str, frame: dict[str, Any], **headers: str) -> http.client.HTTPRes
         return response
 
 
-def test_of_a_server_in_this_process(lake: Path, exported: InMemorySpanExporter) -> None:
+@pytest.mark.parametrize("errors", ["off", "masked"])
+def test_of_a_server_in_this_process(home: Path, exported: InMemorySpanExporter, errors: str) -> None:
+    recording(errors)
+    lake = home / "lake"
+    mcpobs.instrument(lake=lake, name="shop")
+    try:
+        _play(lake, exported)
+    finally:
+        mcpobs.uninstrument()
+    found = {row["tool"]: row.get("error_message") for row in calls_of(lake)}
+    assert found["quote"] == (f"Error executing tool quote: {TEXT}" if errors == "masked" else None)
+
+
+def _play(lake: Path, exported: InMemorySpanExporter) -> None:
     sent = {name: value for name, value in HEADERS.items() if name not in ("Mcp-Session-Id", "Origin")}
-    with served(new_shop().streamable_http_app()) as url:
+    shop = new_shop()
+
+    @shop.tool()
+    async def quote(q: str) -> str:
+        raise ToolError(q)
+
+    with served(shop.streamable_http_app()) as url:
         begun = post(url, {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": LEGACY}, **sent)
         session = begun.headers["Mcp-Session-Id"]
         sent["Mcp-Session-Id"] = session
-        for id_, tool in enumerate(("add", "fail", "unheard of"), 1):
+        for id_, tool in enumerate(("add", "fail", "unheard of", "quote"), 1):
             post(url, call(id_, tool), **sent)
         read = {"uri": f"shop://{CANARY}?{CANARY}"}
         post(url, {"jsonrpc": "2.0", "id": 7, "method": "resources/read", "params": read}, **sent)

@@ -3,6 +3,7 @@
 slow: progress, then a result · fail: isError · never: no answer · die: exit code 3 · killed: kills itself · ask:
 asks the client first · error: a JSON-RPC error · pid: its own process id · env: the traceparent that it was given ·
 exit: the given exit code · signal: kills itself so · hold: answered by the next release, the last one first ·
+quote: isError with its argument `q` · refuse: a JSON-RPC error with it ·
 anything else: a result with the arguments. A batch is answered by a batch.
 """
 
@@ -54,6 +55,10 @@ def call(id_: Any, params: dict[str, Any]) -> None:
             send(id=id_, result=text("done"))
         case "error":
             send(id=id_, error={"code": -32603, "message": "internal"})
+        case "quote":
+            send(id=id_, result={**text(params["arguments"]["q"]), "isError": True})
+        case "refuse":
+            send(id=id_, error={"code": -32603, "message": params["arguments"]["q"]})
         case "pid":
             send(id=id_, result=text(str(os.getpid())))
         case "env":

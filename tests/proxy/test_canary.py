@@ -62,7 +62,11 @@ FRAMES: list[dict[str, Any]] = [
         "params": {"argument": {"name": "q", "value": CANARY}},
     },
     {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5, "reason": CANARY}},
+    call(10, "quote"),
+    call(11, "refuse"),
 ]
+TEXT = "[id] [aws_key] [email] [phone]"
+"""What is recorded of the text of a failure, if it is."""
 
 
 @pytest.fixture(params=["http/protobuf", "grpc"])
@@ -80,6 +84,22 @@ def environment(receiver: Receiver) -> dict[str, str]:
         "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{CANARY}",
         "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process,otel",
     }
+
+
+def recording(errors: str) -> None:
+    """Says in the test's own configuration which texts of failures are recorded."""
+    folder = Path(os.environ["HOME"]) / ".config" / "mcpobs"
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "config.toml").write_text(f'[record]\nerrors = "{errors}"\n')
+
+
+def texts(lake: Path) -> set[str | None]:
+    """The texts of the failures of a lake."""
+    with open_reading(lake) as reading:
+        rows = reading.connection.execute(
+            "select error_message from spans where tool in ('quote', 'refuse') and outcome <> 'ok'"
+        ).fetchall()
+    return {text for (text,) in rows}
 
 
 def is_nowhere(lake: Path, receiver: Receiver, stderr: str) -> None:
@@ -111,9 +131,13 @@ inspect:
 """
 
 
-@pytest.mark.parametrize("options", [[], ["--propagate"]], ids=["plain", "propagate"])
-def test_of_a_wrapped_server(tmp_path: Path, receiver: Receiver, options: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "errors"), [([], "off"), (["--propagate"], "masked")], ids=["plain", "propagate and texts"]
+)
+def test_of_a_wrapped_server(tmp_path: Path, receiver: Receiver, options: list[str], errors: str) -> None:
+    recording(errors)
     wrapped(tmp_path / "lake", receiver, options)
+    assert texts(tmp_path / "lake") == ({TEXT} if errors == "masked" else {None})
 
 
 def test_of_a_wrapped_server_whose_messages_are_inspected(tmp_path: Path) -> None:
@@ -148,7 +172,10 @@ class Upstream(BaseHTTPRequestHandler):
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = f"{CANARY} {ALL_KNOWN}"
         answer: dict[str, Any] = {"result": {"content": [{"type": "text", "text": text}], CANARY: CANARY}}
-        if message.get("params", {}).get("name") == "error":
+        name = message.get("params", {}).get("name")
+        if name == "quote":
+            answer["result"]["isError"] = True
+        if name in ("error", "refuse"):
             answer = {"error": {"code": -32603, "message": text, "data": text}}
         status = 400 if message.get("params", {}).get("name") == "refused" else 200
         self._answer(status, {"jsonrpc": "2.0", "id": message.get("id"), **answer}, message["method"] == "initialize")
@@ -217,6 +244,8 @@ HEADERS = {
 @pytest.mark.parametrize("era", some(1, ["2026-07-28", "2025-11-25", CANARY]))
 def test_of_a_server_behind_the_http_front(tmp_path: Path, receiver: Receiver, era: str) -> None:
     lake = tmp_path / "lake"
+    errors = "off" if receiver.protocol == "grpc" else "masked"  # type: ignore[attr-defined]
+    recording(errors)
     with upstream() as port:
         command = ["--listen", "127.0.0.1:0", "--upstream", f"http://127.0.0.1:{port}/{CANARY}/"]
         with subprocess.Popen(
@@ -247,6 +276,7 @@ def test_of_a_server_behind_the_http_front(tmp_path: Path, receiver: Receiver, e
             front.terminate()
             heard += front.communicate(timeout=60)[1]
     is_nowhere(lake, receiver, heard)
+    assert texts(lake) == ({TEXT} if errors == "masked" else {None})
     if era == "2025-11-25":
         with open_reading(lake) as reading:
             sessions = reading.connection.execute(

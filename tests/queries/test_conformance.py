@@ -33,7 +33,8 @@ _SETTINGS = "join_use_nulls = 1, prefer_column_name_to_alias = 1, output_format_
 def rewritten(query: Query, params: Row) -> exp.Expression:
     """The query for ClickHouse, its parameters as literals, below its views.
 
-    What sqlglot does not translate by itself: the exact percentile, microseconds as a time, and one part of a text.
+    What sqlglot does not translate by itself: the exact percentile, microseconds as a time, and parts of a text, taken
+    or replaced.
     """
     tree = sqlglot.parse_one(query.sql, read="duckdb")
     types = {param.name: param.type for param in query.params}
@@ -55,6 +56,10 @@ def rewritten(query: Query, params: Row) -> exp.Expression:
     for node in list(tree.find_all(exp.Anonymous)):
         if node.name == "make_timestamptz":
             node.set("this", "fromUnixTimestamp64Micro")
+    while (replaced := tree.find(exp.RegexpReplace)) is not None:  # from the outside in: each holds the next
+        assert replaced.args["modifiers"].name == "g"
+        parts = (replaced.this, replaced.expression, replaced.args["replacement"])
+        replaced.replace(exp.Anonymous(this="replaceRegexpAll", expressions=[part.copy() for part in parts]))
     for node in list(tree.find_all(exp.SplitPart)):
         parts = exp.func("splitByString", node.args["delimiter"], node.this)
         node.replace(exp.func("arrayElement", parts, node.args["part_index"]))

@@ -49,6 +49,18 @@ def test_the_sentence_names_the_slowest_tool_and_those_with_too_few_calls(rows: 
     assert sentence(_ranked(rows)).startswith(begins)
 
 
+def test_a_tool_that_often_hangs_is_the_slowest_by_what_its_calls_waited() -> None:
+    hung = [
+        call(
+            900 + n, tool="b", ms=40_000, outcome="unfinished", error_type="client_disconnect", start_unix_nano=NOW - n
+        )
+        for n in range(6)
+    ]
+    found = _ranked(_calls("b", [10] * 20) + hung + _calls("a", [50] * 100))
+    assert found.winner is not None
+    assert (found.winner["tool"], found.winner[LOW.name]) == ("b", 40_000)
+
+
 def test_the_first_row_is_the_tool_of_the_sentence_and_has_the_longest_bar() -> None:
     found = _ranked(_calls("b", [10] * 19 + [60_000] * 2) + _calls("a", [50] * 100) + _calls("c", [900] * 4))
     lows = [row[LOW.name] for row in found.result.records() if row["ranked"]]
@@ -74,9 +86,9 @@ def test_the_bound_is_the_largest_order_statistic_that_holds_in_95_of_100_cases_
 
 def test_the_bound_of_roll_ups_is_off_by_no_more_than_a_bucket() -> None:
     chance = random.Random(4)
-    connection = in_memory(
-        [row for tool in "abc" for row in _calls(tool, [chance.lognormvariate(3, 1) for _ in range(90)])]
-    )
+    rows = [row for tool in "abc" for row in _calls(tool, [chance.lognormvariate(3, 1) for _ in range(90)])]
+    hung = {"outcome": "unfinished", "error_type": "client_disconnect"}
+    connection = in_memory(rows + [call(n, tool="c", ms=50_000, **hung) for n in range(900, 920)])
     exact, rolled = (ask(connection, name) for name in ("p95_low", "p95_low_rolled"))
     assert [row["tool"] for row in exact] == [row["tool"] for row in rolled]
     for here, there in zip(exact, rolled, strict=True):

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from mcpobs import keys
+from mcpobs.detect.personal import engine
 from mcpobs.segment import seal
 from mcpobs.setup import export, fronted, installation, recording, storage
 from mcpobs.setup.check import Check
@@ -191,6 +192,19 @@ def test_a_wrong_configuration_fails_and_names_the_fault(tmp_path: Path) -> None
     assert "no price of the model 'no-such-model'" in _only("warn", storage.check_configuration(tmp_path)).line
     (tmp_path / "config.toml").write_text("[prices]\nsearch = 0.1\n")
     assert [s for s, _ in _states(storage.check_configuration(tmp_path))] == ["ok"]
+
+
+def test_doctor_says_which_failures_have_a_text_and_what_masks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lines() -> list[str]:
+        return [check.line for check in storage.check_configuration(tmp_path) if "texts" in check.line]
+
+    assert lines() == []
+    (tmp_path / "config.toml").write_text('[servers.files.record]\nerrors = "masked"\n')
+    assert lines() == ["texts of failures are recorded, of files: masked; masked with google-re2"]
+    monkeypatch.setattr(engine, "LINEAR", False)
+    assert "google-re2 is not installed" in lines()[0]
 
 
 # -- the clients ------------------------------------------------------------------------------------------

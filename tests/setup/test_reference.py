@@ -25,7 +25,7 @@ def test_every_key_that_config_toml_may_have_is_listed_and_no_other() -> None:
     assert listed == {table: set(keys) for table, keys in settings._TABLES.items() if table in listed}
     assert set(settings._TABLES) == {*listed, "prices", "servers"}
     assert prices == {"TOOL", *(f"TOOL.{key}" for key in reading._KEYS)}
-    assert servers == {"NAME.prices"}
+    assert servers == {"NAME.prices", "NAME.record.errors"}
 
 
 def test_every_variable_that_the_code_names_is_listed_and_every_listed_one_is_in_the_code() -> None:

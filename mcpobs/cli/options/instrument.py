@@ -77,7 +77,8 @@ def instrument(
       "args": ["instrument", "--", "npx", "-y", "@modelcontextprotocol/server-filesystem", "/home/me/notes"]
 
     Calls go to the lake on this machine. With OTEL_EXPORTER_OTLP_* set they are exported by OTLP as well. What a
-    call carried (arguments, results, error texts) is not recorded, only its size, its shape and a keyed digest.
+    call carried (arguments, results) is not recorded, only its size, its shape and a keyed digest. Error texts are
+    recorded only if [record] errors in config.toml says so.
     """
     policies = tuple(policy or ())
     if config is not None:

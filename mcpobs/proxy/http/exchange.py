@@ -24,6 +24,7 @@ from mcpobs.protocol.conversation import Conversation
 from mcpobs.protocol.cut import Cut
 from mcpobs.protocol.decode import decode, decode_cut, is_too_large
 from mcpobs.protocol.eras import is_modern
+from mcpobs.protocol.failure import text_of_error
 from mcpobs.protocol.header_names import HeaderNames
 from mcpobs.protocol.naming import session_digest
 from mcpobs.protocol.operation import Operation, Sender, Stamp, TraceContext
@@ -352,7 +353,8 @@ class Exchange:
         if ends and message.get("id") is None:
             verdict = of_error(error, "client")
             is_callers = self._is_refused or (verdict.outcome == "timeout" and not self._says_timeout)
-            self._end_those(Verdict("protocol_error", None, verdict.status_code) if is_callers else verdict)
+            verdict = Verdict("protocol_error", None, verdict.status_code) if is_callers else verdict
+            self._end_those(verdict, text=text_of_error(error))
 
     def endpoint(self, data: bytes) -> None:
         """HTTP+SSE: the server says to which URL the client is to send what belongs to this stream."""
@@ -395,11 +397,11 @@ class Exchange:
         if how == "shutdown":
             self._end_those(STOPPED, now)
         elif how == "unreachable":
-            self._end_those(Verdict("server_error", "unreachable"), now)
+            self._end_those(Verdict("server_error", "unreachable"), now, "the server cannot be reached")
         elif status is not None and status >= 500:
-            self._end_those(Verdict("server_error", str(status)), now)
+            self._end_those(Verdict("server_error", str(status)), now, f"HTTP {status}")
         elif status is not None and status >= 400:
-            self._end_those(Verdict("protocol_error"), now)
+            self._end_those(Verdict("protocol_error"), now, f"HTTP {status}")
         elif how == "complete" and self._unanswered is not None:
             self._end_those(self._unanswered, now)
         elif how == "server_disconnect" and not remote.resumable:
@@ -416,16 +418,16 @@ class Exchange:
         if gone or (self._request.method == "DELETE" and status is not None and status < 300):
             self._close_conversation("client_disconnect", now)
 
-    def _end_those(self, verdict: Verdict, now: Stamp | None = None) -> None:
-        for call in self._taken(verdict, now or self._request.began):
+    def _end_those(self, verdict: Verdict, now: Stamp | None = None, text: str | None = None) -> None:
+        for call in self._taken(verdict, now or self._request.began, text):
             self._record(call)
 
-    def _taken(self, verdict: Verdict, now: Stamp) -> list[Call]:
+    def _taken(self, verdict: Verdict, now: Stamp, text: str | None = None) -> list[Call]:
         """Ends the calls of this request that are open, and returns them."""
         if self._since >= self._before or not self._remote.conversation.in_flight:
             return []
         self._remote.conversation.caller = self._caller()
-        return self._remote.conversation.end_those(self._since, self._before, now, verdict)
+        return self._remote.conversation.end_those(self._since, self._before, now, verdict, text)
 
     def _close_conversation(self, error_type: str, now: Stamp) -> None:
         """Ends the conversation, and what it left open."""

@@ -10,6 +10,7 @@ from mcpobs.queries.run import Result, run
 from mcpobs.reports.answer import Answer
 from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
+from mcpobs.reports.texts import hint
 from mcpobs.reports.unanswered import parts, sentence, unanswered
 from mcpobs.reports.wording import count, short, tool
 from mcpobs.terminal import printable
@@ -28,7 +29,8 @@ class Failures(Report):
         result = run(plan, query, self.values(asked), asked.request.rows)
         left = unanswered(plan, asked.window, asked.filters)
         found = replace(result, summary={**result.summary, _LEFT: left})
-        return self.answered(asked.window, found, sentence(left))
+        said = [part for part in (sentence(left), hint(_answered_failures(found), found.summary["texts"])) if part]
+        return replace(self.answered(asked.window, found, "; ".join(said) or None), answers=query.answers)
 
     def finding(self, result: Result, calls: int) -> str:
         left = parts(result.summary.get(_LEFT, []))
@@ -45,3 +47,8 @@ class Failures(Report):
             f"{failed:,} of {count(calls, 'call')} failed ({failed * 100 / max(calls, 1):.1f} %){refused}{open_calls}; "
             f"the last: {tool(last)} ({last['outcome']}) in session {short(last['session_id'])}{after}"
         )
+
+
+def _answered_failures(result: Result) -> int:
+    """Failures that a server answered: only these can have a text."""
+    return sum(record["outcome"] not in ("denied", _LEFT) for record in result.records())

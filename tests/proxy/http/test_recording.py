@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from mcpobs.protocol.naming import session_digest
+from mcpobs.settings import Config, ErrorTexts, RecordConfig
 from tests.proxy.http.world import MODERN, Handler, World, call, event, result, world
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -255,6 +256,34 @@ def test_a_client_that_closes_its_stream(tmp_path: Path, modern: bool, outcome: 
             assert http["mcpobs.http.ended"] == "client_disconnect"
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("handler", "text"),
+    [
+        ({"body": {"id": 1, "error": {"code": -32603, "message": "no ada@mail.calc.org\nmore"}}}, "no [email]"),
+        ({"status": 503, "body": {"id": None, "error": {"code": -32000, "message": "busy"}}}, "busy"),
+        ({"status": 500, "body": "a page of ada@mail.calc.org"}, "HTTP 500"),
+        ({"status": 401, "body": {"error": "invalid_token"}}, "HTTP 401"),
+        ({"body": {"id": 1, "result": {"isError": True, "content": [{"type": "text", "text": "gone"}]}}}, "gone"),
+        ({"body": {"id": 1, "result": {"content": [{"type": "text", "text": "found"}]}}}, None),
+    ],
+)
+def test_the_text_of_a_failure_is_recorded_if_the_configuration_asks_for_it(
+    tmp_path: Path, handler: dict[str, Any], text: str | None
+) -> None:
+    if isinstance(handler["body"], dict):
+        handler = handler | {"body": {"jsonrpc": "2.0", **handler["body"]}}
+
+    async def recorded(errors: ErrorTexts, folder: Path) -> Any:
+        config = Config(record=RecordConfig(errors))
+        async with world(folder, _answers(**handler), config=config) as w:
+            await _post(w, call("search"))
+            (operation,) = w.operations()
+            return operation.get("error_message")
+
+    assert asyncio.run(recorded("masked", tmp_path / "masked")) == text
+    assert asyncio.run(recorded("off", tmp_path / "off")) is None
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from mcpobs.segment import scan
 from mcpobs.semconv import REFUSED_SPAN
 from mcpobs.sessions.remote import RemoteSessions
 from mcpobs.sessions.stdio import StdioSessions
-from mcpobs.settings import HEADERS, IdentityConfig
+from mcpobs.settings import HEADERS, Config, IdentityConfig
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MODERN = "2026-07-28"
@@ -86,6 +86,7 @@ async def world(
     upstream: str | None = None,
     deadlines: Deadlines | None = None,
     judge: Judge | None = None,
+    config: Config | None = None,
 ) -> AsyncIterator[World]:
     runner = web.ServerRunner(web.Server(handler, handler_cancellation=True, auto_decompress=False))
     await runner.setup()
@@ -96,7 +97,7 @@ async def world(
     lake = tmp_path / "lake"
     nobody = StdioSessions("0123456789abcdef", 1).process_session
     origin = Origin("shop", "0123456789abcdef", "http", "tcp", "proxy/http")
-    recorder = LakeRecorder.open(origin, nobody, lake=lake, warn=warnings.append, env={})
+    recorder = LakeRecorder.open(origin, nobody, lake=lake, warn=warnings.append, config=config, env={})
     sessions = RemoteSessions("0123456789abcdef")
     gate = Gate(recorder, judge, warnings.append)
     lifecycle = Lifecycle(recorder.facts, Registry(), sessions, keeps_content=gate.enforcing)

@@ -40,7 +40,13 @@ def _base32(run: bytes, _: bytes) -> str | None:
         return None
 
 
+FEWEST_LETTERS = 12
+"""Different bytes of a run of base85, which has 30 or more. A line of dashes decodes to letters too."""
+
+
 def _base85(run: bytes, _: bytes) -> str | None:
+    if len(set(run)) < FEWEST_LETTERS:
+        return None
     for decode in (base64.b85decode, base64.a85decode):
         try:
             if printable(decode(run[:40])) is not None:

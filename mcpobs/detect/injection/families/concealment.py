@@ -35,7 +35,7 @@ PATTERNS = (
     ),
     Pattern(
         "concealment-nobody-knows",
-        r"\b(?:(?:so|make sure|ensure|see to it)(?: that)? (?:nobody|no one|no-one|none of (?:them|the users)|the (?:user|human|owner|operator)s?|they|he|she) (?:(?:can|does|will|do|must|should|may|not|never|ever|won't|doesn't|don't|is|be|are) )*(?:notic|find|know|see|learn|realis|realiz|suspect|detect|aware|inform|told)|as if nothing (?:had )?happened|say nothing (?:about|of|to)|leave (?:out|no) (?:this|these|any|the|trace)|cover (?:your|the|all|up) (?:your )?tracks|without (?:a trace|leaving (?:a |any )?trace)|hide (?:this|these|the|it|your) (?:from|step|action|instruction|note|message)|do not (?:log|record) (?:this|it|the))",
+        r"\b(?:(?:so|make sure|ensure|see to it)(?: that)? (?:(?:nobody|no one|no-one|none of (?:them|the users)) (?:(?:can|does|will|do|must|should|may|ever|is|be) )*|(?:the (?:user|human|owner|operator)s?|they|he|she) (?:(?:can|does|will|do|must|should|may|is|be|are) ?)?(?:not|never|won't|doesn't|don't|can't|cannot|mustn't|shouldn't|isn't|aren't) (?:(?:ever|be) )*)(?:notic|find|know|see|learn|realis|realiz|suspect|detect|aware|inform|told)|as if nothing (?:had )?happened|say nothing (?:about|of|to)|leave (?:out|no) (?:this|these|any|the|trace)|cover (?:your|the|all|up) (?:your )?tracks|without (?:a trace|leaving (?:a |any )?trace)|hide (?:this|these|the|it|your) (?:from|step|action|instruction|note|message)|do not (?:log|record) (?:this|it|the))",
         "leaves no trace",
         "Make sure that nobody finds out.",
         "Make sure that nobody sits there.",

@@ -14,10 +14,10 @@ PATTERNS = (
     ),
     Pattern(
         "decode-code-in-ticks",
-        r"\b(?:run|execute|eval|exec|evaluate) ?:\s*`[^`]",
-        "a command in ticks after a colon",
+        r"\b(?:run|execute|eval|exec|evaluate) ?:\s*`[^`]{0,60}(?:\b(?:curl|wget|rm|bash|sh|whoami|base64|nc|chmod|eval|sudo|cat|env|id|uname|printenv|del|drop|delete|import|exec|system)\b|\||\(|\s-c\s)",
+        "a command in ticks after a colon that reads, sends or removes",
         "run: `whoami`",
-        "run: npm test",
+        "run: `npm test`",
     ),
     Pattern(
         "decode-whoami",
@@ -30,7 +30,7 @@ PATTERNS = (
     ),
     Pattern(
         "decode-script",
-        r"<script\b[^>]*>\s*(?:alert|eval|fetch|document\.|window\.|location)|javascript:\s*\w+\(|\balert\(\s?['\"]?(?:1|xss|document)|eval\(\s?(?:''|\"\"|atob|decode|unescape|String|chr|__import__|base64|bytes)|\bchr\(ord\(|onerror\s?=|\{\{\s?(?:7\s?\*|config|self|request|constructor)|\$\{\s?(?:jndi|7\*)|;\s*drop table\b|' or '?1'?\s?=\s?'?1|__import__\('os'\)",
+        r"<script\b[^>]*>\s*(?:alert|eval|fetch|document\.|window\.|location)|javascript:\s*\w+\(|\balert\(\s?['\"]?(?:1|xss|document)|eval\(\s?(?:''|\"\"|atob|decode|unescape|String|chr|__import__|base64|bytes)|\bchr\(ord\(|onerror\s?=\s?(?:[\"'\\]|alert|eval|fetch|document|window|location|javascript|this)|\{\{\s?(?:7\s?\*|config|self|request|constructor)|\$\{\s?(?:jndi|7\*)|;\s*drop table\b|' or '?1'?\s?=\s?'?1|__import__\('os'\)",
         "code that injects into an interpreter",
         "<script>alert(1)</script>",
         "<script src='a.js'></script>",

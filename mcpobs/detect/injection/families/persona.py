@@ -26,7 +26,7 @@ PATTERNS = (
     ),
     Pattern(
         "persona-mode",
-        r"\b(?:(?:enter|enable|activate|switch to|switch into|engage|unlock|turn on|go into|initiate|launch|start|put (?:yourself|the model) in(?:to)?|in|into) )(?:(?:the|a|an|your|full|into|to) )*(?:developer|dev|debug|god|admin(?:istrator)?|maintenance|root|jailbreak|jailbroken|unrestricted|unfiltered|dan|sudo|evil|opposite|diagnostic|test|chaos|raw|override|freedom|training|uncensored|privileged|superuser|do anything now)[\s_-]+mode\b",
+        r"\b(?:(?:enter|enable|activate|switch to|switch into|engage|unlock|turn on|go into|initiate|launch|start|put (?:yourself|the model) in(?:to)?|(?:you are|you're|now|respond|answer|reply|act|work|run|operate|stay|remain|be) in(?:to)?) )(?:(?:the|a|an|your|full|into|to) )*(?:developer|dev|debug|god|admin(?:istrator)?|maintenance|root|jailbreak|jailbroken|unrestricted|unfiltered|dan|sudo|evil|opposite|diagnostic|test|chaos|raw|override|freedom|training|uncensored|privileged|superuser|do anything now)[\s_-]+mode\b",
         "switches on a mode without rules",
         "Enter developer mode.",
         "Enable dark mode.",
@@ -68,7 +68,7 @@ PATTERNS = (
     ),
     Pattern(
         "persona-evil-mode-start",
-        r"\b(?:start|enter|enable|activate|switch to|turn on|unlock|use|go to|initiate|boot|load|in) (?:the |a |an |into )*(?:god|sudo|jailbreak|unrestricted|dan|opposite|root|superuser|override|unsafe|uncensored|raw|evil|kernel|service) mode\b",
+        r"\b(?:start|enter|enable|activate|switch to|turn on|unlock|use|go to|initiate|boot|load|(?:you are|you're|now|respond|answer|reply|act|work|operate|stay|remain) in) (?:the |a |an |into )*(?:god|sudo|jailbreak|unrestricted|dan|opposite|root|superuser|override|unsafe|uncensored|raw|evil|kernel|service) mode\b",
         "a mode with rights",
         "Start sudo mode.",
         "Start night mode.",
