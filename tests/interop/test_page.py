@@ -72,6 +72,9 @@ def test_a_page_opens_from_disk_and_asks_for_nothing(
         assert page_facts["ordered"], name
         assert page_facts["explained"], name
         assert page_facts["first_column_stays"], name
+        assert page_facts["sorted_by_key"], name
+        assert page_facts.get("moved", report != "all"), name
+        assert page_facts.get("opened", report == "latency"), name
         assert page_facts["tables"] >= 1
         assert page_facts["charts"] >= (0 if report == "failures" else 1)
         assert (tmp_path / f"{report}-{name}.png").stat().st_size > 10_000

@@ -176,6 +176,15 @@ def test_the_columns_that_answer_the_question_come_first() -> None:
     assert headings == ["calls", "session_id", "tool", "p50 ms", "p95 ms", "p99 ms"]
 
 
+def test_the_first_column_is_not_the_server_that_many_rows_share() -> None:
+    columns = tuple(Column(name, "varchar") for name in ("service_name", "tool", "calls"))
+    rows = [("files", "a", "1"), ("mail", "a", "1")]
+    section = Section("r", "", "", None, Result(columns, rows, 2), None, "", ("service_name", "tool"))
+    found = _read(render(Page("", None, (), (section,), ""), None))
+    assert [text for tag, text in found.texts if tag == "button"] == ["tool", "service_name", "calls"]
+    assert [text for tag, text in found.texts if tag == "td"] == ["a", "files", "1", "a", "mail", "1"]
+
+
 NAMED = tuple(Column(name, "varchar") for name in ("service_name", "tool", "session_id", "last_trace_id"))
 TRACED = tuple(Column(name, "varchar") for name in ("trace_id", "odd_session_id", "tool", "service_name"))
 

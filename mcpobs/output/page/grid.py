@@ -17,14 +17,21 @@ _PROSE = 40
 
 
 def grid(columns: Sequence[Column], rows: Sequence[Row], name: str, answers: Sequence[str], links: Links) -> str:
-    """The table, with the columns that answer the question first."""
-    found, _ = answering_first(groups(columns, rows), answers)
+    """The table, with the columns that answer the question first; the first one stays while the others scroll."""
+    found = _named_first(answering_first(groups(columns, rows), answers)[0])
     head = "".join(
         heading(group.heading, _meaning(columns, group.indexes), group.right, f"{name}-h{place}")
         for place, group in enumerate(found)
     )
     lines = "".join(_line(columns, row, found, links, name, number) for number, row in enumerate(rows))
     return table(head, lines, f"table of {name}")
+
+
+def _named_first(found: list[Group]) -> list[Group]:
+    """The groups with the server behind the column that it belongs to: many rows share its name."""
+    if len(found) > 1 and found[0].name == "service_name":
+        found[:2] = found[1::-1]
+    return found
 
 
 def table(head: str, lines: str, label: str) -> str:
