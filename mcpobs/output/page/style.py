@@ -25,7 +25,8 @@ code { font: .92em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
   font-size: .85rem; }
 .row { display: contents; }
 .ticks { grid-column: 2; }
-.label { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.label { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden;
+  overflow-wrap: anywhere; }
 .value { color: var(--soft); white-space: nowrap; text-align: right; }
 svg { display: block; overflow: visible; }
 .bar, .dot { fill: var(--bar); } .bad { fill: var(--bad); } .track { fill: var(--track); }
@@ -66,10 +67,9 @@ summary:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px; }
 details p:target { background: var(--card); box-shadow: inset 3px 0 var(--bar); padding-left: .5rem; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--rule); }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dt { padding-bottom: 0; } dd { padding-top: 0;
-  margin-bottom: .5rem; } .rows { display: block; } .row { display: grid;
-  grid-template-columns: minmax(0, 1fr) auto; gap: 0 1rem; margin-bottom: .45rem; }
-  .row svg { grid-column: 1 / -1; order: 3; }
-  th:first-child:not(.number), td:first-child:not(.number) { min-width: 36vw; max-width: 42vw; white-space: normal;
+  margin-bottom: .5rem; } .rows { display: block; } .row { display: flex; flex-wrap: wrap;
+  gap: 0 1rem; margin-bottom: .45rem; } .row .value { margin-left: auto; } .row svg { flex: 0 0 100%; order: 3; }
+  th:first-child:not(.number), td:first-child:not(.number) { min-width: 40vw; max-width: 44vw; white-space: normal;
   overflow-wrap: anywhere; border-right: 1px solid var(--rule); } }
 @media print { .scroll { overflow: visible; } th, td { white-space: normal; } section { break-inside: avoid-page; } }
 """.strip()
