@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from mcpobs.baseline.comment_kinds import PRICES
 from mcpobs.baseline.derive import MIN_CALLS
-from mcpobs.baseline.evidence import share_bound
+from mcpobs.baseline.evidence import sessions_for_rate, share_bound
+from mcpobs.baseline.extreme import extreme
 from mcpobs.baseline.groups import FALSE_ALARM
-from mcpobs.baseline.learned import Learned
+from mcpobs.baseline.learned import Learned, LeftOut
+from mcpobs.baseline.numbers import number
 from mcpobs.baseline.rules import FACTOR_LATENCY, MIN_SESSIONS, Rules
+from mcpobs.baseline.samples import Sample
 from mcpobs.limits import enforcement
 from mcpobs.limits.layout import Comments, quoted
 from mcpobs.limits.model import ANY_TOOL, Drift, Limits
@@ -102,6 +105,36 @@ def unpriced(learned: Learned) -> list[str]:
     )
 
 
+def wide_words(limits: Limits, learned: Learned) -> str | None:
+    """Warns of a cap that sessions of usual sizes never come near, with the cap that a cut rate gives."""
+    cap = limits.session.calls
+    if cap is None or cap.evidence.order_statistic is not None or not cap.evidence.p95:
+        return None
+    times = cap.value / cap.evidence.p95
+    if times <= WIDE:
+        return None
+    words = (
+        f"session.calls: the cap of {cap.value:,g} is {times:.1f} × the 95th percentile ({cap.evidence.p95:,g}), "
+        "because session sizes vary widely"
+    )
+    least = sessions_for_rate(TIGHTER)
+    if len(learned.normal) < least:
+        return f"{words}; from {least} sessions on, --cut-rate {TIGHTER:g} gives a tighter one"
+    rules = Rules(min_sessions=least, strategy="cut-rate", cut_rate=TIGHTER)
+    tighter = number(_CALLS, Sample([session.calls for session in learned.normal]), rules)
+    assert tighter is not None
+    return f"{words}; --cut-rate {TIGHTER:g} gives {tighter.value:,g}"
+
+
+def kinds_words(learned: Learned) -> str | None:
+    """Names the kinds of normal sessions by size, if there are several: a cap allows for the largest."""
+    kinds = extreme([session.calls for session in learned.normal]).kinds
+    if len(kinds) < 2:
+        return None
+    named = [f"{_counted(count, 'session', 'sessions')} of {least:,} to {most:,} calls" for least, most, count in kinds]
+    return f"sessions are of {len(kinds)} kinds by size: {', '.join(named)}; session.calls allows for the largest"
+
+
 def few_sessions_warning(rules: Rules, normal: int) -> str | None:
     """Where the user lowered the bar and the sessions are below it."""
     if normal >= MIN_SESSIONS:
@@ -110,6 +143,38 @@ def few_sessions_warning(rules: Rules, normal: int) -> str | None:
         f"WARNING: {normal} normal sessions are few (--min-sessions {rules.min_sessions}): up to "
         f"{share_bound(normal):.0%} of further sessions may lie beyond the largest of them"
     )
+
+
+_CALLS = ("session", "calls")
+WIDE = 5
+"""A cap of more than so many times the 95th percentile is worth a warning."""
+
+TIGHTER = 0.05
+"""The cut rate that the warning proposes."""
+
+USUAL_SHARE = 0.05
+"""Up to so many sessions left out are exceptions; a warning begins beyond it."""
+
+
+def left_out_words(found: LeftOut) -> str:
+    """How many sessions were left out, and why; a warning if they are many."""
+    reasons = [
+        f"{count:,} {words}"
+        for count, words in (
+            (found.loops, "with a loop"),
+            (found.sizes, "of an extreme size"),
+            (found.shapes, "with arguments of an own shape"),
+        )
+        if count
+    ]
+    count = found.loops + found.sizes + found.shapes
+    words = f"left out {count:,} of {_counted(found.sessions, 'session', 'sessions')} ({found.share:.1%})"
+    words = ("WARNING: " if found.share > USUAL_SHARE else "") + words + (f": {', '.join(reasons)}" if reasons else "")
+    if found.share > USUAL_SHARE:
+        words += "; look at them in `mcpobs report sessions` before you enforce the numbers"
+    if found.more_loops:
+        words += f"; {found.more_loops:,} more have a loop and stay, because more than a fifth loop"
+    return words
 
 
 def _head(limits: Limits, learned: Learned, rules: Rules) -> list[str]:
@@ -130,10 +195,11 @@ def _head(limits: Limits, learned: Learned, rules: Rules) -> list[str]:
         *_enforced_words(limits),
         "",
         "A session is a caller and a session id; n counts the normal ones behind a number. Left out (`excluded`) are",
-        "sessions with a loop, with far more calls than the others, or with arguments in a shape that no other used.",
+        "sessions with a loop, of an extreme size, or with arguments in a shape that no other used.",
         "would_have_cut: how many of all past sessions, the excluded ones too, go over the number.",
         "next_1000_cut: how many of 1,000 further normal sessions will: with 90 % confidence between these two",
         "(order statistics; nothing is assumed but that they are like those before).",
+        "next_1000_all: the same for 1,000 further sessions, normal or not, from all n_all of the past.",
         *_drift_words(limits.baseline.drift if limits.baseline else None),
         *_censored_words(learned),
         "Where callers are not verified, a new process or connection is a new session: a number per session slows such",

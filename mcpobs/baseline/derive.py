@@ -150,6 +150,7 @@ def baseline_of(learned: Learned, rules: Rules, drift: Drift | None = None) -> B
         factor_calls=plain(rules.factor_calls) if rules.strategy == "seed" else None,
         counted_on=counted_on,
         drift=drift,
+        excluded_share=round(learned.left_out.share, 4) if learned.left_out is not None and learned.excluded else None,
         excluded=tuple(learned.excluded[:LISTED]),
         more_excluded=max(0, len(learned.excluded) - LISTED),
         censored=tuple(learned.censored[:LISTED]),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from mcpobs.baseline import early, normal, traffic
-from mcpobs.baseline.comments import comment
+from mcpobs.baseline.comments import comment, left_out_words
 from mcpobs.baseline.derive import baseline_of, derivation
 from mcpobs.baseline.drift import drift
 from mcpobs.baseline.evidence import share_bound
-from mcpobs.baseline.learned import Hours, Learned
+from mcpobs.baseline.learned import Hours, Learned, LeftOut
 from mcpobs.baseline.rules import MIN_SESSIONS, Rules
 from mcpobs.baseline.traffic import Hour, Pair, Session
 from mcpobs.errors import LakeError, UsageError
@@ -25,6 +25,9 @@ from mcpobs.reports.early import HashName
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.window import Window
 from mcpobs.settings import Config
+
+NAMED = 5
+"""Sessions that an error or a summary names; the file names more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def _learned(
     apart = set_apart(plan, window, server, rules.min_sessions, sessions, hash_name)
     censored, excluded, listed, refused = apart.censored, apart.excluded, apart.listed, apart.refused
     rest = _left(_left(sessions, censored), excluded)
-    _require_enough(sessions, rest, rules)
+    _require_enough(sessions, rest, rules, apart)
     kept = _without(plan, censored, excluded)
     using = _using(rest)
     forms, _, varied = normal.settled_shapes(
@@ -102,6 +105,7 @@ def _learned(
         followings=traffic.followings(kept, window, server, rules.min_sessions),
         run=run,
         forms=forms,
+        left_out=apart.left_out,
     )
     return learned, _joined(refused, varied)
 
@@ -154,6 +158,7 @@ class Apart(NamedTuple):
     excluded: Mapping[Pair, str]
     listed: Mapping[str, tuple[str, ...]]
     refused: Mapping[str, str]
+    left_out: LeftOut
 
 
 def set_apart(
@@ -169,13 +174,23 @@ def set_apart(
     censored = normal.censored(sessions)
     rest = _left(sessions, censored)
     # A loop may have begun before the window, in a session that reaches into it and counts whole.
-    excluded = normal.looping(rest, traffic.loops(plan, Window(0, window.until, window.words), server))
-    rest = _left(rest, excluded)
-    excluded |= normal.far_out(rest)
-    rest = _left(rest, excluded)
+    loops = traffic.loops(plan, Window(0, window.until, window.words), server)
+    with_loop = {loop.session for loop in loops}
+    looping = normal.looping(rest, loops)
+    rest = _left(rest, looping)
+    far_out = normal.far_out(rest)
+    rest = _left(rest, far_out)
+    excluded = looping | far_out
     shapes = early.named(traffic.shapes(_without(plan, censored, excluded), window, server), {}, hash_name)
     listed, odd, refused = normal.settled_shapes(shapes, _using(rest), min_sessions, len(rest))
-    return Apart(sessions, censored, excluded | odd, listed, refused)
+    left_out = LeftOut(
+        sessions=len(sessions),
+        loops=len(looping),
+        sizes=len(far_out),
+        shapes=len(odd),
+        more_loops=sum(session.pair.session in with_loop for session in rest),
+    )
+    return Apart(sessions, censored, excluded | odd, listed, refused, left_out)
 
 
 def the_server(sessions: Sequence[Session]) -> str | None:
@@ -194,7 +209,7 @@ def _left(sessions: Sequence[Session], excluded: Container[Pair]) -> list[Sessio
     return [session for session in sessions if session.pair not in excluded]
 
 
-def _require_enough(sessions: Sequence[Session], rest: Sequence[Session], rules: Rules) -> None:
+def _require_enough(sessions: Sequence[Session], rest: Sequence[Session], rules: Rules, apart: Apart) -> None:
     missing = rules.min_sessions - len(rest)
     if missing <= 0:
         return
@@ -203,8 +218,17 @@ def _require_enough(sessions: Sequence[Session], rest: Sequence[Session], rules:
         has += f", {len(rest)} of them normal"
     raise LakeError(
         f"too little traffic for a baseline: {has}, and it needs at least {rules.min_sessions}: {missing} more",
-        _certainty(rules),
+        "; ".join([*_who(apart), _certainty(rules)]),
     )
+
+
+def _who(apart: Apart) -> Iterator[str]:
+    """Who was left out."""
+    if apart.excluded:
+        yield left_out_words(apart.left_out)
+        named = [f"{one.session} ({one.why})" for one in _named(apart.excluded)]
+        more = [f"{len(named) - NAMED:,} more"] if len(named) > NAMED else []
+        yield "they are " + ", ".join(named[:NAMED] + more)
 
 
 def _certainty(rules: Rules) -> str:

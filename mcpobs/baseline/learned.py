@@ -19,6 +19,21 @@ class Hours:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many of the sessions were left out, by reason, and how many more have a loop and stay."""
+
+    sessions: int
+    loops: int
+    sizes: int
+    shapes: int
+    more_loops: int
+
+    @property
+    def share(self) -> float:
+        return (self.loops + self.sizes + self.shapes) / self.sessions
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """The traffic from which numbers are learned. `latencies`, `shapes`, `forms` and `followings` are those of normal
     sessions; `cut` are sessions with a denied call, which may be normal."""
@@ -36,3 +51,4 @@ class Learned:
     followings: Sequence[Following] = ()
     run: str | None = None
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    left_out: LeftOut | None = None

@@ -3,43 +3,42 @@
 Left out is, in this order,
 
 - a session with a denied call: it is censored (`censored`), and may be normal but shows no maximum;
-- a session with a loop signature (`queries/loops.sql`), however many there are;
-- one that is far out: a runaway of 100 calls must not become a ceiling of 300. Far out is what lies beyond Tukey's
-  outer fence, Q3 + 3 × (Q3 - Q1) (Exploratory Data Analysis, 1977, §2D), taken on log2(calls + 1), so that a long
-  tail is not taken for an accident: of a Pareto tail as heavy as P(calls > x) = 1/x it is 1 %. Both the session's
-  calls and its calls of each tool are looked at;
-- one with an argument shape that no other session used: a single odd call must not become an allowed one.
-
-Far out and odd are exceptions, or they are nothing: where more than 5 % are so, it is a kind of session, and all stay.
+- a session with a loop signature (`queries/loops.sql`): the most wasteful, up to a share of `extreme.MOST`. Where more
+  loop, the others are how this traffic is, and stay;
+- one of an extreme size (`baseline/extreme.py`), in calls or in calls of one tool, up to the same share: a runaway of
+  100 calls must not become a ceiling of 300. Sessions that mostly use tools of their own are not compared with others;
+- one with an argument shape that no other session used: a single odd call must not become an allowed one. Where more
+  than 5 % have one, shapes vary, and all stay.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mcpobs.baseline.evidence import quantile
+from mcpobs.baseline.extreme import MOST, Extreme, extreme
 from mcpobs.baseline.traffic import Hour, Loop, Pair, Session, Shape
 
 EXCEPTIONS = 0.05
-MIN_COMPARED = 8  # quartiles of fewer sessions mean nothing
-MIN_SPREAD = 1.0  # log2: where all sessions are alike, up to 8 × the third quartile is still normal
+OWN_TOOL = 0.8
+"""Share of a tool's users from which on it is theirs."""
 FEW_CALLS = 3  # from so many calls on, a shape is in use even if one session makes them all
 MAX_SHAPES = 20
 
 Why = dict[Pair, str]
 
 
-def looping(sessions: Iterable[Session], loops: Iterable[Loop]) -> Why:
-    """Sessions with a loop signature, with the most wasteful of their loops; the largest session first."""
+def looping(sessions: Sequence[Session], loops: Iterable[Loop]) -> Why:
+    """Sessions with a loop signature, with the most wasteful of their loops; the largest session first. A share of MOST
+    of all at most, those with the most calls."""
     first: dict[str, Loop] = {}
     for loop in loops:
         first.setdefault(loop.session, loop)
     looped = [session for session in sessions if session.pair.session in first]
     return {
         session.pair: f"loop: {first[session.pair.session].pattern} × {first[session.pair.session].calls}"
-        for session in sorted(looped, key=lambda session: -session.calls)
+        for session in sorted(looped, key=lambda session: -session.calls)[: most(len(sessions))]
     }
 
 
@@ -56,32 +55,30 @@ def censored(sessions: Iterable[Session]) -> Why:
 
 
 def far_out(sessions: Sequence[Session]) -> Why:
-    """Sessions with far more calls than the others, in all or of one tool."""
-    fences = {}
-    for tool, values in _measured(sessions).items():
-        fence, third_quartile = _fence(sorted(values))
-        beyond = sum(calls > fence for calls in values)
-        if 0 < beyond <= _exceptions(len(values)):
-            fences[tool] = fence, third_quartile
+    """Sessions with far more calls than the others, in all or of one tool; the furthest first, a share of MOST of all
+    at most."""
+    ceilings = _ceilings(sessions)
     furthest: dict[Pair, tuple[float, bool, str]] = {}
-    for session in sessions if fences else ():
+    for session in sessions:
         for tool, calls in _calls(session):
-            fence, third_quartile = fences.get(tool, (math.inf, 0))
-            if calls > fence:
+            found = ceilings[tool]
+            if calls > found.ceiling:
                 what = "calls" if tool is None else f"calls of {tool}"
-                why = f"{calls} {what}; three of four sessions make at most {third_quartile:g}"
+                why = f"{calls} {what}; three of four sessions make at most {found.usual:g}"
                 furthest[session.pair] = max(
-                    furthest.get(session.pair, (0.0, False, "")), (calls / fence, tool is not None, why)
+                    furthest.get(session.pair, (0.0, False, "")), (calls / max(1, found.usual), tool is not None, why)
                 )
-    found = sorted(furthest, key=lambda pair: furthest[pair], reverse=True)
-    return {pair: furthest[pair][2] for pair in found[: _exceptions(len(sessions))]}
+    found_pairs = sorted(furthest, key=lambda pair: furthest[pair], reverse=True)
+    return {pair: furthest[pair][2] for pair in found_pairs[: most(len(sessions))]}
 
 
 def far_beyond(cut: Iterable[Session], sessions: Sequence[Session]) -> set[Pair]:
     """The cut sessions that are far out among the others: a runaway may have been cut late."""
-    fences = {tool: _fence(sorted(values))[0] for tool, values in _measured(sessions).items()}
+    ceilings = _ceilings(sessions)
     return {
-        session.pair for session in cut if any(calls > fences.get(tool, math.inf) for tool, calls in _calls(session))
+        session.pair
+        for session in cut
+        if any(tool in ceilings and calls > ceilings[tool].ceiling for tool, calls in _calls(session))
     }
 
 
@@ -90,13 +87,30 @@ def usual_hours(hours: Sequence[Hour]) -> list[Hour]:
     measured: dict[str | None, list[int]] = defaultdict(list)
     for hour in hours:
         measured[hour.tool].append(hour.calls)
-    days: set[tuple[str, str | None, int]] = set()
-    for tool, values in measured.items():
-        fence, _ = _fence(sorted(values))
-        beyond = {(hour.key, hour.tenant, hour.day) for hour in hours if hour.tool == tool and hour.calls > fence}
-        if len(beyond) <= _exceptions(len(values)):
-            days |= beyond
+    ceilings = {tool: extreme(values).ceiling for tool, values in measured.items()}
+    days = {(hour.key, hour.tenant, hour.day) for hour in hours if hour.calls > ceilings[hour.tool]}
     return [hour for hour in hours if (hour.key, hour.tenant, hour.day) not in days]
+
+
+def _ceilings(sessions: Sequence[Session]) -> dict[str | None, Extreme]:
+    """What is extreme in all calls (None), and in those of each tool."""
+    found = {tool: extreme(values) for tool, values in _measured(sessions).items()}
+    beyond = [session for session in sessions if session.calls > found[None].ceiling]
+    if apart := _of_other_work(beyond, sessions):
+        found[None] = extreme([session.calls for session in sessions], apart)
+    return found
+
+
+def _of_other_work(beyond: Sequence[Session], sessions: Sequence[Session]) -> list[int]:
+    """The calls of each large session that mostly uses tools which hardly any other session uses."""
+    users = Counter(use.tool for session in sessions for use in session.uses)
+    large = Counter(use.tool for session in beyond for use in session.uses)
+    own = {tool for tool, count in large.items() if count >= OWN_TOOL * users[tool]}
+    return [
+        session.calls
+        for session in beyond
+        if 2 * sum(use.calls for use in session.uses if use.tool in own) > session.calls
+    ]
 
 
 def _measured(sessions: Iterable[Session]) -> dict[str | None, list[int]]:
@@ -111,15 +125,6 @@ def _measured(sessions: Iterable[Session]) -> dict[str | None, list[int]]:
 def _calls(session: Session) -> Iterator[tuple[str | None, int]]:
     yield None, session.calls
     yield from ((use.tool, use.calls) for use in session.uses if use.tool is not None)
-
-
-def _fence(ordered: Sequence[int]) -> tuple[float, float]:
-    """The largest number of calls that is not far out, and the third quartile."""
-    if len(ordered) < MIN_COMPARED:
-        return math.inf, math.inf
-    q1, q3 = quantile(ordered, 0.25), quantile(ordered, 0.75)
-    low, high = math.log2(q1 + 1), math.log2(q3 + 1)
-    return 2 ** (high + 3 * max(high - low, MIN_SPREAD)) - 1, q3
 
 
 def settled_shapes(
@@ -156,6 +161,11 @@ def settled_shapes(
             odd = alone | odd
             listed[tool] = tuple(sorted(shape.shape for shape in used if shape not in own[tool]))
     return listed, odd, refused
+
+
+def most(count: int) -> int:
+    """How many of so many sessions are left out at most for one reason."""
+    return max(1, math.floor(MOST * count))
 
 
 def _exceptions(count: int) -> int:

@@ -75,14 +75,18 @@ def _effects(path: Path, basis: Evidence, ordered: Sequence[float], sample: Samp
     shown = _SHOWN.get(path[-1], tidy)
     over = len(ordered) - bisect_right(ordered, limit)
     cut = sum(wanted > limit for _, wanted in sample.cut)
+    odd = sum(value > limit for value in sample.odd)
+    others = len(ordered) + len(sample.odd)
     return replace(
         basis,
         p50=shown(quantile(ordered, 0.5)),
         p95=shown(quantile(ordered, 0.95)),
         n=len(ordered),
         censored=len(sample.cut) or None,
-        would_have_cut=over + cut + sum(value > limit for value in sample.odd),
+        would_have_cut=over + cut + odd,
         next_1000_cut=predicted(len(ordered), over, len(sample.cut), cut),
+        n_all=others + len(sample.cut),
+        next_1000_all=further_over(others + len(sample.cut), over + odd + cut),
     )
 
 

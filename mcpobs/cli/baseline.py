@@ -10,9 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcpobs.baseline.comments import cost_words, few_sessions_warning, without_own_numbers
+from mcpobs.baseline.comments import (
+    cost_words,
+    few_sessions_warning,
+    kinds_words,
+    left_out_words,
+    wide_words,
+    without_own_numbers,
+)
 from mcpobs.baseline.evidence import sessions_for_rate
-from mcpobs.baseline.learn import Baseline, learn
+from mcpobs.baseline.learn import NAMED, Baseline, learn
 from mcpobs.baseline.rules import FACTOR_CALLS, FACTOR_COST, Rules
 from mcpobs.baseline.update import update
 from mcpobs.cli.baseline_diff import difference
@@ -34,7 +41,6 @@ STDOUT = "-"
 MARK = "\ufeff"
 CUT_RATE = 0.01
 LEAST_CUT_RATE = 0.001  # a prediction speaks of 1,000 sessions
-NAMED = 5  # excluded sessions that stderr names; the file names more
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,8 @@ def _summarise(found: Baseline, rules: Rules, path: Path | None) -> None:
         + (f" · written to {path}" if path is not None else "")
     )
     _name("cut", "censored", learned.censored)
+    if learned.excluded and learned.left_out is not None:
+        say(left_out_words(learned.left_out))
     _name("left out", "excluded", learned.excluded)
     lacking = without_own_numbers(found.limits, learned)
     for tool, words in lacking[:NAMED]:
@@ -183,6 +191,10 @@ def _summarise(found: Baseline, rules: Rules, path: Path | None) -> None:
         say(f"{len(found.refused):,} numbers refused for lack of traffic: comments in the file say what they need")
     for words in cost_words(found.limits, learned):
         say(words)
+    if kinds := kinds_words(learned):
+        say(kinds)
+    if warning := wide_words(found.limits, learned):
+        say(warning)
     if warning := few_sessions_warning(rules, len(learned.normal)):
         say(warning)
 

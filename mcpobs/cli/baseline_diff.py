@@ -9,7 +9,7 @@ from mcpobs.baseline.update import Change
 from mcpobs.limits.model import Limit
 from mcpobs.limits.paths import shown
 
-_QUIET = frozenset({"p50", "p95", "rule", "factor"})
+_QUIET = frozenset({"p50", "p95", "n_all", "rule", "factor"})
 
 
 def difference(changes: Sequence[Change]) -> str:

@@ -31,8 +31,10 @@ _ORDER = (
     "n",
     "censored",
     "cut_at",
+    "n_all",
     "would_have_cut",
     "next_1000_cut",
+    "next_1000_all",
 )
 """Evidence in reading order: the observed values, the sample size, and the effect of the limit."""
 
@@ -103,6 +105,7 @@ def baseline_data(baseline: Baseline) -> dict[str, Data]:
         "sessions": baseline.sessions,
         "calls": baseline.calls,
         "drift": None if baseline.drift is None else dict(asdict(baseline.drift)),
+        "excluded_share": baseline.excluded_share,
         "more_censored": baseline.more_censored or None,
         "more_excluded": baseline.more_excluded or None,
         "censored": [{"session": one.session, "why": one.why} for one in baseline.censored] or None,
@@ -126,8 +129,9 @@ def _leaf(key: str, limit: Limit | None) -> Data | None:
 
 def _whole(key: str, limit: Limit) -> dict[str, Data]:
     evidence = {field.name: getattr(limit.evidence, field.name) for field in fields(limit.evidence)}
-    if evidence["next_1000_cut"] is not None:
-        evidence["next_1000_cut"] = list(evidence["next_1000_cut"])
+    for name in ("next_1000_cut", "next_1000_all"):
+        if evidence[name] is not None:
+            evidence[name] = list(evidence[name])
     return {key: limit.value, **_present({name: evidence[name] for name in _ORDER})}
 
 

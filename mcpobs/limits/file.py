@@ -48,6 +48,7 @@ BASELINE = (
     "sessions",
     "calls",
     "drift",
+    "excluded_share",
     "censored",
     "more_censored",
     "excluded",
@@ -141,6 +142,7 @@ def _baseline(place: Place) -> Baseline:
         factor_calls=number("factor_calls"),
         counted_on=tuple(item.text() for item in fields["counted_on"].items()) if "counted_on" in fields else (),
         drift=_drift(fields["drift"]) if "drift" in fields else None,
+        excluded_share=_ratio(fields["excluded_share"]) if "excluded_share" in fields else None,
         excluded=listed("excluded"),
         more_excluded=fields["more_excluded"].count() if "more_excluded" in fields else 0,
         censored=listed("censored"),
@@ -324,6 +326,8 @@ def _evidence(fields: Mapping[str, Place]) -> Evidence:
         cut_at=number("cut_at"),
         would_have_cut=count("would_have_cut"),
         next_1000_cut=_interval(fields["next_1000_cut"]) if "next_1000_cut" in fields else None,
+        n_all=count("n_all"),
+        next_1000_all=_interval(fields["next_1000_all"]) if "next_1000_all" in fields else None,
     )
 
 

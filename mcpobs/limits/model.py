@@ -22,10 +22,11 @@ class Evidence:
     `observed_max`, `mean`, `p50` and `p95` are in the number's own unit and over `n` normal sessions (for latency:
     over `n` calls; for a number per hour: over `n` days of a key). `would_have_cut` counts all past sessions, the
     excluded ones too. `next_1000_cut` is a 90 % prediction interval for 1,000 further normal sessions
-    (`baseline/evidence.py`). The limit follows from its evidence alone (`baseline/rules.py`), so a limit that does not
-    is a person's. `order_statistic` is the observed value that a cut rate chose. `censored` counts sessions whose
-    demand is unknown because a policy denied one of these calls; `cut_at` is the most that one of them reached, and
-    the limit is not below it.
+    (`baseline/evidence.py`), `next_1000_all` one for 1,000 further sessions of any kind, from all `n_all`. The
+    limit follows from its evidence alone (`baseline/rules.py`), so a limit that does not is a person's.
+    `order_statistic` is the observed value that a cut rate chose. `censored` counts sessions whose demand is
+    unknown because a policy denied one of these calls; `cut_at` is the most that one of them reached, and the limit
+    is not below it.
     """
 
     factor: float | None = None
@@ -41,6 +42,8 @@ class Evidence:
     cut_at: float | None = None
     would_have_cut: int | None = None
     next_1000_cut: tuple[int, int] | None = None
+    n_all: int | None = None
+    next_1000_all: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +210,9 @@ class Baseline:
 
     `first` and `last` are the UTC days (ISO 8601) of the first and the last call; in the file: `from` and `to`.
     `counted_on` are the columns whose values make a session, and on which a limit has to be counted.
-    `censored` are sessions with a denied call. `more_excluded` and `more_censored` count those that the lists do not
-    name. `run` is the label of the traffic, if only a labelled run was learned from.
+    `excluded_share` is the share of the sessions that was left out. `censored` are sessions with a denied call.
+    `more_excluded` and `more_censored` count those that the lists do not name. `run` is the label of the traffic,
+    if only a labelled run was learned from.
     """
 
     first: str
@@ -222,6 +226,7 @@ class Baseline:
     factor_calls: float | None = None
     counted_on: tuple[str, ...] = ()
     drift: Drift | None = None
+    excluded_share: float | None = None
     excluded: tuple[Excluded, ...] = ()
     more_excluded: int = 0
     censored: tuple[Excluded, ...] = ()

@@ -134,8 +134,9 @@ def notes_of(call: TimelineCall) -> Iterator[str]:
         yield f"retry of {call.retry_of:,}"
     elif row["same_as_call"] is not None:
         yield f"same arguments as {row['same_as_call']:,}"
-    if row["error_type"] or row["status_code"]:
-        yield printable(" ".join(str(part) for part in (row["error_type"], row["status_code"]) if part))
+    named = [str(part) for part in (row["error_type"], row["status_code"]) if part and part != row["outcome"]]
+    if named:
+        yield printable(" ".join(named))
     if row["error_message"]:
         yield printable(str(row["error_message"]))
     if row["decision_code"]:
@@ -147,12 +148,20 @@ def notes_of(call: TimelineCall) -> Iterator[str]:
 
 
 def _found(findings: str) -> str:
-    """The kinds of findings of a JSON list, each once."""
+    """What was found and what was done, each kind once: `injection (override, persona), flag`."""
     try:
-        entries = json.loads(findings)
-        return ", ".join(dict.fromkeys(str(entry["kind"]) for entry in entries)) or "none"
-    except (ValueError, TypeError, KeyError):
+        kinds: dict[tuple[str, str], dict[str, None]] = {}
+        for entry in json.loads(findings):
+            families = kinds.setdefault((str(entry["find"]), str(entry["action"])), {})
+            if entry.get("family") not in (None, entry["find"]):
+                families[str(entry["family"])] = None
+    except (ValueError, TypeError, KeyError, AttributeError):
         return findings
+    said = [
+        f"{find} ({', '.join(families)}), {action}" if families else f"{find}, {action}"
+        for (find, action), families in kinds.items()
+    ]
+    return "; ".join(said) or "none"
 
 
 def _row(place: str, offset: str, tool: str, outcome: str, took: str, shape: str, lane: int, room: int) -> str:

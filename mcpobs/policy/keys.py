@@ -591,6 +591,7 @@ BASELINE: Final = Section(
             '[{session: 9f2c, why: "loop"}]',
             listed("excluded"),
         ),
+        Key("excluded_share", "share", "share of the sessions that was left out", NONE, "0.036", RATIO),
         Key("more_excluded", "count", "further ones", "0", "12", COUNT),
     ),
     {"required": ["from", "to", "sessions", "calls"]},
@@ -737,9 +738,18 @@ _EVIDENCE: Final = (
     Key(
         "next_1000_cut",
         "range",
-        "90 % prediction interval for 1,000 further sessions",
+        "90 % prediction interval for 1,000 further normal sessions",
         NONE,
         "[0, 4]",
+        {"type": "array", "minItems": 2, "maxItems": 2, "items": {**COUNT, "maximum": 1000}},
+    ),
+    Key("n_all", "count", "all sessions, the excluded ones too", NONE, "830", COUNT),
+    Key(
+        "next_1000_all",
+        "range",
+        "90 % prediction interval for 1,000 further sessions, normal or not",
+        NONE,
+        "[1, 9]",
         {"type": "array", "minItems": 2, "maxItems": 2, "items": {**COUNT, "maximum": 1000}},
     ),
 )

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from mcpobs.baseline.breaches import COLUMNS, Breach, Checked, check
+from mcpobs.baseline.breaches import COLUMNS, NEW_SHAPE, Breach, Broken, Checked, check
+from mcpobs.baseline.evidence import further_over
 from mcpobs.baseline.learn import learn
 from mcpobs.baseline.rules import Rules
+from mcpobs.cli.check import broken_lines, sentence, tool_lines
 from mcpobs.limits.file import read_text, write
 from mcpobs.prices.book import Book
 from mcpobs.queries.plan import Plan
@@ -93,9 +95,84 @@ def test_a_shape_that_is_not_listed_is_a_breach():
     plays = [Play("s", [Call("a", shape="{q:string}"), Call("a", shape="{evil:string}")])]
     found = _check('tools: {a: {arguments: {shapes: ["{q:string}"]}}}', plays)
     assert found.breaches == [
-        Breach("arguments.shapes", "a", "s", None, None, 1, START_NS + 1_000_000_000, "{evil:string}")
+        Breach("arguments.shapes", "a", "s", None, None, 1, START_NS + 1_000_000_000, "{evil:string}", NEW_SHAPE)
     ]
     assert len(_check("tools: {a: {arguments: {shapes: []}}}", plays).breaches) == 2
+
+
+def test_a_breach_is_a_broken_limit_or_something_new():
+    made = "baseline: {from: 2026-11-01, to: 2026-11-02, sessions: 1, calls: 1}\n"
+    limits = made + 'tools: {a: {calls_per_session: 1, arguments: {shapes: ["{q:string}"]}}}'
+    found = _check(limits, [Play("s", [Call("a"), Call("a", shape="{x:string}"), Call("b")])])
+    assert [(one.limit, one.finding) for one in found.breaches] == [
+        ("calls_per_session", "limit broken"),
+        ("arguments.shapes", "new shape"),
+        ("tools", "new tool"),
+    ]
+    assert sentence(found) == "3 breaches (1 limit broken, 1 new tool, 1 new shape): 1 session, 3 calls checked"
+
+
+def test_a_broken_limit_has_the_number_of_sessions_that_the_file_expects_over_it():
+    plays = [Play(f"s{n}", [Call("a")] * (30 if n < 3 else 2)) for n in range(50)]
+    found = _check("session: {calls: {limit: 21, n: 80, n_all: 83, would_have_cut: 2}}", plays)
+    low, high = further_over(83, 2, 50)
+    assert found.broken == [Broken("session.calls", None, 21, 3, 50, low, high)]
+    assert [one.expected for one in found.breaches] == [f"{low} to {high} of 50"] * 3
+    assert broken_lines(found) == [f"  session.calls: 3 of 50 sessions over 21, {low} to {high} expected"]
+    bare = _check("session: {calls: 21}", plays)
+    assert broken_lines(bare) == ["  session.calls: 3 of 50 sessions over 21"]
+
+
+def test_more_sessions_over_a_limit_than_expected_are_said_so():
+    plays = [Play(f"s{n}", [Call("a")] * (30 if n < 20 else 2)) for n in range(50)]
+    found = _check("session: {calls: {limit: 21, n: 80, n_all: 83, would_have_cut: 2}}", plays)
+    assert broken_lines(found)[0].endswith("expected: more than that")
+
+
+@pytest.mark.parametrize(
+    ("limits", "notes"),
+    [
+        ("tools: {serach: {calls_per_session: 9}}", ["no such tool in the lake; did you mean `search`?"]),
+        ("tools: {zzz: {calls_per_session: 9}}", ["no such tool in the lake"]),
+        (
+            "roles: {dev: {tools: {serch: {calls_per_session: 9}}}}",
+            ["no such tool in the lake; did you mean `search`?"],
+        ),
+        ('tools: {search: {calls_per_session: 9}, "*": {calls_per_session: 9}}', []),
+        ("tools: {dreamt: {calls_per_session: 9}}", ["no such tool in the lake"]),  # the server refused it
+    ],
+)
+def test_a_tool_in_a_file_by_hand_that_the_lake_does_not_know_is_a_breach(limits: str, notes: list[str]):
+    plays = [Play("s", [Call("search"), Call("dreamt", outcome="protocol_error")])]
+    found = _check(limits, plays)
+    assert [one.note for one in found.breaches] == notes
+    assert [line.split(": ", 1)[1] for line in tool_lines(found)] == notes
+    assert {one.finding for one in found.breaches} <= {"unknown tool"}
+
+
+def test_a_tool_name_cannot_write_to_the_terminal():
+    evil = "x\x1b[2J\nfine: no breach"
+    plays = [Play("s", [Call(evil)] * 9)]
+    made = "baseline: {from: 2026-11-01, to: 2026-11-02, sessions: 1, calls: 1}\n"
+    found = _check(made + 'tools: {"*": {calls_per_session: 2}}', plays)
+    shown = "\n".join([*broken_lines(found), *tool_lines(found)])
+    assert len(shown.splitlines()) == 2
+    assert "\x1b" not in shown
+
+
+def test_a_learned_tool_that_is_not_in_the_lake_any_more_is_no_breach():
+    made = "baseline: {from: 2026-11-01, to: 2026-11-02, sessions: 1, calls: 1}\n"
+    learned = "calls_per_session: {limit: 9, observed_max: 3, n: 80}"
+    plays = [Play("s", [Call("search")])]
+    assert _check(f"{made}tools: {{search: {{}}, old: {{{learned}}}, rare: {{}}}}", plays).breaches == []
+    by_hand = _check(f"{made}tools: {{search: {{}}, old: {{calls_per_session: 9}}}}", plays)
+    assert [one.tool for one in by_hand.breaches] == ["old"]
+
+
+def test_a_tool_that_was_called_before_the_window_is_known():
+    plays = [Play("s", [Call("search")]), Play("t", [Call("get")], start_ns=START_NS + DAY_NS)]
+    window = Window(START_NS + DAY_NS, EVERYTHING.until, "")
+    assert _check("tools: {search: {calls_per_session: 9}}", plays, window=window).breaches == []
 
 
 def test_a_tool_that_came_after_the_baseline_is_a_breach():

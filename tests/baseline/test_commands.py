@@ -42,9 +42,11 @@ def test_baseline_writes_the_file_to_stdout_and_its_words_to_stderr(lake: Path):
     done = _mcpobs("baseline", "--lake", str(lake))
     assert done.returncode == 0, done.stderr
     assert read_text(done.stdout).session.calls is not None
-    assert done.stderr.splitlines()[:2] == [
+    assert done.stderr.splitlines()[:3] == [
         "mcpobs: limits from 60 normal of 63 sessions and 430 calls, 2026-11-01 to 2026-11-20: 3 of 4 tools have "
         "numbers of their own",
+        "mcpobs: left out 3 of 63 sessions (4.8%): 1 with a loop, 1 of an extreme size, "
+        "1 with arguments of an own shape",
         "mcpobs: left out looping: loop: search × 24",
     ]
 
@@ -55,7 +57,7 @@ def test_baseline_then_check_is_the_whole_way(lake: Path, tmp_path: Path):
     done = _mcpobs("check", path, "--lake", str(lake), "--format", "csv")
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "limit,tool,session_id,measured,allowed,calls,last_unix_nano,note"
+    assert lines[0] == "limit,tool,session_id,measured,allowed,calls,last_unix_nano,note,finding,expected"
     assert {line.split(",")[2] for line in lines[1:]} == {"looping", "heavy", "odd"}
 
 
@@ -217,10 +219,11 @@ def test_no_breach_is_one_line(lake: Path, tmp_path: Path, capsys: pytest.Captur
 def test_a_breach_is_a_row_of_a_table(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert run_check(CheckOptions(_limits(tmp_path, "session: {calls: 100}"), lake=str(lake)), NOW) == 1
     assert capsys.readouterr().out == (
-        "1 breach: 63 sessions, 430 calls checked\n"
+        "1 breach (1 limit broken): 63 sessions, 430 calls checked\n"
+        "  session.calls: 1 of 63 sessions over 100\n"
         "\n"
-        "limit          tool  session  measured  allowed  calls  last (UTC)           note\n"
-        "session.calls  -     heavy         120      100    120  2026-11-01 00:01:59  -\n"
+        "limit          tool  session  measured  allowed  calls  last (UTC)           note  finding\n"
+        "session.calls  -     heavy         120      100    120  2026-11-01 00:01:59  -     limit broken\n"
     )
 
 
@@ -230,12 +233,14 @@ def test_breaches_as_json(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     found = json.loads(capsys.readouterr().out)
     assert (found["limits"], found["sessions"], found["calls"], found["total"]) == (path, 63, 430, 1)
     assert found["rows"][0] | {"limit": "session.calls", "session_id": "heavy", "measured": 120} == found["rows"][0]
+    assert found["rows"][0]["finding"] == "limit broken"
+    assert [(one["limit"], one["over"], one["compared"]) for one in found["broken"]] == [("session.calls", 1, 63)]
 
 
 def test_breaches_as_markdown(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     options = CheckOptions(_limits(tmp_path, "session: {calls: 100}"), lake=str(lake), format="markdown")
     assert run_check(options, NOW) == 1
-    assert capsys.readouterr().out.splitlines()[2].startswith("| limit | tool | session |")
+    assert capsys.readouterr().out.splitlines()[4].startswith("| limit | tool | session |")
 
 
 def test_a_table_shows_twenty_breaches_and_says_how_many_more(
@@ -244,7 +249,7 @@ def test_a_table_shows_twenty_breaches_and_says_how_many_more(
     path = _limits(tmp_path, "session: {calls: 1}")
     assert run_check(CheckOptions(path, lake=str(lake)), NOW) == 1
     out = capsys.readouterr()
-    assert len(out.out.splitlines()) == 3 + 20
+    assert len(out.out.splitlines()) == 4 + 20
     assert "mcpobs: 42 more rows are not shown\nhint: --limit 62 shows all" in out.err
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from mcpobs.baseline import normal
+from mcpobs.baseline.comments import kinds_words, left_out_words, wide_words
 from mcpobs.baseline.derive import derive
 from mcpobs.baseline.learn import Baseline, learn
-from mcpobs.baseline.learned import Learned
+from mcpobs.baseline.learned import Learned, LeftOut
 from mcpobs.baseline.rules import Rules
 from mcpobs.baseline.traffic import Pair, Session, Use
 from mcpobs.errors import LakeError, UsageError
@@ -67,7 +68,10 @@ def test_the_loop_the_runaway_and_the_odd_arguments_are_left_out_and_named():
     assert (limits.baseline.sessions, limits.baseline.calls) == (83, 523)
     assert (limits.baseline.first, limits.baseline.last) == ("2026-11-01", "2026-11-20")
     assert limits.session.calls == Limit(
-        21, Evidence(observed_max=7, p50=5, p95=7, n=80, would_have_cut=2, next_1000_cut=(0, 38))
+        21,
+        Evidence(
+            observed_max=7, p50=5, p95=7, n=80, would_have_cut=2, next_1000_cut=(0, 38), n_all=83, next_1000_all=(4, 75)
+        ),
     )
 
 
@@ -144,6 +148,51 @@ def test_sessions_that_are_left_out_do_not_count_towards_the_least_number():
         _learn(ordinary(29) + ODD[:2])
 
 
+def test_a_baseline_that_refuses_names_the_sessions_that_were_left_out():
+    with pytest.raises(LakeError) as refused:
+        _learn(ordinary(29) + ODD[:2])
+    assert (refused.value.hint or "").startswith(
+        "WARNING: left out 2 of 31 sessions (6.5%): 1 with a loop, 1 of an extreme size; look at them in "
+        "`mcpobs report sessions` before you enforce the numbers; they are looping (loop: search × 24), "
+        "heavy (120 calls of get; three of four sessions make at most 2); "
+    )
+
+
+def test_loops_leave_the_baseline_up_to_a_fifth_and_the_others_stay_with_a_warning():
+    loops = [Play(f"loop{n:02d}", [Call("search", args="x", result="y")] * (9 + n % 9)) for n in range(60)]
+    lesson = _learn(loops)
+    assert lesson.learned.left_out == LeftOut(60, loops=12, sizes=0, shapes=0, more_loops=48)
+    assert len(lesson.learned.normal) == 48
+    assert left_out_words(lesson.learned.left_out) == (
+        "WARNING: left out 12 of 60 sessions (20.0%): 12 with a loop; look at them in `mcpobs report sessions` before "
+        "you enforce the numbers; 48 more have a loop and stay, because more than a fifth loop"
+    )
+    assert lesson.limits.baseline is not None
+    assert lesson.limits.baseline.excluded_share == 0.2
+
+
+def test_two_kinds_of_sessions_are_named_with_their_sizes():
+    sizes = [2 + n % 4 for n in range(60)] + [40 + n for n in range(20)]
+    lesson = _learn([Play(f"s{n}", [Call("get")] * size) for n, size in enumerate(sizes)])
+    assert lesson.learned.excluded == []
+    assert kinds_words(lesson.learned) == (
+        "sessions are of 2 kinds by size: 60 sessions of 2 to 5 calls, 20 sessions of 40 to 59 calls; "
+        "session.calls allows for the largest"
+    )
+    assert kinds_words(_learn(ordinary(80)).learned) is None
+
+
+def test_a_cap_far_above_usual_sizes_is_said_with_the_cap_of_a_cut_rate():
+    sizes = [2] * 70 + [4] * 6 + [14] * 4
+    lesson = _learn([Play(f"s{n}", [Call("get")] * size) for n, size in enumerate(sizes)])
+    assert wide_words(lesson.limits, lesson.learned) == (
+        "session.calls: the cap of 42 is 9.3 × the 95th percentile (4.5), because session sizes vary widely; "
+        "--cut-rate 0.05 gives 14"
+    )
+    plain = _learn(ordinary(80))
+    assert wide_words(plain.limits, plain.learned) is None
+
+
 def test_no_traffic_at_all_is_refused():
     with pytest.raises(LakeError, match="no tool calls of any session in all time"):
         _learn([])
@@ -188,7 +237,18 @@ def test_the_cost_cap_is_four_times_the_mean_of_recorded_cost():
     plays = [Play(f"s{n}", [Call("get", cost_microusd=100_000)] * (1 + n % 2)) for n in range(40)]
     lesson = _learn(plays)
     assert lesson.limits.session.cost_usd == Limit(
-        0.6, Evidence(mean=0.15, factor=4, p50=0.15, p95=0.2, n=40, would_have_cut=0, next_1000_cut=(0, 73))
+        0.6,
+        Evidence(
+            mean=0.15,
+            factor=4,
+            p50=0.15,
+            p95=0.2,
+            n=40,
+            would_have_cut=0,
+            next_1000_cut=(0, 73),
+            n_all=40,
+            next_1000_all=(0, 73),
+        ),
     )
     assert lesson.comments.session == ()
 
@@ -240,7 +300,7 @@ def test_a_tool_name_cannot_write_into_the_file():
 
 def test_the_file_names_twenty_excluded_sessions_and_counts_the_others():
     loops = [Play(f"loop{n:02d}", [Call("search", args="x", result="y")] * 9) for n in range(33)]
-    made = _learn(ordinary(40) + loops).limits.baseline
+    made = _learn(ordinary(140) + loops).limits.baseline
     assert made is not None
     assert len(made.excluded) == 20
     assert made.more_excluded == 13
@@ -314,3 +374,26 @@ def test_further_sessions_are_cut_as_often_as_the_file_says():
             cut += count
     assert min(inside) >= 0.85 * 200, inside
     assert cut > 1_000  # the cost cap cuts: a test of nothing would pass too
+
+
+@pytest.mark.parametrize("share", [0.04, 0.13])
+def test_further_sessions_of_all_kinds_are_cut_as_often_as_the_file_says(share: float):
+    """Honest sessions and runaways: from 300 of both, held against 1,000 others, 60 times."""
+    chance = random.Random(13)
+    inside = 0
+    for _ in range(60):
+        past, further = ([_honest_or_not(chance, share) for _ in range(count)] for count in (300, 1_000))
+        sessions = [_session(n, calls, 0, 10) for n, calls in enumerate(past)]
+        out = normal.far_out(sessions)
+        kept = [session for session in sessions if session.pair not in out]
+        limit = derive(Learned(sessions, kept, [], [], {}, {}), Rules()).session.calls
+        assert limit is not None
+        assert limit.value <= 90, "runaways have raised the limit"
+        assert limit.evidence.next_1000_all is not None
+        low, high = limit.evidence.next_1000_all
+        inside += low <= sum(calls > limit.value for calls in further) <= high
+    assert inside >= 0.85 * 60, inside  # 54 are expected
+
+
+def _honest_or_not(chance: random.Random, share: float) -> int:
+    return chance.randint(200, 3_000) if chance.random() < share else chance.randint(2, 30)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+
+import pytest
 
 from mcpobs.baseline.normal import far_out, looping, settled_shapes
 from mcpobs.baseline.traffic import Loop, Pair, Session, Shape, Use
@@ -24,7 +27,7 @@ def _shape(tool: str, shape: str, session: str | None = None, calls: int = 1) ->
 
 
 def test_a_session_with_a_loop_is_set_aside_with_its_worst_loop():
-    sessions = [_session("a", search=9), _session("b", search=2), _session("c", search=30)]
+    sessions = [_session("a", search=9), _session("c", search=30), *(_session(f"b{n}", search=2) for n in range(8))]
     loops = [Loop("c", "search → get", 20), Loop("c", "get", 4), Loop("a", "search", 9), Loop("gone", "x", 4)]
     assert looping(sessions, loops) == {
         Pair("c", "p"): "loop: search → get × 20",
@@ -55,15 +58,51 @@ def test_an_honest_long_tail_is_not_stripped():
     assert len(far_out(_sessions(*[int(chance.paretovariate(1)) for _ in range(2_000)]))) <= 2_000 * 0.02
 
 
-def test_what_more_than_one_in_twenty_do_is_no_accident():
-    assert len(far_out(_sessions(*[2] * 95, *[200] * 5))) == 5
-    assert far_out(_sessions(*[2] * 94, *[200] * 6)) == {}
+def test_of_sessions_with_a_loop_the_largest_are_set_aside_up_to_a_fifth_of_all():
+    sessions = _sessions(*range(1, 61))
+    found = looping(sessions, [Loop(session.pair.session, "search", 24) for session in sessions])
+    assert list(found) == [session.pair for session in sessions[:47:-1]]
 
 
-def test_at_most_one_in_twenty_is_far_out_over_all_tools_together():
+@pytest.mark.parametrize("runaways", [1, 3, 8, 12, 25, 40, 50])
+@pytest.mark.parametrize(
+    "size",
+    [lambda chance: 300, lambda chance: chance.randint(200, 300), lambda chance: chance.randint(250, 3_000)],
+    ids=["alike", "near", "wide"],
+)
+def test_runaways_are_far_out_whatever_their_share_up_to_a_fifth(runaways: int, size: Callable[[random.Random], int]):
+    chance = random.Random(runaways)
+    honest = [chance.randint(2, 30) for _ in range(200)]
+    found = far_out(_sessions(*honest, *(size(chance) for _ in range(runaways))))
+    assert found.keys() == {Pair(f"s{n}", "p") for n in range(200, 200 + runaways)}
+
+
+def test_what_more_than_a_fifth_do_is_how_this_traffic_is():
+    assert len(far_out(_sessions(*[2] * 80, *[200] * 20))) == 20
+    assert far_out(_sessions(*[2] * 79, *[200] * 21)) == {}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_second_kind_of_honest_session_is_not_far_out(share: float, seed: int):
+    chance = random.Random(seed)
+    few, many = int(200 * (1 - share)), int(200 * share)
+    sizes = [chance.randint(2, 6) for _ in range(few)] + [chance.randint(30, 60) for _ in range(many)]
+    assert far_out(_sessions(*sizes)) == {}
+    assert far_out(_sessions(*sizes, 2_000)).keys() == {Pair("s200", "p")}  # a runaway, to either kind
+
+
+def test_long_sessions_with_tools_of_their_own_are_not_compared_with_short_ones():
+    chats = [_session(f"c{n}", search=1 + n % 4, get=1 + n % 2) for n in range(90)]
+    batches = [_session(f"b{n}", list=1, export=150 + 7 * n) for n in range(12)]
+    assert far_out([*chats, *batches]) == {}
+    assert list(far_out([*chats, *batches, _session("mad", list=1, export=9_000)])) == [Pair("mad", "p")]
+
+
+def test_at_most_a_fifth_is_far_out_over_all_tools_together():
     sessions = [_session(f"s{n}", **{f"tool_{t}": 300 + n if n == t else 1 for t in range(12)}) for n in range(40)]
     found = far_out(sessions)
-    assert list(found) == [Pair("s11", "p"), Pair("s10", "p")]  # the furthest
+    assert list(found) == [Pair(f"s{n}", "p") for n in range(11, 3, -1)]  # the furthest
 
 
 def test_a_handful_of_sessions_has_no_outliers():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mcpobs.baseline.breaches import Breach
+from mcpobs.baseline.breaches import NEW_SHAPE, Breach
 from mcpobs.baseline.learn import Baseline, learn
 from mcpobs.baseline.rules import Rules
 from mcpobs.baseline.update import update
@@ -64,7 +64,9 @@ def test_too_few_sessions_give_no_list_and_failed_calls_have_no_shape() -> None:
 def test_a_shape_that_is_not_listed_is_a_breach() -> None:
     plays = [Play("s", [Call("a", form=ROW), Call("a", form="(text)"), Call("a"), Call("b", form="(text)")])]
     found = _check(f'tools: {{a: {{result: {{shapes: ["{ROW}"]}}}}, b: {{calls_per_session: 9}}}}', plays)
-    assert found.breaches == [Breach("result.shapes", "a", "s", None, None, 1, START_NS + 1_000_000_000, "(text)")]
+    assert found.breaches == [
+        Breach("result.shapes", "a", "s", None, None, 1, START_NS + 1_000_000_000, "(text)", NEW_SHAPE)
+    ]
 
 
 def test_an_update_keeps_the_shapes_of_listed_tools_and_adds_those_of_new_ones() -> None:

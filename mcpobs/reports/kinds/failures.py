@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mcpobs.queries import catalog
@@ -12,10 +13,13 @@ from mcpobs.reports.report import Report
 from mcpobs.reports.request import Asked
 from mcpobs.reports.texts import hint
 from mcpobs.reports.unanswered import parts, sentence, unanswered
-from mcpobs.reports.wording import count, short, tool
+from mcpobs.reports.wording import Record, count, short, tool
 from mcpobs.terminal import printable
 
 _LEFT = "unanswered"
+_MOST = "most"
+_KINDS = 2
+"""Kinds of failure that its sentence names."""
 
 
 class Failures(Report):
@@ -28,9 +32,16 @@ class Failures(Report):
         query = catalog.load("failure_groups") if asked.request.group else self.query
         result = run(plan, query, self.values(asked), asked.request.rows)
         left = unanswered(plan, asked.window, asked.filters)
-        found = replace(result, summary={**result.summary, _LEFT: left})
+        kinds = result.records() if asked.request.group else self._kinds(plan, asked, result)
+        found = replace(result, summary={**result.summary, _LEFT: left, _MOST: kinds[:_KINDS]})
         said = [part for part in (sentence(left), hint(_answered_failures(found), found.summary["texts"])) if part]
         return replace(self.answered(asked.window, found, "; ".join(said) or None), answers=query.answers)
+
+    def _kinds(self, plan: Plan, asked: Asked, result: Result) -> Sequence[Record]:
+        """The most frequent kinds of failure, if there is more than one failure."""
+        if result.total < 2:
+            return []
+        return run(plan, catalog.load("failure_groups"), self.values(asked), _KINDS).records()
 
     def finding(self, result: Result, calls: int) -> str:
         left = parts(result.summary.get(_LEFT, []))
@@ -44,9 +55,16 @@ class Failures(Report):
         after = f" after {printable(' → '.join(before))}" if before else ""
         open_calls = "".join(f"; {part}" for part in left)
         return (
-            f"{failed:,} of {count(calls, 'call')} failed ({failed * 100 / max(calls, 1):.1f} %){refused}{open_calls}; "
-            f"the last: {tool(last)} ({last['outcome']}) in session {short(last['session_id'])}{after}"
+            f"{failed:,} of {count(calls, 'call')} failed ({failed * 100 / max(calls, 1):.1f} %){refused}{open_calls}"
+            f"{_most(result)}; the last: {tool(last)} ({last['outcome']}) in session {short(last['session_id'])}{after}"
         )
+
+
+def _most(result: Result) -> str:
+    """The most frequent kinds of failure, those that happened more than once."""
+    kinds = [kind for kind in result.summary.get(_MOST, []) if kind["calls"] > 1]
+    named = ", ".join(f"{tool(kind)} ({kind['outcome']}) {kind['calls']:,} ×" for kind in kinds)
+    return f"; the most: {named}" if named else ""
 
 
 def _answered_failures(result: Result) -> int:

@@ -1,4 +1,4 @@
-"""`mcpobs report`: the operator's five questions, a sentence each, and what a policy refused."""
+"""`mcpobs report`: the operator's five questions, a sentence each, and what a policy refused or found."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from mcpobs.reports.report import find
 from mcpobs.reports.request import Asked
 
 _ASKED = ("loops", "sessions", "failures", "shapes")
+_IF_ANY = (("decisions", 1), ("findings", None))
+"""Reports that are left out if they have no rows, and how many rows their sentence needs."""
 
 
 class Overview(Digest):
@@ -29,12 +31,13 @@ class Overview(Digest):
             for report in map(find, _ASKED):
                 found = report.answer(plan, alone(asked, rows=1)).result
                 rows.append((report.topic, report.finding(found, counted["calls"]), report.command))
-            rows += self._refused(plan, asked, counted["calls"])
+            for name, most in _IF_ANY:
+                rows += self._if_any(plan, alone(asked, rows=most), name, counted["calls"])
         return self.written(asked, counted, rows)
 
     @staticmethod
-    def _refused(plan: Plan, asked: Asked, calls: int) -> list[tuple[object, ...]]:
-        """A sentence about a policy's decisions, if there are any."""
-        report = find("decisions")
-        found = report.answer(plan, alone(asked, rows=1)).result
+    def _if_any(plan: Plan, asked: Asked, name: str, calls: int) -> list[tuple[object, ...]]:
+        """The sentence of a report about a policy, if it has rows."""
+        report = find(name)
+        found = report.answer(plan, asked).result
         return [(report.topic, report.finding(found, calls), report.command)] if found.rows else []

@@ -38,7 +38,10 @@ CHART = Chart("bar", "tool", (LOW.name,))
 ANSWERS = ("service_name", "tool", "calls", "p50_ms", "p95_ms", LOW.name, "max_ms", "failed_ratio")
 
 NAMED = 2
-"""Tools with too few calls that the sentence names."""
+"""Tools after the first, and tools with too few calls, that the sentence names."""
+
+NOTED_RATIO = 0.1
+"""Failures of the slowest tool that the sentence mentions: its share of all calls."""
 
 RANKED = Column("ranked", "boolean", "the tool has enough calls to be ranked")
 
@@ -165,14 +168,26 @@ def sentence(found: Ranking) -> str:
             f"{count(winner['calls'], 'call')} {found.window.when}"
         )
         low = winner[LOW.name]
-        if low is not None:
-            text += f" (at least {milliseconds(low)} ms, {SURE})"
-        return text + _too_few(records, low or 0.0, several)
+        notes = [] if low is None else [f"at least {milliseconds(low)} ms, {SURE}"]
+        if winner["failed_ratio"] >= NOTED_RATIO:
+            notes.append(f"{winner['failed_ratio'] * 100:.0f} % failed")
+        text += f" ({'; '.join(notes)})" if notes else ""
+        return text + _then(records, several) + _too_few(records, low or 0.0, several)
     if records:
         most = max(record["calls"] for record in records)
         few = f"no tool has {found.min_calls:,} answered calls {found.window.when}; the most is {most:,}"
         return few + _too_few(records, 0.0, several)
     return f"no answered calls {found.window.when}"
+
+
+def _then(records: Sequence[Record], several: bool) -> str:
+    """The next tools of the rank: one that hangs must not hide one that is slow."""
+    named = [
+        f"{tool(record, several)} {milliseconds(record['p95_ms'])} ms"
+        for record in records[1 : 1 + NAMED]
+        if record[RANKED.name]
+    ]
+    return f"; then {', '.join(named)}" if named else ""
 
 
 def _too_few(records: Sequence[Record], low: float, several: bool) -> str:
