@@ -32,6 +32,7 @@ from mcpobs.reports.answer import Answer
 from mcpobs.reports.ask import ask
 from mcpobs.reports.filters import Filters
 from mcpobs.reports.request import OVERVIEW, Request
+from mcpobs.reports.session import Timeline
 from mcpobs.reports.window import in_zone
 from mcpobs.reports.zone import UTC_ZONE, shown_in, zone_of
 
@@ -220,13 +221,26 @@ def _write_page(answer: Answer, options: ReportOptions, now: int) -> None:
     """Writes the page to the file; without a name to stdout, or if that is a terminal, to one named by the report."""
     from mcpobs.output.page.answer import page
 
-    text = page(answer, Filters(options.tool, options.session, options.server), options.limit, now)
+    filters = Filters(options.tool, options.session, options.server)
+    text = page(answer, filters, options.limit, now, _timelines(answer, options))
     if options.html == STDOUT or (not options.html and not on_terminal()):
         emit(text)
         return
     path = Path(options.html or f"mcpobs-{answer.report}.html")
     _write(path, text)
     say(f"wrote {path} ({len(text.encode()) / 1000:,.0f} kB)")
+
+
+def _timelines(answer: Answer, options: ReportOptions) -> list[Timeline]:
+    """The timelines of the sessions that the answer names first."""
+    from mcpobs.lake.reader import open_reading
+    from mcpobs.queries.run import on_sound_files
+    from mcpobs.reports.named_sessions import sessions_named, timelines
+
+    if not sessions_named(answer):
+        return []
+    with open_reading(lake_folder(options.lake)) as reading:
+        return on_sound_files(reading, lambda plan: timelines(plan.of_run(options.run), answer))
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcpobs.cli import screen
 from mcpobs.cli.report import ReportOptions, check_columns, paper_of
@@ -13,7 +13,8 @@ from mcpobs.cli.streams import commit_first, draws_blocks
 from mcpobs.errors import EXIT_OK, McpobsError, UsageError
 from mcpobs.folders import lake_folder
 from mcpobs.output.answer import rows_shown, written
-from mcpobs.output.live import MARGIN, change, picture
+from mcpobs.output.fresh import MARGIN, Fresh, margin
+from mcpobs.output.live import change, picture
 from mcpobs.output.sparks import over_time
 from mcpobs.output.text import printable
 from mcpobs.reports.answer import Answer
@@ -27,11 +28,11 @@ LEAST_S, MOST_S = 0.1, 86_400.0
 
 @dataclass(slots=True)
 class _Shown:
-    """The answer on the screen, and the one before."""
+    """The answer on the screen, and the answer before it."""
 
     answer: Answer
     body: list[str]
-    before: list[str] | None
+    before: Answer | None
     calls: tuple[int, int]
     calls_before: tuple[int, int] | None
     asked_unix_nano: int
@@ -77,7 +78,7 @@ def _first(options: ReportOptions, request: Request) -> _Shown:
     asked, started = time.time_ns(), time.monotonic()
     answer = _ask(options, request, asked)
     check_columns(answer, options)
-    return _Shown(answer, _body(answer, options), None, _calls(answer), None, asked, time.monotonic() - started)
+    return _Shown(answer, _body(answer, options, None), None, _calls(answer), None, asked, time.monotonic() - started)
 
 
 def _next(shown: _Shown, options: ReportOptions, request: Request) -> None:
@@ -88,7 +89,7 @@ def _next(shown: _Shown, options: ReportOptions, request: Request) -> None:
     except McpobsError as error:
         shown.trouble = error.message
         return
-    shown.before, shown.body = shown.body, _body(answer, options)
+    shown.before, shown.body = shown.answer, _body(answer, options, shown.answer)
     shown.calls_before, shown.calls = shown.calls, _calls(answer)
     shown.answer, shown.asked_unix_nano, shown.took_s = answer, asked, time.monotonic() - started
     shown.trouble = ""
@@ -96,12 +97,12 @@ def _next(shown: _Shown, options: ReportOptions, request: Request) -> None:
 
 def _redraw(shown: _Shown, options: ReportOptions, seconds: float) -> None:
     """Draws the answer anew, for a terminal of another size."""
-    shown.body = _body(shown.answer, options)
+    shown.body = _body(shown.answer, options, shown.before)
     _draw(shown, options, seconds)
 
 
 def _draw(shown: _Shown, options: ReportOptions, seconds: float) -> None:
-    screen.draw(picture(_head(shown, options, seconds), shown.body, shown.before, *screen.size()))
+    screen.draw(picture(_head(shown, options, seconds), shown.body, *screen.size()))
 
 
 def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
@@ -123,10 +124,11 @@ def _head(shown: _Shown, options: ReportOptions, seconds: float) -> list[str]:
     return [*head, ""]
 
 
-def _body(answer: Answer, options: ReportOptions) -> list[str]:
+def _body(answer: Answer, options: ReportOptions, before: Answer | None) -> list[str]:
     shown = rows_shown(answer, "table", options.limit)
-    text = written(answer, "table", shown, paper=paper_of(answer, options, MARGIN))
-    return text.splitlines() or ["no matching calls" if answer.activity is not None else "no calls yet"]
+    paper = replace(paper_of(answer, options, MARGIN), fresh=Fresh(before))
+    nothing = "no matching calls" if answer.activity is not None else "no calls yet"
+    return written(answer, "table", shown, paper=paper).splitlines() or [margin(False) + nothing]
 
 
 def _calls(answer: Answer) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcpobs.output import csv_text, json_text, markdown, table
 from mcpobs.output.fit import lines_of
 from mcpobs.output.formats import DEFAULT_ROWS, Format, Paper
+from mcpobs.output.fresh import MARGIN
 from mcpobs.queries.header import Column
 from mcpobs.queries.run import Row
 from mcpobs.reports.activity import Activity
@@ -54,8 +55,8 @@ def _for_people(answer: Answer, rows: list[Row], limit: int | None, paper: Paper
     match answer.layout:
         case "sentences":
             for question, sentence, more in rows:
-                lead += f"\n{_wrapped(question, paper)}{_wrapped(sentence, paper, '  ')}"
-                lead += _wrapped(f"more: {more}", paper, "  ")
+                lead += f"\n{_heading(question, paper)}{_wrapped(sentence, paper, '  ')}"
+                lead += _heading(f"more: {more}", paper, "  ")
             return lead
         case "digest":
             return lead + _sections(answer, limit, paper)
@@ -64,15 +65,29 @@ def _for_people(answer: Answer, rows: list[Row], limit: int | None, paper: Paper
         case "rows":
             if not rows:
                 return lead
-            drawn = _drawn(answer.result.columns, rows, paper, answer.answers, answer.chart)
+            drawn = _drawn(answer, answer.result.columns, rows, paper, answer.chart)
             return f"{lead}\n{drawn}" if lead else drawn
 
 
 def _wrapped(text: object, paper: Paper, indent: str = "") -> str:
     """A sentence in lines that end at words and fit the terminal."""
+    return _lined(str(text), paper, indent, paper.fresh.margin(str(text)) if paper.fresh else "")
+
+
+def _heading(text: object, paper: Paper, indent: str = "") -> str:
+    """The same for a text that is never new."""
+    return _lined(str(text), paper, indent, _blank(paper))
+
+
+def _lined(text: str, paper: Paper, indent: str, margin: str) -> str:
     room = None if paper.cells_wide is None else max(_LEAST_CELLS, paper.cells_wide - len(indent))
-    lines = [str(text)] if room is None else lines_of(str(text), room)
-    return "".join(f"{indent}{line}\n" for line in lines)
+    lines = [text] if room is None else lines_of(text, room)
+    return "".join(f"{_blank(paper) if n else margin}{indent}{line}\n" for n, line in enumerate(lines))
+
+
+def _blank(paper: Paper) -> str:
+    """The margin of a line without a mark."""
+    return "" if paper.fresh is None else " " * MARGIN
 
 
 MORE = "--wide, or --columns a,b"
@@ -80,21 +95,23 @@ MORE = "--wide, or --columns a,b"
 
 
 def _drawn(
+    answer: Answer,
     columns: tuple[Column, ...],
     rows: list[Row],
     paper: Paper,
-    answers: tuple[str, ...],
     chart: Chart | None = None,
     *,
     more: str = MORE,
 ) -> str:
+    fresh = paper.fresh
     return table.render(
         columns,
         rows,
         cells_wide=None if paper.wide else paper.cells_wide,
         colour=paper.colour,
         chart=chart if paper.blocks else None,
-        shown=table.Shown(answers or None, paper.columns, more=more),
+        shown=table.Shown(answer.answers or None, paper.columns, more=more),
+        margins=None if fresh is None else lambda shown: fresh.margins(answer.report, columns, rows, shown),
     )
 
 
@@ -104,10 +121,10 @@ def _ranking(answer: Answer, rows: list[Row], paper: Paper) -> str:
     ranked = [row[:-1] for row in rows if row[-1]]
     too_few = [row[:-1] for row in rows if not row[-1]]
     more = "" if too_few else MORE
-    text = f"\n{_drawn(columns, ranked, paper, answer.answers, answer.chart, more=more)}" if ranked else ""
+    text = f"\n{_drawn(answer, columns, ranked, paper, answer.chart, more=more)}" if ranked else ""
     if too_few:
-        drawn = _drawn(columns, too_few, paper, answer.answers)
-        text += f"\n{_wrapped(f'too few calls to rank (under {answer.min_calls:,}):', paper)}{drawn}"
+        drawn = _drawn(answer, columns, too_few, paper)
+        text += f"\n{_heading(f'too few calls to rank (under {answer.min_calls:,}):', paper)}{drawn}"
     return text
 
 
@@ -117,16 +134,20 @@ def _sections(answer: Answer, limit: int | None, paper: Paper) -> str:
     if answer.activity is not None and paper.blocks:
         from mcpobs.output.sparks import over_time  # few answers have calls over time
 
-        text = f"{over_time(answer.activity)}\n"
+        text = "".join(f"{_blank(paper)}{line}\n" for line in over_time(answer.activity).splitlines()) + "\n"
     indent = max((len(str(question)) for question, _, _ in answer.result.rows), default=0)
     room = None if paper.cells_wide is None else max(_LEAST_CELLS, paper.cells_wide - indent - 2)
     for question, sentence, _ in answer.result.rows:
         lines = lines_of(str(sentence), room) if room else [str(sentence)]
-        text += "".join(f"{'' if n else question:<{indent}}  {line}\n" for n, line in enumerate(lines))
+        margin = paper.fresh.margin(str(sentence)) if paper.fresh else ""
+        text += "".join(
+            f"{_blank(paper) if n else margin}{'' if n else question:<{indent}}  {line}\n"
+            for n, line in enumerate(lines)
+        )
     for part, (_, _, more) in zip(answer.parts, answer.result.rows, strict=True):
         if part.result.rows:
-            text += f"\n{_wrapped(_headed(part, limit, str(more)), paper)}"
-            text += _drawn(part.result.columns, part.result.rows[:limit], paper, part.answers, part.chart, more="")
+            text += f"\n{_heading(_headed(part, limit, str(more)), paper)}"
+            text += _drawn(part, part.result.columns, part.result.rows[:limit], paper, part.chart, more="")
     return text
 
 

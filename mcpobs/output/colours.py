@@ -1,4 +1,6 @@
-"""The colours of a table on a terminal: failures red, absent values dim, headings bold. Pure."""
+"""The colours of a table on a terminal: failures red, absent values dim, headings bold; and which cells are failures.
+
+Pure."""
 
 from __future__ import annotations
 
@@ -23,5 +25,16 @@ def painted(name: str, whole: str, text: str) -> str:
         return text
     if whole == units.NOTHING:
         return f"{_DIM}{text}{_PLAIN}"
-    failed = whole not in _ZERO if name in _FAILURES else name in _ENDINGS and whole not in _FINE
-    return f"{_RED}{text}{_PLAIN}" if failed else text
+    return f"{_RED}{text}{_PLAIN}" if is_failure(name, whole) else text
+
+
+def is_failure(name: str, whole: str) -> bool:
+    """Whether a cell of the column, with this text, is about something that failed."""
+    if whole == units.NOTHING:
+        return False
+    return whole not in _ZERO if name in _FAILURES else name in _ENDINGS and whole not in _FINE
+
+
+def counts_failures(name: str) -> bool:
+    """Whether each number of the column counts failures."""
+    return name in _FAILURES

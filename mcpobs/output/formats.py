@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mcpobs.output.fresh import Fresh
 
 Format = Literal["table", "json", "csv", "markdown"]
 
@@ -23,3 +26,5 @@ class Paper:
     """Whether a table has every column, whatever the width of the terminal."""
     columns: tuple[str, ...] = ()
     """The columns that a table shows, by name. Empty: those that answer the question, and others with room."""
+    fresh: Fresh | None = None
+    """What marks new lines, in a margin that the width does not count. None: there is no margin."""

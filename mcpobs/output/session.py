@@ -28,9 +28,10 @@ def text(timeline: Timeline, cells_wide: int | None = None, *, whole: bool = Fal
     `whole`."""
     room = cells_wide or _CELLS
     lanes = max((call.lane for call in timeline.calls), default=0) + 1
-    lines = [*_head(timeline, room), "", _row("call", "offset", "tool", "outcome", "took", "arguments", 0, room)]
+    head = [line for sentence in sentences(timeline) for line in lines_of(sentence, room)]
+    lines = [*head, "", _row("call", "offset", "tool", "outcome", "took", "arguments", 0, room)]
     shown = 0
-    for group in _groups(timeline.calls, whole):
+    for group in grouped(timeline.calls, whole):
         if shown >= MOST_LINES and not whole:
             left = timeline.of_calls - int(group[0].record["nth_call"]) + 1
             lines.append(f"… {count(left, 'further call')} (--all shows them)")
@@ -60,7 +61,8 @@ def data(timeline: Timeline) -> dict[str, object]:
     }
 
 
-def _head(timeline: Timeline, room: int) -> list[str]:
+def sentences(timeline: Timeline) -> list[str]:
+    """What is known of the session as a whole."""
     head = timeline.head
     client = " ".join(printable(str(part)) for part in (head["client_name"], head["client_version"]) if part)
     servers = "" if head["services"] < 2 else f" and {count(head['services'] - 1, 'other server')}"
@@ -69,17 +71,16 @@ def _head(timeline: Timeline, room: int) -> list[str]:
         facts.append(dollars(head["cost_microusd"]))
     facts += [f"{timeline.findings:,} with findings"] * bool(timeline.findings)
     facts += [f"{timeline.denied:,} denied"] * bool(timeline.denied)
-    sentences = [
+    return [
         f"session {printable(str(head['session_id']))}",
         f"server {printable(str(head['service_name'] or 'without a name'))}{servers}, "
         f"client {client or 'without a name'}; found by {head['session_source'] or 'no rule'} "
         f"({head['session_confidence'] or 'unknown'} confidence)",
         f"{zoned(head['start_unix_nano'])}, {_length(head['duration_ms'] or 0.0)}: {', '.join(facts)}",
     ]
-    return [line for sentence in sentences for line in lines_of(sentence, room)]
 
 
-def _groups(calls: Sequence[TimelineCall], whole: bool) -> Iterator[list[TimelineCall]]:
+def grouped(calls: Sequence[TimelineCall], whole: bool) -> Iterator[list[TimelineCall]]:
     """Equal calls in a row; each call alone if `whole`."""
 
     def equal(call: TimelineCall) -> tuple[object, ...]:
@@ -95,29 +96,39 @@ def _group(group: Sequence[TimelineCall], room: int, lanes: int, whole: bool) ->
     if len(group) < FOLDED or whole:
         return [line for call in group for line in _call(call, room, lanes)]
     rest, last = group[1:], group[-1]
-    folded = f"… {count(len(rest), 'equal call')} until {_offset(last.offset_ms)} (--all shows them)"
+    folded = f"… {count(len(rest), 'equal call')} until {offset_of(last.offset_ms)} (--all shows them)"
     return [*_call(group[0], room, lanes), f"{_INDENT}{folded}"]
 
 
 def _call(call: TimelineCall, room: int, lanes: int) -> list[str]:
     row = call.record
-    outcome = "unanswered" if row["unanswered"] else str(row["outcome"] or "?")
-    took = "-" if row["duration_ms"] is None else _length(row["duration_ms"])
+    outcome = outcome_of(call)
     line = _row(
         f"{row['nth_call']:,}",
-        _offset(call.offset_ms),
+        offset_of(call.offset_ms),
         printable(str(row["tool"] or "(no tool name)")),
         f"{'' if not row['failed'] else '! '}{printable(outcome)}",
-        f"≥ {took}" if row["unanswered"] else took,
+        took(call),
         printable(str(row["args_shape"] or "-")),
         call.lane if lanes > 1 else 0,
         room,
     )
-    notes = "; ".join(_notes(call))
+    notes = "; ".join(notes_of(call))
     return [line, *(f"{_INDENT}{part}" for part in lines_of(notes, room - len(_INDENT)))] if notes else [line]
 
 
-def _notes(call: TimelineCall) -> Iterator[str]:
+def outcome_of(call: TimelineCall) -> str:
+    return "unanswered" if call.record["unanswered"] else str(call.record["outcome"] or "?")
+
+
+def took(call: TimelineCall) -> str:
+    """How long the call took; of an unanswered one how long it waited at least."""
+    ms = call.record["duration_ms"]
+    return "-" if ms is None else f"{'≥ ' if call.record['unanswered'] else ''}{_length(ms)}"
+
+
+def notes_of(call: TimelineCall) -> Iterator[str]:
+    """What else is known of the call."""
     row = call.record
     if call.retry_of is not None:
         yield f"retry of {call.retry_of:,}"
@@ -164,7 +175,8 @@ def _row(place: str, offset: str, tool: str, outcome: str, took: str, shape: str
     return (start + (shortened(shape, left) if left > 3 else "")).rstrip()
 
 
-def _offset(ms: float) -> str:
+def offset_of(ms: float) -> str:
+    """When a call began, counted from the session's start."""
     return f"{'-' if ms < 0 else '+'}{_length(abs(ms))}"
 
 

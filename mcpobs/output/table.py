@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -17,6 +17,8 @@ from mcpobs.reports.chart import Chart
 __all__ = ["Rows", "Shown", "cells", "groups", "render"]
 
 GAP = "  "
+Margins = Callable[[Sequence[str]], list[str]]
+"""Makes the margin of each row, all equally wide, from the names of the columns that are shown."""
 NARROW = 72
 """With fewer cells a bar would take the room of text."""
 
@@ -41,10 +43,11 @@ def render(
     colour: bool = False,
     chart: Chart | None = None,
     shown: Shown | None = None,
+    margins: Margins | None = None,
 ) -> str:
     """The table, at most `cells_wide` wide: long texts go on in the next line, and columns that do not answer the
     question are left out if there is no room. A row has a line for each column if not even the others have room.
-    With a chart, a bar stands behind its value."""
+    With a chart, a bar stands behind its value. `margins` stand left of it all, and the width does not count them."""
     found, must = _columns(columns, rows, shown or Shown())
     if not found:
         return ""
@@ -61,14 +64,30 @@ def render(
     else:
         widths = fit(measures, must, cells_wide, len(GAP))
     if widths is None:
-        kept, text = found[:must], _records(found[:must], body, cells_wide or 0, colour)
+        kept = found[:must]
+        left = _left(margins, columns, kept, body)
+        text = _records(kept, body, left, cells_wide or 0, colour)
     else:
         kept = found[: len(widths)]
         bar = _bars(columns, rows, kept, measures, widths, chart, cells_wide)
-        text = _grid(kept, body, widths, bar, colour)
-    return text + _left_out(
-        [units.spelled(group.name) for group in found[len(kept) :]], (shown or Shown()).more, cells_wide
-    )
+        left = _left(margins, columns, kept, body)
+        text = _grid(kept, body, left, widths, bar, colour)
+    hidden = [units.spelled(group.name) for group in found[len(kept) :]]
+    return text + _left_out(hidden, (shown or Shown()).more, cells_wide, _blank(left))
+
+
+def _left(
+    margins: Margins | None, columns: Sequence[Column], kept: Sequence[Group], body: Sequence[object]
+) -> list[str]:
+    """The margin of each row; without margins empty."""
+    if margins is None:
+        return [""] * len(body)
+    return margins([columns[index].name for group in kept for index in group.indexes])
+
+
+def _blank(left: Sequence[str]) -> str:
+    """The margin of a line that is no row's first."""
+    return " " * max(map(len, left), default=0)
 
 
 def _columns(columns: Sequence[Column], rows: Rows, shown: Shown) -> tuple[list[Group], int]:
@@ -116,8 +135,14 @@ def _bars(
 
 
 def _grid(
-    found: Sequence[Group], body: Sequence[Sequence[str]], widths: list[int], drawn: _Bars | None, colour: bool
+    found: Sequence[Group],
+    body: Sequence[Sequence[str]],
+    left: Sequence[str],
+    widths: list[int],
+    drawn: _Bars | None,
+    colour: bool,
 ) -> str:
+    blank = _blank(left)
     right = [group.right for group in found]
     heads = [_heading(group.heading, room) for group, room in zip(found, widths, strict=True)]
     high = max(map(len, heads))
@@ -125,7 +150,7 @@ def _grid(
     lines = []
     for part in zip(*heads, strict=True):
         line = _line(_with_bar(list(part), widths, right, drawn, ""))
-        lines.append(bold(line) if colour else line)
+        lines.append(blank + (bold(line) if colour else line))
     for number, row in enumerate(body):
         wrapped = [
             lines_of(text, room, "id" if units.is_id(group.name) else "text")
@@ -134,7 +159,8 @@ def _grid(
         bar = bars.bar(drawn.shares[number], drawn.cells) if drawn is not None else ""
         for place, parts in enumerate(zip_longest(*wrapped, fillvalue="")):
             padded = _with_bar(list(parts), widths, right, drawn, bar if place == 0 else "")
-            lines.append(_line(_painted(found, row, padded, drawn) if colour else padded))
+            margin = blank if place else left[number]
+            lines.append(margin + _line(_painted(found, row, padded, drawn) if colour else padded))
     return "\n".join(lines) + "\n"
 
 
@@ -160,23 +186,26 @@ def _with_bar(
     return padded
 
 
-def _records(found: Sequence[Group], body: Sequence[Sequence[str]], cells_wide: int, colour: bool) -> str:
+def _records(
+    found: Sequence[Group], body: Sequence[Sequence[str]], left: Sequence[str], cells_wide: int, colour: bool
+) -> str:
     """A line for each column of a row, and an empty line between two rows."""
     indent = min(max(width(group.heading) for group in found), max(8, cells_wide // 2))
     room = max(1, cells_wide - indent - len(GAP))
     rows = []
-    for row in body:
-        lines = []
+    for margin, row in zip(left, body, strict=True):
+        lines: list[str] = []
         for group, text in zip(found, row, strict=False):
             for place, part in enumerate(lines_of(text, room, "id" if units.is_id(group.name) else "text")):
                 heading = taken(group.heading, indent) if place == 0 else ""
                 shown = painted(group.name, text, part) if colour else part
-                lines.append(f"{_padded(heading, indent, False)}{GAP}{shown}".rstrip())
+                start = _blank(left) if lines else margin
+                lines.append(f"{start}{_padded(heading, indent, False)}{GAP}{shown}".rstrip())
         rows.append("\n".join(lines) + "\n")
     return "\n".join(rows)
 
 
-def _left_out(names: Sequence[str], more: str, cells_wide: int | None) -> str:
+def _left_out(names: Sequence[str], more: str, cells_wide: int | None, blank: str) -> str:
     """One line that names columns that are not shown, and how to see them."""
     if not names or not more or cells_wide is None:
         return ""
@@ -185,7 +214,7 @@ def _left_out(names: Sequence[str], more: str, cells_wide: int | None) -> str:
     listed = next(
         (f"{text}: {some}" for some in _beginnings(names) if width(text) + width(some) + 2 <= cells_wide), text
     )
-    return "".join(f"{line}\n" for line in lines_of(listed, cells_wide))
+    return "".join(f"{blank}{line}\n" for line in lines_of(listed, cells_wide))
 
 
 def _beginnings(names: Sequence[str]) -> Iterator[str]:

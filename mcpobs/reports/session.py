@@ -50,8 +50,14 @@ class Timeline:
 def timeline(plan: Plan, name: str) -> Timeline:
     """The session that `name` begins. Raises UsageError, with near names, if there is none or several."""
     session = resolve(plan, Filters(session=name)).session
+    assert session is not None
+    return timeline_of(plan, session, MOST_CALLS)
+
+
+def timeline_of(plan: Plan, session: str, most_calls: int) -> Timeline:
+    """The session of this id, with at most so many of its calls."""
     head = run(plan, catalog.load("session"), {"session": session}).records()[0]
-    rows = run(plan, catalog.load("timeline"), {"session": session, "calls": MOST_CALLS}).records()
+    rows = run(plan, catalog.load("timeline"), {"session": session, "calls": most_calls}).records()
     calls = _placed(rows, head["start_unix_nano"])
     return Timeline(head, calls, rows[0]["of_calls"] if rows else 0)
 

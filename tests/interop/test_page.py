@@ -65,9 +65,16 @@ def test_a_page_opens_from_disk_and_asks_for_nothing(
     views: dict[str, dict[str, Any]] = json.loads(done.stdout)
     for name, page_facts in views.items():
         assert page_facts["requests"] == [page.as_uri()], name
-        assert (page_facts["complaints"], page_facts["resources"], page_facts["scripts"]) == ([], 0, 0)
+        assert (page_facts["complaints"], page_facts["resources"], page_facts["scripts"]) == ([], 0, 1)
         assert page_facts["wide"] <= page_facts["room"], f"{name} scrolls sideways"
         assert page_facts["outside"] == 0
+        assert page_facts["sorted"] == ["descending", "ascending"], name
+        assert page_facts["ordered"], name
+        assert page_facts["explained"], name
+        assert page_facts["first_column_stays"], name
+        assert page_facts["sorted_by_key"], name
+        assert page_facts.get("moved", report != "all"), name
+        assert page_facts.get("opened", report == "latency"), name
         assert page_facts["tables"] >= 1
         assert page_facts["charts"] >= (0 if report == "failures" else 1)
         assert (tmp_path / f"{report}-{name}.png").stat().st_size > 10_000

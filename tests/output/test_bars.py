@@ -62,6 +62,27 @@ def test_rows_that_share_a_label_are_distinguished_by_their_next_text() -> None:
     assert [mark.values for mark in marks(BY_CALLS, COLUMNS, [*rows, ("c", "x", "ok", None)], 9)] == [(1,), (2,), (3,)]
 
 
+FAILING = {
+    "calls": ("calls", ("tool", "calls", "failed"), ("a", 8, 2), "a", 0.25),
+    "none failed": ("calls", ("tool", "calls", "failed"), ("a", 8, 0), "a", 0.0),
+    "requests": ("requests", ("path", "requests", "rejected"), ("/", 4, 3), "/", 0.75),
+    "a loop": ("wasted", ("session_id", "pattern", "wasted"), ("s", "a", 9), "s · a", 1.0),
+    "an outcome": ("calls", ("tool", "outcome", "calls"), ("a", "timeout", 9), "a", 1.0),
+    "a good outcome": ("calls", ("tool", "outcome", "calls"), ("a", "ok", 9), "a", 0.0),
+    "a precursor": ("lift", ("before", "tool", "fault", "lift"), ("b", "a", "tool", 9.0), "a · b", 1.0),
+    "a shape": ("calls", ("args_shape", "tool", "calls"), ("{}", "a", 9), "a · {}", 0.0),
+    "a session": ("calls", ("session_id", "calls", "failed", "main_tool"), ("s", 9, 9, None), "s", 1.0),
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_mark_names_its_tool_and_the_share_of_it_that_failed(case: str) -> None:
+    value, names, row, label, failed = FAILING[case]
+    columns = [Column(name, "varchar") for name in names]
+    (mark,) = marks(Chart("bar", names[0], (value,)), columns, [row], 9)
+    assert (mark.label, mark.failed) == (label, failed)
+
+
 @pytest.mark.parametrize("cells", [160, 100, 80, 72])
 def test_a_table_with_bars_keeps_to_the_terminal(cells: int) -> None:
     rows = [("a", f"tool-{n}" * n, "ok", 10**n) for n in range(1, 7)]

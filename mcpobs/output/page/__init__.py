@@ -1,1 +1,1 @@
-"""A report as one HTML file that needs nothing else: no script, no font, no picture, no network. Does no I/O."""
+"""A report as one HTML file that loads nothing: no font, no picture, no foreign script. Does no I/O."""

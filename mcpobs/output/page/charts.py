@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from mcpobs.output import units
 from mcpobs.output.bars import shares
+from mcpobs.output.colours import counts_failures
 from mcpobs.output.marks import Mark, Rows, marks
 from mcpobs.output.page.markup import element, safe
 from mcpobs.output.sparks import step_words
@@ -30,8 +31,10 @@ def drawn(chart: Chart, columns: Sequence[Column], rows: Rows) -> str:
         return ""
     parts = _bars(chart, found) if chart.kind == "bar" else _ranges(chart, found)
     more = f"the first {len(found):,} of {len(rows):,}; " if len(rows) > len(found) else ""
-    caption = element("figcaption", safe(more + _legend(chart)))
-    return element("figure", parts + caption, class_="chart")
+    failed = any(mark.failed or mark.failed_ratio for mark in found)
+    red = "; red: failed" if failed and not counts_failures(chart.value) else ""
+    caption = element("figcaption", safe(more + _legend(chart) + red))
+    return element("figure", element("div", parts, class_="rows") + caption, class_="chart")
 
 
 def over_time(activity: Activity) -> str:
@@ -43,11 +46,13 @@ def over_time(activity: Activity) -> str:
     columns = "".join(
         _column(activity, place, place * wide, wide * 0.84, largest) for place in range(len(activity.calls))
     )
-    picture = element("svg", columns, width="100%", height="96", role="img", aria_label="calls over time")
+    picture = element(
+        "svg", columns, class_="over", width="100%", height="96", role="group", aria_label="calls over time"
+    )
     first, last = moment(activity.start_unix_nano), zoned(activity.end_unix_nano)
     axis = element("div", element("span", safe(first)) + element("span", safe(last)), class_="axis")
     step = step_words(activity.step_ns)
-    caption = f"calls over time; a column is {step}, the highest {largest:,} calls; failed ones at the foot"
+    caption = f"calls over time; a column is {step}, the highest {largest:,} calls; red at the foot: failed"
     return element("figure", picture + axis + element("figcaption", safe(caption)), class_="chart")
 
 
@@ -56,13 +61,15 @@ def _column(activity: Activity, place: int, left: float, wide: float, largest: i
     if not calls:
         return ""
     when = moment(activity.start_unix_nano + place * activity.step_ns)
-    title = element("title", safe(f"{when}: {calls:,} calls, {failed:,} failed"))
+    words = f"{when}: {calls:,} calls, {failed:,} failed"
     high = max(1.5, calls * 100 / largest)
-    parts = title + _rect("bar", left, wide, 100 - high, high)
+    parts = _rect("bar", left, wide, 100 - high, high)
     if failed:
         low = max(1.5, failed * 100 / largest)
         parts += _rect("bad", left, wide, 100 - low, low)
-    return element("g", parts)
+    anchor = "start" if left < 33 else "end" if left > 66 else "middle"
+    parts += element("text", safe(words), class_="tip", x=_percent(left + wide / 2), y="-6", text_anchor=anchor)
+    return element("g", parts, tabindex="0", role="img", aria_label=words)
 
 
 def _rect(class_: str, left: float, wide: float, top: float, high: float) -> str:
@@ -76,11 +83,16 @@ def _bars(chart: Chart, found: Sequence[Mark]) -> str:
         _row(
             mark,
             units.shown(chart.value, _whole(mark.values[0])),
-            element("rect", class_="track", x="0", y="0", width="100%", height="8", rx="2")
-            + element("rect", class_="bar", x="0", y="0", width=_percent((share or 0) * 100), height="8", rx="2"),
+            _rect("track", 0, 100, 0, 100) + _rect("bar", 0, wide, 0, 100) + _failures(wide * mark.failed),
+            "10",
         )
         for mark, share in zip(found, shares([mark.values[0] for mark in found]), strict=True)
+        for wide in [(share or 0) * 100]
     )
+
+
+def _failures(wide: float) -> str:
+    return _rect("bad", 0, wide, 0, 100) if wide else ""
 
 
 def _ranges(chart: Chart, found: Sequence[Mark]) -> str:
@@ -95,7 +107,7 @@ def _ranges(chart: Chart, found: Sequence[Mark]) -> str:
 
     ticks = [10.0**power for power in range(low, high + 1, max(1, (high - low) // 5))]
     grid = "".join(_line("grid", place(tick), place(tick), 0, 14) for tick in ticks)
-    rows = "".join(_row(mark, _values_of(chart, mark), grid + _range(mark, place)) for mark in found)
+    rows = "".join(_row(mark, _values_of(chart, mark), grid + _range(mark, place), "14") for mark in found)
     labels = "".join(
         element("text", safe(_short(tick)), x=_percent(place(tick)), y="11", text_anchor=_anchor(tick, ticks))
         for tick in ticks
@@ -113,14 +125,15 @@ def _range(mark: Mark, place: Callable[[float], float]) -> str:
     )
 
 
-def _row(mark: Mark, value: str, picture: str) -> str:
-    label = element("span", safe(mark.label), class_="label", title=mark.label)
-    high = "14" if "<circle" in picture else "8"
+def _row(mark: Mark, value: str, picture: str, high: str) -> str:
+    failed = f" · {units.shown('failed_ratio', mark.failed_ratio)} % failed" if mark.failed_ratio else ""
     return element(
         "div",
-        label
-        + element("span", safe(value), class_="value")
-        + element("svg", picture, width="100%", height=high, aria_hidden="true"),
+        element("span", safe(mark.label), class_="label", title=mark.label)
+        + element("svg", picture, width="100%", height=high, aria_hidden="true")
+        + element(
+            "span", safe(value) + (element("span", safe(failed), class_="failed") if failed else ""), class_="value"
+        ),
         class_="row",
     )
 

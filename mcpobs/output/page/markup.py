@@ -7,9 +7,14 @@ from mcpobs.output.text import printable
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
+MOST = 1_000
+"""A longer text is cut: rows are many, and peers choose how long their names are."""
+
+
 def safe(text: str) -> str:
     """The text for the inside of an element or of a quoted attribute, on one line and without hidden characters."""
-    return printable(text).translate(_ESCAPES)
+    shown = printable(text[: MOST + 1])
+    return (shown if len(shown) <= MOST else f"{shown[: MOST - 1]}…").translate(_ESCAPES)
 
 
 def element(tag: str, inner: str = "", /, **attributes: str | None) -> str:
