@@ -222,8 +222,8 @@ def test_a_breach_is_a_row_of_a_table(lake: Path, tmp_path: Path, capsys: pytest
         "1 breach (1 limit broken): 63 sessions, 430 calls checked\n"
         "  session.calls: 1 of 63 sessions over 100\n"
         "\n"
-        "limit          tool  session  measured  allowed  calls  last (UTC)           note  finding\n"
-        "session.calls  -     heavy         120      100    120  2026-11-01 00:01:59  -     limit broken\n"
+        "limit          tool  session_id  measured  allowed  calls  last (UTC)           note  finding\n"
+        "session.calls  -     heavy            120      100    120  2026-11-01 00:01:59  -     limit broken\n"
     )
 
 
@@ -240,7 +240,7 @@ def test_breaches_as_json(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 def test_breaches_as_markdown(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     options = CheckOptions(_limits(tmp_path, "session: {calls: 100}"), lake=str(lake), format="markdown")
     assert run_check(options, NOW) == 1
-    assert capsys.readouterr().out.splitlines()[4].startswith("| limit | tool | session |")
+    assert capsys.readouterr().out.splitlines()[4].startswith("| limit | tool | session\\_id |")
 
 
 def test_a_table_shows_twenty_breaches_and_says_how_many_more(

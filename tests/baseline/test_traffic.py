@@ -16,6 +16,7 @@ from mcpobs.lake.reader import Reading, open_reading
 from mcpobs.queries.plan import Plan
 from mcpobs.queries.run import plan_of
 from mcpobs.reports.window import EVERYTHING, Window
+from tests.queries.oracles import failed, tool_calls
 from tests.queries.recorded import SECOND, START, Row, ask, call, in_memory, scatter
 from tests.queries.traffic import random_rows
 
@@ -38,8 +39,8 @@ def _counted(rows: list[Row], since: int, until: int, server: str | None) -> lis
     """queries/baseline.sql, plainly."""
     used: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
     last: dict[tuple[Any, ...], int] = {}
-    for row in rows:
-        if row.get("method") != "tools/call" or row.get("kind") != "server" or row.get("session_id") is None:
+    for row in tool_calls(rows):
+        if row.get("session_id") is None:
             continue
         if row["start_unix_nano"] >= until or (server is not None and row.get("service_name") != server):
             continue
@@ -68,7 +69,7 @@ def _use(key: tuple[Any, ...], found: list[Row]) -> dict[str, Any]:
         "role": min(known(found, "role"), default=None),
         "calls": len(done),
         "taken": sum(row.get("outcome") != "protocol_error" for row in done),
-        "failed": sum(_failed(row) for row in done),
+        "failed": sum(failed(row) for row in done),
         "unpriced": sum(
             row.get("cost_microusd") is None and row.get("outcome") not in ("protocol_error", "input_required")
             for row in done
@@ -83,12 +84,6 @@ def _use(key: tuple[Any, ...], found: list[Row]) -> dict[str, Any]:
         "last_unix_nano": max(known(found, "start_unix_nano")),
         "end_unix_nano": max((row["start_unix_nano"] + (row.get("duration_ns") or 0) for row in done), default=None),
     }
-
-
-def _failed(row: Row) -> bool:
-    outcome = row.get("outcome")
-    left = outcome == "unfinished" and row.get("error_type") == "server_exit"
-    return outcome in ("tool_error", "server_error", "timeout") or left
 
 
 def _agree(spans: Connection | Reading, rows: list[Row]) -> None:

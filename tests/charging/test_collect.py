@@ -57,7 +57,7 @@ def test_counters_in_the_memory_of_fronts_cannot_be_charged(
 ) -> None:
     configured(home, f'[policy]\nfiles = ["{policy}"]\nstate = "memory"\n')
     assert charging_command(given()) == []
-    assert "each front keeps its counters in its own memory" in capsys.readouterr().err
+    assert "each `mcpobs instrument` keeps its counters in its own memory" in capsys.readouterr().err
 
 
 def test_a_policy_that_cannot_be_read_ends_the_collector_at_its_start(policy: Path) -> None:

@@ -162,7 +162,11 @@ def loops(rows: list[Row], repeats: int = 3, pause_s: int = 45) -> list[Row]:
     lanes: dict[tuple[str, str], list[Exchange]] = defaultdict(list)
     for row in rows:
         is_call = row.get("method") == "tools/call"
-        if row.get("session_id") is not None and row.get("kind") == "server" and (is_call or row["method"] in READS):
+        if (
+            row.get("session_id") is not None
+            and row.get("kind") == "server"
+            and (is_call or row.get("method") in READS)
+        ):
             lanes[row["session_id"], "calls" if is_call else "reads"].append(Exchange(row))
     found = [
         loop for (session, _), lane in lanes.items() for loop in Lane(session, lane, repeats, pause_s * SECOND).loops()

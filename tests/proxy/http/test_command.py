@@ -84,6 +84,7 @@ def test_a_call_that_a_signal_finds_under_way_is_answered_and_recorded_once(tmp_
         front.stderr.close()
     (file,) = (tmp_path / "lake" / "spool").iterdir()
     rows = [json.loads(line) for line in scan(file.read_bytes()).rows]
+    rows = [row for row in rows if not row.get("pending")]  # after 5 s of patience the call has a pending row
     (row,) = (row for row in rows if row.get("method"))
     assert (row["tool"], row["outcome"], row["error_type"]) == ("search", "unfinished", "shutdown")
     assert len(rows) == 2  # with the request's own span
