@@ -33,6 +33,7 @@ def main() -> None:
                     signal.signal(number, signal.SIG_IGN)
             case "terminal":
                 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` may run the tests
             case _:
                 sys.exit(f"unknown state {state}")
     os.execvp(sys.argv[end + 1], sys.argv[end + 1 :])
