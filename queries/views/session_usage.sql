@@ -23,6 +23,28 @@
 --   duration_ns      bigint   how long the calls took, all together
 --   result_bytes     bigint   size of all results
 --   cost_microusd    bigint   cost of the calls; null where none is known
+with tools as (
+    select
+        session_id,
+        tool,
+        min(service_name) as service_name,
+        max(client_name) as client_name,
+        max(session_source) as session_source,
+        min(surety) as surety,
+        sum(calls) as calls,
+        sum(failed) as failed,
+        min(first_unix_nano) as first_unix_nano,
+        max(last_unix_nano) as last_unix_nano,
+        max(end_unix_nano) as end_unix_nano,
+        sum(duration_ns) as duration_ns,
+        sum(result_bytes) as result_bytes,
+        sum(cost_microusd) as cost_microusd
+    from usage
+    where session_id is not null
+        and ($tool is null or tool = $tool)
+        and ($server is null or service_name = $server)
+    group by session_id, tool
+)
 select
     session_id,
     min(service_name) as service_name,
@@ -30,9 +52,11 @@ select
     max(session_source) as session_source,
     min(surety) as surety,
     cast(sum(calls) as bigint) as calls,
-    cast(count(distinct tool) as bigint) as tools,
+    cast(count(tool) as bigint) as tools,
     -- The number of calls with leading zeros stands before the name: the last text is that of the most calls.
-    nullif(substr(max(cast(1000000000000 + calls as varchar) || coalesce(tool, '')), 14), '') as main_tool,
+    nullif(
+        substr(max(cast(cast(1000000000000 + calls as bigint) as varchar) || coalesce(tool, '')), 14), ''
+    ) as main_tool,
     cast(sum(failed) as bigint) as failed,
     min(first_unix_nano) as first_unix_nano,
     max(last_unix_nano) as last_unix_nano,
@@ -40,8 +64,5 @@ select
     cast(sum(duration_ns) as bigint) as duration_ns,
     cast(sum(result_bytes) as bigint) as result_bytes,
     cast(sum(cost_microusd) as bigint) as cost_microusd
-from usage
-where session_id is not null
-    and ($tool is null or tool = $tool)
-    and ($server is null or service_name = $server)
+from tools
 group by session_id
