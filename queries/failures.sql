@@ -1,6 +1,6 @@
 -- question: Which calls failed, in which session, and what came before?
 -- topic:    4 What fails, after what?
--- answers:  start_unix_nano, session_id, service_name, tool, outcome, before, error_message
+-- answers:  start_unix_nano, session_id, service_name, tool, outcome, before
 -- kind:     report
 -- reads:    failed_calls, patience
 -- history:  whole
